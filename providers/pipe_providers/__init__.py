@@ -1,0 +1,1 @@
+"""Clients of model services, one file each; met by the runner only through entry points."""

@@ -1,0 +1,95 @@
+"""The exception tree; each class knows the exit code that a door returns for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pipe_runner.types import ErrorKind
+
+if TYPE_CHECKING:
+    from pipe_runner.diagnostics import Diagnostic
+
+
+class PipeError(Exception):
+    """A fault that is explained to the user: what, where, what to do. Anything else that escapes is our bug."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(PipeError):
+    """The command, its flags or the inputs given to it are wrong."""
+
+    exit_code = 2
+
+
+class InvalidPipeline(PipeError):
+    """The pipeline can't run; `diagnostics` says every reason, at its place."""
+
+    exit_code = 2
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        errors = sum(1 for d in diagnostics if d.is_error)
+        super().__init__(f"the pipeline has {errors} error{'s' if errors != 1 else ''}")
+        self.diagnostics = tuple(diagnostics)
+
+
+class MissingExtra(UsageError):
+    """Something needs a package that the base install doesn't bring."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs packages that are not installed", hint=f"pip install 'pipe-runner[{extra}]'")
+
+
+class StorageError(PipeError):
+    """The log or the state could not be written or read; says what and where."""
+
+    exit_code = 74
+
+
+class LogDamaged(StorageError):
+    """A log is damaged before its tail: `log damaged at byte N (line M): why`."""
+
+    def __init__(self, path: str, byte: int, line: int, why: str) -> None:
+        super().__init__(
+            f"{path}: log damaged at byte {byte} (line {line}): {why}",
+            hint="nothing was run or changed; restore the file from a copy, or start a new run",
+        )
+        self.path, self.byte, self.line, self.why = path, byte, line, why
+
+
+class RunBusy(PipeError):
+    """Another process is working on the run."""
+
+    exit_code = 2
+
+
+class Unsupported(PipeError):
+    """This system lacks what the command needs."""
+
+    exit_code = 2
+
+
+class NodeFault(Exception):
+    """Raised by an agent to fail its attempt with a kind and a sentence; becomes the outcome's error."""
+
+    def __init__(self, kind: ErrorKind, message: str, *, exit_code: int | None = None, tail: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.exit_code = exit_code
+        self.tail = tail
+
+
+class ExpressionFault(Exception):
+    """An expression could not be evaluated, or gave what it must not; becomes `template` or `condition`."""
+
+    def __init__(self, message: str, *, source: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source

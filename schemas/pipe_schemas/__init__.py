@@ -1,0 +1,1 @@
+"""What may be written in a file or a log: pydantic models, the only source of the JSON Schemas beside them."""
