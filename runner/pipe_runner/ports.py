@@ -1,0 +1,308 @@
+"""What crosses between the runner and its plugins: Protocols, and the frozen values that they exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject, NodeStatus
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+# ---------------------------------------------------------------- time
+
+
+class Clock(Protocol):
+    """Where time comes from; tests pass one that they move by hand."""
+
+    def now_ns(self) -> int:
+        """Wall clock, nanoseconds since 1970 UTC; for timestamps only: it may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that never jumps; for time-outs, delays and durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+# ---------------------------------------------------------------- events
+
+
+@dataclass(slots=True, frozen=True)
+class Event:
+    """One line of the run log, before it becomes text. `data` holds the fields besides those that every event has."""
+
+    seq: int
+    ts: str
+    run: str
+    event: str
+    node: str | None = None
+    attempt: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class EventSink(Protocol):
+    """Anything that is told every event, in order: console, telemetry, a server's stream."""
+
+    def accept(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Journal(Protocol):
+    """The sink that is the truth. Raises StorageError from any call when the log can't be written (D7)."""
+
+    def append(self, event: Event) -> None:
+        """Write the event; survives the process when it returns (not yet the power)."""
+        ...
+
+    def commit(self) -> None:
+        """Make all that was appended durable (fdatasync); with durability `os` it does nothing. May block."""
+        ...
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep a large output, durable when it returns; gives its sha256 in hex."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# ---------------------------------------------------------------- attempts
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError:
+    """Why an attempt failed: a kind, a sentence, and where it helps the exit code and the last 4 KiB of stderr."""
+
+    kind: ErrorKind
+    message: str
+    exit_code: int | None = None
+    tail: str | None = None
+
+    def to_json(self) -> dict[str, Json]:
+        data: dict[str, Json] = {"kind": str(self.kind), "message": self.message}
+        if self.exit_code is not None:
+            data["exit_code"] = self.exit_code
+        if self.tail:
+            data["tail"] = self.tail
+        return data
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try of one node, as a serialisable value: what an executor is given, here or on another machine.
+
+    Strings of `options` and `env` may hold secret markers (`secret_marker(name)`), which the executor replaces at the
+    last moment; `secrets` names those that the node was granted.
+    """
+
+    run: str
+    node: str
+    number: int
+    agent: str
+    options: JsonObject
+    env: Mapping[str, str]
+    root: str
+    idempotency_key: str
+    secrets: tuple[str, ...] = ()
+    timeout: float | None = None
+    """Seconds from the start until the attempt is ended, draining of its output included."""
+    output_limit: int = 16 * 2**20
+    traceparent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended. `status` is succeeded, failed or cancelled; the output of a failed one is recorded too."""
+
+    status: NodeStatus
+    output: Json = None
+    error: NodeError | None = None
+    exit_code: int | None = None
+    usage: Mapping[str, Json] | None = None
+    truncated: Mapping[str, Json] | None = None
+    """`{bytes, sha256}` of the whole output where it was cut at the limit."""
+    retry_after: float | None = None
+    """Seconds that the other side asked to wait."""
+
+
+def secret_marker(name: str) -> str:
+    """What stands for a secret until the executor puts the value in its place; can't occur in a file or an output."""
+    return f"\x00pipe-secret:{name}\x00"
+
+
+class Masker(Protocol):
+    """Knows the secrets that were granted and hides every form of them (S4)."""
+
+    def mask_text(self, text: str) -> str: ...
+
+    def mask_json(self, value: Json) -> Json: ...
+
+    def stream(self) -> StreamMasker: ...
+
+
+class StreamMasker(Protocol):
+    """Masks a byte stream whose chunks may cut a secret anywhere; holds back what could be the start of one."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def flush(self) -> bytes: ...
+
+
+# ---------------------------------------------------------------- processes
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A process to start: program and arguments, the whole environment, an absolute working directory, its stdin."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str
+    stdin: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnd:
+    """How a process ended, and what it printed (masked).
+
+    `stdout` holds at most the attempt's output limit; `truncated` then says size and digest of the whole.
+    """
+
+    exit_code: int | None
+    signal: int | None
+    stdout: bytes
+    stderr_tail: bytes
+    duration: float
+    timed_out: bool = False
+    stopped: bool = False
+    """Ended because the run was stopped, not by itself."""
+    lost: bool = False
+    """Nobody knows how it ended: what watches over processes died."""
+    not_found: str | None = None
+    """A sentence, when the program or the working directory could not be used."""
+    truncated: Mapping[str, Json] | None = None
+
+
+class Launcher(Protocol):
+    """Starts processes that can't outlive the run; one per run."""
+
+    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd: ...
+
+
+Emit = Callable[[EventKind, Mapping[str, Any]], None]
+"""Writes an event of the attempt that it was made for: `emit(EventKind.NODE_OUTPUT, {"stream": …, "text": …})`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an agent is given beside the attempt; it finds nothing itself."""
+
+    emit: Emit
+    launcher: Launcher
+    clock: Clock
+    masker: Masker
+    policy: Mapping[str, Any]
+    """`policy` of pipe.yml."""
+    secrets: Mapping[str, str]
+    """Values of the secrets that the node was granted."""
+    scratch: str
+    """A directory of the run for files of this attempt; absolute, exists."""
+
+
+class Agent(Protocol):
+    """Performs attempts. Made once per run by calling the registered factory without arguments.
+
+    Importing an agent's module must be cheap: `options_model` and `output_schema` import what they need when called,
+    which is when a pipeline is compiled, not when it runs.
+    """
+
+    name: str
+    version: str
+
+    def describe(self) -> AgentDescription: ...
+
+    def options_model(self) -> type[BaseModel]:
+        """The pydantic model of `with:`; unknown keys are refused by the compiler."""
+        ...
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        """JSON Schema of the output, given the options as far as they are static; `{}` is anything."""
+        ...
+
+    async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        """Do it once. Raise NodeFault or return a failed outcome; any other exception becomes kind `exception`.
+
+        It is cancelled when the attempt's time is up or the run stops. `attempt.options` has been checked against
+        `options_model` and is plain JSON.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AgentDescription:
+    """What `pipe agents` shows of an agent."""
+
+    summary: str
+    capabilities: tuple[str, ...] = ()
+    secret_options: tuple[str, ...] = ()
+    """Options (dotted, `headers.*`) whose templates may name a secret."""
+    runs_processes: bool = False
+    """True: the launcher is needed, so it can be started early."""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+class Executor(Protocol):
+    """Where attempts are performed. Returns how an attempt ended; never calls back, never raises for a failed node."""
+
+    async def perform(self, attempt: Attempt, emit: Emit) -> Outcome: ...
+
+    def stop(self, grace: float) -> None:
+        """End what is in flight: TERM now, KILL after `grace` seconds; `perform` returns for each. Again: KILL at once."""
+        ...
+
+    async def close(self) -> None:
+        """Leave no process behind."""
+        ...
+
+
+# ---------------------------------------------------------------- runs
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One row of `pipe runs`; derived from the run's log, equal however it was derived (D9)."""
+
+    run: str
+    pipeline: str
+    path: str
+    status: str
+    started_at: str
+    finished_at: str | None
+    duration_s: float | None
+    nodes: int
+    succeeded: int
+    failed: int
+    attempt: int
+    """1, and one more for each resume."""
+
+
+class RunStore(Protocol):
+    """The index of runs. Only ever derived: it can be deleted and is rebuilt from the logs."""
+
+    def runs(self, limit: int | None = None) -> Sequence[RunSummary]:
+        """Newest first."""
+        ...
+
+    def find(self, reference: str) -> str:
+        """The id for an id, a unique prefix, or `latest`; raises UsageError with what was near."""
+        ...
+
+    def close(self) -> None: ...
+
+
+Perform = Callable[[Attempt], Awaitable[Outcome]]
