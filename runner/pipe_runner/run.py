@@ -1,0 +1,203 @@
+"""A run, folded from its events: `Run.apply` is the only place where a run's state changes.
+
+The same fold serves the process that runs (event by event, as they are written) and every reader of the log, so that
+both can't differ. It needs no clock, no file and no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipe_runner.ports import Event
+from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, Json, NodeStatus, RunStatus
+
+INLINE_OUTPUT_LIMIT = 64 * 1024
+"""Bytes of an output (as it stands in the log) above which it lives in a blob."""
+
+
+@dataclass(slots=True)
+class NodeState:
+    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds."""
+
+    status: NodeStatus = NodeStatus.PENDING
+    attempts: int = 0
+    output: Json = None
+    output_ref: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    by: tuple[str, ...] = ()
+    when: str | None = None
+    values: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+    truncated: Mapping[str, Any] | None = None
+    tolerated: bool = False
+    """Failed, and the file says that the run goes on (`continue_on_error`)."""
+
+
+@dataclass(slots=True)
+class Run:
+    """The state of a run after the events up to `seq`."""
+
+    id: str = ""
+    status: RunStatus = RunStatus.PENDING
+    pipeline: str = ""
+    path: str = ""
+    root: str = ""
+    digest: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    """Digest of each node, as it was when the run was last started or resumed."""
+    nodes: dict[str, NodeState] = field(default_factory=dict)
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration_s: float | None = None
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] | None = None
+    git_sha: str | None = None
+    attempt: int = 0
+    """1 for a run that was never resumed, one more for each resume."""
+    seq: int = 0
+
+    def apply(self, event: Event) -> None:
+        """Fold one event in. Events that this version doesn't know change nothing but `seq`."""
+        self.seq = event.seq
+        fold = _FOLDS.get(event.event)
+        if fold is not None:
+            fold(self, event)
+
+    def state(self, node: str) -> NodeState:
+        found = self.nodes.get(node)
+        if found is None:
+            found = self.nodes[node] = NodeState()
+        return found
+
+    def count(self, *statuses: NodeStatus) -> int:
+        return sum(1 for n in self.nodes.values() if n.status in statuses)
+
+    @property
+    def failed(self) -> list[str]:
+        """Ids of the nodes that failed and weren't tolerated, in the order of the file."""
+        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated]
+
+    @property
+    def interrupted(self) -> bool:
+        """The log ends before the run did: whoever ran it is gone, or still at it."""
+        return not self.status.final and self.status is not RunStatus.WAITING
+
+
+def fold(events: Iterable[Event]) -> Run:
+    """The run that these events tell of."""
+    run = Run()
+    for event in events:
+        run.apply(event)
+    return run
+
+
+def _run_started(run: Run, event: Event) -> None:
+    data = event.data
+    run.id = event.run
+    run.status = RunStatus.RUNNING
+    run.pipeline = data.get("pipeline", "")
+    run.path = data.get("path", "")
+    run.root = data.get("root", "")
+    run.digest = data.get("digest", "")
+    run.inputs = data.get("inputs", {})
+    run.git_sha = data.get("git_sha")
+    run.digests = dict(data.get("nodes", {}))
+    run.nodes = {node: NodeState() for node in run.digests}
+    run.started_at = event.ts
+    run.attempt = 1
+
+
+def _run_resumed(run: Run, event: Event) -> None:
+    data = event.data
+    run.status = RunStatus.RUNNING
+    run.attempt += 1
+    run.finished_at = None
+    run.duration_s = None
+    run.error = None
+    run.digest = data.get("digest", run.digest)
+    digests = data.get("nodes")
+    if digests is not None:
+        old = run.nodes
+        run.digests = dict(digests)
+        run.nodes = {node: old.get(node) or NodeState() for node in digests}
+    for node in data.get("rerun", ()):
+        run.nodes[node] = NodeState(attempts=run.state(node).attempts)
+
+
+def _run_finished(run: Run, event: Event) -> None:
+    data = event.data
+    run.status = RunStatus(data["status"])
+    run.outputs = data.get("outputs", {})
+    run.error = data.get("error")
+    run.finished_at = event.ts
+    run.duration_s = data.get("duration_s")
+
+
+def _node_started(run: Run, event: Event) -> None:
+    state = run.state(event.node or "")
+    state.status = NodeStatus.RUNNING
+    state.attempts = event.attempt or 1
+    state.started_at = event.ts
+    state.ended_at = None
+    state.error = None
+
+
+def _node_retrying(run: Run, event: Event) -> None:
+    state = run.state(event.node or "")
+    state.status = NodeStatus.QUEUED
+    state.error = event.data.get("error")
+    state.duration_s = event.data.get("duration_s")
+
+
+def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
+    def apply(run: Run, event: Event) -> None:
+        data = event.data
+        state = run.state(event.node or "")
+        state.status = status
+        state.ended_at = event.ts
+        state.output = data.get("output")
+        state.output_ref = data.get("output_ref")
+        state.error = data.get("error")
+        state.exit_code = data.get("exit_code")
+        state.duration_s = data.get("duration_s")
+        state.usage = data.get("usage")
+        state.truncated = data.get("truncated")
+        state.tolerated = bool(data.get("tolerated", False))
+        state.by = tuple(data.get("by", ()))
+        state.when = data.get("when")
+        state.values = data.get("values")
+
+    return apply
+
+
+def _node_waiting(run: Run, event: Event) -> None:
+    run.state(event.node or "").status = NodeStatus.WAITING
+
+
+_FOLDS: dict[str, Callable[[Run, Event], None]] = {
+    EventKind.RUN_STARTED: _run_started,
+    EventKind.RUN_RESUMED: _run_resumed,
+    EventKind.RUN_FINISHED: _run_finished,
+    EventKind.NODE_STARTED: _node_started,
+    EventKind.NODE_RETRYING: _node_retrying,
+    EventKind.NODE_SUCCEEDED: _ended(NodeStatus.SUCCEEDED),
+    EventKind.NODE_CACHED: _ended(NodeStatus.CACHED),
+    EventKind.NODE_FAILED: _ended(NodeStatus.FAILED),
+    EventKind.NODE_SKIPPED: _ended(NodeStatus.SKIPPED),
+    EventKind.NODE_BLOCKED: _ended(NodeStatus.BLOCKED),
+    EventKind.NODE_CANCELLED: _ended(NodeStatus.CANCELLED),
+    EventKind.NODE_UNKNOWN: _ended(NodeStatus.UNKNOWN),
+    EventKind.NODE_WAITING: _node_waiting,
+}
+
+
+def is_final(status: NodeStatus) -> bool:
+    """True when nothing more happens to a node of this status within the run."""
+    return status in FINAL_NODE_STATUSES
