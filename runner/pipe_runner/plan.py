@@ -14,8 +14,9 @@ class Value:
     """A JSON value of the file in which strings may be templates.
 
     `static` values are plain data, ready to use. In others every string that is a template is replaced by
-    `{"$": <Compiled.to_json()>}` and every map of the file that has a key `$` by `{"$map": [[key, value], …]}`,
-    so that data of the file can't be mistaken for a template.
+    `{"$": <Compiled.to_json()>}`, or by `{"$text": …}` where the result must be text (`value_to_text`: environment,
+    variables of shell text, arguments), and every map of the file that has a key that begins with `$` by
+    `{"$map": [[key, value], …]}`, so that data of the file can't be mistaken for a template.
     """
 
     data: Json
