@@ -1,0 +1,60 @@
+"""The run log: how a run is written down, read back, repaired after a crash, and guarded against a second writer.
+
+Names are loaded when they are first used, so that starting a run doesn't import what only readers need.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipe_runner.runlog.blobs import encode_output, read_blob
+    from pipe_runner.runlog.lock import RunLock
+    from pipe_runner.runlog.mend import Repaired, repair
+    from pipe_runner.runlog.reader import LogContents, LogReader, fold_log, read_log
+    from pipe_runner.runlog.rundir import RunDir, new_run_id
+    from pipe_runner.runlog.watch import follow
+    from pipe_runner.runlog.writer import LogWriter
+
+__all__ = [
+    "LogContents",
+    "LogReader",
+    "LogWriter",
+    "Repaired",
+    "RunDir",
+    "RunLock",
+    "encode_output",
+    "fold_log",
+    "follow",
+    "new_run_id",
+    "read_blob",
+    "read_log",
+    "repair",
+]
+
+_HOMES = {
+    "LogContents": "reader",
+    "LogReader": "reader",
+    "LogWriter": "writer",
+    "Repaired": "mend",
+    "RunDir": "rundir",
+    "RunLock": "lock",
+    "encode_output": "blobs",
+    "fold_log": "reader",
+    "follow": "watch",
+    "new_run_id": "rundir",
+    "read_blob": "blobs",
+    "read_log": "reader",
+    "repair": "mend",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,92 @@
+"""Large outputs: files named by the sha256 of what they hold, beside the log that refers to them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping
+from hashlib import sha256
+from itertools import count
+from typing import Any, Final
+
+from pipe_runner.errors import StorageError
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.rundir import RunDir
+from pipe_runner.runlog.writer import sync_directory, sync_file
+from pipe_runner.types import Json
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
+_numbers = count()
+
+
+def encode_output(output: Json) -> tuple[bytes, str]:
+    """What a blob of this output holds, and its type: `text` (UTF-8; lone surrogates pass) or `json` (ASCII)."""
+    if isinstance(output, str):
+        return output.encode("utf-8", "surrogatepass"), "text"
+    return json.dumps(output, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii"), "json"
+
+
+def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -> str:
+    """Keep `data`; its digest. Whole or not at all: written beside, then renamed. Raises StorageError.
+
+    `known` are the digests that this writer has kept already. Safe beside other threads that keep the same data.
+    """
+    digest = sha256(data).hexdigest()
+    if digest in known:
+        return digest
+    path = os.path.join(directory, digest)
+    part = os.path.join(directory, f"{digest}.{os.getpid()}.{next(_numbers)}.part")
+    try:
+        if not os.path.isdir(directory):
+            os.makedirs(directory, exist_ok=True)
+            if durable:
+                sync_directory(os.path.dirname(directory))
+        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(fd, view) :]
+            if durable:
+                sync_file(fd)
+        finally:
+            os.close(fd)
+        os.rename(part, path)
+        if durable:
+            sync_directory(directory)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise storage_fault("write", path, error) from error
+    known.add(digest)
+    return digest
+
+
+def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
+    """The output that an `output_ref` stands for, byte for byte; raises StorageError naming the file if it isn't there
+    or isn't what the log says."""
+    digest, size, kind = ref.get("sha256"), ref.get("bytes"), ref.get("type")
+    if not isinstance(digest, str) or not _DIGEST.match(digest) or kind not in ("text", "json"):
+        raise StorageError(f"{rundir.log_path}: no output can be read by {dict(ref)!r}")
+    path = os.path.join(rundir.blobs, digest)
+    data = _read(path, size)
+    if sha256(data).hexdigest() != digest:
+        raise StorageError(f"{path} is damaged: its sha256 is not its name")
+    try:
+        return data.decode("utf-8", "surrogatepass") if kind == "text" else json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StorageError(f"{path} does not hold {kind}: {error}") from error
+
+
+def _read(path: str, size: object) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with open(fd, "rb") as file:
+            found = os.fstat(fd)
+            if not stat.S_ISREG(found.st_mode) or found.st_size != size:
+                raise StorageError(f"{path} is damaged: {found.st_size} bytes where the log says {size}")
+            return file.read()
+    except OSError as error:
+        raise storage_fault("read", path, error) from error

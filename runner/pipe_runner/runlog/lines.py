@@ -1,0 +1,116 @@
+"""One line of the log: an event to bytes, and bytes back to an event, with every reason why they may not be one."""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii as quote
+from typing import Any, Final
+from zlib import crc32
+
+from pipe_runner.ports import Event
+
+VERSION: Final = 1
+MAX_LINE: Final = 64 * 2**20
+"""Bytes of the longest line, its newline included; what is larger belongs into a blob."""
+
+RESERVED: Final = frozenset({"v", "seq", "ts", "run", "event", "node", "attempt", "crc"})
+CRC_LENGTH: Final = len(b',"crc":"00000000"}')
+
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_decode = json.JSONDecoder().decode
+
+
+class BadLine(Exception):
+    """The bytes are not a line of a log. `checksum_ok`: somebody did write them so, they are not merely damaged."""
+
+    def __init__(self, why: str, *, checksum_ok: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.checksum_ok = checksum_ok
+
+
+def encode_line(event: Event) -> bytes:
+    """The event's line, newline included. Raises ValueError or TypeError for data that is no JSON, which is our bug."""
+    text = f'{{"v":1,"seq":{event.seq},"ts":"{event.ts}","run":{quote(event.run)},"event":"{event.event}"'
+    if event.node is not None:
+        text += f',"node":{quote(event.node)}'
+    if event.attempt is not None:
+        text += f',"attempt":{event.attempt}'
+    data = event.data
+    if data:
+        if not RESERVED.isdisjoint(data):
+            raise ValueError(f"{event.event}: data names fields of every event: {sorted(RESERVED & data.keys())}")
+        text += "," + _encode(data if type(data) is dict else dict(data))[1:-1]
+    raw = text.encode("ascii")
+    line = b'%b,"crc":"%08x"}\n' % (raw, crc32(raw))
+    if len(line) > MAX_LINE:
+        raise ValueError(f"{event.event}: a line of {len(line)} bytes; {MAX_LINE} are the most")
+    return line
+
+
+def checksum_ok(line: bytes) -> bool:
+    """True when the line (without its newline) ends with the right crc; cheap, and enough to tell damage from text."""
+    return line[-CRC_LENGTH:] == b',"crc":"%08x"}' % crc32(memoryview(line)[:-CRC_LENGTH])
+
+
+def decode_line(line: bytes, run: str | None = None, seq: int | None = None) -> Event:
+    """The event that a line (without its newline) tells; raises BadLine.
+
+    `run` and `seq` are what the line must say, where they are known.
+    """
+    if not checksum_ok(line):
+        raise BadLine(_why_unreadable(line))
+    try:
+        data: dict[str, Any] = _decode(line.decode("ascii"))
+    except RecursionError:
+        raise BadLine("the line is nested too deeply to be read", checksum_ok=True) from None
+    except ValueError as error:
+        raise BadLine(f"the line is no ASCII JSON ({error})", checksum_ok=True) from None
+    try:
+        version = data.pop("v")
+        if version != VERSION:
+            raise BadLine(_why_version(version), checksum_ok=True)
+        event = Event(
+            data.pop("seq"),
+            data.pop("ts"),
+            data.pop("run"),
+            data.pop("event"),
+            data.pop("node", None),
+            data.pop("attempt", None),
+            data,
+        )
+        del data["crc"]
+    except (KeyError, AttributeError, TypeError) as error:
+        raise BadLine(f"the line lacks the fields of an event ({error})", checksum_ok=True) from None
+    _check(event, run, seq)
+    return event
+
+
+def _check(event: Event, run: str | None, seq: int | None) -> None:
+    if type(event.seq) is not int or type(event.ts) is not str or type(event.event) is not str:
+        raise BadLine("a field has the wrong type", checksum_ok=True)
+    if event.node is not None and type(event.node) is not str:
+        raise BadLine("`node` is no text", checksum_ok=True)
+    if event.attempt is not None and type(event.attempt) is not int:
+        raise BadLine("`attempt` is no whole number", checksum_ok=True)
+    if run is not None and event.run != run:
+        raise BadLine(f"the line belongs to run {event.run!r}, not to {run!r}", checksum_ok=True)
+    if seq is not None and event.seq != seq:
+        what = "lines are missing" if event.seq > seq else "a line stands twice, or in the wrong place"
+        raise BadLine(f"seq is {event.seq} where {seq} is next: {what}", checksum_ok=True)
+
+
+def _why_unreadable(line: bytes) -> str:
+    if not line:
+        return "an empty line"
+    if not line.strip(b"\0"):
+        return f"{len(line)} zero bytes"
+    if line[-CRC_LENGTH:-10] != b',"crc":"' or line[-2:] != b'"}':
+        return "the line does not end with a crc"
+    return "the line's crc does not fit its bytes"
+
+
+def _why_version(version: object) -> str:
+    if isinstance(version, int) and version > VERSION:
+        return f"the line is of format v{version}, written by a newer version of pipe-runner; this one reads v{VERSION}"
+    return f"the line's format is {version!r}; this version reads v{VERSION}"

@@ -1,0 +1,114 @@
+"""Who works on a run: `flock`s on open files, which the system lets go when their holder ends, however it ends.
+
+Two files, so that asking doesn't disturb: `run.lock` decides who may work and is only ever locked by those who want to;
+`live.lock` is held beside it, and a reader that wants to know tries it for a moment.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Final, Self
+
+from pipe_runner.errors import RunBusy
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.rundir import RunDir
+
+_PATIENCE: Final = 1.0
+"""Seconds that a holder waits for readers to let go of `live.lock`; they hold it for microseconds."""
+
+
+class RunLock:
+    """The right to work on a run; held until `release`, or until the process ends."""
+
+    def __init__(self, fds: tuple[int, ...]) -> None:
+        self._fds = fds
+
+    @classmethod
+    def acquire(cls, rundir: RunDir) -> RunLock:
+        """Take the run without waiting; raises RunBusy (whose, since when) or StorageError."""
+        fds: list[int] = []
+        try:
+            fds.append(_open(rundir.lock_path))
+            try:
+                fcntl.flock(fds[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunBusy(_busy(rundir), hint="wait for it, or `pipe cancel` it") from None
+            os.ftruncate(fds[0], 0)
+            os.pwrite(fds[0], f"{os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n".encode(), 0)
+            fds.append(_open(rundir.live_path))
+            _lock_patiently(fds[1])
+        except OSError as error:
+            _close(fds)
+            raise storage_fault("lock", error.filename or rundir.lock_path, error) from error
+        except BaseException:
+            _close(fds)
+            raise
+        return cls(tuple(fds))
+
+    @staticmethod
+    def held(rundir: RunDir) -> int | None:
+        """The process that works on the run, or None. Never keeps another one from taking it."""
+        try:
+            fd = os.open(rundir.live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(rundir)[0]
+        except OSError:
+            return None
+        finally:
+            os.close(fd)
+        return None
+
+    def release(self) -> None:
+        """Let the run go; again does nothing."""
+        fds, self._fds = self._fds, ()
+        _close(reversed(fds))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.release()
+
+
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+
+
+def _close(fds: Iterable[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def _lock_patiently(fd: int) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return None  # a reader was stopped at the wrong moment; only what `held` says depends on it
+        time.sleep(0.002)
+
+
+def _holder(rundir: RunDir) -> tuple[int, str]:
+    """Process id (0 if it can't be told) and since when."""
+    try:
+        with open(rundir.lock_path, encoding="ascii") as file:
+            pid, since = file.read(200).split()
+        return int(pid), since
+    except (OSError, ValueError):
+        return 0, ""
+
+
+def _busy(rundir: RunDir) -> str:
+    pid, since = _holder(rundir)
+    by = f"process {pid}, since {since}" if pid else "another process"
+    return f"run {rundir.id} is being worked on by {by}"

@@ -1,0 +1,94 @@
+"""Makes a log fit to be appended to: sets the torn tail aside, ends the log with a whole line, makes it all durable.
+
+Only who holds the run's lock may do this. Ended at any instant, it can be done again; done twice, it changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from pipe_runner.run import Run
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.reader import LogReader
+from pipe_runner.runlog.rundir import RunDir
+from pipe_runner.runlog.writer import sync_directory, sync_file
+
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a log is after its repair: bytes, the seq of the next event, bytes moved to `log.torn`, the run it tells."""
+
+    length: int
+    next_seq: int
+    moved: int
+    run: Run
+
+
+def repair(rundir: RunDir) -> Repaired:
+    """Repair the log of a run; raises LogDamaged (and changes nothing) for damage before the tail, or StorageError."""
+    path = rundir.log_path
+    reader = LogReader(path, rundir.id)
+    run = Run()
+    for event in reader:
+        run.apply(event)
+    length = reader.good_bytes
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            moved = os.fstat(fd).st_size - length
+            if moved:
+                _set_aside(fd, length, rundir.torn_path)
+                os.ftruncate(fd, length)
+            if reader.unterminated:
+                os.pwrite(fd, b"\n", length)
+                length += 1
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        sync_directory(rundir.path)
+        _remove_unfinished(rundir.blobs)
+    except OSError as error:
+        raise storage_fault("repair", error.filename or path, error) from error
+    return Repaired(length, reader.next_seq, moved, run)
+
+
+def _set_aside(log: int, start: int, torn_path: str) -> None:
+    """Append the tail to `log.torn`, unless an earlier repair got as far as that."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    torn = os.open(torn_path, flags, 0o666)
+    try:
+        if not _ends_with(torn, log, start):
+            at = start
+            while chunk := os.pread(log, _CHUNK, at):
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(torn, view) :]
+                at += len(chunk)
+            sync_file(torn)
+    finally:
+        os.close(torn)
+
+
+def _ends_with(torn: int, log: int, start: int) -> bool:
+    at = os.fstat(torn).st_size - (os.fstat(log).st_size - start)
+    if at < 0:
+        return False
+    while chunk := os.pread(log, _CHUNK, start):
+        if os.pread(torn, len(chunk), at) != chunk:
+            return False
+        start += len(chunk)
+        at += len(chunk)
+    return True
+
+
+def _remove_unfinished(blobs: str) -> None:
+    """Remove the files that a killed writer had begun; nobody else writes while we hold the lock."""
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(blobs):
+            if name.endswith(".part"):
+                os.unlink(os.path.join(blobs, name))

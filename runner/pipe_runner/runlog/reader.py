@@ -1,0 +1,148 @@
+"""Reads a log from its first byte to the last one that can be trusted; never changes it, needs no lock.
+
+A crash can leave a torn tail: half a line, zeros, stale bytes of the disk. What can't be read and is followed by no
+readable line is such a tail. Unreadable bytes *before* a readable line can't come from a crash of the writer: they are
+damage, and nothing behind them is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from pipe_runner.errors import LogDamaged, StorageError
+from pipe_runner.ports import Event
+from pipe_runner.run import Run
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.lines import CRC_LENGTH, MAX_LINE, BadLine, checksum_ok, decode_line
+
+_LINES_IN_ONE: Final = 64
+"""How many places of an unreadable line are tried as the start of a readable one."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogContents:
+    """A log that was read whole. `torn` is the byte offset of its torn tail, None if it has none."""
+
+    events: list[Event]
+    good_bytes: int
+    torn: int | None
+    next_seq: int
+
+
+class LogReader:
+    """Iterates over the events of a log, once; the attributes are true of what has been read so far.
+
+    Raises LogDamaged where the log is damaged before its tail, StorageError where it can't be read.
+    """
+
+    def __init__(self, path: str, run: str | None = None) -> None:
+        self.path = path
+        self.run = run
+        """The run that every line must belong to; if it isn't given, the first line says it."""
+        self.good_bytes = 0
+        """Bytes up to the end of the last record that validated, its newline included if it is there."""
+        self.next_seq = 1
+        self.torn: int | None = None
+        """Byte offset of the torn tail, once it has been met."""
+        self.unterminated = False
+        """The last record is whole, but its newline is missing."""
+
+    def __iter__(self) -> Iterator[Event]:
+        try:
+            with open_log(self.path) as file:
+                while line := file.readline(MAX_LINE + 1):
+                    event = self._next(line, file)
+                    if event is None:
+                        return
+                    yield event
+        except OSError as error:
+            raise storage_fault("read", self.path, error) from error
+
+    def _next(self, line: bytes, file: BinaryIO) -> Event | None:
+        whole = line.endswith(b"\n")
+        text = line[:-1] if whole else line
+        try:
+            event = decode_line(text, self.run, self.next_seq)
+        except BadLine as bad:
+            if bad.checksum_ok:
+                raise LogDamaged(self.path, self.good_bytes, self.next_seq, bad.why) from None
+            found = intact_prefix(text)
+            if found:  # a record, then garbage where its newline should be
+                event = self._decode(text[:found])
+                self._accept(event, found)
+                self.unterminated = True
+                text = text[found:]
+            if readable_behind(text, file):
+                raise LogDamaged(self.path, self.good_bytes, self.next_seq, bad.why) from None
+            self.torn = self.good_bytes
+            return event if found else None
+        self._accept(event, len(line))
+        self.unterminated = not whole
+        return event
+
+    def _decode(self, text: bytes) -> Event:
+        try:
+            return decode_line(text, self.run, self.next_seq)
+        except BadLine as bad:
+            raise LogDamaged(self.path, self.good_bytes, self.next_seq, bad.why) from None
+
+    def _accept(self, event: Event, length: int) -> None:
+        self.good_bytes += length
+        self.next_seq += 1
+        if self.run is None:
+            self.run = event.run
+
+
+def read_log(path: str, run: str | None = None) -> LogContents:
+    """All events of a log; raises LogDamaged for damage before the tail, StorageError where it can't be read."""
+    reader = LogReader(path, run)
+    events = list(reader)
+    return LogContents(events, reader.good_bytes, reader.torn, reader.next_seq)
+
+
+def fold_log(path: str, run: str | None = None) -> Run:
+    """The run that a log tells of; raises as `read_log` does."""
+    folded = Run()
+    for event in LogReader(path, run):
+        folded.apply(event)
+    return folded
+
+
+def open_log(path: str) -> BinaryIO:
+    """Open for reading, never through a link, never anything but a regular file; raises OSError or StorageError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StorageError(f"cannot read {path}: it is no regular file")
+    return open(fd, "rb", buffering=1 << 18)
+
+
+def intact_prefix(text: bytes) -> int:
+    """Length of the intact record that unreadable bytes begin with; 0 if they begin with none."""
+    at = text.find(b',"crc":"')
+    tries = 0
+    while at >= 0 and tries < _LINES_IN_ONE:
+        end = at + CRC_LENGTH
+        if text.startswith(b'{"v":') and checksum_ok(text[:end]):
+            return end
+        at = text.find(b',"crc":"', at + 1)
+        tries += 1
+    return 0
+
+
+def readable_behind(text: bytes, file: BinaryIO) -> bool:
+    """True when a record with a right crc ends the unreadable line `text`, or stands anywhere after it in the file."""
+    while text:
+        if text[-CRC_LENGTH:].startswith(b',"crc":"'):
+            at, tries = len(text), 0
+            while (at := text.rfind(b'{"v":', 0, at)) >= 0 and tries < _LINES_IN_ONE:
+                if checksum_ok(text[at:]):
+                    return True
+                tries += 1
+        text = file.readline(MAX_LINE + 1)
+        text = text.removesuffix(b"\n") or text
+    return False

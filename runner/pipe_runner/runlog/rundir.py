@@ -1,0 +1,129 @@
+"""The directory of one run: its id, its paths, how it is made."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pipe_runner.errors import UsageError
+from pipe_runner.runlog.faults import storage_fault
+
+RUN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z")
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz023456789"
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
+RUNS: Final = "runs"
+
+
+def new_run_id(now_ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
+    """A short id that sorts by time (UTC): `20261124-003215-k3f9x`. `random` gives that many random bytes."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 10**9))
+    return f"{stamp}-{''.join(_ALPHABET[byte % 32] for byte in random(5))}"
+
+
+def check_run_id(run_id: str) -> str:
+    """The id itself if a run may be called so; raises UsageError."""
+    if not RUN_ID.match(run_id):
+        raise UsageError(
+            f"{run_id!r} can't be a run's id",
+            hint="up to 80 letters, digits, `.`, `_` and `-`, the first one a letter, a digit or `_`",
+        )
+    return run_id
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """Paths of one run below `<state dir>/runs/<id>/`; absolute. Nothing is opened or kept open."""
+
+    id: str
+    path: str
+    fresh: tuple[str, ...] = ()
+    """Directories in which `create` made an entry that is not durable yet; LogWriter sees to them."""
+
+    @classmethod
+    def create(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
+        """Make the directory of a new run, and the state directory around it where it is missing.
+
+        Raises UsageError for an id that is no id or is taken, StorageError for anything that the system refuses.
+        """
+        check_run_id(run_id)
+        state = os.path.abspath(state_dir)
+        runs = os.path.join(state, RUNS)
+        path = os.path.join(runs, run_id)
+        fresh = (runs,) if os.path.isdir(runs) else (runs, state, os.path.dirname(state))
+        try:
+            os.makedirs(runs, exist_ok=True)
+            _ignore_itself(os.path.join(state, ".gitignore"))
+            os.mkdir(path)
+        except FileExistsError as error:
+            if os.path.lexists(path):
+                raise UsageError(f"there is a run {run_id} already", hint=f"`pipe show {run_id}` shows it") from None
+            raise storage_fault("make the directory", path, error) from error
+        except OSError as error:
+            raise storage_fault("make the directory", error.filename or path, error) from error
+        return cls(run_id, path, fresh)
+
+    @classmethod
+    def open(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
+        """The directory of a run that exists; raises UsageError."""
+        check_run_id(run_id)
+        found = cls(run_id, os.path.join(os.path.abspath(state_dir), RUNS, run_id))
+        if not os.path.lexists(found.log_path):
+            raise UsageError(f"there is no run {run_id}", hint="`pipe runs` lists those that exist")
+        return found
+
+    @property
+    def log_path(self) -> str:
+        return os.path.join(self.path, "log.jsonl")
+
+    @property
+    def torn_path(self) -> str:
+        return os.path.join(self.path, "log.torn")
+
+    @property
+    def blobs(self) -> str:
+        return os.path.join(self.path, "blobs")
+
+    @property
+    def lock_path(self) -> str:
+        """Locked by the process that works on the run; only those that want to do so touch it."""
+        return os.path.join(self.path, "run.lock")
+
+    @property
+    def live_path(self) -> str:
+        """Locked beside `lock_path`, for readers that want to know whether the run is being worked on."""
+        return os.path.join(self.path, "live.lock")
+
+    @property
+    def warden_lock_path(self) -> str:
+        """Locked by the run's warden as long as it watches over processes."""
+        return os.path.join(self.path, "warden.lock")
+
+    @property
+    def cancel_path(self) -> str:
+        """Made by `pipe cancel`; the runner stops when it is there."""
+        return os.path.join(self.path, "cancel")
+
+    def scratch(self, node: str, attempt: int) -> str:
+        """Where an attempt may keep files; not made yet. Differs for every node and attempt, whatever the name."""
+        safe = _UNSAFE.sub("_", node)[:60]
+        if safe != node or safe.startswith("."):
+            from hashlib import sha256
+
+            safe = f"_{safe}-{sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+        return os.path.join(self.path, "scratch", f"{safe}.{attempt}")
+
+
+def _ignore_itself(path: str) -> None:
+    """Keep the state directory out of git; never follows a link, never touches a file that says something."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return
+    try:
+        os.write(fd, b"*\n")
+    finally:
+        os.close(fd)

@@ -1,0 +1,64 @@
+"""Shows a log while it grows: `pipe logs -f`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from pipe_runner.ports import Event
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.lines import MAX_LINE, BadLine, decode_line
+from pipe_runner.runlog.reader import LogReader, open_log
+
+POLL: Final = 0.1
+_PATIENCE: Final = 20
+"""Looks at a line that stays unreadable before the log is read whole, to learn whether it is damaged."""
+
+
+def follow(
+    path: str, stop: Callable[[], bool], *, poll: float = POLL, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[Event]:
+    """Yield the events of a log as they appear, from the first, until `stop()`; what is there then is still yielded.
+
+    Raises LogDamaged for damage before the tail, StorageError where the log can't be read. A torn tail is waited for:
+    a resume may set it aside and go on.
+    """
+    run: str | None = None
+    offset, seq, looks = 0, 1, 0
+    try:
+        with open_log(path) as file:
+            while True:
+                stopping = stop()
+                readable = True
+                for line in _lines(file.fileno(), offset):
+                    try:
+                        event = decode_line(line, run, seq)
+                    except BadLine:
+                        readable = False
+                        break
+                    run, seq, offset, looks = event.run, seq + 1, offset + len(line) + 1, 0
+                    yield event
+                if not readable:
+                    looks += 1
+                    if stopping or looks % _PATIENCE == 0:
+                        for _ in LogReader(path):
+                            pass
+                if stopping:
+                    return
+                sleep(poll)
+    except OSError as error:
+        raise storage_fault("read", path, error) from error
+
+
+def _lines(fd: int, offset: int) -> Iterator[bytes]:
+    """Whole lines from `offset` on, without newlines; read anew each time, since a repair may have cut the file."""
+    size = 1 << 18
+    while chunk := os.pread(fd, size, offset):
+        *lines, rest = chunk.split(b"\n")
+        yield from lines
+        if (not lines and len(chunk) < size) or size > MAX_LINE:
+            return
+        offset += len(chunk) - len(rest)
+        size = size if lines else size * 2

@@ -1,0 +1,200 @@
+"""Writes the log: one unbuffered write for an event or a batch, one fdatasync for all that was written before it.
+
+After a failed write or fdatasync the writer stays failed: the kernel forgets what it could not write, so a second
+fdatasync that succeeds proves nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.errors import StorageError
+from pipe_runner.ports import Event
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.lines import encode_line
+from pipe_runner.types import Durability
+
+if TYPE_CHECKING:
+    from pipe_runner.runlog.mend import Repaired
+    from pipe_runner.runlog.rundir import RunDir
+
+_BATCH: Final = 1 << 20
+"""Bytes of lines that `append_many` gathers before it writes them."""
+
+
+class LogWriter:
+    """The Journal on disk. `append` is for one thread; `commit` and `put_blob` may be called from others beside it."""
+
+    def __init__(self, rundir: RunDir, fd: int, durability: Durability, next_seq: int) -> None:
+        self._rundir = rundir
+        self._path = rundir.log_path
+        self._run = rundir.id
+        self._fd = fd
+        self._durable = durability is Durability.FULL
+        self._next_seq = next_seq
+        self._written = 0
+        self._synced = 0
+        self._fresh = (rundir.path, *rundir.fresh)
+        self._commit_lock = threading.Lock()
+        self._failed: StorageError | None = None
+        self._blobs: set[str] = set()
+
+    @classmethod
+    def create(cls, rundir: RunDir, durability: Durability) -> LogWriter:
+        """Start the log of a new run; raises StorageError."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            fd = os.open(rundir.log_path, flags, 0o666)
+        except OSError as error:
+            raise storage_fault("create", rundir.log_path, error) from error
+        return cls(rundir, fd, durability, 1)
+
+    @classmethod
+    def append_to(cls, rundir: RunDir, durability: Durability, tail: Repaired) -> LogWriter:
+        """Go on with a log that `repair` has seen; raises StorageError, also if it has changed since."""
+        path = rundir.log_path
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            raise storage_fault("open", path, error) from error
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size != tail.length:
+            os.close(fd)
+            raise StorageError(
+                f"{path} has changed while it was being opened: {found.st_size} bytes, not {tail.length}"
+            )
+        return cls(rundir, fd, durability, tail.next_seq)
+
+    def append(self, event: Event) -> None:
+        """Write one event; raises StorageError."""
+        if event.seq != self._next_seq or event.run != self._run:
+            raise self._out_of_order(event)
+        self._write(encode_line(event))
+        self._next_seq += 1
+
+    def append_many(self, events: Sequence[Event]) -> None:
+        """Write several events with one system call; raises StorageError."""
+        lines: list[bytes] = []
+        size = 0
+        seq = self._next_seq
+        for event in events:
+            if event.seq != seq or event.run != self._run:
+                raise self._out_of_order(event)
+            line = encode_line(event)
+            lines.append(line)
+            size += len(line)
+            seq += 1
+            if size >= _BATCH:
+                self._write(b"".join(lines))
+                self._next_seq = seq
+                lines, size = [], 0
+        if lines:
+            self._write(b"".join(lines))
+            self._next_seq = seq
+
+    def commit(self) -> None:
+        """Make what was appended before the call durable, also for the power; raises StorageError.
+
+        Calls from several threads share one fdatasync where they can; none returns before its events are safe.
+        """
+        if self._failed is not None:
+            raise self._again()
+        target = self._written
+        if not self._durable or self._synced >= target:
+            return
+        with self._commit_lock:
+            if self._failed is not None:
+                raise self._again()
+            if self._synced >= target:
+                return
+            goal = self._written
+            try:
+                sync_file(self._fd)
+                while self._fresh:  # the entries of a new run in its directories, once
+                    sync_directory(self._fresh[0])
+                    self._fresh = self._fresh[1:]
+            except OSError as error:
+                raise self._fail("make durable", error) from error
+            self._synced = goal
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep a large output; its sha256. With durability `full` it is durable when this returns."""
+        from pipe_runner.runlog.blobs import write_blob
+
+        if self._failed is not None:
+            raise self._again()
+        try:
+            return write_blob(self._rundir.blobs, data, durable=self._durable, known=self._blobs)
+        except StorageError as error:
+            self._failed = error
+            raise
+
+    def close(self) -> None:
+        """Close the file; again does nothing. What must be durable has been committed before."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            if self._failed is None:
+                self._failed = StorageError(f"cannot write {self._path}: the log is closed")
+            try:
+                os.close(fd)
+            except OSError as error:
+                raise storage_fault("close", self._path, error) from error
+
+    def _write(self, data: bytes) -> None:
+        if self._failed is not None:
+            raise self._again()
+        try:
+            done = os.write(self._fd, data)
+            if done != len(data):
+                view = memoryview(data)
+                while done < len(data):
+                    more = os.write(self._fd, view[done:])
+                    if more == 0:
+                        raise OSError(0, "the system wrote nothing and gave no reason")
+                    done += more
+        except OSError as error:
+            raise self._fail("write", error) from error
+        self._written += done
+
+    def _fail(self, doing: str, error: OSError) -> StorageError:
+        self._failed = storage_fault(doing, self._path, error)
+        return self._failed
+
+    def _again(self) -> StorageError:
+        assert self._failed is not None
+        return StorageError(self._failed.message, hint=self._failed.hint)
+
+    def _out_of_order(self, event: Event) -> ValueError:
+        return ValueError(
+            f"event {event.seq} of run {event.run!r} can't follow: {self._next_seq} of {self._run!r} is next"
+        )
+
+
+def sync_file(fd: int) -> None:
+    """Make a file's bytes and its length durable."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:  # macOS: fsync doesn't reach the platter there, F_FULLFSYNC does
+        import fcntl
+
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(fd)
+
+
+def sync_directory(path: str) -> None:
+    """Make a directory's entries durable, where the file system can (some over a network can't, and say EINVAL)."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(fd)
