@@ -1,0 +1,221 @@
+"""What Python code prints during an attempt becomes `node.output` events, not output of the runner."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextvars
+import io
+import sys
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+from pipe_runner.types import EventKind
+
+if TYPE_CHECKING:
+    from pipe_runner.ports import Emit, Masker, StreamMasker
+
+KEPT: Final = 64 * 1024
+"""Characters of an attempt's printed text that become events; the rest is dropped."""
+_DELAY: Final = 0.05
+"""Seconds that printed text may wait to share an event with what follows."""
+
+CURRENT: Final[contextvars.ContextVar[Capture | None]] = contextvars.ContextVar("pipe_capture", default=None)
+"""The attempt whose code is running here; threads and tasks that the agent starts inherit it."""
+
+
+class Capture:
+    """Collects what one attempt prints, in any thread, and emits it on the loop."""
+
+    __slots__ = (
+        "_emit",
+        "_loop",
+        "_masker",
+        "_outside",
+        "_pending",
+        "_room",
+        "_scheduled",
+        "_streams",
+        "_thread",
+        "open",
+    )
+
+    def __init__(self, emit: Emit, masker: Masker) -> None:
+        self._emit = emit
+        self._masker = masker
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._outside: contextvars.Context | None = None
+        self._pending: list[tuple[str, str]] = []
+        self._room = KEPT
+        self._scheduled = False
+        self._streams: dict[str, _Stream] = {}
+        self.open = True
+
+    def write(self, stream: str, text: str) -> None:
+        """Take printed text; from any thread. Text after the attempt's end, or beyond `KEPT`, is dropped."""
+        if self._room <= 0 or not self.open or not text:
+            return
+        self._pending.append((stream, text[: self._room]))
+        self._room -= len(text)
+        if self._scheduled:
+            return
+        self._scheduled = True
+        if threading.get_ident() == self._thread:
+            self._schedule()
+        else:
+            try:
+                self._loop.call_soon_threadsafe(self._schedule, context=contextvars.Context())
+            except RuntimeError:  # the loop is closed: nobody reads events any more
+                self.open = False
+
+    def close(self) -> None:
+        """Emit what is left; on the loop, outside of the attempt's context."""
+        if self._pending or self._streams:
+            self._drain()
+            for name, stream in self._streams.items():
+                self._send(name, stream.rest())
+        self.open = False
+
+    def _schedule(self) -> None:
+        # A context of its own: sinks print from inside `emit`, and that is not the node's output.
+        self._loop.call_later(_DELAY, self._drain, context=contextvars.Context())
+
+    def _drain(self) -> None:
+        if not self.open:
+            return
+        self._scheduled = False
+        pending, self._pending = self._pending, []
+        texts: dict[str, list[str]] = {}
+        for name, text in pending:
+            texts.setdefault(name, []).append(text)
+        for name, parts in texts.items():
+            stream = self._streams.get(name)
+            if stream is None:
+                stream = self._streams[name] = _Stream(self._masker.stream())
+            self._send(name, stream.lines("".join(parts)))
+
+    def _send(self, name: str, text: str) -> None:
+        if text:
+            self._emit(EventKind.NODE_OUTPUT, {"stream": name, "text": text})
+
+
+class _Stream:
+    """Masks the text of one stream and gives it out in whole lines."""
+
+    __slots__ = ("_decoder", "_line", "_masker")
+
+    def __init__(self, masker: StreamMasker) -> None:
+        self._masker = masker
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._line = ""
+
+    def lines(self, text: str) -> str:
+        masked = self._masker.feed(text.encode("utf-8", "replace"))
+        whole, newline, self._line = (self._line + self._decoder.decode(masked)).rpartition("\n")
+        return whole + newline
+
+    def rest(self) -> str:
+        text = self._line + self._decoder.decode(self._masker.flush(), final=True)
+        self._line = ""
+        return text
+
+
+class Routes:
+    """Stands in for sys.stdout and sys.stderr while any attempt runs Python code; restores them after."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._stdout: _Routed | None = None
+        self._stderr: _Routed | None = None
+
+    def enter(self) -> None:
+        self._users += 1
+        if self._users == 1:
+            errors = sys.stderr
+            self._stderr = _Routed("stderr", errors, errors)
+            self._stdout = _Routed("stdout", sys.stdout, errors)
+            sys.stdout, sys.stderr = self._stdout, self._stderr
+
+    def leave(self) -> None:
+        """Undo one `enter`; whoever replaced the streams in between keeps them."""
+        self._users -= 1
+        if self._users == 0 and self._stdout is not None and self._stderr is not None:
+            if sys.stdout is self._stdout:
+                sys.stdout = self._stdout.original
+            if sys.stderr is self._stderr:
+                sys.stderr = self._stderr.original
+            self._stdout = self._stderr = None
+
+
+class _Routed(io.TextIOBase):
+    """A standard stream that goes to the attempt in whose context it is written to.
+
+    A thread that user code started by itself has no such context: what it prints goes to stderr, since the runner's
+    stdout carries results.
+    """
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def __init__(self, name: str, original: TextIO, strays: TextIO) -> None:
+        self.name = name
+        self.original = original
+        self._strays = strays
+        self._owner = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        capture = CURRENT.get()
+        if capture is not None:
+            if not isinstance(text, str):
+                raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+            capture.write(self.name, text)
+            return len(text)
+        return self._outside().write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        if CURRENT.get() is None:
+            self._outside().flush()
+
+    def isatty(self) -> bool:
+        return CURRENT.get() is None and self.original.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.original.fileno()
+
+    def close(self) -> None:
+        """Do nothing: it isn't the caller's to close."""
+
+    @property
+    def buffer(self) -> Any:
+        capture = CURRENT.get()
+        return self._outside().buffer if capture is None else _Bytes(self)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
+
+    def _outside(self) -> TextIO:
+        return self.original if threading.get_ident() == self._owner else self._strays
+
+
+class _Bytes(io.RawIOBase):
+    """`sys.stdout.buffer` inside an attempt."""
+
+    def __init__(self, text: _Routed) -> None:
+        self._text = text
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raw = bytes(data)
+        self._text.write(raw.decode("utf-8", "replace"))
+        return len(raw)

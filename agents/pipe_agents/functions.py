@@ -1,0 +1,124 @@
+"""Finds the function that `call:` names."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+from pipe_agents.sources import Sources
+from pipe_runner.errors import NodeFault
+from pipe_runner.types import ErrorKind
+
+_ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
+_MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A function, found."""
+
+    function: Callable[..., Any]
+    is_async: bool
+
+
+class Functions:
+    """Functions of installed modules and of the project's files; each file is loaded once."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, Sources] = {}
+        self._lock = threading.Lock()
+
+    def find(self, root: str, call: str) -> Target:
+        """The function; imports its module. Raises NodeFault (`not_found`, `refused`), or what the module raises."""
+        place, _, attribute = call.rpartition(":")
+        if not place or not _ATTRIBUTE.match(attribute):
+            raise NodeFault(
+                ErrorKind.NOT_FOUND,
+                f"{_shown(call)} names no function: write package.module:function, or tools/file.py:function",
+            )
+        if place.endswith(".py") or "/" in place:
+            module = self._file(root, place)
+        else:
+            module = self._module(place)
+        function = _attribute(module, attribute, place)
+        if not callable(function):
+            raise NodeFault(ErrorKind.NOT_FOUND, f"{_shown(call)} is {type(function).__name__}, not a function")
+        is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(type(function), "__call__", None)  # noqa: B004
+        )
+        return Target(function, is_async)
+
+    def close(self) -> None:
+        """Forget the modules that were made from files."""
+        for sources in self._sources.values():
+            sources.close()
+        self._sources.clear()
+
+    def _file(self, root: str, path: str) -> ModuleType:
+        with self._lock:
+            sources = self._sources.get(root)
+            if sources is None:
+                sources = self._sources[root] = Sources(root)
+        try:
+            return sources.load(path)
+        except ModuleNotFoundError as error:
+            if error.name and sources.neighbour(path, error.name.partition(".")[0]):
+                raise NodeFault(
+                    ErrorKind.NOT_FOUND,
+                    f"{path} imports {error.name}, which lies beside it: a file's folder is not searched for modules; "
+                    f"write `from . import {error.name}`",
+                ) from None
+            raise
+
+    def _module(self, name: str) -> ModuleType:
+        if not _MODULE.match(name):
+            raise NodeFault(ErrorKind.NOT_FOUND, f"{_shown(name)} is no module's name")
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+                raise
+            near = _near(error.name, _modules_beside(error.name))
+            raise NodeFault(
+                ErrorKind.NOT_FOUND,
+                f"there is no module {error.name} where this Python looks{near}; a file of the project is called by "
+                "its path, tools/file.py:function",
+            ) from None
+
+
+def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
+    found: Any = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            near = _near(part, [name for name in dir(found) if not name.startswith("_")])
+            raise NodeFault(ErrorKind.NOT_FOUND, f"{place} has no function {attribute}{near}") from None
+    return found
+
+
+def _modules_beside(name: str) -> Iterable[str]:
+    """Full names of the modules in the package that should hold `name`."""
+    package, _, _ = name.rpartition(".")
+    if not package:
+        return [*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())]
+    folders = getattr(sys.modules.get(package), "__path__", [])
+    return [f"{package}.{module.name}" for module in pkgutil.iter_modules(folders)]
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def _shown(text: str) -> str:
+    return repr(text[:200])

@@ -1,0 +1,173 @@
+"""`agent: python`: calls a function of an installed module, or of a file of the project."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_agents.capture import CURRENT, Capture, Routes
+from pipe_agents.threads import Call, Threads
+from pipe_agents.values import copied, output_of
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
+from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pipe_agents.functions import Functions, Target
+
+GRACE: Final = 0.5
+"""Seconds that a function in a thread gets to end after it was interrupted."""
+_UNLIMITED: Final = 2**62
+
+
+class PythonAgent:
+    """Calls Python functions: async ones on the loop, others in threads of its own."""
+
+    name = "python"
+    version = "1"
+
+    def __init__(self) -> None:
+        self._targets: dict[tuple[str, str], Target] = {}
+        self._loading: dict[tuple[str, str], Call] = {}
+        self._left: dict[tuple[str, str], Call] = {}
+        """Calls that went on although their attempt was over, by run and node."""
+        self._functions: Functions | None = None
+        self._threads = Threads("pipe-python")
+        self._routes = Routes()
+
+    def describe(self) -> AgentDescription:
+        return AgentDescription(
+            summary="Calls a Python function, of an installed module or of a file of the project.",
+            secret_options=("args", "kwargs"),
+        )
+
+    def options_model(self) -> type[BaseModel]:
+        from pipe_schemas.python import PythonOptions
+
+        return PythonOptions
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        return {}
+
+    async def close(self) -> None:
+        """Let idle threads go, and forget what was loaded from the project."""
+        self._threads.close()
+        self._targets.clear()
+        if self._functions is not None:
+            self._functions.close()
+
+    async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        if self._left:
+            await self._wait_for_earlier(attempt)
+        capture = Capture(context.emit, context.masker)
+        self._routes.enter()
+        token = CURRENT.set(capture)
+        try:
+            result = await self._call(attempt)
+        except (NodeFault, GeneratorExit):
+            raise
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            from pipe_agents.tracebacks import fault_of
+
+            raise fault_of(error, context.masker) from None
+        finally:
+            CURRENT.reset(token)
+            capture.close()
+            self._routes.leave()
+        return Outcome(NodeStatus.SUCCEEDED, output_of(result, attempt.output_limit))
+
+    async def _call(self, attempt: Attempt) -> Any:
+        options: Any = attempt.options
+        key = (attempt.root, options["call"])
+        target = self._targets.get(key)
+        if target is None:
+            target = await self._load(key)
+        # Copies: what a function does to its arguments must not change another node's output.
+        args: Any = options.get("args")
+        args = copied(args, _UNLIMITED) if args else ()
+        kwargs: Any = options.get("kwargs")
+        kwargs = copied(kwargs, _UNLIMITED) if kwargs else {}
+        if target.is_async:
+            return await target.function(*args, **kwargs)
+        result = await self._in_thread(attempt, partial(target.function, *args, **kwargs))
+        if asyncio.iscoroutine(result):
+            return await result
+        return result
+
+    async def _load(self, key: tuple[str, str]) -> Target:
+        """Find a function, once, in a thread: importing may take long, and runs the module's code."""
+        call = self._loading.get(key)
+        if call is None:
+            if self._functions is None:
+                from pipe_agents.functions import Functions
+
+                self._functions = Functions()
+            call = self._loading[key] = self._threads.start(partial(self._functions.find, *key))
+            self._hold_routes(call)
+        await asyncio.wait({call.future})
+        self._loading.pop(key, None)
+        if call.error is not None:
+            raise call.error
+        target: Target = call.result
+        self._targets[key] = target
+        return target
+
+    async def _in_thread(self, attempt: Attempt, function: partial[Any]) -> Any:
+        call = self._threads.start(function)
+        try:
+            await call.future
+        except asyncio.CancelledError:
+            call.interrupt()
+            try:
+                await _ended(call)
+            finally:
+                if not call.finished:
+                    self._left[attempt.run, attempt.node] = call
+                    self._hold_routes(call)
+            if call.finished:
+                raise
+            raise NodeFault(
+                ErrorKind.TIMEOUT,
+                f"{attempt.options['call']} was still running {GRACE} s after its attempt had to end: a function that "
+                "waits outside of Python can't be stopped; another attempt begins when it has ended",
+            ) from None
+        if call.error is not None:
+            raise call.error
+        return call.result
+
+    async def _wait_for_earlier(self, attempt: Attempt) -> None:
+        """Two attempts of a node never overlap (D4): wait for the call that an earlier one left behind."""
+        key = (attempt.run, attempt.node)
+        call = self._left.get(key)
+        if call is None:
+            return
+        try:
+            await call.ended()
+        except asyncio.CancelledError:
+            raise NodeFault(
+                ErrorKind.TIMEOUT, f"the earlier call of {attempt.options['call']} is still running"
+            ) from None
+        self._left.pop(key, None)
+
+    def _hold_routes(self, call: Call) -> None:
+        """Keep what a thread prints away from the runner's stdout until it has ended."""
+        self._routes.enter()
+        call.at_end(self._routes.leave)
+
+
+def _is_cancelled() -> bool:
+    """Whether this task was asked to end; user code may raise CancelledError by itself as well."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _ended(call: Call) -> None:
+    from anyio import CancelScope
+
+    with CancelScope(shield=True):
+        await call.ended(GRACE)

@@ -1,0 +1,163 @@
+"""Calls in daemon threads: the event loop goes on, and a call that never ends keeps no process from ending."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any
+
+
+class Interrupted(BaseException):
+    """Raised inside a function whose attempt is over, at its next Python instruction."""
+
+
+class Call:
+    """One call in a thread. `future` is done, on the loop that started it, when `result` or `error` is there."""
+
+    __slots__ = (
+        "_at_end",
+        "_ident",
+        "context",
+        "error",
+        "finished",
+        "function",
+        "future",
+        "interrupted",
+        "loop",
+        "result",
+        "sent",
+    )
+
+    def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+        self.function = function
+        self.loop = loop
+        self.future: asyncio.Future[None] = loop.create_future()
+        self.context = contextvars.copy_context()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.finished = False
+        self.interrupted = False
+        self._ident = 0
+        self._at_end: list[Callable[[], None]] = []
+        self.sent = False
+
+    def perform(self) -> None:
+        """Run the function; in the thread."""
+        self._ident = threading.get_ident()
+        try:
+            if self.interrupted:
+                raise Interrupted
+            self.result = self.context.run(self.function)
+        except BaseException as error:
+            self.error = error
+        self.finished = True
+
+    def interrupt(self) -> None:
+        """Raise `Interrupted` in the function; on the loop. It has no effect on a call that waits outside of Python.
+
+        `interrupted` is set before `finished` is read here, and read after it is set in the thread: either no
+        exception is sent, or the thread knows and takes no other call.
+        """
+        if self.interrupted:
+            return
+        self.interrupted = True
+        if not self.finished and self._ident:
+            import ctypes
+
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), ctypes.py_object(Interrupted))
+        self.sent = True
+
+    def settle(self) -> None:
+        """Wake whoever waits; on the loop."""
+        if not self.future.done():
+            self.future.set_result(None)
+        ends, self._at_end = self._at_end, []
+        for end in ends:
+            end()
+
+    def at_end(self, then: Callable[[], None]) -> None:
+        """Do something on the loop after the function has ended."""
+        self._at_end.append(then)
+
+    async def ended(self, seconds: float | None = None) -> bool:
+        """Wait until the function has ended, at most `seconds`; true if it has. `future` then belongs to this wait."""
+        if self.finished:
+            return True
+        if self.future.done():
+            self.future = self.loop.create_future()
+        await asyncio.wait({self.future}, timeout=seconds)
+        return self.finished
+
+
+class Threads:
+    """Daemon threads, as many as there are calls at a time, reused between calls. For use on one event loop."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._made = 0
+        self._idle: list[_Worker] = []
+        self._closed = False
+
+    def start(self, function: Callable[[], Any]) -> Call:
+        """Begin a call in the caller's context (contextvars)."""
+        call = Call(function, asyncio.get_running_loop())
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            self._made += 1
+            worker = _Worker(f"{self._name}-{self._made}", self._give_back)
+            worker.start()
+        worker.inbox.put(call)
+        return call
+
+    def close(self) -> None:
+        """Let idle threads end; what still runs is left to itself."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().inbox.put(None)
+
+    def _give_back(self, worker: _Worker, call: Call) -> None:
+        if not call.interrupted:
+            if self._closed:
+                worker.inbox.put(None)
+            else:
+                self._idle.append(worker)
+        call.settle()
+
+
+class _Worker(threading.Thread):
+    def __init__(self, name: str, give_back: Callable[[_Worker, Call], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.inbox: SimpleQueue[Call | None] = SimpleQueue()
+        self._give_back = give_back
+
+    def run(self) -> None:
+        while (call := self.inbox.get()) is not None:
+            try:
+                call.perform()
+            except Interrupted as error:  # it came between the function's end and ours
+                call.error = call.error or error
+                call.finished = True
+            if not self._report(call) or call.interrupted:
+                return
+
+    def _report(self, call: Call) -> bool:
+        """Tell the loop; false when it is closed. An exception on its way is taken in here, once, and dropped."""
+        import time
+
+        told = False
+        while True:
+            try:
+                while call.interrupted and not call.sent:
+                    time.sleep(0.001)
+                if not told:
+                    told = True
+                    call.loop.call_soon_threadsafe(self._give_back, self, call)
+                return True
+            except Interrupted:
+                told = False
+            except RuntimeError:
+                return False

@@ -1,0 +1,239 @@
+"""Finds agents by name, ours and everybody's, and loads one only when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pipe_runner.errors import PipeError, UsageError
+
+if TYPE_CHECKING:
+    from pipe_runner.ports import Agent
+
+AGENTS: Final = "pipe_runner.agents"
+OURS: Final = "pipe-runner"
+_PORT: Final = ("describe", "options_model", "output_schema", "perform")
+
+
+class UnknownPlugin(UsageError):
+    """No installed distribution brings a plugin of that name; `suggestion` is the nearest that there is."""
+
+    def __init__(self, name: str, suggestion: str | None, known: tuple[str, ...]) -> None:
+        hint = f"did you mean {suggestion!r}?" if suggestion else f"there are: {', '.join(known) or 'none'}"
+        super().__init__(f"there is no agent {name!r}", hint=hint)
+        self.name, self.suggestion, self.known = name, suggestion, known
+
+
+class BrokenPlugin(PipeError):
+    """A plugin is installed but can't be used; says which distribution brings it, and why."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The installed distribution that brings a plugin."""
+
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """One name brought by several distributions. `used` is the one that is taken, None when none is."""
+
+    name: str
+    distributions: tuple[str, ...]
+    used: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    target: str
+    distribution: str | None = None
+    version: Callable[[], str] | None = None
+    rivals: tuple[str, ...] = ()
+    """Distributions between which nobody has decided: the name can't be used."""
+
+
+class Registry:
+    """The agents that a run, or a check, may use. Each is loaded and made once, when first asked for."""
+
+    def __init__(self, entries: Mapping[str, _Entry] | None = None, clashes: tuple[Clash, ...] = ()) -> None:
+        self._entries = dict(entries or {})
+        self._clashes = clashes
+        self._factories: dict[str, Callable[[], Agent]] = {}
+        self._agents: dict[str, Agent] = {}
+
+    @classmethod
+    def installed(cls, group: str = AGENTS) -> Registry:
+        """Everything that installed distributions declare in an entry-point group; imports none of it."""
+        from importlib.metadata import entry_points
+
+        found: dict[str, dict[str, _Entry]] = {}
+        for point in entry_points(group=group):
+            distribution = point.dist.name if point.dist is not None else "unknown"
+            version = (lambda dist: lambda: str(dist.version))(point.dist) if point.dist is not None else None
+            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution, version))
+        entries, clashes = {}, []
+        for name, by_distribution in sorted(found.items()):
+            entry, clash = _choose(name, by_distribution)
+            entries[name] = entry
+            if clash is not None:
+                clashes.append(clash)
+        return cls(entries, tuple(clashes))
+
+    @classmethod
+    def from_targets(cls, targets: Mapping[str, str]) -> Registry:
+        """Agents known by `module:attribute` already, from a plan; reads no metadata."""
+        return cls({name: _Entry(target) for name, target in targets.items()})
+
+    def fresh(self) -> Registry:
+        """The same names with nothing made yet: one registry for each run."""
+        other = Registry(self._entries, self._clashes)
+        other._factories = dict(self._factories)
+        return other
+
+    def register(self, name: str, factory: Callable[[], Agent]) -> None:
+        """Put an agent under a name, before one of that name was made; for tests and embedding programs."""
+        if name in self._agents:
+            raise ValueError(f"agent {name!r} is in use already")
+        self._factories[name] = factory
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted({*self._entries, *self._factories}))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._factories or name in self._entries
+
+    def clashes(self) -> tuple[Clash, ...]:
+        return self._clashes
+
+    def target(self, name: str) -> str | None:
+        """`module:attribute` of the agent's factory, for `from_targets`; None for a registered object."""
+        if name in self._factories:
+            return None
+        return self._entry(name).target
+
+    def origin(self, name: str) -> Origin | None:
+        """The distribution that brings the agent; None where it was registered or came from a plan."""
+        if name in self._factories:
+            return None
+        entry = self._entry(name)
+        if entry.distribution is None:
+            return None
+        try:
+            version = entry.version() if entry.version is not None else "unknown"
+        except Exception:
+            version = "unknown"
+        return Origin(entry.distribution, version)
+
+    def get(self, name: str) -> Agent:
+        """The agent of that name. Raises UnknownPlugin, or BrokenPlugin with the distribution and the reason."""
+        agent = self._agents.get(name)
+        if agent is None:
+            agent = self._agents[name] = self._make(name)
+        return agent
+
+    def get_all(self) -> dict[str, Agent]:
+        """Every agent that can be loaded; `faults` has the reasons for the others."""
+        agents = {}
+        for name in self.names():
+            try:
+                agents[name] = self.get(name)
+            except PipeError:
+                continue
+        return agents
+
+    def faults(self) -> dict[str, PipeError]:
+        """Why each of the agents that can't be loaded can't."""
+        found: dict[str, PipeError] = {}
+        for name in self.names():
+            try:
+                self.get(name)
+            except PipeError as error:
+                found[name] = error
+        return found
+
+    def by_capability(self, capability: str) -> tuple[str, ...]:
+        """Names of the agents that declare a capability, sorted."""
+        return tuple(name for name, agent in self.get_all().items() if capability in agent.describe().capabilities)
+
+    def _entry(self, name: str) -> _Entry:
+        entry = self._entries.get(name)
+        if entry is None:
+            from pipe_runner.diagnostics import did_you_mean
+
+            names = self.names()
+            raise UnknownPlugin(name, did_you_mean(name, names), names)
+        return entry
+
+    def _make(self, name: str) -> Agent:
+        factory = self._factories.get(name)
+        if factory is None:
+            entry = self._entry(name)
+            if entry.rivals:
+                raise BrokenPlugin(
+                    f"agent {name!r} is brought by several distributions: {', '.join(entry.rivals)}",
+                    hint="uninstall all but one of them",
+                )
+            whose = f"agent {name!r} of {entry.distribution or entry.target}"
+            factory = _load(entry.target, whose)
+        else:
+            whose = f"agent {name!r}"
+        try:
+            agent = factory()
+        except (Exception, SystemExit) as error:
+            raise BrokenPlugin(f"{whose} can't be made: {_reason(error)}") from error
+        lacking = [part for part in _PORT if not callable(getattr(agent, part, None))]
+        lacking += [part for part in ("name", "version") if not isinstance(getattr(agent, part, None), str)]
+        if lacking:
+            raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
+        return agent
+
+
+def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:
+    """Ours wins over others; between others nobody does."""
+    if len(by_distribution) == 1:
+        return next(iter(by_distribution.values())), None
+    rivals = tuple(sorted(by_distribution))
+    ours = next((entry for dist, entry in by_distribution.items() if _normalised(dist) == OURS), None)
+    if ours is not None:
+        return ours, Clash(name, rivals, ours.distribution)
+    return _Entry("", rivals=rivals), Clash(name, rivals, None)
+
+
+def _normalised(distribution: str) -> str:
+    return distribution.lower().replace("_", "-").replace(".", "-")
+
+
+def _load(target: str, whose: str) -> Callable[[], Agent]:
+    from importlib import import_module
+
+    module_name, _, attribute = target.partition(":")
+    if not module_name or not attribute:
+        raise BrokenPlugin(f"{whose} can't be loaded: {target!r} is not `module:attribute`")
+    try:
+        found: Any = import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (Exception, SystemExit) as error:
+        raise BrokenPlugin(
+            f"{whose} can't be loaded from {target}: {_reason(error)}",
+            hint="reinstall the distribution, or remove it",
+        ) from error
+    if not callable(found):
+        raise BrokenPlugin(f"{whose} can't be loaded: {target} is not a class or a function that makes one")
+    return cast("Callable[[], Agent]", found)
+
+
+def _reason(error: BaseException) -> str:
+    try:
+        text = str(error).strip().splitlines()
+    except Exception:
+        text = []
+    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
