@@ -58,7 +58,11 @@ class Run:
     duration_s: float | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] | None = None
+    outputs_ref: Mapping[str, Any] | None = None
+    """Stands in for `outputs` where they are large: they live in a blob."""
     git_sha: str | None = None
+    only: tuple[str, ...] = ()
+    """What `--only` named when the run was started."""
     attempt: int = 0
     """1 for a run that was never resumed, one more for each resume."""
     seq: int = 0
@@ -108,6 +112,7 @@ def _run_started(run: Run, event: Event) -> None:
     run.digest = data.get("digest", "")
     run.inputs = data.get("inputs", {})
     run.git_sha = data.get("git_sha")
+    run.only = tuple(data.get("only", ()))
     run.digests = dict(data.get("nodes", {}))
     run.nodes = {node: NodeState() for node in run.digests}
     run.started_at = event.ts
@@ -135,6 +140,7 @@ def _run_finished(run: Run, event: Event) -> None:
     data = event.data
     run.status = RunStatus(data["status"])
     run.outputs = data.get("outputs", {})
+    run.outputs_ref = data.get("outputs_ref")
     run.error = data.get("error")
     run.finished_at = event.ts
     run.duration_s = data.get("duration_s")

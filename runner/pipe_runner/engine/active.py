@@ -1,0 +1,296 @@
+"""A run in this process: its phases, its end, and how it is stopped."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipe_runner.engine.settings import RunSettings
+from pipe_runner.engine.stream import EventStream
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.executors.processes import Processes
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.ports import Clock, EventSink, Journal, Masker
+from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
+from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
+from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.executors.local import LocalExecutor
+    from pipe_runner.registry import Registry
+    from pipe_runner.scheduler import Scheduler
+    from pipe_runner.scope import Scope
+
+CANCEL_POLL = 0.2
+"""Seconds between looks for the file that `pipe cancel` makes."""
+
+LAST_WAIT = 1.5
+"""Seconds after a kill until nobody waits any longer for what doesn't end."""
+
+_EXCERPT = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a run holds on this machine: directory, lock, log, and what starts its processes."""
+
+    rundir: RunDir
+    lock: RunLock
+    journal: Journal
+    processes: Processes
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The secrets of a run, what hides them, and what is to be said of them."""
+
+    secrets: Mapping[str, str]
+    masker: Masker
+    warnings: tuple[str, ...]
+
+
+class ActiveRun:
+    """One run or resume. `run` is what its events tell so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        nodes: Sequence[PlannedNode],
+        run: Run,
+        place: Place,
+        opening: tuple[EventKind, Mapping[str, Any]],
+        settings: RunSettings,
+        registry: Registry,
+        granted: Granted,
+        sinks: Sequence[EventSink],
+        clock: Clock,
+    ) -> None:
+        self.plan, self.nodes, self.run = plan, nodes, run
+        self.rundir = place.rundir
+        self.warnings = granted.warnings
+        self.reasons: Mapping[str, str] = {}
+        """Resume: node id → why it runs again; empty for a new run and where nothing is left to do."""
+        self.nothing_to_do = False
+        """Resume: the run has succeeded already."""
+        self._place, self._opening, self._settings, self._registry = place, opening, settings, registry
+        self._granted, self._clock = granted, clock
+        self._stream = EventStream(run, place.journal, sinks, clock)
+        self._scheduler: Scheduler | None = None
+        self._stops = 0
+        self._error: dict[str, Json] | None = None
+        self._timed_out = False
+
+    # ------------------------------------------------------------ doing it
+
+    async def perform(self) -> Run:
+        """The whole run, to its last event. Raises StorageError when the log can't be written."""
+        from pipe_runner.executors.local import LocalExecutor
+
+        place = self._place
+        executor = LocalExecutor(
+            self._registry,
+            place.processes,
+            secrets=self._granted.secrets,
+            masker=self._granted.masker,
+            clock=self._clock,
+            policy=self.plan.policy,
+            scratch=self._scratch(),
+        )
+        try:
+            await self._perform(executor)
+        finally:
+            await executor.close()
+            self.close()
+        return self.run
+
+    async def _perform(self, executor: LocalExecutor) -> None:
+        import asyncio
+
+        from pipe_runner.scope import Scope
+
+        began = self._clock.monotonic()
+        self._stream.emit(*self._opening_event())
+        self._place.journal.commit()
+        scope = Scope(self.plan, self.run, self._read_blob, random.getrandbits)
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            try:
+                scope.evaluate_pipeline_env()
+            except ExpressionFault as fault:
+                self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"env: {fault.message}"}
+            await self._phases(scope, executor)
+        finally:
+            watch.cancel()
+        status, outputs = self._end(scope)
+        await executor.close()
+        data: dict[str, Any] = {
+            "status": str(status),
+            **outputs,
+            "totals": self._totals(),
+            "duration_s": round(self._clock.monotonic() - began, 6),
+        }
+        if self._error is not None:
+            data["error"] = self._error
+        self._stream.emit(EventKind.RUN_FINISHED, data=data)
+        self._place.journal.commit()
+
+    def _opening_event(self) -> tuple[EventKind, None, None, Mapping[str, Any]]:
+        kind, data = self._opening
+        return kind, None, None, data
+
+    async def _phases(self, scope: Scope, executor: LocalExecutor) -> None:
+        import asyncio
+
+        from pipe_runner.scheduler import Scheduler, Stop
+
+        scheduler = self._scheduler = Scheduler(
+            self.plan,
+            self.run,
+            emit=self._stream.emit,
+            store_output=self._output_fields,
+            attempt_emit=self._stream.for_attempt,
+            journal=self._place.journal,
+            executor=executor,
+            scope=scope,
+            clock=self._clock,
+            concurrency=self._settings.concurrency or self.plan.concurrency,
+            grace=self._settings.grace,
+            random=random.random,
+        )
+        try:
+            if self._error is None:
+                timer = None
+                if self.plan.max_time is not None:
+                    timer = asyncio.get_running_loop().call_later(self.plan.max_time, self._time_is_up)
+                if self._stops:
+                    scheduler.stop_before(Stop.CANCEL)
+                await scheduler.perform(self._of(Phase.NODES))
+                if timer is not None:
+                    timer.cancel()
+            if self._timed_out:
+                self._error = {
+                    "kind": str(ErrorKind.RUN_TIMEOUT),
+                    "message": f"the run took longer than its max_time of {self.plan.max_time:g} s",
+                }
+            scope.run_status = self._status()
+            if scope.run_status is RunStatus.FAILED:
+                await scheduler.perform(self._of(Phase.ON_FAILURE))
+            else:
+                self._leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
+            if self._stops < 2:
+                await scheduler.perform(self._of(Phase.FINALLY))
+            else:
+                self._leave_out(Phase.FINALLY, "the run was killed")
+        finally:
+            scheduler.close()
+
+    def _of(self, phase: Phase) -> list[PlannedNode]:
+        return [node for node in self.nodes if node.phase is phase]
+
+    def _leave_out(self, phase: Phase, reason: str) -> None:
+        for node in self._of(phase):
+            if not is_final(self.run.state(node.id).status):
+                self._stream.emit(
+                    EventKind.NODE_SKIPPED, node.id, None, {"when": None, "values": {}, "reason": reason, "by": []}
+                )
+
+    # ------------------------------------------------------------ its end
+
+    def _status(self) -> RunStatus:
+        """How the run has gone so far; a failed handler of `finally` fails it, too."""
+        if self._error is not None or self.run.failed:
+            return RunStatus.CANCELLED if self._stops else RunStatus.FAILED
+        if self._stops:
+            return RunStatus.CANCELLED
+        return RunStatus.SUCCEEDED
+
+    def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
+        status = self._status()
+        if status is not RunStatus.SUCCEEDED:
+            return status, {"outputs": {}}
+        try:
+            outputs = scope.outputs()
+        except ExpressionFault as fault:
+            if self.run.only:
+                return status, {"outputs": {}}
+            self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"outputs: {fault.message}"}
+            return RunStatus.FAILED, {"outputs": {}}
+        fields = self._output_fields(outputs)
+        if "output" in fields:
+            return status, {"outputs": outputs}
+        return status, {"outputs": {}, "outputs_ref": fields["output_ref"]}
+
+    def _totals(self) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for state in self.run.nodes.values():
+            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
+        totals["attempts"] = sum(state.attempts for state in self.run.nodes.values())
+        return totals
+
+    def _output_fields(self, output: Json) -> dict[str, Any]:
+        """The fields in which an event carries an output: itself, or a reference to a blob when it is large."""
+        if output is None or isinstance(output, (bool, int, float)):
+            return {"output": output}
+        if isinstance(output, str) and len(output) * 4 <= INLINE_OUTPUT_LIMIT:
+            return {"output": output}
+        raw, kind = encode_output(output)
+        if len(raw) <= INLINE_OUTPUT_LIMIT:
+            return {"output": output}
+        excerpt = raw[:_EXCERPT].decode("utf-8", "replace")
+        sha256 = self._place.journal.put_blob(raw)
+        return {"output_ref": {"sha256": sha256, "bytes": len(raw), "type": kind, "excerpt": excerpt}}
+
+    def _read_blob(self, ref: Mapping[str, Any]) -> Json:
+        return read_blob(self.rundir, ref)
+
+    def _scratch(self) -> str:
+        path = os.path.join(self.rundir.path, "scratch")
+        os.makedirs(path, exist_ok=True)
+        return path
+
+    def close(self) -> None:
+        """Let everything go that the run holds, also of one that is not performed after all; again does nothing."""
+        self._stream.close()
+        self._place.processes.abandon()
+        shutil.rmtree(os.path.join(self.rundir.path, "scratch"), ignore_errors=True)
+        self._place.journal.close()
+        self._place.lock.release()
+
+    # ------------------------------------------------------------ stopping
+
+    def stop(self, why: str) -> None:
+        """Stop the run: no new work, TERM, grace, KILL, then `finally`; called again: KILL at once, and no `finally`.
+
+        Call it from the event loop. `why` is for people.
+        """
+        from pipe_runner.scheduler import Stop
+
+        self._stops += 1
+        scheduler = self._scheduler
+        if scheduler is None:
+            return
+        scheduler.stop(Stop.CANCEL, kill=self._stops > 1)
+        if self._stops == 2:
+            import asyncio
+
+            asyncio.get_running_loop().call_later(LAST_WAIT, scheduler.abandon)
+
+    def _time_is_up(self) -> None:
+        from pipe_runner.scheduler import Stop
+
+        if self._scheduler is not None and not self._stops:
+            self._timed_out = True
+            self._scheduler.stop(Stop.RUN_TIMEOUT)
+
+    async def _watch(self) -> None:
+        """See that somebody wants the run cancelled."""
+        import asyncio
+
+        while True:
+            await asyncio.sleep(CANCEL_POLL)
+            if not self._stops and os.path.exists(self.rundir.cancel_path):
+                self.stop("cancelled by `pipe cancel`")

@@ -1,0 +1,183 @@
+"""Opens a run, or one that is to go on: directory, lock, log, secrets, warden; everything before the first event."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipe_runner import __version__
+from pipe_runner.engine.active import ActiveRun, Granted, Place
+from pipe_runner.engine.checkout import git_sha
+from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.selection import reasons_to_rerun, select
+from pipe_runner.engine.settings import RunSettings
+from pipe_runner.errors import StorageError
+from pipe_runner.executors.leftovers import end_leftovers
+from pipe_runner.executors.processes import Processes
+from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.ports import Clock, EventSink
+from pipe_runner.run import Run
+from pipe_runner.runlog import LogWriter, RunDir, RunLock, new_run_id, read_log, repair
+from pipe_runner.types import EventKind, Json, RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.registry import Registry
+
+REQUEST = "request.json"
+"""What `run.started` says, beside the log: a run killed before its first event was whole can still be resumed."""
+
+
+def open_run(
+    plan: Plan,
+    inputs: Mapping[str, Json],
+    settings: RunSettings,
+    *,
+    registry: Registry,
+    sinks: Sequence[EventSink] = (),
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> ActiveRun:
+    """A new run, ready to be performed. Raises UsageError (selection, secrets, ids) and StorageError."""
+    clock = clock or SystemClock()
+    nodes = select(plan, settings.only)
+    granted = _grant(plan, nodes, environ)
+    rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+    lock = RunLock.acquire(rundir)
+    data: dict[str, Any] = {
+        "pipeline": plan.name,
+        "path": plan.path,
+        "root": plan.root,
+        "digest": plan.digest,
+        "inputs": granted.masker.mask_json(dict(inputs)),
+        "nodes": _digests(nodes),
+        "only": list(settings.only),
+        "versions": _versions(plan),
+        "git_sha": git_sha(plan.root),
+        "durability": str(settings.durability),
+    }
+    processes = _processes(rundir, nodes, registry)
+    _keep_request(rundir, data)
+    journal = LogWriter.create(rundir, settings.durability)
+    place = Place(rundir, lock, journal, processes)
+    opening = (EventKind.RUN_STARTED, data)
+    return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
+
+
+def open_resume(
+    run_id: str,
+    plan: Plan,
+    settings: RunSettings,
+    *,
+    registry: Registry,
+    sinks: Sequence[EventSink] = (),
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> ActiveRun:
+    """A run that goes on: its log repaired, what it left running ended, what is left to do known (`reasons`).
+
+    A run that was ended before its first event was whole begins again: nothing of it had started.
+    Raises RunBusy while another process works on it, LogDamaged, StorageError, UsageError.
+    """
+    clock = clock or SystemClock()
+    rundir = RunDir.open(settings.state_dir, run_id)
+    lock = RunLock.acquire(rundir)
+    try:
+        repaired = repair(rundir)
+        run = repaired.run
+        begun = bool(run.id)
+        kept = {} if begun else _kept_request(rundir)
+        nodes = select(plan, settings.only or (run.only if begun else tuple(kept.get("only", ()))))
+        done = run.status is RunStatus.SUCCEEDED
+        reasons: dict[str, str] = {}
+        if not begun:
+            run.id = rundir.id
+            reasons = {node.id: "not started" for node in nodes}
+        elif not done:
+            end_leftovers(rundir.id, rundir.warden_lock_path)
+            reasons = reasons_to_rerun(run, nodes, plan)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(rundir.cancel_path)
+        wanted = [node for node in nodes if node.id in reasons]
+        granted = _grant(plan, wanted, environ)
+        journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
+    except BaseException:
+        lock.release()
+        raise
+    data = {**kept, "digest": plan.digest, "nodes": _digests(nodes), "versions": _versions(plan)}
+    opening = (EventKind.RUN_STARTED, data)
+    if begun:
+        data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
+        opening = (EventKind.RUN_RESUMED, data)
+    active = ActiveRun(plan, nodes, run, place, opening, settings, registry, granted, sinks, clock)
+    active.reasons, active.nothing_to_do = reasons, done
+    return active
+
+
+def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
+    """Path of the pipeline file, the project's root and the inputs of a run; from its log, or from what stands beside
+    it where the log was cut before the end of its first line. Reads only; raises StorageError."""
+    for event in read_log(rundir.log_path).events:
+        if event.event == EventKind.RUN_STARTED:
+            return event.data["path"], event.data["root"], event.data["inputs"]
+        break
+    data = _kept_request(rundir)
+    return data["path"], data["root"], data["inputs"]
+
+
+def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None) -> Granted:
+    """The secrets that these nodes are granted, and what hides them."""
+    names = {name for node in nodes for name in node.secrets}
+    if not names:
+        return Granted({}, NoMasking(), ())
+    from pipe_runner.secrets import resolve
+
+    sources = [source for source in plan.secrets if source.name in names]
+    values, warnings = resolve(sources, os.environ if environ is None else environ, plan.root)
+    return Granted(values, SecretMasker(values), tuple(warnings))
+
+
+def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Processes:
+    """The launcher; its warden starts here, beside what this process still has to import."""
+    processes = Processes(rundir.id, rundir.warden_lock_path)
+    if any(registry.get(agent).describe().runs_processes for agent in {node.agent for node in nodes}):
+        processes.start()
+    return processes
+
+
+def _digests(nodes: Sequence[PlannedNode]) -> dict[str, str]:
+    return {node.id: node.digest for node in nodes}
+
+
+def _versions(plan: Plan) -> dict[str, Json]:
+    python = ".".join(str(part) for part in sys.version_info[:3])
+    return {"pipe": __version__, "python": python, "agents": dict(plan.agent_versions)}
+
+
+def _keep_request(rundir: RunDir, data: Mapping[str, Any]) -> None:
+    path = os.path.join(rundir.path, REQUEST)
+    try:
+        with open(path, "x", encoding="ascii") as file:
+            json.dump(data, file)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _kept_request(rundir: RunDir) -> dict[str, Any]:
+    path = os.path.join(rundir.path, REQUEST)
+    try:
+        with open(path, encoding="ascii") as file:
+            data: dict[str, Any] = json.load(file)
+        if not {"path", "root", "inputs"} <= data.keys():
+            raise ValueError("it is not whole")
+        return data
+    except (OSError, ValueError, AttributeError) as error:
+        raise StorageError(
+            f"run {rundir.id} never began: its log holds no whole run.started, and {path} can't be read ({error})",
+            hint="nothing of it had started; start it anew with `pipe run`",
+        ) from error

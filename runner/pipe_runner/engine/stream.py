@@ -1,0 +1,68 @@
+"""The one stream of events of a run: numbered here, folded, logged, then shown to everyone who listens."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipe_runner.ports import Attempt, Clock, Emit, Event, EventSink, Journal
+from pipe_runner.run import Run
+from pipe_runner.types import EventKind
+
+
+class EventStream:
+    """Emits events; may be called from any thread. Raises StorageError when the log can't be written."""
+
+    def __init__(self, run: Run, journal: Journal, sinks: Sequence[EventSink], clock: Clock) -> None:
+        self._run = run
+        self._journal = journal
+        self._sinks = list(sinks)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._second = -1
+        self._stamp = ""
+
+    def emit(
+        self,
+        kind: EventKind,
+        node: str | None = None,
+        attempt: int | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        with self._lock:
+            run = self._run
+            event = Event(run.seq + 1, self._now(), run.id, kind, node, attempt, data or {})
+            self._journal.append(event)
+            run.apply(event)
+            for sink in self._sinks:
+                try:
+                    sink.accept(event)
+                except Exception as error:
+                    # Who listens can't fail a run: it is told once, and not again.
+                    self._sinks = [s for s in self._sinks if s is not sink]
+                    print(f"warning: {type(sink).__name__} stopped: {error!r}", file=sys.stderr)
+
+    def for_attempt(self, attempt: Attempt) -> Emit:
+        """The emitter that an agent is given: its events are its own attempt's."""
+        node, number = attempt.node, attempt.number
+
+        def emit(kind: EventKind, data: Mapping[str, Any]) -> None:
+            self.emit(kind, node, number, data)
+
+        return emit
+
+    def close(self) -> None:
+        for sink in self._sinks:
+            sink.close()
+        self._sinks = []
+
+    def _now(self) -> str:
+        """RFC 3339, UTC, microseconds; formatted once a second."""
+        second, rest = divmod(self._clock.now_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return f"{self._stamp}{rest // 1000:06d}Z"

@@ -1,0 +1,1 @@
+"""Where attempts are performed; each executor returns outcomes and calls nobody back."""

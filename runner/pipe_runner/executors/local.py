@@ -1,0 +1,152 @@
+"""Performs attempts in this process: finds the agent, puts secrets in, keeps the time, makes every end an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol
+
+from pipe_runner.errors import NodeFault, PipeError, StorageError
+from pipe_runner.ports import Agent, Attempt, Clock, Context, Emit, Launcher, Masker, NodeError, Outcome
+from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+LONGEST_MESSAGE = 4096
+"""Characters of an error's sentence that are kept."""
+
+_MARKER = re.compile("\x00pipe-secret:([A-Za-z_][A-Za-z0-9_]*)\x00")
+
+
+class Agents(Protocol):
+    """The part of the registry that an executor needs."""
+
+    def get(self, name: str) -> Agent: ...
+
+
+class StoppableLauncher(Launcher, Protocol):
+    """A launcher that can end what it started."""
+
+    def stop(self, grace: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class LocalExecutor:
+    """The executor `local`. One per run; `secrets` holds the values of all that the plan grants to any node."""
+
+    def __init__(
+        self,
+        agents: Agents,
+        launcher: StoppableLauncher,
+        *,
+        secrets: Mapping[str, str],
+        masker: Masker,
+        clock: Clock,
+        policy: Mapping[str, Any],
+        scratch: str,
+    ) -> None:
+        self._agents = agents
+        self._launcher = launcher
+        self._secrets = secrets
+        self._masker = masker
+        self._clock = clock
+        self._policy = policy
+        self._scratch = scratch
+        self._known: dict[str, tuple[Agent, bool]] = {}
+        self._tasks: dict[asyncio.Task[Any], str | None] = {}
+        """Attempts that are ended by cancelling them, and why they were, once they were."""
+
+    async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+        """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
+        try:
+            agent, keeps_time = self._known.get(attempt.agent) or self._meet(attempt.agent)
+            secrets: Mapping[str, str] = {}
+            if attempt.secrets:
+                secrets = {name: self._secrets[name] for name in attempt.secrets}
+                attempt = _with_secrets(attempt, secrets)
+            context = Context(emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
+            if keeps_time:
+                return await agent.perform(attempt, context)
+            return await self._bounded(agent, attempt, context)
+        except NodeFault as fault:
+            return _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
+        except StorageError:
+            raise
+        except PipeError as error:
+            return _failed(ErrorKind.EXCEPTION, error.message)
+        except Exception as error:
+            return _failed(ErrorKind.EXCEPTION, self._masker.mask_text(f"{type(error).__name__}: {error}"))
+
+    def _meet(self, name: str) -> tuple[Agent, bool]:
+        agent = self._agents.get(name)
+        known = self._known[name] = (agent, agent.describe().runs_processes)
+        return known
+
+    async def _bounded(self, agent: Agent, attempt: Attempt, context: Context) -> Outcome:
+        """Perform with the time kept here: the attempt is cancelled when its time is up or the run stops."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[task] = None
+        timer = None
+        if attempt.timeout is not None:
+            timer = asyncio.get_running_loop().call_later(attempt.timeout, self._end, task, "timeout")
+        try:
+            return await agent.perform(attempt, context)
+        except asyncio.CancelledError:
+            why = self._tasks[task]
+            if why is None:
+                raise
+            task.uncancel()
+            if why == "timeout":
+                return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s")
+            return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._tasks.pop(task, None)
+
+    def _end(self, task: asyncio.Task[Any], why: str) -> None:
+        if task in self._tasks and self._tasks[task] is None:
+            self._tasks[task] = why
+            task.cancel()
+
+    def stop(self, grace: float) -> None:
+        """End what is in flight; see the port."""
+        self._launcher.stop(grace)
+        for task in list(self._tasks):
+            self._end(task, "stop")
+
+    async def close(self) -> None:
+        """Close agents that hold something, and leave no process behind."""
+        for agent, _ in self._known.values():
+            close: Callable[[], Awaitable[None]] | None = getattr(agent, "close", None)
+            if close is not None:
+                await close()
+        await self._launcher.close()
+
+
+def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
+    error = NodeError(kind, message[:LONGEST_MESSAGE], exit_code, tail)
+    return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
+
+
+def _with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
+    def put(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in secrets:
+            raise NodeFault(ErrorKind.REFUSED, f"secret {name} was not granted to this node")
+        return secrets[name]
+
+    def walk(value: Json) -> Json:
+        if isinstance(value, str):
+            return _MARKER.sub(put, value) if "\x00" in value else value
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        return value
+
+    options = {key: walk(value) for key, value in attempt.options.items()}
+    env = {key: _MARKER.sub(put, value) if "\x00" in value else value for key, value in attempt.env.items()}
+    return replace(attempt, options=options, env=env)

@@ -1,0 +1,376 @@
+"""Runs the nodes of a plan: integer in-degrees, a heap of ready nodes, and a few workers that pull from it.
+
+Everything here happens in one event loop. A node is *open* until its final event is written; a phase ends when no node
+of it is open. The critical path goes first. A node's dependents are released when its end is durable (D2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from heapq import heappop, heappush
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from pipe_runner.commits import GroupCommit
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions import evaluate_condition
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
+from pipe_runner.retry import next_delay
+from pipe_runner.run import Run, is_final
+from pipe_runner.scope import Scope
+from pipe_runner.triggers import Action, decide
+from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase
+
+LONGEST_STRETCH = 0.005
+"""Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
+
+
+class Stop(StrEnum):
+    """Why no new work is started."""
+
+    CANCEL = "cancel"
+    RUN_TIMEOUT = "run_timeout"
+    FAIL_FAST = "fail_fast"
+
+
+class EmitEvent(Protocol):
+    """Numbers an event, folds it into the run, writes it to the log, and shows it to every sink."""
+
+    def __call__(
+        self, kind: EventKind, node: str | None = None, attempt: int | None = None, data: Mapping[str, Any] = ...
+    ) -> None: ...
+
+
+class Scheduler:
+    """Performs the phases of one run; `run` is the fold of what was emitted so far."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: Run,
+        *,
+        emit: EmitEvent,
+        store_output: Callable[[Json], dict[str, Any]],
+        attempt_emit: Callable[[Attempt], Emit],
+        journal: Journal,
+        executor: Executor,
+        scope: Scope,
+        clock: Clock,
+        concurrency: int,
+        grace: float,
+        random: Callable[[], float],
+    ) -> None:
+        self._plan, self._run, self._emit = plan, run, emit
+        self._store_output, self._attempt_emit = store_output, attempt_emit
+        self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
+        self._concurrency, self._grace, self._random = concurrency, grace, random
+        self._commits = GroupCommit(journal, self._durable, self._fail)
+        self._dependents: list[list[int]] = [[] for _ in plan.nodes]
+        for node in plan.nodes:
+            for need in node.needs:
+                self._dependents[need].append(node.index)
+        self._waits = [0] * len(plan.nodes)
+        self._ready: list[tuple[int, int]] = []
+        self._released: deque[int] = deque()
+        self._phase: Sequence[PlannedNode] = ()
+        self._open = 0
+        self._in_flight: set[int] = set()
+        self._made: dict[int, int] = {}
+        self._deadline: dict[int, float] = {}
+        self._parked: list[asyncio.Future[None]] = []
+        self._workers = 0
+        self._looking = 0
+        self._closed: asyncio.Future[None] | None = None
+        self._group: anyio.abc.TaskGroup | None = None
+        self._failure: Exception | None = None
+        self._last_turn = 0.0
+        self._stop_first: Stop | None = None
+        self.stopped: Stop | None = None
+
+    # ------------------------------------------------------------ a phase
+
+    async def perform(self, nodes: Sequence[PlannedNode]) -> None:
+        """Run these nodes (one phase; those that are final already stay as they are) until none is open."""
+        state = self._run.state
+        self._phase = [node for node in nodes if not is_final(state(node.id).status)]
+        self.stopped, self._stop_first = self._stop_first, None
+        self._open = len(self._phase)
+        if not self._open:
+            return
+        opened = {node.index for node in self._phase}
+        for node in self._phase:
+            self._waits[node.index] = sum(1 for need in node.needs if need in opened)
+            if not self._waits[node.index]:
+                self._released.append(node.index)
+        self._workers = 0
+        self._last_turn = self._clock.monotonic()
+        self._closed = asyncio.get_running_loop().create_future()
+        async with anyio.create_task_group() as group:
+            self._group = group
+            self._drain()
+            self._wake()
+            await self._closed
+            self._group = None
+            group.cancel_scope.cancel()
+        self._parked.clear()
+        if self._failure is not None:
+            raise self._failure
+
+    def _close(self) -> None:
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        """The log can't be written (or we have a bug): nothing new starts, and what runs is ended (D7)."""
+        if self._failure is None:
+            self._failure = error
+            self._ready.clear()
+            self._close()
+
+    # ------------------------------------------------------------ workers
+
+    def _wake(self) -> None:
+        """Have enough workers awake for what is ready; a worker that is just deciding looks by itself."""
+        wanted = len(self._ready) - self._looking
+        while wanted > 0 and self._parked:
+            parked = self._parked.pop()
+            if not parked.done():
+                parked.set_result(None)
+                wanted -= 1
+        while wanted > 0 and self._workers < self._concurrency and self._group is not None:
+            self._workers += 1
+            self._group.start_soon(self._work)
+            wanted -= 1
+
+    async def _work(self) -> None:
+        ready, clock = self._ready, self._clock
+        loop = asyncio.get_running_loop()
+        try:
+            while self._failure is None:
+                if not ready:
+                    self._looking = 1
+                    self._commits.now()
+                    self._looking = 0
+                if not ready:
+                    parked = loop.create_future()
+                    self._parked.append(parked)
+                    await parked
+                    continue
+                index = heappop(ready)[1]
+                self._in_flight.add(index)
+                try:
+                    await self._attempt(self._plan.nodes[index])
+                finally:
+                    self._in_flight.discard(index)
+                self._looking = 1
+                self._drain()
+                self._wake()
+                self._looking = 0
+                if clock.monotonic() - self._last_turn > LONGEST_STRETCH:
+                    await anyio.lowlevel.checkpoint()
+                    self._last_turn = clock.monotonic()
+        except Exception as error:
+            self._fail(error)
+
+    async def _attempt(self, node: PlannedNode) -> None:
+        index, clock = node.index, self._clock
+        number = self._run.state(node.id).attempts + 1
+        began = clock.monotonic()
+        timeout = node.timeout
+        if node.max_time is not None:
+            deadline = self._deadline.setdefault(index, began + node.max_time)
+            left = max(deadline - began, 0.001)
+            timeout = left if timeout is None else min(timeout, left)
+        try:
+            attempt = self._scope.attempt(node, number, timeout)
+        except ExpressionFault as fault:
+            self._end_failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
+            return
+        self._emit(EventKind.NODE_STARTED, node.id, number)
+        if node.effect is Effect.ONCE:
+            self._journal.commit()
+        outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
+        self._made[index] = self._made.get(index, 0) + 1
+        self._conclude(node, number, outcome, clock.monotonic() - began)
+
+    # ------------------------------------------------------------ ends
+
+    def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
+        data: dict[str, Any] = {"duration_s": round(duration, 6)}
+        if outcome.exit_code is not None:
+            data["exit_code"] = outcome.exit_code
+        if outcome.usage:
+            data["usage"] = outcome.usage
+        if outcome.truncated:
+            data["truncated"] = outcome.truncated
+        if outcome.status is NodeStatus.SUCCEEDED:
+            data.update(self._store_output(outcome.output))
+            self._final(EventKind.NODE_SUCCEEDED, node, number, data)
+            self._release_when_durable(node.index)
+            return
+        error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
+        if outcome.status is NodeStatus.CANCELLED:
+            if self.stopped is Stop.CANCEL:
+                data["reason"] = "the run was cancelled"
+                self._final(EventKind.NODE_CANCELLED, node, number, data)
+                return
+            if self.stopped is Stop.RUN_TIMEOUT:
+                error = NodeError(ErrorKind.RUN_TIMEOUT, "the run's time was up", outcome.exit_code, error.tail)
+        delay = self._delay(node, outcome)
+        if delay is not None:
+            data["error"] = error.to_json()
+            data["delay_s"] = delay
+            self._emit(EventKind.NODE_RETRYING, node.id, number, data)
+            self._rest(node.index, delay)
+            return
+        if outcome.output is not None:
+            data.update(self._store_output(outcome.output))
+        self._end_failed(node, number, error, data)
+
+    def _delay(self, node: PlannedNode, outcome: Outcome) -> float | None:
+        if self.stopped is not None or node.retry.max_attempts == 1:
+            return None
+        deadline = self._deadline.get(node.index)
+        left = None if deadline is None else deadline - self._clock.monotonic()
+        made = self._made[node.index]
+        return next_delay(node.retry, outcome, made, time_left=left, random=self._random())
+
+    def _end_failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
+        data["error"] = error.to_json()
+        if node.continue_on_error:
+            data["tolerated"] = True
+        self._final(EventKind.NODE_FAILED, node, number, data)
+        self._release_when_durable(node.index)
+        if self._plan.fail_fast and not node.continue_on_error and node.phase is Phase.NODES and self.stopped is None:
+            self._stop(Stop.FAIL_FAST)
+
+    def _final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
+        """Write a node's last event; the phase closes with the last of them."""
+        self._emit(kind, node.id, number, data)
+        self._open -= 1
+        if not self._open:
+            self._close()
+
+    def _release_when_durable(self, index: int) -> None:
+        if self._dependents[index] and self.stopped is None:
+            self._commits.add(index)
+            if self._ready:
+                self._commits.soon()
+
+    def _durable(self, batch: list[int]) -> None:
+        for index in batch:
+            self._release(index)
+        self._drain()
+        self._wake()
+
+    def _release(self, index: int) -> None:
+        """Count a final node down in its dependents."""
+        for dependent in self._dependents[index]:
+            self._waits[dependent] -= 1
+            if self._waits[dependent] == 0:
+                self._released.append(dependent)
+
+    # ------------------------------------------------------------ decisions
+
+    def _drain(self) -> None:
+        """Decide every node whose needs are final; a skip may release the next one, so without recursion."""
+        state, nodes = self._run.state, self._plan.nodes
+        while self._released:
+            node = nodes[self._released.popleft()]
+            if is_final(state(node.id).status):
+                continue
+            if self.stopped is not None:
+                self._cancel(node)
+                continue
+            if node.needs:
+                decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
+                if decision.action is Action.BLOCK:
+                    self._final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})
+                    self._release(node.index)
+                    continue
+                if decision.action is Action.SKIP:
+                    why = {"when": None, "values": {}, "reason": decision.reason, "by": list(decision.by)}
+                    self._final(EventKind.NODE_SKIPPED, node, None, why)
+                    self._release(node.index)
+                    continue
+            if node.when is None or self._condition_holds(node):
+                heappush(self._ready, (-node.priority, node.index))
+
+    def _condition_holds(self, node: PlannedNode) -> bool:
+        try:
+            names = self._scope.names(node.reads, handler=node.phase is not Phase.NODES)
+            holds, values = evaluate_condition(self._scope.condition(node), names)
+        except ExpressionFault as fault:
+            error = NodeError(ErrorKind.CONDITION, f"when: {fault.message}")
+            self._end_failed(node, None, error, {"when": node.when_text})
+            return False
+        if not holds:
+            self._final(EventKind.NODE_SKIPPED, node, None, {"when": node.when_text, "values": values})
+            self._release(node.index)
+        return holds
+
+    # ------------------------------------------------------------ waits and stops
+
+    def _rest(self, index: int, delay: float) -> None:
+        """Wait for the next attempt without holding a slot."""
+        assert self._group is not None
+        self._group.start_soon(self._wake_after, index, delay)
+
+    async def _wake_after(self, index: int, delay: float) -> None:
+        await self._clock.sleep(delay)
+        if self.stopped is None and self._failure is None:
+            heappush(self._ready, (-self._plan.nodes[index].priority, index))
+            self._wake()
+
+    def stop(self, why: Stop, *, kill: bool = False) -> None:
+        """Start nothing more; end what is in flight (TERM, grace, KILL; with `kill` at once)."""
+        if self._group is None:
+            return
+        try:
+            self._stop(why)
+        except Exception as error:
+            self._fail(error)
+        self._executor.stop(0.0 if kill else self._grace)
+
+    def stop_before(self, why: Stop) -> None:
+        """Let the next phase start nothing."""
+        self._stop_first = why
+
+    def abandon(self) -> None:
+        """Wait no longer for attempts that were killed and don't end."""
+        for index in sorted(self._in_flight):
+            node = self._plan.nodes[index]
+            state = self._run.state(node.id)
+            if not is_final(state.status):
+                why = {"reason": "the run was killed; how the attempt ended is not known"}
+                self._final(EventKind.NODE_CANCELLED, node, state.attempts, why)
+
+    def _stop(self, why: Stop) -> None:
+        if self.stopped is None or self.stopped is Stop.FAIL_FAST:
+            self.stopped = why
+        self._ready.clear()
+        self._released.clear()
+        for node in self._phase:
+            if node.index not in self._in_flight and not is_final(self._run.state(node.id).status):
+                self._cancel(node)
+
+    def _cancel(self, node: PlannedNode) -> None:
+        assert self.stopped is not None
+        self._final(EventKind.NODE_CANCELLED, node, None, {"reason": _BEFORE_ITS_START[self.stopped]})
+
+    def close(self) -> None:
+        self._commits.close()
+
+
+_BEFORE_ITS_START = {
+    Stop.CANCEL: "the run was cancelled before it started",
+    Stop.RUN_TIMEOUT: "the run's time was up before it started",
+    Stop.FAIL_FAST: "fail_fast: another node failed before it started",
+}
