@@ -30,6 +30,7 @@ class Capture:
 
     __slots__ = (
         "_emit",
+        "_fault",
         "_loop",
         "_masker",
         "_outside",
@@ -51,6 +52,7 @@ class Capture:
         self._room = KEPT
         self._scheduled = False
         self._streams: dict[str, _Stream] = {}
+        self._fault: BaseException | None = None
         self.open = True
 
     def write(self, stream: str, text: str) -> None:
@@ -71,12 +73,14 @@ class Capture:
                 self.open = False
 
     def close(self) -> None:
-        """Emit what is left; on the loop, outside of the attempt's context."""
+        """Emit what is left; on the loop, outside of the attempt's context. Raises what `emit` raised."""
         if self._pending or self._streams:
             self._drain()
             for name, stream in self._streams.items():
                 self._send(name, stream.rest())
         self.open = False
+        if self._fault is not None:
+            raise self._fault
 
     def _schedule(self) -> None:
         # A context of its own: sinks print from inside `emit`, and that is not the node's output.
@@ -97,8 +101,12 @@ class Capture:
             self._send(name, stream.lines("".join(parts)))
 
     def _send(self, name: str, text: str) -> None:
-        if text:
+        if not text or self._fault is not None:
+            return
+        try:
             self._emit(EventKind.NODE_OUTPUT, {"stream": name, "text": text})
+        except Exception as error:  # a log that can't be written ends the attempt, not a callback of the loop
+            self._fault = error
 
 
 class _Stream:

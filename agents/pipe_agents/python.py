@@ -11,7 +11,7 @@ from pipe_agents.threads import Call, Threads
 from pipe_agents.values import copied, output_of
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
-from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
+from pipe_runner.types import JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -79,7 +79,8 @@ class PythonAgent:
             CURRENT.reset(token)
             capture.close()
             self._routes.leave()
-        return Outcome(NodeStatus.SUCCEEDED, output_of(result, attempt.output_limit))
+        output = output_of(result, attempt.output_limit)
+        return Outcome(NodeStatus.SUCCEEDED, output if output is None else context.masker.mask_json(output))
 
     async def _call(self, attempt: Attempt) -> Any:
         options: Any = attempt.options
@@ -121,7 +122,7 @@ class PythonAgent:
         call = self._threads.start(function)
         try:
             await call.future
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             call.interrupt()
             try:
                 await _ended(call)
@@ -129,13 +130,11 @@ class PythonAgent:
                 if not call.finished:
                     self._left[attempt.run, attempt.node] = call
                     self._hold_routes(call)
-            if call.finished:
-                raise
-            raise NodeFault(
-                ErrorKind.TIMEOUT,
-                f"{attempt.options['call']} was still running {GRACE} s after its attempt had to end: a function that "
-                "waits outside of Python can't be stopped; another attempt begins when it has ended",
-            ) from None
+                    cancelled.add_note(
+                        f"{attempt.options['call']} still runs: a function that waits outside of Python can't be "
+                        "stopped; another attempt begins when it has ended"
+                    )
+            raise
         if call.error is not None:
             raise call.error
         return call.result
@@ -148,10 +147,9 @@ class PythonAgent:
             return
         try:
             await call.ended()
-        except asyncio.CancelledError:
-            raise NodeFault(
-                ErrorKind.TIMEOUT, f"the earlier call of {attempt.options['call']} is still running"
-            ) from None
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"the earlier call of {attempt.options['call']} is still running")
+            raise
         self._left.pop(key, None)
 
     def _hold_routes(self, call: Call) -> None:

@@ -1,0 +1,85 @@
+"""`agent: http`: one HTTP request, to public addresses and loopback, and what came back as the output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
+from pipe_runner.types import ErrorKind, JsonObject
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pipe_agents.http_client import Client
+
+DEFAULT_MAX_BYTES: Final = 16 * 2**20
+
+_OUTPUT: Final[dict[str, Any]] = {
+    "type": "object",
+    "required": ["status", "headers", "body"],
+    "additionalProperties": False,
+    "properties": {
+        "status": {"type": "integer", "description": "The status of the last answer."},
+        "headers": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Header fields by their names in lower case; repeated ones joined by `, `.",
+        },
+        "body": {"description": "The body: a JSON value, text, or `{base64, bytes}`."},
+    },
+}
+
+
+class HttpAgent:
+    """Sends requests over connections that are shared within the run."""
+
+    name = "http"
+    version = "1"
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self._policy: Mapping[str, Any] = {}
+
+    def describe(self) -> AgentDescription:
+        return AgentDescription(
+            summary="Sends an HTTP request; gives status, headers and body.",
+            secret_options=("url", "headers.*", "query.*", "json", "body"),
+        )
+
+    def options_model(self) -> type[BaseModel]:
+        from pipe_schemas.http import HttpOptions
+
+        return HttpOptions
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        return _OUTPUT
+
+    async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        from pipe_agents.http_client import exchange
+
+        client = await self._connected(context.policy)
+        try:
+            return await exchange(client, attempt, context)
+        except NodeFault as fault:
+            tail = context.masker.mask_text(fault.tail) if fault.tail else fault.tail
+            raise NodeFault(fault.kind, context.masker.mask_text(fault.message), tail=tail) from None
+        except UnicodeEncodeError:
+            raise NodeFault(ErrorKind.REFUSED, "the request holds text that is not Unicode") from None
+
+    async def close(self) -> None:
+        """Close the connections; at the end of the run."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def _connected(self, policy: Mapping[str, Any]) -> Client:
+        if self._client is None or self._policy != policy:
+            from pipe_agents.http_client import Client
+            from pipe_agents.http_policy import HttpRules
+
+            rules = HttpRules.parse(policy)
+            await self.close()
+            self._client, self._policy = Client(rules), policy
+        return self._client

@@ -1,0 +1,184 @@
+"""Performs one exchange, redirects included, and turns its end into an outcome."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpcore2
+import httpx2
+
+from pipe_agents.http_answers import Answer, fault_of, outcome_of
+from pipe_agents.http_body import inflated, inflaters
+from pipe_agents.http_network import REACH, CheckedNetwork
+from pipe_agents.http_policy import HttpRules, Reach
+from pipe_agents.http_proxy import proxy_for
+from pipe_agents.http_request import Request, authority, build, redirected
+from pipe_agents.threads import Threads
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import Attempt, Context, Outcome
+from pipe_runner.types import ErrorKind
+
+MAX_REDIRECTS: Final = 10
+CONNECT_SECONDS: Final = 15.0
+IDLE_SECONDS: Final = 60.0
+"""How long a server may be silent where the node has no timeout of its own."""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+class Client:
+    """The connections of one run. A pool for each way to connect: direct, direct after a public redirect, by proxy."""
+
+    def __init__(self, rules: HttpRules) -> None:
+        self.rules = rules
+        self.threads = Threads("pipe-http")
+        self._pools: dict[tuple[bool, str | None], httpcore2.AsyncConnectionPool] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    async def send(
+        self, request: Request, *, redirected_from_public: bool, seconds: float | None
+    ) -> httpcore2.Response:
+        """Send a request; the answer's body is still to be read."""
+        url = request.url
+        host = url.raw_host.decode("ascii")
+        proxy = proxy_for(self.rules, url, redirected_from_public=redirected_from_public)
+        idle = IDLE_SECONDS if seconds is None else seconds
+        headers = [("Host", authority(url)), *request.headers]
+        if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+            headers.append(("Content-Length", str(len(request.content or b""))))
+        return await self._pool(redirected_from_public, proxy).handle_async_request(
+            httpcore2.Request(
+                method=request.method,
+                url=httpcore2.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path),
+                headers=[(name.encode("ascii"), value.encode("utf-8")) for name, value in headers],
+                content=request.content,
+                extensions={"timeout": {"connect": CONNECT_SECONDS, "read": idle, "write": idle, "pool": None}},
+            )
+        )
+
+    async def close(self) -> None:
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.aclose()
+        self.threads.close()
+
+    def _pool(self, redirected_from_public: bool, proxy: str | None) -> httpcore2.AsyncConnectionPool:
+        key = (redirected_from_public and proxy is None, proxy)
+        pool = self._pools.get(key)
+        if pool is None:
+            if self._tls is None:
+                self._tls = httpx2.create_ssl_context()
+            network = CheckedNetwork(self.rules, self.threads, redirected_from_public=key[0], trusted=proxy is not None)
+            pool = self._pools[key] = httpcore2.AsyncConnectionPool(
+                ssl_context=self._tls,
+                proxy=_proxy(proxy) if proxy is not None else None,
+                max_connections=None,
+                max_keepalive_connections=32,
+                keepalive_expiry=5.0,
+                network_backend=network,
+            )
+        return pool
+
+
+async def exchange(client: Client, attempt: Attempt, context: Context) -> Outcome:
+    """Perform a node's request. Raises NodeFault, its text not yet masked."""
+    options: Mapping[str, Any] = attempt.options
+    secrets = tuple(context.secrets.values())
+    request = build(options, secrets, _own_headers(attempt, options))
+    expected = _expected(options.get("expect", "2xx"))
+    follow = options.get("follow_redirects", True)
+    limit = min(options.get("max_bytes", attempt.output_limit), attempt.output_limit)
+    from_public = False
+    for _ in range(MAX_REDIRECTS + 1):
+        try:
+            response = await client.send(request, redirected_from_public=from_public, seconds=attempt.timeout)
+            try:
+                location = _header(response, b"location")
+                stream = response.extensions.get("network_stream")
+                reach = stream.get_extra_info(REACH) if stream is not None else None
+                goes_on = follow and response.status in _REDIRECTS and location and response.status not in expected
+                answer = None if goes_on else await _read(request, response, limit, response.status in expected)
+            finally:
+                await response.aclose()
+        except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.ProxyError) as e:
+            raise fault_of(e, request) from None
+        if answer is not None:
+            return await outcome_of(answer, request, expected, attempt, context, client.threads)
+        request = redirected(request, response.status, location, secrets)
+        from_public = from_public or reach is not Reach.LOOPBACK
+    raise NodeFault(ErrorKind.HTTP, f"more than {MAX_REDIRECTS} redirects; the last one led to {request.shown}")
+
+
+async def _read(request: Request, response: httpcore2.Response, limit: int, wanted: bool) -> Answer:
+    """Read the body, decoded, at most `limit` bytes; an unwanted answer's longer one is cut."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in response.headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    answer = Answer(response.status, headers)
+    if request.method == "HEAD" or response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return answer
+    steps = inflaters(headers.get("content-encoding", ""))
+    assert isinstance(response.stream, AsyncIterable)
+    body = bytearray()
+    async for chunk in response.stream:
+        for piece in inflated(chunk, steps):
+            body += piece
+            if len(body) > limit:
+                if wanted:
+                    raise NodeFault(
+                        ErrorKind.OUTPUT_TOO_LARGE, f"the body of {request.shown} has more than {limit} bytes"
+                    )
+                answer.body = bytes(body[:limit])
+                answer.cut = True
+                return answer
+    for step in steps:
+        step.finish()
+    answer.body = bytes(body)
+    return answer
+
+
+def _own_headers(attempt: Attempt, options: Mapping[str, Any]) -> dict[str, str]:
+    headers = {
+        "User-Agent": "pipe-runner",
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate",
+        "traceparent": attempt.traceparent,
+    }
+    if str(options.get("method", "GET")).upper() in ("POST", "PATCH"):
+        headers["Idempotency-Key"] = attempt.idempotency_key
+    return headers
+
+
+def _expected(given: Any) -> frozenset[int]:
+    """`200`, `2xx` or a list of them, as numbers."""
+    found: set[int] = set()
+    for entry in given if isinstance(given, list) else [given]:
+        text = str(entry)
+        if len(text) == 3 and text[0] in "12345" and text[1:] == "xx":
+            found.update(range(int(text[0]) * 100, int(text[0]) * 100 + 100))
+        elif text.isdecimal():
+            found.add(int(text))
+    return frozenset(found)
+
+
+def _header(response: httpcore2.Response, name: bytes) -> str:
+    for key, value in response.headers:
+        if key.lower() == name:
+            return value.decode("utf-8", "replace").strip()
+    return ""
+
+
+def _proxy(url: str) -> httpcore2.Proxy:
+    parsed = httpx2.Proxy(url)
+    return httpcore2.Proxy(
+        url=httpcore2.URL(
+            scheme=parsed.url.raw_scheme,
+            host=parsed.url.raw_host,
+            port=parsed.url.port,
+            target=parsed.url.raw_path,
+        ),
+        auth=parsed.raw_auth,
+    )
