@@ -1,0 +1,73 @@
+"""Makes data safe to print: for a terminal, and for a CI that reads commands in output."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""Characters that change the order in which others are shown; for use inside a character class."""
+
+_UNSAFE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff{BIDI_CONTROLS}]")
+
+_CI_COMMAND: Final = re.compile(
+    # GitHub: `::` as the first thing of a line, after what .NET trims and after what no reader sees.
+    r"(?:(?<=\n)|(?<=\r)|^)((?:[^\S\r\n]|[\x00-\x09\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff])*)(:)(?=:)"
+    # GitHub's old form and Azure: `##[` and `##vso[` anywhere in a line; TeamCity the same with its name.
+    r"|(#)(?=#(?:vso|teamcity)?\[)",
+    re.IGNORECASE,
+)
+
+
+def printable(text: str, *, newlines: bool = False, tabs: bool = False) -> str:
+    """Escapes what would act on a terminal: control bytes, bidirectional controls, line separators, lone surrogates.
+
+    A character becomes `\\xNN` or `\\uNNNN`. With `newlines`, `\\n` passes; with `tabs`, `\\t` does.
+    """
+    if text.isprintable():
+        return text
+
+    def escape(match: re.Match[str]) -> str:
+        char = match.group()
+        if (newlines and char == "\n") or (tabs and char == "\t"):
+            return char
+        return escaped(char)
+
+    return _UNSAFE.sub(escape, text)
+
+
+def escaped(char: str) -> str:
+    """One character as `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`."""
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def ci_safe(text: str) -> str:
+    """Breaks what a CI would read as a command, wherever lines of `text` may come to stand at the start of a line.
+
+    The first character of the command is escaped: `::error::` becomes `\\x3a:error::`, `##[group]` becomes
+    `\\x23#[group]`. Everything else stays as it is; use `printable` first for the rest.
+    """
+    if "::" not in text and "##" not in text:
+        return text
+
+    def broken(match: re.Match[str]) -> str:
+        return "\\x23" if match.group(3) else f"{match.group(1)}\\x3a"
+
+    return _CI_COMMAND.sub(broken, text)
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives to `text`, which is printable: wide characters two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    columns = 0
+    for char in text:
+        if char >= "\u0300" and category(char) in ("Mn", "Me", "Cf"):
+            continue
+        columns += 2 if east_asian_width(char) in "WF" else 1
+    return columns
