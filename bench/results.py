@@ -1,0 +1,46 @@
+"""Writes the table as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bench.rows import Row
+
+HEAD = """# Speed
+
+Written by `python -m bench`; every ratio is of two figures of this one run, which took turns on the same machine
+(medians). "At most" is the bound that the project holds itself to.
+"""
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{value:.2f} ×" if unit == "×" else f"{value:.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
+
+
+def _bound(value: float | None, row: Row) -> str:
+    if value is None:
+        return row.goal_text
+    return f"{value:g} {row.unit}"
+
+
+def render(rows: Sequence[Row], facts: Mapping[str, str], missing: Mapping[str, str], failed: Mapping[str, str]) -> str:
+    lines = [HEAD, " · ".join(f"{k}: {v}" for k, v in facts.items()), ""]
+    lines += ["| work | ours | result | at most | goal | |", "|---|---|---|---|---|---|"]
+    for row in rows:
+        value = _number(row.value, row.unit) + (f" {row.against}" if row.against else "")
+        sign = "at least " if row.more_is_better else ""
+        verdict = "holds" if row.holds else "**misses**"
+        cells = [row.work, row.ours, value, sign + _bound(row.at_most, row), _bound(row.goal, row), verdict]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "## Beside it", "", "| work | compared with | its figure | ours ÷ its |", "|---|---|---|---|"]
+    for row in rows:
+        for other in row.beside:
+            ratio = "" if other.ratio is None else f"{other.ratio:.2f}"
+            lines.append(f"| {row.work} | {other.name} | {other.text} | {ratio} |")
+    if missing:
+        lines += ["", "## Not measured", ""]
+        lines += [f"- {name}: {reason}" for name, reason in missing.items()]
+    if failed:
+        lines += ["", "## Rows without a figure", ""]
+        lines += [f"- {name}: {reason}" for name, reason in failed.items()]
+    return "\n".join(lines) + "\n"

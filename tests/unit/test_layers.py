@@ -1,0 +1,232 @@
+"""The layers of the code hold: imports go down only, never in a circle, and each heavy library has one home."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
+
+# From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
+LAYERS: dict[str, tuple[str, ...]] = {
+    "words": ("types", "diagnostics", "errors", "codes"),
+    "shapes": ("plan", "run", "ports"),
+    "reading": ("loader", "expressions", "registry", "compiler"),
+    "running": (
+        "retry",
+        "limits",
+        "secret_forms",
+        "secrets",
+        "masking",
+        "scope",
+        "triggers",
+        "commits",
+        "scheduler",
+        "executors",
+    ),
+    "telling": ("runlog", "stores", "telemetry", "console", "reports"),
+    "composing": ("engine",),
+    "doors": ("cli", "server", "testing"),
+}
+RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
+
+# What a plugin may know of the runner.
+PLUGIN_MAY_IMPORT = ("pipe_runner.ports", "pipe_runner.types", "pipe_runner.errors")
+
+# The only places that may import a library, as prefixes of module names.
+HOMES: dict[str, tuple[str, ...]] = {
+    "yaml": ("pipe_runner.loader",),
+    "networkx": ("pipe_runner.compiler",),
+    "jinja2": ("pipe_runner.expressions", "pipe_runner.reports", "pipe_runner.server"),
+    "rich": ("pipe_runner.console", "pipe_runner.cli"),
+    "click": ("pipe_runner.cli",),
+    "httpx2": ("pipe_agents", "pipe_providers", "pipe_runner.testing"),
+    "boto3": ("pipe_agents", "pipe_providers", "pipe_runner.executors"),
+    "opentelemetry": ("pipe_runner.telemetry",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported module: who imports it, at which line, and whether that happens when the importer is imported."""
+
+    importer: str
+    imported: str
+    line: int
+    at_import: bool
+
+    def __str__(self) -> str:
+        return f"{self.importer}:{self.line} imports {self.imported}"
+
+
+def modules() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for root in SOURCE_ROOTS:
+        for path in sorted((REPOSITORY / root).rglob("*.py")):
+            parts = list(path.relative_to(REPOSITORY / root).with_suffix("").parts)
+            if parts[-1] == "__init__":
+                parts.pop()
+            found[".".join(parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def _walk(node: ast.AST, at_import: bool) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child, at_import
+            continue
+        inside = at_import and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            for part in child.body:
+                yield from _walk(ast.Module([part], []), False)
+            for part in child.orelse:
+                yield from _walk(ast.Module([part], []), inside)
+            continue
+        yield from _walk(child, inside)
+
+
+def imports() -> list[Import]:
+    found = []
+    for name, path in MODULES.items():
+        for node, at_import in _walk(ast.parse(path.read_text(encoding="utf-8")), True):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            else:
+                assert node.level == 0, f"{name}:{node.lineno} has a relative import"
+                source = node.module or ""
+                targets = [f"{source}.{a.name}" if f"{source}.{a.name}" in MODULES else source for a in node.names]
+            found += [Import(name, target, node.lineno, at_import) for target in targets]
+    return found
+
+
+IMPORTS = imports()
+
+
+def layer_of(module: str) -> int | None:
+    """The rank of a module of the runner; None for the bare package and for everything else."""
+    parts = module.split(".")
+    if parts[0] != "pipe_runner" or len(parts) == 1:
+        return None
+    return RANK[parts[1]]
+
+
+def test_every_module_of_the_runner_has_a_layer() -> None:
+    without = [m for m in MODULES if m.startswith("pipe_runner.") and m.split(".")[1] not in RANK]
+    assert not without, f"give these a layer, here and in ARCHITECTURE.md: {without}"
+
+
+def test_imports_go_down_only() -> None:
+    up = []
+    for found in IMPORTS:
+        mine, theirs = layer_of(found.importer), layer_of(found.imported)
+        if mine is not None and theirs is not None and theirs > mine:
+            up.append(str(found))
+    assert not up, "\n".join(up)
+
+
+def test_schemas_stand_below_everything() -> None:
+    wrong = [
+        str(i)
+        for i in IMPORTS
+        if i.importer.split(".")[0] == "pipe_schemas"
+        and i.imported.split(".")[0] in {"pipe_runner", "pipe_agents", "pipe_providers"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_runner_names_no_plugin() -> None:
+    wrong = [
+        str(i)
+        for i in IMPORTS
+        if i.importer.split(".")[0] == "pipe_runner" and i.imported.split(".")[0] in {"pipe_agents", "pipe_providers"}
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("package", ["pipe_agents", "pipe_providers"])
+def test_plugins_know_the_ports_and_nothing_else_of_the_runner(package: str) -> None:
+    wrong = []
+    for found in IMPORTS:
+        if found.importer.split(".")[0] != package:
+            continue
+        top = found.imported.split(".")[0]
+        other = {"pipe_agents", "pipe_providers"} - {package}
+        if top in other or (top == "pipe_runner" and found.imported not in PLUGIN_MAY_IMPORT):
+            wrong.append(str(found))
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("library", sorted(HOMES))
+def test_each_heavy_library_has_one_home(library: str) -> None:
+    wrong = [
+        str(i)
+        for i in IMPORTS
+        if i.imported.split(".")[0] == library
+        and not any(i.importer == home or i.importer.startswith(home + ".") for home in HOMES[library])
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_circle_of_imports() -> None:
+    graph: dict[str, set[str]] = {name: set() for name in MODULES}
+    for found in IMPORTS:
+        if found.at_import and found.imported in MODULES and found.imported != found.importer:
+            graph[found.importer].add(found.imported)
+    done: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " -> ".join((*path[path.index(module) :], module))
+        if module not in done:
+            for following in sorted(graph[module]):
+                visit(following, (*path, module))
+            done.add(module)
+
+    for module in graph:
+        visit(module, ())
+
+
+def test_architecture_shows_the_same_layers() -> None:
+    rows: dict[str, tuple[str, ...]] = {}
+    for line in (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines():
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        if len(cells) >= 2 and cells[0] in LAYERS:
+            rows[cells[0]] = tuple(word.strip("`/") for word in cells[1].split() if word.startswith("`"))
+    present = {m.split(".")[1] for m in MODULES if m.startswith("pipe_runner.")}
+    for layer, named in LAYERS.items():
+        assert set(named) & present == set(rows[layer]), f"the row {layer!r} of ARCHITECTURE.md is not true"
+
+
+def _loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_door_imports_nothing_heavy() -> None:
+    heavy = {
+        "yaml", "pydantic", "networkx", "jinja2", "rich", "httpx2", "boto3", "opentelemetry", "anyio", "asyncio",
+        "importlib.metadata",
+    }  # fmt: skip
+    loaded = _loaded_by("import pipe_runner.cli")
+    assert not heavy & loaded, sorted(heavy & loaded)
+
+
+@pytest.mark.parametrize("module", sorted(m for m in MODULES if m.startswith("pipe_") and "." in m))
+def test_a_module_can_be_imported_first(module: str) -> None:
+    """No module relies on another having been imported before it, and none prints or reads when it is imported."""
+    done = subprocess.run([sys.executable, "-c", f"import {module}"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
