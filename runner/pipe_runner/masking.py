@@ -1,0 +1,271 @@
+"""Hides secrets in what nodes print and return: every form that a secret takes on its way through shells and formats.
+
+Text is searched as bytes for all forms at once, and every stretch that any of them covers becomes `***`; so the result
+doesn't depend on the order of the secrets, nor on where a stream was cut.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, TypeAlias
+
+from pipe_runner.ports import StreamMasker
+from pipe_runner.types import Json
+
+MASK: Final = b"***"
+SHORTEST: Final = 6
+"""Characters below which a secret is not masked: it would hide too much that is none."""
+
+_ANCHOR: Final = 8
+_SAMPLED: Final = 2 * _ANCHOR - 1
+"""Bytes from which a core covers an aligned window of `_ANCHOR` bytes wherever it stands."""
+_FEW: Final = 24
+"""Long cores up to which searching for each is faster than looking at every window once."""
+
+
+_Group: TypeAlias = tuple[bytes, list[tuple[bytes, int]]]
+"""A core, and the forms that contain it, each with the distance that two occurrences of it must have."""
+
+
+class NoMasking:
+    """The Masker for a run without secrets; costs nothing."""
+
+    def mask_text(self, text: str) -> str:
+        return text
+
+    def mask_json(self, value: Json) -> Json:
+        return value
+
+    def stream(self) -> StreamMasker:
+        return _Nothing()
+
+
+class _Nothing:
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+class SecretMasker:
+    """The Masker for these secrets, by name; those shorter than 6 characters are left as they are."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        from pipe_runner.secret_forms import forms
+
+        values = [value for value in secrets.values() if len(value) >= SHORTEST]
+        self._raw = _Finder(forms(value, "surrogateescape") for value in values)
+        self._text = self._raw
+        if any(not value.isascii() and _has_surrogates(value) for value in values):
+            self._text = _Finder(forms(value, "surrogatepass") for value in values)
+
+    def mask_text(self, text: str) -> str:
+        """The text with every form hidden; the text itself if it holds none."""
+        data = text.encode("utf-8", "surrogatepass")
+        spans = self._text.spans(data)
+        return _replace(data, spans).decode("utf-8", "surrogatepass") if spans else text
+
+    def mask_json(self, value: Json) -> Json:
+        """The value with every form hidden in strings, keys and numbers; a number that holds a secret becomes text.
+
+        Gives the value itself if it holds none, and never changes it.
+        """
+        if isinstance(value, str):
+            return self.mask_text(value)
+        texts = "\0".join(_texts(value))
+        if not self._text.spans(texts.encode("utf-8", "surrogatepass")):
+            return value
+        return self._mask_containers(value)
+
+    def stream(self) -> StreamMasker:
+        return _Stream(self._raw)
+
+    def _mask_containers(self, value: Json) -> Json:
+        root: list[Any] = [value]
+        pending: list[Any] = [root]
+        while pending:
+            container = pending.pop()
+            items: Iterable[tuple[Any, Any]]
+            items = list(container.items()) if isinstance(container, dict) else enumerate(container)
+            for key, child in items:
+                new: Any = child
+                if isinstance(child, dict):
+                    new = self._mask_keys(child)
+                    pending.append(new)
+                elif isinstance(child, list):
+                    new = list(child)
+                    pending.append(new)
+                elif isinstance(child, str):
+                    new = self.mask_text(child)
+                elif child is not None and child is not True and child is not False:
+                    masked = self.mask_text(repr(child))
+                    new = child if masked == repr(child) else masked
+                container[key] = new
+        masked_value: Json = root[0]
+        return masked_value
+
+    def _mask_keys(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        masked: dict[str, Any] = {}
+        for key, child in value.items():
+            name = self.mask_text(key)
+            while name in masked:  # two keys that hold secrets stay two
+                name += "*"
+            masked[name] = child
+        return masked
+
+
+class _Finder:
+    """Finds every stretch of a text that some form covers."""
+
+    def __init__(self, secrets: Iterable[Mapping[bytes, Iterable[bytes]]]) -> None:
+        groups: dict[bytes, set[bytes]] = {}
+        for forms in secrets:
+            for core, needles in forms.items():
+                groups.setdefault(core, set()).update(needles)
+        needles = sorted(set().union(*groups.values()))
+        self.longest = max(map(len, needles), default=0)
+        found = [(core, [(needle, _period(needle)) for needle in sorted(group)]) for core, group in groups.items()]
+        self._long = [group for group in found if len(group[0]) >= _SAMPLED]
+        self._short = [group for group in found if len(group[0]) < _SAMPLED]
+        self._anchors: frozenset[int] = frozenset()
+        if len(self._long) > _FEW:
+            self._anchors = frozenset(
+                int.from_bytes(core[at : at + _ANCHOR], sys.byteorder)
+                for core, _ in self._long
+                for at in range(_ANCHOR)
+            )
+        self._beginnings: dict[bytes, list[bytes]] = {}
+        for needle in needles:
+            for length in (1, 2, 3):
+                self._beginnings.setdefault(needle[:length], []).append(needle)
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Start and end of each stretch to hide, in order; stretches that meet are one."""
+        found: list[tuple[int, int]] = []
+        _search(data, self._short, found)
+        if self._long and (not self._anchors or self._may_hold_long(data)):
+            _search(data, self._long, found)
+        if len(found) < 2:
+            return found
+        found.sort()
+        merged = [found[0]]
+        for start, end in found:
+            last_start, last_end = merged[-1]
+            if start <= last_end:
+                if end > last_end:
+                    merged[-1] = (last_start, end)
+            else:
+                merged.append((start, end))
+        return merged
+
+    def hold(self, data: bytes) -> int:
+        """The first index from which all of the rest is the beginning of a form; the length if there is none."""
+        size = len(data)
+        beginnings = self._beginnings
+        for at in range(max(0, size - self.longest + 1), size):
+            needles = beginnings.get(data[at : at + 3])
+            if needles is not None:
+                rest = data[at:]
+                for needle in needles:
+                    if needle.startswith(rest) and len(needle) > len(rest):
+                        return at
+        return size
+
+    def _may_hold_long(self, data: bytes) -> bool:
+        usable = len(data) // _ANCHOR * _ANCHOR
+        return not self._anchors.isdisjoint(memoryview(data)[:usable].cast("Q"))
+
+
+class _Stream:
+    """Masks a stream. `_held` is the end of what came, not given out since a form may begin in it; the first `_covered`
+    bytes of it are hidden already, by a mask that has been given out; `_masked`: what was given out ends with one."""
+
+    def __init__(self, finder: _Finder) -> None:
+        self._finder = finder
+        self._held = b""
+        self._covered = 0
+        self._masked = False
+
+    def feed(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        text = self._held + data if self._held else data
+        return self._give(text, self._finder.hold(text))
+
+    def flush(self) -> bytes:
+        return self._give(self._held, len(self._held))
+
+    def _give(self, text: bytes, cut: int) -> bytes:
+        spans = self._finder.spans(text)
+        self._held = text[cut:]
+        at = self._covered
+        if not spans and not at:
+            self._masked = self._masked and not cut
+            return text[:cut]
+        parts: list[bytes] = []
+        masked = self._masked
+        for start, end in spans:
+            if start >= cut:
+                break
+            if start > at or not masked:
+                parts += (text[at:start], MASK)
+            at = max(at, end)
+            masked = True
+        if at < cut:
+            parts.append(text[at:cut])
+            masked = False
+        self._covered = max(0, at - cut)
+        self._masked = masked
+        return b"".join(parts)
+
+
+def _search(data: bytes, groups: list[_Group], found: list[tuple[int, int]]) -> None:
+    for core, needles in groups:
+        if core in data:
+            for needle, step in needles:
+                at = data.find(needle)
+                while at >= 0:
+                    found.append((at, at + len(needle)))
+                    at = data.find(needle, at + step)
+
+
+def _replace(data: bytes, spans: list[tuple[int, int]]) -> bytes:
+    parts: list[bytes] = []
+    at = 0
+    for start, end in spans:
+        parts += (data[at:start], MASK)
+        at = end
+    parts.append(data[at:])
+    return b"".join(parts)
+
+
+def _period(needle: bytes) -> int:
+    """How far apart two occurrences must be: the length, unless an end of it is also its beginning."""
+    at = needle.find(needle[0], 1)
+    while at >= 0:
+        if needle.startswith(needle[at:]):
+            return at
+        at = needle.find(needle[0], at + 1)
+    return len(needle)
+
+
+def _texts(value: Json) -> Iterable[str]:
+    """Every string, key and number below a value, as text."""
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            yield item
+        elif isinstance(item, dict):
+            yield from item
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+        elif item is not None and item is not True and item is not False:
+            yield repr(item)
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,138 @@
+"""The forms in which a secret may appear in text: encoded, quoted, in lines of its own."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from itertools import product
+from typing import Final
+from urllib.parse import quote, quote_plus
+
+SHORTEST_LINE: Final = 8
+"""Characters from which a line of a secret counts as a secret itself."""
+LONGEST: Final = 256
+"""Bytes of the longest form that is looked for whole; longer ones are looked for in pieces, so that little of a stream
+must be held back."""
+_SHORTEST_FORM: Final = 6
+_SHORTEST_CORE: Final = 3
+_WRAPS: Final = (76, 64, 60)
+"""Columns at which `base64`, `openssl base64` and `xxd -p` begin a new line."""
+_URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
+"""What RFC 3986, Python's `quote`, JavaScript's `encodeURIComponent` and its `encodeURI` leave alone."""
+
+
+def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
+    """Everything to look for: `{core: forms that contain it}`; a text without the core holds none of its forms.
+
+    That is the secret itself, without white space around it, and each of its lines from 8 characters; each in every
+    form. `errors` says how lone surrogates become bytes.
+    """
+    values = {secret}
+    if len(secret.strip()) >= _SHORTEST_FORM:
+        values.add(secret.strip())
+    if "\n" in secret or "\r" in secret:
+        values |= {line.strip() for line in re.split(r"[\r\n]+", secret) if len(line.strip()) >= SHORTEST_LINE}
+    found: dict[bytes, set[bytes]] = {}
+    for value in values:
+        core = _core(value)
+        for form in (*_text_forms(value), *_url_forms(value, errors), *_byte_forms(to_bytes(value, errors))):
+            for piece in _pieces(to_bytes(form, errors)):
+                found.setdefault(core if core and core in piece else piece, set()).add(piece)
+    for form in (f for digits in _digits(to_bytes(secret, errors)) for f in _lines(digits)):
+        found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
+    return found
+
+
+def _core(value: str) -> bytes:
+    """The longest run of letters and digits, which no quoting changes; nothing if it would be in every text."""
+    longest = max(re.findall("[A-Za-z0-9]+", value), key=len, default="")
+    return longest.encode("ascii") if _SHORTEST_CORE <= len(longest) <= LONGEST // 2 else b""
+
+
+def _text_forms(value: str) -> Iterator[str]:
+    yield value
+    yield from _json_forms(value)
+    yield from _html_forms(value)
+    yield from _shell_forms(value)
+    yield repr(value)[1:-1]
+
+
+def _json_forms(value: str) -> Iterator[str]:
+    for ascii_only in (True, False):
+        escaped = json.dumps(value, ensure_ascii=ascii_only)[1:-1]
+        yield escaped
+        yield escaped.replace("/", "\\/")
+        yield re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
+        yield re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), escaped)
+
+
+def _html_forms(value: str) -> Iterator[str]:
+    escaped = html.escape(value, quote=False)
+    yield escaped
+    doubles = ("&quot;", "&#34;", '"') if '"' in value else ('"',)
+    singles = ("&#x27;", "&#39;", "&apos;", "'") if "'" in value else ("'",)
+    for double, single in product(doubles, singles):
+        yield escaped.replace('"', double).replace("'", single)
+
+
+def _shell_forms(value: str) -> Iterator[str]:
+    yield value.replace("'", "'\"'\"'")
+    yield value.replace("'", "'\\''")
+    yield re.sub(r'([$`"\\])', r"\\\1", value)
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", value, flags=re.ASCII)
+    yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", value)
+    yield value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+def _url_forms(value: str, errors: str) -> Iterator[str]:
+    data = to_bytes(value, errors)
+    for safe in _URL_SAFE:
+        for form in (quote(data, safe), quote_plus(data, safe)):
+            yield form
+            yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), form)
+
+
+def _byte_forms(value: bytes) -> Iterator[str]:
+    yield value.hex()
+    yield value.hex().upper()
+    yield b64encode(value).decode("ascii")
+    for before in range(3):
+        encoded = b64encode(b"\0" * before + value).decode("ascii")
+        # Characters that hold bits of what stands before or after the secret differ from text to text.
+        core = encoded[(0, 2, 3)[before] : (before + len(value)) * 8 // 6]
+        yield core
+        yield core.replace("+", "-").replace("/", "_")
+
+
+def _digits(value: bytes) -> tuple[str, ...]:
+    """The encodings that tools cut into lines."""
+    return value.hex(), value.hex().upper(), b64encode(value).decode("ascii")[: len(value) * 8 // 6]
+
+
+def _lines(encoded: str) -> Iterator[str]:
+    """The lines into which tools cut an encoded text; the last one only if it is long enough to tell something."""
+    for width in _WRAPS:
+        if len(encoded) > width:
+            for at in range(0, len(encoded), width):
+                line = encoded[at : at + width]
+                if len(line) >= SHORTEST_LINE:
+                    yield line
+
+
+def to_bytes(value: str, errors: str) -> bytes:
+    """UTF-8; lone surrogates become bytes as `errors` says, or as they can."""
+    try:
+        return value.encode("utf-8", errors)
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")
+
+
+def _pieces(form: bytes) -> set[bytes]:
+    if len(form) <= LONGEST:
+        return {form}
+    count = -(-len(form) // LONGEST)
+    size = -(-len(form) // count)
+    return {form[at : at + size] for at in range(0, len(form), size)}
