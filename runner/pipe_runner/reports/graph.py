@@ -1,0 +1,159 @@
+"""A plan as a picture: text, mermaid, dot and svg; the same layers in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.text import printable
+from pipe_runner.types import Phase, RunOn
+
+FORMATS: Final = ("text", "mermaid", "dot", "svg")
+
+_SWEEPS: Final = 8
+"""Passes down and up that order the nodes of each layer; more change little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """The nodes of one phase in layers: every edge runs to a later layer; each layer in the order of drawing."""
+
+    phase: Phase
+    layers: tuple[tuple[PlannedNode, ...], ...]
+
+
+def render(plan: Plan, format: str) -> str:
+    """The plan in one of `FORMATS`; ends with a line end."""
+    if format == "text":
+        return _text(plan)
+    if format == "mermaid":
+        return _mermaid(plan)
+    if format == "dot":
+        return _dot(plan)
+    if format == "svg":
+        from pipe_runner.reports.graph_svg import svg
+
+        return svg(plan, layered(plan))
+    raise ValueError(f"unknown format {format!r}")
+
+
+def layered(plan: Plan) -> list[Layered]:
+    """Phase by phase: each node stands as early as its needs allow, ordered so that few edges cross."""
+    found = []
+    for phase in Phase:
+        nodes = [node for node in plan.nodes if node.phase is phase]
+        if nodes:
+            found.append(Layered(phase, _uncrossed(_layers(plan, nodes))))
+    return found
+
+
+def _layers(plan: Plan, nodes: Sequence[PlannedNode]) -> list[list[PlannedNode]]:
+    level: dict[int, int] = {}
+    for node in sorted(nodes, key=lambda n: -n.priority):  # a longer chain to the end: needs first
+        level[node.index] = 1 + max((level[need] for need in node.needs), default=-1)
+    layers: list[list[PlannedNode]] = [[] for _ in range(1 + max(level.values()))]
+    for node in nodes:
+        layers[level[node.index]].append(node)
+    return layers
+
+
+def _uncrossed(layers: list[list[PlannedNode]]) -> tuple[tuple[PlannedNode, ...], ...]:
+    """Barycentre sweeps: a node goes to the mean place of its neighbours."""
+    above = {node.index: node.needs for layer in layers for node in layer}
+    below: dict[int, list[int]] = {}
+    for index, needs in above.items():
+        for need in needs:
+            below.setdefault(need, []).append(index)
+    place = {node.index: i / max(len(layer), 1) for layer in layers for i, node in enumerate(layer)}
+    for sweep in range(_SWEEPS):
+        down = sweep % 2 == 0
+        for layer in layers if down else reversed(layers):
+            neighbours = above if down else below
+
+            def mean(node: PlannedNode, neighbours: dict[int, Sequence[int]] = neighbours) -> float:  # type: ignore[assignment]
+                places = [place[i] for i in neighbours.get(node.index, ())]
+                return sum(places) / len(places) if places else place[node.index]
+
+            layer.sort(key=mean)
+            for i, node in enumerate(layer):
+                place[node.index] = (i + 0.5) / len(layer)
+    return tuple(tuple(layer) for layer in layers)
+
+
+def _text(plan: Plan) -> str:
+    """One line a node, layer by layer, with what it waits for."""
+    width = min(max((len(node.id) for node in plan.nodes), default=0), 40)
+    lines = [f"{printable(plan.name)}: {len(plan.nodes)} nodes"]
+    for part in layered(plan):
+        for number, layer in enumerate(part.layers, 1):
+            lines.append("")
+            lines.append(f"{part.phase} · layer {number}" if part.phase is not Phase.NODES else f"layer {number}")
+            for node in layer:
+                needs = ", ".join(plan.nodes[n].id for n in node.needs)
+                marks = _marks(node)
+                tail = f"  ← {needs}" if needs else ""
+                lines.append(f"  {node.id:<{width}}  {printable(node.title)[:60]}{marks}{tail}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _marks(node: PlannedNode) -> str:
+    marks = []
+    if node.when_text is not None:
+        marks.append(f"when {printable(node.when_text)[:60]}")
+    if node.run_on is not RunOn.SUCCESS:
+        marks.append(f"on {node.run_on}")
+    if node.continue_on_error:
+        marks.append("may fail")
+    return f"  [{'; '.join(marks)}]" if marks else ""
+
+
+def _mermaid(plan: Plan) -> str:
+    lines = ["flowchart TD"]
+    for part in layered(plan):
+        indent = "  "
+        if part.phase is not Phase.NODES:
+            lines.append(f"  subgraph {part.phase}")
+            indent = "    "
+        for layer in part.layers:
+            for node in layer:
+                shape = ("{{", "}}") if node.when_text is not None else ("[", "]")
+                lines.append(f'{indent}n{node.index}{shape[0]}"{node.id}"{shape[1]}')
+        for layer in part.layers:
+            for node in layer:
+                arrow = "-.->" if node.run_on is not RunOn.SUCCESS else "-->"
+                lines.extend(f"{indent}n{need} {arrow} n{node.index}" for need in node.needs)
+        if part.phase is not Phase.NODES:
+            lines.append("  end")
+    return "\n".join(lines) + "\n"
+
+
+def _dot(plan: Plan) -> str:
+    lines = [
+        f"digraph {_quoted(plan.name)} {{",
+        "  rankdir=TB;",
+        '  node [shape=box, style=rounded, fontname="sans-serif"];',
+    ]
+    for part in layered(plan):
+        indent = "  "
+        if part.phase is not Phase.NODES:
+            lines.append(f"  subgraph cluster_{part.phase} {{")
+            lines.append(f"    label={_quoted(str(part.phase))};")
+            indent = "    "
+        for layer in part.layers:
+            for node in layer:
+                tooltip = _quoted(printable(node.title))
+                lines.append(f"{indent}{node.id}_{node.index} [label={_quoted(node.id)}, tooltip={tooltip}];")
+        for layer in part.layers:
+            for node in layer:
+                style = " [style=dashed]" if node.run_on is not RunOn.SUCCESS else ""
+                for need in node.needs:
+                    lines.append(f"{indent}{plan.nodes[need].id}_{need} -> {node.id}_{node.index}{style};")
+        if part.phase is not Phase.NODES:
+            lines.append("  }")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
