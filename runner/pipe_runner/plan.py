@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
-from pipe_runner.types import Effect, Json, NodeStatus, Phase, RunOn
+from pipe_runner.types import Effect, Json, Phase, RunOn
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,43 +131,75 @@ class Plan:
         return {node.id: node for node in self.nodes}
 
 
-_ENUMS: dict[str, Any] = {"phase": Phase, "run_on": RunOn, "effect": Effect}
-
-
-def plan_to_json(plan: Plan) -> dict[str, Json]:
-    """The plan as plain data; `plan_from_json` gives an equal plan back."""
-    from dataclasses import asdict
-
-    data: dict[str, Json] = asdict(plan)
+def plan_to_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data, without what is as by default; `plan_from_json` gives an equal plan back."""
+    data = _set_fields(plan, _PLAN_DEFAULTS)
+    data["nodes"] = [_node_to_json(node) for node in plan.nodes]
+    data["inputs"] = [_set_fields(item, _INPUT_DEFAULTS) for item in plan.inputs]
+    data["secrets"] = [[s.name, s.source, s.key] for s in plan.secrets]
+    for name in ("outputs", "env"):
+        if name in data:
+            data[name] = [data[name].data, data[name].static]
     return data
 
 
 def plan_from_json(data: Mapping[str, Any]) -> Plan:
     """Rebuild a plan; raises KeyError, TypeError or ValueError on data of another shape (a cache miss, no more)."""
     values = dict(data)
-    values["nodes"] = tuple(_node(n) for n in values["nodes"])
-    values["inputs"] = tuple(PlannedInput(**i) for i in values["inputs"])
-    values["outputs"] = Value(**values["outputs"])
-    values["env"] = Value(**values["env"])
-    values["secrets"] = tuple(SecretSource(**s) for s in values["secrets"])
-    values["warnings"] = tuple(values["warnings"])
+    values["nodes"] = tuple([_node_from_json(node) for node in values["nodes"]])
+    values["inputs"] = tuple(PlannedInput(**item) for item in values["inputs"])
+    values["secrets"] = tuple(SecretSource(*item) for item in values["secrets"])
+    for name in ("outputs", "env"):
+        if name in values:
+            values[name] = Value(*values[name])
+    if "warnings" in values:
+        values["warnings"] = tuple(values["warnings"])
     return Plan(**values)
 
 
-_NODE_FIELDS = frozenset(f.name for f in fields(PlannedNode))
+def _defaults(cls: type) -> dict[str, Any]:
+    """Name → default of each field; MISSING where there is none."""
+    return {f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(cls)}
 
 
-def _node(data: Mapping[str, Any]) -> PlannedNode:
-    values = dict(data)
-    for name, enum in _ENUMS.items():
-        values[name] = enum(values[name])
-    for name in ("needs", "reads", "secrets"):
-        values[name] = tuple(values[name])
-    values["options"] = Value(**values["options"])
-    values["env"] = Value(**values["env"])
-    retry = values["retry"]
-    values["retry"] = RetryPolicy(**{**retry, "on": tuple(retry["on"])})
-    return PlannedNode(**values)
+_PLAN_DEFAULTS = _defaults(Plan)
+_INPUT_DEFAULTS = _defaults(PlannedInput)
+_NODE_DEFAULTS = _defaults(PlannedNode)
+_RETRY_DEFAULTS = _defaults(RetryPolicy)
+_NODE_ENUMS: dict[str, Any] = {"phase": Phase, "run_on": RunOn, "effect": Effect}
+_NODE_TUPLES = ("needs", "reads", "secrets")
 
 
-DONE_STATUSES = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED})
+def _set_fields(item: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    found = {}
+    for name, default in defaults.items():
+        value = getattr(item, name)
+        if default is MISSING or value != default:
+            found[name] = value
+    return found
+
+
+def _node_to_json(node: PlannedNode) -> dict[str, Any]:
+    data = _set_fields(node, _NODE_DEFAULTS)
+    for name in ("options", "env"):
+        if name in data:
+            data[name] = [data[name].data, data[name].static]
+    if "retry" in data:
+        data["retry"] = _set_fields(data["retry"], _RETRY_DEFAULTS)
+    return data
+
+
+def _node_from_json(data: dict[str, Any]) -> PlannedNode:
+    for name, enum in _NODE_ENUMS.items():
+        if name in data:
+            data[name] = enum(data[name])
+    for name in _NODE_TUPLES:
+        if name in data:
+            data[name] = tuple(data[name])
+    data["options"] = Value(*data["options"])
+    if "env" in data:
+        data["env"] = Value(*data["env"])
+    if "retry" in data:
+        retry = data["retry"]
+        data["retry"] = RetryPolicy(**{**retry, "on": tuple(retry.get("on", ()))})
+    return PlannedNode(**data)

@@ -1,0 +1,125 @@
+"""Keeps compiled plans by content, so that an unchanged file is not read, validated and compiled again.
+
+A kept plan is data, never code. It is found by the digest of the pipeline file's bytes and of everything that is known
+before it is read; everything else that the compilation depended on (pipe.yml, the sources of the packages, the
+directories in which plugins are installed) is kept as `(path, mtime_ns, size)` and looked at again.
+Whatever is wrong with a kept plan makes it a miss, never an error.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import Any, Final
+
+from pipe_runner import __version__
+from pipe_runner.plan import Plan, plan_from_json, plan_to_json
+
+FORMAT: Final = 1
+KEPT: Final = 64
+"""Plans that are kept at most; the oldest go first."""
+
+
+_OURS: Final = ("pipe_runner", "pipe_schemas", "pipe_agents")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan from the cache, and where its agents are found (`name → module:attribute`)."""
+
+    plan: Plan
+    targets: Mapping[str, str]
+
+
+def load_plan(path: str, content: bytes, root: str, state_dir: str) -> KeptPlan | None:
+    """The kept plan of this file with this content, or None. `path` is the file as the plan shows it."""
+    try:
+        with open(os.path.join(_home(state_dir), _key(path, content, root)), "rb") as file:
+            raw = file.read()
+        paused = gc.isenabled()
+        gc.disable()
+        try:
+            data = json.loads(raw)
+            if data["format"] != FORMAT or any(_state(seen[0]) != seen for seen in data["watched"]):
+                return None
+            return KeptPlan(plan_from_json(data["plan"]), data["targets"])
+        finally:
+            if paused:
+                gc.enable()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def store_plan(
+    path: str, content: bytes, root: str, state_dir: str, plan: Plan, targets: Mapping[str, str], watched: Iterable[str]
+) -> None:
+    """Keep a plan; does nothing where the state directory can't be written, or the file isn't what was compiled."""
+    if plan.digest != sha256(content).hexdigest():
+        return
+    home = _home(state_dir)
+    name = _key(path, content, root)
+    data: dict[str, Any] = {
+        "format": FORMAT,
+        "watched": [_state(seen) for seen in sorted({*watched, *_installed()})],
+        "targets": dict(targets),
+        "plan": plan_to_json(plan),
+    }
+    part = os.path.join(home, f".{name}.{os.getpid()}")
+    try:
+        text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+        os.makedirs(home, exist_ok=True)
+        with open(part, "x", encoding="ascii") as file:
+            file.write(text)
+        os.replace(part, os.path.join(home, name))
+        _prune(home)
+    except (OSError, ValueError, RecursionError):
+        if os.path.lexists(part):
+            os.unlink(part)
+
+
+def _home(state_dir: str) -> str:
+    return os.path.join(state_dir, "cache", "plans")
+
+
+def _key(path: str, content: bytes, root: str) -> str:
+    digest = blake2b(digest_size=20)
+    for part in (__version__, sys.version, sys.prefix, root, path):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    digest.update(content)
+    return digest.hexdigest()
+
+
+def _installed() -> Iterable[str]:
+    """The directories in which packages, and with them plugins, come and go; and the sources of our own."""
+    for entry in sys.path:
+        if os.path.isdir(entry):
+            yield os.path.abspath(entry)
+    for package in _OURS:
+        module = sys.modules.get(package)
+        for home in getattr(module, "__path__", ()):
+            for directory, below, files in os.walk(home):
+                below[:] = [name for name in below if name != "__pycache__"]
+                yield from (os.path.join(directory, name) for name in files if name.endswith(".py"))
+
+
+def _state(path: str) -> list[Any]:
+    """Path, time of change (ns) and size; a path that isn't there has neither."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return [path, None, None]
+    return [path, found.st_mtime_ns, found.st_size]
+
+
+def _prune(home: str) -> None:
+    names = os.listdir(home)
+    if len(names) <= KEPT:
+        return
+    paths = sorted((os.path.join(home, name) for name in names), key=lambda path: os.stat(path).st_mtime_ns)
+    for path in paths[: len(paths) - KEPT]:
+        os.unlink(path)
