@@ -1,0 +1,215 @@
+"""Every event of the run log, one line of JSON each; for readers of logs, for the docs and for tests."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Seconds: TypeAlias = Annotated[float, Field(ge=0)]
+
+
+class EventLine(BaseModel):
+    """What every line has. Readers ignore events and fields that they don't know."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    v: Literal[1] = Field(description="Version of the log's format.")
+    seq: int = Field(ge=1, description="Number of the event in the run, from 1, without gaps.")
+    ts: str = Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
+        description="When, RFC 3339 in UTC, with microseconds.",
+    )
+    run: str = Field(min_length=1, description="The run's id.")
+    crc: str = Field(
+        pattern=r"^[0-9a-f]{8}$", description='CRC-32 of the bytes of the line that stand before `,"crc":`.'
+    )
+
+
+class NodeEvent(EventLine):
+    """What every event of a node has."""
+
+    node: str = Field(min_length=1, description="The node's id; `probe[443]` for one item of a for_each.")
+
+
+class AttemptEvent(NodeEvent):
+    """An event of one attempt."""
+
+    attempt: int = Field(ge=1, description="Number of the attempt, from 1, over all resumes.")
+
+
+class ErrorInfo(BaseModel):
+    """Why a node failed."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    kind: str = Field(description="What went wrong, in one word: `exit`, `timeout`, …")
+    message: str = Field(description="What went wrong, in a sentence.")
+    exit_code: int | None = Field(default=None, description="Of kind `exit`: the exit code.")
+    tail: str | None = Field(default=None, description="The last 4 KiB of stderr.")
+
+
+class OutputRef(BaseModel):
+    """Stands for an output above 64 KiB, which lives in the run's `blobs` folder under its sha256."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the blob, and its file's name.")
+    bytes: int = Field(ge=0, description="Size of the blob.")
+    type: Literal["text", "json"] = Field(description="`text`: the blob is the text itself. `json`: it is JSON.")
+    excerpt: str = Field(description="The beginning of it, for people.")
+
+
+class Truncation(BaseModel):
+    """What was cut off an output at its limit."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    bytes: int = Field(ge=0, description="Size of the whole.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the whole.")
+
+
+class RunStarted(EventLine):
+    """A run begins."""
+
+    event: Literal["run.started"]
+    pipeline: str = Field(description="The pipeline's name.")
+    digest: str = Field(description="sha256 of the pipeline file.")
+    inputs: dict[str, Any] = Field(description="The inputs of the run.")
+
+
+class RunResumed(EventLine):
+    """A run goes on after it was interrupted, failed or changed."""
+
+    event: Literal["run.resumed"]
+
+
+class RunFinished(EventLine):
+    """A run has ended."""
+
+    event: Literal["run.finished"]
+    status: Literal["succeeded", "failed", "cancelled", "waiting"] = Field(description="How it ended.")
+    outputs: dict[str, Any] | None = Field(default=None, description="What the run gives.")
+
+
+class NodeStarted(AttemptEvent):
+    """An attempt begins; written before its process starts."""
+
+    event: Literal["node.started"]
+
+
+class NodeOutput(AttemptEvent):
+    """Something that an attempt printed."""
+
+    event: Literal["node.output"]
+    stream: Literal["stdout", "stderr"] = Field(description="Where it was printed.")
+    text: str = Field(description="What was printed; secrets are masked.")
+
+
+class Ended(AttemptEvent):
+    """What the end of an attempt has."""
+
+    duration_s: Seconds | None = Field(default=None, description="How long the attempt took, in seconds.")
+    output: Any = Field(default=None, description="What the node gives.")
+    output_ref: OutputRef | None = Field(default=None, description="In place of `output` where that is large.")
+    usage: dict[str, Any] | None = Field(default=None, description="What the attempt used: tokens, money.")
+    truncated: Truncation | None = Field(default=None, description="Where the output was cut at its limit.")
+
+
+class NodeSucceeded(Ended):
+    """An attempt succeeded, and with it the node."""
+
+    event: Literal["node.succeeded"]
+
+
+class NodeFailed(Ended):
+    """The last attempt of a node failed, or the node could not be started."""
+
+    event: Literal["node.failed"]
+    attempt: int = Field(default=1, ge=0, description="Number of the attempt; 0 where none was started.")
+    error: ErrorInfo = Field(description="Why.")
+
+
+class NodeRetrying(AttemptEvent):
+    """An attempt failed and another one follows."""
+
+    event: Literal["node.retrying"]
+    error: ErrorInfo = Field(description="Why the attempt failed.")
+    delay_s: Seconds | None = Field(default=None, description="Seconds until the next attempt.")
+
+
+class NodeSkipped(NodeEvent):
+    """A node does not run: its condition is false, or a need of it was skipped."""
+
+    event: Literal["node.skipped"]
+    when: str | None = Field(default=None, description="The condition.")
+    values: dict[str, Any] | None = Field(default=None, description="What the condition read.")
+    by: list[str] | None = Field(default=None, description="The skipped nodes that this one needs.")
+
+
+class NodeBlocked(NodeEvent):
+    """A node does not run: a node that it needs failed."""
+
+    event: Literal["node.blocked"]
+    by: list[str] = Field(description="The nodes whose failure it comes from.")
+
+
+class NodeCached(NodeEvent):
+    """An earlier output was taken again."""
+
+    event: Literal["node.cached"]
+    output: Any = Field(default=None, description="What the node gives.")
+
+
+class NodeWaiting(NodeEvent):
+    """A node waits for a person."""
+
+    event: Literal["node.waiting"]
+
+
+class NodeCancelled(NodeEvent):
+    """A node was stopped, or was not started any more."""
+
+    event: Literal["node.cancelled"]
+    duration_s: Seconds | None = Field(default=None, description="How long the attempt took, in seconds.")
+
+
+class NodeUnknown(NodeEvent):
+    """Nobody knows whether a node with `effect: once` acted; a person decides."""
+
+    event: Literal["node.unknown"]
+
+
+class ModelCalled(NodeEvent):
+    """A model answered."""
+
+    event: Literal["model.called"]
+    provider: str = Field(description="The model service.")
+    model: str = Field(description="The model.")
+
+
+class MessagePublished(EventLine):
+    """An agent said something to others."""
+
+    event: Literal["message.published"]
+
+
+AnyEvent: TypeAlias = Annotated[
+    RunStarted
+    | RunResumed
+    | RunFinished
+    | NodeStarted
+    | NodeOutput
+    | NodeRetrying
+    | NodeSucceeded
+    | NodeFailed
+    | NodeSkipped
+    | NodeBlocked
+    | NodeCached
+    | NodeWaiting
+    | NodeCancelled
+    | NodeUnknown
+    | ModelCalled
+    | MessagePublished,
+    Field(discriminator="event"),
+]

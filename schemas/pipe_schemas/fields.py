@@ -1,0 +1,131 @@
+"""The kinds of field that the models are made of: closed models, durations, identifiers, text or number."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from pipe_schemas.durations import (
+    COUNT_PATTERN,
+    DURATION_PATTERN,
+    SIZE_PATTERN,
+    parse_count,
+    parse_duration,
+    parse_size,
+)
+
+
+class Closed(BaseModel):
+    """A map with a fixed set of keys, and `x-…` keys that are free; nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+
+
+ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Identifier: TypeAlias = Annotated[str, Field(pattern=ID_PATTERN, max_length=200)]
+"""A node id, an input name, an output name or the name of a variable: what can stand in an expression."""
+
+Text: TypeAlias = Annotated[str, Field(min_length=1)]
+Scalar: TypeAlias = str | bool | int | float | None
+"""Text, a number, true, false or null: what a variable of an environment may be given."""
+
+
+def _duration(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            parse_duration(value)
+        except ValueError as error:
+            raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        why = (
+            f"a bare number is not a duration, since other systems disagree on its unit: write `{value}s` or `{value}m`"
+        )
+        raise PydanticCustomError("duration", "{why}", {"why": why})
+    raise PydanticCustomError("duration", "{why}", {"why": "a duration is text, as `90s`, `10m` or `1h30m`"})
+
+
+Duration: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["250ms", "90s", "10m", "1h30m", "1d"]}),
+]
+
+
+def _size(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            raise PydanticCustomError("size", "{why}", {"why": str(error)}) from None
+    raise PydanticCustomError("size", "{why}", {"why": "a size is a number of bytes, or text as `16MiB`"})
+
+
+Size: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": SIZE_PATTERN}],
+            "examples": ["16MiB", "500kB", 1048576],
+        }
+    ),
+]
+
+
+def _count(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    if isinstance(value, str):
+        try:
+            return parse_count(value)
+        except ValueError as error:
+            raise PydanticCustomError("count", "{why}", {"why": str(error)}) from None
+    raise PydanticCustomError("count", "{why}", {"why": "this is a whole number above zero, or text as `200k`"})
+
+
+Count: TypeAlias = Annotated[
+    int,
+    BeforeValidator(_count),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": COUNT_PATTERN}],
+            "examples": [5000, "200k"],
+        }
+    ),
+]
+
+
+def by_shape(**tags: type | tuple[type, ...]) -> Discriminator:
+    """Chooses a branch of a union by the Python type of the value: `by_shape(count=int, map=dict)`.
+
+    The branches are tagged `<count>` and `<map>`: no key of a file, so the tags can be told from keys in a location.
+    """
+    kinds = tuple((f"<{name}>", kind) for name, kind in tags.items())
+
+    def choose(value: Any) -> str | None:
+        for name, kind in kinds:
+            if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+                return name
+        return None
+
+    return Discriminator(choose, custom_error_type="shape", custom_error_message="a value of another shape")
+
+
+__all__ = [
+    "ID_PATTERN",
+    "Closed",
+    "Count",
+    "Discriminator",
+    "Duration",
+    "Identifier",
+    "Scalar",
+    "Size",
+    "Tag",
+    "Text",
+    "by_shape",
+]

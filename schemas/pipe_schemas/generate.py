@@ -1,0 +1,119 @@
+"""The JSON Schemas of everything that may be written, made from the models.
+
+`python -m pipe_schemas.generate` writes them to the files beside the package.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+"""What editors (yaml-language-server) read without loss."""
+
+
+def _pipeline() -> dict[str, Any]:
+    from pipe_schemas.pipeline import PipelineSpec
+
+    return PipelineSpec.model_json_schema()
+
+
+def _project() -> dict[str, Any]:
+    from pipe_schemas.project import ProjectSpec
+
+    return ProjectSpec.model_json_schema()
+
+
+def _event() -> dict[str, Any]:
+    from pydantic import TypeAdapter
+
+    from pipe_schemas.events import AnyEvent
+
+    schema: dict[str, Any] = TypeAdapter(AnyEvent).json_schema()
+    return {"description": "One line of a run's log.jsonl.", **schema}
+
+
+_MAKERS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+    "pipeline": ("A pipeline file", _pipeline),
+    "project": ("pipe.yml, the project's file", _project),
+    "event": ("An event of the run log", _event),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names that `generate` takes."""
+    return tuple(_MAKERS)
+
+
+def generate(name: str) -> dict[str, Any]:
+    """The JSON Schema (draft 7) of that name; raises KeyError for a name that there isn't."""
+    title, make = _MAKERS[name]
+    body = _for_editors(make())
+    body.pop("title", None)
+    return {"$schema": DRAFT, "title": title, **body}
+
+
+def text(name: str) -> str:
+    """The schema as its committed file has it."""
+    return json.dumps(generate(name), indent=2, ensure_ascii=False) + "\n"
+
+
+def _for_editors(schema: Any, *, within: str = "") -> Any:
+    """`$defs` become draft 7's `definitions`, titles made from field names go, `x-…` keys are free."""
+    if isinstance(schema, list):
+        return [_for_editors(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = within in ("properties", "definitions", "patternProperties")
+    out: dict[str, Any] = {}
+    for key, value in schema.items():
+        if named:
+            out[key] = _for_editors(value)
+        elif key in ("default", "examples", "enum", "const"):
+            if not (key == "default" and value is None):
+                out[key] = value
+        elif key == "title" or (key == "discriminator"):
+            continue
+        elif key == "$ref":
+            out[key] = value.replace("#/$defs/", "#/definitions/")
+        else:
+            key = "definitions" if key == "$defs" else key
+            out[key] = _for_editors(value, within=key)
+    if named:
+        return out
+    _without_null(out)
+    if out.get("additionalProperties") is False and "properties" in out:
+        out["patternProperties"] = {"^x-": {}}
+    elif "patternProperties" in out:
+        out.setdefault("additionalProperties", False)
+    return out
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    """An optional field is left out; `null` is how the models say so, not what a file may hold."""
+    branches = schema.get("anyOf")
+    if not isinstance(branches, list) or "default" in schema:
+        return
+    rest = [b for b in branches if b != {"type": "null"}]
+    scalar = any(b.get("type") == "boolean" for b in rest if isinstance(b, dict))
+    if len(rest) == len(branches) or scalar:
+        return
+    if len(rest) == 1:
+        del schema["anyOf"]
+        for key, value in rest[0].items():
+            schema.setdefault(key, value)
+    else:
+        schema["anyOf"] = rest
+
+
+def main() -> None:
+    """Write every schema beside the package."""
+    folder = Path(__file__).resolve().parent.parent
+    for name in names():
+        (folder / f"{name}.schema.json").write_text(text(name), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The project's file, `pipe.yml`: what is set for every pipeline of a project, out of reach of the pipelines."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipe_schemas.fields import Closed, Duration, Size, Text
+from pipe_schemas.http import HttpPolicy
+
+
+class LimitsSpec(Closed):
+    """Bounds that hold for every run of the project."""
+
+    output: Size | None = Field(default=None, description="How much of a node's output is kept; 16 MiB by default.")
+    file: Size | None = Field(default=None, description="How large a pipeline file may be; 64 MiB by default.")
+    concurrency: Annotated[int, Field(ge=1, le=10000)] | None = Field(
+        default=None, description="Attempts in flight for a run, at most, whatever its file says."
+    )
+    max_time: Duration | None = Field(default=None, description="The longest time of a run, whatever its file says.")
+
+
+class PolicySpec(Closed):
+    """What agents may reach. It stands here and never in a pipeline file, which it judges."""
+
+    http: HttpPolicy | None = Field(default=None, description="What the `http` agent may reach.")
+
+
+class ProjectDefaultsSpec(Closed):
+    """What a command does that isn't told otherwise by a flag or a `PIPE_*` variable."""
+
+    concurrency: Annotated[int, Field(ge=1, le=10000)] | None = Field(
+        default=None, description="Attempts in flight, for pipelines that don't say."
+    )
+    durability: Literal["full", "os"] | None = Field(
+        default=None, description="`full`: the log survives a power cut. `os`: it survives the process."
+    )
+    grace: Duration | None = Field(default=None, description="Time between TERM and KILL when a run is stopped.")
+    timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
+
+
+class ProjectSpec(Closed):
+    """`pipe.yml` at the project's root."""
+
+    version: Literal[1] | None = Field(default=None, description="The version of the language: 1.")
+    providers: dict[str, Any] = Field(default_factory=dict, description="Model services by name.")
+    agents: dict[str, Any] = Field(default_factory=dict, description="Named presets of agents.")
+    mcp_servers: dict[str, Any] = Field(default_factory=dict, description="MCP servers by name.")
+    executor: Text | None = Field(default=None, description="Where attempts are performed; `local` by default.")
+    store: Text | None = Field(default=None, description="Where runs are indexed.")
+    limits: LimitsSpec | None = Field(default=None, description="Bounds that hold for every run.")
+    policy: PolicySpec | None = Field(default=None, description="What agents may reach.")
+    defaults: ProjectDefaultsSpec | None = Field(default=None, description="What holds where nobody says otherwise.")
