@@ -93,13 +93,14 @@ class LocalExecutor:
             timer = asyncio.get_running_loop().call_later(attempt.timeout, self._end, task, "timeout")
         try:
             return await agent.perform(attempt, context)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancelled:
             why = self._tasks[task]
             if why is None:
                 raise
             task.uncancel()
             if why == "timeout":
-                return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s")
+                notes = "".join(f"; {note}" for note in getattr(cancelled, "__notes__", ()))
+                return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
             if timer is not None:
