@@ -186,6 +186,8 @@ class ProcessEnd:
     not_found: str | None = None
     """A sentence, when the program or the working directory could not be used."""
     truncated: Mapping[str, Json] | None = None
+    unavailable: str | None = None
+    """A sentence, when the system could not start a process just now."""
 
 
 class Launcher(Protocol):

@@ -1,0 +1,194 @@
+"""A started warden, and the socket over which it is told what to do."""
+
+from __future__ import annotations
+
+import errno
+import marshal
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.errors import RunBusy, StorageError, Unsupported
+from pipe_runner.executors import warden
+
+if TYPE_CHECKING:
+    import asyncio
+    import socket
+else:  # started before anything else, and sockets of asyncio are imported later
+    import _socket as socket
+
+LOCK_WAIT: Final = 6.0
+"""Seconds that an earlier warden of the run is given to end what it watches over."""
+_KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE_RUN_DIR", "PIPE_NODE", "PIPE_ATTEMPT")
+"""What Python itself may need; and to whom the warden belongs when the runner is itself the command of a node."""
+_START: Final = "import sys; sys.path.append(sys.argv[1]); import warden; warden.main(3, 4)"
+"""Imported, so that the compiled file is used: that takes half the time."""
+
+
+class Connection:
+    """The runner's end. `pid` is the warden's."""
+
+    def __init__(self, lock_path: str) -> None:
+        """Start a warden that holds the lock at `lock_path`; takes about a millisecond, and doesn't wait for it.
+
+        Raises Unsupported, StorageError, and RunBusy when an earlier warden of the run doesn't end.
+        """
+        if not hasattr(os, "posix_spawn") or not sys.executable:
+            raise Unsupported(
+                "commands can't be run on this system", hint="pipe check, graph and test work here; run it on Linux"
+            )
+        import signal
+
+        lock = _lock(lock_path)
+        ours, theirs = socket.socketpair()
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        folder = os.path.dirname(warden.__file__)
+        try:
+            self.pid = os.posix_spawn(
+                sys.executable,
+                [sys.executable, "-I", "-S", "-c", _START, folder],
+                {name: os.environ[name] for name in _KEPT_ENV if name in os.environ},
+                file_actions=[
+                    *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
+                    # Above what is to be replaced first, so that no descriptor is overwritten before it was copied.
+                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), 103),
+                    (os.POSIX_SPAWN_DUP2, lock, 104),
+                    (os.POSIX_SPAWN_DUP2, 103, 3),
+                    (os.POSIX_SPAWN_DUP2, 104, 4),
+                    (os.POSIX_SPAWN_CLOSE, 103),
+                    (os.POSIX_SPAWN_CLOSE, 104),
+                ],
+                setpgroup=0,
+                setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
+            )
+        except OSError as error:
+            ours.close()
+            raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
+        finally:
+            theirs.close()
+            os.close(null)
+            os.close(lock)
+        ours.setblocking(False)
+        self._socket = ours
+        self._received = b""
+        self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._reaped = False
+
+    def attach(self, loop: asyncio.AbstractEventLoop, on_reports: Any) -> None:
+        """Let the loop call `on_reports` when there is something to receive."""
+        self._loop = loop
+        loop.add_reader(self._socket.fileno(), on_reports)
+
+    def send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+        """Send a message with descriptors, which are closed when they are on their way."""
+        body = marshal.dumps(message)
+        self._unsent.append((len(body).to_bytes(4, "little") + body, fds))
+        if len(self._unsent) == 1:
+            self._flush()
+
+    def receive(self) -> list[tuple[int, int, int, Any]] | None:
+        """The reports that have come; None when the warden is dead."""
+        reports: list[tuple[int, int, int, Any]] = []
+        try:
+            data = self._socket.recv(262144)
+        except BlockingIOError:
+            return reports
+        except OSError:
+            data = b""
+        if not data:
+            return None
+        data = self._received + data
+        at = 0
+        while len(data) >= at + 4:
+            end = at + 4 + int.from_bytes(data[at : at + 4], "little")
+            if len(data) < end:
+                break
+            reports += marshal.loads(data[at + 4 : end])
+            at = end
+        self._received = data[at:]
+        return reports
+
+    def detach(self) -> None:
+        """Let the loop forget the socket."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
+        self._loop = None
+
+    def close(self) -> None:
+        """Hang up: the warden ends what there is, then itself."""
+        self.detach()
+        self._socket.close()
+        for _, fds in self._unsent:
+            for fd in fds:
+                os.close(fd)
+        self._unsent.clear()
+
+    def ended(self) -> bool:
+        """Whether the warden has exited; takes its exit status."""
+        if not self._reaped:
+            try:
+                self._reaped = os.waitpid(self.pid, os.WNOHANG)[0] != 0
+            except ChildProcessError:
+                self._reaped = True
+        return self._reaped
+
+    def _flush(self) -> None:
+        while self._unsent:
+            data, fds = self._unsent[0]
+            try:
+                if fds:
+                    raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
+                    sent = self._socket.sendmsg((data,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, raw),))
+                else:
+                    sent = self._socket.send(data)
+            except OSError as error:
+                # ETOOMANYREFS: too many descriptors are on their way already.
+                if isinstance(error, BlockingIOError) or error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):
+                    self._wait(True)
+                    return
+                sent = len(data)  # the warden is dead, which the loop will tell
+            for fd in fds:
+                os.close(fd)
+            if sent < len(data):
+                self._unsent[0] = (data[sent:], ())
+            else:
+                self._unsent.popleft()
+        self._wait(False)
+
+    def _wait(self, wanted: bool) -> None:
+        loop = self._loop
+        if loop is None:
+            return
+        if wanted:
+            loop.add_writer(self._socket.fileno(), self._flush)
+        else:
+            loop.remove_writer(self._socket.fileno())
+
+
+def _lock(path: str) -> int:
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise StorageError(f"cannot open {path}: {error.strerror}") from error
+    give_up = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fd
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                os.close(fd)
+                raise RunBusy(
+                    f"{path} is locked: processes of an earlier start of this run are still being ended"
+                ) from None
+            time.sleep(0.02)
+        except OSError as error:
+            os.close(fd)
+            raise StorageError(f"cannot lock {path}: {error.strerror}") from error

@@ -1,0 +1,186 @@
+"""One command in flight, from its start until it, its output and all that it left behind are at their end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.executors.output import Output, Stream
+from pipe_runner.ports import Attempt, Command, ProcessEnd
+
+if TYPE_CHECKING:
+    import asyncio
+
+READ: Final = 64 * 1024
+"""Bytes of a pipe as the system makes it."""
+WIDE: Final = 1024 * 1024
+"""Bytes of a pipe through which much goes."""
+_SET_PIPE_SIZE: Final = 1031
+
+
+class Flight:
+    """The runner's side of a started command. `code` is None until its exit was told."""
+
+    __slots__ = (
+        "attempt",
+        "began",
+        "code",
+        "command",
+        "ending",
+        "fault",
+        "future",
+        "gathering",
+        "left",
+        "let_go",
+        "lost",
+        "not_found",
+        "number",
+        "output",
+        "stopped",
+        "streams",
+        "timed_out",
+        "timers",
+        "unavailable",
+        "watched",
+    )
+
+    def __init__(
+        self, number: int, command: Command, attempt: Attempt, output: Output, future: asyncio.Future[ProcessEnd]
+    ) -> None:
+        self.number = number
+        self.command = command
+        self.attempt = attempt
+        self.output = output
+        self.future = future
+        self.began = time.monotonic()
+        self.streams: dict[int, Stream] = {}
+        """The pipes that are open, by descriptor."""
+        self.watched = False
+        """The loop tells when there is something to read."""
+        self.gathering = False
+        """Its output waits for more, to share an event."""
+        self.code: int | None = None
+        self.left = False
+        """Processes of the attempt are there although its command has exited."""
+        self.let_go = False
+        """Nobody waits any longer for the end of the output."""
+        self.ending = False
+        """The warden was told to end it."""
+        self.timers: list[asyncio.TimerHandle] = []
+        self.timed_out = self.stopped = self.lost = False
+        self.not_found: str | None = None
+        self.unavailable: str | None = None
+        self.fault: BaseException | None = None
+        """What `emit` raised."""
+
+    def pipes(self) -> tuple[int, int]:
+        """Make the pipes for stdout and stderr; gives the ends for the command. Raises OSError."""
+        out, command_out = os.pipe()
+        try:
+            err, command_err = os.pipe()
+        except OSError:
+            os.close(out)
+            os.close(command_out)
+            raise
+        os.set_blocking(out, False)
+        os.set_blocking(err, False)
+        self.streams[out] = self.output.stdout
+        self.streams[err] = self.output.stderr
+        return command_out, command_err
+
+    def read(self, fd: int) -> bool | None:
+        """Read once; True when there may be more, False when there is nothing now, None at the end of the stream."""
+        stream = self.streams[fd]
+        try:
+            data = os.read(fd, WIDE if stream.wide else READ)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            self._end(fd)
+            return None
+        if self.fault is None:
+            try:
+                self.output.take(stream, data)
+            except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
+                self.fault = error
+        if len(data) == READ and not stream.wide:
+            stream.wide = True
+            _widen(fd)
+        return True
+
+    def read_all(self) -> None:
+        """Read what is there, at most a pipe full of each stream."""
+        for fd in list(self.streams):
+            for _ in range(WIDE // READ):
+                if not self.read(fd):
+                    break
+
+    def close(self) -> None:
+        """Let the streams go that are still open."""
+        for fd in list(self.streams):
+            self._end(fd)
+        for timer in self.timers:
+            timer.cancel()
+
+    def tell(self) -> None:
+        """Write events of what waits."""
+        if self.fault is None:
+            try:
+                for stream in self.streams.values():
+                    self.output.tell(stream)
+            except BaseException as error:
+                self.fault = error
+
+    def time_left(self) -> float:
+        """Seconds until the attempt's time is up."""
+        if self.attempt.timeout is None:
+            return float("inf")
+        return max(0.0, self.began + self.attempt.timeout - time.monotonic())
+
+    def waits(self) -> bool:
+        return any(stream.waiting for stream in self.streams.values())
+
+    def end(self) -> ProcessEnd:
+        """How it all ended; closes what is open."""
+        self.close()
+        stdout, truncated, tail = self.output.result()
+        code = self.code
+        return ProcessEnd(
+            exit_code=code if code is not None and code >= 0 else None,
+            signal=-code if code is not None and code < 0 else None,
+            stdout=stdout,
+            stderr_tail=tail,
+            duration=time.monotonic() - self.began,
+            timed_out=self.timed_out,
+            stopped=self.stopped,
+            lost=self.lost,
+            not_found=self.not_found,
+            unavailable=self.unavailable,
+            truncated=truncated,
+        )
+
+    def _end(self, fd: int) -> None:
+        stream = self.streams.pop(fd)
+        if self.watched:
+            self.future.get_loop().remove_reader(fd)
+        os.close(fd)
+        if self.fault is None:
+            try:
+                self.output.end(stream)
+            except BaseException as error:
+                self.fault = error
+
+
+def _widen(fd: int) -> None:
+    if sys.platform != "linux":
+        return
+    import fcntl
+
+    try:
+        fcntl.fcntl(fd, _SET_PIPE_SIZE, WIDE)
+    except OSError:  # this user has wide pipes enough
+        pass

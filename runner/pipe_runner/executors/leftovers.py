@@ -1,0 +1,159 @@
+"""Finds and ends processes of a run by their environment, when no warden does it any more.
+
+Every command has PIPE_RUN_ID and PIPE_RUN_DIR, which what it starts inherits. A process that empties its environment is
+not found here: the warden ends it, as long as it lives. Linux reads /proc; macOS asks `ps -E`, which shows the
+environment of one's own processes only.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.errors import RunBusy, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KILL_WAIT: Final = 3.0
+"""Seconds that killed processes are given to be gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A process that was ended, and what it belonged to."""
+
+    pid: int
+    node: str
+    attempt: str
+
+
+def marks(run: str, lock_path: str) -> dict[bytes, bytes]:
+    """The variables by which processes of a run are known; ids of runs alone may be equal in two projects."""
+    folder = os.path.realpath(os.path.dirname(lock_path))
+    return {b"PIPE_RUN_ID": os.fsencode(run), b"PIPE_RUN_DIR": os.fsencode(folder)}
+
+
+def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Leftover]:
+    """Wait until the run's earlier warden has ended what it watched over, then end what is still there (D4).
+
+    `lock_path` is what the warden locks. Raises RunBusy when it still holds it after `timeout` seconds.
+    """
+    _await_lock(lock_path, time.monotonic() + timeout)
+    return end_marked(marks(run, lock_path))
+
+
+def end_marked(wanted: dict[bytes, bytes]) -> list[Leftover]:
+    """Kill every process that has these variables, but for this one and its ancestors; again until none is left."""
+    give_up = time.monotonic() + KILL_WAIT
+    own = _ancestors()
+    ended: dict[int, Leftover] = {}
+    while True:
+        found = [left for left in _scan(wanted) if left.pid not in own]
+        killed = [left for left in found if _kill(left.pid, wanted)]
+        ended.update((left.pid, left) for left in killed)
+        if not killed or time.monotonic() > give_up:
+            return list(ended.values())
+        time.sleep(0.01)
+
+
+def _await_lock(path: str, until: float) -> None:
+    import fcntl
+
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"cannot open {path}: {error.strerror}") from error
+    try:
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise RunBusy(
+                        f"processes that the run left behind are still being ended ({path} is locked)",
+                        hint="try again in a few seconds",
+                    ) from None
+                time.sleep(0.02)
+    finally:
+        os.close(fd)
+
+
+def _scan(wanted: dict[bytes, bytes]) -> list[Leftover]:
+    entries = _proc_environments() if os.path.isdir("/proc/self") else _ps_environments()
+    needed = {name + b"=" + value for name, value in wanted.items()}
+    found = []
+    for pid, environment in entries:
+        if needed <= environment:
+            values = dict(entry.split(b"=", 1) for entry in environment if b"=" in entry)
+            node = values.get(b"PIPE_NODE", b"").decode("utf-8", "replace")
+            found.append(Leftover(pid, node, values.get(b"PIPE_ATTEMPT", b"").decode("utf-8", "replace")))
+    return found
+
+
+def _proc_environments() -> Iterator[tuple[int, set[bytes]]]:
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            environment = _environment(int(name))
+            if environment:
+                yield int(name), environment
+
+
+def _environment(pid: int) -> set[bytes]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return set(file.read(4 << 20).split(b"\0"))
+    except OSError:  # it has ended, or is another user's
+        return set()
+
+
+def _ps_environments() -> Iterator[tuple[int, set[bytes]]]:
+    import subprocess
+
+    try:
+        done = subprocess.run(["ps", "-axEww", "-o", "pid=,command="], capture_output=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    for line in done.stdout.splitlines():
+        pid, _, rest = line.strip().partition(b" ")
+        if pid.isdigit():
+            yield int(pid), set(rest.split(b" "))
+
+
+def _kill(pid: int, wanted: dict[bytes, bytes]) -> bool:
+    """Kill the process if it still is the one that was found; False when it can't be."""
+    import signal
+
+    try:
+        if sys.platform != "linux":
+            os.kill(pid, signal.SIGKILL)
+            return True
+        handle = os.pidfd_open(pid)
+        try:
+            if not {name + b"=" + value for name, value in wanted.items()} <= _environment(pid):
+                return False
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            return True
+        finally:
+            os.close(handle)
+    except OSError:
+        return False
+
+
+def _ancestors() -> set[int]:
+    found = {os.getpid(), os.getppid()}
+    pid = os.getppid()
+    while pid > 1:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as file:
+                pid = int(file.read().rpartition(b")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+        found.add(pid)
+    return found

@@ -1,0 +1,353 @@
+"""The launcher: starts commands through the run's warden, so that none can outlive the run."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from errno import EMFILE
+from functools import partial
+from os import waitstatus_to_exitcode
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pipe_runner.executors.flight import Flight
+from pipe_runner.executors.leftovers import Leftover, end_marked, marks
+from pipe_runner.executors.output import Output
+from pipe_runner.executors.reasons import why_not_started
+from pipe_runner.executors.warden import BROKEN, END, EXITED, FAILED, SPAWN
+from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from pipe_runner.executors.connection import Connection
+
+T = TypeVar("T")
+
+LINGER: Final = 1.0
+"""Seconds that output is waited for which something holds open after the command has exited."""
+LEFT_GRACE: Final = 0.5
+"""Seconds between TERM and KILL for what a command left behind."""
+LATE_GRACE: Final = 1.0
+"""Seconds between TERM and KILL for a command whose time is up."""
+GIVE_UP: Final = 3.0
+"""Seconds after a KILL until a process that doesn't end (a disk hangs, it is root's) is waited for no longer."""
+SETTLE: Final = 0.002
+"""Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
+GATHER: Final = 0.05
+"""Seconds that output may wait to share an event with what follows."""
+
+
+class Processes:
+    """The Launcher of a run. Lives on one asyncio loop; `start` can be called before there is one."""
+
+    def __init__(self, run: str, lock_path: str) -> None:
+        self._lock_path = lock_path
+        self._marks = marks(run, lock_path)
+        self._connection: Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._flights: dict[int, Flight] = {}
+        self._count = 0
+        self._young: deque[Flight] = deque()
+        """Flights that nobody reads yet, oldest first."""
+        self._gathering: list[Flight] = []
+        self._cleaning: asyncio.Event | None = None
+        """While what a dead warden left behind is ended."""
+        self.broken: str | None = None
+        """The traceback of a warden that failed by a fault of its own."""
+
+    def start(self) -> None:
+        """Start the warden, beside whatever this process does next. Raises Unsupported, StorageError, RunBusy."""
+        if self._connection is None:
+            from pipe_runner.executors.connection import Connection
+
+            self._connection = Connection(self._lock_path)
+
+    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
+        """Run a command to the end of itself, its output, and all that it leaves behind.
+
+        Raises what `emit` raises. Cancelling it kills the attempt's processes, and waits for their end.
+        """
+        if self._cleaning is not None:
+            await self._cleaning.wait()
+        loop = self._loop or self._attach()
+        connection = self._connection or self._connect(loop)
+        output = Output(emit, masker, attempt.output_limit)
+        self._count += 1
+        flight = Flight(self._count, command, attempt, output, loop.create_future())
+        fds: tuple[int, ...] = ()
+        try:
+            fds = _with_room(flight.pipes)
+            if command.stdin is not None:
+                fds += (_with_room(partial(_file_of, command.stdin)),)
+        except OSError as error:
+            for fd in fds:
+                os.close(fd)
+            flight.unavailable = f"no pipe for the command's output could be opened: {error.strerror}"
+            return flight.end()
+        self._flights[flight.number] = flight
+        if attempt.timeout is not None:
+            flight.timers.append(loop.call_later(attempt.timeout, self._time_is_up, flight))
+        connection.send(_message(flight, self._marks, len(fds)), fds)
+        if not self._young:
+            loop.call_later(SETTLE, self._sweep)
+        self._young.append(flight)
+        try:
+            return await flight.future
+        finally:
+            if flight.number in self._flights:
+                await self._cancelled(flight)
+
+    def stop(self, grace: float) -> None:
+        """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before."""
+        for flight in list(self._flights.values()):
+            self._end(flight, 0.0 if flight.stopped else grace)
+            flight.stopped = flight.stopped or flight.code is None
+
+    async def close(self) -> None:
+        """End what there is, and the warden; returns when it is gone."""
+        if self._cleaning is not None:
+            await self._cleaning.wait()
+        connection = self._hang_up()
+        if connection is None:
+            return
+        from asyncio import sleep
+
+        wait = 0.0005
+        while not connection.ended():
+            await sleep(wait)
+            wait = min(wait * 2, 0.02)
+
+    def abandon(self) -> None:
+        """The same without a loop, for a few seconds at most; after `close`, and again, it does nothing."""
+        connection = self._hang_up()
+        if connection is None:
+            return
+        give_up = time.monotonic() + GIVE_UP
+        while not connection.ended() and time.monotonic() < give_up:
+            time.sleep(0.001)
+
+    # ------------------------------------------------------------ the warden
+
+    def _attach(self) -> asyncio.AbstractEventLoop:
+        from asyncio import get_running_loop
+
+        self._loop = loop = get_running_loop()
+        if self._connection is not None:
+            self._connection.attach(loop, self._reported)
+        return loop
+
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
+        self.start()
+        assert self._connection is not None
+        self._connection.attach(loop, self._reported)
+        return self._connection
+
+    def _hang_up(self) -> Connection | None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            for number in self._flights:
+                connection.send((END, number, 0.0))
+            connection.close()
+        for flight in list(self._flights.values()):
+            flight.lost = True
+            self._finish(flight)
+        return connection
+
+    def _reported(self) -> None:
+        assert self._connection is not None
+        reports = self._connection.receive()
+        if reports is None:
+            self._warden_died(self._connection)
+            return
+        for what, number, first, second in reports:
+            flight = self._flights.get(number)
+            if what == BROKEN:
+                self.broken = second
+            elif flight is None:
+                continue
+            elif what == EXITED:
+                self._exited(flight, waitstatus_to_exitcode(first), second != 0)
+            elif what == FAILED:
+                self._failed(flight, first, second)
+            else:
+                flight.left = False
+                flight.read_all()
+                self._advance(flight)
+
+    def _warden_died(self, connection: Connection) -> None:
+        """All that is in flight is lost; ends it, as far as it can be found, before anything else is started."""
+        from asyncio import Event
+
+        connection.close()
+        self._connection = None
+        self._cleaning = Event()
+        assert self._loop is not None
+        cleaned = self._loop.run_in_executor(None, end_marked, self._marks)
+        cleaned.add_done_callback(self._cleaned)
+        connection.ended()
+
+    def _cleaned(self, _: asyncio.Future[list[Leftover]]) -> None:
+        for flight in list(self._flights.values()):
+            flight.lost = flight.code is None
+            flight.read_all()
+            self._finish(flight)
+        assert self._cleaning is not None
+        self._cleaning.set()
+        self._cleaning = None
+
+    # ------------------------------------------------------------ reading
+
+    def _sweep(self) -> None:
+        """Have those read that didn't exit at once."""
+        assert self._loop is not None
+        settled = time.monotonic() - SETTLE
+        young = self._young
+        while young and (young[0].began <= settled or young[0].number not in self._flights):
+            flight = young.popleft()
+            if flight.number in self._flights:
+                self._watch(flight)
+        if young:
+            self._loop.call_later(young[0].began - settled, self._sweep)
+
+    def _watch(self, flight: Flight) -> None:
+        if not flight.watched:
+            flight.watched = True
+            for fd in flight.streams:
+                flight.future.get_loop().add_reader(fd, self._readable, flight, fd)
+
+    def _readable(self, flight: Flight, fd: int) -> None:
+        flight.read(fd)
+        if flight.fault is not None:
+            self._end(flight, 0.0)
+        elif flight.waits() and not flight.gathering:
+            flight.gathering = True
+            if not self._gathering:
+                flight.future.get_loop().call_later(GATHER, self._tell)
+            self._gathering.append(flight)
+        self._advance(flight)
+
+    def _tell(self) -> None:
+        gathering, self._gathering = self._gathering, []
+        for flight in gathering:
+            flight.gathering = False
+            flight.tell()
+            if flight.fault is not None and flight.number in self._flights:
+                self._end(flight, 0.0)
+
+    # ------------------------------------------------------------ ending
+
+    def _exited(self, flight: Flight, code: int, left: bool) -> None:
+        flight.code, flight.left = code, left
+        flight.read_all()
+        if flight.streams:
+            flight.let_go = flight.let_go or flight.timed_out
+            if not flight.let_go:
+                self._watch(flight)
+                self._later(flight, min(LINGER, flight.time_left()), self._let_go)
+        self._advance(flight)
+
+    def _failed(self, flight: Flight, number: int, stage: int) -> None:
+        sentence, passing = why_not_started(flight.command, number, stage)
+        if passing:
+            flight.unavailable = flight.output.masker.mask_text(sentence)
+        else:
+            flight.not_found = flight.output.masker.mask_text(sentence)
+        self._finish(flight)
+
+    def _time_is_up(self, flight: Flight) -> None:
+        if flight.code is None:
+            flight.timed_out = True
+            self._end(flight, LATE_GRACE)
+        else:
+            self._let_go(flight)
+
+    def _let_go(self, flight: Flight) -> None:
+        flight.let_go = True
+        self._advance(flight)
+
+    def _advance(self, flight: Flight) -> None:
+        """Do what is next for a flight whose command has exited: wait for its output, end what is left, finish."""
+        if flight.code is None or (flight.streams and not flight.let_go):
+            return
+        if not flight.left:
+            self._finish(flight)
+        elif not flight.ending:
+            self._end(flight, LEFT_GRACE)
+
+    def _end(self, flight: Flight, grace: float) -> None:
+        if self._connection is not None:
+            flight.ending = True
+            self._connection.send((END, flight.number, grace))
+            self._later(flight, grace + GIVE_UP, self._finish)
+
+    def _later(self, flight: Flight, delay: float, call: Callable[[Flight], None]) -> None:
+        flight.timers.append(flight.future.get_loop().call_later(delay, call, flight))
+
+    def _finish(self, flight: Flight) -> None:
+        if self._flights.pop(flight.number, None) is None:
+            return
+        end = flight.end()
+        if flight.future.done():
+            return
+        if flight.fault is not None:
+            flight.future.set_exception(flight.fault)
+        else:
+            flight.future.set_result(end)
+
+    async def _cancelled(self, flight: Flight) -> None:
+        from anyio import CancelScope
+
+        flight.future = flight.future.get_loop().create_future()
+        flight.let_go = True
+        self._end(flight, 0.0)
+        with CancelScope(shield=True):
+            await flight.future
+
+
+def _message(flight: Flight, marks: dict[bytes, bytes], count: int) -> tuple[object, ...]:
+    command, attempt = flight.command, flight.attempt
+    env = {_bytes(name): _bytes(value) for name, value in command.env.items()}
+    env.update(marks)
+    env[b"PIPE_NODE"] = _bytes(attempt.node)
+    env[b"PIPE_ATTEMPT"] = b"%d" % attempt.number
+    return (SPAWN, flight.number, [_bytes(part) for part in command.argv], env, _bytes(command.cwd), count)
+
+
+def _bytes(text: str) -> bytes:
+    """As the system wants it: surrogates that stand for bytes become those, others pass."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
+def _file_of(data: bytes) -> int:
+    """A file without a name that holds `data`, open at its start."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    else:
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    at = 0
+    while at < len(data):
+        at += os.write(fd, data[at : at + (1 << 20)])
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _with_room(make: Callable[[], T]) -> T:
+    """Make descriptors; where there are too many already, once more after lifting this process's limit."""
+    try:
+        return make()
+    except OSError as error:
+        if error.errno != EMFILE:
+            raise
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else max(soft, 65536), hard))
+    return make()

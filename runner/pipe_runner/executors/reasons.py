@@ -1,0 +1,47 @@
+"""Says why a command could not be started."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from pipe_runner.executors.warden import IN_FOLDER, IN_SEARCH
+from pipe_runner.ports import Command
+
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
+
+
+def why_not_started(command: Command, number: int, stage: int) -> tuple[str, bool]:
+    """A sentence, and whether another try could go otherwise; `number` is the system's error, 0 for a NUL."""
+    program = command.argv[0]
+    if stage == IN_FOLDER:
+        return _folder(command.cwd, number), False
+    if number in _PASSING:
+        return f"the system could not start {program}: {os.strerror(number)}", True
+    if number == 0:
+        return (
+            "an argument or a variable of the environment holds a NUL character, which no program can be given",
+            False,
+        )
+    if number == errno.E2BIG:
+        size = sum(len(part) + 1 for part in command.argv) + sum(len(k) + len(v) + 2 for k, v in command.env.items())
+        return f"arguments and environment, {size} characters, are more than this system gives to a program", False
+    if number == errno.ENOEXEC:
+        return (
+            f"{program} is not a program: it is executable, but neither a binary for this system nor has a #! line",
+            False,
+        )
+    if number == errno.EACCES:
+        what = "is a directory" if os.path.isdir(os.path.join(command.cwd, program)) else "is not executable"
+        return f"{program} can't be run: it {what}", False
+    if number == errno.ENOENT and stage == IN_SEARCH:
+        return f"{program} was not found{'' if '/' in program else ' on the PATH'}", False
+    if number == errno.ENOENT:
+        return f"{program} can't be run: what its #! line names is not there", False
+    return f"{program} can't be run: {os.strerror(number)}", False
+
+
+def _folder(cwd: str, number: int) -> str:
+    if number == errno.ENOENT:
+        return f"the working directory {cwd} is not there"
+    return f"the working directory {cwd} can't be used: {os.strerror(number)}"
