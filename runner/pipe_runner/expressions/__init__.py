@@ -1,0 +1,51 @@
+"""Templates, conditions and shell text. Values are never code: they stand in for themselves and nothing else.
+
+Names are loaded when they are first asked for; evaluating a literal or a plain reference never imports jinja2, and
+neither does evaluating anything that was compiled before (a cached plan).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions.compiled import Compiled, Fault, Reference, ShellText
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.compile import compile_condition, compile_value
+    from pipe_runner.expressions.evaluate import evaluate, evaluate_condition
+    from pipe_runner.expressions.values import value_to_integer, value_to_text
+
+__all__ = [
+    "Compiled",
+    "ExpressionFault",
+    "Fault",
+    "Reference",
+    "ShellText",
+    "compile_condition",
+    "compile_value",
+    "evaluate",
+    "evaluate_condition",
+    "value_to_integer",
+    "value_to_text",
+]
+
+_WHERE: Final = {
+    "compile_value": "compile",
+    "compile_condition": "compile",
+    "evaluate": "evaluate",
+    "evaluate_condition": "evaluate",
+    "value_to_text": "values",
+    "value_to_integer": "values",
+}
+
+
+def __getattr__(name: str) -> Any:
+    where = _WHERE.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    found = getattr(import_module(f"{__name__}.{where}"), name)
+    globals()[name] = found
+    return found

@@ -1,0 +1,113 @@
+"""What a template becomes when it is compiled: frozen values, kept as JSON by plans, evaluated without jinja2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pipe_runner.types import Json
+
+Path: TypeAlias = "tuple[str | int, ...]"
+Kind: TypeAlias = Literal["literal", "reference", "text", "jinja"]
+Mode: TypeAlias = Literal["text", "integer", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One place where a template reads the scope, e.g. `("nodes", "net", "output", "x")` or `("item",)`."""
+
+    path: Path
+    offset: int
+    """Character offset, in the text that was compiled, of the reference's first letter."""
+    guarded: bool = False
+    """Under `| default(…)`, `is defined` and the like: a value that isn't there is tolerated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at a place of a template; the compiler makes a Diagnostic of it."""
+
+    code: str
+    message: str
+    offset: int
+    length: int = 1
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template, ready to evaluate.
+
+    `body` depends on `kind`: the text itself (`literal`); a path (`reference`); a tuple in which texts and paths follow
+    one another (`text`); a tree of plain lists (`jinja`, see tree.py).
+    """
+
+    kind: Kind
+    source: str
+    body: Any
+    references: tuple[Reference, ...] = ()
+    whole: bool = True
+    """True: evaluates to a JSON value of any type. False: renders to text."""
+
+    @property
+    def static(self) -> bool:
+        return self.kind == "literal"
+
+    def to_json(self) -> Json:
+        """Plain data, as compact as plans of 10,000 nodes want it; `from_json` gives an equal value back."""
+        body: Any = self.body
+        if self.kind == "reference":
+            body = list(body)
+        elif self.kind == "text":
+            body = [part if isinstance(part, str) else list(part) for part in body]
+        return {
+            "k": self.kind,
+            "s": self.source,
+            "b": body,
+            "r": [[list(r.path), r.offset, r.guarded] for r in self.references],
+            "w": self.whole,
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Compiled:
+        """Rebuild; raises KeyError, TypeError or ValueError on data of another shape (a stale cache, no more)."""
+        kind = data["k"]
+        body = data["b"]
+        if kind == "reference":
+            body = tuple(body)
+        elif kind == "text":
+            body = tuple(part if isinstance(part, str) else tuple(part) for part in body)
+        elif kind not in ("literal", "jinja"):
+            raise ValueError(f"unknown kind of template: {kind!r}")
+        references = tuple(Reference(tuple(path), offset, guarded) for path, offset, guarded in data["r"])
+        return cls(kind, data["s"], body, references, data["w"])
+
+
+@dataclass(frozen=True, slots=True)
+class ShellText:
+    """A `run:` text in which every value has become a variable of the environment.
+
+    `variables` are `(name, expression, mode)`: `text` values arrive as they are, `integer` ones must look like an
+    integer, `raw` ones (`| unsafe_raw`) are pasted into the program where `raw_mark(name)` stands.
+    """
+
+    program: str
+    variables: tuple[tuple[str, Compiled, Mode], ...] = ()
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """All references, with offsets in the `run:` text."""
+        return tuple(r for _, compiled, _ in self.variables for r in compiled.references)
+
+    def to_json(self) -> Json:
+        return {"p": self.program, "v": [[name, c.to_json(), mode] for name, c, mode in self.variables]}
+
+    @classmethod
+    def from_json(cls, data: Any) -> ShellText:
+        """Rebuild; raises KeyError, TypeError or ValueError on data of another shape."""
+        return cls(data["p"], tuple((name, Compiled.from_json(c), mode) for name, c, mode in data["v"]))
+
+
+def raw_mark(name: str) -> str:
+    """What stands in a program for a value that is pasted; no text of a file can hold it."""
+    return f"\x00{name}\x00"

@@ -1,0 +1,112 @@
+"""The one place that imports jinja2: its parser reads our tokens and gives its syntax tree.
+
+Nothing of jinja2 ever evaluates a template. tree.py turns the syntax tree into plain lists, interpret.py walks them.
+Our tokens carry a character offset where jinja2's carry a line number, so every node of the tree knows its column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
+from jinja2.lexer import Token as JinjaToken
+from jinja2.lexer import TokenStream
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from pipe_runner.expressions.compiled import Fault
+from pipe_runner.expressions.segments import Segment
+from pipe_runner.expressions.tokens import Refused, Token
+
+REFUSED_BLOCKS = frozenset({"include", "import", "from", "extends", "macro", "call"})
+
+
+class _Tokens(ImmutableSandboxedEnvironment):
+    """An environment whose `source` is a list of tokens already."""
+
+    def _tokenize(self, source: Any, name: Any, filename: Any = None, state: Any = None) -> TokenStream:
+        return TokenStream(iter([JinjaToken(*token) for token in source]), name, filename)
+
+
+_ENVIRONMENT = _Tokens(undefined=StrictUndefined)
+
+
+def parse_expression(tokens: Sequence[Token], offset: int, *, commas: bool) -> nodes.Expr:
+    """The syntax tree of one expression; `commas` allows `a, b` for a list. Raises Refused."""
+    if not tokens:
+        raise Refused(Fault("E401", "an expression is missing here", offset, 1, "for example {{ inputs.host }}"))
+    parser = Parser(_ENVIRONMENT, cast(str, [*tokens, Token(offset, "variable_end", "}}")]))
+    try:
+        tree = parser.parse_tuple() if commas else parser.parse_expression()
+        if parser.stream.current.type != "variable_end":
+            raise Refused(_unexpected(parser.stream.current.lineno, str(parser.stream.current.value)))
+    except TemplateSyntaxError as error:
+        raise Refused(_fault(error, tokens)) from None
+    except RecursionError:
+        raise Refused(Fault("E403", "the expression is nested too deeply", offset)) from None
+    return tree
+
+
+def parse_template(segments: Sequence[Segment]) -> list[nodes.Node]:
+    """The syntax tree of a text with expressions and blocks. Raises Refused."""
+    tokens: list[Token] = []
+    for segment in segments:
+        if segment.kind == "data":
+            tokens.append(Token(segment.start, "data", segment.text))
+            continue
+        name = "variable" if segment.kind == "expression" else "block"
+        if not segment.tokens:
+            raise Refused(Fault("E401", f"nothing stands in `{segment.text}`", segment.start, len(segment.text)))
+        first = segment.tokens[0]
+        if name == "block" and first.value in REFUSED_BLOCKS:
+            raise Refused(
+                Fault(
+                    "E404",
+                    f"`{{% {first.value} %}}` is not available: values are built from the pipeline file alone",
+                    segment.start,
+                    len(segment.text),
+                )
+            )
+        tokens.append(Token(segment.start, f"{name}_begin", "{"))
+        tokens.extend(segment.tokens)
+        tokens.append(Token(segment.end - 2, f"{name}_end", "}"))
+    try:
+        return Parser(_ENVIRONMENT, cast(str, tokens)).parse().body
+    except TemplateSyntaxError as error:
+        raise Refused(_fault(error, tokens)) from None
+    except RecursionError:
+        raise Refused(Fault("E403", "the template is nested too deeply", 0)) from None
+
+
+def _fault(error: TemplateSyntaxError, tokens: Iterable[Token]) -> Fault:
+    message = (error.message or "syntax error").rstrip(".")
+    offset = error.lineno
+    hint = None
+    value = next((t.value for t in tokens if t.offset == offset), "")
+    if "got '='" in message or (value == "=" and "unexpected" in message):
+        hint = "to compare, write `==`"
+    elif "unknown tag" in message:
+        hint = "blocks are for, if, set, with, filter, raw"
+    for theirs, ours in _WORDING:
+        message = message.replace(theirs, ours)
+    message = message[:1].lower() + message[1:]
+    return Fault("E401", message, offset, max(1, len(str(value))), hint)
+
+
+_WORDING = (
+    ("'end of print statement'", "`}}`"),
+    ("end of print statement", "`}}`"),
+    ("'begin of print statement'", "`{{`"),
+    ("'end of statement block'", "`%}`"),
+    ("end of statement block", "`%}`"),
+    ("end of template", "the end of the text"),
+    ("expected token ", "expected "),
+    ("Jinja was looking for the following tags:", "looking for"),
+    ("You probably made a nesting mistake. Jinja is expecting this tag, but currently looking for", "Looking for"),
+)
+
+
+def _unexpected(offset: int, value: str) -> Fault:
+    hint = {"=": "to compare, write `==`", "else": "write `a if condition else b`"}.get(value)
+    return Fault("E401", f"`{value}` is not expected here", offset, max(1, len(value)), hint)
