@@ -1,0 +1,27 @@
+"""The command `pipe`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Perform one command line and give its exit code; the only place where an exception becomes one."""
+    from pipe_runner.cli.boundary import guarded
+
+    return guarded(_perform, list(sys.argv[1:] if words is None else words))
+
+
+def _perform(words: list[str]) -> int:
+    if words and words[0] == "run":
+        from pipe_runner.cli import quick
+        from pipe_runner.cli.dispatch import call
+        from pipe_runner.cli.table import RUN
+
+        given = quick.parse(RUN, words[1:])
+        if given is not None:
+            return call(RUN, given)
+    from pipe_runner.cli import app
+
+    return app.main(words)

@@ -1,0 +1,161 @@
+"""The error boundary: every way in which a command can end becomes an exit code and words on stderr."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TextIO
+
+from pipe_runner.errors import InvalidPipeline, PipeError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+BUG: Final = 3
+IO_ERROR: Final = 74
+INTERRUPTED: Final = 130
+
+
+def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
+    """Perform, and explain whatever goes wrong. Nothing escapes it, and no traceback but ours (S11)."""
+    _open_standard_streams()
+    try:
+        code = perform(words)
+        return _flushed(code)
+    except BrokenPipeError:
+        _forget_stdout()  # who read us has seen enough
+        return 0
+    except KeyboardInterrupt:
+        say("interrupted")
+        return INTERRUPTED
+    except InvalidPipeline as error:
+        _tell_faults(error)
+        return error.exit_code
+    except PipeError as error:
+        explain(error)
+        return error.exit_code
+    except MemoryError:
+        say("error: out of memory")
+        return BUG
+    except Exception as error:
+        say(crash_report(error))
+        return BUG
+
+
+def say(text: str) -> None:
+    """Write to stderr; somebody who doesn't listen is no reason to fail."""
+    try:
+        sys.stderr.write(text if text.endswith("\n") else text + "\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def explain(error: PipeError) -> None:
+    """`error: …` and `hint: …` on stderr."""
+    from pipe_runner.text import ci_safe, printable
+
+    text = f"error: {printable(error.message, newlines=True)}"
+    if error.hint:
+        text += f"\nhint: {printable(error.hint, newlines=True)}"
+    say(ci_safe(text))
+
+
+def crash_report(error: BaseException) -> str:
+    """What a user can paste into a bug report: the versions and where it happened; no values, no arguments, no paths
+    of theirs, since any of them could hold what is secret."""
+    import platform
+    import traceback
+
+    from pipe_runner import __version__
+    from pipe_runner.text import printable
+
+    lines = [
+        "error: a bug in pipe-runner, not in your pipeline. Please report it with these lines:",
+        "",
+        f"  pipe-runner {__version__}, Python {platform.python_version()}, {platform.system()} {platform.release()}",
+    ]
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        lines.append(f"  {type(current).__module__}.{type(current).__qualname__}")
+        lines += [f"    {place}" for place in _places(current.__traceback__)]
+        current = current.__cause__ or current.__context__
+    if os.environ.get("PIPE_DEBUG"):
+        lines += ["", printable("".join(traceback.format_exception(error)), newlines=True, tabs=True)]
+    else:
+        lines += [
+            "",
+            "hint: with PIPE_DEBUG=1 it also shows values and messages; look for secrets before you share that",
+        ]
+    return "\n".join(lines)
+
+
+def _places(where: TracebackType | None) -> list[str]:
+    from traceback import extract_tb
+
+    places = []
+    for frame in extract_tb(where):
+        parts = frame.filename.replace("\\", "/").split("/")
+        places.append(f"{'/'.join(parts[-2:])}:{frame.lineno} in {frame.name}")
+    return places if len(places) <= 40 else [*places[:15], f"… {len(places) - 30} more", *places[-15:]]
+
+
+def _tell_faults(error: InvalidPipeline) -> None:
+    from pipe_runner.reports.diagnostics import render, summary
+
+    colour = colours(sys.stderr)
+    say(render(error.diagnostics, "text", colour=colour) + summary(error.diagnostics))
+
+
+def colours(stream: TextIO) -> bool:
+    """True when colour may be written to this stream: a terminal that can, and nobody said no."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    try:
+        return stream.isatty()
+    except (OSError, ValueError):
+        return False
+
+
+def _flushed(code: int) -> int:
+    """The exit code once what was printed has left; a stdout that can't take it is said, not ignored."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    except (OSError, ValueError) as error:
+        _forget_stdout()
+        say(f"error: cannot write to stdout: {getattr(error, 'strerror', None) or error}")
+        return code or IO_ERROR
+    return code
+
+
+def _forget_stdout() -> None:
+    """Let Python's own flush at exit go nowhere, instead of complaining."""
+    try:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+    except OSError:
+        pass
+
+
+def _open_standard_streams() -> None:
+    """See that 0, 1 and 2 are open: else the next file that is opened, the log, would be taken for one of them."""
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != fd:
+                os.dup2(null, fd)
+                os.close(null)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(fd, "w" if fd else "r", closefd=False, encoding="utf-8"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail

@@ -1,0 +1,205 @@
+"""Every command of `pipe`, as data: the one definition that parsing, help and documentation share."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipe_runner.cli.words import Argument, Command, Flag
+
+_STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
+_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json", "jsonl"))
+_TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
+_QUIET = Flag("--quiet", "Say nothing on stderr but errors.", short="-q")
+_VERBOSE = Flag("--verbose", "Also show each line that the nodes print.", short="-v")
+_CONCURRENCY = Flag("--concurrency", "At most N attempts at the same time. [PIPE_CONCURRENCY]", "N")
+_DURABILITY = Flag(
+    "--durability",
+    "`full`: the log survives a power cut (default); `os`: it survives the process. [PIPE_DURABILITY]",
+    "LEVEL",
+    choices=("full", "os"),
+)
+_GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
+_JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
+_EXPLAIN = Flag("--explain", "Say for every node why it runs.")
+_RUN = Argument("RUN")
+_FILE = Argument("FILE")
+
+RUN: Final = Command(
+    "run",
+    "Run a pipeline file.",
+    "pipe_runner.cli.running:run",
+    (_FILE,),
+    (
+        Flag("--input", "Give an input; parsed by the input's type. Repeatable.", "NAME=VALUE", short="-i", many=True),
+        Flag("--inputs", "Read inputs from a JSON or YAML file; -i stands over it.", "FILE"),
+        Flag("--only", "Run this node and what it needs. Repeatable.", "NODE", many=True),
+        _CONCURRENCY,
+        Flag("--executor", "Where attempts are performed; this version has `local`. [PIPE_EXECUTOR]", "NAME"),
+        Flag("--record", "Record what model providers answer. Not in this version.", "DIR"),
+        Flag("--replay", "Answer from a recording. Not in this version.", "DIR"),
+        Flag("--run-id", "Name the run (default: a new id).", "ID"),
+        _DURABILITY,
+        _GRACE,
+        _OUTPUT,
+        _JUNIT,
+        _EXPLAIN,
+        Flag("--dry-run", "Show what would run, in order, and start nothing."),
+        _QUIET,
+        _VERBOSE,
+        _STATE_DIR,
+    ),
+    "Results go to stdout, progress to stderr: live on a terminal, one line per change elsewhere. The run's log is kept "
+    "in .pipe/runs/ID/log.jsonl; a run that failed or was interrupted goes on with `pipe resume`.",
+    (
+        "pipe run pipelines/quickstart.yml",
+        "pipe run deploy.yml -i target=staging -i ports='[80, 443]'",
+        "pipe run deploy.yml --only build --dry-run    # what would run, and how",
+        "pipe run deploy.yml --output json | jq .outputs",
+    ),
+)
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    RUN,
+    Command(
+        "check",
+        "Find every fault of pipeline files without running anything.",
+        "pipe_runner.cli.reading:check",
+        (Argument("PATH", many=True),),
+        (
+            Flag(
+                "--format",
+                "How to tell the faults (default: text).",
+                "FORMAT",
+                choices=("text", "json", "github", "gitlab", "sarif"),
+            ),
+            _QUIET,
+        ),
+        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline or a pipe.yml. "
+        "Loads no code of yours, runs nothing, connects nowhere. The faults go to stdout, a summary to stderr; exit code 1 "
+        "means errors were found, warnings alone give 0.",
+        (
+            "pipe check pipelines/",
+            "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
+        ),
+        everywhere=True,
+    ),
+    Command(
+        "graph",
+        "Draw the graph of a pipeline file.",
+        "pipe_runner.cli.reading:graph",
+        (_FILE,),
+        (
+            Flag(
+                "--format",
+                "The drawing's form (default: text).",
+                "FORMAT",
+                choices=("text", "mermaid", "dot", "svg"),
+            ),
+            Flag("--out", "Write to a file instead of stdout.", "FILE", short="-o"),
+        ),
+        "",
+        ("pipe graph deploy.yml", "pipe graph deploy.yml --format svg -o deploy.svg"),
+        everywhere=True,
+    ),
+    Command(
+        "schema",
+        "Print a JSON Schema of the files that pipe reads and writes.",
+        "pipe_runner.cli.reading:schema",
+        (Argument("NAME", required=False),),
+        (),
+        "Without NAME it lists the schemas there are. Editors with yaml-language-server take `pipeline` for completion "
+        "and checks as you type.",
+        ("pipe schema", "pipe schema pipeline > pipeline.schema.json"),
+        everywhere=True,
+    ),
+    Command(
+        "resume",
+        "Go on with a run: whatever is not done, or has changed.",
+        "pipe_runner.cli.running:resume",
+        (_RUN,),
+        (_EXPLAIN, _CONCURRENCY, _DURABILITY, _GRACE, _OUTPUT, _JUNIT, _QUIET, _VERBOSE, _STATE_DIR),
+        "Runs the nodes that were interrupted, failed, blocked or cancelled, those that changed in the file since, and what "
+        "depends on them. What has succeeded keeps its output and never runs again. RUN is an id, the start of one, or "
+        "`latest`.",
+        ("pipe resume latest", "pipe resume latest --explain    # which nodes run again, and why"),
+    ),
+    Command(
+        "runs",
+        "List the runs of this project, newest first.",
+        "pipe_runner.cli.history:runs",
+        (),
+        (Flag("--limit", "Show at most N runs (default: 20; 0: all).", "N"), _TABLE_OUTPUT, _STATE_DIR),
+        "",
+        ("pipe runs", "pipe runs --limit 0 --output json"),
+    ),
+    Command(
+        "show",
+        "Show a run: its nodes with state, attempts, time and error, and its outputs.",
+        "pipe_runner.cli.history:show",
+        (_RUN,),
+        (_TABLE_OUTPUT, _JUNIT, _STATE_DIR),
+        "With `--output json` it prints the object that `pipe run --output json` printed. RUN is an id, the start of one, "
+        "or `latest`. It only reads.",
+        ("pipe show latest", "pipe show latest --output json | jq '.nodes.build.output'"),
+    ),
+    Command(
+        "logs",
+        "Print what the nodes of a run printed.",
+        "pipe_runner.cli.history:logs",
+        (_RUN, Argument("NODE", required=False)),
+        (
+            Flag("--follow", "Go on until the run has ended.", short="-f"),
+            Flag("--output", "text, or jsonl: the log's own lines.", "FORMAT", choices=("text", "jsonl")),
+            _STATE_DIR,
+        ),
+        "RUN is an id, the start of one, or `latest`. It only reads.",
+        ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
+    ),
+    Command(
+        "cancel",
+        "Cancel a run that another process is working on.",
+        "pipe_runner.cli.history:cancel",
+        (_RUN,),
+        (_STATE_DIR,),
+        "No new node starts, running ones get TERM and their grace, `finally` runs. Waits until the run has ended.",
+        ("pipe cancel latest",),
+    ),
+    Command(
+        "agents",
+        "List the agents that nodes can name, or describe one.",
+        "pipe_runner.cli.agents:agents",
+        (Argument("NAME", required=False),),
+        (_TABLE_OUTPUT,),
+        "",
+        ("pipe agents", "pipe agents http", "pipe agents http --output json    # with the schema of its options"),
+    ),
+    Command(
+        "init",
+        "Write a first pipeline and pipe.yml.",
+        "pipe_runner.cli.init:init",
+        (Argument("DIR", required=False),),
+        (),
+        "Writes hello.yml and pipe.yml into DIR (default: here) and never overwrites a file.",
+        ("pipe init", "pipe init my-project"),
+    ),
+    Command(
+        "doctor",
+        "Say what is missing on this machine, why it matters, and what to do.",
+        "pipe_runner.cli.doctor:doctor",
+        (),
+        (_TABLE_OUTPUT, _STATE_DIR),
+        "Exit code 1 when something that runs need is missing.",
+        ("pipe doctor",),
+    ),
+    Command("plan", "Show what a run would do and cost."),
+    Command("test", "Run the tests of a pipeline."),
+    Command("approve", "Approve a node that waits for a person."),
+    Command("reject", "Reject a node that waits for a person."),
+    Command("settle", "Decide a node whose effect is unknown."),
+    Command("report", "Write a run's report as one HTML file."),
+    Command("providers", "List the model providers."),
+    Command("ask", "Let the orchestrator perform a task."),
+    Command("serve", "Serve the API and the web pages."),
+)
+
+BY_NAME: Final = {command.name: command for command in COMMANDS}
