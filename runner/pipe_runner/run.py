@@ -50,9 +50,9 @@ class Run:
     root: str = ""
     digest: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict, repr=False)
     """Digest of each node, as it was when the run was last started or resumed."""
-    nodes: dict[str, NodeState] = field(default_factory=dict)
+    nodes: dict[str, NodeState] = field(default_factory=dict, repr=False)
     started_at: str | None = None
     finished_at: str | None = None
     duration_s: float | None = None

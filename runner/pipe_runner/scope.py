@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -147,7 +146,7 @@ class Scope:
             options=rendered,
             env={**self._env_text, **{k: value_to_text(v) for k, v in own.items()}} if own else self._env_text,
             root=plan.root,
-            idempotency_key=hashlib.blake2b(f"{run_id}\0{node.id}".encode(), digest_size=16).hexdigest(),
+            idempotency_key=f"{run_id}.{node.id}",
             secrets=node.secrets,
             timeout=timeout,
             output_limit=plan.output_limit,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
@@ -150,4 +149,4 @@ def _with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
 
     options = {key: walk(value) for key, value in attempt.options.items()}
     env = {key: _MARKER.sub(put, value) if "\x00" in value else value for key, value in attempt.env.items()}
-    return replace(attempt, options=options, env=env)
+    return attempt._replace(options=options, env=env)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import json.encoder
 from json.encoder import encode_basestring_ascii as quote
 from typing import Any, Final
 from zlib import crc32
@@ -16,8 +17,16 @@ MAX_LINE: Final = 64 * 2**20
 RESERVED: Final = frozenset({"v", "seq", "ts", "run", "event", "node", "attempt", "crc"})
 CRC_LENGTH: Final = len(b',"crc":"00000000"}')
 
-_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")).encode
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
 _decode = json.JSONDecoder().decode
+
+# JSONEncoder.encode makes this object anew for every line, which takes as long as the encoding itself.
+_make: Any = getattr(json.encoder, "c_make_encoder", None)
+_chunks: Any = _make and _make(None, _ENCODER.default, quote, None, ":", ",", False, False, False)
+
+
+def _encode(data: Any) -> str:
+    return "".join(_chunks(data, 0)) if _chunks else _ENCODER.encode(data)
 
 
 class BadLine(Exception):
