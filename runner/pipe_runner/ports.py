@@ -266,7 +266,7 @@ class Executor(Protocol):
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome: ...
 
     def stop(self, grace: float) -> None:
-        """End what is in flight: TERM now, KILL after `grace` seconds; `perform` returns for each. Again: KILL at once."""
+        """End what is in flight: TERM now, KILL after `grace` seconds, at once when called again."""
         ...
 
     async def close(self) -> None:
