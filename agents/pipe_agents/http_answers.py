@@ -136,7 +136,7 @@ def fault_of(error: Exception, request: Request) -> NodeFault:
 def _first(error: BaseException | None, kind: type[_E]) -> _E | None:
     seen = 0
     while error is not None and seen < 20:
-        if isinstance(error, kind):
+        if isinstance(error, kind) and error.errno:  # libraries put an OSError without a number around another
             return error
         error, seen = error.__cause__ or error.__context__, seen + 1
     return None
