@@ -1,0 +1,262 @@
+"""What a reader of YAML meets rarely: keys that aren't text, anchors, tags, merges, unquoted expressions."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pipe_runner.loader.anchors import Anchors, Unfinished, merged
+from pipe_runner.loader.events import NextEvent
+from pipe_runner.loader.lines import Faults
+from pipe_runner.loader.scalars import STARTS, NotJson, kind, resolve
+from pipe_runner.types import Json, Path_, PathStep
+
+MAX_DEPTH: Final = 100
+"""Maps and lists that may stand inside one another."""
+
+
+class TooDeep(Exception):
+    """Nested beyond `MAX_DEPTH`; `index` is where."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class _Slot:
+    """A key, of a map under construction, that is no text."""
+
+
+_MERGE: Final = _Slot()
+_DISCARD: Final = _Slot()
+"""The key of an entry that is read and thrown away."""
+
+
+class Oddities:
+    """The rare cases of reading, and the state that they share with the loop of `Reader`."""
+
+    def __init__(self, text: str, events: NextEvent, faults: Faults) -> None:
+        self._text = text
+        self._next = events
+        self._faults = faults
+        self._plain: dict[str, Json] = {}
+        self.anchors = Anchors(len(text))
+        self.containers: list[Any] = []
+        """The maps and lists around the one that is being read; the first is a list for the document's value."""
+        self.keys: list[Any] = []
+        """For each of `containers` the key under which the next one stands in it."""
+        self.names: dict[str, str] = {}
+        """Plain keys that are known to be text."""
+        self.unusual: dict[int, int] = {}
+        """Maps that need `finish`, by id; the value is where their merge key stands."""
+        self.duplicates: list[tuple[int, Path_]] = []
+        """For each duplicate key, the number of its fault and the path at which the first one stands."""
+
+    # scalars
+
+    def plain_value(self, event: Any) -> Json:
+        """The value of a plain scalar that may be something other than text."""
+        text: str = event.value
+        if text in self._plain:
+            return self._plain[text]
+        try:
+            value = resolve(text)
+        except NotJson as why:
+            self._faults.add("E115", str(why), *_span(event), "quote it if it is meant as text")
+            value = None
+        if len(text) < 64:
+            self._plain[text] = value
+        return value
+
+    def plain_key(self, event: Any, current: dict[Any, Any]) -> Any:
+        """The key that a plain scalar stands for: text, or the merge key."""
+        text: str = event.value
+        if text == "<<":
+            self.unusual[id(current)] = event.start_mark.index
+            return _MERGE
+        if not text or text[0] in STARTS:
+            try:
+                what = kind(resolve(text))
+            except NotJson:
+                what = "a number"
+            if what != "text":
+                hint = f'quote it: "{text}"' if 0 < len(text) < 40 else "write a key before the `:`"
+                self._faults.add("E109", f"a key must be text, and this is {what}", *_span(event), hint)
+                return text or "null"
+        self.names[text] = text
+        return text
+
+    def decorated(self, event: Any, current: Any, is_key: bool) -> Any:
+        """The value of a scalar that has an anchor or a tag."""
+        value: Any
+        if event.tag is not None:
+            self._tag(event)
+            value = event.value
+        elif event.style:
+            value = event.value
+        else:
+            value = self.plain_key(event, current) if is_key else self.plain_value(event)
+        if event.anchor is not None and not isinstance(value, _Slot):
+            self.anchors.define(event.anchor, value)
+        return value
+
+    def _tag(self, event: Any) -> None:
+        tag = _shown_tag(event.tag)
+        hint = "write the value without a tag; text that begins with `!` needs quotes"
+        if tag == "!!str":
+            hint = "quote the value instead"
+        self._faults.add("E110", f"tags are not supported: {tag}", event.start_mark.index, len(tag), hint)
+
+    # maps and lists
+
+    def decorate(self, event: Any, container: Any) -> None:
+        """Takes the anchor and the tag of a map or list that is about to be filled."""
+        if event.tag is not None:
+            self._tag(event)
+        if event.anchor is not None:
+            self.anchors.begin(event.anchor, container)
+
+    def finish(self, current: dict[Any, Any]) -> None:
+        """Ends a map that has a merge key or duplicates: afterwards all its keys are text."""
+        index = self.unusual.pop(id(current))
+        current.pop(_DISCARD, None)
+        if _MERGE not in current:
+            return
+        value = current.pop(_MERGE)
+        sources = value if isinstance(value, list) else [value]
+        if not all(isinstance(source, dict) for source in sources):
+            self._faults.add("E114", "`<<` takes a map, or a list of maps", index, 2, "<<: *name-of-an-anchor")
+            return
+        self.anchors.spend_values(sum(len(source) for source in sources))
+        result = merged(current, sources)
+        current.clear()
+        current.update(result)
+
+    def duplicate(self, event: Any, current: dict[Any, Any], key: Any) -> Any:
+        """Notes that `key` stands in `current` already; the first entry stays, this one is read and dropped."""
+        name = "<<" if key is _MERGE else key
+        hint = "write one `<<` with a list: <<: [*a, *b]" if key is _MERGE else None
+        self._faults.add("E108", f'duplicate key "{_short(name)}"', *_span(event), hint)
+        path = self._path(current)
+        if path is not None:
+            self.duplicates.append((len(self._faults.found) - 1, (*path, name)))
+        self.unusual.setdefault(id(current), event.start_mark.index)
+        return _DISCARD
+
+    def _path(self, current: Any) -> Path_ | None:
+        """Where `current` stands, or None inside an entry that is dropped."""
+        steps: list[PathStep] = []
+        for container, key in zip(self.containers[1:], self.keys[1:], strict=True):
+            if isinstance(key, _Slot):
+                return None
+            steps.append(len(container) - 1 if isinstance(container, list) else key)
+        return tuple(steps)
+
+    # keys that are more than a scalar
+
+    def begins_expression(self, event: Any, current: Any) -> bool:
+        """Whether this map, the first key of another, is the inner brace of an unquoted `{{`."""
+        start = event.start_mark.index
+        return not current and start > 0 and self._text.startswith("{{", start - 1)
+
+    def expression(self, event: Any) -> str:
+        """Reads an unquoted `{{ … }}` to its end and gives it as the text it was meant to be."""
+        start = event.start_mark.index - 1
+        text = self._text[start : self._skip(2)]
+        self._faults.add("E117", *unquoted(text, start))
+        return text
+
+    def complex_key(self, event: Any) -> str:
+        """Reads a map or list that stands as a key to its end and gives its source as text."""
+        start = event.start_mark.index
+        text = self._text[start : self._skip(1)]
+        what = "a list" if event.__class__.__name__ == "SequenceStartEvent" else "a map"
+        if text.startswith("{{"):
+            self._faults.add(
+                "E117", "an expression can't be a key", start, len(text), "expressions stand in values only"
+            )
+        else:
+            self._faults.add("E109", f"a key must be text, and this is {what}", start, len(text))
+        return text
+
+    def _skip(self, depth: int) -> int:
+        """Reads on until `depth` containers have ended; gives the offset behind the last one."""
+        level = depth
+        for event in iter(self._next, None):
+            name = event.__class__.__name__
+            if name.endswith("EndEvent"):
+                level -= 1
+                if level == 0:
+                    return int(event.end_mark.index)
+            elif name in ("MappingStartEvent", "SequenceStartEvent"):
+                level += 1
+                if level + len(self.keys) > MAX_DEPTH:
+                    raise TooDeep(event.start_mark.index)
+            if name != "AliasEvent" and getattr(event, "anchor", None) is not None:
+                self.anchors.define(event.anchor, None)
+        return len(self._text)
+
+    # aliases and directives
+
+    def alias(self, event: Any, is_key: bool) -> Any:
+        """What an alias stands for: the same object as its anchor's."""
+        name: str = event.anchor
+        known = self.anchors.names()
+        if name not in known:
+            hint = f"quote it if it is text: '*{_short(name)}'; else put &{_short(name)} before the value it repeats"
+            self._faults.add("E111", f"no anchor is called {_short(name)}", *_span(event), hint)
+            return f"*{name}" if is_key else None
+        value = known[name]
+        if isinstance(value, Unfinished):
+            self._faults.add("E112", f"*{_short(name)} stands inside &{_short(name)}, so it has no end", *_span(event))
+            return f"*{name}" if is_key else None
+        if is_key and not isinstance(value, str):
+            self._faults.add("E109", f"a key must be text, and *{_short(name)} is {kind(value)}", *_span(event))
+            return f"*{name}"
+        self.last_alias = event.start_mark.index
+        self.anchors.spend(value)
+        return value
+
+    last_alias = 0
+    """Where the alias stands that was expanded last."""
+
+    def directives(self, event: Any) -> None:
+        """Refuses the directives that would change how the file is read."""
+        if event.version is not None and tuple(event.version) != (1, 2):
+            version = ".".join(str(part) for part in event.version)
+            self._faults.add(
+                "E120", f"YAML {version} is asked for, and this is read as YAML 1.2", 0, 5, "remove the line"
+            )
+        if event.tags:
+            self._faults.add("E120", "%TAG is not supported, as no tag is", max(self._text.find("%TAG"), 0), 4)
+
+
+def unquoted(text: str, start: int) -> tuple[str, int, int, str]:
+    """Message, offset, length and hint for an unquoted expression."""
+    if text.startswith("{{."):
+        shown = text if len(text) < 60 and "\n" not in text else "{{.Name}}"
+        hint = f'for text that another program reads: "{{% raw %}}{shown}{{% endraw %}}"'
+        return "an unquoted Go template: YAML reads `{{` as the beginning of a map", start, len(text), hint
+    shown = text if len(text) < 60 and "\n" not in text else "{{ … }}"
+    quote = "'" if '"' in shown and "'" not in shown else '"'
+    return (
+        "an unquoted expression: YAML reads `{{` as the beginning of a map",
+        start,
+        len(text),
+        (f"quote it: {quote}{shown}{quote}" if quote not in shown else "put quotes around the whole value"),
+    )
+
+
+def _span(event: Any) -> tuple[int, int]:
+    start = event.start_mark.index
+    return start, max(1, event.end_mark.index - start)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 60 else f"{name[:57]}…"
+
+
+def _shown_tag(tag: str) -> str:
+    for prefix in ("tag:yaml.org,2002:",):
+        if tag.startswith(prefix):
+            tag = f"!!{tag.removeprefix(prefix)}"
+    return _short(tag)

@@ -1,0 +1,127 @@
+"""Builds plain data straight from YAML events, in one pass, and notes every fault that the events outlive.
+
+The loop is flat and does little per event, because it is what a large file waits for; whatever is rare (anchors, tags,
+merges, faults) stands in `oddities`. Positions are not kept: `positions` makes them again when one is asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipe_runner.loader.events import NextEvent
+from pipe_runner.loader.lines import Faults
+from pipe_runner.loader.oddities import MAX_DEPTH, Oddities, TooDeep
+from pipe_runner.loader.scalars import STARTS
+from pipe_runner.types import Json
+
+
+class Reader:
+    """Reads one document from events; `quoted` gives the text of quoted scalars that stand in for something else."""
+
+    def __init__(self, text: str, events: NextEvent, faults: Faults, quoted: dict[int, str]) -> None:
+        self.next_event = events
+        self._quoted = quoted
+        self.odd = Oddities(text, events, faults)
+        self.ended_at: int | None = None
+        """The offset behind the document, once it has been read whole."""
+
+    def read(self) -> list[Json]:
+        """The document's value in a list of one, or an empty list where the text has none.
+
+        Raises what the parser raises, `TooDeep`, `TooMuch` and `TooManyFaults`; faults met before have been noted.
+        """
+        from yaml.events import (
+            AliasEvent,
+            DocumentEndEvent,
+            DocumentStartEvent,
+            MappingEndEvent,
+            MappingStartEvent,
+            ScalarEvent,
+            SequenceEndEvent,
+            SequenceStartEvent,
+        )
+
+        odd, quoted = self.odd, self._quoted
+        containers, keys, names, unusual = odd.containers, odd.keys, odd.names, odd.unusual
+        open_anchors = odd.anchors.open
+        root: list[Any] = []
+        current: Any = root
+        key: Any = None  # in a map: the key that waits for its value
+        in_map = False
+        value: Any
+        for event in iter(self.next_event, None):
+            made = event.__class__
+            if made is ScalarEvent:
+                value = event.value
+                if event.anchor is not None or event.tag is not None:
+                    value = odd.decorated(event, current, in_map and key is None)
+                elif event.style:
+                    if quoted:
+                        value = quoted.get(event.start_mark.index, value)
+                elif in_map and key is None:
+                    value = names.get(value)
+                    if value is None:
+                        value = odd.plain_key(event, current)
+                elif not value or value[0] in STARTS:
+                    value = odd.plain_value(event)
+            elif made is MappingStartEvent or made is SequenceStartEvent:
+                if not in_map or key is not None:
+                    value = {} if made is MappingStartEvent else []
+                    if event.anchor is not None or event.tag is not None:
+                        odd.decorate(event, value)
+                    if in_map:
+                        current[key] = value
+                    else:
+                        current.append(value)
+                    containers.append(current)
+                    keys.append(key)
+                    if len(keys) > MAX_DEPTH:
+                        raise TooDeep(event.start_mark.index)
+                    current = value
+                    key = None
+                    in_map = made is MappingStartEvent
+                    continue
+                if not odd.begins_expression(event, current):
+                    value = odd.complex_key(event)
+                else:  # `{{ x }}`: the map that is being read becomes text in its own place
+                    value = odd.expression(event)
+                    odd.anchors.close(current, value)
+                    current = containers.pop()
+                    key = keys.pop()
+                    in_map = current.__class__ is dict
+                    if in_map:
+                        current[key] = value
+                        key = None
+                    else:
+                        current[-1] = value
+                    continue
+            elif made is MappingEndEvent or made is SequenceEndEvent:
+                if unusual and id(current) in unusual:
+                    odd.finish(current)
+                if open_anchors:
+                    odd.anchors.close(current, current)
+                current = containers.pop()
+                keys.pop()
+                key = None
+                in_map = current.__class__ is dict
+                continue
+            elif made is AliasEvent:
+                value = odd.alias(event, in_map and key is None)
+            elif made is DocumentStartEvent:
+                odd.directives(event)
+                continue
+            elif made is DocumentEndEvent:
+                self.ended_at = event.end_mark.index
+                break
+            else:
+                continue
+            if not in_map:
+                current.append(value)
+            elif key is not None:
+                current[key] = value
+                key = None
+            elif value in current:
+                key = odd.duplicate(event, current, value)
+            else:
+                key = value
+        return root

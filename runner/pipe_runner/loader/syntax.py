@@ -1,0 +1,273 @@
+"""Says in plain sentences where a text is no YAML, and what was probably meant."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.loader.lines import Lines
+from pipe_runner.loader.oddities import unquoted
+
+_EXPRESSION: Final = re.compile(r"(?:^|[:\-?,\[{]|[:\-?,\[]\s+)\s*(\$?\{\{)")
+_KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(:)[^\s:/]")
+_WORD: Final = re.compile(r"\s*(?:- +)*[\w.-]+\s*(?:#.*)?$")
+_VALUE: Final = re.compile(r"\s*(?:- +)*[^\s:#][^:]*:\s+(\S.*)$")
+_QUOTE_IT: Final = "quote the whole value"
+
+
+class Explained(NamedTuple):
+    """A diagnostic to be: `place` is the offset that it points at."""
+
+    code: str
+    message: str
+    place: int
+    length: int = 1
+    hint: str | None = None
+
+
+class _Place:
+    """The place of a syntax error, with what stands around it."""
+
+    def __init__(self, error: Any, lines: Lines) -> None:
+        self.lines = lines
+        self.text = text = lines.text
+        self.problem: str = (error.problem or "").lower()
+        self.context: str = (error.context or "").lower()
+        mark, began = error.problem_mark, error.context_mark
+        self.index: int = min(mark.index, len(text)) if mark else 0
+        self.began: int = min(began.index, len(text)) if began else self.index
+        position = lines.position(self.index)
+        self.line = position.line
+        self.source = lines.line(position.line)
+        self.column = position.column - 1
+        self.before = self.source[: self.column]
+        self.char = text[self.index : self.index + 1]
+        self.began_line = lines.position(self.began).line
+
+    @property
+    def line_start(self) -> int:
+        return self.index - self.column
+
+    def previous(self) -> tuple[int, str]:
+        """Number and text of the last line above that isn't blank or a comment; 0 and "" if there is none."""
+        for number in range(self.line - 1, 0, -1):
+            line = self.lines.line(number)
+            if line.strip() and not line.lstrip().startswith("#"):
+                return number, line
+        return 0, ""
+
+
+def explain(error: Any, lines: Lines) -> Explained:
+    """Translates a parser's error, which has `problem`, `problem_mark`, `context` and `context_mark`."""
+    place = _Place(error, lines)
+    for rule in (_tab, _expression, _start_of_value, _quote, _mapping_value, _lost_line, _flow, _key, _small):
+        found = rule(place)
+        if found is not None:
+            return found
+    return Explained("E101", f"not valid YAML: {place.problem or 'unexpected text'}", place.index)
+
+
+def _tab(place: _Place) -> Explained | None:
+    indentation = place.source[: len(place.source) - len(place.source.lstrip())]
+    at = place.index
+    if place.char != "\t":
+        if "tab" not in place.problem and ("\t" not in indentation or len(indentation) < place.column):
+            return None
+        if "\t" in indentation:
+            at = place.line_start + indentation.index("\t")
+    elif place.before.strip(" -?:"):
+        return None
+    return Explained("E102", "a tab in the indentation", at, 1, "YAML indents with spaces: replace it by spaces")
+
+
+def _expression(place: _Place) -> Explained | None:
+    """An unquoted `{{ … }}` that has brackets, quotes or more text, so that it isn't even a map."""
+    line, start, source = place.line, place.line_start, place.source
+    if "flow" in place.context and place.began_line < place.line:
+        line = place.began_line
+        source = place.lines.line(line)
+        start = place.lines.starts[line - 1]
+    limit = place.column + 1 if line == place.line else len(source)
+    found = _EXPRESSION.search(source[: limit + 1])
+    if found is None:
+        if "{%" in source[:limit] and place.char == "%":
+            return Explained("E117", "an unquoted template block", place.index - 1, 2, _QUOTE_IT)
+        return None
+    begin = found.start(1)
+    if found[1].startswith("$"):
+        message = "expressions are written {{ … }}, without a dollar, in quotes"
+        return Explained("E117", message, start + begin, 3, 'for example: "{{ inputs.name }}"')
+    value = source[begin:].rstrip()
+    return Explained("E117", *unquoted(value, start + begin))
+
+
+def _start_of_value(place: _Place) -> Explained | None:
+    char = place.char
+    if "cannot start any token" in place.problem:
+        if char in "@`":
+            return Explained("E101", f"a value can't begin with {char}, which YAML reserves", place.index, 1, _QUOTE_IT)
+        if char == "%":
+            return Explained("E101", "a value can't begin with %", place.index, 1, _QUOTE_IT)
+        return Explained("E101", "a value can't begin like this", place.index, 1, _QUOTE_IT)
+    if "scanning an alias" in place.context or "scanning an anchor" in place.context:
+        sign = "*" if "alias" in place.context else "&"
+        what = "an alias" if sign == "*" else "an anchor"
+        hint = f"quote the whole value: YAML takes text that begins with {sign} for {what}"
+        return Explained("E101", f"{sign} is followed by no name", place.began, 1, hint)
+    if "tag" in place.context or "tag handle" in place.problem:
+        hint = "text that begins with ! needs quotes"
+        return Explained("E110", "tags are not supported, and this one is incomplete", place.began, 1, hint)
+    if "directive" in place.context or "incompatible yaml document" in place.problem or "directive" in place.problem:
+        message = "a line that begins with % is a directive, and this one is not known"
+        return Explained("E120", message, place.began, 1, "remove it; files are read as YAML 1.2")
+    return None
+
+
+def _quote(place: _Place) -> Explained | None:
+    if "quoted scalar" not in place.context and "block scalar" not in place.context:
+        return None
+    if "end of stream" in place.problem or "document indicator" in place.problem or "separator" in place.problem:
+        quote = place.text[place.began : place.began + 1]
+        where = "" if "stream" in place.problem else f" before line {place.line}"
+        return Explained(
+            "E101", f"this {quote} is never closed{where}", place.began, 1, f"close it with another {quote}"
+        )
+    if "unknown escape" in place.problem:
+        at = place.text.rfind("\\", 0, place.index + 1)
+        char = place.text[at + 1 : at + 2]
+        hint = f"write \\\\{char} for a backslash, or put the value in single quotes"
+        return Explained("E101", f"\\{char} is no escape in double quotes", at, 2, hint)
+    if "escape" in place.problem or "hex" in place.problem:
+        at = max(place.text.rfind("\\", 0, place.index + 1), 0)
+        hint = "write the character itself, or \\xNN, \\uNNNN, \\UNNNNNNNN with hexadecimal digits"
+        return Explained("E101", "an escape that stands for no character", at, place.index - at, hint)
+    if "block scalar" in place.context and "tab" not in place.problem:
+        hint = "text begins on the next line; behind | or > there may only be -, + and a digit from 1 to 9"
+        return Explained("E101", "text behind the | or > of a block", place.index, 1, hint)
+    return None
+
+
+def _mapping_value(place: _Place) -> Explained | None:
+    """A `:` where no key can end."""
+    if "mapping values are not allowed" not in place.problem:
+        return None
+    earlier = _VALUE.match(place.before + ":")
+    if earlier is None:
+        earlier = _VALUE.match(place.before)
+    if ": " in place.before.lstrip() or (earlier is not None and earlier.start(1) < place.column):
+        return Explained("E101", "a second `: ` on one line", place.index, 1, f"{_QUOTE_IT} if it is text")
+    number, line = place.previous()
+    if not number:
+        return Explained("E101", "a `:` where no key can end", place.index, 1, _QUOTE_IT)
+    start = place.lines.starts[number - 1]
+    spaced = _KEY_WITHOUT_SPACE.match(line)
+    if spaced is not None:
+        return _no_space(start + spaced.start(1))
+    if _WORD.match(line) and ":" not in line:
+        end = start + len(line.rstrip())
+        return Explained(
+            "E101",
+            "a key without `:`",
+            start + len(line) - len(line.lstrip()),
+            len(line.strip()),
+            (f"write {line.strip()}:" if end - start < 60 else None),
+        )
+    own, above = _indent(place.source), _indent(line)
+    if own > above:
+        key = place.before.strip()
+        message = f"indented deeper than line {number}, which has a value already"
+        hint = f"indent it by {_spaces(above)}, like the line above" if above != own else None
+        return Explained("E101", message, place.line_start + own, max(len(key), 1), hint)
+    return Explained("E101", "a `:` where no key can end", place.index, 1, _QUOTE_IT)
+
+
+def _no_space(at: int) -> Explained:
+    return Explained("E101", "no space after the `:`", at, 1, "a key is followed by a colon and a space")
+
+
+def _lost_line(place: _Place) -> Explained | None:
+    """A line that is neither an entry of a map nor of a list."""
+    if "could not find expected ':'" not in place.problem:
+        return None
+    line = place.lines.line(place.began_line)
+    start = place.lines.starts[place.began_line - 1]
+    found = _KEY_WITHOUT_SPACE.match(line)
+    if found:
+        return _no_space(start + found.start(1))
+    text = line.strip()
+    if text.startswith("-") and text[1:2].strip():
+        return Explained(
+            "E101", "no space after the `-`", place.began, 1, "a list item is a dash, a space and the value"
+        )
+    hint = "lines of a text that goes on are indented deeper than its key; a key ends with a colon and a space"
+    return Explained("E101", "neither `key: value` nor an item of a list", place.began, max(len(text), 1), hint)
+
+
+def _flow(place: _Place) -> Explained | None:
+    """Inside `[…]` or `{…}`."""
+    if "flow sequence" not in place.context and "flow mapping" not in place.context:
+        if "node content" not in place.problem:
+            return None
+        if place.char and place.char in "]},":
+            message = f"a value can't begin with {place.char}"
+            return Explained("E101", message, place.index, 1, "remove it, or quote the value")
+        return Explained("E101", "a value is missing", place.index, 1, None)
+    opening, closing = ("[", "]") if "sequence" in place.context else ("{", "}")
+    if place.began_line < place.line or place.index >= len(place.text):
+        hint = f"close it with {closing}, or put a comma between its entries"
+        return Explained("E101", f"this {opening} is not closed before line {place.line}", place.began, 1, hint)
+    hint = "entries are separated by commas; text with brackets, braces or colons needs quotes"
+    return Explained("E101", f"a comma or {closing} is missing before this", place.index, 1, hint)
+
+
+def _key(place: _Place) -> Explained | None:
+    """In a block of `key: value` or `- item` lines, something that begins neither."""
+    list_item = "did not find expected '-'" in place.problem or "block collection" in place.context
+    if not list_item and "expected key" not in place.problem and "<block end>" not in place.problem:
+        return None
+    if place.before.strip():
+        last = place.before.rstrip()[-1]
+        if place.char in "]}":
+            return Explained(
+                "E101", f"a {place.char} that closes nothing", place.index, 1, "remove it, or quote the value"
+            )
+        if last in "'\"":
+            hint = "quote the whole value"
+            if last == "'":
+                hint += "; an apostrophe inside single quotes is written twice: ''"
+            return Explained("E101", "text behind the closing quote", place.index, 1, hint)
+        return Explained("E101", "text behind the value", place.index, 1, _QUOTE_IT)
+    began = place.lines.position(place.began)
+    where = f"the block that begins at line {began.line} is indented by {_spaces(began.column - 1)}"
+    if place.column != began.column - 1:
+        message = f"indented by {_spaces(place.column)}, which fits no line above"
+        return Explained("E101", message, place.index, 1, where)
+    if place.char == "-" and not list_item:
+        return Explained(
+            "E101", "a list item among the keys of a map", place.index, 1, "a list stands under a key of its own"
+        )
+    if list_item:
+        return Explained(
+            "E101", "a key among the items of a list", place.index, 1, "indent it, if it belongs to the item above"
+        )
+    return Explained("E101", "this is no key", place.index, 1, where)
+
+
+def _small(place: _Place) -> Explained | None:
+    if "sequence entries are not allowed" in place.problem:
+        hint = "begin the list on the next line, or quote the value if it is text"
+        return Explained("E101", "a list can't begin behind its key", place.index, 1, hint)
+    if "mapping keys are not allowed" in place.problem:
+        return Explained("E101", "a value can't begin with `? `", place.index, 1, _QUOTE_IT)
+    if "<document start>" in place.problem:
+        message = "text behind the end of the document"
+        return Explained("E101", message, place.index, 1, "a file holds one map of keys to values")
+    return None
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _spaces(number: int) -> str:
+    return "no spaces" if number == 0 else f"{number} space{'' if number == 1 else 's'}"
