@@ -1,7 +1,7 @@
 """Parses the usual command lines without click, whose import costs more than everything else of a small run.
 
-It reads the same definitions. Whatever isn't plain (help, a mistake, an option cut short) gives None, and click decides;
-a test holds that the two agree wherever this one answers.
+It reads the same definitions. Whatever isn't plain (help, a mistake, an option cut short) gives None, and click
+decides; a test holds that the two agree wherever this one answers.
 """
 
 from __future__ import annotations

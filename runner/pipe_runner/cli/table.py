@@ -20,7 +20,6 @@ _DURABILITY = Flag(
 )
 _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
-_EXPLAIN = Flag("--explain", "Say for every node why it runs.")
 _RUN = Argument("RUN")
 _FILE = Argument("FILE")
 
@@ -42,14 +41,14 @@ RUN: Final = Command(
         _GRACE,
         _OUTPUT,
         _JUNIT,
-        _EXPLAIN,
+        Flag("--explain", "Say why a node's cached result was not used. Not in this version."),
         Flag("--dry-run", "Show what would run, in order, and start nothing."),
         _QUIET,
         _VERBOSE,
         _STATE_DIR,
     ),
-    "Results go to stdout, progress to stderr: live on a terminal, one line per change elsewhere. The run's log is kept "
-    "in .pipe/runs/ID/log.jsonl; a run that failed or was interrupted goes on with `pipe resume`.",
+    "Results go to stdout, progress to stderr: live on a terminal, one line per change elsewhere. The run's log is "
+    "kept in .pipe/runs/ID/log.jsonl; a run that failed or was interrupted goes on with `pipe resume`.",
     (
         "pipe run pipelines/quickstart.yml",
         "pipe run deploy.yml -i target=staging -i ports='[80, 443]'",
@@ -74,9 +73,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
             _QUIET,
         ),
-        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline or a pipe.yml. "
-        "Loads no code of yours, runs nothing, connects nowhere. The faults go to stdout, a summary to stderr; exit code 1 "
-        "means errors were found, warnings alone give 0.",
+        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline or a "
+        "pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to stdout, a summary to "
+        "stderr; exit code 1 means that errors were found, warnings alone give 0.",
         (
             "pipe check pipelines/",
             "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
@@ -117,10 +116,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Go on with a run: whatever is not done, or has changed.",
         "pipe_runner.cli.running:resume",
         (_RUN,),
-        (_EXPLAIN, _CONCURRENCY, _DURABILITY, _GRACE, _OUTPUT, _JUNIT, _QUIET, _VERBOSE, _STATE_DIR),
-        "Runs the nodes that were interrupted, failed, blocked or cancelled, those that changed in the file since, and what "
-        "depends on them. What has succeeded keeps its output and never runs again. RUN is an id, the start of one, or "
-        "`latest`.",
+        (
+            Flag("--explain", "Say for every node that runs again why it does."),
+            _CONCURRENCY,
+            _DURABILITY,
+            _GRACE,
+            _OUTPUT,
+            _JUNIT,
+            _QUIET,
+            _VERBOSE,
+            _STATE_DIR,
+        ),
+        "Runs the nodes that were interrupted, failed, blocked or cancelled, those that changed in the file since, and "
+        "what depends on them. What has succeeded keeps its output and never runs again. RUN is an id, the start of "
+        "one, or `latest`.",
         ("pipe resume latest", "pipe resume latest --explain    # which nodes run again, and why"),
     ),
     Command(
@@ -138,8 +147,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "pipe_runner.cli.history:show",
         (_RUN,),
         (_TABLE_OUTPUT, _JUNIT, _STATE_DIR),
-        "With `--output json` it prints the object that `pipe run --output json` printed. RUN is an id, the start of one, "
-        "or `latest`. It only reads.",
+        "With `--output json` it prints the object that `pipe run --output json` printed. RUN is an id, the start of "
+        "one, or `latest`. It only reads.",
         ("pipe show latest", "pipe show latest --output json | jq '.nodes.build.output'"),
     ),
     Command(

@@ -1,0 +1,98 @@
+"""How a run is told once it has ended: what failed, why, what it printed last, what to do next, and one last line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipe_runner.console.words import counts, error_line, plural, safe, seconds
+from pipe_runner.run import NodeState, Run
+from pipe_runner.types import NodeStatus, RunStatus
+
+_SHOWN: Final = 10
+"""Failed nodes that are told with all that is known; the others get a line each, up to `_NAMED`."""
+_NAMED: Final = 50
+_LINES: Final = 10
+_WIDEST: Final = 400
+
+
+def ending(
+    run: Run, *, places: Mapping[str, str], tails: Mapping[str, str], go_on: str | None, colour: bool = False
+) -> str:
+    """The paragraph after a run that did not succeed; empty for one that did.
+
+    `places` gives file and line of each node, `tails` the end of what nodes printed, `go_on` the command to go on with.
+    """
+    if run.status is RunStatus.SUCCEEDED:
+        return ""
+    lines: list[str] = []
+    red = _ink("31;1", colour)
+    failed = run.failed
+    for node in failed[:_SHOWN]:
+        lines += _failed_node(node, run.nodes[node], places.get(node, ""), tails.get(node, ""), red)
+    for node in failed[_SHOWN:_NAMED]:
+        lines.append(f"{red(node)} failed: {error_line(run.nodes[node].error)}")
+    if len(failed) > _NAMED:
+        lines.append(f"… and {len(failed) - _NAMED} more failed")
+    if run.error is not None:
+        lines.append(f"{red('the run')} failed: {error_line(run.error)}")
+    if lines:
+        lines.append("")
+    if go_on is not None:
+        lines.append(f"go on with: {go_on}")
+    return "".join(line + "\n" for line in lines)
+
+
+def _failed_node(node: str, state: NodeState, place: str, tail: str, red: Any) -> list[str]:
+    where = f"{safe(place)}: " if place else ""
+    tries = f" after {state.attempts} attempts" if state.attempts > 1 else ""
+    lines = ["", f"{where}{red(node)} failed{tries}: {error_line(state.error)}"]
+    lines += [f"    | {line}" for line in last_lines(state, tail)]
+    return lines
+
+
+def last_lines(state: NodeState, tail: str) -> list[str]:
+    """The last lines that a failed node printed, safe to print: from what came by, else from what was recorded."""
+    text = tail.strip("\n")
+    if not text.strip():
+        error = state.error or {}
+        text = str(error.get("tail") or "").strip("\n")
+    if not text.strip() and isinstance(state.output, str):
+        text = state.output[-4096:].strip("\n")
+    lines = text.split("\n")[-_LINES:] if text.strip() else []
+    return [safe(line[:_WIDEST]) + ("…" if len(line) > _WIDEST else "") for line in lines]
+
+
+def last_line(run: Run, *, colour: bool = False) -> str:
+    """`run ID succeeded in 1.23s: 12 succeeded`; the last line on stderr."""
+    styles = {RunStatus.SUCCEEDED: "32;1", RunStatus.FAILED: "31;1"}
+    ink = _ink(styles.get(run.status, "33;1"), colour)
+    status = str(run.status) if run.status.final or run.status is RunStatus.WAITING else "interrupted"
+    took = f" in {seconds(run.duration_s)}" if run.duration_s is not None else ""
+    told = counts(str(state.status) for state in run.nodes.values())
+    tolerated = run.count(NodeStatus.FAILED) - len(run.failed)
+    if tolerated:
+        told += f" ({plural(tolerated, 'failure')} tolerated)"
+    return f"run {run.id} {ink(status)}{took}" + (f": {told}" if told else "") + usage(run) + "\n"
+
+
+def usage(run: Run) -> str:
+    """Tokens and cost of the nodes that used a model, if any did."""
+    tokens, cost, unknown, found = 0, 0.0, False, False
+    for state in run.nodes.values():
+        if not state.usage:
+            continue
+        found = True
+        tokens += sum(int(state.usage.get(key) or 0) for key in ("input_tokens", "output_tokens"))
+        price = state.usage.get("cost")
+        if isinstance(price, (int, float)):
+            cost += price
+        else:
+            unknown = True
+    if not found:
+        return ""
+    return f"; {tokens} tokens, " + (f"${cost:.4f}" if not unknown else f"at least ${cost:.4f} (a price is unknown)")
+
+
+def _ink(style: str, colour: bool) -> Any:
+    return (lambda text: f"\x1b[{style}m{text}\x1b[0m") if colour else (lambda text: text)

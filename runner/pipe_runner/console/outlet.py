@@ -1,0 +1,91 @@
+"""Writes text to a stream from a thread of its own: a reader that is slow, or gone, can't hold up a run."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TextIO
+
+_PAUSE: Final = 0.05
+"""Seconds between two writes, so that many lines share one."""
+_TICK: Final = 0.5
+_FULL: Final = 20_000
+"""Pieces that wait at most for a reader that doesn't read."""
+
+
+class Outlet:
+    """Text goes in by `put`, from any thread, and out in order. Errors of the stream end it silently.
+
+    `lossy`: what doesn't fit is counted and left out; otherwise `put` waits for the reader. `tick` is called twice a
+    second from the writing thread, and may `put`.
+    """
+
+    def __init__(self, stream: TextIO, *, lossy: bool = True, tick: Callable[[], None] | None = None) -> None:
+        self._stream = stream
+        self._lossy = lossy
+        self._tick = tick
+        self._pieces: deque[str] = deque()
+        self._something = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._left_out = 0
+        self.broken = False
+
+    def put(self, text: str) -> None:
+        if self.broken:
+            return
+        if len(self._pieces) >= _FULL and not self._wait():
+            self._left_out += 1
+            return
+        self._pieces.append(text)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="outlet", daemon=True)
+            self._thread.start()
+        if not self._something.is_set():
+            self._something.set()
+
+    def _wait(self) -> bool:
+        """Wait until there is room again; False where what comes now is to be left out."""
+        if self._lossy or threading.current_thread() is self._thread:
+            return False
+        while len(self._pieces) >= _FULL and not self.broken:
+            self._closing.wait(0.01)
+        return not self.broken
+
+    def close(self) -> None:
+        """Write what is left; waits for a reader that is slow."""
+        self._closing.set()
+        self._something.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._write()
+
+    def _work(self) -> None:
+        while not self._closing.is_set():
+            found = self._something.wait(_TICK if self._tick is not None else None)
+            if found:
+                self._something.clear()
+                self._write()
+                self._closing.wait(_PAUSE)
+            if self._tick is not None and not self._closing.is_set():
+                try:
+                    self._tick()
+                except Exception:
+                    self._tick = None  # a line less is no reason for anything
+
+    def _write(self) -> None:
+        pieces, parts = self._pieces, []
+        while pieces:
+            parts.append(pieces.popleft())
+        if self._left_out:
+            parts.append(f"… {self._left_out} lines left out: nobody read them in time\n")
+            self._left_out = 0
+        if not parts or self.broken:
+            return
+        try:
+            self._stream.write("".join(parts))
+            self._stream.flush()
+        except (OSError, ValueError):
+            self.broken = True

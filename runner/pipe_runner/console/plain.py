@@ -1,0 +1,133 @@
+"""Progress as plain lines, one per change: for everything that isn't a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+from pipe_runner.console.outlet import Outlet
+from pipe_runner.console.progress import Progress
+from pipe_runner.console.words import error_line, plural, reason_line, safe, seconds
+from pipe_runner.ports import Event
+from pipe_runner.types import EventKind
+
+ANNOUNCE_AFTER: Final = 1.0
+"""Seconds that a node must run before a line tells of its start: quick ones have one line, that of their end."""
+REMIND_EVERY: Final = 60.0
+"""Seconds of silence after which the nodes that still run are named."""
+
+
+class PlainConsole:
+    """A sink that writes lines. With `verbose` it also has each line that a node prints."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        progress: Progress | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.progress = progress or Progress(clock)
+        self._clock = clock
+        self._verbose = verbose
+        self._outlet = Outlet(stream, tick=self.tick)
+        self._lines = OutputLines(lambda node, line: self._say(f"  {node} | {line}"))
+        self._spoke = clock()
+
+    def accept(self, event: Event) -> None:
+        kind, node = event.event, event.node
+        if self._verbose and node is not None:
+            if kind == EventKind.NODE_OUTPUT:
+                self._lines.feed(node, str(event.data.get("stream")), str(event.data.get("text")))
+            elif kind != EventKind.NODE_STARTED:
+                self._lines.end(node)
+        self.progress.accept(event)
+        line = line_of(event, self.progress)
+        if line is not None:
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        self._spoke = self._clock()
+        self._outlet.put(line + "\n")
+
+    def tick(self) -> None:
+        """Tell of nodes that have been running for a while; called from the writing thread."""
+        now = self._clock()
+        for node, running in list(self.progress.running.items()):
+            if not running.announced and now - running.since >= ANNOUNCE_AFTER:
+                running.announced = True
+                again = f" (attempt {running.attempt})" if running.attempt > 1 else ""
+                self._say(f"  started    {node}{again}")
+        if now - self._spoke >= REMIND_EVERY and self.progress.running:
+            oldest = sorted(self.progress.running.items(), key=lambda item: item[1].since)
+            named = ", ".join(f"{node} {seconds(now - running.since)}" for node, running in oldest[:5])
+            more = f", and {len(oldest) - 5} more" if len(oldest) > 5 else ""
+            self._say(f"  running    {named}{more}")
+
+    def close(self) -> None:
+        self._lines.end_all()
+        self._outlet.close()
+
+
+class OutputLines:
+    """Puts the pieces of what nodes print together to whole lines, and gives each on, safe to print."""
+
+    def __init__(self, give: Callable[[str, str], None]) -> None:
+        self._give = give
+        self._open: dict[tuple[str, str], str] = {}
+
+    def feed(self, node: str, stream: str, text: str) -> None:
+        key = (node, stream)
+        *lines, rest = (self._open.pop(key, "") + text).split("\n")
+        for line in lines:
+            self._give(node, safe(line))
+        if rest:
+            self._open[key] = rest
+
+    def end(self, node: str) -> None:
+        for key in [key for key in self._open if key[0] == node]:
+            self._give(node, safe(self._open.pop(key)))
+
+    def end_all(self) -> None:
+        for node in {key[0] for key in self._open}:
+            self.end(node)
+
+
+def line_of(event: Event, progress: Progress) -> str | None:
+    """The line that tells of an event; None for one that isn't worth a line."""
+    data, node = event.data, event.node
+    match event.event:
+        case EventKind.NODE_STARTED | EventKind.NODE_OUTPUT:
+            return None
+        case EventKind.RUN_STARTED:
+            return f"run {event.run}: {safe(progress.pipeline)}, {plural(progress.total, 'node')}"
+        case EventKind.RUN_RESUMED:
+            return f"run {event.run}: resumed, {plural(len(data.get('rerun', ())), 'node')} to run"
+        case EventKind.NODE_SUCCEEDED:
+            return f"  succeeded  {node} ({seconds(data.get('duration_s'))})"
+        case EventKind.NODE_CACHED:
+            return f"  cached     {node}"
+        case EventKind.NODE_FAILED:
+            tolerated = ", tolerated" if data.get("tolerated") else ""
+            return (
+                f"  failed     {node} ({seconds(data.get('duration_s'))}{tolerated}): {error_line(data.get('error'))}"
+            )
+        case EventKind.NODE_RETRYING:
+            delay = data.get("delay_s")
+            wait = f" in {seconds(delay)}" if isinstance(delay, (int, float)) else ""
+            return f"  retrying   {node}{wait}: {error_line(data.get('error'))}"
+        case EventKind.NODE_SKIPPED:
+            return f"  skipped    {node}: {reason_line(data)}"
+        case EventKind.NODE_BLOCKED:
+            return f"  blocked    {node}: by {reason_line(data)}"
+        case EventKind.NODE_CANCELLED:
+            why = reason_line(data)
+            return f"  cancelled  {node}" + (f": {why}" if why else "")
+        case EventKind.NODE_WAITING:
+            return f"  waiting    {node}"
+        case EventKind.NODE_UNKNOWN:
+            return f"  unknown    {node}: nobody knows whether it took effect"
+        case _:
+            return None

@@ -1,0 +1,120 @@
+"""What a console needs to know of a run that is under way, kept up to date at little cost per event."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from pipe_runner.ports import Event
+from pipe_runner.types import EventKind
+
+_TAIL: Final = 4096
+"""Characters of a running node's output that are remembered."""
+_FAILED: Final = 200
+"""Failed nodes whose last lines are remembered."""
+
+ENDINGS: Final[Mapping[str, str]] = {
+    EventKind.NODE_SUCCEEDED: "succeeded",
+    EventKind.NODE_CACHED: "cached",
+    EventKind.NODE_FAILED: "failed",
+    EventKind.NODE_SKIPPED: "skipped",
+    EventKind.NODE_BLOCKED: "blocked",
+    EventKind.NODE_CANCELLED: "cancelled",
+    EventKind.NODE_UNKNOWN: "unknown",
+}
+
+
+class Running:
+    """A node that is running: since when (monotonic seconds), and the end of what it printed."""
+
+    __slots__ = ("announced", "attempt", "since", "stream", "tail")
+
+    def __init__(self, since: float, attempt: int) -> None:
+        self.since = since
+        self.attempt = attempt
+        self.tail = ""
+        self.stream = ""
+        self.announced = False
+
+
+class Progress:
+    """Fed with every event by `accept`; read by another thread, which may see it between two events."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.run = ""
+        self.pipeline = ""
+        self.total = 0
+        self.began = clock()
+        self.running: dict[str, Running] = {}
+        self.resting: dict[str, float] = {}
+        """Nodes that wait for another attempt, and until when."""
+        self.ended: dict[str, int] = {}
+        """How many nodes ended how."""
+        self.recent: deque[tuple[str, str, float | None]] = deque(maxlen=50)
+        self.failed: deque[tuple[str, str]] = deque(maxlen=50)
+        """Id and error message of the nodes that failed last."""
+        self.tails: dict[str, str] = {}
+        """The end of what failed nodes printed."""
+        self._ends: dict[str, str] = {}
+
+    def accept(self, event: Event) -> None:
+        kind, node = event.event, event.node
+        if node is None:
+            if kind == EventKind.RUN_STARTED or kind == EventKind.RUN_RESUMED:
+                self._begin(event)
+        elif kind == EventKind.NODE_STARTED:
+            self.resting.pop(node, None)
+            self.running[node] = Running(self._clock(), event.attempt or 1)
+        elif kind == EventKind.NODE_OUTPUT:
+            self._output(node, event)
+        elif kind == EventKind.NODE_RETRYING:
+            self.running.pop(node, None)
+            self.resting[node] = self._clock() + float(event.data.get("delay_s") or 0)
+        else:
+            status = ENDINGS.get(kind)
+            if status is not None:
+                self._end(node, status, event)
+
+    def _begin(self, event: Event) -> None:
+        data = event.data
+        self.run = event.run
+        self.pipeline = data.get("pipeline", self.pipeline)
+        nodes = data.get("nodes", {})
+        self.total = len(nodes)
+        self.began = self._clock()
+
+    def _output(self, node: str, event: Event) -> None:
+        running = self.running.get(node)
+        if running is None:
+            return
+        text, stream = event.data.get("text", ""), event.data.get("stream", "")
+        if stream != running.stream:
+            if running.tail and not running.tail.endswith("\n"):
+                running.tail += "\n"
+            running.stream = stream
+        running.tail = (running.tail + text)[-_TAIL:]
+
+    def _end(self, node: str, status: str, event: Event) -> None:
+        running = self.running.pop(node, None)
+        self.resting.pop(node, None)
+        self.ended[status] = self.ended.get(status, 0) + 1
+        self.recent.append((node, status, event.data.get("duration_s")))
+        if status == "failed":
+            error = event.data.get("error") or {}
+            self.failed.append((node, str(error.get("message", ""))))
+            if running is not None and running.tail and len(self.tails) < _FAILED:
+                self.tails[node] = running.tail
+
+    def done(self) -> int:
+        return sum(self.ended.values())
+
+
+def last_line(text: str) -> str:
+    """The last line of a text that has anything on it."""
+    for line in reversed(text.splitlines()):
+        if line.strip():
+            return line
+    return ""

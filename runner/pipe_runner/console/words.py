@@ -1,0 +1,94 @@
+"""Phrases that everything which tells of a run shares: times, counts, one line for an error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from pipe_runner.text import ci_safe, printable
+from pipe_runner.types import NodeStatus
+
+_ORDER: Final = tuple(
+    NodeStatus(name)
+    for name in (
+        "succeeded",
+        "cached",
+        "failed",
+        "blocked",
+        "skipped",
+        "cancelled",
+        "unknown",
+        "waiting",
+        "running",
+        "queued",
+        "pending",
+    )
+)
+_LONGEST: Final = 300
+
+
+def seconds(value: float | None) -> str:
+    """A time for people: `0.12s`, `12.3s`, `2m05s`, `1h02m`; `-` for none."""
+    if value is None:
+        return "-"
+    if value < 9.995:
+        return f"{value:.2f}s"
+    if value < 59.95:
+        return f"{value:.1f}s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes}m{rest:02d}s"
+    return f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def plural(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def counts(statuses: Iterable[str]) -> str:
+    """`3 succeeded, 1 failed`, in a fixed order; without those of which there are none."""
+    found: dict[str, int] = {}
+    for status in statuses:
+        found[status] = found.get(status, 0) + 1
+    return tally(found)
+
+
+def tally(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{found[status]} {status}" for status in _ORDER if found.get(status))
+
+
+def safe(text: str) -> str:
+    """Data as one line that is safe to print anywhere."""
+    return ci_safe(printable(text, tabs=True))
+
+
+def one_line(text: str) -> str:
+    """The first line of a message, safe to print and not endless."""
+    line, _, more = text.strip().partition("\n")
+    cut = len(line) > _LONGEST or bool(more.strip())
+    return safe(line[:_LONGEST]) + (" …" if cut else "")
+
+
+def error_line(error: Mapping[str, Any] | None) -> str:
+    """What a node's error says, in one line."""
+    if not error:
+        return "failed"
+    return one_line(str(error.get("message") or error.get("kind") or "failed"))
+
+
+def reason_line(data: Mapping[str, Any]) -> str:
+    """Why a node was skipped, blocked or cancelled, as its event or its state says it."""
+    if data.get("when") is not None:
+        values = ", ".join(f"{name} = {short(value)}" for name, value in (data.get("values") or {}).items())
+        return one_line(f"when: {data['when']}" + (f" ({values})" if values else ""))
+    by = ", ".join(data.get("by") or ())
+    reason = data.get("reason") or ""
+    return one_line(f"{reason}: {by}" if reason and by else reason or by)
+
+
+def short(value: Any) -> str:
+    """A JSON value, as short as a line takes it."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:59] + "…"

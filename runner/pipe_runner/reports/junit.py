@@ -1,0 +1,106 @@
+"""A run as JUnit XML, in the form that the usual readers share: one suite, one case for each node."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from pipe_runner.run import NodeState, Run
+from pipe_runner.types import NodeStatus
+
+_NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_OUTPUT_KEPT: Final = 64 * 1024
+
+_SKIPPED: Final = frozenset({NodeStatus.SKIPPED, NodeStatus.BLOCKED, NodeStatus.PENDING, NodeStatus.QUEUED})
+
+
+def junit(run: Run) -> bytes:
+    """The document. Failed nodes are failures, those that were stopped while they ran are errors, those that never
+    ran are skipped; a tolerated failure is skipped, too, since the run is good."""
+    cases = [_case(run, node, state) for node, state in run.nodes.items()]
+    if run.error is not None and not run.failed:
+        case = ET.Element("testcase", _attributes(run, "run", run.duration_s))
+        _verdict(case, "error", str(run.error.get("kind", "")), str(run.error.get("message", "")))
+        cases.append(case)
+    totals = {
+        "tests": str(len(cases)),
+        "failures": str(sum(case.find("failure") is not None for case in cases)),
+        "errors": str(sum(case.find("error") is not None for case in cases)),
+        "skipped": str(sum(case.find("skipped") is not None for case in cases)),
+        "time": _time(run.duration_s),
+    }
+    suite = ET.Element("testsuite", {"name": _text(run.pipeline or run.id), **totals})
+    if run.started_at:
+        suite.set("timestamp", run.started_at[:19])
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (("run", run.id), ("status", str(run.status)), ("git_sha", run.git_sha)):
+        if value:
+            ET.SubElement(properties, "property", {"name": name, "value": _text(value)})
+    suite.extend(cases)
+    totals.pop("skipped")  # which the schemas know of suites only
+    suites = ET.Element("testsuites", {"name": _text(run.pipeline or run.id), **totals})
+    suites.append(suite)
+    ET.indent(suites)
+    document: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return document + b"\n"
+
+
+def _case(run: Run, node: str, state: NodeState) -> ET.Element:
+    case = ET.Element("testcase", _attributes(run, node, state.duration_s))
+    error = state.error or {}
+    message = str(error.get("message", ""))
+    match state.status:
+        case NodeStatus.FAILED if state.tolerated:
+            _verdict(case, "skipped", "", f"failed, and was tolerated: {message}")
+        case NodeStatus.FAILED:
+            _verdict(case, "failure", str(error.get("kind", "")), message)
+        case NodeStatus.CANCELLED if state.attempts:
+            _verdict(case, "error", "cancelled", message or "cancelled while it ran")
+        case NodeStatus.RUNNING | NodeStatus.WAITING | NodeStatus.UNKNOWN:
+            _verdict(case, "error", str(state.status), f"the run ended while the node was {state.status}")
+        case NodeStatus.CANCELLED:
+            _verdict(case, "skipped", "", "cancelled before it ran")
+        case status if status in _SKIPPED:
+            _verdict(case, "skipped", "", _why(state))
+        case _:
+            pass
+    if isinstance(state.output, str) and state.output:
+        ET.SubElement(case, "system-out").text = _text(state.output[:_OUTPUT_KEPT])
+    tail = error.get("tail")
+    if tail:
+        ET.SubElement(case, "system-err").text = _text(str(tail))
+    return case
+
+
+def _attributes(run: Run, name: str, seconds: float | None) -> dict[str, str]:
+    return {"classname": _text(run.pipeline or run.id), "name": _text(name), "time": _time(seconds)}
+
+
+def _verdict(case: ET.Element, tag: str, kind: str, message: str) -> None:
+    verdict = ET.SubElement(case, tag, {"message": _text(message)})
+    if kind:
+        verdict.set("type", kind)
+        verdict.text = _text(message)
+
+
+def _why(state: NodeState) -> str:
+    if state.when is not None:
+        return f"when: {state.when}"
+    if state.by:
+        return f"{state.status} by {', '.join(state.by)}"
+    return str(state.status)
+
+
+def _time(seconds: float | None) -> str:
+    return f"{seconds or 0:.6f}"
+
+
+def _text(text: str) -> str:
+    """The text with what XML can't hold, not even escaped, written as `\\xNN` or `\\uNNNN`."""
+
+    def escape(match: re.Match[str]) -> str:
+        code = ord(match.group())
+        return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
+
+    return _NOT_XML.sub(escape, text)
