@@ -78,7 +78,11 @@ class Faults:
                 Diagnostic(self.path, place.line, place.column, "E119", f"more than {MAX_FAULTS} faults; stopped here")
             )
             raise TooManyFaults
-        self.found.append(fault_at(self.path, self.lines, code, message, index, length, hint))
+        self.found.append(self.made(code, message, index, length, hint))
+
+    def made(self, code: str, message: str, index: int, length: int = 1, hint: str | None = None) -> Diagnostic:
+        """The same, without noting it."""
+        return fault_at(self.path, self.lines, code, message, index, length, hint)
 
 
 def fault_at(

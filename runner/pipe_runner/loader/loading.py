@@ -15,13 +15,17 @@ from pipe_runner.loader.lines import Faults, Lines, TooManyFaults
 from pipe_runner.loader.oddities import MAX_DEPTH, TooDeep
 from pipe_runner.loader.reader import Reader
 from pipe_runner.loader.scalars import kind
-from pipe_runner.loader.source import decode, forbidden
-from pipe_runner.loader.syntax import explain
+from pipe_runner.loader.source import decode, without_forbidden
+from pipe_runner.loader.syntax import Explained, explain
 from pipe_runner.types import Json
 
 _DIRECTIVES: Final = re.compile(r"%[^\r\n]*(?:\r\n|[\r\n])")
 _NOTHING: Final = re.compile(r"(?:\s|#[^\r\n]*|\.\.\.(?=\s|\Z))*+")
 _MOST_DIRECTIVES: Final = 16
+_MOST_MENDED: Final = 20
+"""Syntax errors that are told of one file."""
+_MOST_REREAD: Final = 2**20
+"""Characters that are read again for the faults behind a syntax error."""
 
 
 def load_text(text: str | bytes, path: str = "<text>") -> tuple[Document, list[Diagnostic]]:
@@ -43,71 +47,125 @@ def _load(content: str | bytes, path: str) -> tuple[Document, list[Diagnostic]]:
     text = faults.lines.text
     document = Document(path, text, None, _lines=faults.lines)
     if readable:
+        loading = _Loading(document, faults)
         try:
-            if not text.isascii() and any(char in text for char in "\x85\u2028\u2029"):
-                _read_cleaned(document, faults)
-            else:
-                _read(document, faults)
+            loading.read_all(clean=text.isascii() or not any(char in text for char in "\x85\u2028\u2029"))
         except TooManyFaults:
             document.data = None
+        loading.tell_duplicates()
+        loading.drop_shadowed()
     return document, in_order(faults.found)
 
 
-def _read_cleaned(document: Document, faults: Faults) -> None:
-    cleaned, readable = forbidden(faults)
-    if readable:
-        document.parsed = cleaned
-        _read(document, faults)
+class _Loading:
+    """Fills one document, in as many readings as show new faults."""
 
+    def __init__(self, document: Document, faults: Faults) -> None:
+        self._document = document
+        self._faults = faults
+        self._known = list(faults.found)  # what the next reading wouldn't find again
+        self._cleaned = False
+        self._reader: Reader | None = None
 
-def _read(document: Document, faults: Faults) -> None:
-    """Fills `document.data`; raises `TooManyFaults`."""
-    from yaml import MarkedYAMLError, YAMLError
+    def read_all(self, *, clean: bool) -> None:
+        """Reads; after a syntax error inside one value again, without that value; raises `TooManyFaults`."""
+        document, faults = self._document, self._faults
+        if _too_many_directives(document.text, faults) or not (clean or self._replace_forbidden()):
+            return
+        left = _MOST_REREAD
+        readable = True
+        while (error := self._read()) is not None:
+            text = self._text
+            self._known.append(faults.made(error.code, error.message, error.place, error.length, error.hint))
+            left -= len(text)
+            if error.mend is None or left < 0 or len(self._known) > _MOST_MENDED:
+                faults.found.append(self._known[-1])
+                readable = False
+                break
+            start, end = error.mend
+            document.parsed = f"{text[:start]}'{'-' * (end - start - 2)}'{text[end:]}"
+            document.quoted[start] = document.text[start:end]
+            faults.found = list(self._known)
+            readable = readable and error.code == "E117"
+        if not readable:
+            document.data = None
 
-    text = document.text if document.parsed is None else document.parsed
-    if _too_many_directives(text, faults):
-        return
-    try:
-        events = events_of(text)
-        reader = Reader(text, events, faults, document.quoted)
+    @property
+    def _text(self) -> str:
+        return self._document.text if self._document.parsed is None else self._document.parsed
+
+    def _replace_forbidden(self) -> bool:
+        """Has the characters that YAML doesn't allow replaced and told; says whether reading on makes sense."""
+        self._cleaned = True
+        self._faults.found = list(self._known)
+        cleaned = without_forbidden(self._text, self._faults)
+        self._known = list(self._faults.found)
+        self._document.parsed = cleaned
+        return cleaned is not None
+
+    def _read(self) -> Explained | None:
+        """Reads once and fills the data, or gives the syntax error that ended it; raises `TooManyFaults`."""
+        from yaml import MarkedYAMLError, YAMLError
+
+        faults = self._faults
         try:
+            reader = self._reader = Reader(self._text, events_of(self._text), faults, self._document.quoted)
             root = reader.read()
             if reader.ended_at is not None:
-                _read_rest(text, reader, faults)
-        finally:
-            _tell_duplicates(reader, document, faults)
-    except MarkedYAMLError as error:
-        faults.add(*explain(error, faults.lines))
-        return
-    except TooDeep as deep:
-        faults.add("E116", f"more than {MAX_DEPTH} maps and lists inside one another", deep.index)
-        return
-    except TooMuch:
-        index, limit = reader.odd.last_alias, reader.odd.anchors.limit
-        faults.add("E113", f"aliases that stand for more than {limit} values in all", index, 1, "write less by alias")
-        return
-    except (YAMLError, UnicodeEncodeError):  # a character that is not allowed; the reader's place for it is a byte
-        if document.parsed is None:
-            del faults.found[:]
-            _read_cleaned(document, faults)
-        return
-    except (ValueError, OverflowError):  # PyYAML's Python scanner, at an escape that stands for no character
-        faults.add("E101", "an escape that stands for no character", 0)
-        return
-    _take(document, root, faults)
+                _read_rest(self._text, reader, faults)
+            self._take(root)
+        except MarkedYAMLError as error:
+            return explain(error, faults.lines)
+        except TooDeep as deep:
+            faults.add("E116", f"more than {MAX_DEPTH} maps and lists inside one another", deep.index)
+        except TooMuch:
+            index, limit = reader.odd.last_alias, reader.odd.anchors.limit
+            faults.add(
+                "E113", f"aliases that stand for more than {limit} values in all", index, 1, "write less by alias"
+            )
+        except (
+            YAMLError,
+            UnicodeEncodeError,
+        ):  # a character that isn't allowed; what PyYAML knows of its place is a byte
+            if self._cleaned:
+                faults.add("E101", "not valid YAML", 0)
+            elif self._replace_forbidden():
+                return self._read()
+        except (ValueError, OverflowError):  # PyYAML's Python scanner, at an escape that stands for no character
+            faults.add("E101", "an escape that stands for no character", 0)
+        return None
 
+    def _take(self, root: list[Json]) -> None:
+        faults = self._faults
+        if not root or (root[0] is None and not faults.found):
+            faults.add("E105", "the file is empty" if not root else "the file holds nothing", 0)
+        elif not isinstance(root[0], dict):
+            start = _NOTHING.match(self._document.text)
+            message = f"the top of the file must be a map of keys to values, and this is {kind(root[0])}"
+            faults.add("E106", message, start.end() if start else 0)
+        else:
+            self._document.data = root[0]
 
-def _take(document: Document, root: list[Json], faults: Faults) -> None:
-    if not root or (root[0] is None and not faults.found):
-        faults.add("E105", "the file is empty" if not root else "the file holds nothing", 0)
-        return
-    if not isinstance(root[0], dict):
-        start = _NOTHING.match(document.text)
-        index = start.end() if start else 0
-        message = f"the top of the file must be a map of keys to values, and this is {kind(root[0])}"
-        faults.add("E106", message, index)
-        return
-    document.data = root[0]
+    def tell_duplicates(self) -> None:
+        """Adds to each duplicate key where the first one stands."""
+        if self._reader is None:
+            return
+        found = self._faults.found
+        for number, path in self._reader.odd.duplicates:
+            fault = found[number]
+            first = self._document.position(path, "key")
+            if first.line < fault.line:
+                found[number] = replace(fault, message=f"{fault.message}; the first one stands at line {first.line}")
+            elif first.column < fault.column:
+                where = f"column {first.column} of this line"
+                found[number] = replace(fault, message=f"{fault.message}; the first one stands at {where}")
+
+    def drop_shadowed(self) -> None:
+        """Drops what was noted of an expression, where a syntax error at the same place says more."""
+        told = {(fault.line, fault.column): fault for fault in self._known if fault.code == "E117"}
+        if told:
+            kept = [f for f in self._faults.found if f.code != "E117" or told.get((f.line, f.column), f) == f]
+            self._faults.found = kept
 
 
 def _read_rest(text: str, reader: Reader, faults: Faults) -> None:
@@ -139,14 +197,3 @@ def _too_many_directives(text: str, faults: Faults) -> bool:
             return False
         nothing = _NOTHING.match(text, line.end())
     return False
-
-
-def _tell_duplicates(reader: Reader, document: Document, faults: Faults) -> None:
-    """Adds to each duplicate key where the first one stands."""
-    for number, path in reader.odd.duplicates:
-        fault = faults.found[number]
-        first = document.position(path, "key")
-        if (first.line, first.column) < (fault.line, fault.column):
-            same = " of this line" if first.line == fault.line else ""
-            where = f"column {first.column}{same}" if same else f"line {first.line}"
-            faults.found[number] = replace(fault, message=f"{fault.message}; the first one stands at {where}")

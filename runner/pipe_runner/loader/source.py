@@ -92,17 +92,16 @@ def _not_utf8(path: str, encoding: str) -> tuple[Faults, bool]:
     return faults, False
 
 
-def forbidden(faults: Faults) -> tuple[str, bool]:
-    """Notes the characters that YAML doesn't allow. Gives the text with each replaced, and if that is worth reading."""
-    text = faults.lines.text
+def without_forbidden(text: str, faults: Faults) -> str | None:
+    """Notes the characters that YAML doesn't allow; gives the text with each replaced, or None if it is no text."""
     for number, found in enumerate(_FORBIDDEN.finditer(text)):
         char = found.group()
         if number == _SHOWN_CHARACTERS or char == "\0":
             if char == "\0":
                 faults.add("E104", "a NUL byte: this is not a text file", found.start())
-            return "", False
+            return None
         faults.add("E104", f"{_named(char)} can't stand in a file", found.start(), 1, _hint(char))
-    return _FORBIDDEN.sub("\ufffd", text), True
+    return _FORBIDDEN.sub("\ufffd", text)
 
 
 def _named(char: str) -> str:

@@ -12,6 +12,7 @@ _EXPRESSION: Final = re.compile(r"(?:^|[:\-?,\[{]|[:\-?,\[]\s+)\s*(\$?\{\{)")
 _KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(:)[^\s:/]")
 _WORD: Final = re.compile(r"\s*(?:- +)*[\w.-]+\s*(?:#.*)?$")
 _VALUE: Final = re.compile(r"\s*(?:- +)*[^\s:#][^:]*:\s+(\S.*)$")
+_VALUE_OF_LINE: Final = re.compile(r"(\s*(?:- +)*(?:[^\s:#'\"\[{&*!|>@`%-][^:]*: +|(?<=- )))([^\s|>].*?)\s*(?:\s#.*)?$")
 _QUOTE_IT: Final = "quote the whole value"
 
 
@@ -23,6 +24,8 @@ class Explained(NamedTuple):
     place: int
     length: int = 1
     hint: str | None = None
+    mend: tuple[int, int] | None = None
+    """The value, from offset to offset, without which the text may be valid."""
 
 
 class _Place:
@@ -48,6 +51,16 @@ class _Place:
     def line_start(self) -> int:
         return self.index - self.column
 
+    def value(self) -> tuple[int, int] | None:
+        """The value on this line that holds the error, from offset to offset; None where that isn't clear."""
+        found = _VALUE_OF_LINE.match(self.source)
+        start = self.line_start
+        if found is None or found.start(2) > self.column or found.end(2) - found.start(2) < 2:
+            return None
+        if "flow" in self.context and self.began < start + found.start(2):
+            return None
+        return start + found.start(2), start + found.end(2)
+
     def previous(self) -> tuple[int, str]:
         """Number and text of the last line above that isn't blank or a comment; 0 and "" if there is none."""
         for number in range(self.line - 1, 0, -1):
@@ -63,7 +76,7 @@ def explain(error: Any, lines: Lines) -> Explained:
     for rule in (_tab, _expression, _start_of_value, _quote, _mapping_value, _lost_line, _flow, _key, _small):
         found = rule(place)
         if found is not None:
-            return found
+            return found if found.mend or found.code == "E102" else found._replace(mend=place.value())
     return Explained("E101", f"not valid YAML: {place.problem or 'unexpected text'}", place.index)
 
 
@@ -98,7 +111,20 @@ def _expression(place: _Place) -> Explained | None:
         message = "expressions are written {{ … }}, without a dollar, in quotes"
         return Explained("E117", message, start + begin, 3, 'for example: "{{ inputs.name }}"')
     value = source[begin:].rstrip()
-    return Explained("E117", *unquoted(value, start + begin))
+    sign = source[:begin].strip()[-1:]
+    closed = value.find("}}")
+    if closed >= 0 and (
+        sign in ("[", ",", "{") or (not sign and value[closed + 2 : closed + 3] in ("", ",", "]", "}"))
+    ):
+        value = value[: closed + 2]  # among the entries of a list or map on one line
+        mend = (start + begin, start + begin + len(value))
+        return Explained("E117", *unquoted(value, start + begin), mend)
+    return Explained("E117", *unquoted(_uncommented(value), start + begin))
+
+
+def _uncommented(value: str) -> str:
+    """Without the comment behind an expression."""
+    return re.sub(r"(?<=}})\s+#.*$", "", value)
 
 
 def _start_of_value(place: _Place) -> Explained | None:
@@ -155,7 +181,13 @@ def _mapping_value(place: _Place) -> Explained | None:
     if earlier is None:
         earlier = _VALUE.match(place.before)
     if ": " in place.before.lstrip() or (earlier is not None and earlier.start(1) < place.column):
-        return Explained("E101", "a second `: ` on one line", place.index, 1, f"{_QUOTE_IT} if it is text")
+        return Explained(
+            "E101",
+            "a second `: ` on one line",
+            place.index,
+            1,
+            f"{_QUOTE_IT} if it is text, or write it below as a block with |",
+        )
     number, line = place.previous()
     if not number:
         return Explained("E101", "a `:` where no key can end", place.index, 1, _QUOTE_IT)
@@ -215,7 +247,8 @@ def _flow(place: _Place) -> Explained | None:
     opening, closing = ("[", "]") if "sequence" in place.context else ("{", "}")
     if place.began_line < place.line or place.index >= len(place.text):
         hint = f"close it with {closing}, or put a comma between its entries"
-        return Explained("E101", f"this {opening} is not closed before line {place.line}", place.began, 1, hint)
+        where = "never closed" if place.index >= len(place.text) else f"not closed before line {place.line}"
+        return Explained("E101", f"this {opening} is {where}", place.began, 1, hint)
     hint = "entries are separated by commas; text with brackets, braces or colons needs quotes"
     return Explained("E101", f"a comma or {closing} is missing before this", place.index, 1, hint)
 

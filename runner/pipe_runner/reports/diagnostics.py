@@ -70,7 +70,7 @@ def _text(found: Diagnostic, ink: _Ink) -> str:
     strong = "31" if found.is_error else "33"
     place = ci_safe(f"{printable(found.path)}:{found.line}:{found.column}:")
     lines = [f"{ink(place, '1')} {ink(found.code, strong)} {ci_safe(printable(found.message))}"]
-    if found.source is not None:
+    if found.source is not None and found.source.strip():
         shown, caret = _excerpt(found.source, found.column, found.length)
         lines.append(f"{ink(_GUTTER, '2')}{ci_safe(shown)}".rstrip())
         lines.append(f"{ink(_GUTTER, '2')}{caret[0]}{ink(caret[1], strong)}")
