@@ -123,6 +123,8 @@ class Plan:
     description: str = ""
     policy: Mapping[str, Any] = field(default_factory=dict)
     """`policy` of pipe.yml: what agents may reach."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What pipe.yml sets for commands where no flag or variable does: `durability`, `grace` (seconds), `executor`."""
     agent_versions: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Diagnostics of severity warning, as JSON, so that a cached plan still tells them."""
