@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_agents.capture import CURRENT, Capture, Routes
@@ -67,10 +68,10 @@ class PythonAgent:
         token = CURRENT.set(capture)
         try:
             result = await self._call(attempt)
-        except (NodeFault, GeneratorExit):
+        except NodeFault:
             raise
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            if _is_ours(error):
                 raise
             from pipe_agents.tracebacks import fault_of
 
@@ -96,7 +97,7 @@ class PythonAgent:
         if target.is_async:
             return await target.function(*args, **kwargs)
         result = await self._in_thread(attempt, partial(target.function, *args, **kwargs))
-        if asyncio.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             return await result
         return result
 
@@ -158,10 +159,12 @@ class PythonAgent:
         call.at_end(self._routes.leave)
 
 
-def _is_cancelled() -> bool:
-    """Whether this task was asked to end; user code may raise CancelledError by itself as well."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+def _is_ours(error: BaseException) -> bool:
+    """Whether an exception ends this task or coroutine from outside; user code may raise the same by itself."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is not None and task.cancelling() > 0
+    return isinstance(error, GeneratorExit) and asyncio._get_running_loop() is None
 
 
 async def _ended(call: Call) -> None:

@@ -34,6 +34,7 @@ class Sources(importlib.abc.MetaPathFinder):
         self._root = os.path.realpath(root)
         self._prefix = f"{PREFIX}{next(_SERIAL)}_"
         self._folders: dict[str, str] = {}
+        self._files: dict[str, str] = {}
         self._packages: dict[str, str] = {}
         self._modules: dict[str, ModuleType] = {}
         self._lock = threading.Lock()
@@ -49,7 +50,8 @@ class Sources(importlib.abc.MetaPathFinder):
             package = self._package(os.path.dirname(real))
             if self not in sys.meta_path:
                 sys.meta_path.append(self)
-        name = f"{package}.{os.path.basename(real).removesuffix('.py')}"
+            name = f"{package}.{os.path.basename(real).removesuffix('.py').replace('.', '_')}"
+            self._files[name] = real
         module = self._modules[real] = importlib.import_module(name)
         return module
 
@@ -68,26 +70,28 @@ class Sources(importlib.abc.MetaPathFinder):
             return None
         package, _, name = fullname.rpartition(".")
         if not package:
-            folder = self._folders[fullname]
-            spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
-            spec.submodule_search_locations = [folder]
-            return spec
+            return self._folder_spec(fullname, self._folders[fullname])
         parent = self._folders.get(package)
         if parent is None:
             return None
         folder = os.path.join(parent, name)
-        file, is_package = folder + ".py", False
-        if os.path.isfile(os.path.join(folder, "__init__.py")):
-            file, is_package = os.path.join(folder, "__init__.py"), True
-            self._folders[fullname] = folder
-        elif not os.path.lexists(file):
-            return None
+        file, locations = self._files.get(fullname, folder + ".py"), None
+        if fullname not in self._files:
+            if os.path.isfile(os.path.join(folder, "__init__.py")):
+                file, locations = os.path.join(folder, "__init__.py"), []
+                self._folders[fullname] = folder
+            elif not os.path.lexists(file):
+                return self._folder_spec(fullname, folder) if os.path.isdir(folder) else None
         return importlib.util.spec_from_file_location(
-            fullname,
-            file,
-            loader=_Source(self._root, file),
-            submodule_search_locations=[folder] if is_package else None,
+            fullname, file, loader=_Source(self._root, file), submodule_search_locations=locations
         )
+
+    def _folder_spec(self, fullname: str, folder: str) -> importlib.machinery.ModuleSpec:
+        """A package without code. Its path is empty, so that no other finder looks into the folder."""
+        self._folders[fullname] = folder
+        spec = importlib.machinery.ModuleSpec(fullname, None, is_package=True)
+        spec.submodule_search_locations = []
+        return spec
 
     def neighbour(self, path: str, name: str) -> bool:
         """Whether a module of that name lies beside a file: for the hint that `from . import name` finds it."""
@@ -150,13 +154,16 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
         raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} can't be read: {error.strerror}") from None
     finally:
         os.close(at)
-    with os.fdopen(fd, "rb") as file:
+    try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} is not a regular file")
         if status.st_size > _LIMIT:
             raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} is larger than {_LIMIT} bytes")
-        return file.read(_LIMIT + 1)
+        with os.fdopen(fd, "rb", closefd=False) as file:
+            return file.read(_LIMIT)
+    finally:
+        os.close(fd)
 
 
 def _nearest(root: str, real: str) -> str:

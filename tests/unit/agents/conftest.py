@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipe_runner.masking import NoMasking, SecretMasker
-from pipe_runner.ports import Agent, Attempt, Context, Masker, Outcome
+from pipe_runner.ports import Agent, Attempt, Context, Emit, Masker, Outcome
 from pipe_runner.testing import FakeClock
 from pipe_runner.types import EventKind
 
@@ -34,10 +34,10 @@ class Bench:
         values: dict[str, Any] = {"node": "n", "number": 1, "env": {}, "idempotency_key": "key-1", **fields}
         return Attempt(run="r1", agent=agent, options=options, root=self.root, **values)
 
-    def context(self) -> Context:
+    def context(self, emit: Emit | None = None) -> Context:
         launcher: Any = None
         return Context(
-            emit=lambda kind, data: self.events.append((kind, data)),
+            emit=emit or (lambda kind, data: self.events.append((kind, data))),
             launcher=launcher,
             clock=FakeClock(),
             masker=self.masker,
