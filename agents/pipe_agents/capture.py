@@ -8,7 +8,7 @@ import contextvars
 import io
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from pipe_runner.types import EventKind
@@ -131,30 +131,37 @@ class _Stream:
 
 
 class Routes:
-    """Stands in for sys.stdout and sys.stderr while any attempt runs Python code; restores them after."""
+    """Stands in for sys.stdout and sys.stderr while any attempt runs Python code; gives them back after."""
 
     def __init__(self) -> None:
         self._users = 0
+        self._lock = threading.Lock()
+        self._owners: set[int] = set()
         self._stdout: _Routed | None = None
         self._stderr: _Routed | None = None
 
     def enter(self) -> None:
-        self._users += 1
-        if self._users == 1:
-            errors = sys.stderr
-            self._stderr = _Routed("stderr", errors, errors)
-            self._stdout = _Routed("stdout", sys.stdout, errors)
-            sys.stdout, sys.stderr = self._stdout, self._stderr
+        with self._lock:
+            self._users += 1
+            self._owners.add(threading.get_ident())
+            if self._users > 1:
+                return
+            out, err = self._stdout, self._stderr
+            if out is None or err is None or out.original is not sys.stdout or err.original is not sys.stderr:
+                err = self._stderr = _Routed("stderr", sys.stderr, sys.stderr, self._owners)
+                out = self._stdout = _Routed("stdout", sys.stdout, sys.stderr, self._owners)
+            sys.stdout, sys.stderr = out, err
 
     def leave(self) -> None:
         """Undo one `enter`; whoever replaced the streams in between keeps them."""
-        self._users -= 1
-        if self._users == 0 and self._stdout is not None and self._stderr is not None:
+        with self._lock:
+            self._users -= 1
+            if self._users > 0 or self._stdout is None or self._stderr is None:
+                return
             if sys.stdout is self._stdout:
                 sys.stdout = self._stdout.original
             if sys.stderr is self._stderr:
                 sys.stderr = self._stderr.original
-            self._stdout = self._stderr = None
 
 
 class _Routed(io.TextIOBase):
@@ -167,11 +174,11 @@ class _Routed(io.TextIOBase):
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, name: str, original: TextIO, strays: TextIO) -> None:
+    def __init__(self, name: str, original: TextIO, strays: TextIO, owners: Container[int]) -> None:
         self.name = name
         self.original = original
         self._strays = strays
-        self._owner = threading.get_ident()
+        self._owners = owners
 
     def write(self, text: str) -> int:
         capture = CURRENT.get()
@@ -211,7 +218,7 @@ class _Routed(io.TextIOBase):
         return getattr(self.original, name)
 
     def _outside(self) -> TextIO:
-        return self.original if threading.get_ident() == self._owner else self._strays
+        return self.original if threading.get_ident() in self._owners else self._strays
 
 
 class _Bytes(io.RawIOBase):
@@ -227,3 +234,7 @@ class _Bytes(io.RawIOBase):
         raw = bytes(data)
         self._text.write(raw.decode("utf-8", "replace"))
         return len(raw)
+
+
+ROUTES: Final = Routes()
+"""One for the process, as the standard streams are."""

@@ -7,7 +7,7 @@ from functools import partial
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_agents.capture import CURRENT, Capture, Routes
+from pipe_agents.capture import CURRENT, ROUTES, Capture
 from pipe_agents.threads import Call, Threads
 from pipe_agents.values import copied, output_of
 from pipe_runner.errors import NodeFault
@@ -37,7 +37,6 @@ class PythonAgent:
         """Calls that went on although their attempt was over, by run and node."""
         self._functions: Functions | None = None
         self._threads = Threads("pipe-python")
-        self._routes = Routes()
 
     def describe(self) -> AgentDescription:
         return AgentDescription(
@@ -64,7 +63,7 @@ class PythonAgent:
         if self._left:
             await self._wait_for_earlier(attempt)
         capture = Capture(context.emit, context.masker)
-        self._routes.enter()
+        ROUTES.enter()
         token = CURRENT.set(capture)
         try:
             result = await self._call(attempt)
@@ -79,7 +78,7 @@ class PythonAgent:
         finally:
             CURRENT.reset(token)
             capture.close()
-            self._routes.leave()
+            ROUTES.leave()
         output = output_of(result, attempt.output_limit)
         return Outcome(NodeStatus.SUCCEEDED, output if output is None else context.masker.mask_json(output))
 
@@ -155,8 +154,8 @@ class PythonAgent:
 
     def _hold_routes(self, call: Call) -> None:
         """Keep what a thread prints away from the runner's stdout until it has ended."""
-        self._routes.enter()
-        call.at_end(self._routes.leave)
+        ROUTES.enter()
+        call.at_end(ROUTES.leave)
 
 
 def _is_ours(error: BaseException) -> bool:

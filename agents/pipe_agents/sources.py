@@ -75,7 +75,8 @@ class Sources(importlib.abc.MetaPathFinder):
         if parent is None:
             return None
         folder = os.path.join(parent, name)
-        file, locations = self._files.get(fullname, folder + ".py"), None
+        file = self._files.get(fullname, folder + ".py")
+        locations: list[str] | None = None
         if fullname not in self._files:
             if os.path.isfile(os.path.join(folder, "__init__.py")):
                 file, locations = os.path.join(folder, "__init__.py"), []
