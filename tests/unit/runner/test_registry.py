@@ -1,0 +1,191 @@
+"""The registry finds agents by name, loads each when it is used, and explains what can't be."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_runner.errors import PipeError
+from pipe_runner.registry import BrokenPlugin, Clash, Origin, Registry, UnknownPlugin
+from pipe_runner.testing import FakeAgent
+
+GROUP = "pipe_runner.agents"
+AGENT = """
+class Greeter:
+    name = "greeter"
+    version = "1"
+    made = 0
+
+    def __init__(self):
+        type(self).made += 1
+
+    def describe(self):
+        from pipe_runner.ports import AgentDescription
+        return AgentDescription("greets", capabilities=("greet",))
+
+    def options_model(self): ...
+    def output_schema(self, options): return {}
+    async def perform(self, attempt, context): ...
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Puts a distribution with entry points on the path: `install("dist", module, text, name="module:attribute")`."""
+    before = set(sys.modules)
+
+    def put(distribution: str, module: str, text: str, /, **points: str) -> None:
+        site = tmp_path / distribution
+        info = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+        lines = [f"{name} = {target}" for name, target in points.items()]
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n" + "\n".join(lines) + "\n")
+        (site / f"{module}.py").write_text(text)
+        monkeypatch.syspath_prepend(str(site))
+
+    yield put
+    for name in set(sys.modules) - before:
+        if name.startswith("plug"):
+            del sys.modules[name]
+
+
+def test_our_agents_are_found_and_loaded() -> None:
+    registry = Registry.installed()
+    assert {"python", "http", "shell"} <= set(registry.names())
+    assert registry.get("python").name == "python"
+    assert registry.get("python") is registry.get("python")
+    assert registry.target("http") == "pipe_agents.http:HttpAgent"
+    origin = registry.origin("http")
+    assert origin is not None
+    assert origin.distribution == "pipe-runner"
+    assert "python" in registry
+    assert "pythn" not in registry
+
+
+def test_other_peoples_agents_are_found_by_entry_point(install: Install) -> None:
+    install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
+    registry = Registry.installed()
+    assert "plug_a" not in sys.modules
+    assert registry.origin("greeter") == Origin("dist-a", "1.2")
+    assert str(registry.origin("greeter")) == "dist-a 1.2"
+    agent: Any = registry.get("greeter")
+    assert (agent.name, type(agent).made) == ("greeter", 1)
+    assert registry.get("greeter") is agent
+    assert registry.by_capability("greet") == ("greeter",)
+    assert registry.by_capability("dance") == ()
+
+
+def test_a_fresh_registry_makes_agents_of_its_own(install: Install) -> None:
+    install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
+    registry = Registry.installed()
+    assert registry.fresh().get("greeter") is not registry.get("greeter")
+
+
+def test_names_are_known_without_loading_anything(install: Install) -> None:
+    install("dist-a", "plug_bomb", "raise SystemExit('loaded')", bomb="plug_bomb:x")
+    assert "bomb" in Registry.installed().names()
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "says"),
+    [
+        ("import surely_missing_xyz", "plug_x:A", "No module named 'surely_missing_xyz'"),
+        ("raise ValueError('at import')", "plug_x:A", "ValueError: at import"),
+        ("raise SystemExit(3)", "plug_x:A", "SystemExit: 3"),
+        ("def broken(:", "plug_x:A", "SyntaxError"),
+        ("", "plug_x:A", "has no attribute 'A'"),
+        ("", "plug_x", "is not `module:attribute`"),
+        ("A = 3", "plug_x:A", "is not a class or a function"),
+        ("class A:\n  def __init__(self): raise KeyError('k')", "plug_x:A", "can't be made: KeyError: 'k'"),
+        ("class A:\n  def __init__(self, x): pass", "plug_x:A", "can't be made: TypeError"),
+        ("class A:\n  name = 'a'", "plug_x:A", "has no describe, options_model, output_schema, perform, version"),
+        ("raise type('E', (Exception,), {'__str__': lambda s: 1/0})", "plug_x:A", "can't be loaded"),
+    ],
+)
+def test_s11_a_plugin_that_cannot_be_used_is_named_with_the_reason(
+    install: Install, text: str, target: str, says: str
+) -> None:
+    install("dist-x", "plug_x", text, broken=target)
+    registry = Registry.installed()
+    with pytest.raises(BrokenPlugin) as caught:
+        registry.get("broken")
+    assert "dist-x" in caught.value.message
+    assert says in caught.value.message
+    assert "\n" not in caught.value.message
+    assert caught.value.exit_code == 2
+    assert "broken" not in registry.get_all()
+    assert set(registry.faults()) >= {"broken"}
+
+
+def test_an_unknown_name_gets_the_nearest_one() -> None:
+    with pytest.raises(UnknownPlugin) as caught:
+        Registry.installed().get("pyhton")
+    assert isinstance(caught.value, PipeError)
+    assert caught.value.suggestion == "python"
+    assert caught.value.hint == "did you mean 'python'?"
+    with pytest.raises(UnknownPlugin) as caught:
+        Registry.from_targets({"a": "x:y"}).target("zzz")
+    assert caught.value.hint == "there are: a"
+
+
+def test_ours_is_never_replaced_and_the_clash_is_reported(install: Install) -> None:
+    install("aaa-impostor", "plug_a", AGENT, python="plug_a:Greeter")
+    registry = Registry.installed()
+    assert registry.get("python").name == "python"
+    assert registry.clashes() == (Clash("python", ("aaa-impostor", "pipe-runner"), "pipe-runner"),)
+
+
+def test_between_others_nobody_decides(install: Install) -> None:
+    install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
+    install("dist-b", "plug_b", AGENT, greeter="plug_b:Greeter")
+    registry = Registry.installed()
+    assert registry.clashes() == (Clash("greeter", ("dist-a", "dist-b"), None),)
+    with pytest.raises(BrokenPlugin, match="dist-a, dist-b") as caught:
+        registry.get("greeter")
+    assert caught.value.hint == "uninstall all but one of them"
+
+
+def test_registered_agents_come_first() -> None:
+    registry = Registry.installed()
+    registry.register("python", lambda: FakeAgent("mine", lambda options: None))
+    assert registry.get("python").name == "mine"
+    assert registry.target("python") is None
+    assert registry.origin("python") is None
+    with pytest.raises(ValueError, match="in use"):
+        registry.register("python", lambda: FakeAgent("late", lambda options: None))
+
+
+def test_targets_of_a_plan_are_loaded_without_reading_metadata() -> None:
+    script = (
+        "import sys\n"
+        "from pipe_runner.registry import Registry\n"
+        "agent = Registry.from_targets({'python': 'pipe_agents.python:PythonAgent'}).get('python')\n"
+        "heavy = {'importlib.metadata', 'pydantic', 'httpx2', 'httpcore2', 'ctypes', 'email'}\n"
+        "print(agent.name, sorted(heavy & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-S", "-c", _PATHS + script], capture_output=True, text=True, timeout=30)
+    assert (ended.stdout, ended.stderr) == ("python []\n", "")
+
+
+_PATHS = (
+    "import sys\nsys.path[:0] = "
+    + repr([str(Path(__file__).resolve().parents[3] / name) for name in ("schemas", "runner", "agents", "providers")])
+    + "\n"
+)
+
+
+def test_a_plan_keeps_what_the_registry_says() -> None:
+    registry = Registry.installed()
+    targets = {name: target for name in ("python", "http") if (target := registry.target(name)) is not None}
+    again = Registry.from_targets(targets)
+    assert again.names() == ("http", "python")
+    assert again.origin("http") is None
+    assert again.get("http").version == registry.get("http").version
