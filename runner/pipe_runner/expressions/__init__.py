@@ -14,6 +14,7 @@ from pipe_runner.expressions.compiled import Compiled, Fault, Reference, ShellTe
 if TYPE_CHECKING:
     from pipe_runner.expressions.compile import compile_condition, compile_value
     from pipe_runner.expressions.evaluate import evaluate, evaluate_condition
+    from pipe_runner.expressions.shelltext import compile_argv, compile_python_text, compile_shell
     from pipe_runner.expressions.values import value_to_integer, value_to_text
 
 __all__ = [
@@ -22,7 +23,10 @@ __all__ = [
     "Fault",
     "Reference",
     "ShellText",
+    "compile_argv",
     "compile_condition",
+    "compile_python_text",
+    "compile_shell",
     "compile_value",
     "evaluate",
     "evaluate_condition",
@@ -33,6 +37,9 @@ __all__ = [
 _WHERE: Final = {
     "compile_value": "compile",
     "compile_condition": "compile",
+    "compile_shell": "shelltext",
+    "compile_argv": "shelltext",
+    "compile_python_text": "shelltext",
     "evaluate": "evaluate",
     "evaluate_condition": "evaluate",
     "value_to_text": "values",

@@ -53,6 +53,16 @@ class Compiled:
     def static(self) -> bool:
         return self.kind == "literal"
 
+    @property
+    def tree(self) -> list[Any]:
+        """The tree of an expression of whatever kind; not for texts."""
+        if self.kind == "reference":
+            return ["ref", list(self.body)]
+        if self.kind == "literal":
+            return ["const", self.body]
+        tree: list[Any] = self.body
+        return tree
+
     def to_json(self) -> Json:
         """Plain data, as compact as plans of 10,000 nodes want it; `from_json` gives an equal value back."""
         body: Any = self.body
@@ -88,7 +98,8 @@ class ShellText:
     """A `run:` text in which every value has become a variable of the environment.
 
     `variables` are `(name, expression, mode)`: `text` values arrive as they are, `integer` ones must look like an
-    integer, `raw` ones (`| unsafe_raw`) are pasted into the program where `raw_mark(name)` stands.
+    integer (their expression gives its digits), `raw` ones (`| unsafe_raw`) are pasted into the program where
+    `raw_mark(name)` stands. `script` and `environment` are the two as templates, ready to evaluate.
     """
 
     program: str
@@ -98,6 +109,23 @@ class ShellText:
     def references(self) -> tuple[Reference, ...]:
         """All references, with offsets in the `run:` text."""
         return tuple(r for _, compiled, _ in self.variables for r in compiled.references)
+
+    @property
+    def script(self) -> Compiled:
+        """The program as a template that renders to text: a literal, but for values that are pasted."""
+        raw = {name: compiled for name, compiled, mode in self.variables if mode == "raw"}
+        if not raw:
+            return Compiled("literal", self.program, self.program)
+        statements: list[Any] = []
+        for index, piece in enumerate(self.program.split("\x00")):
+            statements.append(["print", raw[piece].tree] if index % 2 else ["data", piece])
+        references = tuple(r for compiled in raw.values() for r in compiled.references)
+        return Compiled("jinja", self.program, statements, references, whole=False)
+
+    @property
+    def environment(self) -> tuple[tuple[str, Compiled], ...]:
+        """The variables that the program reads: name, and a template whose text is the value."""
+        return tuple((name, compiled) for name, compiled, mode in self.variables if mode != "raw")
 
     def to_json(self) -> Json:
         return {"p": self.program, "v": [[name, c.to_json(), mode] for name, c, mode in self.variables]}

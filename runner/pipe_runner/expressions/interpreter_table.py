@@ -1,0 +1,300 @@
+"""The closed list of programs whose arguments, or whose standard input, are programs themselves.
+
+`docs/shell-text.md` shows this list; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+BY_ARGUMENT: Final = "give the value as an argument: "
+NO_WAY: Final = "; or accept the place with `| trust` if the value can't hold anything that means something there"
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A program, the options whose value is code, and what its operands are."""
+
+    what: str
+    """What it reads, for messages: shell, Python, SQL."""
+    hint: str
+    code: frozenset[str] = frozenset()
+    """Options whose value is code."""
+    short: str = ""
+    """Letters of options that take a value."""
+    long: frozenset[str] = frozenset()
+    """Long options that take a value."""
+    first: str = "script"
+    """What the first operand is where no option gave code: `script`, `code` or `data`."""
+    rest: str = "data"
+    """What the other operands are: `code` or `data`."""
+    stdin: bool = True
+    """Reads its program from standard input where neither code nor a script is given."""
+    permute: bool = False
+    """Options may stand behind operands."""
+    single_dash: bool = False
+    """`-name` is one option, not several letters."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_SQL = "write the text to a file with a placeholder of the client, or read it in Python with parameters"
+
+SHELLS: Final = _set("sh bash dash ash ksh ksh93 mksh pdksh zsh yash rbash posh fish csh tcsh")
+
+_PYTHON = Interpreter(
+    "Python",
+    BY_ARGUMENT + "python3 -c 'import sys; … sys.argv[1] …' {{ x }}",
+    code=_set("-c"),
+    short="cmWXQ",
+    first="script",
+)
+_PERL = Interpreter(
+    "Perl",
+    BY_ARGUMENT + "perl -e '… $ARGV[0] …' {{ x }}",
+    code=_set("-e -E -M -m"),
+    short="eEMmIxiFC0lDV",
+)
+_NODE = Interpreter(
+    "JavaScript",
+    BY_ARGUMENT + "node -e '… process.argv[1] …' {{ x }}",
+    code=_set("-e --eval -p --print -pe -r --require --import"),
+    short="epr",
+    long=_set("--eval --print --require --import"),
+)
+_AWK = Interpreter(
+    "awk",
+    "give the value by the environment: X={{ x }} awk '… ENVIRON[\"X\"] …'",
+    code=_set("-e --source"),
+    short="FvfeilEoDj",
+    long=_set("--field-separator --assign --file --source --include --load --exec"),
+    first="code",
+    stdin=False,
+)
+_SED = Interpreter(
+    "sed",
+    "sed takes no values: use awk with ENVIRON, or Python" + NO_WAY,
+    code=_set("-e --expression"),
+    short="efl",
+    long=_set("--expression --file --line-length"),
+    first="code",
+    stdin=False,
+    permute=True,
+)
+_JQ = Interpreter(
+    "jq",
+    "give the value as an argument: jq --arg x {{ x }} '… $x …'",
+    short="LfC",
+    long=_set("--indent --from-file"),
+    first="code",
+    stdin=False,
+    permute=True,
+)
+_YQ = Interpreter(
+    "yq",
+    "give the value by the environment: X={{ x }} yq '… strenv(X) …'",
+    code=_set("--expression"),
+    short="IopLs",
+    long=_set("--indent --output-format --input-format --expression --from-file"),
+    first="code",
+    rest="data",
+    stdin=False,
+    permute=True,
+)
+_PSQL = Interpreter(
+    "SQL",
+    "give the value as a variable: psql -v x={{ x }} <<'SQL' … :'x' … SQL",
+    code=_set("-c --command"),
+    short="cdfvoLhpUFPRTVn",
+    long=_set(
+        "--command --dbname --file --set --variable --output --log-file --host --port --username --pset "
+        "--field-separator --record-separator --table-attr"
+    ),
+    first="data",
+    permute=True,
+)
+_MYSQL = Interpreter(
+    "SQL",
+    _SQL,
+    code=_set("-e --execute --init-command"),
+    short="ehuPDS",
+    long=_set("--execute --host --user --port --database --socket --init-command --password"),
+    first="data",
+    permute=True,
+)
+_SQLITE = Interpreter(
+    "SQL",
+    "read it in Python, with parameters: sqlite3.connect(…).execute('… ?', [value])",
+    code=_set("-cmd"),
+    long=_set("-cmd -init -separator -newline -nullvalue -mmap -maxsize -heap -vfs -lookaside -pagecache"),
+    first="data",
+    rest="code",
+    single_dash=True,
+    permute=True,
+)
+_DUCKDB = Interpreter(
+    "SQL",
+    _SQL,
+    code=_set("-c -s -cmd"),
+    long=_set("-c -s -cmd -init -separator -newline -nullvalue"),
+    first="data",
+    rest="code",
+    single_dash=True,
+    permute=True,
+)
+
+
+def _simple(what: str, argument: str, code: str, short: str = "", long: str = "") -> Interpreter:
+    return Interpreter(what, BY_ARGUMENT + argument, _set(code), short, _set(long))
+
+
+PROGRAMS: Final[dict[str, Interpreter]] = {
+    **dict.fromkeys(("python", "python2", "python3", "pypy", "pypy3", "ipython", "ipython3"), _PYTHON),
+    "perl": _PERL,
+    "perl5": _PERL,
+    "raku": _PERL,
+    **dict.fromkeys(("node", "nodejs"), _NODE),
+    "bun": _NODE,
+    "tsx": _NODE,
+    "ts-node": _NODE,
+    "ruby": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "erICEFKTW0"),
+    "irb": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "er"),
+    "php": _simple("PHP", "php -r '… $argv[1] …' -- {{ x }}", "-r -B -R -E -d", "rBREdfFcSt"),
+    "lua": _simple("Lua", "lua script.lua {{ x }}", "-e -l", "el"),
+    "luajit": _simple("Lua", "luajit script.lua {{ x }}", "-e -l -j", "elj"),
+    "Rscript": _simple("R", "Rscript -e '… commandArgs(TRUE)[1] …' {{ x }}", "-e", "e"),
+    "osascript": _simple("AppleScript", "osascript script.scpt {{ x }}", "-e", "els"),
+    "tclsh": _simple("Tcl", "tclsh script.tcl {{ x }}", ""),
+    "expect": _simple("Tcl", "expect script.exp {{ x }}", "-c", "cf"),
+    "groovy": _simple("Groovy", "groovy -e '… args[0] …' {{ x }}", "-e", "ec"),
+    "scala": _simple("Scala", "scala script.scala {{ x }}", "-e", "e"),
+    "julia": _simple("Julia", "julia -e '… ARGS[1] …' {{ x }}", "-e --eval -E --print", "eEL", "--eval --print --load"),
+    "elixir": _simple("Elixir", "elixir script.exs {{ x }}", "-e --eval", "er", "--eval"),
+    "octave": _simple("Octave", "octave script.m {{ x }}", "--eval", "", "--eval"),
+    "guile": _simple("Scheme", "guile script.scm {{ x }}", "-c", "cels"),
+    "pwsh": _simple("PowerShell", "pwsh -File script.ps1 {{ x }}", "-c -Command -command", "c"),
+    "powershell": _simple("PowerShell", "pwsh -File script.ps1 {{ x }}", "-c -Command -command", "c"),
+    "gdb": _simple("gdb", "gdb --args program {{ x }}", "-ex -iex --eval-command", "", "-ex -iex --eval-command"),
+    **dict.fromkeys(("awk", "gawk", "mawk", "nawk", "original-awk"), _AWK),
+    **dict.fromkeys(("sed", "gsed", "ssed"), _SED),
+    **dict.fromkeys(("jq", "jaq", "gojq"), _JQ),
+    "yq": _YQ,
+    "psql": _PSQL,
+    "pgcli": _PSQL,
+    **dict.fromkeys(("mysql", "mariadb", "mycli"), _MYSQL),
+    **dict.fromkeys(("sqlite3", "sqlite"), _SQLITE),
+    "duckdb": _DUCKDB,
+    "clickhouse-client": Interpreter(
+        "SQL",
+        "give the value as a parameter: clickhouse-client --param_x={{ x }} -q '… {x:String} …'",
+        code=_set("-q --query"),
+        short="qhudf",
+        long=_set("--query --host --user --database --port --password --format"),
+        first="data",
+    ),
+    "mongosh": Interpreter(
+        "JavaScript", "read it in a script that takes process.env", code=_set("--eval"), long=_set("--eval --file")
+    ),
+    "mongo": Interpreter("JavaScript", "read it in a script", code=_set("--eval"), long=_set("--eval")),
+    "sqlcmd": Interpreter(
+        "SQL", "give the value as a variable: sqlcmd -v x={{ x }}", code=_set("-Q -q"), short="QqSUPdiov"
+    ),
+    "redis-cli": Interpreter("Lua", "give values as arguments behind the number of keys", first="data", stdin=False),
+    "dc": Interpreter("dc", "give numbers on standard input", code=_set("-e --expression"), short="ef", first="script"),
+    "ed": Interpreter("ed", "use awk with ENVIRON, or Python", first="data"),
+    "ex": Interpreter("ex", "use awk with ENVIRON, or Python", code=_set("-c"), short="cSut", first="data"),
+    "vim": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
+    "vi": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
+    "nvim": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
+    "emacs": Interpreter(
+        "Lisp", "read it in a script", code=_set("--eval -eval"), long=_set("--eval -eval"), first="data", stdin=False
+    ),
+    "gnuplot": Interpreter("gnuplot", "gnuplot -c script.gp {{ x }}, with ARG1 in it", code=_set("-e"), short="ec"),
+    "at": Interpreter("shell", "write a script that reads a file", first="data", short="qfmt"),
+    "batch": Interpreter("shell", "write a script that reads a file", first="data"),
+    "crontab": Interpreter("cron", "write the table to a file that you check", first="data", short="u"),
+}
+
+WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
+    # name: letters of options with a value, long options with a value, operands before the command
+    "sudo": (
+        "ugpCDhrtTUR",
+        "--user --group --prompt --close-from --chdir --host --role --type --other-user --chroot",
+        0,
+    ),
+    "doas": ("uCa", "", 0),
+    "nohup": ("", "", 0),
+    "nice": ("n", "--adjustment", 0),
+    "ionice": ("cnpPu", "--class --classdata", 0),
+    "chrt": ("pTPD", "--pid", 1),
+    "taskset": ("", "", 1),
+    "timeout": ("ks", "--kill-after --signal", 1),
+    "gtimeout": ("ks", "--kill-after --signal", 1),
+    "stdbuf": ("ioe", "--input --output --error", 0),
+    "setsid": ("", "", 0),
+    "exec": ("a", "", 0),
+    "builtin": ("", "", 0),
+    "command": ("", "", 0),
+    "busybox": ("", "", 0),
+    "toybox": ("", "", 0),
+    "chroot": ("", "--userspec --groups", 1),
+    "strace": ("eopsEuPaIOSXb", "", 0),
+    "ltrace": ("eopsuaAnlxF", "", 0),
+    "gosu": ("", "", 1),
+    "su-exec": ("", "", 1),
+    "setpriv": ("", "--reuid --regid --groups --securebits --pdeathsig --bounding-set --inh-caps", 0),
+    "unshare": ("SGR", "--root --wd --setuid --setgid", 0),
+    "nsenter": ("tSGrw", "--target --setuid --setgid", 0),
+    "prlimit": ("", "", 0),
+    "systemd-run": ("pHMuEt", "--property --unit --slice --setenv --description --host --machine --uid --gid", 0),
+    "caffeinate": ("tw", "", 0),
+    "tini": ("eps", "", 0),
+    "dumb-init": ("r", "--rewrite", 0),
+    "unbuffer": ("", "", 0),
+    "xvfb-run": ("efnpsw", "--server-args --error-file --server-num", 0),
+    "faketime": ("f", "", 1),
+    "firejail": ("", "", 0),
+    "torsocks": ("", "", 0),
+    "proxychains": ("f", "", 0),
+    "chpst": ("uUbmdoptcrefn0l/", "", 0),
+    "softlimit": ("admoprtcfslu", "", 0),
+    "setuidgid": ("", "", 1),
+    "catchsegv": ("", "", 0),
+    "pipenv": ("", "", 1),
+    "poetry": ("", "", 1),
+    "uv": ("", "--with --python --project --directory", 1),
+    "uvx": ("", "--from --with --python", 0),
+    "npx": ("pc", "--package", 0),
+    "pdm": ("", "", 1),
+    "hatch": ("", "", 1),
+    "rye": ("", "", 1),
+    "bundle": ("", "", 1),
+    "conda": ("np", "--name --prefix", 1),
+    "micromamba": ("np", "--name --prefix", 1),
+    "direnv": ("", "", 2),
+    "mise": ("", "", 1),
+    "asdf": ("", "", 1),
+    "aws-vault": ("", "", 2),
+    "op": ("", "--env-file", 1),
+    "doppler": ("pc", "--project --config", 1),
+    "dotenv": ("fe", "--file", 1),
+    "chronic": ("", "", 0),
+    "ts": ("", "", 0),
+    "time": ("fo", "--format --output", 0),
+}
+
+CONTAINERS: Final = _set(
+    "docker podman nerdctl crictl kubectl oc microk8s k3s lxc incus docker-compose podman-compose vagrant multipass "
+    "gcloud heroku fly flyctl az machinectl distrobox toolbox singularity apptainer limactl colima minikube"
+)
+"""Programs that run a command elsewhere, with options too many to list: every word may begin a command."""
+
+CODE_VARIABLES: Final = _set(
+    "PS0 PS1 PS2 PS4 PROMPT_COMMAND BASH_ENV ENV GIT_SSH_COMMAND GIT_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF GIT_ASKPASS "
+    "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE PERL5OPT PERL5DB PYTHONSTARTUP RUBYOPT LD_PRELOAD LD_AUDIT "
+    "DYLD_INSERT_LIBRARIES"
+)
+"""Variables whose text a program runs, or which change what text means."""

@@ -1,0 +1,453 @@
+"""Reads shell commands as far as values need it: which word is a program, which command prints into which."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipe_runner.expressions.compiled import Fault
+from pipe_runner.expressions.interpreters import inspect_assignment, inspect_command
+from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME, ShellLexer
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
+from pipe_runner.expressions.tokens import Refused
+
+_KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
+_FD: Final = re.compile(r"[0-9]+(?=[<>])")
+_REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
+_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
+_UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
+_ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
+_ENDS: Final = {
+    "if": "fi",
+    "while": "done",
+    "until": "done",
+    "{": "}",
+}
+_BETWEEN: Final = frozenset({"then", "else", "elif", "do", "!", "time", "coproc"})
+_CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
+_ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+_DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
+_DOCUMENT_HINT: Final = (
+    "take the quotes off the delimiter, or read the value from a variable: X={{ … }} before the command"
+)
+
+
+class ShellGrammar(ShellLexer):
+    """A scan that follows commands, so that it knows the role of every word."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._documents: list[tuple[str, bool, bool, Facts]] = []
+        """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, the command's."""
+        self._feeds: list[tuple[list[Facts], list[Facts], tuple[str, str]]] = []
+        """What reads a program from its input: the commands that print into it, those whose here-documents it reads."""
+
+    def program(self) -> Facts:
+        """Scan the whole text."""
+        facts = Facts()
+        while self.position < self.limit:
+            facts.add(self._list(frozenset(), ""))
+            if self.position < self.limit:
+                self.position += 1  # a closing word or bracket that closes nothing: the shell will say so
+        for printing, documented, (program, hint) in self._feeds:
+            holes = [hole for each in printing for hole in each.printed()]
+            holes += [hole for each in documented for hole in each.documents]
+            for hole in holes:
+                hole.code = hole.code or (f"the value becomes part of what {program} reads as its program", hint)
+        return facts
+
+    def commands_in_brackets(self) -> Facts:
+        outer, self._documents = self._documents, []
+        facts = self._list(frozenset(), ")")
+        self._documents = outer
+        self.position += 1
+        return facts
+
+    # ------------------------------------------------------------ lists and pipelines
+
+    def _list(self, ends: frozenset[str], closing: str) -> Facts:
+        """Commands up to one of the words `ends`, or the character `closing`, which are left standing."""
+        facts = Facts()
+        while True:
+            self._skip(newlines=True, separators=True)
+            if self.position >= self.limit or self.at(")") or self.at(";;") or self.at(";&"):
+                return facts
+            keyword = self._keyword()
+            if keyword in ends or (keyword in _CLOSERS and ends):
+                return facts
+            before = self.position
+            facts.add(self._pipeline())
+            if self.position == before:
+                self.position += 1
+
+    def _pipeline(self) -> Facts:
+        first = self._command()
+        feeding = [first]
+        facts = Facts(parts=feeding, reads=list(first.reads))
+        while True:
+            self._skip()
+            if not self.at("|") or self.at("||"):
+                return facts
+            self.position += 2 if self.at("|&") else 1
+            self._skip(newlines=True)
+            following = self._command()
+            if following.reads:
+                self._feeds.append((list(feeding), [], following.reads[0]))
+            feeding.append(following)
+
+    def _command(self) -> Facts:
+        """One command, simple or compound, with its redirections."""
+        self._depth += 1
+        keyword = self._keyword()
+        while keyword in _BETWEEN:
+            self.position += len(keyword)
+            self._skip(newlines=True)
+            keyword = self._keyword()
+        if self._depth > MAX_NESTING:
+            raise Refused(Fault("E403", "shell text nested too deeply", self.original(self.position)))
+        if self.at("((") and self.closes_twice(self.position + 2):
+            self.position += 2
+            self.arithmetic(Word(self.position), "))")
+            facts = Facts()
+        elif self.at("("):
+            self.position += 1
+            facts = self.commands_in_brackets()
+        elif keyword in _ENDS:
+            self.position += len(keyword)
+            facts = self._list(frozenset({_ENDS[keyword]}), "")
+            self._expect(_ENDS[keyword])
+        elif keyword in ("for", "select"):
+            facts = self._for()
+        elif keyword == "case":
+            facts = self._case()
+        elif keyword == "[[":
+            facts = self._test()
+        elif keyword == "function":
+            self.position += len(keyword)
+            self._skip()
+            self._name_of_function(self.word())
+            facts = self._function_body()
+        else:
+            facts = self._simple()
+            self._depth -= 1
+            return facts
+        self._redirections(facts)
+        self._depth -= 1
+        return facts
+
+    # ------------------------------------------------------------ compound commands
+
+    def _for(self) -> Facts:
+        self.position += len(self._keyword())
+        self._skip()
+        facts = Facts()
+        if self.at("(("):
+            self.position += 2
+            self.arithmetic(Word(self.position), "))")
+        else:
+            name = self.word()
+            for hole in name.holes:
+                hole.refuse("E424", "a value can't be the name of a variable", "write the name: for x in …")
+            self._skip(newlines=True)
+            if self._keyword() == "in":
+                self.position += 2
+                self._words_of_for(name)
+        self._skip(newlines=True, separators=True)
+        if self._keyword() in ("do", "{"):
+            end = "done" if self._keyword() == "do" else "}"
+            self.position += len(self._keyword())
+            facts.add(self._list(frozenset({end}), ""))
+            self._expect(end)
+        return facts
+
+    def _words_of_for(self, name: Word) -> None:
+        while True:
+            self._skip()
+            if self.position >= self.limit or self.peek() in ";\n&|()":
+                return
+            word = self.word()
+            if word.end == word.start:
+                return
+            self._taint(name.text, word.holes)
+            if word.text == HOLE and not word.quoted and word.holes[0].inner[0] >= 0 and not word.holes[0].raw:
+                hole = word.holes[0]
+                self.fault(
+                    "W403",
+                    "the loop runs once, with the whole value: a value is one word",
+                    hole.start,
+                    hole.end - hole.start,
+                    "for the lines of a text: printf '%s\\n' {{ … }} | while IFS= read -r x; do …; done; "
+                    "for the items of a list: {{ … | join('\\n') }}, or for_each on the node",
+                )
+
+    def _case(self) -> Facts:
+        self.position += 4
+        self._skip()
+        self.word()
+        facts = Facts()
+        self._skip(newlines=True)
+        self._expect("in")
+        while True:
+            self._skip(newlines=True, separators=True)
+            if self.position >= self.limit or self._keyword() == "esac":
+                self._expect("esac")
+                return facts
+            if self.at("("):
+                self.position += 1
+            while self.position < self.limit and not self.at(")"):
+                self._skip(newlines=True)
+                before = self.position
+                self.word()
+                self._skip(newlines=True)
+                if self.at("|") or self.position == before:
+                    self.position += not self.at(")")
+            self.position += 1
+            facts.add(self._list(frozenset({"esac"}), ""))
+            while self.peek() in (";", "&") and self.position < self.limit:
+                self.position += 1
+
+    def _test(self) -> Facts:
+        """bash's `[[ … ]]`: `-eq` and its kin calculate, so only integers stand beside them; `-v` takes a name."""
+        self.position += 2
+        words: list[Word] = []
+        while self.position < self.limit:
+            self._skip(newlines=True)
+            if self.at("]]") and self.text[self.position + 2 : self.position + 3] in ("", *META):
+                self.position += 2
+                break
+            if self.peek() in "()<>&|;!" and not self.at("<(") and not self.at(">("):
+                words.append(Word(self.position, self.peek()))
+                self.position += 1
+                continue
+            before = self.position
+            words.append(self._pattern() if words and words[-1].text == "=~" else self.word())
+            self.position += self.position == before
+        for index, word in enumerate(words):
+            if word.text in _ARITHMETIC_TESTS and not word.quoted:
+                for neighbour in words[max(0, index - 1) : index + 2]:
+                    self._calculate(neighbour)
+            elif word.text in ("-v", "-R") and not word.quoted and index + 1 < len(words):
+                for hole in words[index + 1].holes:
+                    hole.refuse("E424", f"`{word.text}` takes the name of a variable, which a value can't be", None)
+        return Facts()
+
+    def _pattern(self) -> Word:
+        """The regular expression behind `=~`, in which brackets and bars stand bare."""
+        whole = Word(self.position)
+        while self.position < self.limit and self.peek() not in " \t\n":
+            before = self.position
+            part = self.word()
+            whole.holes += part.holes
+            whole.nested += part.nested
+            self.position += self.position == before
+        return whole
+
+    def _calculate(self, word: Word) -> None:
+        for hole in word.holes:
+            hole.integer = True
+        self.calculated.update(word.variables)
+        if word.static and NAME.fullmatch(word.text):
+            self.calculated.add(word.text)
+
+    def _function_body(self) -> Facts:
+        self._skip()
+        if self.at("("):
+            self.position += 1
+            self._skip()
+            self.position += self.at(")")
+        self._skip(newlines=True)
+        return self._command()
+
+    def _name_of_function(self, word: Word) -> None:
+        for hole in word.holes:
+            hole.refuse("E424", "a value can't be the name of a function", None)
+
+    # ------------------------------------------------------------ simple commands
+
+    def _simple(self) -> Facts:
+        facts = Facts()
+        words: list[Word] = []
+        assignments: list[Word] = []
+        redirected: list[str] = []
+        while True:
+            self._skip()
+            if self.position >= self.limit or self.peek() in "\n;|)":
+                break
+            if self.at("&") and not self.at("&>"):
+                break
+            operator = self._redirection(facts)
+            if operator is not None:
+                redirected.append(operator)
+                continue
+            if self.at("("):
+                if len(words) == 1 and not assignments:
+                    self._name_of_function(words[0])
+                    facts.add(self._function_body())
+                    self._redirections(facts)
+                    return facts
+                break
+            declaring = bool(words) and words[0].text in _DECLARING
+            if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
+                word = self._array()
+            else:
+                word = self.word(assignable=not words or declaring)
+            if word.end == word.start:
+                break
+            if not words and _ASSIGNMENT.match(word.text) and self._plain_start(word):
+                assignments.append(word)
+            else:
+                words.append(word)
+        for word in assignments:
+            self._assign(word, bool(words))
+        if words:
+            found = inspect_command(words, self)
+            facts.emits += found.emits
+            facts.parts += found.parts
+            if not any(operator.startswith("<") for operator in redirected):
+                facts.reads += found.reads
+            elif found.reads:
+                self._fed(facts, found.reads[0])
+        return facts
+
+    def _plain_start(self, word: Word) -> bool:
+        """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
+        return _UNQUOTED.match(self.text, word.start, self.limit) is not None
+
+    def _assign(self, word: Word, for_command: bool) -> None:
+        found = _ASSIGNMENT.match(word.text)
+        assert found is not None
+        inspect_assignment(self, found[1], word)
+        if not for_command:
+            self._taint(found[1], word.holes)
+
+    def _taint(self, name: str, holes: list[Hole]) -> None:
+        if holes:
+            self.tainted.setdefault(name, []).extend(holes)
+
+    def _array(self) -> Word:
+        """`name=( … )`; an element's subscript, `[…]=`, is calculated."""
+        found = _ARRAY.match(self.text, self.position, self.limit)
+        assert found is not None
+        word = Word(self.position, found[0][:-1] + EXPANSION)
+        self.position = found.end()
+        while self.position < self.limit:
+            self._skip(newlines=True)
+            if self.at(")"):
+                break
+            before = self.position
+            if self.at("["):
+                self.position += 1
+                self.arithmetic(word, "]")
+            element = self.word()
+            word.holes += element.holes
+            word.nested += element.nested
+            self.position += self.position == before
+        self.position += 1
+        word.end = self.position
+        return word
+
+    # ------------------------------------------------------------ redirections and here-documents
+
+    def _redirections(self, facts: Facts) -> None:
+        """Those behind a compound command."""
+        while True:
+            self._skip()
+            operator = self._redirection(facts)
+            if operator is None:
+                return
+            if operator.startswith("<") and facts.reads:
+                reads, facts.reads = facts.reads[0], []
+                self._fed(facts, reads)
+
+    def _fed(self, facts: Facts, reads: tuple[str, str]) -> None:
+        """A command that reads its program from a here-document or here-string: what is printed there is code."""
+        self._feeds.append(([], [facts], reads))
+
+    def _redirection(self, facts: Facts) -> str | None:
+        found = _FD.match(self.text, self.position, self.limit)
+        start = found.end() if found else self.position
+        operator = _REDIRECTION.match(self.text, start, self.limit)
+        if operator is None or self.text.startswith(("<(", ">("), start):
+            return None
+        self.position = operator.end()
+        self._skip()
+        begin = self.position
+        word = self.word()
+        if operator[0] in ("<<", "<<-"):
+            for hole in word.holes:
+                hole.refuse("E422", "a value can't be the delimiter of a here-document", None)
+            raw = self.text[begin : word.end]
+            quoted = word.quoted or "\\" in raw
+            self._documents.append((word.text, operator[0] == "<<-", quoted, facts))
+        else:
+            if operator[0] == "<<<":
+                facts.documents += word.all_holes
+        return operator[0]
+
+    def _newline(self) -> None:
+        """A newline: the here-documents that were announced follow."""
+        self.position += 1
+        documents, self._documents = self._documents, []
+        for delimiter, strip, quoted, facts in documents:
+            end, after = self._end_of_document(delimiter, strip, quoted)
+            word = Word(self.position)
+            if quoted:
+                while (opened := self.text.find("{{", self.position, end)) >= 0:
+                    self.position = opened
+                    if not self.at_hole():
+                        self.position += 2
+                        continue
+                    hole = self.hole("double")
+                    hole.refuse(
+                        "E423",
+                        f"the shell expands nothing in a here-document that is quoted (<<'{delimiter}')",
+                        _DOCUMENT_HINT,
+                    )
+                    word.holes.append(hole)
+            else:
+                self.document(word, end)
+            facts.documents += word.all_holes
+            self.position = max(after, self.position)
+
+    def _end_of_document(self, delimiter: str, strip: bool, quoted: bool) -> tuple[int, int]:
+        """Where a here-document's text ends, and where the line behind its delimiter begins."""
+        position = self.position
+        continued = False
+        while position < self.limit:
+            newline = self.text.find("\n", position, self.limit)
+            line_end = self.limit if newline < 0 else newline
+            line = self.text[position:line_end]
+            if not continued and (line.lstrip("\t") if strip else line) == delimiter:
+                return position, min(line_end + 1, self.limit)
+            backslashes = len(line) - len(line.rstrip("\\"))
+            continued = not quoted and backslashes % 2 == 1
+            position = line_end + 1
+        return self.limit, self.limit
+
+    # ------------------------------------------------------------ between words
+
+    def _skip(self, *, newlines: bool = False, separators: bool = False) -> None:
+        """Blanks and comments; also newlines, and `;` `&` `&&` `||`, where they separate commands."""
+        while self.position < self.limit:
+            character = self.text[self.position]
+            if character in " \t\r" or self.at("\\\n"):
+                self.position += 1 if character != "\\" else 2
+            elif character == "#":
+                end = self.text.find("\n", self.position, self.limit)
+                self.position = self.limit if end < 0 else end
+            elif character == "\n" and newlines:
+                self._newline()
+            elif separators and ((character == "&" and not self.at("&>")) or self.at("||")):
+                self.position += 2 if self.at("&&") or self.at("||") else 1
+            elif separators and character == ";" and not self.at(";;") and not self.at(";&"):
+                self.position += 1
+            else:
+                return
+
+    def _keyword(self) -> str:
+        found = _KEYWORD.match(self.text, self.position, self.limit)
+        return found[0] if found else ""
+
+    def _expect(self, keyword: str) -> None:
+        if self._keyword() == keyword:
+            self.position += len(keyword)

@@ -1,0 +1,373 @@
+"""Reads shell text character by character, and knows at every `{{ … }}` how the shell would quote there.
+
+This half knows quotes, expansions and words; shell_grammar.py knows commands. Dash and bash are read alike: what bash
+alone understands is read as bash does, for `/bin/sh` is bash on many systems.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from pipe_runner.expressions.compiled import Fault
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Quote, Word
+from pipe_runner.expressions.shell_source import ShellSource
+from pipe_runner.expressions.tokens import Refused
+
+MAX_NESTING: Final = 60
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ORDINARY: Final = re.compile(r"[^\s'\"\\$`{;&|<>()?*+@!\[]+")
+_IN_DOUBLE: Final = re.compile(r"[^\"\\$`{]+")
+_IN_DOCUMENT: Final = re.compile(r"[^\\$`{]+")
+META: Final = " \t\n;&|<>()"
+_SUBSCRIPT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[")
+_PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[-@*#?$!]")
+_CANT: Final = "assign the value to a variable first (`x={{ … }}`), then use `$x` there"
+
+
+class ShellLexer(ShellSource):
+    """Words and what stands in them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.tainted: dict[str, list[Hole]] = {}
+        """Variables that were given a value, by name."""
+        self.calculated: set[str] = set()
+        """Variables whose text the shell reads as arithmetic."""
+        self._depth = 0
+
+    # ------------------------------------------------------------ words
+
+    def word(self, *, assignable: bool = False) -> Word:
+        """Read one word, which begins here; assignments may have a subscript."""
+        word = Word(self.position)
+        pieces: list[str] = []
+        if assignable:
+            self._subscript(word, pieces)
+        while self.position < self.limit:
+            character = self.text[self.position]
+            if character in META:
+                if character in "<>" and self.at(character + "("):
+                    self._substitution(word, pieces, 2)
+                    continue
+                if character == "(" and pieces and self._extended_pattern(word, pieces):
+                    continue
+                break
+            if character == "{" and self.at_hole():
+                word.holes.append(self.hole("bare"))
+                pieces.append(HOLE)
+            elif character == "\\":
+                self._escaped(pieces)
+            elif character == "'":
+                self._single(word, pieces)
+            elif character == '"':
+                self.position += 1
+                word.quoted = True
+                self._double(word, pieces)
+            elif character in "$`":
+                self.expansion(word, pieces, "bare")
+            else:
+                found = _ORDINARY.match(self.text, self.position, self.limit)
+                piece = found[0] if found else character
+                pieces.append(piece)
+                self.position += len(piece)
+        word.text = "".join(pieces)
+        word.end = self.position
+        return word
+
+    def _escaped(self, pieces: list[str]) -> None:
+        self.position += 1
+        if self.at_hole():
+            hole = self.hole("bare")
+            hole.refuse("E422", "a backslash before a value has no meaning", "remove it; a value needs no quoting")
+            pieces.append(HOLE)
+        elif self.position < self.limit:
+            character = self.text[self.position]
+            pieces.append("" if character == "\n" else character)
+            self.position += 1
+
+    def _single(self, word: Word, pieces: list[str]) -> None:
+        self.position += 1
+        word.quoted = True
+        while self.position < self.limit and not self.at("'"):
+            if self.at_hole():
+                word.holes.append(self.hole("single"))
+                pieces.append(HOLE)
+                continue
+            pieces.append(self.text[self.position])
+            self.position += 1
+        self.position += 1
+
+    def _double(self, word: Word, pieces: list[str], *, document: bool = False) -> None:
+        """The inside of double quotes up to the closing one, or of a here-document up to the limit."""
+        ordinary = _IN_DOCUMENT if document else _IN_DOUBLE
+        while self.position < self.limit:
+            found = ordinary.match(self.text, self.position, self.limit)
+            if found is not None:
+                pieces.append(found[0])
+                self.position = found.end()
+                continue
+            character = self.text[self.position]
+            if character == '"':
+                self.position += 1
+                return
+            if character == "{" and self.at_hole():
+                word.holes.append(self.hole("double"))
+                pieces.append(HOLE)
+            elif character == "\\":
+                self.position += 1
+                if self.at_hole():
+                    hole = self.hole("double")
+                    hole.before = "\\"
+                    word.holes.append(hole)
+                    pieces.append("\\" + HOLE)
+                elif self.position < self.limit:
+                    escaped = self.text[self.position]
+                    kept = escaped if escaped in '$`"\\' else "" if escaped == "\n" else "\\" + escaped
+                    pieces.append(kept)
+                    self.position += 1
+            elif character in "$`":
+                self.expansion(word, pieces, "double")
+            else:
+                pieces.append(character)
+                self.position += 1
+
+    def document(self, word: Word, end: int) -> None:
+        """The text of an unquoted here-document, from here to `end`."""
+        outer, self.limit = self.limit, end
+        pieces: list[str] = []
+        self._double(word, pieces, document=True)
+        word.text = "".join(pieces)
+        self.limit, self.position = outer, end
+
+    def _extended_pattern(self, word: Word, pieces: list[str]) -> bool:
+        """bash's `@(a|b)`: brackets that belong to a word."""
+        if pieces[-1][-1:] not in ("?", "*", "+", "@", "!"):
+            return False
+        self.position += 1
+        pieces.append("(")
+        while self.position < self.limit and not self.at(")"):
+            if self.peek() in "|" + META.replace("(", ""):
+                pieces.append(self.peek())
+                self.position += 1
+                continue
+            before = self.position
+            inner = self.word()
+            _merge(word, pieces, inner)
+            if self.position == before:
+                self.position += 1
+        self.position += 1
+        pieces.append(")")
+        return True
+
+    def _subscript(self, word: Word, pieces: list[str]) -> None:
+        """`name[…]=` at a word's start: the shell calculates what stands in the brackets."""
+        found = _SUBSCRIPT.match(self.text, self.position, self.limit)
+        if found is None:
+            return
+        start, known = self.position, len(self.holes)
+        self.position = found.end()
+        self.arithmetic(word, "]")
+        if not (self.at("=") or self.at("+=")):
+            self.position = start
+            del self.holes[known:]
+            del word.holes[:]
+            return
+        pieces.append(found[0] + EXPANSION + "]")
+
+    # ------------------------------------------------------------ expansions
+
+    def expansion(self, word: Word, pieces: list[str], quote: Quote) -> None:
+        """`$…` or a back-quote, which stands here."""
+        if self.at("`"):
+            self._back_quotes(word)
+        elif self.at("$(("):
+            if self.closes_twice(self.position + 3):
+                self.position += 3
+                self.arithmetic(word, "))")
+            else:
+                self._substitution(word, pieces, 2)
+                return
+        elif self.at("$("):
+            self._substitution(word, pieces, 2)
+            return
+        elif self.at("${") and not self.at("${{"):
+            self.position += 2
+            self._deeper(lambda: self._braces(word, quote))
+        elif self.at("$[") and quote == "bare":
+            self.position += 2
+            self.arithmetic(word, "]")
+        elif quote == "bare" and (self.at("$'") or self.at('$"')):
+            self._dollar_quotes(word)
+        else:
+            self.position += 1
+            found = _PARAMETER.match(self.text, self.position, self.limit)
+            if found is None:
+                pieces.append("$")
+                return
+            self.position = found.end()
+            word.variables.append(found[0])
+        pieces.append(EXPANSION)
+
+    def _deeper(self, read: Callable[[], object]) -> None:
+        self._depth += 1
+        if self._depth > MAX_NESTING:
+            raise Refused(Fault("E403", "shell text nested too deeply", self.original(self.position)))
+        read()
+        self._depth -= 1
+
+    def _substitution(self, word: Word, pieces: list[str], length: int) -> None:
+        self.position += length
+        known = len(self.holes)
+        self._deeper(self.commands_in_brackets)
+        word.nested += self.holes[known:]
+        pieces.append(EXPANSION)
+
+    def commands_in_brackets(self) -> Facts:
+        """Commands up to `)`; shell_grammar.py knows how."""
+        raise NotImplementedError
+
+    def _back_quotes(self, word: Word) -> None:
+        known = len(self.holes)
+        self.position += 1
+        while self.position < self.limit and not self.at("`"):
+            if self.at_hole():
+                self.hole("bare").refuse(
+                    "E422", "a value can't stand in back-quotes, where the shell reads quotes twice", "write $( … )"
+                )
+            else:
+                self.position += 2 if self.at("\\") else 1
+        self.position += 1
+        word.nested += self.holes[known:]
+
+    def _dollar_quotes(self, word: Word) -> None:
+        closing = self.text[self.position + 1]
+        kind = "$" + closing + "…" + closing
+        self.position += 2
+        word.quoted = True
+        while self.position < self.limit and not self.at(closing):
+            if self.at_hole():
+                hole = self.hole("single")
+                word.holes.append(hole)
+                hole.refuse("E422", f"a value can't stand in {kind}, which not every shell reads", "use \"…\" or '…'")
+            else:
+                self.position += 2 if self.at("\\") else 1
+        self.position += 1
+
+    def closes_twice(self, position: int) -> bool:
+        """Whether `((`, which ends before `position`, is closed by `))`: arithmetic, not two subshells."""
+        depth = 0
+        while position < self.limit:
+            character = self.text[position]
+            if character == "(":
+                depth += 1
+            elif character == ")":
+                if depth == 0:
+                    return self.text.startswith("))", position)
+                depth -= 1
+            elif character == "\\":
+                position += 1
+            elif character in "'\"":
+                closing = self.text.find(character, position + 1, self.limit)
+                position = self.limit if closing < 0 else closing
+            elif self.text.startswith("{{", position):
+                closing = self.text.find("}}", position, self.limit)
+                position = position if closing < 0 else closing + 1
+            position += 1
+        return False
+
+    def arithmetic(self, word: Word, closing: str) -> None:
+        """What the shell calculates, up to `closing`: only integers may stand there."""
+        depth = 0
+        scratch: list[str] = []
+        opening = "[" if closing == "]" else "("
+        while self.position < self.limit:
+            character = self.text[self.position]
+            if depth == 0 and self.at(closing):
+                self.position += len(closing)
+                return
+            if character == "{" and self.at_hole():
+                before = self.text[self.position - 1]
+                hole = self.hole("double")
+                hole.integer = True
+                hole.before = " " if before in "+-" else ""
+                word.holes.append(hole)
+            elif character in "$`":
+                known = len(word.holes)
+                self.expansion(word, scratch, "double")
+                if word.variables:
+                    self.calculated.add(word.variables[-1])
+                for hole in word.holes[known:]:
+                    hole.integer = True
+            elif found := NAME.match(self.text, self.position, self.limit):
+                self.calculated.add(found[0])
+                self.position = found.end()
+            else:
+                depth += (character == opening) - (character == closing[0])
+                self.position += 2 if character == "\\" else 1
+
+    def _braces(self, word: Word, quote: Quote) -> None:
+        """`${…}` behind its brace: name, subscript, operator, and what stands behind that."""
+        if self.peek() in "#!" and not self.at("#}"):
+            self.position += 1
+        found = _PARAMETER.match(self.text, self.position, self.limit)
+        if found is not None:
+            self.position = found.end()
+            word.variables.append(found[0])
+        if self.at("["):
+            self.position += 1
+            self.arithmetic(word, "]")
+        known = len(self.holes)
+        if self.at(":") and self.peek(2)[1:] not in ("-", "=", "?", "+"):
+            self.position += 1
+            self.arithmetic(word, "}")
+            return
+        operator = self.peek(2) if self.at(":") else self.peek()
+        tolerated = found is not None and operator in ("-", ":-", "+", ":+", "?", ":?")
+        if operator in ("=", ":=") and quote == "double" and found is not None:
+            tolerated = True
+        self.position += len(operator) if operator[:1] in ("-", "+", "?", "=", ":") else 0
+        self._brace_word(word, quote)
+        for hole in self.holes[known:]:
+            if hole in word.nested:
+                continue
+            if found is None:
+                hole.refuse("E424", "a value can't be the name of a variable", _CANT)
+            elif not tolerated:
+                hole.refuse("E422", f"a value can't stand behind `{operator}` in ${{…}}, which reads patterns", _CANT)
+
+    def _brace_word(self, word: Word, quote: Quote) -> None:
+        scratch: list[str] = []
+        while self.position < self.limit and not self.at("}"):
+            character = self.text[self.position]
+            if character == "{" and self.at_hole():
+                word.holes.append(self.hole(quote))
+            elif character == "\\":
+                self.position += 1
+                if self.at_hole():
+                    self.hole(quote).refuse("E422", "a backslash before a value has no meaning", "remove it")
+                else:
+                    self.position += 1
+            elif character == "'" and quote == "bare":
+                self._single(word, scratch)
+            elif character == '"':
+                self.position += 1
+                known = len(self.holes)
+                self._double(word, scratch)
+                if quote == "double":
+                    for hole in self.holes[known:]:
+                        if hole not in word.nested:
+                            hole.refuse("E422", "a value can't stand in quotes inside quotes inside ${…}", _CANT)
+            elif character in "$`":
+                self.expansion(word, scratch, quote)
+            else:
+                self.position += 1
+        self.position += 1
+
+
+def _merge(word: Word, pieces: list[str], inner: Word) -> None:
+    word.holes += inner.holes
+    word.nested += inner.nested
+    word.variables += inner.variables
+    pieces.append(inner.text)

@@ -1,0 +1,93 @@
+"""What a scan of shell text finds: holes (where `{{ … }}` stands), words, and what is known of commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+HOLE: Final = "\x00"
+"""Stands for a hole in `Word.text`; a file can't hold it."""
+EXPANSION: Final = "\x01"
+"""Stands in `Word.text` for what only the shell knows: `$x`, `$(…)`, a glob is left as it is."""
+
+Quote = Literal["bare", "double", "single"]
+
+
+@dataclass(slots=True, eq=False)
+class Hole:
+    """One `{{ … }}` of a text, and what became of it."""
+
+    start: int
+    end: int
+    inner: tuple[int, int]
+    """Where the expression stands, without braces and `| trust`."""
+    quote: Quote = "bare"
+    before: str = ""
+    """Text that must stand before the variable: a backslash that keeps a backslash, a space between two signs."""
+    integer: bool = False
+    trusted: bool = False
+    raw: bool = False
+    problem: tuple[str, str, str | None] | None = None
+    """Code, message and hint of the fault; None where the value arrives."""
+    code: tuple[str, str] | None = None
+    """Message and hint where the value would be code; `| trust` accepts it."""
+
+    def refuse(self, code: str, message: str, hint: str | None) -> None:
+        """This place can't carry a value at all. The first reason stays."""
+        if self.problem is None and not self.raw:
+            self.problem = (code, message, hint)
+
+
+@dataclass(slots=True, eq=False)
+class Word:
+    """One word of a command, quotes removed."""
+
+    start: int
+    text: str = ""
+    holes: list[Hole] = field(default_factory=list)
+    nested: list[Hole] = field(default_factory=list)
+    """Holes inside `$(…)` and `<(…)` of this word."""
+    variables: list[str] = field(default_factory=list)
+    """Names of the variables that it expands."""
+    quoted: bool = False
+    end: int = 0
+
+    @property
+    def all_holes(self) -> list[Hole]:
+        return [*self.holes, *self.nested]
+
+    @property
+    def static(self) -> bool:
+        return HOLE not in self.text and EXPANSION not in self.text
+
+    def copy_of(self, text: str) -> Word:
+        """The same word, read as `text`: `--file=x` as `x`."""
+        return Word(self.start, text, self.holes, self.nested, self.variables, self.quoted, self.end)
+
+
+@dataclass(slots=True, eq=False)
+class Facts:
+    """What is known of a command, simple or compound."""
+
+    emits: list[Hole] = field(default_factory=list)
+    """Holes whose values it prints: those of `echo`, `printf` and their kin."""
+    documents: list[Hole] = field(default_factory=list)
+    """Holes in its here-documents, whose text is read only at the end of the line."""
+    parts: list[Facts] = field(default_factory=list)
+    reads: list[tuple[str, str]] = field(default_factory=list)
+    """What in it reads its program from standard input: name, and the way that should be taken instead."""
+
+    def add(self, part: Facts) -> None:
+        self.parts.append(part)
+        self.reads += part.reads
+
+    def printed(self) -> list[Hole]:
+        """All holes whose values may come out of it."""
+        found: list[Hole] = []
+        pending = [self]
+        while pending:
+            facts = pending.pop()
+            found += facts.emits
+            found += facts.documents
+            pending += facts.parts
+        return found

@@ -1,0 +1,243 @@
+"""From the text of `run:` and `argv:` to a program in which every value is a variable of the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Final
+
+from pipe_runner.expressions.compile import MAX_TEXT, compile_hole
+from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
+from pipe_runner.expressions.shell_model import Hole
+from pipe_runner.expressions.shell_source import ShellSource
+from pipe_runner.expressions.tokens import Refused
+
+_BLOCK: Final = re.compile(
+    r"\{%[-+]?\s*(?:if|for|set|with|else|elif|endif|endfor|filter|include|import|macro)\b[^\n]*?%\}"
+)
+_TRUST: Final = "`| trust` at the end of the expression accepts the place as it is"
+
+
+@lru_cache(maxsize=8192)
+def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, list[Fault]]:
+    """Compile the text of `run:` for `/bin/sh` or bash.
+
+    Every `{{ … }}` becomes a reference to a variable, quoted as its place wants it; equal expressions share one.
+    The result is shared between equal texts: treat the list as read-only.
+    """
+    if "{{" not in text and "{%" not in text:
+        return ShellText(text), []
+    if len(text) > MAX_TEXT:
+        return ShellText(text), [Fault("E403", f"shell text of more than {MAX_TEXT >> 20} MiB with expressions", 0, 2)]
+    from pipe_runner.expressions.shell_grammar import ShellGrammar
+
+    scan = ShellGrammar(text)
+    try:
+        scan.program()
+    except Refused as refused:
+        return ShellText(text), [*scan.faults, refused.fault]
+    for name in scan.calculated & scan.tainted.keys():
+        for hole in scan.tainted[name]:
+            hole.integer = True
+    faults = scan.faults + _blocks(scan)
+    return _assemble(scan, scan.holes, faults, first_variable)
+
+
+def compile_python_text(text: str) -> tuple[ShellText, list[Fault]]:
+    """Compile the text of `run:` under `shell: python`, or any interpreter but a shell: it holds no expressions."""
+    if "{{" not in text and "{%" not in text:
+        return ShellText(text), []
+    scan = ShellSource(text)
+    while (at := scan.text.find("{{", scan.position)) >= 0:
+        scan.position = at
+        if not scan.at_hole():
+            scan.position += 2
+            continue
+        closing = scan.text.find("}}", at)
+        end = closing + 2 if closing >= 0 else at + 2
+        scan.fault(
+            "E426",
+            "a value can't stand in the text of a program: it would be code",
+            at,
+            end - at,
+            'give it by the environment: `env: {X: "' + scan.text[at:end].replace('"', "'") + '"}` on the node and '
+            "os.environ['X'] in the program; {% raw %}…{% endraw %} around braces that belong to it",
+        )
+        scan.position = end
+    return ShellText(scan.text), scan.faults
+
+
+def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple[int, Fault]]]:
+    """Compile the list of `argv:`; each item renders to one argument. Faults come with the index of their item.
+
+    As in shell text only `{{ … }}` and `{% raw %}` are special, the program is no value, and a value can't stand in
+    an argument that an interpreter reads as code.
+    """
+    from pipe_runner.expressions.interpreters import inspect_command
+    from pipe_runner.expressions.shell_grammar import ShellGrammar
+    from pipe_runner.expressions.shell_model import HOLE, Word
+
+    scans: list[ShellGrammar] = []
+    words: list[Word] = []
+    pieces: list[list[str | Hole]] = []
+    for item in items:
+        scan = ShellGrammar(item)
+        parts: list[str | Hole] = []
+        while (at := scan.text.find("{{", scan.position)) >= 0:
+            begin = scan.position
+            scan.position = at
+            if scan.at_hole():
+                parts += [scan.text[begin:at], scan.hole("bare")]
+            else:
+                scan.position = at + 2
+                parts.append(scan.text[begin : at + 2])
+        parts.append(scan.text[scan.position :])
+        word = Word(0, "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
+        word.quoted = True
+        scans.append(scan)
+        words.append(word)
+        pieces.append(parts)
+    inspect_command(words, ShellGrammar(""))
+    compiled: list[Compiled] = []
+    faults: list[tuple[int, Fault]] = []
+    for index, (scan, parts) in enumerate(zip(scans, pieces, strict=True)):
+        found = list(scan.faults)
+        trees: list[tuple[Hole, Compiled]] = []
+        for hole in scan.holes:
+            if hole.raw:
+                hole.raw = False
+                _fault(scan, found, "E425", "`| unsafe_raw` has a meaning only in `run:`", hole, "leave it out")
+            one, more = _compile_one(scan, hole)
+            trees.append((hole, one))
+            found += more
+        compiled.append(_argument(items[index], parts, {id(hole): one for hole, one in trees}))
+        faults += [(index, fault) for fault in found]
+    return tuple(compiled), faults
+
+
+def _argument(source: str, parts: Iterable[str | Hole], trees: dict[int, Compiled]) -> Compiled:
+    """One argument as a template that renders to text."""
+    kept = [part for part in parts if part != ""]
+    if all(isinstance(part, str) for part in kept):
+        return Compiled("literal", source, "".join(str(part) for part in kept))
+    body: list[Any] = []
+    plain = True
+    references: list[Reference] = []
+    for part in kept:
+        if isinstance(part, str):
+            body.append(part)
+            continue
+        one = trees[id(part)]
+        plain = plain and one.kind == "reference"
+        references += one.references
+        body.append(one)
+    if plain:
+        steps = tuple(part if isinstance(part, str) else part.body for part in body)
+        return Compiled("text", source, steps, tuple(references), whole=False)
+    statements = [["data", p] if isinstance(p, str) else ["print", p.tree] for p in body]
+    return Compiled("jinja", source, statements, tuple(references), whole=False)
+
+
+def _assemble(
+    scan: ShellSource, holes: Sequence[Hole], faults: list[Fault], first_variable: int
+) -> tuple[ShellText, list[Fault]]:
+    faults = list(faults)
+    pieces: list[str] = []
+    variables: dict[tuple[str, Mode], tuple[str, Compiled, Mode]] = {}
+    position = 0
+    for hole in holes:
+        pieces.append(scan.text[position : hole.start])
+        position = hole.end
+        compiled, more = _compile_one(scan, hole)
+        faults += more
+        mode: Mode = "raw" if hole.raw else "integer" if hole.integer and not hole.trusted else "text"
+        if mode == "integer":
+            compiled = Compiled("jinja", compiled.source, ["integer", compiled.tree], compiled.references)
+        key = (compiled.source.strip(), mode)
+        if key not in variables:
+            variables[key] = (f"PIPE_V{first_variable + len(variables)}", compiled, mode)
+        else:
+            name, known, _ = variables[key]
+            variables[key] = (name, replace(known, references=known.references + compiled.references), mode)
+        pieces.append(hole.before + _reference(hole, variables[key][0]))
+    pieces.append(scan.text[position:])
+    ordered = sorted(faults, key=lambda fault: fault.offset)
+    return ShellText("".join(pieces), tuple(variables.values())), ordered
+
+
+def _reference(hole: Hole, name: str) -> str:
+    if hole.raw:
+        return raw_mark(name)
+    if hole.quote == "double":
+        return f"${{{name}}}"
+    if hole.quote == "single":
+        return f"'\"${{{name}}}\"'"
+    return f'"${{{name}}}"'
+
+
+def _compile_one(scan: ShellSource, hole: Hole) -> tuple[Compiled, list[Fault]]:
+    """The expression of one hole, and all that is to say of its place."""
+    faults: list[Fault] = []
+    if hole.inner[0] < 0:
+        return Compiled("literal", scan.text[hole.start : hole.end], ""), faults
+    compiled, found = compile_hole(scan.text, *hole.inner)
+    faults += [replace(fault, offset=scan.original(fault.offset)) for fault in found]
+    if scan.shifted:
+        moved = tuple(replace(r, offset=scan.original(r.offset)) for r in compiled.references)
+        compiled = replace(compiled, references=moved)
+    secret = next((r for r in compiled.references if r.path[0] == "secrets"), None)
+    if secret is not None and not any(fault.code == "E405" for fault in faults):
+        name = str(secret.path[-1])
+        hint = f'list it under the node\'s `secrets:`; then "${name}" is a variable of the command'
+        _fault(scan, faults, "E405", "a secret can't stand in a command's text", hole, hint)
+    if hole.problem is not None:
+        _fault(scan, faults, *hole.problem[:2], hole, hole.problem[2])
+    elif hole.raw:
+        _fault(
+            scan,
+            faults,
+            "W402",
+            "`| unsafe_raw` pastes the value as shell text: whoever sets it runs commands",
+            hole,
+            None,
+        )
+    elif hole.code is not None and hole.trusted:
+        _fault(scan, faults, "W401", f"`| trust`: {hole.code[0]}", hole, hole.code[1])
+    elif hole.code is not None:
+        code = "E421" if "chooses" in hole.code[0] else "E420"
+        hint = hole.code[1] if "trust" in hole.code[1] else f"{hole.code[1]}. {_TRUST}"
+        _fault(scan, faults, code, hole.code[0], hole, hint)
+    elif hole.integer and hole.trusted:
+        _fault(
+            scan,
+            faults,
+            "W401",
+            "`| trust`: the shell calculates the value's text",
+            hole,
+            "leave it out: integers pass",
+        )
+    return compiled, faults
+
+
+def _fault(scan: ShellSource, faults: list[Fault], code: str, message: str, hole: Hole, hint: str | None) -> None:
+    offset = scan.original(hole.start)
+    faults.append(Fault(code, message, offset, scan.original(hole.end - 1) + 1 - offset, hint))
+
+
+def _blocks(scan: ShellSource) -> list[Fault]:
+    """Warnings for what looks like a block of Jinja, which is plain text in shell text."""
+    faults: list[Fault] = []
+    for found in _BLOCK.finditer(scan.text):
+        if not scan.is_protected(found.start()):
+            faults.append(
+                Fault(
+                    "W404",
+                    "in shell text only `{{ … }}` is special: this stays as it is",
+                    scan.original(found.start()),
+                    len(found[0]),
+                    "write the shell's own `if` and `for`, or build the value in `env:`",
+                )
+            )
+    return faults
