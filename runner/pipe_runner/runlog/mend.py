@@ -12,7 +12,7 @@ from typing import Final
 
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
-from pipe_runner.runlog.reader import LogReader
+from pipe_runner.runlog.reader import LogReader, fold_into
 from pipe_runner.runlog.rundir import RunDir
 from pipe_runner.runlog.writer import sync_directory, sync_file
 
@@ -33,9 +33,7 @@ def repair(rundir: RunDir) -> Repaired:
     """Repair the log of a run; raises LogDamaged (and changes nothing) for damage before the tail, or StorageError."""
     path = rundir.log_path
     reader = LogReader(path, rundir.id)
-    run = Run()
-    for event in reader:
-        run.apply(event)
+    run = fold_into(Run(), reader)
     length = reader.good_bytes
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)

@@ -45,6 +45,8 @@ class LogReader:
         """The run that every line must belong to; if it isn't given, the first line says it."""
         self.good_bytes = 0
         """Bytes up to the end of the last record that validated, its newline included if it is there."""
+        self.at = 0
+        """Byte offset at which the last record that validated begins."""
         self.next_seq = 1
         self.torn: int | None = None
         """Byte offset of the torn tail, once it has been met."""
@@ -91,6 +93,7 @@ class LogReader:
             raise LogDamaged(self.path, self.good_bytes, self.next_seq, bad.why) from None
 
     def _accept(self, event: Event, length: int) -> None:
+        self.at = self.good_bytes
         self.good_bytes += length
         self.next_seq += 1
         if self.run is None:
@@ -106,10 +109,18 @@ def read_log(path: str, run: str | None = None) -> LogContents:
 
 def fold_log(path: str, run: str | None = None) -> Run:
     """The run that a log tells of; raises as `read_log` does."""
-    folded = Run()
-    for event in LogReader(path, run):
-        folded.apply(event)
-    return folded
+    return fold_into(Run(), LogReader(path, run))
+
+
+def fold_into(run: Run, reader: LogReader) -> Run:
+    """Fold all that a reader gives into `run`, and give it back; an event that can't be folded counts as damage."""
+    for event in reader:
+        try:
+            run.apply(event)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            why = f"{event.event} does not hold what it must ({type(error).__name__}: {error})"
+            raise LogDamaged(reader.path, reader.at, event.seq, why) from None
+    return run
 
 
 def open_log(path: str) -> BinaryIO:

@@ -16,6 +16,8 @@ RUN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz023456789"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 RUNS: Final = "runs"
+LATEST: Final = "latest"
+"""What stands for the newest run, and so can't be the name of one."""
 
 
 def new_run_id(now_ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
@@ -26,10 +28,10 @@ def new_run_id(now_ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
 
 def check_run_id(run_id: str) -> str:
     """The id itself if a run may be called so; raises UsageError."""
-    if not RUN_ID.match(run_id):
+    if not RUN_ID.match(run_id) or run_id == LATEST:
         raise UsageError(
             f"{run_id!r} can't be a run's id",
-            hint="up to 80 letters, digits, `.`, `_` and `-`, the first one a letter, a digit or `_`",
+            hint="up to 80 letters, digits, `.`, `_` and `-`, the first one a letter, a digit or `_`; not `latest`",
         )
     return run_id
 

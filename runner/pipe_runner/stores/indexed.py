@@ -1,0 +1,104 @@
+"""An index of the runs in sqlite: only ever derived, so that any trouble with it means to do without.
+
+A row is believed as long as size, modification time and inode of its log are what they were when it was written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Final
+
+from pipe_runner.ports import RunSummary
+from pipe_runner.stores.scan import UNREADABLE, ScanStore, summarise
+
+INDEX: Final = "index.db"
+_TABLE: Final = "CREATE TABLE runs (run TEXT PRIMARY KEY, log TEXT NOT NULL, summary TEXT NOT NULL) WITHOUT ROWID"
+"""Also what tells our index from that of another version: one of another shape is made anew."""
+_PATIENCE: Final = 0.2
+"""Seconds to wait for another process that writes the index."""
+
+
+class IndexedStore(ScanStore):
+    """The RunStore that folds only the logs which have changed since it, or another process, saw them."""
+
+    def __init__(self, state_dir: str | os.PathLike[str]) -> None:
+        super().__init__(state_dir)
+        self.index = os.path.join(os.path.abspath(state_dir), INDEX)
+        self._connection: sqlite3.Connection | None = None
+
+    def summaries(self) -> list[RunSummary]:
+        logs = self.logs()
+        if not logs:
+            return []
+        known = self._load()
+        found: dict[str, RunSummary] = {}
+        changed: list[RunSummary] = []
+        for run, log in logs.items():
+            row = known.get(run)
+            if row is not None and row[0] == log:
+                found[run] = row[1]
+            else:
+                found[run] = summarise(self.runs_dir, run)
+                if found[run].status != UNREADABLE:
+                    changed.append(found[run])
+        gone = known.keys() - logs.keys()
+        if changed or gone:
+            self._save([(summary.run, logs[summary.run], summary) for summary in changed], gone)
+        return list(found.values())
+
+    def close(self) -> None:
+        """Close the index; again does nothing."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _load(self) -> dict[str, tuple[str, RunSummary]]:
+        """What the index holds; nothing if it can't be used, and then it is made anew if that is possible."""
+        try:
+            return self._rows()
+        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
+            self.close()
+            if not isinstance(error, sqlite3.OperationalError):  # that would be locked, not permitted, disk full …
+                self._remove()
+            return {}
+
+    def _rows(self) -> dict[str, tuple[str, RunSummary]]:
+        connection = self._open()
+        shape = connection.execute("SELECT sql FROM sqlite_master").fetchall()
+        if not shape:
+            return {}
+        if shape != [(_TABLE,)]:
+            raise sqlite3.DatabaseError("an index of another version")
+        rows = connection.execute("SELECT run, log, summary FROM runs").fetchall()
+        return {run: (log, RunSummary(**json.loads(summary))) for run, log, summary in rows}
+
+    def _save(self, changed: Iterable[tuple[str, str, RunSummary]], gone: Iterable[str]) -> None:
+        rows = [(run, log, json.dumps(asdict(summary))) for run, log, summary in changed]
+        with contextlib.suppress(sqlite3.Error):
+            connection = self._open()
+            with connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(_TABLE.replace("TABLE", "TABLE IF NOT EXISTS", 1))
+                connection.executemany("DELETE FROM runs WHERE run = ?", [(run,) for run in gone])
+                connection.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", rows)
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            with contextlib.suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.lstat(self.index).st_mode):
+                    raise sqlite3.OperationalError("the index is no regular file")
+            self._connection = sqlite3.connect(self.index, timeout=_PATIENCE, isolation_level=None)
+            self._connection.execute("PRAGMA trusted_schema = OFF")
+            self._connection.execute("PRAGMA synchronous = OFF")  # what a power cut spoils is made anew
+        return self._connection
+
+    def _remove(self) -> None:
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            with contextlib.suppress(OSError):
+                os.unlink(self.index + suffix)
