@@ -49,7 +49,7 @@ class Connection:
         try:
             self.pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", "-c", _START, folder],
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, folder],
                 {name: os.environ[name] for name in _KEPT_ENV if name in os.environ},
                 file_actions=[
                     *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
@@ -76,6 +76,8 @@ class Connection:
         self._received = b""
         self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._waits = False
+        """The loop tells when there is room to send more."""
         self._reaped = False
 
     def attach(self, loop: asyncio.AbstractEventLoop, on_reports: Any) -> None:
@@ -94,7 +96,7 @@ class Connection:
         """The reports that have come; None when the warden is dead."""
         reports: list[tuple[int, int, int, Any]] = []
         try:
-            data = self._socket.recv(262144)
+            data = self._socket.recv(16384)
         except BlockingIOError:
             return reports
         except OSError:
@@ -161,13 +163,13 @@ class Connection:
         self._wait(False)
 
     def _wait(self, wanted: bool) -> None:
-        loop = self._loop
-        if loop is None:
+        if self._loop is None or wanted == self._waits:
             return
+        self._waits = wanted
         if wanted:
-            loop.add_writer(self._socket.fileno(), self._flush)
+            self._loop.add_writer(self._socket.fileno(), self._flush)
         else:
-            loop.remove_writer(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
 
 
 def _lock(path: str) -> int:

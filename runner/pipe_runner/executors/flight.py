@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.executors.output import Output, Stream
+from pipe_runner.executors.output import Output
 from pipe_runner.ports import Attempt, Command, ProcessEnd
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Flight:
         "timers",
         "unavailable",
         "watched",
+        "wide",
     )
 
     def __init__(
@@ -55,8 +56,10 @@ class Flight:
         self.output = output
         self.future = future
         self.began = time.monotonic()
-        self.streams: dict[int, Stream] = {}
-        """The pipes that are open, by descriptor."""
+        self.streams: dict[int, str] = {}
+        """The pipes that are open, by descriptor: `stdout` and `stderr`."""
+        self.wide: tuple[int, ...] = ()
+        """Those that were made wide."""
         self.watched = False
         """The loop tells when there is something to read."""
         self.gathering = False
@@ -86,15 +89,14 @@ class Flight:
             raise
         os.set_blocking(out, False)
         os.set_blocking(err, False)
-        self.streams[out] = self.output.stdout
-        self.streams[err] = self.output.stderr
+        self.streams[out] = "stdout"
+        self.streams[err] = "stderr"
         return command_out, command_err
 
     def read(self, fd: int) -> bool | None:
         """Read once; True when there may be more, False when there is nothing now, None at the end of the stream."""
-        stream = self.streams[fd]
         try:
-            data = os.read(fd, WIDE if stream.wide else READ)
+            data = os.read(fd, WIDE if fd in self.wide else READ)
         except BlockingIOError:
             return False
         except OSError:
@@ -104,11 +106,11 @@ class Flight:
             return None
         if self.fault is None:
             try:
-                self.output.take(stream, data)
+                self.output.take(self.streams[fd], data)
             except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
                 self.fault = error
-        if len(data) == READ and not stream.wide:
-            stream.wide = True
+        if len(data) == READ and fd not in self.wide:
+            self.wide += (fd,)
             _widen(fd)
         return True
 
@@ -130,8 +132,7 @@ class Flight:
         """Write events of what waits."""
         if self.fault is None:
             try:
-                for stream in self.streams.values():
-                    self.output.tell(stream)
+                self.output.tell()
             except BaseException as error:
                 self.fault = error
 
@@ -140,9 +141,6 @@ class Flight:
         if self.attempt.timeout is None:
             return float("inf")
         return max(0.0, self.began + self.attempt.timeout - time.monotonic())
-
-    def waits(self) -> bool:
-        return any(stream.waiting for stream in self.streams.values())
 
     def end(self) -> ProcessEnd:
         """How it all ended; closes what is open."""
@@ -164,13 +162,13 @@ class Flight:
         )
 
     def _end(self, fd: int) -> None:
-        stream = self.streams.pop(fd)
+        name = self.streams.pop(fd)
         if self.watched:
             self.future.get_loop().remove_reader(fd)
         os.close(fd)
         if self.fault is None:
             try:
-                self.output.end(stream)
+                self.output.end(name)
             except BaseException as error:
                 self.fault = error
 

@@ -31,10 +31,10 @@ class Leftover:
     attempt: str
 
 
-def marks(run: str, lock_path: str) -> dict[bytes, bytes]:
+def marks(run: str, lock_path: str) -> dict[str, str]:
     """The variables by which processes of a run are known; ids of runs alone may be equal in two projects."""
     folder = os.path.realpath(os.path.dirname(lock_path))
-    return {b"PIPE_RUN_ID": os.fsencode(run), b"PIPE_RUN_DIR": os.fsencode(folder)}
+    return {"PIPE_RUN_ID": run, "PIPE_RUN_DIR": folder}
 
 
 def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Leftover]:
@@ -46,7 +46,7 @@ def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Lefto
     return end_marked(marks(run, lock_path))
 
 
-def end_marked(wanted: dict[bytes, bytes]) -> list[Leftover]:
+def end_marked(wanted: dict[str, str]) -> list[Leftover]:
     """Kill every process that has these variables, but for this one and its ancestors; again until none is left."""
     give_up = time.monotonic() + KILL_WAIT
     own = _ancestors()
@@ -85,9 +85,9 @@ def _await_lock(path: str, until: float) -> None:
         os.close(fd)
 
 
-def _scan(wanted: dict[bytes, bytes]) -> list[Leftover]:
+def _scan(wanted: dict[str, str]) -> list[Leftover]:
     entries = _proc_environments() if os.path.isdir("/proc/self") else _ps_environments()
-    needed = {name + b"=" + value for name, value in wanted.items()}
+    needed = _entries(wanted)
     found = []
     for pid, environment in entries:
         if needed <= environment:
@@ -95,6 +95,10 @@ def _scan(wanted: dict[bytes, bytes]) -> list[Leftover]:
             node = values.get(b"PIPE_NODE", b"").decode("utf-8", "replace")
             found.append(Leftover(pid, node, values.get(b"PIPE_ATTEMPT", b"").decode("utf-8", "replace")))
     return found
+
+
+def _entries(wanted: dict[str, str]) -> set[bytes]:
+    return {os.fsencode(f"{name}={value}") for name, value in wanted.items()}
 
 
 def _proc_environments() -> Iterator[tuple[int, set[bytes]]]:
@@ -126,7 +130,7 @@ def _ps_environments() -> Iterator[tuple[int, set[bytes]]]:
             yield int(pid), set(rest.split(b" "))
 
 
-def _kill(pid: int, wanted: dict[bytes, bytes]) -> bool:
+def _kill(pid: int, wanted: dict[str, str]) -> bool:
     """Kill the process if it still is the one that was found; False when it can't be."""
     import signal
 
@@ -136,7 +140,7 @@ def _kill(pid: int, wanted: dict[bytes, bytes]) -> bool:
             return True
         handle = os.pidfd_open(pid)
         try:
-            if not {name + b"=" + value for name, value in wanted.items()} <= _environment(pid):
+            if not _entries(wanted) <= _environment(pid):
                 return False
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             return True

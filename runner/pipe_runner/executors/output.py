@@ -21,52 +21,67 @@ PIECE: Final = 8192
 class Output:
     """The output of one attempt. Raises what `emit` raises, from every call."""
 
-    __slots__ = ("_emit", "_head", "_room", "_tail", "masker", "stderr", "stdout")
+    __slots__ = ("_emit", "_limit", "_room", "_streams", "masker")
 
     def __init__(self, emit: Emit, masker: Masker, limit: int) -> None:
         self._emit = emit
-        self.masker = masker
+        self._limit = limit
         self._room = TOLD
-        self._head, self._tail = Head(limit), Tail()
-        self.stdout = Stream("stdout", self._head)
-        self.stderr = Stream("stderr", self._tail)
+        self._streams: dict[str, Stream] = {}
+        self.masker = masker
 
-    def take(self, stream: Stream, data: bytes) -> bool:
-        """Take what was read; True when an event waits for `tell`."""
-        if stream.masker is None:
-            stream.masker = self.masker.stream()
+    def take(self, name: str, data: bytes) -> None:
+        """Take what was read of `stdout` or `stderr`."""
+        stream = self._streams.get(name)
+        if stream is None:
+            kept = Head(self._limit) if name == "stdout" else Tail()
+            stream = self._streams[name] = Stream(name, self.masker.stream(), kept)
         masked = stream.masker.feed(data)
         if not masked:
-            return False
+            return
         stream.kept.keep(masked)
         if self._room <= 0:
-            return False
+            return
         stream.waiting += masked[: max(0, self._room + 4 - len(stream.waiting))]
         if len(stream.waiting) >= PIECE:
-            self.tell(stream)
-        return bool(stream.waiting)
+            self._tell(stream)
 
-    def tell(self, stream: Stream) -> None:
-        """Write an event of what waits: whole lines where there are any, else whole characters."""
-        waiting = stream.waiting
-        if not waiting:
-            return
-        self._write(stream, waiting.rfind(b"\n") + 1 or len(waiting) - _cut(waiting))
+    def waits(self) -> bool:
+        """Whether there is something for `tell`."""
+        return any(stream.waiting for stream in self._streams.values())
 
-    def end(self, stream: Stream) -> None:
+    def tell(self) -> None:
+        """Write events of what waits: whole lines where there are any, else whole characters."""
+        for stream in self._streams.values():
+            if stream.waiting:
+                self._tell(stream)
+
+    def end(self, name: str) -> None:
         """Take the end of a stream: what the masker held back, and what waited."""
-        if stream.masker is not None:
-            rest = stream.masker.flush()
-            stream.masker = None
-            if rest:
-                stream.kept.keep(rest)
-                if self._room > 0:
-                    stream.waiting += rest
-            self._write(stream, len(stream.waiting))
+        stream = self._streams.get(name)
+        if stream is None or stream.ended:
+            return
+        stream.ended = True
+        rest = stream.masker.flush()
+        if rest:
+            stream.kept.keep(rest)
+            if self._room > 0:
+                stream.waiting += rest
+        self._write(stream, len(stream.waiting))
 
     def result(self) -> tuple[bytes, dict[str, Json] | None, bytes]:
         """The kept stdout, size and digest of the whole where it was cut, and the end of stderr."""
-        return self._head.value(), self._head.truncated(), self._tail.data
+        if not self._streams:
+            return b"", None, b""
+        out, err = self._streams.get("stdout"), self._streams.get("stderr")
+        tail = err.kept.value() if err is not None else b""
+        if out is None:
+            return b"", None, tail
+        return out.kept.value(), out.kept.truncated(), tail
+
+    def _tell(self, stream: Stream) -> None:
+        waiting = stream.waiting
+        self._write(stream, waiting.rfind(b"\n") + 1 or len(waiting) - _cut(waiting))
 
     def _write(self, stream: Stream, end: int) -> None:
         if end > self._room:
@@ -85,27 +100,32 @@ class Output:
 class Stream:
     """What came over one of the two pipes so far. `waiting` is masked and not told yet."""
 
-    __slots__ = ("kept", "masker", "name", "waiting", "wide")
+    __slots__ = ("ended", "kept", "masker", "name", "waiting")
 
-    def __init__(self, name: str, kept: Head | Tail) -> None:
+    def __init__(self, name: str, masker: StreamMasker, kept: Head | Tail) -> None:
         self.name = name
+        self.masker = masker
         self.kept = kept
-        self.masker: StreamMasker | None = None
         self.waiting = b""
-        self.wide = False
-        """Its pipe was made wide."""
+        self.ended = False
 
 
 class Tail:
     """Keeps the last `TAIL` bytes."""
 
-    __slots__ = ("data",)
+    __slots__ = ("_data",)
 
     def __init__(self) -> None:
-        self.data = b""
+        self._data = b""
 
     def keep(self, data: bytes) -> None:
-        self.data = (self.data + data[-TAIL:])[-TAIL:]
+        self._data = (self._data + data[-TAIL:])[-TAIL:]
+
+    def value(self) -> bytes:
+        return self._data
+
+    def truncated(self) -> None:
+        """Nobody asks for the rest of it."""
 
 
 class Head:

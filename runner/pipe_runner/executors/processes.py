@@ -33,7 +33,7 @@ LATE_GRACE: Final = 1.0
 """Seconds between TERM and KILL for a command whose time is up."""
 GIVE_UP: Final = 3.0
 """Seconds after a KILL until a process that doesn't end (a disk hangs, it is root's) is waited for no longer."""
-SETTLE: Final = 0.002
+SETTLE: Final = 0.01
 """Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
 GATHER: Final = 0.05
 """Seconds that output may wait to share an event with what follows."""
@@ -221,7 +221,7 @@ class Processes:
         flight.read(fd)
         if flight.fault is not None:
             self._end(flight, 0.0)
-        elif flight.waits() and not flight.gathering:
+        elif not flight.gathering and flight.output.waits():
             flight.gathering = True
             if not self._gathering:
                 flight.future.get_loop().call_later(GATHER, self._tell)
@@ -306,21 +306,10 @@ class Processes:
             await flight.future
 
 
-def _message(flight: Flight, marks: dict[bytes, bytes], count: int) -> tuple[object, ...]:
+def _message(flight: Flight, marks: dict[str, str], count: int) -> tuple[object, ...]:
     command, attempt = flight.command, flight.attempt
-    env = {_bytes(name): _bytes(value) for name, value in command.env.items()}
-    env.update(marks)
-    env[b"PIPE_NODE"] = _bytes(attempt.node)
-    env[b"PIPE_ATTEMPT"] = b"%d" % attempt.number
-    return (SPAWN, flight.number, [_bytes(part) for part in command.argv], env, _bytes(command.cwd), count)
-
-
-def _bytes(text: str) -> bytes:
-    """As the system wants it: surrogates that stand for bytes become those, others pass."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
+    env = {**command.env, **marks, "PIPE_NODE": attempt.node, "PIPE_ATTEMPT": str(attempt.number)}
+    return (SPAWN, flight.number, command.argv, env, command.cwd, count)
 
 
 def _file_of(data: bytes) -> int:

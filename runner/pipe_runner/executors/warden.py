@@ -1,17 +1,18 @@
-"""Watches over the processes of a run: a program of its own, started as the run's first deed, never imported.
+"""Watches over the processes of a run: a program of its own, started as the run's first deed.
 
 It is the parent of every command, reaps everything, and ends every descendant when the runner's end shows as the end of
 its socket, even after kill -9. One thread, no user code, and few imports: it must be there before the first command is.
+The runner imports it for its words only.
 
 Frames go over a stream socket, each a length of 4 bytes (little endian) and a marshalled value.
 From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
 it; `(END, id, grace)`. To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`,
 `(FAILED, id, errno, stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`.
 
-What is left after a command has exited belongs to its attempt, and is ended when the runner says so. Members of its
-process group are its; a process that came here since its parent ended (a subreaper inherits those) is found by
-PIPE_NODE and PIPE_ATTEMPT in its environment; one that hides both is ended with the last of the attempts that ran when
-it was found. Linux only: elsewhere, what has left its process group is not found.
+What is left after a command has exited belongs to its attempt, and is ended when the runner says so. What has
+lost its parent comes here, as to init (a subreaper inherits those), and belongs to the attempt of its process group, or
+of PIPE_NODE and PIPE_ATTEMPT in its environment; one that hides both is ended with the last of the attempts that ran
+when it was found. Linux only: elsewhere, what has left its process group is not found.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import marshal
 import os
 import select
+import struct
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -44,19 +46,27 @@ AGAIN = 0.02
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
 _RESET = (*_IGNORED, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _SUBREAPER = 36
-_SEARCH_PATH = b"/usr/local/bin:/usr/bin:/bin"
+_SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 class Attempt:
     """A command that was started, until nothing is left of it. `kill_at` is None until it is to be ended."""
 
-    __slots__ = ("exited", "id", "kill_at", "marks", "pid")
+    __slots__ = ("env", "exited", "id", "kill_at", "pid")
 
-    def __init__(self, number: int, pid: int, marks: set[bytes]) -> None:
-        self.id, self.pid, self.marks = number, pid, marks
+    def __init__(self, number: int, pid: int, env: dict[str, str]) -> None:
+        self.id, self.pid, self.env = number, pid, env
         self.exited = False
         self.kill_at: float | None = None
+
+    def started(self, environment: set[bytes]) -> bool:
+        """Whether a process with this environment comes from the command."""
+        return all(
+            os.fsencode(f"{name}={self.env[name]}") in environment
+            for name in ("PIPE_RUN_ID", "PIPE_NODE", "PIPE_ATTEMPT")
+        )
 
 
 class Orphan:
@@ -77,8 +87,7 @@ class Warden:
         self.orphans: dict[int, Orphan] = {}
         self.unsettled: dict[int, Attempt] = {}
         """Those that are to be ended, and those whose command has exited and left something."""
-        self.run = b""
-        """PIPE_RUN_ID of this run, as it stands in an environment."""
+        self.run = ""
         self.reports: list[tuple[int, int, int, int | str]] = []
         self.unsent = b""
         self.received = b""
@@ -98,39 +107,51 @@ class Warden:
 
     def watch(self) -> None:
         """Serve the runner until its end of the socket is closed."""
+        of_socket, of_signals = self.socket.fileno(), self.woken
         poll = select.poll()
-        poll.register(self.woken, select.POLLIN)
-        poll.register(self.socket.fileno(), select.POLLIN)
-        of_socket = self.socket.fileno()
+        poll.register(of_signals, select.POLLIN)
+        poll.register(of_socket, select.POLLIN)
+        waits = False
         while True:
-            wait = None
-            times = [a.kill_at for a in self.unsettled.values() if a.kill_at is not None]
-            if times:
-                wait = max(AGAIN, min(times) - time.monotonic()) * 1000
-            poll.modify(of_socket, select.POLLIN | (select.POLLOUT if self.unsent else 0))
-            events = dict(poll.poll(wait))
-            if self.woken in events:
-                os.read(self.woken, 4096)
-                self.reap()
+            events = poll.poll(self.wait() if self.unsettled else None)
+            has_come = False
+            for fd, event in events:
+                if fd == of_signals:
+                    os.read(of_signals, 4096)
+                    self.reap()
+                elif event & ~select.POLLOUT:
+                    has_come = True
             if self.unsettled:
                 self.proceed()
             if self.reports or self.unsent:
                 self.report()
-            if events.get(of_socket, 0) & ~select.POLLOUT and not self.receive():
+                if waits != bool(self.unsent):
+                    waits = not waits
+                    poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
+            if has_come and not self.receive():
                 return
+
+    def wait(self) -> float | None:
+        """Milliseconds until there is something to be done that nobody tells."""
+        times = [attempt.kill_at for attempt in self.unsettled.values() if attempt.kill_at is not None]
+        return max(AGAIN, min(times) - time.monotonic()) * 1000 if times else None
 
     def receive(self) -> bool:
         """Take what the runner sent; False when it has closed its end."""
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(65536, 64, socket.MSG_CMSG_CLOEXEC)
+            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC)
         except OSError:
             return False
         if not data:
             return False
         for _, _, raw in ancillary:
-            for at in range(0, len(raw), 4):
-                self.fds.append(int.from_bytes(raw[at : at + 4], sys.byteorder))
-        data = self.received + data
+            fds = struct.unpack(f"{len(raw) // 4}i", raw)
+            self.fds += fds
+            if not _CLOEXEC:
+                for fd in fds:
+                    os.set_inheritable(fd, False)
+        if self.received:
+            data = self.received + data
         at = 0
         while len(data) >= at + 4:
             end = at + 4 + int.from_bytes(data[at : at + 4], "little")
@@ -159,13 +180,15 @@ class Warden:
 
     # ------------------------------------------------------------ starting
 
-    def spawn(self, number: int, argv: list[bytes], env: dict[bytes, bytes], cwd: bytes, count: int) -> None:
+    def spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, count: int) -> None:
         fds, self.fds = self.fds[:count], self.fds[count:]
         stage = IN_FOLDER
         try:
             os.chdir(cwd)
             stage = IN_SEARCH
-            program = _find(argv[0], env)
+            program = argv[0]
+            if program[:1] != "/":
+                program = _find(program, env)
             stage = IN_EXEC
             pid = os.posix_spawn(
                 program,
@@ -181,17 +204,20 @@ class Warden:
                 setsigdef=_RESET,
             )
         except OSError as error:
-            self.reports.append((FAILED, number, error.errno or 0, stage))
-        except ValueError:  # a NUL, or a name with "=" in it
-            self.reports.append((FAILED, number, 0, stage))
+            if stage == IN_EXEC and error.errno == 2 and not os.path.lexists(program):
+                stage = IN_SEARCH
+            self.failed(number, error.errno or 0, stage)
+        except ValueError:  # a NUL, a name with "=" in it, half of a surrogate pair
+            self.failed(number, 0, stage)
         else:
-            self.run = b"PIPE_RUN_ID=" + env.get(b"PIPE_RUN_ID", b"")
-            marks = {self.run, *(name + b"=" + env.get(name, b"") for name in (b"PIPE_NODE", b"PIPE_ATTEMPT"))}
-            self.attempts[number] = self.commands[pid] = Attempt(number, pid, marks)
+            self.run = env["PIPE_RUN_ID"]
+            self.attempts[number] = self.commands[pid] = Attempt(number, pid, env)
         for fd in fds:
             os.close(fd)
-        if self.reports:
-            self.report()
+
+    def failed(self, number: int, error: int, stage: int) -> None:
+        self.reports.append((FAILED, number, error, stage))
+        self.report()
 
     # ------------------------------------------------------------ ending
 
@@ -228,26 +254,35 @@ class Warden:
         """Look which processes have come here, and whose they are."""
         if self.children < 0:
             return
-        for word in os.pread(self.children, 65536, 0).split():
-            pid = int(word)
+        pids = os.pread(self.children, 65536, 0).split()
+        if len(pids) == len(self.commands) + len(self.orphans):
+            return  # the ones that are known
+        for pid in map(int, pids):
             if pid in self.commands or pid in self.orphans:
                 continue
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    found = set(file.read(4 << 20).split(b"\0"))
-            except OSError:
-                found = set()
-            owners = {attempt.id for attempt in self.attempts.values() if attempt.marks <= found}
-            if not owners and self.run not in found:
-                owners = set(self.attempts)
+            owners = self.owners_of(pid)
             self.orphans[pid] = Orphan(pid, owners)
             if not owners:
                 _signal(pid, signal.SIGKILL)
 
+    def owners_of(self, pid: int) -> set[int]:
+        """The attempts that a process may belong to; none if it belongs to one that is over."""
+        try:
+            group = os.getpgid(pid)
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                found = set(file.read(4 << 20).split(b"\0"))
+        except OSError:  # it is about to end, or runs as somebody else
+            group, found = 0, set()
+        attempts = self.attempts.values()
+        owners = {attempt.id for attempt in attempts if attempt.pid == group or attempt.started(found)}
+        if not owners and os.fsencode(f"PIPE_RUN_ID={self.run}") not in found:
+            return set(self.attempts)
+        return owners
+
     def left_of(self, attempt: Attempt) -> bool:
         """Whether a process of the attempt is there beside its command; zombies that wait for us don't count."""
-        if any(orphan.owners == {attempt.id} for orphan in self.orphans.values()):
-            return True
+        if self.children >= 0:  # the first of what is left has come here, with its command dead
+            return bool(self.orphans) and any(orphan.owners == {attempt.id} for orphan in self.orphans.values())
         try:
             os.killpg(attempt.pid, 0)
         except OSError:
@@ -318,14 +353,13 @@ class Warden:
             select.select([self.woken], [], [], AGAIN)
 
 
-def _find(program: bytes, env: dict[bytes, bytes]) -> bytes:
+def _find(program: str, env: dict[str, str]) -> str:
     """The file to execute; raises FileNotFoundError, or PermissionError when there are only ones that can't be."""
-    if b"/" in program:
-        os.stat(program)
+    if "/" in program:
         return program
     forbidden = False
-    for folder in env.get(b"PATH", _SEARCH_PATH).split(b":"):
-        path = os.path.join(folder or b".", program)
+    for folder in env.get("PATH", _SEARCH_PATH).split(":"):
+        path = os.path.join(folder or ".", program)
         if os.access(path, os.X_OK) and not os.path.isdir(path):
             return path
         forbidden = forbidden or os.path.isfile(path)
