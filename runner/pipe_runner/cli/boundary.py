@@ -25,7 +25,7 @@ def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
         code = perform(words)
         return _flushed(code)
     except BrokenPipeError:
-        _forget_stdout()  # who read us has seen enough
+        forget_stdout()  # who read us has seen enough
         return 0
     except KeyboardInterrupt:
         say("interrupted")
@@ -40,8 +40,20 @@ def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
         say("error: out of memory")
         return BUG
     except Exception as error:
+        known = _known(error)
+        if known is not None:
+            explain(known)
+            return known.exit_code
         say(crash_report(error))
         return BUG
+
+
+def _known(error: BaseException) -> PipeError | None:
+    """The explained fault that a group of exceptions holds."""
+    if isinstance(error, PipeError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((found for found in map(_known, inner) if found is not None), None)
 
 
 def say(text: str) -> None:
@@ -126,15 +138,15 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _forget_stdout()
+        forget_stdout()
     except (OSError, ValueError) as error:
-        _forget_stdout()
+        forget_stdout()
         say(f"error: cannot write to stdout: {getattr(error, 'strerror', None) or error}")
         return code or IO_ERROR
     return code
 
 
-def _forget_stdout() -> None:
+def forget_stdout() -> None:
     """Let Python's own flush at exit go nowhere, instead of complaining."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)

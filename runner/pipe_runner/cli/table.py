@@ -106,9 +106,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "pipe_runner.cli.reading:schema",
         (Argument("NAME", required=False),),
         (),
-        "Without NAME it lists the schemas there are. Editors with yaml-language-server take `pipeline` for completion "
-        "and checks as you type.",
-        ("pipe schema", "pipe schema pipeline > pipeline.schema.json"),
+        "NAME is `pipeline` (the default), `project` for pipe.yml, or `event` for a line of a run's log. Editors with "
+        "yaml-language-server complete and check a file as you type when they know its schema.",
+        ("pipe schema > pipeline.schema.json", "pipe schema event"),
         everywhere=True,
     ),
     Command(

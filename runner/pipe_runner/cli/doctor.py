@@ -1,0 +1,69 @@
+"""`pipe doctor`: what this machine has of what runs need, why it matters, and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+
+from pipe_runner.cli import machine
+from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.machine import Finding
+from pipe_runner.cli.settings import state_dir
+from pipe_runner.cli.words import Given
+from pipe_runner.console.words import plural, safe
+
+_INK = {"ok": "32", "warn": "33", "fail": "31"}
+
+
+def doctor(given: Given) -> int:
+    """Examine the machine; 1 when something fails."""
+    state = state_dir(given, None)
+    examinations: list[Callable[[], Finding]] = [
+        machine.python,
+        machine.system,
+        machine.shell,
+        machine.bash,
+        machine.git,
+        machine.proc,
+        machine.subreaper,
+        lambda: machine.writable(state),
+        lambda: machine.locks(state),
+        lambda: machine.sync(state),
+        lambda: machine.space(state),
+        machine.open_files,
+        machine.locale,
+        machine.terminal,
+        machine.yaml_parser,
+        machine.agents,
+    ]
+    found = [_examined(one) for one in examinations]
+    if given.text("output") == "json":
+        sys.stdout.write(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    else:
+        colour = colours(sys.stdout)
+        for one in found:
+            sys.stdout.write(_told(one, colour))
+    failed = sum(one.status == "fail" for one in found)
+    warned = sum(one.status == "warn" for one in found)
+    say(f"{plural(failed, 'failure')}, {plural(warned, 'warning')}")
+    return 1 if failed else 0
+
+
+def _examined(examine: Callable[[], Finding]) -> Finding:
+    try:
+        return examine()
+    except Exception as error:
+        name = getattr(examine, "__name__", "examination").replace("_", " ").strip("<>")
+        return Finding(name, "warn", f"could not be examined: {type(error).__name__}: {error}")
+
+
+def _told(one: Finding, colour: bool) -> str:
+    mark = one.status.ljust(4)
+    if colour:
+        mark = f"\x1b[{_INK[one.status]}m{mark}\x1b[0m"
+    lines = [f"{mark}  {one.name}: {safe(one.found)}"]
+    if one.status != "ok":
+        lines += [f"        {label} {safe(text)}" for label, text in (("why:", one.why), ("do: ", one.do)) if text]
+    return "".join(f"{line}\n" for line in lines)

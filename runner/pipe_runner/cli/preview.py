@@ -1,0 +1,135 @@
+"""`pipe run --dry-run`: what would run, in which order, and how; nothing is evaluated and nothing starts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from pipe_runner.cli.plans import Planned
+from pipe_runner.console.words import plural, safe
+from pipe_runner.engine import RunSettings
+from pipe_runner.engine.selection import select
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.types import Json, Phase, RunOn
+
+
+def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings, output: str) -> int:
+    """Print it: for people, or as one JSON object. Gives the exit code."""
+    plan = planned.plan
+    nodes = in_order(select(plan, settings.only))
+    if output == "text":
+        sys.stdout.write(_text(planned, nodes, inputs, settings))
+    else:
+        data = {
+            "pipeline": plan.name,
+            "file": plan.path,
+            "inputs": dict(inputs),
+            "concurrency": settings.concurrency or plan.concurrency,
+            "nodes": [_node(plan, node) for node in nodes],
+        }
+        indent = 2 if output == "json" else None
+        sys.stdout.write(json.dumps(data, indent=indent).replace("##", "#\\u0023") + "\n")
+    return 0
+
+
+def in_order(nodes: list[PlannedNode]) -> list[PlannedNode]:
+    """As they would start with one slot: phase by phase, the longest chain first, needs always before what needs
+    them."""
+    phases = list(Phase)
+    return sorted(nodes, key=lambda node: (phases.index(node.phase), -node.priority, node.index))
+
+
+def _text(planned: Planned, nodes: list[PlannedNode], inputs: Mapping[str, Json], settings: RunSettings) -> str:
+    plan = planned.plan
+    lines = [
+        f"would run {plural(len(nodes), 'node')} of {len(plan.nodes)}, at most "
+        f"{settings.concurrency or plan.concurrency} at a time; nothing was started"
+    ]
+    for name, value in inputs.items():
+        lines.append(safe(f"  input {name} = {json.dumps(value, ensure_ascii=False)}"))
+    for number, node in enumerate(nodes, 1):
+        after = ", ".join(plan.nodes[index].id for index in node.needs)
+        head = f"{number}. {node.id} ({node.agent}) {planned.shown}:{node.line}"
+        lines += ["", safe(head + (f", after {after}" if after else ""))]
+        lines += [f"     {line}" for line in _conditions(node)]
+        lines += [f"     {line}" for line in _how(node)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _conditions(node: PlannedNode) -> list[str]:
+    lines = []
+    if node.phase is not Phase.NODES:
+        when = "if the run fails" if node.phase is Phase.ON_FAILURE else "always, after everything else"
+        lines.append(f"{node.phase}: {when}")
+    if node.run_on is not RunOn.SUCCESS:
+        lines.append(f"run_on: {node.run_on}")
+    if node.when_text is not None:
+        lines.append(safe(f"when: {node.when_text}"))
+    if node.retry.max_attempts > 1:
+        lines.append(f"up to {node.retry.max_attempts} attempts")
+    if node.timeout is not None:
+        lines.append(f"timeout: {node.timeout:g}s")
+    return lines
+
+
+def _how(node: PlannedNode) -> list[str]:
+    """The command with its variables, or the agent's options, with expressions where values will stand."""
+    options = written(node.options.data)
+    if not isinstance(options, dict):
+        return []
+    lines: list[str] = []
+    script = options.pop("script", None)
+    if isinstance(script, str):
+        lines += [safe(f"$ {line}" if number == 0 else f"  {line}") for number, line in enumerate(script.split("\n"))]
+    argv = options.pop("argv", None)
+    if isinstance(argv, list):
+        from shlex import quote
+
+        lines.append(safe("$ " + " ".join(quote(str(word)) for word in argv)))
+    variables = options.pop("variables", None)
+    if isinstance(variables, dict):
+        lines += [safe(f"  {name}={value}") for name, value in variables.items()]
+    for name, value in options.items():
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        lines.append(safe(f"{name}: {text}"))
+    env = written(node.env.data)
+    if isinstance(env, dict):
+        lines += [safe(f"env {name}={value}") for name, value in env.items()]
+    if node.secrets:
+        lines.append(f"secrets: {', '.join(node.secrets)}")
+    return lines
+
+
+def _node(plan: Plan, node: PlannedNode) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "phase": str(node.phase),
+        "agent": node.agent,
+        "line": node.line,
+        "needs": [plan.nodes[index].id for index in node.needs],
+        "when": node.when_text,
+        "run_on": str(node.run_on),
+        "with": written(node.options.data),
+        "env": written(node.env.data),
+        "secrets": list(node.secrets),
+        "max_attempts": node.retry.max_attempts,
+        "timeout_s": node.timeout,
+    }
+
+
+def written(data: Json) -> Json:
+    """A planned value with its templates as the file has them."""
+    if isinstance(data, dict):
+        if len(data) == 1:
+            ((key, inner),) = data.items()
+            if key in ("$", "$text") and isinstance(inner, dict):
+                source = str(inner.get("s", ""))
+                return source if "{{" in source or "{%" in source else f"{{{{ {source.strip()} }}}}"
+            if key == "$map" and isinstance(inner, list):
+                return {str(pair[0]): written(pair[1]) for pair in inner if isinstance(pair, list)}
+        return {key: written(value) for key, value in data.items()}
+    if isinstance(data, list):
+        return [written(value) for value in data]
+    return data

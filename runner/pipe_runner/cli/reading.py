@@ -1,0 +1,147 @@
+"""`pipe check`, `pipe graph` and `pipe schema`: what can be said of files without running anything."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.words import Given
+from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
+
+if TYPE_CHECKING:
+    from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.registry import Registry
+    from pipe_runner.reports.diagnostics import Format
+
+_SUFFIXES = (".yml", ".yaml")
+_TESTS = (".test.yml", ".test.yaml")
+_PROJECT = "pipe.yml"
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
+
+
+def check(given: Given) -> int:
+    """`pipe check PATH…`: every fault to stdout, a summary to stderr; 1 where there are errors."""
+    from pipe_runner.registry import Registry
+    from pipe_runner.reports.diagnostics import render, summary
+
+    files = pipeline_files(given.many("path"))
+    registry = Registry.installed()
+    found: list[Diagnostic] = []
+    for file in files:
+        found += diagnostics_of(file, registry)
+    form = cast("Format", given.text("format") or "text")
+    sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
+    sys.stdout.flush()
+    if not given.on("quiet"):
+        say(summary(found, files=len(files)))
+    return 1 if any(one.is_error for one in found) else 0
+
+
+def diagnostics_of(file: str, registry: Registry) -> list[Diagnostic]:
+    """What is wrong with one file; pipe.yml by its own rules."""
+    from pipe_runner.compiler import compile_file
+    from pipe_runner.project import find_root, load_project
+
+    path = Path(os.path.abspath(file))
+    root = find_root(path)
+    if path.name == _PROJECT:
+        return list(load_project(path.parent)[1])
+    return list(compile_file(file, root=root, registry=registry).diagnostics)
+
+
+def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
+    """The files that the paths name, each once; of a directory those that look like pipelines, in order."""
+    files: dict[str, None] = {}
+    for path in paths:
+        if os.path.isdir(path):
+            within = [file for file in _below(path) if _is_ours(file)]
+            if not within:
+                raise UsageError(
+                    f"there is no pipeline file in {path}", hint="of a directory, *.yml and *.yaml with `nodes:` count"
+                )
+            files.update(dict.fromkeys(within))
+        elif not os.path.lexists(path):
+            raise UsageError(f"there is no file {path}", hint=_near(path))
+        else:
+            files[path] = None
+    return list(files)
+
+
+def _near(path: str) -> str | None:
+    from pipe_runner.diagnostics import did_you_mean
+
+    try:
+        names = os.listdir(os.path.dirname(path) or ".")
+    except OSError:
+        return None
+    near = did_you_mean(os.path.basename(path), [name for name in names if name.endswith(_SUFFIXES)])
+    return f"did you mean {os.path.join(os.path.dirname(path), near)}?" if near else None
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Every YAML file below, links to folders not followed, hidden folders left out."""
+    for home, folders, names in os.walk(folder):
+        folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
+        for name in sorted(names):
+            if name.endswith(_SUFFIXES) and not name.endswith(_TESTS):
+                yield os.path.join(home, name)
+
+
+def _is_ours(file: str) -> bool:
+    """A project's file, or YAML that has `nodes` or `version` as a key at its top; the others of a directory are not
+    ours to judge."""
+    if os.path.basename(file) == _PROJECT:
+        return True
+    if not os.path.isfile(file):
+        return False
+    try:
+        with open(file, "rb") as opened:
+            text = opened.read(1 << 20)
+    except OSError:
+        return True  # a file that can't be read is told as a fault
+    nodes = any(line.startswith((b"nodes:", b'"nodes":', b"'nodes':", b"{")) for line in text.splitlines())
+    return nodes or text.startswith(b"version:") or b"\nversion: 1" in text
+
+
+def graph(given: Given) -> int:
+    """`pipe graph FILE`."""
+    from pipe_runner.compiler import compile_file
+    from pipe_runner.project import find_root
+    from pipe_runner.registry import Registry
+    from pipe_runner.reports.graph import render
+
+    file = given.must("file")
+    root = find_root(Path(os.path.abspath(file)))
+    compilation = compile_file(file, root=root, registry=Registry.installed())
+    if compilation.plan is None:
+        raise InvalidPipeline(compilation.diagnostics)
+    text = render(compilation.plan, given.text("format") or "text")
+    out = given.text("out")
+    if out is None or out == "-":
+        sys.stdout.write(text)
+        return 0
+    try:
+        with open(out, "w", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise StorageError(f"cannot write {out}: {error.strerror}") from None
+    return 0
+
+
+def schema(given: Given) -> int:
+    """`pipe schema [NAME]`: one JSON Schema; that of pipeline files where none is named."""
+    from pipe_runner.diagnostics import did_you_mean
+    from pipe_schemas.generate import names, text
+
+    name = given.text("name") or "pipeline"
+    known = names()
+    if name not in known:
+        near = did_you_mean(name, known)
+        hint = f"did you mean {near}?" if near else f"there are: {', '.join(known)}"
+        raise UsageError(f"there is no schema {name}", hint=hint)
+    sys.stdout.write(text(name))
+    return 0

@@ -1,0 +1,142 @@
+"""`pipe run` and `pipe resume`: from the words of the user to a run, and from its end to an exit code."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from pipe_runner.cli.plans import Planned, plan_for
+from pipe_runner.cli.settings import check_executor, run_settings, state_dir
+from pipe_runner.cli.telling import Telling
+from pipe_runner.cli.words import Given
+from pipe_runner.engine import ActiveRun, open_resume, open_run
+from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.types import RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.run import Run
+
+_NOT_HERE: Final = {
+    "record": "--record needs model providers, which this version doesn't have",
+    "replay": "--replay needs model providers, which this version doesn't have",
+    "explain": "`pipe run --explain` tells of cached results, which this version doesn't keep",
+}
+
+
+def run(given: Given) -> int:
+    """`pipe run FILE`."""
+    for flag, message in _NOT_HERE.items():
+        if given.on(flag):
+            raise UsageError(message)
+    telling = Telling(given)
+    planned = plan_for(given.must("file"), given)
+    check_executor(given, os.environ, planned.plan.settings.get("executor"))
+    only = given.many("only")
+    settings = run_settings(
+        given, planned.state_dir, planned.plan.settings, run_id=given.text("run_id"), only=tuple(only)
+    )
+    inputs = _inputs(given, planned)
+    if given.on("dry_run"):
+        from pipe_runner.cli.preview import preview
+
+        return preview(planned, inputs, settings, given.text("output") or "text")
+    telling.warn(planned.plan.warnings)
+    return _perform(
+        telling,
+        planned,
+        lambda sinks: open_run(
+            planned.plan, inputs, settings, registry=planned.registry, sinks=sinks, environ=os.environ
+        ),
+        only=only,
+    )
+
+
+def resume(given: Given) -> int:
+    """`pipe resume RUN`."""
+    from pipe_runner.cli.found import find_run, pipeline_of
+
+    telling = Telling(given)
+    state = state_dir(given, None)
+    rundir = find_run(state, given.must("run"))
+    path, root = pipeline_of(rundir, state)
+    planned = plan_for(path, given, state=state, root=root)
+    settings = run_settings(given, state, planned.plan.settings)
+
+    def open_it(sinks: Sequence[Any]) -> ActiveRun:
+        return open_resume(
+            rundir.id, planned.plan, settings, registry=planned.registry, sinks=sinks, environ=os.environ
+        )
+
+    return _perform(telling, planned, open_it, explain=given.on("explain"))
+
+
+def _perform(
+    telling: Telling, planned: Planned, open_it: Any, *, only: Sequence[str] = (), explain: bool | None = None
+) -> int:
+    """Open the run, perform it under signals, tell its end."""
+    from pipe_runner.cli.signals import Signals
+
+    signals = Signals()
+    signals.install()
+    try:
+        active: ActiveRun = open_it(telling.sinks())
+        for warning in active.warnings:
+            telling.say(f"warning: {warning}")
+        if active.nothing_to_do:
+            active.close()
+            return telling.nothing_to_do(active, planned)
+        if explain is not None:
+            telling.reasons(active.reasons, in_full=explain)
+        if only:
+            telling.selected(only, len(active.nodes), len(planned.plan.nodes))
+        try:
+            finished = _in_loop(active, signals)
+        except StorageError as error:
+            error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
+            raise
+    finally:
+        telling.close()
+        signals.restore()
+    written = telling.end(finished, active, planned)
+    return _exit_code(finished, signals.exit_code) or written
+
+
+def _in_loop(active: ActiveRun, signals: Any) -> Run:
+    """Perform in an event loop; the only one that a command starts."""
+    import anyio
+
+    async def perform() -> Run:
+        import asyncio
+
+        signals.attach(asyncio.get_running_loop(), active)
+        try:
+            return await active.perform()
+        finally:
+            signals.detach()
+
+    return anyio.run(perform)
+
+
+def _exit_code(run: Run, cancelled: int) -> int:
+    match run.status:
+        case RunStatus.SUCCEEDED:
+            return 0
+        case RunStatus.FAILED | RunStatus.PENDING | RunStatus.RUNNING:
+            return 1
+        case RunStatus.CANCELLED:
+            return cancelled
+        case RunStatus.WAITING:
+            return 75
+        case _:
+            assert_never(run.status)
+
+
+def _inputs(given: Given, planned: Planned) -> Mapping[str, Any]:
+    from pipe_runner.compiler import check_inputs
+
+    if not given.many("input") and given.text("inputs") is None:
+        return check_inputs(planned.plan, {})
+    from pipe_runner.cli.inputs import read_inputs
+
+    return check_inputs(planned.plan, read_inputs(planned.plan, given))

@@ -1,0 +1,125 @@
+"""What a command is to do, from its flags, the environment, pipe.yml and our defaults: the first that says it wins.
+
+`PIPE_OUTPUT`, `PIPE_RUN_ID` and their like are what nodes are told. They mean nothing here: a node may run `pipe`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pipe_runner.cli.words import Given
+from pipe_runner.engine import RunSettings
+from pipe_runner.engine.settings import DEFAULT_GRACE
+from pipe_runner.errors import UsageError
+from pipe_runner.types import Durability
+
+STATE_DIR: Final = ".pipe"
+_MOST_CONCURRENT: Final = 10_000
+_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def said(given: Given, key: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """A setting's text and where it was said (`--grace`, `PIPE_GRACE`), or None; an empty variable says nothing."""
+    flag = given.text(key)
+    if flag is not None:
+        return flag, f"--{key.replace('_', '-')}"
+    name = f"PIPE_{key.upper()}"
+    value = environ.get(name)
+    return (value, name) if value else None
+
+
+def state_dir(given: Given, root: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where runs are kept; `root` is the project's, found from the working directory where it isn't given."""
+    found = said(given, "state_dir", environ)
+    if found is not None:
+        text, where = found
+        if not text:
+            raise UsageError(f"{where} is empty")
+        return Path(os.path.abspath(text))
+    return (root if root is not None else here()) / STATE_DIR
+
+
+def here() -> Path:
+    """The root of the project that the working directory belongs to."""
+    from pipe_runner.project import find_root
+
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:
+        raise UsageError("the working directory does not exist any more", hint="change to one that does") from None
+    return find_root(folder)
+
+
+def run_settings(
+    given: Given,
+    state: Path,
+    defaults: Mapping[str, Any],
+    *,
+    run_id: str | None = None,
+    only: tuple[str, ...] = (),
+    environ: Mapping[str, str] = os.environ,
+) -> RunSettings:
+    """How a run is to be performed; `defaults` are those of pipe.yml (`durability`, `grace` in seconds)."""
+    grace = said(given, "grace", environ)
+    durability = said(given, "durability", environ)
+    concurrency = said(given, "concurrency", environ)
+    return RunSettings(
+        state_dir=state,
+        run_id=run_id,
+        only=only,
+        concurrency=_concurrency(*concurrency) if concurrency else None,
+        durability=_durability(*durability) if durability else Durability(defaults.get("durability") or "full"),
+        grace=duration(*grace) if grace else float(_first(defaults.get("grace"), DEFAULT_GRACE)),
+    )
+
+
+def _first(value: Any, default: float) -> Any:
+    return default if value is None else value
+
+
+def _concurrency(text: str, where: str) -> int:
+    number = whole(text, where)
+    if not 1 <= number <= _MOST_CONCURRENT:
+        raise UsageError(f"{where}: {number} is not between 1 and {_MOST_CONCURRENT}")
+    return number
+
+
+def whole(text: str, where: str) -> int:
+    """A whole number that somebody typed."""
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        raise UsageError(f"{where}: {text!r} is not a whole number")
+    return int(text)
+
+
+def _durability(text: str, where: str) -> Durability:
+    try:
+        return Durability(text)
+    except ValueError:
+        raise UsageError(f"{where}: {text!r} is neither `full` nor `os`") from None
+
+
+def duration(text: str, where: str) -> float:
+    """`250ms`, `90s`, `1h30m` in seconds; a bare number has no unit and is refused, except for 0."""
+    if text == "0":
+        return 0.0
+    if not _DURATION.match(text) or len(text) > 40:
+        near = (
+            f"did you mean `{text}s`?" if re.fullmatch(r"\d+(\.\d+)?", text) else "say it like 250ms, 90s, 10m or 1h30m"
+        )
+        raise UsageError(f"{where}: {text!r} is not a duration", hint=near)
+    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+
+
+def check_executor(given: Given, environ: Mapping[str, str], default: str | None) -> None:
+    """Refuse an executor that this version doesn't have."""
+    found = said(given, "executor", environ) or ((default, "pipe.yml: executor") if default else None)
+    if found is not None and found[0] != "local":
+        raise UsageError(
+            f"{found[1]}: there is no executor {found[0]!r} in this version", hint="`local` is the one that there is"
+        )

@@ -1,0 +1,77 @@
+"""SIGINT, SIGTERM and SIGHUP while a run is under way: the first stops it, the second kills it, a dead end ends us."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pipe_runner.engine import ActiveRun
+
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+LAST_RESORT: Final = 1.9
+"""Seconds after the second signal until the process ends, whatever it is stuck in; the warden ends what it started."""
+
+_SHOW_CURSOR: Final = b"\x1b[?25h"
+
+
+class Signals:
+    """Installed before a run is opened and until it has ended; what comes before the loop runs is not lost."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self._before: dict[int, Any] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._active: ActiveRun | None = None
+
+    def install(self) -> None:
+        for number in STOPPING:
+            before = signal.getsignal(number)
+            if number == signal.SIGHUP and before is signal.SIG_IGN:
+                continue  # nohup: who started us wants us to outlive the terminal
+            self._before[number] = before
+            signal.signal(number, self._on_signal)
+
+    def attach(self, loop: asyncio.AbstractEventLoop, active: ActiveRun) -> None:
+        """From here on signals stop this run, on this loop; those that came before do so now."""
+        self._loop, self._active = loop, active
+        for number in list(self.received):
+            loop.call_soon(self._stop, number)
+
+    def detach(self) -> None:
+        self._loop = self._active = None
+
+    def restore(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)
+        self._before = {}
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the first signal's number; that of SIGINT where the run was cancelled without a signal."""
+        return 128 + (self.received[0] if self.received else signal.SIGINT)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.received.append(number)
+        if len(self.received) == 2:
+            timer = threading.Timer(LAST_RESORT, self._leave)
+            timer.daemon = True
+            timer.start()
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._stop, number)
+
+    def _stop(self, number: int) -> None:
+        if self._active is not None:
+            self._active.stop(signal.Signals(number).name)
+
+    def _leave(self) -> None:
+        if sys.stderr is not None and os.isatty(2):
+            os.write(2, _SHOW_CURSOR)
+        os._exit(self.exit_code)

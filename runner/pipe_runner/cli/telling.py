@@ -1,0 +1,134 @@
+"""What `run` and `resume` say, and where: results on stdout, progress and the end on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.plans import Planned
+from pipe_runner.cli.words import Given
+from pipe_runner.console import Console, open_console, reads_commands
+from pipe_runner.console.words import plural, safe
+from pipe_runner.errors import PipeError, UsageError
+
+if TYPE_CHECKING:
+    from pipe_runner.engine import ActiveRun
+    from pipe_runner.ports import EventSink
+    from pipe_runner.run import Run
+
+_REASONS_SHOWN: Final = 20
+IO_ERROR: Final = 74
+
+
+class Telling:
+    """Made from the flags before anything starts, so that a wrong one is told before anything runs."""
+
+    def __init__(self, given: Given) -> None:
+        self._output = given.text("output") or "text"
+        self._quiet = given.on("quiet")
+        self._verbose = given.on("verbose")
+        self._state_dir_said = given.text("state_dir")
+        self._junit = given.text("junit")
+        self._console: Console | None = None
+        self._sinks: list[EventSink] = []
+        if self._quiet and self._verbose:
+            raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
+        if self._junit is not None:
+            _check_can_be_written(self._junit)
+
+    def sinks(self) -> list[EventSink]:
+        """What is to be told every event: a console, unless quiet, and for jsonl the log's lines on stdout."""
+        if not self._quiet:
+            live = not (self._output == "jsonl" and sys.stdout.isatty())
+            self._console = open_console(sys.stderr, verbose=self._verbose, live=live)
+            self._sinks.append(self._console)
+        if self._output == "jsonl":
+            from pipe_runner.console.jsonl import JsonlConsole
+
+            self._sinks.append(JsonlConsole(sys.stdout, commands_matter=reads_commands(os.environ)))
+        return self._sinks
+
+    def close(self) -> None:
+        """Give the terminal back; again does nothing."""
+        for sink in self._sinks:
+            sink.close()
+        self._sinks = []
+
+    def say(self, line: str) -> None:
+        """A line on stderr, unless quiet; data in it is made safe."""
+        if not self._quiet:
+            say(safe(line))
+
+    def warn(self, warnings: Sequence[Mapping[str, Any]]) -> None:
+        """The warnings that `check` gives, a line each."""
+        for one in warnings:
+            self.say(f"{one.get('file')}:{one.get('line')}:{one.get('column')}: {one.get('code')} {one.get('message')}")
+
+    def selected(self, only: Sequence[str], chosen: int, of: int) -> None:
+        """What `--only` selected."""
+        self.say(f"--only {', '.join(only)}: {plural(chosen, 'node')} of {of}")
+
+    def reasons(self, reasons: Mapping[str, str], *, in_full: bool) -> None:
+        """Which nodes a resume runs, and why; all of them with `--explain`, also when quiet."""
+        shown = list(reasons.items()) if in_full else list(reasons.items())[:_REASONS_SHOWN]
+        tell = say if in_full else self.say
+        for node, why in shown:
+            tell(safe(f"  {node}: {why}"))
+        if len(shown) < len(reasons):
+            tell(f"  … and {len(reasons) - len(shown)} more (--explain shows all)")
+
+    def nothing_to_do(self, active: ActiveRun, planned: Planned) -> int:
+        """The run has succeeded already: say so, and give its results again."""
+        self.close()
+        self.say(f"run {active.run.id} has succeeded already; nothing to do")
+        return self._results(active.run, active)
+
+    def end(self, run: Run, active: ActiveRun, planned: Planned) -> int:
+        """Results on stdout, the end on stderr; gives 74 where something that was asked for could not be written."""
+        self.close()
+        code = self._results(run, active)
+        colour = colours(sys.stderr)
+        from pipe_runner.console.ending import ending, last_line
+
+        places = {node.id: f"{planned.shown}:{node.line}" for node in planned.plan.nodes}
+        tails = self._console.progress.tails if self._console is not None else {}
+        text = ending(run, places=places, tails=tails, go_on=self._go_on(run, planned), colour=colour)
+        if text or not self._quiet:
+            say(text + last_line(run, colour=colour))
+        return code
+
+    def _go_on(self, run: Run, planned: Planned) -> str:
+        command = f"pipe resume {run.id}"
+        if self._state_dir_said is not None:
+            from shlex import quote
+
+            return f"{command} --state-dir {quote(self._state_dir_said)}"
+        if not planned.reachable:
+            from shlex import quote
+
+            return f"{command} --state-dir {quote(os.path.relpath(planned.state_dir))}"
+        return command
+
+    def _results(self, run: Run, active: ActiveRun) -> int:
+        from pipe_runner.cli.results import print_result, write_junit
+
+        code = 0
+        if self._junit is not None:
+            try:
+                write_junit(run, self._junit)
+            except PipeError as error:
+                say(f"error: {safe(error.message)}")
+                code = IO_ERROR
+        print_result(run, active.rundir, self._output)
+        return code
+
+
+def _check_can_be_written(path: str) -> None:
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not path:
+        raise UsageError(f"--junit: {path!r} is not a file's name")
+    if not os.path.isdir(folder):
+        raise UsageError(f"--junit: there is no directory {folder}")
