@@ -6,14 +6,13 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreters import inspect_assignment, inspect_command
-from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME, ShellLexer
+from pipe_runner.expressions.interpreters import inspect_command
+from pipe_runner.expressions.shell_documents import ShellDocuments
+from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME
+from pipe_runner.expressions.shell_marks import inspect_assignment, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
 from pipe_runner.expressions.tokens import Refused
 
-_KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
-_FD: Final = re.compile(r"[0-9]+(?=[<>])")
-_REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
@@ -27,20 +26,10 @@ _BETWEEN: Final = frozenset({"then", "else", "elif", "do", "!", "time", "coproc"
 _CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
 _ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
-_DOCUMENT_HINT: Final = (
-    "take the quotes off the delimiter, or read the value from a variable: X={{ … }} before the command"
-)
 
 
-class ShellGrammar(ShellLexer):
+class ShellGrammar(ShellDocuments):
     """A scan that follows commands, so that it knows the role of every word."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._documents: list[tuple[str, bool, bool, Facts]] = []
-        """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, the command's."""
-        self._feeds: list[tuple[list[Facts], list[Facts], tuple[str, str]]] = []
-        """What reads a program from its input: the commands that print into it, those whose here-documents it reads."""
 
     def program(self) -> Facts:
         """Scan the whole text."""
@@ -53,7 +42,7 @@ class ShellGrammar(ShellLexer):
             holes = [hole for each in printing for hole in each.printed()]
             holes += [hole for each in documented for hole in each.documents]
             for hole in holes:
-                hole.code = hole.code or (f"the value becomes part of what {program} reads as its program", hint)
+                mark_hole(hole, f"the value becomes part of what {program} reads as its program", hint)
         return facts
 
     def commands_in_brackets(self) -> Facts:
@@ -345,109 +334,3 @@ class ShellGrammar(ShellLexer):
         self.position += 1
         word.end = self.position
         return word
-
-    # ------------------------------------------------------------ redirections and here-documents
-
-    def _redirections(self, facts: Facts) -> None:
-        """Those behind a compound command."""
-        while True:
-            self._skip()
-            operator = self._redirection(facts)
-            if operator is None:
-                return
-            if operator.startswith("<") and facts.reads:
-                reads, facts.reads = facts.reads[0], []
-                self._fed(facts, reads)
-
-    def _fed(self, facts: Facts, reads: tuple[str, str]) -> None:
-        """A command that reads its program from a here-document or here-string: what is printed there is code."""
-        self._feeds.append(([], [facts], reads))
-
-    def _redirection(self, facts: Facts) -> str | None:
-        found = _FD.match(self.text, self.position, self.limit)
-        start = found.end() if found else self.position
-        operator = _REDIRECTION.match(self.text, start, self.limit)
-        if operator is None or self.text.startswith(("<(", ">("), start):
-            return None
-        self.position = operator.end()
-        self._skip()
-        begin = self.position
-        word = self.word()
-        if operator[0] in ("<<", "<<-"):
-            for hole in word.holes:
-                hole.refuse("E422", "a value can't be the delimiter of a here-document", None)
-            raw = self.text[begin : word.end]
-            quoted = word.quoted or "\\" in raw
-            self._documents.append((word.text, operator[0] == "<<-", quoted, facts))
-        else:
-            if operator[0] == "<<<":
-                facts.documents += word.all_holes
-        return operator[0]
-
-    def _newline(self) -> None:
-        """A newline: the here-documents that were announced follow."""
-        self.position += 1
-        documents, self._documents = self._documents, []
-        for delimiter, strip, quoted, facts in documents:
-            end, after = self._end_of_document(delimiter, strip, quoted)
-            word = Word(self.position)
-            if quoted:
-                while (opened := self.text.find("{{", self.position, end)) >= 0:
-                    self.position = opened
-                    if not self.at_hole():
-                        self.position += 2
-                        continue
-                    hole = self.hole("double")
-                    hole.refuse(
-                        "E423",
-                        f"the shell expands nothing in a here-document that is quoted (<<'{delimiter}')",
-                        _DOCUMENT_HINT,
-                    )
-                    word.holes.append(hole)
-            else:
-                self.document(word, end)
-            facts.documents += word.all_holes
-            self.position = max(after, self.position)
-
-    def _end_of_document(self, delimiter: str, strip: bool, quoted: bool) -> tuple[int, int]:
-        """Where a here-document's text ends, and where the line behind its delimiter begins."""
-        position = self.position
-        continued = False
-        while position < self.limit:
-            newline = self.text.find("\n", position, self.limit)
-            line_end = self.limit if newline < 0 else newline
-            line = self.text[position:line_end]
-            if not continued and (line.lstrip("\t") if strip else line) == delimiter:
-                return position, min(line_end + 1, self.limit)
-            backslashes = len(line) - len(line.rstrip("\\"))
-            continued = not quoted and backslashes % 2 == 1
-            position = line_end + 1
-        return self.limit, self.limit
-
-    # ------------------------------------------------------------ between words
-
-    def _skip(self, *, newlines: bool = False, separators: bool = False) -> None:
-        """Blanks and comments; also newlines, and `;` `&` `&&` `||`, where they separate commands."""
-        while self.position < self.limit:
-            character = self.text[self.position]
-            if character in " \t\r" or self.at("\\\n"):
-                self.position += 1 if character != "\\" else 2
-            elif character == "#":
-                end = self.text.find("\n", self.position, self.limit)
-                self.position = self.limit if end < 0 else end
-            elif character == "\n" and newlines:
-                self._newline()
-            elif separators and ((character == "&" and not self.at("&>")) or self.at("||")):
-                self.position += 2 if self.at("&&") or self.at("||") else 1
-            elif separators and character == ";" and not self.at(";;") and not self.at(";&"):
-                self.position += 1
-            else:
-                return
-
-    def _keyword(self) -> str:
-        found = _KEYWORD.match(self.text, self.position, self.limit)
-        return found[0] if found else ""
-
-    def _expect(self, keyword: str) -> None:
-        if self._keyword() == keyword:
-            self.position += len(keyword)

@@ -29,8 +29,8 @@ class Hole:
     raw: bool = False
     problem: tuple[str, str, str | None] | None = None
     """Code, message and hint of the fault; None where the value arrives."""
-    code: tuple[str, str] | None = None
-    """Message and hint where the value would be code; `| trust` accepts it."""
+    code: tuple[str, str, str] | None = None
+    """Code, message and hint where the value would be code; `| trust` accepts it."""
 
     def refuse(self, code: str, message: str, hint: str | None) -> None:
         """This place can't carry a value at all. The first reason stays."""

@@ -204,11 +204,10 @@ def _compile_one(scan: ShellSource, hole: Hole) -> tuple[Compiled, list[Fault]]:
             None,
         )
     elif hole.code is not None and hole.trusted:
-        _fault(scan, faults, "W401", f"`| trust`: {hole.code[0]}", hole, hole.code[1])
+        _fault(scan, faults, "W401", f"`| trust`: {hole.code[1]}", hole, None)
     elif hole.code is not None:
-        code = "E421" if "chooses" in hole.code[0] else "E420"
-        hint = hole.code[1] if "trust" in hole.code[1] else f"{hole.code[1]}. {_TRUST}"
-        _fault(scan, faults, code, hole.code[0], hole, hint)
+        code, message, hint = hole.code
+        _fault(scan, faults, code, message, hole, hint if "trust" in hint else f"{hint}. {_TRUST}")
     elif hole.integer and hole.trusted:
         _fault(
             scan,

@@ -1,0 +1,128 @@
+"""The shell's own words whose arguments are code, names of variables, or calculated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.shell_marks import ASSIGNED, inspect_assignment
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+
+
+def _command(command: Command, index: int) -> None:
+    following = command.words[index + 1].text if index + 1 < len(command.words) else ""
+    if not following.startswith("-") or not set(following) & set("vV"):
+        command.wrapper(index, "", "", 0)
+
+
+def _eval(command: Command, index: int) -> None:
+    command.all_code(
+        index, "`eval` reads its arguments as shell code", "call the command itself: its arguments may be values"
+    )
+
+
+def _trap(command: Command, index: int) -> None:
+    if index + 1 < len(command.words):
+        hint = "put the value in a variable: x={{ x }}, and write trap '… \"$x\" …' EXIT"
+        command.code(command.words[index + 1], "`trap` keeps its first argument as shell code", hint)
+
+
+def _alias(command: Command, index: int) -> None:
+    command.all_code(index, "`alias` keeps its text as shell code", "write a function: its arguments may be values")
+
+
+def _source(command: Command, index: int) -> None:
+    if index + 1 < len(command.words):
+        word = command.words[index + 1]
+        command.code(
+            word,
+            "`source` runs the file that the value names",
+            "write the file's name; values may be its arguments",
+        )
+
+
+def _let(command: Command, index: int) -> None:
+    for word in command.words[index + 1 :]:
+        command.scan.calculated.update(word.variables)
+        for hole in word.holes:
+            hole.integer = True
+
+
+def _declare(command: Command, index: int) -> None:
+    integer = any(
+        re.match(r"-\w*i", word.text) for word in command.words[index + 1 :] if command.words[index].text != "export"
+    )
+    for word in command.words[index + 1 :]:
+        found = ASSIGNED.match(word.text)
+        if found is None:
+            command.names(word)
+            if integer and word.static:
+                command.scan.calculated.add(word.text)
+            continue
+        inspect_assignment(command.scan, found[1], word)
+        if integer:
+            command.scan.calculated.add(found[1])
+            for hole in word.holes:
+                hole.integer = True
+        elif word.holes:
+            command.scan.tainted.setdefault(found[1], []).extend(word.holes)
+
+
+def _named(command: Command, index: int) -> None:
+    """Builtins whose operands are names of variables, which bash calculates if they have a subscript."""
+    taking = {
+        "read": "dinNptu",
+        "mapfile": "dnOsuCc",
+        "readarray": "dnOsuCc",
+        "getopts": "",
+        "unset": "",
+        "wait": "p",
+    }
+    options, rest = command.options(index, taking.get(command.words[index].text, ""))
+    for option, value in options:
+        if option == "-C" and value is not None:
+            command.code(value, "the value becomes part of shell code", "write the callback without values")
+        if option == "-p" and value is not None and command.words[index].text == "wait":
+            command.names(value)
+    for position, at in enumerate(rest):
+        if command.words[index].text == "getopts" and position != 1:
+            continue
+        if command.words[index].text != "wait":
+            command.names(command.words[at])
+
+
+def _printf(command: Command, index: int) -> None:
+    if index + 2 < len(command.words) and command.words[index + 1].text == "-v":
+        command.names(command.words[index + 2])
+    elif index + 1 < len(command.words) and command.words[index + 1].text.startswith("-v"):
+        command.names(command.words[index + 1])
+
+
+def _test(command: Command, index: int) -> None:
+    for at in range(index + 1, len(command.words) - 1):
+        if command.words[at].text in ("-v", "-R"):
+            command.names(command.words[at + 1])
+
+
+def _completion(command: Command, index: int) -> None:
+    command.all_code(index, "the shell expands this text as code", "write it without values")
+
+
+BUILTINS: Final[dict[str, Callable[[Command, int], None]]] = {
+    "command": _command,
+    "eval": _eval,
+    "trap": _trap,
+    "alias": _alias,
+    ".": _source,
+    "source": _source,
+    "let": _let,
+    **dict.fromkeys(("declare", "typeset", "local", "readonly", "export"), _declare),
+    **dict.fromkeys(("read", "mapfile", "readarray", "getopts", "unset", "wait"), _named),
+    "printf": _printf,
+    "test": _test,
+    "[": _test,
+    **dict.fromkeys(("compgen", "complete", "bind"), _completion),
+}

@@ -1,0 +1,38 @@
+"""Marks the holes in which a value would be code."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
+from pipe_runner.expressions.shell_model import Hole, Word
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.shell_lexer import ShellLexer
+
+SH_HINT: Final = "give the value as an argument: sh -c '… \"$1\" …' sh {{ x }}"
+ASSIGNED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=", re.DOTALL)
+"""`NAME=`, `NAME+=` or `NAME[…]=` at the start of a word."""
+
+
+def mark_hole(hole: Hole, message: str, hint: str) -> None:
+    """The value would be part of a program. The first reason stays."""
+    hole.code = hole.code or ("E420", message, hint)
+
+
+def mark_choice(hole: Hole, message: str, hint: str) -> None:
+    """The value would choose a program."""
+    hole.code = hole.code or ("E421", message, f"{hint}; `| trust` lets the value choose")
+
+
+def mark(word: Word, message: str, hint: str) -> None:
+    """A word whose text is code: no value may stand in it, nor in a `$(…)` of it."""
+    for hole in word.all_holes:
+        mark_hole(hole, message, hint)
+
+
+def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
+    """A value in `NAME=…`: refused for the variables whose text is run."""
+    if name in CODE_VARIABLES:
+        mark(word, f"the text of ${name} is run, or changes what text means", f"write ${name} without values")

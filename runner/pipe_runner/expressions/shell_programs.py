@@ -1,0 +1,227 @@
+"""Programs whose arguments are commands, or that hand text to a shell, each looked at by a function of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment
+from pipe_runner.expressions.shell_model import HOLE, Hole, Word
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+
+
+def _environment(command: Command, index: int) -> None:
+    options, rest = command.options(index, "uCS", frozenset({"--unset", "--chdir", "--split-string"}))
+    for option, value in options:
+        if option in ("-S", "--split-string") and value is not None:
+            command.code(value, "the value becomes part of a command line", "write the command behind env")
+    while rest:
+        found = ASSIGNED.match(command.words[rest[0]].text)
+        if found is None:
+            break
+        inspect_assignment(command.scan, found[1], command.words[rest[0]])
+        rest = rest[1:]
+    if rest:
+        command.at(rest[0])
+
+
+def _xargs(command: Command, index: int) -> None:
+    options, rest = command.options(
+        index,
+        "InPLdDaESsRJ",
+        frozenset(
+            {"--max-args", "--max-procs", "--max-lines", "--delimiter", "--arg-file", "--max-chars", "--replace"}
+        ),
+    )
+    if not rest:
+        return
+    replaced = next((v.text for o, v in options if o in ("-I", "-J", "--replace") and v is not None), None)
+    if any(o in ("-i", "--replace") and v is None for o, v in options):
+        replaced = "{}"
+    # What arrives on standard input stands in the command as if it were a hole: see where it would be code.
+    fed = Hole(0, 0, (0, 0))
+    words = list(command.words[rest[0] :])
+    if replaced:
+        words = [
+            Word(w.start, w.text.replace(replaced, HOLE), [*w.holes, fed], w.nested, w.variables, w.quoted, w.end)
+            if replaced in w.text
+            else w
+            for w in words
+        ]
+    else:
+        words.append(Word(words[-1].end, HOLE, [fed]))
+    inner = command.inner(words)
+    inner.at(0)
+    command.facts.emits += inner.facts.emits
+    if fed.code is not None:
+        hint = "xargs sh -c '… \"$1\" …' sh, so that each item is an argument"
+        command.facts.reads.append(("xargs", hint))
+
+
+def _find(command: Command, index: int) -> None:
+    at = index + 1
+    while at < len(command.words):
+        if command.words[at].text in ("-exec", "-execdir", "-ok", "-okdir"):
+            end = at + 1
+            while end < len(command.words) and command.words[end].text not in (";", "+"):
+                end += 1
+            inner = command.inner(command.words[at + 1 : end])
+            inner.at(0)
+            at = end
+        at += 1
+
+
+def _parallel(command: Command, index: int) -> None:
+    for word in command.words[index + 1 :]:
+        if word.text in (":::", "::::", ":::+", "::::+"):
+            break
+        command.code(
+            word,
+            "GNU parallel hands its command to a shell",
+            "give values behind `:::`: parallel cmd {} ::: {{ x }}",
+        )
+
+
+def _ssh(command: Command, index: int) -> None:
+    options, rest = command.options(index, "BbcDEeFIiJLlmOopQRSWw")
+    for option, value in options:
+        if (
+            option == "-o"
+            and value is not None
+            and not re.match(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]", value.text)
+        ):
+            command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
+    if len(rest) <= 1:
+        command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
+    for at in rest[1:]:
+        command.code(
+            command.words[at],
+            "ssh joins its arguments and hands them to a shell on the other side",
+            "send the value on standard input: printf '%s' {{ x }} | ssh host 'x=$(cat); … \"$x\" …'",
+        )
+    if len(rest) > 1:
+        inner = command.inner([command.words[at] for at in rest[1:]])
+        inner.at(0)
+        command.facts.reads += inner.facts.reads
+
+
+def _su(command: Command, index: int) -> None:
+    options, rest = command.options(
+        index, "cgGswT", frozenset({"--command", "--session-command", "--shell", "--group"}), permute=True
+    )
+    coded = False
+    for option, value in options:
+        if option in ("-c", "--command", "--session-command") and value is not None:
+            coded = True
+            command.code(
+                value, "the value becomes part of shell code", "su user -c '… \"$1\" …' sh {{ x }}, or sudo -u user"
+            )
+    if not coded:
+        command.facts.reads.append(("su", SH_HINT))
+    if any(option == "-u" for option, _ in options) and rest:
+        command.at(rest[-1] if len(rest) == 1 else rest[1])
+
+
+def _watch(command: Command, index: int) -> None:
+    options, rest = command.options(index, "nq", frozenset({"--interval"}))
+    if any(option in ("-x", "--exec") for option, _ in options):
+        if rest:
+            command.at(rest[0])
+        return
+    for at in rest:
+        command.code(command.words[at], "watch hands its arguments to a shell", "watch -x command {{ x }}")
+
+
+def _flock(command: Command, index: int) -> None:
+    options, _ = command.options(
+        index, "cwE", frozenset({"--command", "--timeout", "--conflict-exit-code"}), permute=True
+    )
+    coded = False
+    for option, value in options:
+        if option in ("-c", "--command") and value is not None:
+            coded = True
+            command.code(value, "the value becomes part of shell code", "flock FILE command {{ x }}")
+    if not coded:
+        command.wrapper(index, "wE", "--timeout --conflict-exit-code", 1)
+
+
+def _script(command: Command, index: int) -> None:
+    options, _ = command.options(index, "cEmIOoBT", frozenset({"--command"}), permute=True)
+    for option, value in options:
+        if option in ("-c", "--command") and value is not None:
+            command.code(value, "the value becomes part of shell code", SH_HINT)
+
+
+def _make(command: Command, index: int) -> None:
+    options, rest = command.options(index, "CfIjloWE", frozenset({"--directory", "--file", "--eval"}), permute=True)
+    for option, value in options:
+        if option in ("-E", "--eval") and value is not None:
+            command.code(value, "the value becomes part of a makefile", "give it by the environment: X={{ x }} make")
+    for at in rest:
+        if ASSIGNED.match(command.words[at].text):
+            command.code(
+                command.words[at],
+                "make expands `$(shell …)` in the variables of its command line",
+                'give the value by the environment: X={{ x }} make …, with "$$X" in the recipe',
+            )
+
+
+def _git(command: Command, index: int) -> None:
+    options, rest = command.options(index, "cC", frozenset({"--git-dir", "--work-tree", "--exec-path", "--config-env"}))
+    for option, value in options:
+        if option == "-c" and value is not None and HOLE in value.text.partition("=")[0]:
+            command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
+        elif (
+            option == "-c"
+            and value is not None
+            and re.search(r"command|editor|pager|alias|hook|filter|helper", value.text, re.I)
+        ):
+            command.code(value, "git runs this setting as a command", "write the command without values")
+    for at in rest:
+        text = command.words[at].text
+        if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
+            command.code(command.words[at], "git runs what this says as a command", "write the command without values")
+
+
+def _tar(command: Command, index: int) -> None:
+    for word in command.words[index + 1 :]:
+        if re.match(
+            r"--(?:to-command|checkpoint-action|use-compress-program|rsh-command|info-script|new-volume-script)",
+            word.text,
+        ):
+            command.code(word, "tar runs what this says as a command", "write the command without values")
+
+
+def _rsync(command: Command, index: int) -> None:
+    options, _ = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
+    for option, value in options:
+        if option in ("-e", "--rsh", "--rsync-path") and value is not None:
+            command.code(value, "rsync runs what this says as a command", "write the command without values")
+
+
+SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
+    "env": _environment,
+    "xargs": _xargs,
+    "gxargs": _xargs,
+    "find": _find,
+    "gfind": _find,
+    "parallel": _parallel,
+    "ssh": _ssh,
+    "autossh": _ssh,
+    "mosh": _ssh,
+    "su": _su,
+    "runuser": _su,
+    "watch": _watch,
+    "flock": _flock,
+    "script": _script,
+    "make": _make,
+    "gmake": _make,
+    "git": _git,
+    "tar": _tar,
+    "gtar": _tar,
+    "bsdtar": _tar,
+    "rsync": _rsync,
+}
