@@ -63,7 +63,7 @@ def _application() -> click.Group:
         params=[click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)],
     )
     for command in table.COMMANDS:
-        group.add_command(_command(command))
+        group.add_command(command_of(command))
     return group
 
 
@@ -79,7 +79,8 @@ def _missing() -> list[str]:
     return sorted(c.name for c in table.COMMANDS if not c.target)
 
 
-def _command(command: Command) -> click.Command:
+def command_of(command: Command) -> click.Command:
+    """The click command of a definition."""
     params: list[click.Parameter] = [_argument(a) for a in command.arguments]
     params += [_option(f) for f in command.flags]
     if not command.target:

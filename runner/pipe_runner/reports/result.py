@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from pipe_runner.run import NodeState, Run
@@ -41,8 +42,8 @@ def result_text(run: Run, read_blob: ReadBlob) -> Iterator[str]:
     yield _dumps(head)[: -len("\n}")] + ',\n  "nodes": {'
     items = iter(run.nodes.items())
     first = True
-    while batch := [item for item, _ in zip(items, range(_NODES_IN_ONE), strict=False)]:
-        text = _dumps({node: _node(state, read_blob) for node, state in batch})[len("{") : -len("\n}")]
+    while batch := dict(islice(items, _NODES_IN_ONE)):
+        text = _dumps({node: _node(state, read_blob) for node, state in batch.items()})[len("{") : -len("\n}")]
         yield ("" if first else ",") + text.replace("\n", "\n  ")
         first = False
     yield ("" if first else "\n  ") + "}\n}\n"
