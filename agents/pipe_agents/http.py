@@ -45,7 +45,7 @@ class HttpAgent:
     def describe(self) -> AgentDescription:
         return AgentDescription(
             summary="Sends an HTTP request; gives status, headers and body.",
-            secret_options=("url", "headers.*", "query.*", "json", "body"),
+            secret_options=("url", "headers.*", "query.*", "json", "json.*", "body", "body.*"),
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -41,7 +41,7 @@ class PythonAgent:
     def describe(self) -> AgentDescription:
         return AgentDescription(
             summary="Calls a Python function, of an installed module or of a file of the project.",
-            secret_options=("args", "kwargs"),
+            secret_options=("args.*", "kwargs.*"),
         )
 
     def options_model(self) -> type[BaseModel]:

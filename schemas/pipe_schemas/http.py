@@ -30,6 +30,7 @@ class HttpOptions(BaseModel):
             max_length=65536,
             description="An absolute http or https URL.",
             examples=["https://api.example.com/v1/items"],
+            json_schema_extra={"x-place": "url"},
         ),
     ]
     headers: dict[str, Scalar] = Field(
