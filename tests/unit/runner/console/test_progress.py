@@ -236,7 +236,7 @@ def test_a_reader_who_is_slow_holds_nobody_up_and_learns_what_was_left_out() -> 
     stream = Stuck()
     outlet = Outlet(stream)
     began = time.monotonic()
-    for number in range(30_000):
+    for number in range(100_000):
         outlet.put(f"{number}\n")
     assert time.monotonic() - began < 5
     stream.go.set()
