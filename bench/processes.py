@@ -1,6 +1,6 @@
 """Times what starting commands costs by itself: the launcher and its warden, beside ninja and make with the same ones.
 
-`python -m bench.processes [--count 5000] [--parallel 2] [--times 3] [--only launcher|agent]`. No pipeline, log or scheduler takes part.
+`python -m bench.processes [--count 5000] [--parallel 2] [--times 3] [--only launcher|agent]`. No log, no scheduler.
 """
 
 from __future__ import annotations

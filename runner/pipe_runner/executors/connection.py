@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
-from pipe_runner.executors import warden
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,8 +23,8 @@ LOCK_WAIT: Final = 6.0
 """Seconds that an earlier warden of the run is given to end what it watches over."""
 _KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE_RUN_DIR", "PIPE_NODE", "PIPE_ATTEMPT")
 """What Python itself may need; and to whom the warden belongs when the runner is itself the command of a node."""
-_START: Final = "import sys; sys.path.append(sys.argv[1]); import warden; warden.main(3, 4)"
-"""Imported, so that the compiled file is used: that takes half the time."""
+_START: Final = "import sys; sys.path.append(sys.argv[1]); from pipe_runner.executors.warden import main; main(3, 4)"
+"""Imported, not run as a file, so that compiled files are used."""
 
 
 class Connection:
@@ -45,7 +44,7 @@ class Connection:
         lock = _lock(lock_path)
         ours, theirs = socket.socketpair()
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        folder = os.path.dirname(warden.__file__)
+        folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         try:
             self.pid = os.posix_spawn(
                 sys.executable,
