@@ -1,0 +1,116 @@
+"""What the compiler asks of an agent: its options, its output, and where a secret may stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
+from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.errors import PipeError
+from pipe_runner.ports import Agent
+from pipe_runner.registry import BrokenPlugin, Registry, UnknownPlugin
+from pipe_runner.types import Path_
+
+if TYPE_CHECKING:
+    from pipe_runner.ports import AgentDescription
+
+LATER: Final = frozenset({"llm", "approval", "auto"})
+"""Agents of the language that this version doesn't have."""
+
+
+class AgentInfo:
+    """One agent that the file uses; what costs time to know is asked for once."""
+
+    def __init__(self, name: str, agent: Agent) -> None:
+        self.name = name
+        self.agent = agent
+        self._outputs: dict[str, Schema] = {}
+
+    @cached_property
+    def describe(self) -> AgentDescription:
+        return self.agent.describe()
+
+    @cached_property
+    def model(self) -> Any:
+        return self.agent.options_model()
+
+    @cached_property
+    def options(self) -> Lookup:
+        """The JSON Schema of the options."""
+        try:
+            return Lookup(self.model.model_json_schema())
+        except Exception:  # a plugin's model may hold what has no JSON Schema; then its options are anything
+            return Lookup(ANY)
+
+    def option(self, path: Path_) -> Schema:
+        """The schema of an option, by its path under `with:`; anything where nothing is known."""
+        found: Schema | Nothing = self.options.root
+        for step in path:
+            found = self.options.step(found, step)
+            if isinstance(found, Nothing):
+                return ANY
+        return found if not isinstance(found, Nothing) else ANY
+
+    def takes_secret(self, path: Path_) -> bool:
+        """Whether the agent declares that a secret may stand in this option."""
+        dotted = ".".join(str(step) for step in path)
+        return any(fnmatchcase(dotted, pattern) for pattern in self.describe.secret_options)
+
+    def output(self, options: Mapping[str, Any]) -> Schema:
+        """The schema of the output; `options` as far as they are known before the run."""
+        try:
+            found = self.agent.output_schema(options)
+        except Exception:  # a plugin's own fault: what it gives is not known, the pipeline may still be right
+            return ANY
+        return found if isinstance(found, Mapping) else ANY
+
+
+class Agents:
+    """The agents that one file uses, by name."""
+
+    def __init__(self, registry: Registry, report: Report) -> None:
+        self._registry = registry
+        self._report = report
+        self._infos: dict[str, AgentInfo | None] = {}
+
+    def used(self) -> list[AgentInfo]:
+        return [info for info in self._infos.values() if info is not None]
+
+    def targets(self) -> dict[str, str]:
+        """`module:attribute` of every used agent that has one."""
+        found = {info.name: self._registry.target(info.name) for info in self.used()}
+        return {name: target for name, target in found.items() if target is not None}
+
+    def get(self, name: str, path: Path_) -> AgentInfo | None:
+        """The agent that stands at `path`; one that can't be had is reported there, each time it is named."""
+        if name not in self._infos:
+            try:
+                self._infos[name] = AgentInfo(name, self._registry.get(name))
+            except PipeError as error:
+                self._infos[name] = None
+                self._tell(name, error, path)
+        elif self._infos[name] is None:
+            try:
+                self._registry.get(name)
+            except PipeError as error:
+                self._tell(name, error, path)
+        return self._infos[name]
+
+    def _tell(self, name: str, error: PipeError, path: Path_) -> None:
+        add = self._report.add
+        if isinstance(error, BrokenPlugin):
+            add("E502", error.message, path, hint=error.hint)
+        elif name in LATER:
+            add("E901", f"the agent `{name}` is not available in this version", path)
+        elif isinstance(error, UnknownPlugin):
+            near = self._report.suggest(name, self._registry.names())
+            names = listed(self._registry.names())
+            hint = f"did you mean `{near}`?" if near else f"there is {names}" if names else "no agent is installed"
+            if "{{" in name:
+                hint = "an agent's name can't be a template: which one it is must be known before the run"
+            add("E501", f"there is no agent `{short(name)}`", path, hint=hint)
+        else:
+            add("E502", error.message, path, hint=error.hint)

@@ -1,0 +1,61 @@
+"""Checks of types: what a template gives against what is asked for where it stands."""
+
+from __future__ import annotations
+
+from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.infer import doubtful, schema_of
+from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
+from pipe_runner.compiler.references import References
+from pipe_runner.compiler.report import Report
+from pipe_runner.compiler.values import Use
+
+
+def check_types(draft: Draft, references: References, report: Report) -> None:
+    """Every template of a node whose type is known fits its place; sets `validate_options` where only the run tells."""
+    for use in draft.uses:
+        if use.place == "when":
+            _condition(use, references, report)
+        elif use.place == "with":
+            _option(draft, use, references, report)
+        for sentence in doubtful(use.compiled, references.schema):
+            report.add("W501", f"a comparison of {sentence}", use.path, hint=_hint(use))
+
+
+def _condition(use: Use, references: References, report: Report) -> None:
+    compiled = use.compiled
+    if compiled.kind == "literal":
+        return
+    schema = schema_of(compiled, references.schema)
+    types = _lookup(use, schema, references).types(schema)
+    if "boolean" not in types:
+        message = f"a condition gives true or false, and this one gives {words(types)}, which fails the node"
+        report.add("W502", message, use.path, hint="compare it: `… == 'ok'`, `… > 0`, `… | length > 0`")
+
+
+def _option(draft: Draft, use: Use, references: References, report: Report) -> None:
+    agent = draft.agent
+    if agent is None:
+        return
+    source = schema_of(use.compiled, references.schema)
+    lookup = _lookup(use, source, references)
+    target = agent.option(use.path[3:])
+    why = clash(source, lookup, target, agent.options)
+    if why is not None:
+        name = ".".join(str(step) for step in use.path[3:])
+        hint = None
+        if not use.compiled.whole and "text" in why:
+            hint = "text around an expression makes text of it: only `{{ … }}` alone keeps the value's type"
+        report.add("E507", f"this value doesn't fit the option `{name}`: {why}", use.path, hint=hint)
+    elif not surely_fits(source, lookup, target, agent.options):
+        draft.validate_options = True
+
+
+def _lookup(use: Use, schema: object, references: References) -> Lookup:
+    """The document that the schema's `$ref`s count from."""
+    if use.compiled.kind == "reference":
+        return references.lookup(use.compiled.body)
+    return Lookup(schema if isinstance(schema, dict) else {})
+
+
+def _hint(use: Use) -> str | None:
+    return "a command's output is text unless the node says `output: json`" if "nodes" in use.compiled.source else None

@@ -1,0 +1,102 @@
+"""The way from a file to its plan: read, hold against the schema, draft the nodes, draw the edges, freeze."""
+
+from __future__ import annotations
+
+import gc
+import os
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipe_runner.compiler.compilation import Compilation
+from pipe_runner.diagnostics import Diagnostic, in_order
+from pipe_runner.loader import Document, load_text
+from pipe_runner.loader.source import read_bytes
+
+if TYPE_CHECKING:
+    from pipe_runner.project import Project
+    from pipe_runner.registry import Registry
+
+
+def compile_file(
+    path: Path | str, *, root: Path | None = None, registry: Registry, shown_as: str | None = None
+) -> Compilation:
+    """Compile a pipeline file. What is wrong in it is told, never raised; a file that can't be opened: UsageError."""
+    from pipe_runner.project import PROJECT_FILE, find_root, load_project
+
+    absolute = os.path.abspath(path)
+    root = find_root(Path(absolute)) if root is None else root
+    home = os.path.realpath(root)
+    shown = _shown(absolute) if shown_as is None else shown_as
+    real = os.path.realpath(absolute)
+    inside = real == home or real.startswith(home.rstrip(os.sep) + os.sep)
+    if not inside and os.path.abspath(os.path.dirname(absolute)) == os.path.abspath(os.path.dirname(real)):
+        inside = True  # no link: the caller chose a root that the file isn't in
+    if not inside and os.path.exists(real):
+        hint = f"a file of the project stays in its root, {home}, links resolved"
+        fault = Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)
+        return Compilation(None, [fault], Document(shown, "", None))
+    project, faults = load_project(Path(home))
+    limit = project.file_limit
+    content = read_bytes(absolute, limit)
+    if len(content) > limit:
+        hint = f"`limits: {{file: …}}` in {PROJECT_FILE} raises the limit"
+        fault = Diagnostic(shown, 1, 1, "E118", f"the file is larger than {limit} bytes", hint)
+        return Compilation(None, [fault], Document(shown, "", None))
+    return _compile(content, absolute, shown, home, registry, project, faults)
+
+
+def compile_text(text: str, *, path: str = "<text>", root: Path, registry: Registry) -> Compilation:
+    """Compile a text as if it stood in a file at `path`, which need not exist."""
+    from pipe_runner.project import load_project
+
+    home = os.path.realpath(root)
+    project, faults = load_project(Path(home))
+    content = text.encode("utf-8", "surrogatepass")
+    return _compile(content, path, path, home, registry, project, faults)
+
+
+def _compile(
+    content: bytes,
+    path: str,
+    shown: str,
+    root: str,
+    registry: Registry,
+    project: Project,
+    project_faults: list[Diagnostic],
+) -> Compilation:
+    collecting = gc.isenabled()
+    gc.disable()  # everything made here lives until the end: each collection would walk through it in vain
+    try:
+        document, faults = load_text(content, shown)
+        if not isinstance(document.data, dict):
+            return Compilation(None, in_order([*project_faults, *faults]), document, content=content)
+        from pipe_runner.compiler.build import Build
+
+        build = Build(document, [*project_faults, *faults], root, registry, project)
+        plan = build.plan(_inside(path, root), sha256(content).hexdigest())
+        return Compilation(
+            plan, in_order(build.report.found), document, build.agents.targets(), build.watched(), content
+        )
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _inside(path: str, root: str) -> str:
+    """The path as a plan shows it: relative to the root where it lies inside."""
+    if not os.path.isabs(path):
+        return path
+    for candidate in (path, os.path.realpath(path)):
+        if candidate.startswith(root.rstrip(os.sep) + os.sep):
+            return os.path.relpath(candidate, root)
+    return path
+
+
+def _shown(path: str) -> str:
+    """The path as the user would type it: from the working directory, where that is shorter."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path

@@ -1,0 +1,84 @@
+"""Which keys a map of a pipeline file may have, and what other systems call them, by the map's place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipe_runner.compiler import aliases
+from pipe_runner.types import Path_
+from pipe_schemas import inputs, nodes, pipeline, project
+from pipe_schemas.http import HttpPolicy
+
+PHASES = ("nodes", "on_failure", "finally")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known of a map: how it is called in a sentence, its keys, and what others call them."""
+
+    name: str
+    keys: tuple[str, ...]
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+@cache
+def keys_of(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(info.alias or name for name, info in model.model_fields.items())
+
+
+_UNDER_TOP: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
+    "defaults": (pipeline.DefaultsSpec, aliases.DEFAULTS),
+    "concurrency": (pipeline.ConcurrencySpec, aliases.CONCURRENCY),
+    "budget": (pipeline.BudgetSpec, {"max_usd": "write `max_cost:`", "timeout": "write `max_time:`"}),
+    "include": (pipeline.IncludeSpec, {"path": "write `file:`"}),
+}
+_UNDER_NODE: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
+    "retry": (nodes.RetrySpec, aliases.RETRY),
+    "cache": (nodes.CacheSpec, {"paths": "write `files:`"}),
+    "artifacts": (nodes.ArtifactSpec, {}),
+    "for_each": (nodes.ForEachSpec, {"in": "write `items:`", "list": "write `items:`"}),
+}
+_UNDER_PROJECT: dict[str, type[BaseModel]] = {
+    "limits": project.LimitsSpec,
+    "policy": project.PolicySpec,
+    "defaults": project.ProjectDefaultsSpec,
+}
+
+
+def of_pipeline(path: Path_, value: Any) -> Context:
+    """The context of the map at `path` of a pipeline file; `value` is that map."""
+    if not path:
+        return Context("a pipeline file", keys_of(pipeline.PipelineSpec), aliases.TOP)
+    top = path[0]
+    if top in PHASES:
+        if len(path) == 2:
+            kinds = [kind for kind in nodes.KINDS if isinstance(value, dict) and kind in value]
+            models = [nodes.KINDS[kind] for kind in kinds] or list(nodes.KINDS.values())
+            keys = dict.fromkeys(key for model in models for key in keys_of(model))
+            return Context("a node", tuple(keys), aliases.NODE)
+        model, others = _UNDER_NODE.get(str(path[2]), (None, {}))
+        return Context(f"`{path[2]}`", keys_of(model) if model else (), others)
+    if top == "inputs":
+        spec = inputs.InputSpec if len(path) == 2 else inputs.ValueSpec
+        return Context("an input", keys_of(spec), aliases.INPUT)
+    if top == "secrets":
+        return Context("a secret", keys_of(pipeline.SecretSpec), aliases.SECRET)
+    if top == "defaults" and len(path) > 1:
+        return Context("`retry`", keys_of(nodes.RetrySpec), aliases.RETRY)
+    model, others = _UNDER_TOP.get(str(top), (None, {}))
+    return Context(f"`{top}`", keys_of(model) if model else (), others)
+
+
+def of_project(path: Path_, value: Any) -> Context:
+    """The context of the map at `path` of a project file."""
+    if not path:
+        return Context("pipe.yml", keys_of(project.ProjectSpec), {"nodes": "nodes stand in a pipeline file"})
+    model: type[BaseModel] | None = _UNDER_PROJECT.get(str(path[0]))
+    if path[:2] == ("policy", "http"):
+        model = HttpPolicy
+    return Context(f"`{path[-1]}`", keys_of(model) if model else ())

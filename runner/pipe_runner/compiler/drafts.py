@@ -1,0 +1,62 @@
+"""A node on its way from the file to the plan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipe_runner.compiler.values import Use
+from pipe_runner.expressions import Compiled
+from pipe_runner.plan import Value
+from pipe_runner.types import Path_, Phase
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.agents import AgentInfo
+
+NO_VALUES = Value({})
+
+
+class Draft:
+    """What is known of a node so far; `index` is its place in the plan."""
+
+    __slots__ = (
+        "agent",
+        "digest",
+        "env",
+        "explicit",
+        "id",
+        "index",
+        "needs",
+        "options",
+        "output_schema",
+        "path",
+        "phase",
+        "priority",
+        "reads",
+        "spec",
+        "title",
+        "uses",
+        "validate_options",
+        "when",
+    )
+
+    def __init__(self, id: str, index: int, phase: Phase, spec: Any) -> None:
+        self.id = id
+        self.index = index
+        self.phase = phase
+        self.spec = spec
+        self.path: Path_ = (phase.value, id)
+        self.agent: AgentInfo | None = None
+        self.options: Value = NO_VALUES
+        self.env: Value = NO_VALUES
+        self.uses: list[Use] = []
+        """Every template of the node, its condition too."""
+        self.when: Compiled | None = None
+        self.explicit: frozenset[int] | set[int] = frozenset()
+        """Indexes of the nodes under `needs:`."""
+        self.needs: set[int] = set()
+        self.reads: set[int] = set()
+        self.priority = 1
+        self.digest = ""
+        self.title = ""
+        self.validate_options = False
+        self.output_schema: Any = None

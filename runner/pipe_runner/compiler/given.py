@@ -1,0 +1,81 @@
+"""The inputs of a run: parsed by their types, checked all at once, completed with defaults."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pipe_runner.compiler.matching import described, mismatches
+from pipe_runner.diagnostics import did_you_mean
+from pipe_runner.errors import UsageError
+from pipe_runner.plan import Plan, PlannedInput
+from pipe_runner.types import Json
+
+_WORDS = {
+    "integer": "a whole number, as `5`",
+    "number": "a number, as `2.5`",
+    "boolean": "`true` or `false`",
+    "array": 'a list, as `[1, 2]` or `["a", "b"]`',
+    "object": 'an object, as `{"a": 1}`',
+}
+
+
+def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
+    """All inputs of a run, in the order of the file; raises UsageError that says every fault at once."""
+    known = {declared.name: declared for declared in plan.inputs}
+    faults: list[str] = []
+    for name in given:
+        if name not in known:
+            near = did_you_mean(name, known)
+            tail = f" (did you mean `{near}`?)" if near else ""
+            faults.append(f"there is no input `{name[:60]}`{tail}")
+    values: dict[str, Json] = {}
+    missing = []
+    for name, declared in known.items():
+        if name in given:
+            faults += mismatches(given[name], declared.schema, f"input `{name}`")
+            values[name] = given[name]
+        elif declared.required:
+            missing.append(name)
+            what = f": {declared.description}" if declared.description else ""
+            faults.append(f"input `{name}` is not given{what}")
+        else:
+            values[name] = declared.default
+    if faults:
+        hint = " ".join(f"-i {name}=…" for name in missing) if missing else None
+        if hint is None and any(name not in known for name in given):
+            hint = f"the inputs of {plan.path}: {', '.join(known)}" if known else f"{plan.path} has no inputs"
+        raise UsageError("\n".join(faults), hint=hint)
+    return values
+
+
+def parse_input(declared: PlannedInput, text: str) -> Json:
+    """The value of a text given for an input: as it is for text, else JSON, or YAML in one line. Raises UsageError."""
+    wanted = declared.schema.get("type", "string")
+    if wanted == "string":
+        return text
+    value, understood = _parsed(text)
+    faults = mismatches(value, {"type": wanted}, f"input `{declared.name}`") if understood else [""]
+    if faults:
+        shown = described(text)
+        raise UsageError(f"input `{declared.name}` is {_WORDS.get(wanted, wanted)}, not {shown}")
+    return value
+
+
+def _parsed(text: str) -> tuple[Json, bool]:
+    def refuse(constant: str) -> Any:
+        raise ValueError(constant)
+
+    try:
+        return json.loads(text, parse_constant=refuse), True
+    except (ValueError, RecursionError):
+        pass
+    if "\n" in text:
+        return None, False
+    from pipe_runner.loader import load_text
+
+    document, faults = load_text(f"value: {text}\n")
+    if faults or not isinstance(document.data, dict) or list(document.data) != ["value"]:
+        return None, False
+    return document.data["value"], True

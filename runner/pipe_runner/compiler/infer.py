@@ -1,0 +1,122 @@
+"""What an expression gives, as JSON Schema, as far as its form says it; and comparisons that can't come out well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from pipe_runner.compiler.kinds import ANY, BOOLEAN, TEXT, Lookup, Schema, type_of, types_of, words
+from pipe_runner.expressions import Compiled
+
+SchemaOf = Callable[[tuple[str | int, ...]], Schema]
+"""The schema of what a path reads."""
+
+_INTEGER: Final = {"type": "integer"}
+_LIST: Final = {"type": "array"}
+_GIVE_TEXT: Final = (
+    "string upper lower trim join tojson replace title capitalize format b64encode b64decode basename "
+    "dirname urlencode truncate indent center striptags sha256 e escape filesizeformat"
+)
+_GIVE_LISTS: Final = (
+    "list lines split sort unique map select reject selectattr rejectattr keys values items batch slice "
+    "groupby flatten dictsort"
+)
+_FILTERS: Final[dict[str, Schema]] = {
+    **dict.fromkeys(("length", "count", "int", "wordcount"), _INTEGER),
+    "float": {"type": "number"},
+    "round": {"type": "number"},
+    **dict.fromkeys(
+        _GIVE_TEXT.split(),
+        TEXT,
+    ),
+    **dict.fromkeys(
+        _GIVE_LISTS.split(),
+        _LIST,
+    ),
+    "bool": BOOLEAN,
+}
+_WORDS_OF_TREES: Final[dict[str, Schema]] = {
+    "cmp": BOOLEAN,
+    "not": BOOLEAN,
+    "test": BOOLEAN,
+    "concat": TEXT,
+    "list": _LIST,
+    "dict": {"type": "object"},
+}
+_ORDER: Final = {"lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
+_EQUAL: Final = {"eq": "==", "ne": "!="}
+_DEPTH: Final = 100
+
+
+def schema_of(compiled: Compiled, of_path: SchemaOf) -> Schema:
+    """The schema of what a template gives."""
+    if not compiled.whole:
+        return TEXT
+    if compiled.kind == "reference":
+        return of_path(compiled.body)
+    if compiled.kind == "literal":
+        return {"const": compiled.body}
+    return _of_tree(compiled.body, of_path)
+
+
+def _of_tree(tree: Any, of_path: SchemaOf, depth: int = 0) -> Schema:
+    if depth > _DEPTH or not isinstance(tree, list) or not tree:
+        return ANY
+    word = tree[0]
+    if word == "const":
+        return {"const": tree[1]}
+    if word == "ref":
+        return of_path(tuple(tree[1]))
+    if word == "filter":
+        if tree[1] in ("default", "d") and tree[3]:
+            return _either(_of_tree(tree[2], of_path, depth + 1), _of_tree(tree[3][0], of_path, depth + 1))
+        return _FILTERS.get(tree[1], ANY)
+    if word == "if" and len(tree) == 4 and tree[3] is not None:
+        return _either(_of_tree(tree[2], of_path, depth + 1), _of_tree(tree[3], of_path, depth + 1))
+    if word in ("and", "or") and len(tree) >= 3:
+        return _either(*(_of_tree(t, of_path, depth + 1) for t in tree[1:] if isinstance(t, list)))
+    return _WORDS_OF_TREES.get(word, ANY)
+
+
+def _either(*schemas: Schema) -> Schema:
+    return ANY if any(schema is ANY for schema in schemas) else {"anyOf": list(schemas)}
+
+
+def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
+    """Sentences about comparisons of values whose types don't go together."""
+    if compiled.kind != "jinja" or not compiled.whole:
+        return
+    for tree in _comparisons(compiled.body):
+        left = tree[1]
+        for operator, right in tree[2]:
+            sign = _ORDER.get(operator) or _EQUAL.get(operator) or (operator if operator in "<= >= == !=" else None)
+            if sign is None:
+                continue
+            types = [_types(_of_tree(side, of_path)) for side in (left, right)]
+            if types[0] & types[1]:
+                continue
+            if sign in ("==", "!=") and any("null" in t for t in types):
+                continue
+            outcome = f"is always {'false' if sign == '==' else 'true'}" if sign in ("==", "!=") else "fails"
+            yield f"{words(types[0])} `{sign}` {words(types[1])} {outcome}"
+
+
+def _types(schema: Schema) -> frozenset[str]:
+    if "const" in schema:
+        found = type_of(schema["const"])
+    elif "anyOf" in schema:
+        found = Lookup(schema).types(schema)
+    else:
+        found = types_of(schema)
+    return found | {"integer", "number"} if found & {"integer", "number"} else found
+
+
+def _comparisons(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
+    if not isinstance(tree, list) or depth > _DEPTH:
+        return
+    if tree and tree[0] == "cmp":
+        yield tree
+    if tree and tree[0] in ("const", "ref", "local"):
+        return
+    for inner in tree:
+        yield from _comparisons(inner, depth + 1)

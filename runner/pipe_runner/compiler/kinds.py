@@ -1,0 +1,205 @@
+"""What is known of a value before the run, as JSON Schema: stepping into it, and whether it fits where it is put."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from pipe_runner.types import NodeStatus
+
+Schema: TypeAlias = Mapping[str, Any]
+ANY: Final[Schema] = {}
+TEXT: Final[Schema] = {"type": "string"}
+BOOLEAN: Final[Schema] = {"type": "boolean"}
+_NULLABLE_NUMBER: Final = {"type": ["number", "null"]}
+_ERROR: Final = {
+    "type": ["object", "null"],
+    "properties": {"kind": TEXT, "message": TEXT, "exit_code": {"type": "integer"}, "tail": TEXT},
+    "additionalProperties": False,
+}
+NODE: Final[Mapping[str, Schema]] = {
+    "status": {"type": "string", "enum": [str(status) for status in NodeStatus]},
+    "error": _ERROR,
+    "exit_code": {"type": ["integer", "null"]},
+    "duration": _NULLABLE_NUMBER,
+    "attempts": {"type": "integer"},
+    "usage": {"type": ["object", "null"]},
+}
+"""Of what is known of a node, beside its output."""
+RUN: Final[Mapping[str, Schema]] = {
+    "id": TEXT,
+    "started_at": TEXT,
+    "git_sha": {"type": ["string", "null"]},
+    "attempt": {"type": "integer"},
+    "status": TEXT,
+    "failed": {"type": "array", "items": TEXT},
+}
+_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
+_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+_DEPTH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing at a step: what is there instead, and the keys that there are."""
+
+    found: str
+    keys: tuple[str, ...] = ()
+
+
+class Lookup:
+    """Reads one schema document, whose `$ref`s count from its root."""
+
+    def __init__(self, root: Schema) -> None:
+        self.root = root
+
+    def resolve(self, schema: Any) -> Schema:
+        """The schema behind `$ref`s; what can't be understood is anything."""
+        for _ in range(_DEPTH):
+            if not isinstance(schema, Mapping):
+                return ANY
+            reference = schema.get("$ref")
+            if reference is None:
+                return schema
+            schema = self._at(reference)
+        return ANY
+
+    def _at(self, reference: Any) -> Any:
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            return ANY
+        found: Any = self.root
+        for part in reference[1:].split("/")[1:]:
+            part = part.replace("~1", "/").replace("~0", "~")
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return found
+
+    def step(self, schema: Any, key: str | int, depth: int = 0) -> Schema | Nothing:
+        """The schema one step down, or why there is nothing. An object has the keys that it declares and no other."""
+        schema = self.resolve(schema)
+        if depth > _DEPTH:
+            return ANY
+        branches = _branches(schema)
+        if branches:
+            found = [self.step(branch, key, depth + 1) for branch in branches]
+            there = [s for s in found if not isinstance(s, Nothing)]
+            if not there:
+                nothings = [s for s in found if isinstance(s, Nothing)]
+                return max(nothings, key=lambda n: len(n.keys))
+            return there[0] if len(there) == 1 else {"anyOf": there}
+        types = types_of(schema)
+        if isinstance(key, int):
+            if not types & {"array", "string"}:
+                return Nothing(words(types))
+            return self.resolve(schema.get("items", ANY)) if "array" in types else TEXT
+        if "object" not in types:
+            return Nothing(words(types))
+        properties = schema.get("properties")
+        if isinstance(properties, Mapping) and key in properties:
+            return self.resolve(properties[key])
+        others = schema.get("additionalProperties")
+        if others is False or (others is None and properties):
+            return Nothing("", tuple(properties or ()))
+        if isinstance(others, Mapping):
+            return self.resolve(others)
+        return ANY
+
+    def types(self, schema: Any, depth: int = 0) -> frozenset[str]:
+        """The JSON types that the schema allows."""
+        schema = self.resolve(schema)
+        branches = _branches(schema)
+        if not branches or depth > _DEPTH:
+            return types_of(schema)
+        return types_of(schema) & frozenset[str]().union(*(self.types(b, depth + 1) for b in branches))
+
+    def takes_anything(self, schema: Any) -> bool:
+        schema = self.resolve(schema)
+        return not any(key not in ("title", "description", "default", "examples", "deprecated") for key in schema)
+
+
+def _branches(schema: Schema) -> list[Any]:
+    found = schema.get("anyOf") or schema.get("oneOf")
+    return found if isinstance(found, list) else []
+
+
+def types_of(schema: Schema) -> frozenset[str]:
+    """The JSON types that a schema itself allows; every integer is a number too."""
+    declared = schema.get("type")
+    if declared is None:
+        for word, value in (("const", [schema.get("const")]), ("enum", schema.get("enum"))):
+            if word in schema and isinstance(value, list):
+                return frozenset().union(*(type_of(item) for item in value))
+        return frozenset(_TYPES)
+    names = [declared] if isinstance(declared, str) else declared
+    if not isinstance(names, Iterable):
+        return frozenset(_TYPES)
+    found = {name for name in names if name in _TYPES}
+    return frozenset(found | {"integer"} if "number" in found else found) or frozenset(_TYPES)
+
+
+def type_of(value: Any) -> frozenset[str]:
+    """The JSON types that a value has."""
+    if value is None:
+        return frozenset({"null"})
+    if isinstance(value, bool):
+        return frozenset({"boolean"})
+    if isinstance(value, int):
+        return frozenset({"integer", "number"})
+    if isinstance(value, float):
+        return frozenset({"integer", "number"} if value.is_integer() else {"number"})
+    if isinstance(value, str):
+        return frozenset({"string"})
+    return frozenset({"array"}) if isinstance(value, list) else frozenset({"object"})
+
+
+def words(types: frozenset[str]) -> str:
+    """`text`, `a list or null`, …; `anything` for all."""
+    names = [name for name in _TYPES if name in types and not (name == "integer" and "number" in types)]
+    if len(names) == len(_TYPES) - 1:
+        return "anything"
+    return " or ".join(_WORDS[name] for name in names) or "nothing"
+
+
+def clash(source: Schema, source_in: Lookup, target: Any, target_in: Lookup, depth: int = 0) -> str | None:
+    """Why no value of `source` can stand where `target` is asked for, or None where one could."""
+    target = target_in.resolve(target)
+    source = source_in.resolve(source)
+    given, wanted = source_in.types(source), target_in.types(target)
+    if not given & wanted:
+        return f"it is {words(given)}, and {words(wanted)} is wanted"
+    choices, allowed = source.get("enum"), target.get("enum")
+    if isinstance(choices, list) and isinstance(allowed, list) and not any(c in allowed for c in choices):
+        return "none of its values is allowed here"
+    if given == wanted == {"array"} and depth < 3 and "items" in source and "items" in target:
+        inner = clash(source["items"], source_in, target["items"], target_in, depth + 1)
+        return f"its items don't fit: {inner}" if inner else None
+    return None
+
+
+_BOUNDING: Final = (
+    "enum const pattern format minLength maxLength minimum maximum exclusiveMinimum exclusiveMaximum "
+    "multipleOf minItems maxItems uniqueItems items prefixItems properties required additionalProperties "
+    "not if allOf"
+)
+_BOUNDS: Final = frozenset(_BOUNDING.split())
+
+
+def surely_fits(source: Schema, source_in: Lookup, target: Any, target_in: Lookup) -> bool:
+    """Whether every value of `source` is one that `target` accepts, as far as types alone can say."""
+    target = target_in.resolve(target)
+    if target_in.takes_anything(target):
+        return True
+    wanted: frozenset[str] = frozenset()
+    for branch in _branches(target) or [target]:
+        branch = target_in.resolve(branch)
+        if not _BOUNDS & branch.keys() and not _branches(branch):
+            wanted |= types_of(branch)
+    return source_in.types(source) <= wanted

@@ -1,0 +1,132 @@
+"""Holds a value against the part of JSON Schema that inputs are declared in; imports nothing that takes time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_WORDS: Final = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
+_MOST: Final = 20
+"""Faults that are told of one value."""
+
+
+def mismatches(value: Any, schema: Mapping[str, Any], name: str) -> list[str]:
+    """Sentences that say where the value is not what the schema asks for; empty: it fits."""
+    found = []
+    for sentence in _mismatches(value, schema, name):
+        found.append(sentence)
+        if len(found) == _MOST:
+            break
+    return found
+
+
+def _mismatches(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
+    wanted = schema.get("type")
+    if wanted is not None and not _is(value, wanted):
+        yield f"{name} must be {_WORDS.get(wanted, wanted)}, not {described(value)}"
+        return
+    choices = schema.get("enum")
+    if choices is not None and not any(same(value, choice) for choice in choices):
+        yield f"{name} must be one of {', '.join(described(c) for c in choices[:20])}, not {described(value)}"
+        return
+    if isinstance(value, str):
+        yield from _text(value, schema, name)
+    elif isinstance(value, list):
+        yield from _size(len(value), schema, name, "Items", "items")
+        items = schema.get("items")
+        if items:
+            for index, item in enumerate(value):
+                yield from _mismatches(item, items, f"{name}[{index}]")
+    elif isinstance(value, dict):
+        yield from _object(value, schema, name)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if low is not None and value < low:
+            yield f"{name} must be at least {low}, not {described(value)}"
+        if high is not None and value > high:
+            yield f"{name} must be at most {high}, not {described(value)}"
+
+
+def _text(value: str, schema: Mapping[str, Any], name: str) -> Iterator[str]:
+    yield from _size(len(value), schema, name, "Length", "characters")
+    pattern = schema.get("pattern")
+    if pattern is not None and not matches(pattern, value):
+        yield f"{name} must match `{pattern}`, and {described(value)} doesn't"
+
+
+def _object(value: dict[str, Any], schema: Mapping[str, Any], name: str) -> Iterator[str]:
+    properties = schema.get("properties") or {}
+    for key in schema.get("required") or ():
+        if key not in value:
+            yield f"{name} lacks `{key}`"
+    for key, item in value.items():
+        if key in properties:
+            yield from _mismatches(item, properties[key], f"{name}.{key}")
+        elif schema.get("additionalProperties") is False:
+            yield f"{name} has the key `{key[:60]}`, which is not declared"
+
+
+def _size(size: int, schema: Mapping[str, Any], name: str, word: str, what: str) -> Iterator[str]:
+    low, high = schema.get(f"min{word}"), schema.get(f"max{word}")
+    if low is not None and size < low:
+        yield f"{name} must have at least {low} {what}, and it has {size}"
+    if high is not None and size > high:
+        yield f"{name} must have at most {high} {what}, and it has {size}"
+
+
+def _is(value: Any, wanted: str) -> bool:
+    if wanted == "string":
+        return isinstance(value, str)
+    if wanted == "boolean":
+        return isinstance(value, bool)
+    if wanted == "array":
+        return isinstance(value, list)
+    if wanted == "object":
+        return isinstance(value, dict)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return wanted == "number" or isinstance(value, int) or value.is_integer()
+
+
+def same(one: Any, other: Any) -> bool:
+    """Equal as JSON: true is not 1."""
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+
+
+def described(value: Any) -> str:
+    """A value in a sentence, cut."""
+    import json
+
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = "".join(c if c.isprintable() else "·" for c in text)
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Whether the pattern occurs in the text, in time that grows with the text only (an engine without backtracking).
+
+    Raises ValueError for a pattern that can't be used.
+    """
+    from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+
+    try:
+        validator = SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError as error:
+        reason = str(error).strip().splitlines()[-1].removeprefix("error: ")
+        raise ValueError(reason) from None
+    try:
+        validator.validate_python(value)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,276 @@
+"""Makes a draft of each node: its options compiled, its condition, its environment, its digest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.compiler.agents import Agents
+from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.options import check_options
+from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.values import Use, Values
+from pipe_runner.expressions.compile import compile_condition
+from pipe_runner.plan import Value
+from pipe_runner.types import Path_, Phase
+from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
+
+if TYPE_CHECKING:
+    from pipe_schemas.pipeline import DefaultsSpec, PipelineSpec
+
+LATER: Final = frozenset({"cache", "artifacts", "for_each", "matrix", "min_success", "provider", "pipeline"})
+"""Keys of a node that are understood, and not available in this version."""
+NOT_CONTENT: Final = frozenset({"description"})
+_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_RESERVED: Final = ("PIPE_", "TRACEPARENT")
+_TITLE: Final = 80
+
+
+class NodeCompiler:
+    """Compiles the nodes of one file, one after the other."""
+
+    def __init__(self, spec: PipelineSpec, data: Mapping[str, Any], agents: Agents, report: Report, root: str) -> None:
+        self._spec = spec
+        self._data = data
+        self._agents = agents
+        self._report = report
+        self._values = Values(report)
+        self._root = root
+        self._defaults: DefaultsSpec | None = spec.defaults
+        self._env_text = _ENCODE(spec.env) if spec.env else ""
+        self._default_parts = _defaults_of(data.get("defaults"))
+
+    def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
+        """One node; its templates' references are not looked at yet."""
+        draft = Draft(id, index, phase, spec)
+        given = spec.model_fields_set
+        if not LATER.isdisjoint(given):
+            self._not_yet(draft, given)
+        if spec.when is not True:
+            self._condition(draft)
+        if spec.env:
+            check_names(spec.env, (*draft.path, "env"), self._report)
+            draft.env = self._values.compile(spec.env, (*draft.path, "env"), "env", draft.uses, text=True)
+        if spec.secrets:
+            self._granted(draft)
+        if spec.effect == "once" and spec.retry is not None:
+            message = "`effect: once` and `retry` contradict each other: a second attempt would act twice"
+            hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
+            self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)
+        if type(spec) is RunNode:
+            self._run(draft, spec)
+        elif type(spec) is ArgvNode:
+            self._argv(draft, spec)
+        elif type(spec) is AgentNode:
+            self._agent(draft, spec)
+        else:
+            draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
+            self._inside(spec.pipeline, (*draft.path, "pipeline"))
+        draft.digest = self._digest(draft)
+        return draft
+
+    # ------------------------------------------------------------ parts that every node has
+
+    def _not_yet(self, draft: Draft, given: Iterable[str]) -> None:
+        for key in sorted(LATER.intersection(given)):
+            if key == "cache" and draft.spec.cache is False:
+                continue
+            self._report.add("E901", f"`{key}` is not available in this version", (*draft.path, key), at="key")
+
+    def _condition(self, draft: Draft) -> None:
+        path = (*draft.path, "when")
+        text = draft.spec.when if isinstance(draft.spec.when, str) else "false"
+        compiled, faults = compile_condition(text)
+        self._values.tell(faults, path)
+        draft.when = compiled
+        draft.uses.append(Use(compiled, path, "when"))
+
+    def _granted(self, draft: Draft) -> None:
+        known = self._spec.secrets
+        seen: set[str] = set()
+        for number, name in enumerate(draft.spec.secrets):
+            path = (*draft.path, "secrets", number)
+            if name in seen:
+                self._report.add("E303", f"`{name}` stands here twice", path)
+            elif name not in known and name not in self._data.get("secrets", {}):
+                near = self._report.suggest(name, known)
+                hint = (
+                    f"did you mean `{near}`?"
+                    if near
+                    else f"declare it at the top: `secrets: {{{name}: {{from: env}}}}`"
+                )
+                self._report.add("E603", f"there is no secret `{name}`", path, hint=hint)
+            elif name.startswith(_RESERVED):
+                self._report.add("E211", f"`{name}` is set by the runner", path, hint="give the secret another name")
+            elif name in draft.spec.env:
+                message = f"`{name}` is a variable of this node's `env` already"
+                hint = "a granted secret is a variable of the command under its own name: leave one of the two out"
+                self._report.add("E212", message, path, hint=hint)
+            seen.add(name)
+
+    def _digest(self, draft: Draft) -> str:
+        raw = self._data[draft.phase.value][draft.id]
+        content = {key: value for key, value in raw.items() if key not in NOT_CONTENT and key[:2] != "x-"}
+        spec = draft.spec
+        if spec.needs and type(spec.needs) is list:
+            content["needs"] = sorted(spec.needs)
+        if type(spec.retry) is int:
+            content["retry"] = {"max_attempts": spec.retry}
+        if self._default_parts:
+            process = type(spec) is RunNode or type(spec) is ArgvNode
+            for key, value in self._default_parts.items():
+                if key == "retry" and spec.effect == "once":
+                    continue
+                if process or key not in ("shell", "cwd"):
+                    content.setdefault(key, value)
+        parts = [_ENCODE(content)]
+        if draft.agent is not None and draft.agent.name != "shell":
+            parts.append(draft.agent.agent.version)
+        if self._env_text:
+            parts.append(self._env_text)
+        if spec.secrets:
+            sources = self._data.get("secrets", {})
+            parts.append(_ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
+        return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    # ------------------------------------------------------------ commands
+
+    def _run(self, draft: Draft, spec: RunNode) -> None:
+        text = spec.run
+        lines = text.lstrip()
+        draft.title = short(lines[: lines.find("\n")] if "\n" in lines else lines, _TITLE).rstrip()
+        options: dict[str, Any] = {"script": text}
+        shell = spec.shell
+        if "shell" not in spec.model_fields_set and self._defaults is not None:
+            shell = self._defaults.shell
+        if shell != "sh":
+            options["shell"] = shell
+        static = True
+        if "{{" in text or "{%" in text:
+            static = self._script(draft, text, shell, options)
+        self._process(draft, spec, options, static)
+
+    def _script(self, draft: Draft, text: str, shell: str | list[str], options: dict[str, Any]) -> bool:
+        from pipe_runner.expressions import compile_python_text, compile_shell
+
+        path = (*draft.path, "run")
+        if _is_shell(shell):
+            compiled, faults = compile_shell(text)
+        else:
+            compiled, faults = compile_python_text(text)
+        self._values.tell(faults, path)
+        options["script"] = compiled.program
+        if not compiled.variables:
+            return True
+        options["variables"] = {name: {"$text": value.to_json()} for name, value, _ in compiled.variables}
+        for word, mode in (("integers", "integer"), ("raw", "raw")):
+            found = [name for name, _, how in compiled.variables if how == mode]
+            if found:
+                options[word] = found
+        draft.uses += [Use(value, path, "run") for _, value, _ in compiled.variables]
+        return False
+
+    def _argv(self, draft: Draft, spec: ArgvNode) -> None:
+        from pipe_runner.expressions import compile_argv, value_to_text
+
+        path = (*draft.path, "argv")
+        words = [value_to_text(item) for item in spec.argv]
+        draft.title = short(" ".join(words), _TITLE)
+        static = True
+        items: list[Any] = list(words)
+        if any("{{" in word or "{%" in word for word in words):
+            compiled, faults = compile_argv(words)
+            for number, fault in faults:
+                self._values.tell([fault], (*path, number))
+            for number, one in enumerate(compiled):
+                if one.kind == "literal":
+                    items[number] = one.body
+                else:
+                    static = False
+                    items[number] = {"$text": one.to_json()}
+                    draft.uses.append(Use(one, (*path, number), "argv"))
+        if not words[0]:
+            self._report.add("E204", "the program's name is empty", (*path, 0))
+        self._process(draft, spec, {"argv": items}, static)
+
+    def _process(self, draft: Draft, spec: RunNode | ArgvNode, options: dict[str, Any], static: bool) -> None:
+        draft.agent = self._agents.get("shell", draft.path)
+        if spec.output != "text":
+            options["output"] = spec.output
+        cwd, path = spec.cwd, (*draft.path, "cwd")
+        if cwd is None and self._defaults is not None and self._defaults.cwd is not None:
+            cwd, path = self._defaults.cwd, ("defaults", "cwd")
+        if cwd is not None:
+            options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)
+            static = static and plain
+            if plain:
+                self._inside(cwd, path)
+        if spec.stdin is not None:
+            options["stdin"], plain = self._values.leaf(spec.stdin, (*draft.path, "stdin"), "stdin", draft.uses)
+            static = static and plain
+        draft.options = Value(options, static=static)
+
+    def _inside(self, path: str, place: Path_) -> None:
+        """A path that the file names stays in the project's root, links resolved."""
+        if "\0" in path:
+            self._report.add("E601", "a path can't hold a NUL character", place)
+            return
+        found = os.path.realpath(os.path.join(self._root, path))
+        if found != self._root and not found.startswith(self._root.rstrip(os.sep) + os.sep):
+            hint = f"paths count from the project's root, {short(self._root, 200)}, and stay in it"
+            self._report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)
+
+    # ------------------------------------------------------------ agents
+
+    def _agent(self, draft: Draft, spec: AgentNode) -> None:
+        path = (*draft.path, "agent")
+        draft.title = short(f"agent {spec.agent}", _TITLE)
+        if spec.agent == "shell":
+            message = "the agent `shell` is written `run:` (shell text) or `argv:` (a program with its arguments)"
+            self._report.add("E506", message, path, hint="so that no value of a template can become shell text")
+            return
+        info = self._agents.get(spec.agent, path)
+        place = (*draft.path, "with")
+        if info is None:
+            self._values.compile(spec.with_, place, "with", draft.uses)
+            return
+        draft.agent = info
+        options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
+        draft.options = self._values.compile(options, place, "with", draft.uses)
+        check_options(info, options, place, self._report)
+        if info.name == "python":
+            self._call(options.get("call"), (*place, "call"))
+
+    def _call(self, call: Any, place: Path_) -> None:
+        """`tools/clean.py:function` names a file of the project."""
+        if isinstance(call, str) and "{{" not in call:
+            file = call.rpartition(":")[0]
+            if file.endswith(".py") or "/" in file:
+                self._inside(file, place)
+
+
+def check_names(env: Mapping[str, Any], path: Path_, report: Report) -> None:
+    """The names of an environment are not those that the runner sets."""
+    for name in env:
+        if name.startswith(_RESERVED):
+            hint = "the runner sets PIPE_… and TRACEPARENT itself; take another name"
+            report.add("E211", f"`{short(name)}` is a reserved name", (*path, name), at="key", hint=hint)
+
+
+def _defaults_of(raw: Any) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        return {}
+    found = {key: value for key, value in raw.items() if not str(key).startswith("x-")}
+    if type(found.get("retry")) is int:
+        found["retry"] = {"max_attempts": found["retry"]}
+    return found
+
+
+def _is_shell(shell: str | list[str]) -> bool:
+    """Whether the text is for a shell of the Bourne family, into which values can be put."""
+    if isinstance(shell, str):
+        return shell != "python"
+    return os.path.basename(shell[0]) in ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox")

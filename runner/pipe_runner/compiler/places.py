@@ -1,0 +1,49 @@
+"""Where each node stands in the file: read off the indentation, since looking every place up costs a second parse."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipe_runner.loader import Document
+from pipe_runner.types import Phase
+
+_TOP: Final = re.compile(r"^(nodes|on_failure|finally):[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
+_NEXT_TOP: Final = re.compile(r"^[^\s#]", re.MULTILINE)
+_FIRST: Final = re.compile(r"\n(?:[ \t]*(?:#[^\n]*)?\n)*( +)[^\s#]")
+_FEW: Final = 50
+
+
+def node_positions(document: Document, phase: Phase, ids: list[str]) -> list[tuple[int, int]]:
+    """Line and column, from 1, of the key of each of these nodes of a phase, in the order of the file."""
+    found = _by_indentation(document.text, phase, ids) if len(ids) > _FEW else None
+    if found is not None:
+        return found
+    positions = [document.position((phase.value, id), "key") for id in ids]
+    return [(position.line, position.column) for position in positions]
+
+
+def _by_indentation(text: str, phase: Phase, ids: list[str]) -> list[tuple[int, int]] | None:
+    """None where the file isn't a plain block, one key a line, in exactly this order."""
+    if "\r" in text:
+        return None
+    start = next((m for m in _TOP.finditer(text) if m[1] == phase.value), None)
+    if start is None:
+        return None
+    following = _NEXT_TOP.search(text, start.end())
+    end = following.start() if following else len(text)
+    first = _FIRST.match(text, start.end())
+    if first is None or first.end() > end:
+        return None
+    indent = len(first[1])
+    key = re.compile(rf"^ {{{indent}}}([A-Za-z_][A-Za-z0-9_]*):(?=[ \n]|\Z)", re.MULTILINE)
+    matches = list(key.finditer(text, start.end(), end))
+    if [m[1] for m in matches] != ids:
+        return None
+    positions = []
+    line, at = text.count("\n", 0, start.end()) + 1, start.end()
+    for m in matches:
+        line += text.count("\n", at, m.start())
+        at = m.start()
+        positions.append((line, indent + 1))
+    return positions

@@ -1,0 +1,299 @@
+"""Checks what every template reads, and makes edges of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pipe_runner.compiler.agents import AgentInfo
+from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, Lookup, Nothing, Schema
+from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.values import Use
+from pipe_runner.expressions import Reference
+from pipe_runner.expressions.plain import path_text
+from pipe_runner.types import Phase
+
+_ORDER: Final = {phase: rank for rank, phase in enumerate(Phase)}
+_ONLY_HANDLERS: Final = frozenset({"status", "failed"})
+
+
+@dataclass(slots=True)
+class Declared:
+    """What the file declares, for references to find."""
+
+    inputs: Mapping[str, Schema]
+    """The schema of each input; anything for one whose declaration is wrong."""
+    env: frozenset[str]
+    secrets: frozenset[str]
+    nodes: dict[str, Draft] = field(default_factory=dict)
+    broken: frozenset[str] = frozenset()
+    """Ids of nodes that are so wrong that nothing is known of them."""
+
+
+class References:
+    """Knows the declarations; checks one template at a time."""
+
+    def __init__(self, declared: Declared, report: Report) -> None:
+        self._declared = declared
+        self._report = report
+        self._inputs = Lookup({})
+
+    def edges(self, draft: Draft) -> None:
+        """Check all that the node's templates read; its `needs` and `reads` grow."""
+        for use in draft.uses:
+            for reference in use.compiled.references:
+                self._check(reference, use, draft)
+
+    def check(self, uses: Iterable[Use]) -> None:
+        """Check templates that stand in no node."""
+        for use in uses:
+            for reference in use.compiled.references:
+                self._check(reference, use, None)
+
+    def schema(self, path: tuple[str | int, ...]) -> Schema:
+        """What a path reads, where that is known; never reports."""
+        found, lookup, rest = self._start(path)
+        for step in rest:
+            inner = lookup.step(found, step)
+            if isinstance(inner, Nothing):
+                return ANY
+            found = inner
+        return found
+
+    def lookup(self, path: tuple[str | int, ...]) -> Lookup:
+        """The document that `$ref`s in the schema of a path count from."""
+        return self._start(path)[1]
+
+    def _start(self, path: tuple[str | int, ...]) -> tuple[Schema, Lookup, tuple[str | int, ...]]:
+        root = path[0]
+        if root == "nodes" and len(path) > 2:
+            if path[2] != "output":
+                return NODE.get(str(path[2]), ANY), self._inputs, path[3:]
+            schema = output_of(self._declared.nodes.get(str(path[1])))
+            return schema, Lookup(schema), path[3:]
+        if root == "inputs" and len(path) > 1:
+            schema = self._declared.inputs.get(str(path[1]), ANY)
+            return schema, Lookup(schema), path[2:]
+        if root == "run" and len(path) > 1:
+            return RUN.get(str(path[1]), ANY), self._inputs, path[2:]
+        if root == "secrets":
+            return TEXT, self._inputs, ()
+        if root == "index":
+            return {"type": "integer"}, self._inputs, ()
+        return ANY, self._inputs, ()
+
+    def _check(self, reference: Reference, use: Use, draft: Draft | None) -> None:
+        path = reference.path
+        root = path[0]
+        if root == "nodes":
+            if len(path) > 1:
+                self._node(reference, use, draft)
+        elif root == "inputs":
+            self._declared_name(reference, use, "E308", "input", self._declared.inputs)
+        elif root == "env":
+            self._env(reference, use, draft)
+        elif root == "secrets":
+            self._secret(reference, use, draft)
+        elif root == "run":
+            if len(path) > 1 and path[1] in _ONLY_HANDLERS and (draft is None or draft.phase is Phase.NODES):
+                hint = "nodes read one another: `nodes.<id>.status`"
+                name = path_text(path[:2])
+                self._add(
+                    "E311", f"`{name}` is known only in `on_failure` and `finally`", reference, use, hint=hint, upto=2
+                )
+        elif root in ("item", "index", "matrix"):
+            spec = draft.spec if draft is not None else None
+            if spec is None or (spec.for_each is None and spec.matrix is None):
+                own = "matrix" if root == "matrix" else "for_each"
+                self._add("E311", f"`{root}` is known only in a node with `{own}:`", reference, use, upto=1)
+
+    def _add(
+        self, code: str, message: str, reference: Reference, use: Use, *, hint: str | None = None, upto: int = 99
+    ) -> None:
+        length = len(path_text(reference.path[:upto]))
+        self._report.add(code, message, use.path, offset=reference.offset, length=length, hint=hint)
+
+    # ------------------------------------------------------------ nodes
+
+    def _node(self, reference: Reference, use: Use, draft: Draft | None) -> None:
+        path = reference.path
+        name = path[1]
+        target = self._declared.nodes.get(name)  # type: ignore[arg-type]
+        if target is None:
+            if isinstance(name, str) and name not in self._declared.broken:
+                self._unknown_node(name, reference, use)
+            return
+        if draft is not None:
+            if target is draft:
+                hint = "what it gives is known only when it is done"
+                self._add("E307", f"`{short(draft.id)}` refers to itself", reference, use, hint=hint, upto=2)
+                return
+            if target.phase is draft.phase:
+                draft.needs.add(target.index)
+            elif _ORDER[target.phase] > _ORDER[draft.phase]:
+                self._later(target, draft, reference, use)
+                return
+            draft.reads.add(target.index)
+        elif use.place == "pipeline env":
+            message = "the pipeline's `env` is set before any node runs, so it can't read one"
+            self._add("E311", message, reference, use, hint="give it to the nodes that want it, in their own `env`")
+            return
+        if len(path) > 3 and not reference.guarded:
+            self._fields(reference, use, target)
+
+    def _unknown_node(self, name: str, reference: Reference, use: Use) -> None:
+        near = self._report.suggest(name, self._declared.nodes)
+        hint = f"did you mean `nodes.{near}`?" if near else f"there is {listed(self._declared.nodes, 8)}"
+        if "-" in name:
+            hint = "a node id is an identifier, without `-`"
+        self._add("E305", f"there is no node `{short(name)}`", reference, use, hint=hint, upto=2)
+
+    def _later(self, target: Draft, draft: Draft, reference: Reference, use: Use) -> None:
+        message = (
+            f"`{short(draft.id)}` reads `{short(target.id)}`, which is under `{target.phase}` and can't have run yet"
+        )
+        hint = "nodes run first, then `on_failure`, then `finally`"
+        self._add("E306", message, reference, use, hint=hint, upto=2)
+
+    def _fields(self, reference: Reference, use: Use, target: Draft) -> None:
+        """Every step under `nodes.x.output`, `.error`, … leads somewhere."""
+        path = reference.path
+        found, lookup, rest = self._start(path)
+        for done, step in enumerate(rest):
+            inner = lookup.step(found, step)
+            if isinstance(inner, Nothing):
+                self._nothing(inner, reference, use, 3 + done, target)
+                return
+            found = inner
+
+    def _nothing(self, nothing: Nothing, reference: Reference, use: Use, at: int, target: Draft | None) -> None:
+        path = reference.path
+        owner, step = path_text(path[:at]), path[at]
+        hint = None
+        if nothing.keys:
+            near = self._report.suggest(str(step), nothing.keys)
+            message = f"`{owner}` has no `{short(str(step))}`"
+            hint = f"did you mean `{near}`?" if near else f"there is {listed(nothing.keys)}"
+        elif nothing.found:
+            message = f"`{owner}` is {nothing.found}: it has no `{short(str(step))}`"
+            process = target is not None and target.agent is not None and target.agent.name == "shell"
+            if process and at == 3 and target is not None:
+                hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
+        else:
+            message = f"`{owner}` has no `{short(str(step))}`"
+        self._add("E310", message, reference, use, hint=hint, upto=at + 1)
+
+    # ------------------------------------------------------------ what the file declares
+
+    def _declared_name(self, reference: Reference, use: Use, code: str, what: str, known: Mapping[str, Schema]) -> None:
+        path = reference.path
+        if len(path) < 2:
+            return
+        name = str(path[1])
+        if name not in known:
+            near = self._report.suggest(name, known)
+            hint = (
+                f"did you mean `inputs.{near}`?"
+                if near
+                else f"declare it: `inputs: {{{short(name)}: {{type: string}}}}`"
+            )
+            if not reference.guarded:
+                self._add(code, f"there is no {what} `{short(name)}`", reference, use, hint=hint, upto=2)
+            return
+        if len(path) > 2 and not reference.guarded:
+            found, lookup, rest = self._start(path)
+            for done, step in enumerate(rest):
+                inner = lookup.step(found, step)
+                if isinstance(inner, Nothing):
+                    self._nothing(inner, reference, use, 2 + done, None)
+                    return
+                found = inner
+
+    def _env(self, reference: Reference, use: Use, draft: Draft | None) -> None:
+        path = reference.path
+        if use.place == "pipeline env":
+            self._add("E311", "`env` can't be read where it is made", reference, use, hint="repeat the value")
+            return
+        if len(path) < 2 or path[1] in self._declared.env or reference.guarded:
+            return
+        name = str(path[1])
+        own = draft.spec.env if draft is not None else {}
+        if name in own:
+            hint = f"the node's own variables are set after its templates: in `run:` write ${name}"
+            self._add("E309", f"`env.{name}` is set by this node itself", reference, use, hint=hint, upto=2)
+            return
+        near = self._report.suggest(name, self._declared.env)
+        hint = (
+            f"did you mean `env.{near}`?"
+            if near
+            else (
+                f"`env` has what the file's own `env:` says, nothing of the environment around it: "
+                f"declare `{short(name)}` there, or take it as an input"
+            )
+        )
+        self._add("E309", f"there is no variable `{short(name)}` in `env:`", reference, use, hint=hint, upto=2)
+
+    def _secret(self, reference: Reference, use: Use, draft: Draft | None) -> None:
+        path = reference.path
+        if len(path) != 2:
+            return
+        name = str(path[1])
+        if name not in self._declared.secrets:
+            near = self._report.suggest(name, self._declared.secrets)
+            hint = (
+                f"did you mean `secrets.{near}`?"
+                if near
+                else f"declare it: `secrets: {{{short(name)}: {{from: env}}}}`"
+            )
+            self._add("E603", f"there is no secret `{short(name)}`", reference, use, hint=hint)
+            return
+        if draft is None:
+            what = "the pipeline's `env` is for every node" if use.place == "pipeline env" else "outputs are shown"
+            hint = "grant it to a node: `secrets: [" + name + "]`"
+            self._add("E405", f"a secret can't stand here: {what}", reference, use, hint=hint)
+            return
+        if name not in draft.spec.secrets:
+            hint = f"grant it: `secrets: [{name}]` on node `{short(draft.id)}`"
+            self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
+        elif not may_hold_secret(use, draft.agent):
+            hint = "a secret may stand in `env:`, and in the options that an agent declares for it"
+            if use.place in ("run", "argv"):
+                hint = f"the command has it as an environment variable: write ${name}"
+            self._add("E405", f"a secret can't stand in {_where(use)}", reference, use, hint=hint)
+
+
+def may_hold_secret(use: Use, agent: AgentInfo | None) -> bool:
+    """Whether the place is one of those that the language gives to secrets."""
+    if use.place == "env" or agent is None:
+        return True
+    if use.place == "stdin":
+        return agent.takes_secret(("stdin",))
+    return use.place == "with" and agent.takes_secret(use.path[3:])
+
+
+def _where(use: Use) -> str:
+    if use.place == "with":
+        return f"the option `{'.'.join(str(step) for step in use.path[3:])}`"
+    return f"`{use.place}`"
+
+
+def output_of(draft: Draft | None) -> Schema:
+    """The schema of a node's output, asked of its agent once."""
+    if draft is None or draft.agent is None:
+        return ANY
+    if draft.output_schema is None:
+        data = draft.options.data
+        known = data if isinstance(data, dict) else {}
+        if not draft.options.static:
+            known = {key: value for key, value in known.items() if not _has_template(value)}
+        draft.output_schema = draft.agent.output(known)
+    schema: Schema = draft.output_schema
+    return schema
+
+
+def _has_template(value: object) -> bool:
+    if isinstance(value, dict):
+        return bool({"$", "$text", "$map"} & value.keys()) or any(_has_template(item) for item in value.values())
+    return isinstance(value, list) and any(_has_template(item) for item in value)

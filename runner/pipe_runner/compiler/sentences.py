@@ -1,0 +1,149 @@
+"""What a pydantic error means, as a sentence about the file."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pipe_runner.compiler.report import either, short
+from pipe_runner.types import Path_
+
+WHAT: Final = {
+    "needs": "a list of node ids, as `needs: [build, lint]`",
+    "when": "an expression, as `when: nodes.a.output > 0`, or true or false",
+    "retry": "a number of attempts, as `retry: 3`, or a map, as `retry: {max_attempts: 3, delay: 5s}`",
+    "cache": "true, false, or a map, as `cache: {files: [src/**]}`",
+    "shell": "`sh`, `bash`, `python`, or a program with its arguments as a list",
+    "concurrency": "a number, as `concurrency: 8`, or a map, as `concurrency: {max_parallel: 8}`",
+    "required": "true or false, or a list of the keys that an object must have",
+    "items": "a list, or an expression that gives one",
+}
+MAPS: Final = {
+    "nodes": "a map of nodes by id, as `nodes: {build: {run: make}}`",
+    "on_failure": "a map of nodes by id",
+    "finally": "a map of nodes by id",
+    "inputs": "a map of inputs by name, as `inputs: {host: {type: string}}`",
+    "outputs": "a map of values by name",
+    "env": "a map of names and values, as `env: {LC_ALL: C.UTF-8}`",
+    "secrets": "a map of secrets by name, as `secrets: {TOKEN: {from: env}}`",
+    "with": "a map of the agent's options",
+    "budget": "a map, as `budget: {max_time: 30m}`",
+    "defaults": "a map, as `defaults: {timeout: 10m}`",
+    "for_each": "a map, as `for_each: {items: [a, b]}`",
+    "matrix": "a map of lists, as `matrix: {os: [debian, alpine]}`",
+}
+_KIND_OF_ERROR: Final = {
+    "string_type": "text",
+    "string_sub_type": "text",
+    "string_unicode": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "list_type": "a list",
+    "dict_type": "a map",
+    "model_type": "a map",
+    "model_attributes_type": "a map",
+    "mapping_type": "a map",
+    "none_required": "null",
+}
+_ENGLISH_BOOLEANS: Final = {
+    "yes": "true",
+    "on": "true",
+    "y": "true",
+    "no": "false",
+    "off": "false",
+    "n": "false",
+    "True": "true",
+    "False": "false",
+}
+
+
+def kind(value: Any) -> str:
+    """What a value of a file is, in words."""
+    if value is None:
+        return "nothing"
+    if value is True or value is False:
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {short(str(value), 24)}"
+    if isinstance(value, str):
+        return f"the text `{short(value, 40)}`" if value else "an empty text"
+    return "a list" if isinstance(value, list) else "a map"
+
+
+def named(path: Path_) -> str:
+    """The last key of a path, for the beginning of a sentence."""
+    if path and isinstance(path[-1], int):
+        owner = next((step for step in reversed(path) if isinstance(step, str)), None)
+        return f"item {path[-1] + 1} of `{short(owner)}`" if owner else f"item {path[-1] + 1}"
+    return f"`{short(str(path[-1]))}`" if path else "the file"
+
+
+def is_type_error(error_type: str) -> bool:
+    return error_type in _KIND_OF_ERROR
+
+
+def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, str | None]:
+    """Sentence and hint for a value of a type that can't stand there; several types: any of them could."""
+    name = named(path)
+    key = path[-1] if path else None
+    wanted = list(dict.fromkeys(_KIND_OF_ERROR[t] for t in error_types))
+    if "a whole number" in wanted and "a number" in wanted:
+        wanted.remove("a whole number")
+    if isinstance(key, str) and len(wanted) == 1 and wanted[0] == "a map" and key in MAPS:
+        what = MAPS[key]
+    elif len(wanted) == 1:
+        what = wanted[0]
+    else:
+        what = ", ".join(wanted[:-1]) + " or " + wanted[-1]
+    if value is None:
+        return f"{name} is empty: it is {what}", None if "text" in wanted else "give it a value, or leave the key out"
+    hint = None
+    if isinstance(value, str):
+        if wanted == ["true or false"] and value in _ENGLISH_BOOLEANS:
+            hint = f"YAML 1.2 reads `{value}` as text: write {_ENGLISH_BOOLEANS[value]}"
+        elif wanted in (["a whole number"], ["a number"]) and value.strip().lstrip("-").replace(".", "", 1).isdigit():
+            hint = "leave the quotes out"
+        elif wanted == ["a list"]:
+            hint = f"write a list: `[{short(value, 30)}]`"
+    elif ("text" in wanted and value is True) or value is False:
+        word = str(value).lower()
+        hint = f'YAML reads {word} as a boolean; text is written "{word}"'
+    elif "text" in wanted and isinstance(value, int | float):
+        hint = f'YAML reads it as a number; text is written "{value}"'
+    elif "text" in wanted and isinstance(value, list) and key == "run":
+        hint = "several commands are lines of one text, `run: |`; a program with its arguments is `argv: […]`"
+    return f"{name} is {what}, not {kind(value)}", hint
+
+
+def out_of_bounds(path: Path_, error_type: str, context: dict[str, Any], value: Any) -> str | None:
+    """A sentence for a value that is too large, too small, too long or too short."""
+    name = named(path)
+    if error_type == "greater_than_equal":
+        return f"{name} must be at least {context['ge']}, not {short(str(value), 24)}"
+    if error_type == "greater_than":
+        return f"{name} must be more than {context['gt']}, not {short(str(value), 24)}"
+    if error_type == "less_than_equal":
+        return f"{name} must be at most {context['le']}, not {short(str(value), 24)}"
+    if error_type == "less_than":
+        return f"{name} must be less than {context['lt']}, not {short(str(value), 24)}"
+    if error_type == "string_too_short":
+        return f"{name} is empty" if not value else f"{name} must have at least {context['min_length']} characters"
+    if error_type == "string_too_long":
+        return f"{name} must have at most {context['max_length']} characters"
+    if error_type == "too_short":
+        return f"{name} is empty" if not value else f"{name} must have at least {context['min_length']} items"
+    if error_type == "too_long":
+        return f"{name} must have at most {context['max_length']} items"
+    if error_type == "finite_number":
+        return f"{name} must be a finite number"
+    return None
+
+
+def one_of(path: Path_, expected: str, value: Any) -> tuple[str, list[str]]:
+    """A sentence for a value that isn't one of the words there are, and the words."""
+    words = [word.strip().strip("'\"") for word in expected.replace(" or ", ", ").split(",")]
+    return f"{named(path)} is {either(words)}, not {kind(value)}", words

@@ -1,0 +1,296 @@
+"""Holds a file's data against its pydantic model, and says every fault in words of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from pipe_runner.compiler import aliases
+from pipe_runner.compiler.contexts import PHASES, Context, keys_of
+from pipe_runner.compiler.report import Report, either, listed, short
+from pipe_runner.compiler.sentences import WHAT, is_type_error, kind, named, one_of, out_of_bounds, wrong_type
+from pipe_runner.types import Path_
+from pipe_schemas import nodes
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+Spec = TypeVar("Spec", bound=BaseModel)
+ContextOf = Callable[[Path_, Any], Context]
+
+_TAG: Final = re.compile(r"<[a-z]+>\Z")
+_OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
+_LEAF: Final[dict[Any, Any]] = {}
+"""Marks, by identity, what is to be left out."""
+
+
+class Shape:
+    """Checks one file's data. `broken` collects the paths of what had to be left out to go on."""
+
+    def __init__(self, report: Report, context_of: ContextOf) -> None:
+        self._report = report
+        self._context_of = context_of
+        self.broken: set[Path_] = set()
+
+    def check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
+        """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
+        for _ in range(4):
+            try:
+                return model.model_validate(data)
+            except ValidationError as error:
+                pruned = self._explained(data, error)
+                if pruned is data:
+                    return None
+                data = pruned
+        return None
+
+    def _explained(self, data: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+        """Report what is wrong, and give the data without it."""
+        grouped: dict[tuple[Path_, bool], list[ErrorDetails]] = {}
+        for detail in error.errors(include_url=False):
+            path, is_key = real_path(detail, data)
+            grouped.setdefault((path, is_key), []).append(detail)
+        pruned: set[Path_] = set()
+        for (path, is_key), details in grouped.items():
+            if details[0]["type"] == "extra_forbidden" and str(path[-1]).startswith("x-"):
+                pruned.add(path)
+                continue
+            cut = path
+            if path == ("nodes",) and any(b[0] == "nodes" for b in self.broken if b):
+                return data  # every node had a fault, and each has been told
+            if path not in self.broken:
+                cut = self._explain(data, path, is_key, details)
+            self.broken.add(cut)
+            pruned.add(cut)
+        return without(data, pruned)
+
+    def _explain(self, data: dict[str, Any], path: Path_, is_key: bool, details: list[ErrorDetails]) -> Path_:
+        """Report the fault at one place; gives the path of what to leave out."""
+        detail = details[0]
+        error_type = detail["type"]
+        value = at(data, path)
+        if is_key:
+            self._bad_name(path, detail)
+            return path
+        if error_type == "extra_forbidden":
+            self._unknown_key(data, path)
+            return path
+        if error_type == "missing":
+            return self._missing(path, str(detail["loc"][-1]))
+        if error_type == "node_kind":
+            self._no_kind(path, value)
+            return path
+        code, message, hint = sentence(path, details, value)
+        if error_type == "literal_error" and hint is None:
+            near = self._report.suggest(str(value), one_of(path, detail["ctx"]["expected"], value)[1])
+            hint = f"did you mean `{near}`?" if near else None
+        self._report.add(code, message, path, hint=hint)
+        return prunable(path)
+
+    def _bad_name(self, path: Path_, detail: ErrorDetails) -> None:
+        name = str(path[-1])
+        if detail["type"] == "string_too_long":
+            self._report.add(
+                "E205", f"the name is longer than {detail['ctx']['max_length']} characters", path, at="key"
+            )
+            return
+        what = {"inputs": "an input's name", "outputs": "an output's name", "env": "a variable's name"}
+        what["secrets"] = "a secret's name"
+        owner = str(path[-2]) if len(path) > 1 else ""
+        message = f"`{short(name)}` is not an identifier, and {what.get(owner, 'a node id')} is one"
+        wanted = identifier(name)
+        hint = f"write `{wanted}`" if wanted else "use letters, digits and `_`, and begin with no digit"
+        if "{{" in name:
+            hint = "a name can't be a template"
+        self._report.add("E205", message, path, at="key", hint=hint)
+
+    def _unknown_key(self, data: dict[str, Any], path: Path_) -> None:
+        key, owner = str(path[-1]), path[:-1]
+        context = self._context_of(owner, at(data, owner))
+        add = self._report.add
+        if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, at(data, owner)):
+            return
+        other = context.others.get(key)
+        if other is not None:
+            add("E208", f"`{short(key)}` is not a key of {context.name} here", path, at="key", hint=other)
+            return
+        near = self._report.suggest(key, context.keys)
+        hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
+        add("E201", f"unknown key `{short(key)}` in {context.name}", path, at="key", hint=hint)
+
+    def _of_another_kind(self, path: Path_, node: Any) -> bool:
+        """A key that nodes of another kind have."""
+        key = str(path[-1])
+        kinds = [name for name, model in nodes.KINDS.items() if key in keys_of(model)]
+        own = next((name for name in nodes.KINDS if isinstance(node, dict) and name in node), None)
+        if not kinds or own is None:
+            return False
+        hint = f"`{own}:` takes its options directly in the node" if key == "with" else None
+        message = f"`{key}` belongs to nodes with {either(kinds)}, and this one has `{own}`"
+        self._report.add("E201", message, path, at="key", hint=hint)
+        return True
+
+    def _missing(self, path: Path_, key: str) -> Path_:
+        add = self._report.add
+        if not path and key == "version":
+            add("E202", "the file doesn't say its version", (), hint="write `version: 1` as its first line")
+            return ("version",)
+        if not path and key == "nodes":
+            add("E209", "the file has no nodes", (), hint="write `nodes: {hello: {run: echo hello}}`")
+            return ("nodes",)
+        hint = None
+        if path and path[0] == "secrets" and key == "from":
+            hint = "write `{from: env}` or `{from: file, key: PATH}`"
+        add("E202", f"{named(path)} lacks `{key}`", path, at="key", hint=hint)
+        return prunable(path)
+
+    def _no_kind(self, path: Path_, node: Any) -> None:
+        add = self._report.add
+        if not isinstance(node, dict):
+            message, hint = wrong_type(path, ["dict_type"], node)
+            hint = "write `{run: …}`" if hint is None or node is None else hint
+            if isinstance(node, str):
+                hint = "a node is a map: `{run: " + short(node, 30) + "}`"
+            add("E203", message, path, hint=hint)
+            return
+        kinds = [name for name in nodes.KINDS if name in node]
+        context = self._context_of(path, node)
+        if kinds:
+            for name in kinds[1:]:
+                message = f"a node has exactly one of {either(nodes.KINDS)}, and this one has {listed(kinds)}"
+                add("E206", message, (*path, name), at="key")
+            return
+        unknown = [key for key in node if key not in context.keys and not str(key).startswith("x-")]
+        for key in unknown:
+            self._unknown_key({**_rooted(path, node)}, (*path, key))
+        meant = [self._report.suggest(key, nodes.KINDS) for key in unknown]
+        if not any(meant) and not aliases.REPLACES_KIND.intersection(unknown):
+            add("E206", f"{named(path)} has none of {either(nodes.KINDS)}, and a node has exactly one", path, at="key")
+
+
+def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str, str, str | None]:
+    """Code, sentence and hint for the errors that pydantic has at one place."""
+    detail = details[0]
+    error_type, context = detail["type"], detail.get("ctx", {})
+    key = path[-1] if path else ""
+    types = [d["type"] for d in details if is_type_error(d["type"])]
+    if types and len(types) == len(details):
+        return "E203", *wrong_type(path, types, value)
+    if error_type in _OWN_SENTENCES:
+        return "E207", f"{named(path)}: {context['why']}", None
+    if error_type == "shape":
+        what = WHAT.get(str(key), "a value of another type")
+        if value is None:
+            return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
+        return "E203", f"{named(path)} is {what}, not {kind(value)}", None
+    if error_type in ("literal_error", "enum"):
+        if path == ("version",):
+            mend = "leave the quotes out: `version: 1`" if value in ("1", "1.0") else "write `version: 1`"
+            return "E210", f"the language has version 1, not {kind(value)}", mend
+        message, words = one_of(path, context["expected"], value)
+        hint = None
+        if key == "type" and isinstance(value, str) and value in aliases.TYPES and aliases.TYPES[value] in words:
+            hint = f"write `{aliases.TYPES[value]}`"
+        return "E204", message, hint
+    bounds = out_of_bounds(path, error_type, context, value)
+    if bounds is not None:
+        if path == ("nodes",):
+            return "E209", "the file has no nodes", "write `nodes: {hello: {run: echo hello}}`"
+        return "E204", bounds, None
+    if error_type == "string_pattern_mismatch":
+        if context.get("pattern") == nodes.RETRY_PATTERN:
+            hint = "write `error` for all that another attempt could change, a kind as `timeout`, or `exit:75`"
+            return "E204", f"`{short(str(value))}` is not a kind of error", hint
+        return "E204", f"{named(path)} has a form that can't be used: {kind(value)}", f"it matches {context['pattern']}"
+    if error_type == "value_error":
+        return "E204", short(str(context.get("error", detail["msg"])), 300), None
+    message = detail["msg"]
+    return "E204", f"{named(path)}: {message[:1].lower()}{short(message[1:], 300)}", None
+
+
+def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
+    """The path in the file of an error, without the names of a union's branches; and whether it is about the key."""
+    location = detail["loc"]
+    is_key = bool(location) and location[-1] == "[key]"
+    path: list[str | int] = []
+    value = data
+    for step in location[:-1] if is_key else location:
+        item = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if item or (isinstance(value, Mapping) and step in value):
+            value = value[step]
+        elif isinstance(step, str) and _TAG.match(step):
+            continue
+        else:
+            break
+        path.append(step)
+    return tuple(path), is_key
+
+
+def prunable(path: Path_) -> Path_:
+    """The smallest thing around a path that can be left out: a key of a map of fixed keys, or a named thing."""
+    if not path:
+        return path
+    if path[0] in PHASES:
+        if len(path) >= 3 and path[2] not in nodes.KINDS:
+            if path[2] == "env" and len(path) > 3:
+                return path[:4]
+            return path[:3]
+        return path[:2]
+    return path[:2] if path[0] in ("inputs", "env", "secrets", "outputs") else path[:1]
+
+
+def without(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
+    """The data without what stands at these paths; shares with the original what didn't change."""
+    tree: dict[Any, Any] = {}
+    for path in paths:
+        owner = tree
+        for step in path[:-1]:
+            owner = owner.setdefault(step, {})
+            if owner is _LEAF:
+                break
+        else:
+            if path:
+                owner[path[-1]] = _LEAF
+    found = _cut(data, tree)
+    if ("version",) in paths:
+        found["version"] = 1
+    return found
+
+
+def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
+    out = {}
+    for key, item in value.items():
+        inner = tree.get(key)
+        if inner is _LEAF:
+            continue
+        out[key] = _cut(item, inner) if inner and isinstance(item, dict) else item
+    return out
+
+
+def at(data: Any, path: Path_) -> Any:
+    """What stands at a path; None where nothing does."""
+    for step in path:
+        try:
+            data = data[step]
+        except (LookupError, TypeError):
+            return None
+    return data
+
+
+def identifier(name: str) -> str | None:
+    """The identifier that is nearest to a name."""
+    found = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
+    if not found:
+        return None
+    return f"_{found}" if found[0].isdigit() else found
+
+
+def _rooted(path: Path_, value: Any) -> dict[str, Any]:
+    """A document in which `value` stands at `path`."""
+    for step in reversed(path):
+        value = {step: value}
+    rooted: dict[str, Any] = value
+    return rooted

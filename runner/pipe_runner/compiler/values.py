@@ -1,0 +1,98 @@
+"""Values of the file in which texts may be templates: finds, compiles and writes them as a plan keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from pipe_runner.compiler.report import Report, short
+from pipe_runner.expressions import Compiled, Fault
+from pipe_runner.expressions.compile import compile_value
+from pipe_runner.plan import Value
+from pipe_runner.types import Json, Path_
+
+Place: TypeAlias = Literal["env", "with", "run", "argv", "stdin", "cwd", "when", "outputs", "pipeline env", "url"]
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A template, and where in the file it stands; `shift` is added to the offsets of its references."""
+
+    compiled: Compiled
+    path: Path_
+    place: Place
+
+
+def may_hold_template(value: Any) -> bool:
+    """Whether any text in the value has the mark of a template."""
+    if isinstance(value, str):
+        return "{" in value and ("{{" in value or "{%" in value or "{#" in value)
+    if isinstance(value, dict):
+        return any(may_hold_template(item) for item in value.values()) or any("{{" in key for key in value)
+    if isinstance(value, list):
+        return any(may_hold_template(item) for item in value)
+    return False
+
+
+class Values:
+    """Compiles values; every template goes to `uses`, every fault to the report."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._leaves: list[Use] = []
+
+    def compile(self, value: Any, path: Path_, place: Place, uses: list[Use], *, text: bool = False) -> Value:
+        """The value as a plan keeps it; `text`: what its templates give must become text."""
+        if not may_hold_template(value):
+            return Value(value)
+        before = len(uses)
+        data = self._encode(value, path, place, uses, "$text" if text else "$", escape=True)
+        if len(uses) == before:  # nothing but {% raw %}
+            return Value(self._encode(value, path, place, uses, "$", escape=False, quiet=True))
+        return Value(data, static=False)
+
+    def leaf(self, text: str, path: Path_, place: Place, uses: list[Use], *, mark: str = "$text") -> tuple[Json, bool]:
+        """One text as a plan keeps it, and whether it is plain data."""
+        if "{" not in text:
+            return text, True
+        compiled, faults = compile_value(text)
+        self.tell(faults, path)
+        if compiled.kind == "literal":
+            return compiled.body, True
+        uses.append(Use(compiled, path, place))
+        return {mark: compiled.to_json()}, False
+
+    def tell(self, faults: list[Fault], path: Path_) -> None:
+        """Report the faults of the text at `path`."""
+        for fault in faults:
+            self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=fault.hint)
+
+    def _encode(
+        self, value: Any, path: Path_, place: Place, uses: list[Use], mark: str, *, escape: bool, quiet: bool = False
+    ) -> Any:
+        if isinstance(value, str):
+            if "{" not in value:
+                return value
+            compiled, faults = compile_value(value)
+            if faults and not quiet:
+                self.tell(faults, path)
+            if compiled.kind == "literal":
+                return compiled.body
+            uses.append(Use(compiled, path, place))
+            return {mark: compiled.to_json()}
+        if isinstance(value, dict):
+            out = {}
+            special = False
+            for key, item in value.items():
+                if "{{" in key and not quiet:
+                    message = f"`{short(key)}` is a key, and a key can't be a template"
+                    self._report.add("E213", message, (*path, key), at="key")
+                special = special or key[:1] == "$"
+                out[key] = self._encode(item, (*path, key), place, uses, mark, escape=escape, quiet=quiet)
+            return {"$map": [[key, item] for key, item in out.items()]} if special and escape else out
+        if isinstance(value, list):
+            return [
+                self._encode(item, (*path, index), place, uses, mark, escape=escape, quiet=quiet)
+                for index, item in enumerate(value)
+            ]
+        return value

@@ -1,0 +1,127 @@
+"""The project that a pipeline belongs to: its root, and what pipe.yml sets for every pipeline in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pipe_runner.diagnostics import Diagnostic
+    from pipe_schemas.project import ProjectSpec
+
+PROJECT_FILE: Final = "pipe.yml"
+_FILE_LIMIT: Final = 64 * 2**20
+_LATER: Final = ("providers", "agents", "mcp_servers", "store")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What pipe.yml says, with our defaults for what it doesn't. Times in seconds, sizes in bytes."""
+
+    root: str
+    path: str
+    """Where pipe.yml is, or would be."""
+    concurrency: int | None = None
+    """For pipelines that don't say."""
+    concurrency_limit: int | None = None
+    timeout: float | None = None
+    max_time: float | None = None
+    output_limit: int = 16 * 2**20
+    file_limit: int = _FILE_LIMIT
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """For commands: `durability`, `grace`, `executor`, where pipe.yml sets them."""
+
+
+def find_root(start: Path) -> Path:
+    """The nearest folder upward with a pipe.yml, else the git root, else the folder of the file; links resolved."""
+    folder = os.path.abspath(start)
+    if not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    folder = os.path.realpath(folder)
+    git = None
+    here = folder
+    while True:
+        if os.path.isfile(os.path.join(here, PROJECT_FILE)):
+            return Path(here)
+        if git is None and os.path.exists(os.path.join(here, ".git")):
+            git = here
+        above = os.path.dirname(here)
+        if above == here:
+            return Path(git or folder)
+        here = above
+
+
+def load_project(root: Path) -> tuple[Project, list[Diagnostic]]:
+    """What the project's pipe.yml says, and what is wrong in it; a project without one has our defaults."""
+    home = os.path.realpath(root)
+    path = os.path.join(home, PROJECT_FILE)
+    plain = Project(home, path)
+    if not os.path.lexists(path):
+        return plain, []
+    from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.errors import UsageError
+    from pipe_runner.loader import load
+
+    shown = _shown(path)
+    if os.path.realpath(path) != path:
+        return plain, [Diagnostic(shown, 1, 1, "E602", "pipe.yml is a link; what it sets must stand in the project")]
+    try:
+        document, faults = load(path, shown_as=shown, max_bytes=2**20)
+    except UsageError as error:
+        return plain, [Diagnostic(shown, 1, 1, "E602", error.message, error.hint)]
+    if document.data is None and [fault.code for fault in faults] == ["E105"]:
+        return plain, []  # an empty pipe.yml marks the root and sets nothing
+    if not isinstance(document.data, dict):
+        return plain, faults
+    from pipe_runner.compiler.contexts import of_project
+    from pipe_runner.compiler.report import Report
+    from pipe_runner.compiler.shape import Shape
+    from pipe_schemas.project import ProjectSpec
+
+    report = Report(document, faults)
+    spec = Shape(report, of_project).check(ProjectSpec, document.data)
+    for key in _LATER:
+        if document.data.get(key):
+            report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
+    return (plain if spec is None else _project(plain, spec)), report.found
+
+
+def _project(plain: Project, spec: ProjectSpec) -> Project:
+    from dataclasses import replace
+
+    from pipe_schemas.durations import parse_duration
+
+    limits, defaults = spec.limits, spec.defaults
+    changes: dict[str, Any] = {}
+    if limits is not None:
+        changes["concurrency_limit"] = limits.concurrency
+        changes["max_time"] = parse_duration(limits.max_time) if limits.max_time else None
+        if limits.output:
+            changes["output_limit"] = limits.output
+        if limits.file:
+            changes["file_limit"] = limits.file
+    settings: dict[str, Any] = {}
+    if spec.executor:
+        settings["executor"] = spec.executor
+    if defaults is not None:
+        changes["concurrency"] = defaults.concurrency
+        changes["timeout"] = parse_duration(defaults.timeout) if defaults.timeout else None
+        if defaults.durability:
+            settings["durability"] = defaults.durability
+        if defaults.grace:
+            settings["grace"] = parse_duration(defaults.grace)
+    if spec.policy is not None:
+        changes["policy"] = spec.policy.model_dump(exclude_unset=True)
+    return replace(plain, settings=settings, **changes)
+
+
+def _shown(path: str) -> str:
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path
