@@ -131,12 +131,13 @@ class _Stream:
 
 
 class Routes:
-    """Stands in for sys.stdout and sys.stderr while any attempt runs Python code; gives them back after."""
+    """Stands in for sys.stdin, sys.stdout and sys.stderr while any attempt runs Python code; gives them back after."""
 
     def __init__(self) -> None:
         self._users = 0
         self._lock = threading.Lock()
         self._owners: set[int] = set()
+        self._stdin: _NoInput | None = None
         self._stdout: _Routed | None = None
         self._stderr: _Routed | None = None
 
@@ -151,17 +152,22 @@ class Routes:
                 err = self._stderr = _Routed("stderr", sys.stderr, sys.stderr, self._owners)
                 out = self._stdout = _Routed("stdout", sys.stdout, sys.stderr, self._owners)
             sys.stdout, sys.stderr = out, err
+            if self._stdin is None or self._stdin.original is not sys.stdin:
+                self._stdin = _NoInput(sys.stdin)
+            sys.stdin = self._stdin
 
     def leave(self) -> None:
         """Undo one `enter`; whoever replaced the streams in between keeps them."""
         with self._lock:
             self._users -= 1
-            if self._users > 0 or self._stdout is None or self._stderr is None:
+            if self._users > 0 or self._stdin is None or self._stdout is None or self._stderr is None:
                 return
             if sys.stdout is self._stdout:
                 sys.stdout = self._stdout.original
             if sys.stderr is self._stderr:
                 sys.stderr = self._stderr.original
+            if sys.stdin is self._stdin:
+                sys.stdin = self._stdin.original
 
 
 class _Routed(io.TextIOBase):
@@ -174,7 +180,7 @@ class _Routed(io.TextIOBase):
     encoding = "utf-8"
     errors = "replace"
 
-    def __init__(self, name: str, original: TextIO, strays: TextIO, owners: Container[int]) -> None:
+    def __init__(self, name: str, original: TextIO | None, strays: TextIO | None, owners: Container[int]) -> None:
         self.name = name
         self.original = original
         self._strays = strays
@@ -187,37 +193,43 @@ class _Routed(io.TextIOBase):
                 raise TypeError(f"write() argument must be str, not {type(text).__name__}")
             capture.write(self.name, text)
             return len(text)
-        return self._outside().write(text)
+        outside = self._outside()
+        return len(text) if outside is None else outside.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:  # type: ignore[override]
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        if CURRENT.get() is None:
-            self._outside().flush()
+        if CURRENT.get() is None and (outside := self._outside()) is not None:
+            outside.flush()
 
     def isatty(self) -> bool:
-        return CURRENT.get() is None and self.original.isatty()
+        return CURRENT.get() is None and self.original is not None and self.original.isatty()
 
     def writable(self) -> bool:
         return True
 
     def fileno(self) -> int:
-        return self.original.fileno()
+        """For processes that user code starts with this stream as theirs: not where results go."""
+        stream = self.original if CURRENT.get() is None else self._strays
+        if stream is None:
+            raise io.UnsupportedOperation("fileno")
+        return stream.fileno()
 
     def close(self) -> None:
         """Do nothing: it isn't the caller's to close."""
 
     @property
     def buffer(self) -> Any:
-        capture = CURRENT.get()
-        return self._outside().buffer if capture is None else _Bytes(self)
+        if CURRENT.get() is not None:
+            return _Bytes(self)
+        return getattr(self._outside(), "buffer")  # noqa: B009 - there may be no stream at all
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.original, name)
 
-    def _outside(self) -> TextIO:
+    def _outside(self) -> TextIO | None:
         return self.original if threading.get_ident() in self._owners else self._strays
 
 
@@ -234,6 +246,35 @@ class _Bytes(io.RawIOBase):
         raw = bytes(data)
         self._text.write(raw.decode("utf-8", "replace"))
         return len(raw)
+
+
+class _NoInput(io.TextIOBase):
+    """sys.stdin, empty for attempts: the terminal belongs to the runner."""
+
+    def __init__(self, original: TextIO | None) -> None:
+        self.original = original
+
+    def read(self, size: int | None = -1) -> str:
+        if self.original is None or CURRENT.get() is not None:
+            return ""
+        return self.original.read(-1 if size is None else size)
+
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        if self.original is None or CURRENT.get() is not None:
+            return ""
+        return self.original.readline(size)
+
+    def readable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return CURRENT.get() is None and self.original is not None and self.original.isatty()
+
+    def close(self) -> None:
+        """Do nothing: it isn't the caller's to close."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.original, name)
 
 
 ROUTES: Final = Routes()

@@ -23,6 +23,7 @@ _E = TypeVar("_E", bound=OSError)
 LONGEST_WAIT: Final = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 _TAIL: Final = 4096
+_LOOKED_AT: Final = 64 * 1024
 _LARGE: Final = 256 * 1024
 """Bytes of a body from which on it is parsed in a thread."""
 
@@ -68,10 +69,18 @@ async def outcome_of(
     error = NodeError(
         kind,
         context.masker.mask_text(message),
-        tail=context.masker.mask_text(start_of(answer.body, content_type, 2 * _TAIL))[:_TAIL],
+        tail=_start(answer.body, content_type, context),
     )
     retry_after = wait_of(answer.headers, context.clock)
     return Outcome(NodeStatus.FAILED, output, error, retry_after=retry_after)
+
+
+def _start(body: bytes, content_type: str, context: Context) -> str:
+    """The first 4 KiB of a body, without the start of a secret that the cut would halve."""
+    text = start_of(body, content_type, _LOOKED_AT)
+    if len(body) < _LOOKED_AT:
+        return context.masker.mask_text(text)[:_TAIL]
+    return context.masker.stream().feed(text.encode("utf-8", "replace")).decode("utf-8", "ignore")[:_TAIL]
 
 
 def wait_of(headers: Mapping[str, str], clock: Clock) -> float | None:

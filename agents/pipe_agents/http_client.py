@@ -34,7 +34,7 @@ class Client:
     def __init__(self, rules: HttpRules) -> None:
         self.rules = rules
         self.threads = Threads("pipe-http")
-        self._pools: dict[tuple[bool, str | None], httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[bool, str | None, bool], httpcore2.AsyncConnectionPool] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def send(
@@ -48,7 +48,8 @@ class Client:
         headers = [("Host", authority(url)), *request.headers]
         if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
             headers.append(("Content-Length", str(len(request.content or b""))))
-        return await self._pool(redirected_from_public, proxy).handle_async_request(
+        pool = self._pool(redirected_from_public and proxy is None, proxy, secure=url.scheme == "https")
+        return await pool.handle_async_request(
             httpcore2.Request(
                 method=request.method,
                 url=httpcore2.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path),
@@ -64,13 +65,15 @@ class Client:
             await pool.aclose()
         self.threads.close()
 
-    def _pool(self, redirected_from_public: bool, proxy: str | None) -> httpcore2.AsyncConnectionPool:
-        key = (redirected_from_public and proxy is None, proxy)
+    def _pool(self, redirected_from_public: bool, proxy: str | None, *, secure: bool) -> httpcore2.AsyncConnectionPool:
+        key = (redirected_from_public, proxy, secure)
         pool = self._pools.get(key)
         if pool is None:
-            if self._tls is None:
+            if secure and self._tls is None:  # reading the certificates takes longer than all the rest
                 self._tls = httpx2.create_ssl_context()
-            network = CheckedNetwork(self.rules, self.threads, redirected_from_public=key[0], trusted=proxy is not None)
+            network = CheckedNetwork(
+                self.rules, self.threads, redirected_from_public=redirected_from_public, trusted=proxy is not None
+            )
             pool = self._pools[key] = httpcore2.AsyncConnectionPool(
                 ssl_context=self._tls,
                 proxy=_proxy(proxy) if proxy is not None else None,

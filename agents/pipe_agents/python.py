@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_agents.capture import CURRENT, ROUTES, Capture
 from pipe_agents.threads import Call, Threads
-from pipe_agents.values import copied, output_of
+from pipe_agents.values import output_of, own
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
 from pipe_runner.types import JsonObject, NodeStatus
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 GRACE: Final = 0.5
 """Seconds that a function in a thread gets to end after it was interrupted."""
-_UNLIMITED: Final = 2**62
 
 
 class PythonAgent:
@@ -90,9 +89,9 @@ class PythonAgent:
             target = await self._load(key)
         # Copies: what a function does to its arguments must not change another node's output.
         args: Any = options.get("args")
-        args = copied(args, _UNLIMITED) if args else ()
+        args = own(args) if args else ()
         kwargs: Any = options.get("kwargs")
-        kwargs = copied(kwargs, _UNLIMITED) if kwargs else {}
+        kwargs = own(kwargs) if kwargs else {}
         if target.is_async:
             return await target.function(*args, **kwargs)
         result = await self._in_thread(attempt, partial(target.function, *args, **kwargs))

@@ -17,6 +17,8 @@ TAIL: Final = 4096
 """Characters of an error's tail."""
 _OURS: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _FRAMES: Final = 60
+_MASKED: Final = 2**20
+"""Characters that are looked through for secrets before the cut: one that the cut halves would not be found."""
 
 
 def fault_of(error: BaseException, masker: Masker) -> NodeFault:
@@ -27,8 +29,8 @@ def fault_of(error: BaseException, masker: Masker) -> NodeFault:
         message += "; check args and kwargs"
     return NodeFault(
         ErrorKind.EXCEPTION,
-        masker.mask_text(message[: 8 * MESSAGE])[:MESSAGE],
-        tail=masker.mask_text(_text(error, frames)[-8 * TAIL :])[-TAIL:],
+        masker.mask_text(message[:_MASKED])[:MESSAGE],
+        tail=masker.mask_text(_text(error, frames)[-_MASKED:])[-TAIL:],
     )
 
 

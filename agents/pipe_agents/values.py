@@ -58,6 +58,16 @@ def copied(value: Any, limit: int) -> Json:
     return _copy(value, [limit], 0)
 
 
+def own(value: Any) -> Any:
+    """A copy of a JSON value, for code that may change what it gets."""
+    kind = type(value)
+    if kind is list:
+        return [own(item) for item in value]
+    if kind is dict:
+        return {key: own(item) for key, item in value.items()}
+    return value
+
+
 def output_of(value: Any, limit: int, root: str = "output") -> Json:
     """`copied`, with the faults of a node."""
     kind = type(value)

@@ -490,6 +490,15 @@ def test_no_cookie_travels_from_one_node_to_another(bench: Any, serve: Serve) ->
     assert "cookie" not in server.seen[1].headers
 
 
+def test_ipv6_hosts_are_reached(bench: Any, serve: Serve) -> None:
+    try:
+        server = serve(reply(b"six"), host="::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    assert body_of(perform(bench, {"url": server.url + "/x"})) == "six"
+    assert server.seen[0].headers["host"] == f"[::1]:{server.port}"
+
+
 def test_many_requests_at_once_are_all_answered(bench: Any, serve: Serve) -> None:
     server = serve(lambda seen: reply(seen.target.encode()))
 
@@ -530,6 +539,16 @@ def test_s4_a_refusal_shows_no_part_of_a_secret_url(bench: Any) -> None:
     error = fault(bench, {"url": "http://10.0.0.1/services/T0/B0/XYZ"})
     assert error.kind is ErrorKind.REFUSED
     assert "XYZ" not in error.message
+
+
+@pytest.mark.parametrize("times", [10, 200])
+def test_s4_a_secret_that_the_cut_of_a_body_would_halve_is_not_shown(bench: Any, serve: Serve, times: int) -> None:
+    secret = "s3cr3t-" * 100
+    bench.keep(secret)
+    outcome = perform(bench, {"url": serve(reply((secret * times).encode(), status="500 X")).url})
+    assert outcome.error is not None
+    assert outcome.error.tail
+    assert outcome.error.tail.replace("*", "") == ""
 
 
 def test_a_header_may_hold_a_secret_that_ends_with_a_newline(bench: Any, serve: Serve) -> None:

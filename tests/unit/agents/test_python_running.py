@@ -64,9 +64,21 @@ def test_what_a_function_prints_is_output_of_its_node(
 
 def test_the_streams_are_given_back(bench: Any, write: Write) -> None:
     write("def f(): print('x')")
-    before = (sys.stdout, sys.stderr)
+    before = (sys.stdin, sys.stdout, sys.stderr)
     run(bench, "f")
-    assert (sys.stdout, sys.stderr) == before
+    assert (sys.stdin, sys.stdout, sys.stderr) == before
+
+
+@pytest.mark.parametrize("define", ["def", "async def"])
+def test_a_function_has_no_standard_input(bench: Any, write: Write, define: str) -> None:
+    write(
+        "import sys\n"
+        f"{define} f():\n"
+        "    try: input('name? ')\n    except EOFError: pass\n"
+        "    return [sys.stdin.read(), sys.stdin.readline(), list(sys.stdin), sys.stdin.isatty()]\n"
+    )
+    assert run(bench, "f") == ["", "", [], False]
+    assert bench.printed() == "name? "
 
 
 def test_what_a_file_prints_while_it_is_loaded_is_output_too(
@@ -138,6 +150,43 @@ def test_a_thread_of_the_functions_own_does_not_print_among_results(
     )
     run(bench, "f")
     assert capsys.readouterr() == ("", "stray\n")
+
+
+def test_a_process_that_a_function_starts_does_not_print_among_results(
+    bench: Any, write: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write("import subprocess, sys\ndef f(): subprocess.run(['echo', 'stray'], stdout=sys.stdout, check=True)")
+    run(bench, "f")
+    assert capfd.readouterr() == ("", "stray\n")
+
+
+def test_a_runner_without_standard_streams_can_run_functions(tmp_path: Path) -> None:
+    import subprocess
+
+    (tmp_path / "f.py").write_text("def f():\n    print('x')\n    return 1")
+    script = (
+        _SCRIPT
+        + """
+outcome = asyncio.run(perform())
+print('to nowhere')
+os._exit(7 if outcome.output == 1 and sys.stdin is None and sys.stdout is None else 1)
+"""
+    )
+    command = ["/bin/sh", "-c", 'exec "$0" -c "$1" "$2" <&- >&- 2>&-', sys.executable, script, str(tmp_path)]
+    assert subprocess.run(command, timeout=30).returncode == 7
+
+
+_SCRIPT = """
+import asyncio, os, sys
+from pipe_agents.python import PythonAgent
+from pipe_runner.masking import NoMasking
+from pipe_runner.ports import Attempt, Context
+
+async def perform():
+    context = Context(lambda *a: None, None, None, NoMasking(), {}, {}, sys.argv[1])
+    attempt = Attempt("r", "n", 1, "python", {"call": "./f.py:f"}, {}, sys.argv[1], "k")
+    return await PythonAgent().perform(attempt, context)
+"""
 
 
 def test_r1_printing_without_end_takes_bounded_room(bench: Any, write: Write) -> None:
@@ -306,23 +355,19 @@ def test_x1_a_thread_that_goes_on_does_not_keep_the_process(tmp_path: Path) -> N
     import subprocess
 
     (tmp_path / "f.py").write_text("import time\ndef f(): time.sleep(60)")
-    script = """
-import asyncio, sys
-from pipe_agents.python import PythonAgent
-from pipe_runner.masking import NoMasking
-from pipe_runner.ports import Attempt, Context
-
+    script = (
+        _SCRIPT
+        + """
 async def main():
-    context = Context(lambda *a: None, None, None, NoMasking(), {}, {}, sys.argv[1])
-    attempt = Attempt("r", "n", 1, "python", {"call": "./f.py:f"}, {}, sys.argv[1], "k")
     try:
         async with asyncio.timeout(0.1):
-            await PythonAgent().perform(attempt, context)
+            await perform()
     except TimeoutError:
         print("timed out")
 
 asyncio.run(main())
 """
+    )
     start = time.monotonic()
     ended = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=30)
     assert (ended.stdout, ended.stderr, ended.returncode) == ("timed out\n", "", 0)
