@@ -169,11 +169,12 @@ class RunNode(ProcessNode):
         examples=["make test", "printf '%s' {{ nodes.list.output }} | wc -l"],
     )
     shell: Annotated[
-        Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
+        Annotated[Literal["sh", "bash", "python"], Tag("<name>")]
+        | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
         by_shape(name=str, list=list),
         Field(
             description="What runs the text: `sh` (default), `bash`, `python`, or a program with its arguments.",
-            examples=["bash", "python", ["bash", "-eu"]],
+            examples=["bash", "python", ["bash", "-eu", "-c"]],
         ),
     ] = "sh"
 

@@ -32,7 +32,8 @@ class DefaultsSpec(Closed):
     max_time: Duration | None = Field(default=None, description="Bounds all attempts of a node and their waits.")
     retry: Retry | None = Field(default=None, description="Attempts in total, or a map that says more.")
     shell: Annotated[
-        Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
+        Annotated[Literal["sh", "bash", "python"], Tag("<name>")]
+        | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
         by_shape(name=str, list=list),
         Field(description="What runs the text of `run:`."),
     ] = "sh"

@@ -74,7 +74,7 @@ class Build:
         self._not_yet(spec)
         inputs = compile_inputs(spec.inputs, report)
         secrets = self._secrets(spec)
-        drafts = self._drafts(spec, data)
+        drafts = self._drafts(spec, data, shape.data)
         declared = self._declared(spec, data, inputs, drafts)
         references = References(declared, report)
         self._needs(drafts, declared)
@@ -125,22 +125,24 @@ class Build:
 
     # ------------------------------------------------------------ nodes
 
-    def _drafts(self, spec: PipelineSpec, data: Mapping[str, Any]) -> list[Draft]:
-        compiler = NodeCompiler(spec, data, self.agents, self.report, self._root)
+    def _drafts(self, spec: PipelineSpec, data: Mapping[str, Any], sound: Mapping[str, Any]) -> list[Draft]:
+        compiler = NodeCompiler(spec, sound, self.agents, self.report, self._root)
         drafts: list[Draft] = []
-        ids: dict[str, Phase] = {}
+        ids: set[str] = set()
         for phase, nodes in (
             (Phase.NODES, spec.nodes),
             (Phase.ON_FAILURE, spec.on_failure),
             (Phase.FINALLY, spec.finally_),
         ):
+            twice = ids.intersection(_keys(data, phase.value)) if ids else ids
+            for id in sorted(twice):
+                earlier = next(p for p in Phase if id in _keys(data, p.value))
+                message = f"`{short(id)}` stands under `{earlier}` too, and ids are unique in the file"
+                self.report.add("E214", message, (phase.value, id), at="key")
             for id, node in nodes.items():
-                if id in ids:
-                    message = f"`{short(id)}` stands under `{ids[id]}` too, and ids are unique in the file"
-                    self.report.add("E214", message, (phase.value, id), at="key")
-                    continue
-                ids[id] = phase
-                drafts.append(compiler.draft(id, len(drafts), phase, node))
+                if id not in twice:
+                    drafts.append(compiler.draft(id, len(drafts), phase, node))
+            ids |= set(_keys(data, phase.value))
         return drafts
 
     def _declared(

@@ -23,14 +23,13 @@ if TYPE_CHECKING:
 
 LATER: Final = frozenset({"cache", "artifacts", "for_each", "matrix", "min_success", "provider", "pipeline"})
 """Keys of a node that are understood, and not available in this version."""
-NOT_CONTENT: Final = frozenset({"description"})
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
 
 
 class NodeCompiler:
-    """Compiles the nodes of one file, one after the other."""
+    """Compiles the nodes of one file; `data` is the file's, without `x-…` keys and without what is wrong."""
 
     def __init__(self, spec: PipelineSpec, data: Mapping[str, Any], agents: Agents, report: Report, root: str) -> None:
         self._spec = spec
@@ -113,11 +112,12 @@ class NodeCompiler:
 
     def _digest(self, draft: Draft) -> str:
         raw = self._data[draft.phase.value][draft.id]
-        content = {key: value for key, value in raw.items() if key not in NOT_CONTENT and key[:2] != "x-"}
         spec = draft.spec
-        if spec.needs and type(spec.needs) is list:
+        content = dict(raw)
+        content.pop("description", None)
+        if len(spec.needs) > 1 and type(spec.needs) is list:
             content["needs"] = sorted(spec.needs)
-        if type(spec.retry) is int:
+        if spec.retry is not None and type(spec.retry) is int:
             content["retry"] = {"max_attempts": spec.retry}
         if self._default_parts:
             process = type(spec) is RunNode or type(spec) is ArgvNode

@@ -193,7 +193,7 @@ class References:
             return
         name = str(path[1])
         if name not in known:
-            near = self._report.suggest(name, known)
+            near = self._report.suggest(name, filter(str.isidentifier, known))
             hint = (
                 f"did you mean `inputs.{near}`?"
                 if near
@@ -249,6 +249,8 @@ class References:
             )
             self._add("E603", f"there is no secret `{short(name)}`", reference, use, hint=hint)
             return
+        if use.place in ("run", "argv", "when"):  # told by the expressions already
+            return
         if draft is None:
             what = "the pipeline's `env` is for every node" if use.place == "pipeline env" else "outputs are shown"
             hint = "grant it to a node: `secrets: [" + name + "]`"
@@ -259,8 +261,6 @@ class References:
             self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
         elif not may_hold_secret(use, draft.agent):
             hint = "a secret may stand in `env:`, and in the options that an agent declares for it"
-            if use.place in ("run", "argv"):
-                hint = f"the command has it as an environment variable: write ${name}"
             self._add("E405", f"a secret can't stand in {_where(use)}", reference, use, hint=hint)
 
 

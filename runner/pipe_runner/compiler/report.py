@@ -79,4 +79,4 @@ def either(words: Iterable[str]) -> str:
 def short(text: str, most: int = 60) -> str:
     """The text on one line, cut, printable."""
     text = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(c if c.isprintable() else "·" for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "·" for c in text)

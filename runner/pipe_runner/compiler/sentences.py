@@ -31,6 +31,14 @@ MAPS: Final = {
     "for_each": "a map, as `for_each: {items: [a, b]}`",
     "matrix": "a map of lists, as `matrix: {os: [debian, alpine]}`",
 }
+THINGS: Final = {
+    "nodes": ("node `{}`", "a map, as `{run: make}`"),
+    "on_failure": ("node `{}`", "a map, as `{run: make}`"),
+    "finally": ("node `{}`", "a map, as `{run: make}`"),
+    "inputs": ("input `{}`", "a map, as `{type: string}`"),
+    "secrets": ("secret `{}`", "a map, as `{from: env}`"),
+}
+"""What stands in a map by name, and what it is."""
 _KIND_OF_ERROR: Final = {
     "string_type": "text",
     "string_sub_type": "text",
@@ -93,7 +101,10 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     wanted = list(dict.fromkeys(_KIND_OF_ERROR[t] for t in error_types))
     if "a whole number" in wanted and "a number" in wanted:
         wanted.remove("a whole number")
-    if isinstance(key, str) and len(wanted) == 1 and wanted[0] == "a map" and key in MAPS:
+    owner = path[-2] if len(path) > 1 else None
+    if wanted == ["a map"] and len(path) == 2 and owner in THINGS:
+        name, what = THINGS[str(owner)][0].format(short(str(key))), THINGS[str(owner)][1]
+    elif isinstance(key, str) and wanted == ["a map"] and key in MAPS:
         what = MAPS[key]
     elif len(wanted) == 1:
         what = wanted[0]
@@ -123,7 +134,8 @@ def out_of_bounds(path: Path_, error_type: str, context: dict[str, Any], value: 
     """A sentence for a value that is too large, too small, too long or too short."""
     name = named(path)
     if error_type == "greater_than_equal":
-        return f"{name} must be at least {context['ge']}, not {short(str(value), 24)}"
+        first = ": the first attempt counts" if path[-1:] in (("retry",), ("max_attempts",)) and value == 0 else ""
+        return f"{name} must be at least {context['ge']}, not {short(str(value), 24)}{first}"
     if error_type == "greater_than":
         return f"{name} must be more than {context['gt']}, not {short(str(value), 24)}"
     if error_type == "less_than_equal":

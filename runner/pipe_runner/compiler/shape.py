@@ -34,12 +34,16 @@ class Shape:
         self._report = report
         self._context_of = context_of
         self.broken: set[Path_] = set()
+        self.data: dict[str, Any] = {}
+        """What the model was made of: without `x-…` keys and without what is wrong."""
 
     def check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
         for _ in range(4):
             try:
-                return model.model_validate(data)
+                found = model.model_validate(data)
+                self.data = data
+                return found
             except ValidationError as error:
                 pruned = self._explained(data, error)
                 if pruned is data:
@@ -115,7 +119,7 @@ class Shape:
             return
         other = context.others.get(key)
         if other is not None:
-            add("E208", f"`{short(key)}` is not a key of {context.name} here", path, at="key", hint=other)
+            add("E208", f"`{short(key)}` is not a key of {context.name}", path, at="key", hint=other)
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
