@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, mark, mark_choice, mark_hole
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 
@@ -19,10 +19,15 @@ MAX_WRAPPERS: Final = 20
 """Wrappers around a command (`sudo nice env …`) that are looked through."""
 MAX_WORDS: Final = 200
 """Words that are looked through for an interpreter behind a program that isn't known."""
-_ECHOES: Final = frozenset({"echo", "printf", "print", "yes", "basename", "dirname", "realpath", "readlink", "seq"})
+_BYTES_OF_FILES: Final = """
+    cat tac head tail zcat gunzip gzip bzcat bzip2 bunzip2 xzcat xz unxz zstd zstdcat unzip curl wget pg_dump pg_dumpall
+    pg_restore mysqldump mariadb-dump mongodump aws gsutil az dd pv openssl gpg age sops tar cpio
+"""
+_BYTES: Final = frozenset(_BYTES_OF_FILES.split())
+"""Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
 _NETTED: Final = frozenset({*SHELLS, "python", "python3", "perl", "ruby", "node", "php"})
 _SPEAKERS: Final = frozenset(
-    {*_ECHOES, "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
+    {"echo", "printf", "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
 )
 
 
@@ -55,10 +60,16 @@ class Command:
             self.all_code(index, "the command is wrapped too often to say what its words are", "write it in a script")
             return
         word = self.words[index]
+        hint = "write the program's name, or a `case` over the names that may be"
+        for hole in word.all_holes:
+            mark_choice(hole, "the value chooses which program runs", hint)
+        if word.text == EXPANSION:
+            self.scan.flows.chosen.update(word.variables)
+        if word.unstable and index + 1 < len(self.words):
+            for hole in self.words[index + 1].holes:
+                message = "where the word before it expands to nothing, the value chooses which program runs"
+                mark_choice(hole, message, 'put the word before it in quotes: "$x"')
         if word.holes:
-            for hole in word.holes:
-                hint = "write the program's name, or a `case` over the names that may be"
-                mark_choice(hole, "the value chooses which program runs", hint)
             self.net(index + 1)
             return
         name = word.text.rsplit("/", 1)[-1] if EXPANSION not in word.text else ""
@@ -66,8 +77,10 @@ class Command:
             name = "python3"
         elif re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name):
             name = name.rstrip("0123456789.-")
-        if name in _ECHOES:
-            self.facts.emits += [hole for other in self.words[index + 1 :] for hole in other.all_holes]
+        arguments = self.words[index + 1 :]
+        if name not in _BYTES:
+            self.facts.emits += [hole for other in arguments for hole in other.all_holes]
+        self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if name in SHELLS:
             self.shell(index)
@@ -134,7 +147,7 @@ class Command:
                     found.append((name, self.words[at] if at < len(self.words) else None))
                     at += 1
                 else:
-                    found.append((name, None))
+                    found.append((name, word if HOLE in name else None))
                 continue
             for place, letter in enumerate(text[1:], 1):
                 if letter in short:
@@ -144,7 +157,7 @@ class Command:
                         found.append(("-" + letter, self.words[at] if at < len(self.words) else None))
                         at += 1
                     break
-                found.append(("-" + letter, None))
+                found.append(("-" + letter, word if letter == HOLE else None))
         return found, operands
 
     def interpreter(self, index: int, name: str, program: Interpreter) -> None:
@@ -154,7 +167,9 @@ class Command:
         )
         coded = False
         for option, value in options:
-            if option in program.code:
+            if HOLE in option and value is not None:
+                self.code(value, f"the value could be an option that holds {program.what} code", program.hint)
+            elif option in program.code:
                 coded = coded or option not in ("-M", "-m", "-r", "-d", "-l")
                 if value is not None:
                     self.code(value, message, program.hint)
@@ -174,9 +189,11 @@ class Command:
         first = operands[0] if operands else None
         if not coded and first is not None:
             if program.first == "code":
-                self.code(self.words[first], message, program.hint)
+                for word in self._operand(first):
+                    self.code(word, message, program.hint)
             elif program.first == "script" and self.words[first].text != "-":
-                self.chosen(self.words[first], name)
+                for word in self._operand(first):
+                    self.chosen(word, name)
         if program.rest == "code":
             for operand in operands[1:]:
                 self.code(self.words[operand], message, program.hint)
@@ -215,26 +232,34 @@ class Command:
                     break
                 continue
             letters = text[1:]
+            if HOLE in letters:
+                self.code(self.words[at], "the value could be the option `-c`", SH_HINT)
             code = code or (text[0] == "-" and "c" in letters)
             stdin = stdin or (text[0] == "-" and "s" in letters)
             at += 2 if letters[-1] in "oO" else 1
         operand = self.words[at] if at < len(self.words) else None
         if code:
-            if operand is not None:
-                self.code(operand, "the value becomes part of shell code", SH_HINT)
+            for word in self._operand(at):
+                self.code(word, "the value becomes part of shell code", SH_HINT)
         elif operand is not None and not stdin:
-            self.chosen(operand, self.words[index].text)
+            for word in self._operand(at):
+                self.chosen(word, self.words[index].text)
         else:
             self.facts.reads.append((self.words[index].text.rsplit("/", 1)[-1], SH_HINT))
 
+    def _operand(self, at: int) -> list[Word]:
+        """The operand at an index, and the next one where the shell may make nothing of it."""
+        last = at
+        while last + 1 < len(self.words) and self.words[last].unstable:
+            last += 1
+        return self.words[at : last + 1]
+
     def code(self, word: Word, message: str, hint: str) -> None:
         mark(word, message, hint)
-        for name in word.variables:
-            for hole in self.scan.tainted.get(name, ()):
-                mark_hole(hole, f"${name} holds the value, and its text becomes code further down", hint)
+        self.scan.flows.coded += [(name, hint) for name in word.variables]
 
     def chosen(self, word: Word, name: str) -> None:
-        for hole in word.holes:
+        for hole in word.all_holes:
             hint = "write the file's name, or a `case` over the names that may be"
             mark_choice(hole, f"the value chooses the program that {name} runs", hint)
 

@@ -46,7 +46,7 @@ def _source(command: Command, index: int) -> None:
 
 def _let(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
-        command.scan.calculated.update(word.variables)
+        command.scan.flows.calculated.update(word.variables)
         for hole in word.holes:
             hole.integer = True
 
@@ -60,15 +60,15 @@ def _declare(command: Command, index: int) -> None:
         if found is None:
             command.names(word)
             if integer and word.static:
-                command.scan.calculated.add(word.text)
+                command.scan.flows.calculated.add(word.text)
             continue
         inspect_assignment(command.scan, found[1], word)
         if integer:
-            command.scan.calculated.add(found[1])
+            command.scan.flows.calculated.add(found[1])
             for hole in word.holes:
                 hole.integer = True
-        elif word.holes:
-            command.scan.tainted.setdefault(found[1], []).extend(word.holes)
+        else:
+            command.scan.flows.assign(found[1], word)
 
 
 def _named(command: Command, index: int) -> None:
@@ -87,6 +87,12 @@ def _named(command: Command, index: int) -> None:
             command.code(value, "the value becomes part of shell code", "write the callback without values")
         if option == "-p" and value is not None and command.words[index].text == "wait":
             command.names(value)
+    if command.words[index].text in ("read", "mapfile", "readarray"):
+        own = [command.words[at].text for at in rest] or ["REPLY", "MAPFILE"]
+        command.facts.takes += [
+            *own,
+            *(value.text for option, value in options if option == "-a" and value is not None),
+        ]
     for position, at in enumerate(rest):
         if command.words[index].text == "getopts" and position != 1:
             continue

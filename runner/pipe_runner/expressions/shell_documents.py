@@ -23,8 +23,6 @@ class ShellDocuments(ShellLexer):
         super().__init__(text)
         self._documents: list[tuple[str, bool, bool, Facts]] = []
         """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, the command's."""
-        self._feeds: list[tuple[list[Facts], list[Facts], tuple[str, str]]] = []
-        """What reads a program from its input: the commands that print into it, those whose here-documents it reads."""
 
     def _redirections(self, facts: Facts) -> None:
         """Those behind a compound command."""
@@ -33,13 +31,16 @@ class ShellDocuments(ShellLexer):
             operator = self._redirection(facts)
             if operator is None:
                 return
-            if operator.startswith("<") and facts.reads:
-                reads, facts.reads = facts.reads[0], []
-                self._fed(facts, reads)
+            if operator.startswith("<"):
+                self._fed(facts, facts)
 
-    def _fed(self, facts: Facts, reads: tuple[str, str]) -> None:
-        """A command that reads its program from a here-document or here-string: what is printed there is code."""
-        self._feeds.append(([], [facts], reads))
+    def _fed(self, facts: Facts, reader: Facts) -> None:
+        """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
+        if reader.reads:
+            self.flows.programs.append(([], [facts], reader.reads[0]))
+        if reader.takes:
+            self.flows.reading.append(([], [facts], list(reader.takes)))
+        reader.reads, reader.takes = [], []
 
     def _redirection(self, facts: Facts) -> str | None:
         found = _FD.match(self.text, self.position, self.limit)

@@ -9,8 +9,8 @@ from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import inspect_command
 from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME
-from pipe_runner.expressions.shell_marks import inspect_assignment, mark_hole
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
+from pipe_runner.expressions.shell_marks import inspect_assignment
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
 from pipe_runner.expressions.tokens import Refused
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
@@ -38,11 +38,7 @@ class ShellGrammar(ShellDocuments):
             facts.add(self._list(frozenset(), ""))
             if self.position < self.limit:
                 self.position += 1  # a closing word or bracket that closes nothing: the shell will say so
-        for printing, documented, (program, hint) in self._feeds:
-            holes = [hole for each in printing for hole in each.printed()]
-            holes += [hole for each in documented for hole in each.documents]
-            for hole in holes:
-                mark_hole(hole, f"the value becomes part of what {program} reads as its program", hint)
+        self.flows.settle()
         return facts
 
     def commands_in_brackets(self) -> Facts:
@@ -72,7 +68,7 @@ class ShellGrammar(ShellDocuments):
     def _pipeline(self) -> Facts:
         first = self._command()
         feeding = [first]
-        facts = Facts(parts=feeding, reads=list(first.reads))
+        facts = Facts(parts=feeding, reads=list(first.reads), takes=list(first.takes))
         while True:
             self._skip()
             if not self.at("|") or self.at("||"):
@@ -81,7 +77,9 @@ class ShellGrammar(ShellDocuments):
             self._skip(newlines=True)
             following = self._command()
             if following.reads:
-                self._feeds.append((list(feeding), [], following.reads[0]))
+                self.flows.programs.append((list(feeding), [], following.reads[0]))
+            if following.takes:
+                self.flows.reading.append((list(feeding), [], list(following.takes)))
             feeding.append(following)
 
     def _command(self) -> Facts:
@@ -157,7 +155,7 @@ class ShellGrammar(ShellDocuments):
             word = self.word()
             if word.end == word.start:
                 return
-            self._taint(name.text, word.holes)
+            self.flows.assign(name.text, word)
             if word.text == HOLE and not word.quoted and word.holes[0].inner[0] >= 0 and not word.holes[0].raw:
                 hole = word.holes[0]
                 self.fault(
@@ -234,9 +232,9 @@ class ShellGrammar(ShellDocuments):
     def _calculate(self, word: Word) -> None:
         for hole in word.holes:
             hole.integer = True
-        self.calculated.update(word.variables)
+        self.flows.calculated.update(word.variables)
         if word.static and NAME.fullmatch(word.text):
-            self.calculated.add(word.text)
+            self.flows.calculated.add(word.text)
 
     def _function_body(self) -> Facts:
         self._skip()
@@ -248,6 +246,7 @@ class ShellGrammar(ShellDocuments):
         return self._command()
 
     def _name_of_function(self, word: Word) -> None:
+        self.flows.functions.add(word.text)
         for hole in word.holes:
             hole.refuse("E424", "a value can't be the name of a function", None)
 
@@ -287,31 +286,23 @@ class ShellGrammar(ShellDocuments):
             else:
                 words.append(word)
         for word in assignments:
-            self._assign(word, bool(words))
+            self._assign(word)
         if words:
             found = inspect_command(words, self)
-            facts.emits += found.emits
-            facts.parts += found.parts
-            if not any(operator.startswith("<") for operator in redirected):
-                facts.reads += found.reads
-            elif found.reads:
-                self._fed(facts, found.reads[0])
+            if any(operator.startswith("<") for operator in redirected):
+                self._fed(facts, found)
+            facts.add(found)
         return facts
 
     def _plain_start(self, word: Word) -> bool:
         """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
         return _UNQUOTED.match(self.text, word.start, self.limit) is not None
 
-    def _assign(self, word: Word, for_command: bool) -> None:
+    def _assign(self, word: Word) -> None:
         found = _ASSIGNMENT.match(word.text)
         assert found is not None
         inspect_assignment(self, found[1], word)
-        if not for_command:
-            self._taint(found[1], word.holes)
-
-    def _taint(self, name: str, holes: list[Hole]) -> None:
-        if holes:
-            self.tainted.setdefault(name, []).extend(holes)
+        self.flows.assign(found[1], word)
 
     def _array(self) -> Word:
         """`name=( … )`; an element's subscript, `[…]=`, is calculated."""

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Quote, Word
+from pipe_runner.expressions.shell_flows import Flows
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Quote, Word
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
 
@@ -31,10 +32,7 @@ class ShellLexer(ShellSource):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self.tainted: dict[str, list[Hole]] = {}
-        """Variables that were given a value, by name."""
-        self.calculated: set[str] = set()
-        """Variables whose text the shell reads as arithmetic."""
+        self.flows = Flows()
         self._depth = 0
 
     # ------------------------------------------------------------ words
@@ -297,11 +295,11 @@ class ShellLexer(ShellSource):
                 known = len(word.holes)
                 self.expansion(word, scratch, "double")
                 if word.variables:
-                    self.calculated.add(word.variables[-1])
+                    self.flows.calculated.add(word.variables[-1])
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := NAME.match(self.text, self.position, self.limit):
-                self.calculated.add(found[0])
+                self.flows.calculated.add(found[0])
                 self.position = found.end()
             else:
                 depth += (character == opening) - (character == closing[0])

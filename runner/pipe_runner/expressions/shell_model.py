@@ -53,6 +53,11 @@ class Word:
     end: int = 0
 
     @property
+    def unstable(self) -> bool:
+        """Whether the shell may make no word of it, or several: `$x` without quotes and with nothing beside it."""
+        return not self.quoted and self.text != "" and not self.text.strip(EXPANSION)
+
+    @property
     def all_holes(self) -> list[Hole]:
         return [*self.holes, *self.nested]
 
@@ -76,10 +81,13 @@ class Facts:
     parts: list[Facts] = field(default_factory=list)
     reads: list[tuple[str, str]] = field(default_factory=list)
     """What in it reads its program from standard input: name, and the way that should be taken instead."""
+    takes: list[str] = field(default_factory=list)
+    """Variables that it reads from standard input."""
 
     def add(self, part: Facts) -> None:
         self.parts.append(part)
         self.reads += part.reads
+        self.takes += part.takes
 
     def printed(self) -> list[Hole]:
         """All holes whose values may come out of it."""

@@ -38,9 +38,6 @@ def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, lis
         scan.program()
     except Refused as refused:
         return ShellText(text), [*scan.faults, refused.fault]
-    for name in scan.calculated & scan.tainted.keys():
-        for hole in scan.tainted[name]:
-            hole.integer = True
     faults = scan.faults + _blocks(scan)
     return _assemble(scan, scan.holes, faults, first_variable)
 
