@@ -53,7 +53,7 @@ class Scope:
         nodes: dict[str, Json] = {}
         for index in reads:
             node = self._plan.nodes[index]
-            nodes[node.id] = self._visible(run.state(node.id))
+            nodes[node.id] = self._visible(run.nodes.get(node.id) or NodeState())
         return {
             "inputs": dict(run.inputs),
             "env": self._env,

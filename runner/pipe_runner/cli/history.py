@@ -65,11 +65,9 @@ def runs(given: Given) -> int:
 
 def _standing(one: RunSummary, state: Path) -> dict[str, Any]:
     """The summary as JSON, and whether the run was interrupted: it has not ended, and nobody works on it."""
-    from dataclasses import asdict
-
     open_still = one.status in (RunStatus.RUNNING, RunStatus.PENDING)
     held = open_still and RunLock.held(RunDir(one.run, os.path.join(state, "runs", one.run))) is not None
-    return {**asdict(one), "interrupted": open_still and not held}
+    return {**one._asdict(), "interrupted": open_still and not held}
 
 
 def show(given: Given) -> int:

@@ -40,7 +40,7 @@ def system() -> Finding:
     import platform
 
     name = f"{platform.system()} {platform.release()} ({platform.machine()})"
-    if sys.platform == "linux":
+    if platform.system() == "Linux":
         return Finding("system", "ok", name)
     return Finding(
         "system",

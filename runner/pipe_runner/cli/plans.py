@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 from pipe_runner.cli.settings import STATE_DIR, here, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import InvalidPipeline
+from pipe_runner.plan import Plan
 from pipe_runner.plancache import load_plan, store_plan
 from pipe_runner.project import find_root
 from pipe_runner.registry import Registry
 
-if TYPE_CHECKING:
-    from pipe_runner.plan import Plan
-
 _MOST_KEPT: int = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(NamedTuple):
     """A plan with what a run of it needs. `shown` is the file as the user named it."""
 
     plan: Plan

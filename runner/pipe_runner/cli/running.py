@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from pipe_runner.cli.plans import Planned, plan_for
 from pipe_runner.cli.settings import check_executor, run_settings, state_dir
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
+from pipe_runner.console.words import safe
 from pipe_runner.engine import ActiveRun, open_resume, open_run
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.types import RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.cli.signals import Signals
+    from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
 
 _NOT_HERE: Final = {
@@ -32,23 +35,20 @@ def run(given: Given) -> int:
     telling = Telling(given)
     planned = plan_for(given.must("file"), given)
     check_executor(given, os.environ, planned.plan.settings.get("executor"))
-    only = given.many("only")
     settings = run_settings(
-        given, planned.state_dir, planned.plan.settings, run_id=given.text("run_id"), only=tuple(only)
+        given, planned.state_dir, planned.plan.settings, run_id=given.text("run_id"), only=tuple(given.many("only"))
     )
     inputs = _inputs(given, planned)
     if given.on("dry_run"):
         from pipe_runner.cli.preview import preview
 
         return preview(planned, inputs, settings, given.text("output") or "text")
-    telling.warn(planned.plan.warnings)
     return _perform(
         telling,
         planned,
         lambda sinks: open_run(
             planned.plan, inputs, settings, registry=planned.registry, sinks=sinks, environ=os.environ
         ),
-        only=only,
     )
 
 
@@ -63,7 +63,7 @@ def resume(given: Given) -> int:
     planned = plan_for(path, given, state=state, root=root)
     settings = run_settings(given, state, planned.plan.settings)
 
-    def open_it(sinks: Sequence[Any]) -> ActiveRun:
+    def open_it(sinks: Sequence[EventSink]) -> ActiveRun:
         return open_resume(
             rundir.id, planned.plan, settings, registry=planned.registry, sinks=sinks, environ=os.environ
         )
@@ -72,24 +72,20 @@ def resume(given: Given) -> int:
 
 
 def _perform(
-    telling: Telling, planned: Planned, open_it: Any, *, only: Sequence[str] = (), explain: bool | None = None
+    telling: Telling, planned: Planned, open_it: Callable[[Sequence[EventSink]], ActiveRun], *, explain: bool = False
 ) -> int:
     """Open the run, perform it under signals, tell its end."""
     from pipe_runner.cli.signals import Signals
 
+    notes = [_warning(planned, one) for one in planned.plan.warnings]
     signals = Signals()
     signals.install()
     try:
-        active: ActiveRun = open_it(telling.sinks())
-        for warning in active.warnings:
-            telling.say(f"warning: {warning}")
+        active = open_it(telling.sinks(notes, explain=explain))
+        notes += [f"  warning    {safe(warning)}" for warning in active.warnings]
         if active.nothing_to_do:
             active.close()
-            return telling.nothing_to_do(active, planned)
-        if explain is not None:
-            telling.reasons(active.reasons, in_full=explain)
-        if only:
-            telling.selected(only, len(active.nodes), len(planned.plan.nodes))
+            return telling.nothing_to_do(active)
         try:
             finished = _in_loop(active, signals)
         except StorageError as error:
@@ -102,7 +98,12 @@ def _perform(
     return _exit_code(finished, signals.exit_code) or written
 
 
-def _in_loop(active: ActiveRun, signals: Any) -> Run:
+def _warning(planned: Planned, one: Mapping[str, Any]) -> str:
+    place = f"{planned.shown}:{one.get('line')}:{one.get('column')}"
+    return safe(f"  warning    {place}: {one.get('code')} {one.get('message')}")
+
+
+def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     """Perform in an event loop; the only one that a command starts."""
     import anyio
 
@@ -133,9 +134,12 @@ def _exit_code(run: Run, cancelled: int) -> int:
 
 
 def _inputs(given: Given, planned: Planned) -> Mapping[str, Any]:
+    said = given.many("input") or given.text("inputs") is not None
+    if not said and not planned.plan.inputs:
+        return {}
     from pipe_runner.compiler import check_inputs
 
-    if not given.many("input") and given.text("inputs") is None:
+    if not said:
         return check_inputs(planned.plan, {})
     from pipe_runner.cli.inputs import read_inputs
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.plans import Planned
 from pipe_runner.cli.words import Given
 from pipe_runner.console import Console, open_console, reads_commands
-from pipe_runner.console.words import plural, safe
+from pipe_runner.console.words import safe
 from pipe_runner.errors import PipeError, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
 
-_REASONS_SHOWN: Final = 20
 IO_ERROR: Final = 74
 
 
@@ -39,11 +37,14 @@ class Telling:
         if self._junit is not None:
             _check_can_be_written(self._junit)
 
-    def sinks(self) -> list[EventSink]:
-        """What is to be told every event: a console, unless quiet, and for jsonl the log's lines on stdout."""
+    def sinks(self, notes: list[str], *, explain: bool = False) -> list[EventSink]:
+        """What is to be told every event: a console, unless quiet, and for jsonl the log's lines on stdout.
+
+        `notes` may grow until the first event; the console has them after its first line.
+        """
         if not self._quiet:
             live = not (self._output == "jsonl" and sys.stdout.isatty())
-            self._console = open_console(sys.stderr, verbose=self._verbose, live=live)
+            self._console = open_console(sys.stderr, verbose=self._verbose, live=live, notes=notes, explain=explain)
             self._sinks.append(self._console)
         if self._output == "jsonl":
             from pipe_runner.console.jsonl import JsonlConsole
@@ -62,25 +63,7 @@ class Telling:
         if not self._quiet:
             say(safe(line))
 
-    def warn(self, warnings: Sequence[Mapping[str, Any]]) -> None:
-        """The warnings that `check` gives, a line each."""
-        for one in warnings:
-            self.say(f"{one.get('file')}:{one.get('line')}:{one.get('column')}: {one.get('code')} {one.get('message')}")
-
-    def selected(self, only: Sequence[str], chosen: int, of: int) -> None:
-        """What `--only` selected."""
-        self.say(f"--only {', '.join(only)}: {plural(chosen, 'node')} of {of}")
-
-    def reasons(self, reasons: Mapping[str, str], *, in_full: bool) -> None:
-        """Which nodes a resume runs, and why; all of them with `--explain`, also when quiet."""
-        shown = list(reasons.items()) if in_full else list(reasons.items())[:_REASONS_SHOWN]
-        tell = say if in_full else self.say
-        for node, why in shown:
-            tell(safe(f"  {node}: {why}"))
-        if len(shown) < len(reasons):
-            tell(f"  … and {len(reasons) - len(shown)} more (--explain shows all)")
-
-    def nothing_to_do(self, active: ActiveRun, planned: Planned) -> int:
+    def nothing_to_do(self, active: ActiveRun) -> int:
         """The run has succeeded already: say so, and give its results again."""
         self.close()
         self.say(f"run {active.run.id} has succeeded already; nothing to do")

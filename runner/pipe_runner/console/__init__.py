@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TextIO
+
+REASONS: Final = 20
+"""Nodes whose reason to run again is told without being asked for."""
 
 if TYPE_CHECKING:
     from pipe_runner.console.progress import Progress
@@ -22,20 +25,29 @@ class Console(Protocol):
 
 
 def open_console(
-    stream: TextIO, *, verbose: bool = False, live: bool = True, environ: Mapping[str, str] | None = None
+    stream: TextIO,
+    *,
+    verbose: bool = False,
+    live: bool = True,
+    notes: Sequence[str] = (),
+    explain: bool = False,
+    environ: Mapping[str, str] | None = None,
 ) -> Console:
     """A live display where `stream` is a terminal that can show it, plain lines elsewhere.
 
-    `live` false keeps to lines: something else is written to the same terminal.
+    `live` false keeps to lines: something else is written to the same terminal. `notes` are lines that follow the
+    first; `explain` tells for every node why a resume runs it, not for the first few only.
     """
     environ = os.environ if environ is None else environ
+    most = 2**31 if explain else REASONS
     if live and _is_terminal(stream) and environ.get("TERM", "dumb") != "dumb":
         from pipe_runner.console.live import LiveConsole
 
-        return LiveConsole(stream, verbose=verbose, colour=not environ.get("NO_COLOR"))
+        colour = not environ.get("NO_COLOR")
+        return LiveConsole(stream, verbose=verbose, notes=notes, most_reasons=most, colour=colour)
     from pipe_runner.console.plain import PlainConsole
 
-    return PlainConsole(stream, verbose=verbose)
+    return PlainConsole(stream, verbose=verbose, notes=notes, most_reasons=most)
 
 
 def reads_commands(environ: Mapping[str, str]) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.console.plain import OutputLines, line_of
+from pipe_runner.console import REASONS
+from pipe_runner.console.plain import OutputLines, line_of, reasons
 from pipe_runner.console.progress import Progress, last_line
 from pipe_runner.console.words import one_line, safe, seconds, tally
 from pipe_runner.ports import Event
@@ -43,9 +44,18 @@ class LiveConsole:
     """A sink that draws. Every event only changes state; a thread of its own does the drawing."""
 
     def __init__(
-        self, stream: TextIO, *, verbose: bool = False, clock: Callable[[], float] = time.monotonic, colour: bool = True
+        self,
+        stream: TextIO,
+        *,
+        verbose: bool = False,
+        notes: Sequence[str] = (),
+        most_reasons: int = REASONS,
+        clock: Callable[[], float] = time.monotonic,
+        colour: bool = True,
     ) -> None:
         self.progress = Progress(clock)
+        self._notes = notes
+        self._most_reasons = most_reasons
         self._stream = stream
         self._clock = clock
         self._colour = colour
@@ -62,8 +72,8 @@ class LiveConsole:
         self.progress.accept(event)
         if node is None:
             if kind == EventKind.RUN_STARTED or kind == EventKind.RUN_RESUMED:
-                line = line_of(event, self.progress)
-                self._write_first(f"{line}\n")
+                lines = [str(line_of(event, self.progress)), *self._notes, *reasons(event, self._most_reasons)]
+                self._write_first("\n".join(lines) + "\n")
                 self._thread = threading.Thread(target=self._work, name="console", daemon=True)
                 self._thread.start()
         elif self._verbose:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TextIO
 
+from pipe_runner.console import REASONS
 from pipe_runner.console.outlet import Outlet
 from pipe_runner.console.progress import Progress
-from pipe_runner.console.words import error_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import error_line, one_line, plural, reason_line, safe, seconds
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 
@@ -19,17 +20,20 @@ REMIND_EVERY: Final = 60.0
 
 
 class PlainConsole:
-    """A sink that writes lines. With `verbose` it also has each line that a node prints."""
+    """A sink that writes lines. With `verbose` it also has each line that a node prints; `notes` follow the first."""
 
     def __init__(
         self,
         stream: TextIO,
         *,
         verbose: bool = False,
-        progress: Progress | None = None,
+        notes: Sequence[str] = (),
+        most_reasons: int = REASONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.progress = progress or Progress(clock)
+        self.progress = Progress(clock)
+        self._notes = list(notes)
+        self._most_reasons = most_reasons
         self._clock = clock
         self._verbose = verbose
         self._outlet = Outlet(stream, tick=self.tick)
@@ -47,6 +51,10 @@ class PlainConsole:
         line = line_of(event, self.progress)
         if line is not None:
             self._say(line)
+        if node is None:
+            for note in (*self._notes, *reasons(event, self._most_reasons)):
+                self._say(note)
+            self._notes = []
 
     def _say(self, line: str) -> None:
         self._spoke = self._clock()
@@ -95,6 +103,22 @@ class OutputLines:
             self.end(node)
 
 
+def reasons(event: Event, most: int = REASONS) -> list[str]:
+    """Why nodes run again, a line each, for the event that says so; empty for every other."""
+    if event.event != EventKind.RUN_RESUMED:
+        return []
+    why = list((event.data.get("reasons") or {}).items())
+    lines = [f"  again      {node}: {one_line(str(reason))}" for node, reason in why[:most]]
+    if len(why) > most:
+        lines.append(f"  … and {len(why) - most} more (--explain shows all)")
+    return lines
+
+
+def _named(nodes: Iterable[str]) -> str:
+    names = list(nodes)
+    return ", ".join(names[:REASONS]) + (f" and {len(names) - REASONS} more" if len(names) > REASONS else "")
+
+
 def line_of(event: Event, progress: Progress) -> str | None:
     """The line that tells of an event; None for one that isn't worth a line."""
     data, node = event.data, event.node
@@ -102,9 +126,11 @@ def line_of(event: Event, progress: Progress) -> str | None:
         case EventKind.NODE_STARTED | EventKind.NODE_OUTPUT:
             return None
         case EventKind.RUN_STARTED:
-            return f"run {event.run}: {safe(progress.pipeline)}, {plural(progress.total, 'node')}"
+            only = data.get("only")
+            chosen = f" (--only {', '.join(only)}: {_named(data.get('nodes', ()))})" if only else ""
+            return f"run {event.run}: {safe(progress.pipeline)}, {plural(progress.total, 'node')}{chosen}"
         case EventKind.RUN_RESUMED:
-            return f"run {event.run}: resumed, {plural(len(data.get('rerun', ())), 'node')} to run"
+            return f"run {event.run}: resumed, {plural(len(data.get('rerun', ())), 'node')} of {progress.total} to run"
         case EventKind.NODE_SUCCEEDED:
             return f"  succeeded  {node} ({seconds(data.get('duration_s'))})"
         case EventKind.NODE_CACHED:

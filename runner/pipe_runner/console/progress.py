@@ -44,9 +44,10 @@ class Progress:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self.run = ""
         self.pipeline = ""
         self.total = 0
+        self.kept = 0
+        """Nodes that an earlier attempt of the run has done."""
         self.began = clock()
         self.running: dict[str, Running] = {}
         self.resting: dict[str, float] = {}
@@ -58,7 +59,6 @@ class Progress:
         """Id and error message of the nodes that failed last."""
         self.tails: dict[str, str] = {}
         """The end of what failed nodes printed."""
-        self._ends: dict[str, str] = {}
 
     def accept(self, event: Event) -> None:
         kind, node = event.event, event.node
@@ -80,10 +80,10 @@ class Progress:
 
     def _begin(self, event: Event) -> None:
         data = event.data
-        self.run = event.run
         self.pipeline = data.get("pipeline", self.pipeline)
-        nodes = data.get("nodes", {})
-        self.total = len(nodes)
+        self.total = len(data.get("nodes", ()))
+        if event.event == EventKind.RUN_RESUMED:
+            self.kept = self.total - len(data.get("rerun", ()))
         self.began = self._clock()
 
     def _output(self, node: str, event: Event) -> None:
@@ -109,7 +109,7 @@ class Progress:
                 self.tails[node] = running.tail
 
     def done(self) -> int:
-        return sum(self.ended.values())
+        return self.kept + sum(self.ended.values())
 
 
 def last_line(text: str) -> str:
