@@ -58,8 +58,8 @@ def encode_line(event: Event) -> bytes:
 
 
 def checksum_ok(line: bytes) -> bool:
-    """True when the line (without its newline) ends with the right crc; cheap, and enough to tell damage from text."""
-    return line[-CRC_LENGTH:] == b',"crc":"%08x"}' % crc32(memoryview(line)[:-CRC_LENGTH])
+    """True when the line (without its newline) ends with the right crc; cheap, and tells a line from damage."""
+    return line[:1] == b"{" and line[-CRC_LENGTH:] == b',"crc":"%08x"}' % crc32(memoryview(line)[:-CRC_LENGTH])
 
 
 def decode_line(line: bytes, run: str | None = None, seq: int | None = None) -> Event:
@@ -112,8 +112,8 @@ def _check(event: Event, run: str | None, seq: int | None) -> None:
 def _why_unreadable(line: bytes) -> str:
     if not line:
         return "an empty line"
-    if not line.strip(b"\0"):
-        return f"{len(line)} zero bytes"
+    if line.startswith(b"\0"):
+        return "zero bytes where a line should begin"
     if line[-CRC_LENGTH:-10] != b',"crc":"' or line[-2:] != b'"}':
         return "the line does not end with a crc"
     return "the line's crc does not fit its bytes"

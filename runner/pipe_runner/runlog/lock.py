@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self
@@ -37,8 +38,8 @@ class RunLock:
                 fcntl.flock(fds[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise RunBusy(_busy(rundir), hint="wait for it, or `pipe cancel` it") from None
-            os.ftruncate(fds[0], 0)
-            os.pwrite(fds[0], f"{os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n".encode(), 0)
+            holder = f"{os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n".encode()
+            os.ftruncate(fds[0], os.pwrite(fds[0], holder, 0))  # in this order a reader never finds it empty
             fds.append(_open(rundir.live_path))
             _lock_patiently(fds[1])
         except OSError as error:
@@ -47,11 +48,20 @@ class RunLock:
         except BaseException:
             _close(fds)
             raise
-        return cls(tuple(fds))
+        lock = cls(tuple(fds))
+        let_go = weakref.WeakMethod(lock.release)
+
+        def after_fork() -> None:  # else a forked child that outlives us would hold the run
+            release = let_go()
+            if release is not None:
+                release()
+
+        os.register_at_fork(after_in_child=after_fork)
+        return lock
 
     @staticmethod
     def held(rundir: RunDir) -> int | None:
-        """The process that works on the run, or None. Never keeps another one from taking it."""
+        """The process that works on the run (0: it can't be told which), or None. Never keeps another from taking it."""
         try:
             fd = os.open(rundir.live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
@@ -67,7 +77,7 @@ class RunLock:
         return None
 
     def release(self) -> None:
-        """Let the run go; again does nothing."""
+        """Let the run go; again does nothing. Only closes: in a forked child that leaves the parent's lock alone."""
         fds, self._fds = self._fds, ()
         _close(reversed(fds))
 

@@ -48,7 +48,8 @@ def repair(rundir: RunDir) -> Repaired:
             os.fsync(fd)
         finally:
             os.close(fd)
-        sync_directory(rundir.path)
+        for directory in rundir.above:  # whoever made them may have been killed before it did this
+            sync_directory(directory)
         _remove_unfinished(rundir.blobs)
     except OSError as error:
         raise storage_fault("repair", error.filename or path, error) from error

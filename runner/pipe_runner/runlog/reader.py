@@ -138,7 +138,7 @@ def intact_prefix(text: bytes) -> int:
     tries = 0
     while at >= 0 and tries < _LINES_IN_ONE:
         end = at + CRC_LENGTH
-        if text.startswith(b'{"v":') and checksum_ok(text[:end]):
+        if checksum_ok(text[:end]):
             return end
         at = text.find(b',"crc":"', at + 1)
         tries += 1
@@ -147,13 +147,14 @@ def intact_prefix(text: bytes) -> int:
 
 def readable_behind(text: bytes, file: BinaryIO) -> bool:
     """True when a record with a right crc ends the unreadable line `text`, or stands anywhere after it in the file."""
-    while text:
+    while True:
         if text[-CRC_LENGTH:].startswith(b',"crc":"'):
             at, tries = len(text), 0
             while (at := text.rfind(b'{"v":', 0, at)) >= 0 and tries < _LINES_IN_ONE:
                 if checksum_ok(text[at:]):
                     return True
                 tries += 1
-        text = file.readline(MAX_LINE + 1)
-        text = text.removesuffix(b"\n") or text
-    return False
+        line = file.readline(MAX_LINE + 1)
+        if not line:
+            return False
+        text = line.removesuffix(b"\n")

@@ -43,7 +43,7 @@ class RunDir:
     id: str
     path: str
     fresh: tuple[str, ...] = ()
-    """Directories in which `create` made an entry that is not durable yet; LogWriter sees to them."""
+    """Directories with entries that `create` made and that are not durable yet; LogWriter sees to them."""
 
     @classmethod
     def create(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
@@ -55,7 +55,7 @@ class RunDir:
         state = os.path.abspath(state_dir)
         runs = os.path.join(state, RUNS)
         path = os.path.join(runs, run_id)
-        fresh = (runs,) if os.path.isdir(runs) else (runs, state, os.path.dirname(state))
+        had_runs = os.path.isdir(runs)
         try:
             os.makedirs(runs, exist_ok=True)
             _ignore_itself(os.path.join(state, ".gitignore"))
@@ -66,7 +66,8 @@ class RunDir:
             raise storage_fault("make the directory", path, error) from error
         except OSError as error:
             raise storage_fault("make the directory", error.filename or path, error) from error
-        return cls(run_id, path, fresh)
+        made = cls(run_id, path)
+        return cls(run_id, path, made.above[: 2 if had_runs else 4])
 
     @classmethod
     def open(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
@@ -76,6 +77,13 @@ class RunDir:
         if not os.path.lexists(found.log_path):
             raise UsageError(f"there is no run {run_id}", hint="`pipe runs` lists those that exist")
         return found
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The run's directory and those around it up to the one that holds the state directory."""
+        runs = os.path.dirname(self.path)
+        state = os.path.dirname(runs)
+        return self.path, runs, state, os.path.dirname(state)
 
     @property
     def log_path(self) -> str:

@@ -39,7 +39,7 @@ class LogWriter:
         self._next_seq = next_seq
         self._written = 0
         self._synced = 0
-        self._fresh = (rundir.path, *rundir.fresh)
+        self._fresh: tuple[str, ...] = rundir.fresh or (rundir.path,)
         self._commit_lock = threading.Lock()
         self._failed: StorageError | None = None
         self._blobs: set[str] = set()
@@ -102,15 +102,13 @@ class LogWriter:
 
         Calls from several threads share one fdatasync where they can; none returns before its events are safe.
         """
-        if self._failed is not None:
-            raise self._again()
+        self._check()
         target = self._written
-        if not self._durable or self._synced >= target:
+        if self._safe(target):
             return
         with self._commit_lock:
-            if self._failed is not None:
-                raise self._again()
-            if self._synced >= target:
+            self._check()
+            if self._safe(target):  # another thread's fdatasync came after our events
                 return
             goal = self._written
             try:
@@ -126,8 +124,7 @@ class LogWriter:
         """Keep a large output; its sha256. With durability `full` it is durable when this returns."""
         from pipe_runner.runlog.blobs import write_blob
 
-        if self._failed is not None:
-            raise self._again()
+        self._check()
         try:
             return write_blob(self._rundir.blobs, data, durable=self._durable, known=self._blobs)
         except StorageError as error:
@@ -146,8 +143,7 @@ class LogWriter:
                 raise storage_fault("close", self._path, error) from error
 
     def _write(self, data: bytes) -> None:
-        if self._failed is not None:
-            raise self._again()
+        self._check()
         try:
             done = os.write(self._fd, data)
             if done != len(data):
@@ -165,9 +161,12 @@ class LogWriter:
         self._failed = storage_fault(doing, self._path, error)
         return self._failed
 
-    def _again(self) -> StorageError:
-        assert self._failed is not None
-        return StorageError(self._failed.message, hint=self._failed.hint)
+    def _safe(self, written: int) -> bool:
+        return not self._durable or self._synced >= written
+
+    def _check(self) -> None:
+        if self._failed is not None:
+            raise StorageError(self._failed.message, hint=self._failed.hint)
 
     def _out_of_order(self, event: Event) -> ValueError:
         return ValueError(
@@ -189,8 +188,12 @@ def sync_file(fd: int) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make a directory's entries durable, where the file system can (some over a network can't, and say EINVAL)."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Make a directory's entries durable, where the system lets us: some network file systems say EINVAL, and a
+    directory that we may write but not list can't be opened for it."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
     try:
         os.fsync(fd)
     except OSError as error:
