@@ -1,0 +1,221 @@
+"""Every pipeline in pipelines/ runs as its comment says, and shows what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PIPELINES = sorted(p.name for p in (REPOSITORY / "pipelines").glob("*.yml"))
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int
+    told: dict[str, Any]
+    stderr: str
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.told["outputs"]
+        return outputs
+
+    def node(self, name: str) -> dict[str, Any]:
+        node: dict[str, Any] = self.told["nodes"][name]
+        return node
+
+    def statuses(self) -> dict[str, str]:
+        return {name: node["status"] for name, node in self.told["nodes"].items()}
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Run:
+    """Runs an example of a copy of the project that holds what examples need, so that they leave nothing here."""
+    project = tmp_path / "project"
+    shutil.copytree(REPOSITORY / "pipelines", project / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pipe.yml", project)
+
+    def run(name: str, *flags: str, code: int = 0) -> Result:
+        done = subprocess.run(
+            [sys.executable, "-m", "pipe_runner", "run", f"pipelines/{name}", "--output", "json", *flags],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            env={k: v for k, v in os.environ.items() if not k.startswith("PIPE_")},
+        )
+        assert done.returncode == code, done.stderr
+        return Result(done.returncode, json.loads(done.stdout), done.stderr)
+
+    return run
+
+
+def test_hello(pipe: Run) -> None:
+    assert pipe("hello.yml").outputs == {"said": "HELLO, WORLD!"}
+    assert pipe("hello.yml", "-i", "name=$(id)").outputs == {"said": "HELLO, $(ID)!"}
+
+
+def test_parameters(pipe: Run) -> None:
+    told = pipe("parameters.yml", "-i", "ports=[8080, 8443]", "-i", "depth=full", "-i", "loud=true")
+    assert told.outputs == {
+        "shell": ["depth=full ratio=0.5", "host=localhost loud=true", 'labels={"team":"web"}'],
+        "argv": ["localhost", "500"],
+        "types": {"ports": "list", "ratio": "float", "loud": "bool"},
+    }
+
+
+def test_parameters_are_checked_before_anything_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipe_runner", "run", "pipelines/parameters.yml", "-i", 'ports=["http"]',
+         "--state-dir", str(tmp_path)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "ports" in done.stderr
+    assert not list(tmp_path.glob("runs/*"))
+
+
+@pytest.mark.parametrize("text", [None, "$(touch owned)\"; touch owned; '", "-n", "a\n\n b\n\nc", "*", "${IFS}`id`"])
+def test_data_safety(pipe: Run, tmp_path: Path, text: str | None) -> None:
+    told = pipe("data-safety.yml", *(["-i", f"text={text}"] if text is not None else []))
+    assert told.outputs["same"] == ["argument", "bare", "document", "double", "environment", "single", "stdin"]
+    assert not list(tmp_path.rglob("owned"))
+
+
+def test_retry_and_timeout(pipe: Run) -> None:
+    told = pipe("retry-and-timeout.yml")
+    assert told.node("flaky")["attempts"] == 3
+    assert told.node("hopeless")["attempts"] == 1
+    assert told.node("slow")["error"]["kind"] == "timeout"
+    assert told.outputs["account"] == [
+        "flaky: attempt 3, after 3 attempts",
+        "hopeless: exit 3, after 1",
+        "slow: timeout",
+    ]
+
+
+def test_conditions_of_a_run_that_succeeds(pipe: Run) -> None:
+    told = pipe("conditions.yml")
+    assert told.statuses() == {
+        "build": "succeeded",
+        "approve_production": "skipped",
+        "announce_production": "skipped",
+        "deploy": "succeeded",
+        "clean_up_the_build": "skipped",
+        "alarm": "skipped",
+        "closing": "succeeded",
+    }
+    assert told.outputs["deployed"] == "deployed to staging, without a second check"
+    assert told.node("closing")["output"] == "the run has succeeded"
+
+
+def test_conditions_of_a_run_that_asks_twice(pipe: Run) -> None:
+    told = pipe("conditions.yml", "-i", "target=production")
+    assert told.outputs["deployed"] == "deployed to production, checked twice"
+    assert told.statuses()["announce_production"] == "succeeded"
+
+
+def test_conditions_of_a_run_that_fails(pipe: Run) -> None:
+    told = pipe("conditions.yml", "-i", "breaks=true", code=1)
+    statuses = told.statuses()
+    assert (statuses["build"], statuses["deploy"], statuses["clean_up_the_build"]) == ("failed", "skipped", "succeeded")
+    assert told.node("alarm")["output"] == "the run failed because of build"
+    assert told.node("closing")["output"] == "the run has failed"
+
+
+def test_http(pipe: Run) -> None:
+    told = pipe("http.yml")
+    assert told.outputs == {"ordered": {"ordered": {"item": "nuts & bolts", "count": 7}, "once": True}, "missing": 404}
+    assert told.node("stock")["output"]["body"] == {"item": "nuts & bolts", "sizes": [3, 5], "left": 7}
+    assert not Path(told.node("folder")["output"]).exists()
+
+
+def test_fan_in(pipe: Run) -> None:
+    told = pipe("fan-in.yml")
+    together = told.node("together")["output"]
+    assert together["waited"] == 0.1
+    assert together["files"] > 5
+    assert told.outputs == {"most_used": together["most_used"], "longest_line": together["longest_line"]}
+
+
+def test_s4_secrets_are_masked_and_granted_to_one(pipe: Run, tmp_path: Path) -> None:
+    told = pipe("secrets.yml")
+    assert told.outputs == {"granted": "the token is ***, in base64 ***", "sibling": "here it is not set"}
+    token = (REPOSITORY / "pipelines/support/not-a-real-token.txt").read_bytes().strip()
+    for path in (tmp_path / "project" / ".pipe").rglob("*"):
+        assert not path.is_file() or token not in path.read_bytes(), path
+
+
+def test_json_flow(pipe: Run) -> None:
+    told = pipe("json-flow.yml")
+    assert told.outputs == {"sold_out": ["nuts"], "reorder": {"item": "nuts", "count": "100"}, "value": 40.5}
+
+
+def test_json_flow_is_checked_before_the_run(tmp_path: Path) -> None:
+    text = (REPOSITORY / "pipelines/json-flow.yml").read_text().replace(
+        "nodes.reorder.output }}", "nodes.reorder.outptu }}"
+    )  # fmt: skip
+    (tmp_path / "wrong.yml").write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipe_runner", "check", "wrong.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "wrong.yml:" in done.stdout
+    assert "output" in done.stdout
+
+
+def test_quickstart_without_git(pipe: Run, tmp_path: Path) -> None:
+    told = pipe("quickstart.yml")
+    assert told.statuses()["history"] == "skipped"
+    assert told.outputs["report"] == "report/quickstart.md"
+    report = (tmp_path / "project" / "report" / "quickstart.md").read_text()
+    assert "There is no git history here." in report
+    assert f"{len(PIPELINES)} pipeline files, 0 errors, 0 warnings." in report
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_quickstart_with_git(pipe: Run, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
+        subprocess.run([*git, *command], cwd=project, check=True, capture_output=True)
+    told = pipe("quickstart.yml", "-i", "largest=3", "-i", "report=out/here.md")
+    assert told.node("history")["output"]["commits"] == "1"
+    assert len(told.node("busy")["output"]) == 5
+    report = (project / "out" / "here.md").read_text()
+    assert "1 commits from" in report
+    assert report.count("KiB |") + report.count(" B |") >= 3
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_example_is_said_to_show_something(name: str) -> None:
+    text = (REPOSITORY / "pipelines" / name).read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=../schemas/pipeline.schema.json\n#\n# ")
+    assert f"#   pipe run pipelines/{name}" in text
+    assert f"[{name}]({name})" in (REPOSITORY / "pipelines" / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_every_example_has_a_test_that_runs_it(name: str) -> None:
+    assert f'pipe("{name}"' in Path(__file__).read_text(encoding="utf-8")
+
+
+def test_the_schema_named_in_the_examples_is_there() -> None:
+    assert (REPOSITORY / "schemas" / "pipeline.schema.json").is_file()
