@@ -1,16 +1,19 @@
-"""The compiled pipeline: frozen, resolved, JSON-serialisable; what the scheduler runs and the plan cache keeps."""
+"""The compiled pipeline: frozen, resolved, JSON-serialisable; what the scheduler runs and the plan cache keeps.
+
+Tuples with names, not dataclasses: every start of the command defines these classes, which takes a dataclass 0.6 ms
+and a tuple 0.07 ms, and a plan makes thousands of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Final, Literal, NamedTuple
 
 from pipe_runner.types import Effect, Json, Phase, RunOn
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A JSON value of the file in which strings may be templates.
 
     `static` values are plain data, ready to use. In others every string that is a template is replaced by
@@ -23,8 +26,11 @@ class Value:
     static: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+NO_VALUES: Final = Value({})
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class RetryPolicy(NamedTuple):
     """When another attempt follows a failed one; times in seconds."""
 
     max_attempts: int = 1
@@ -39,8 +45,7 @@ class RetryPolicy:
 NO_RETRY = RetryPolicy()
 
 
-@dataclass(frozen=True, slots=True)
-class SecretSource:
+class SecretSource(NamedTuple):
     """Where a secret's value comes from; never the value."""
 
     name: str
@@ -48,8 +53,7 @@ class SecretSource:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedInput:
+class PlannedInput(NamedTuple):
     """A declared input: its JSON Schema, default, and where it stands in the file."""
 
     name: str
@@ -60,12 +64,11 @@ class PlannedInput:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedNode:
+class PlannedNode(NamedTuple):
     """One node, compiled. Times in seconds; `index` is its place in `Plan.nodes`."""
 
     id: str
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index is of no use here
     phase: Phase
     agent: str
     options: Value
@@ -80,7 +83,7 @@ class PlannedNode:
     column: int
     priority: int = 1
     """Number of nodes on the longest chain from here to an end: the critical path goes first."""
-    env: Value = field(default_factory=lambda: Value({}))
+    env: Value = NO_VALUES
     secrets: tuple[str, ...] = ()
     when: Json = None
     """Compiled.to_json() of the condition, or None."""
@@ -99,8 +102,7 @@ class PlannedNode:
     """A short form of what it does, for people: the first line of `run`, or the agent's name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """A compiled pipeline. `nodes` holds all three phases, in file order within each."""
 
     name: str
@@ -112,8 +114,8 @@ class Plan:
     """sha256 of the file's bytes."""
     nodes: tuple[PlannedNode, ...]
     inputs: tuple[PlannedInput, ...] = ()
-    outputs: Value = field(default_factory=lambda: Value({}))
-    env: Value = field(default_factory=lambda: Value({}))
+    outputs: Value = NO_VALUES
+    env: Value = NO_VALUES
     """The pipeline's own `env:`, evaluated once at the run's start; each node's `env` stands over it."""
     secrets: tuple[SecretSource, ...] = ()
     concurrency: int = 16
@@ -121,11 +123,11 @@ class Plan:
     max_time: float | None = None
     output_limit: int = 16 * 2**20
     description: str = ""
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: Mapping[str, Any] = NOTHING
     """`policy` of pipe.yml: what agents may reach."""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = NOTHING
     """What pipe.yml sets for commands where no flag or variable does: `durability`, `grace` (seconds), `executor`."""
-    agent_versions: Mapping[str, str] = field(default_factory=dict)
+    agent_versions: Mapping[str, str] = NOTHING
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Diagnostics of severity warning, as JSON, so that a cached plan still tells them."""
 
@@ -159,9 +161,12 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     return Plan(**values)
 
 
-def _defaults(cls: type) -> dict[str, Any]:
-    """Name → default of each field; MISSING where there is none."""
-    return {f.name: f.default_factory() if f.default_factory is not MISSING else f.default for f in fields(cls)}
+_MISSING: Final = object()
+
+
+def _defaults(cls: Any) -> dict[str, Any]:
+    """Name → default of each field; _MISSING where there is none."""
+    return {name: cls._field_defaults.get(name, _MISSING) for name in cls._fields}
 
 
 _PLAN_DEFAULTS = _defaults(Plan)
@@ -176,7 +181,7 @@ def _set_fields(item: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
     found = {}
     for name, default in defaults.items():
         value = getattr(item, name)
-        if default is MISSING or value != default:
+        if default is _MISSING or value != default:
             found[name] = value
     return found
 

@@ -13,9 +13,8 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import blake2b, sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipe_runner import __version__
 from pipe_runner.plan import Plan, plan_from_json, plan_to_json
@@ -28,8 +27,7 @@ KEPT: Final = 64
 _OURS: Final = ("pipe_runner", "pipe_schemas", "pipe_agents")
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPlan:
+class KeptPlan(NamedTuple):
     """A plan from the cache, and where its agents are found (`name → module:attribute`)."""
 
     plan: Plan

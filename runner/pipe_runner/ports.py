@@ -1,9 +1,11 @@
-"""What crosses between the runner and its plugins: Protocols, and the frozen values that they exchange."""
+"""What crosses between the runner and its plugins: Protocols, and the frozen values that they exchange.
+
+The values are tuples with names: several are made for every node, and each start of the command defines the classes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -34,10 +36,7 @@ class Clock(Protocol):
 
 
 class Event(NamedTuple):
-    """One line of the run log, before it becomes text. `data` holds the fields besides those that every event has.
-
-    A tuple, since two are made for every node: that takes a third of the time of a frozen dataclass.
-    """
+    """One line of the run log, before it becomes text. `data` holds the fields besides those that every event has."""
 
     seq: int
     ts: str
@@ -77,8 +76,7 @@ class Journal(Protocol):
 # ---------------------------------------------------------------- attempts
 
 
-@dataclass(frozen=True, slots=True)
-class NodeError:
+class NodeError(NamedTuple):
     """Why an attempt failed: a kind, a sentence, and where it helps the exit code and the last 4 KiB of stderr."""
 
     kind: ErrorKind
@@ -97,8 +95,6 @@ class NodeError:
 
 class Attempt(NamedTuple):
     """One try of one node, as a serialisable value: what an executor is given, here or on another machine.
-
-    A tuple for the same reason as Event.
 
     Strings of `options` and `env` may hold secret markers (`secret_marker(name)`), which the executor replaces at the
     last moment; `secrets` names those that the node was granted.
@@ -159,8 +155,7 @@ class StreamMasker(Protocol):
 # ---------------------------------------------------------------- processes
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A process to start: program and arguments, the whole environment, an absolute working directory, its stdin."""
 
     argv: tuple[str, ...]
@@ -169,8 +164,7 @@ class Command:
     stdin: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessEnd:
+class ProcessEnd(NamedTuple):
     """How a process ended, and what it printed (masked).
 
     `stdout` holds at most the attempt's output limit; `truncated` then says size and digest of the whole.
@@ -247,8 +241,7 @@ class Agent(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AgentDescription:
+class AgentDescription(NamedTuple):
     """What `pipe agents` shows of an agent."""
 
     summary: str
@@ -257,7 +250,7 @@ class AgentDescription:
     """Options (dotted, `headers.*`) whose templates may name a secret."""
     runs_processes: bool = False
     """True: the launcher is needed, so it can be started early."""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
 
 
 class Executor(Protocol):
@@ -277,8 +270,7 @@ class Executor(Protocol):
 # ---------------------------------------------------------------- runs
 
 
-@dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(NamedTuple):
     """One row of `pipe runs`; derived from the run's log, equal however it was derived (D9)."""
 
     run: str

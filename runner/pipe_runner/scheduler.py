@@ -296,7 +296,7 @@ class Scheduler:
                     self._release(node.index)
                     continue
                 if decision.action is Action.SKIP:
-                    why = {"when": None, "values": {}, "reason": decision.reason, "by": list(decision.by)}
+                    why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason, "by": list(decision.by)}
                     self._final(EventKind.NODE_SKIPPED, node, None, why)
                     self._release(node.index)
                     continue

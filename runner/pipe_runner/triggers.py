@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from pipe_runner.run import NodeState
 from pipe_runner.types import NodeStatus, RunOn
@@ -17,8 +16,7 @@ class Action(StrEnum):
     BLOCK = "block"
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """`by` names the nodes that it comes from: the root causes, not those in between."""
 
     action: Action

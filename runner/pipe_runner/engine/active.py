@@ -6,8 +6,7 @@ import os
 import random
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
@@ -34,8 +33,7 @@ LAST_WAIT = 1.5
 _EXCERPT = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """What a run holds on this machine: directory, lock, log, and what starts its processes."""
 
     rundir: RunDir
@@ -44,8 +42,7 @@ class Place:
     processes: Processes
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(NamedTuple):
     """The secrets of a run, what hides them, and what is to be said of them."""
 
     secrets: Mapping[str, str]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipe_runner.types import Durability
 
@@ -11,8 +11,7 @@ DEFAULT_GRACE = 10.0
 """Seconds between TERM and KILL."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunSettings:
+class RunSettings(NamedTuple):
     """`only` selects nodes with what they need; `concurrency` overrides the file's; `grace` in seconds."""
 
     state_dir: Path

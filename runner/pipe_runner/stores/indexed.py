@@ -11,7 +11,6 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Final
 
 from pipe_runner.ports import RunSummary
@@ -79,7 +78,7 @@ class IndexedStore(ScanStore):
         return {run: (log, RunSummary(**json.loads(summary))) for run, log, summary in rows}
 
     def _save(self, changed: Iterable[tuple[str, str, RunSummary]], gone: Iterable[str]) -> None:
-        rows = [(run, log, json.dumps(asdict(summary))) for run, log, summary in changed]
+        rows = [(run, log, json.dumps(summary._asdict())) for run, log, summary in changed]
         with contextlib.suppress(sqlite3.Error):
             connection = self._open()
             with connection:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -58,8 +57,8 @@ CHAIN = {"a": (), "b": ("a",), "c": ("b",), "x": ()}
 
 
 def changed(plan: Plan, name: str, **fields: Any) -> Plan:
-    nodes = tuple(replace(n, digest="another", **fields) if n.id == name else n for n in plan.nodes)
-    return replace(plan, nodes=nodes)
+    nodes = tuple(n._replace(digest="another", **fields) if n.id == name else n for n in plan.nodes)
+    return plan._replace(nodes=nodes)
 
 
 def test_d1_what_succeeded_is_not_run_again() -> None:
