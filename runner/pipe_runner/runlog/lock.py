@@ -61,7 +61,7 @@ class RunLock:
 
     @staticmethod
     def held(rundir: RunDir) -> int | None:
-        """The process that works on the run (0: it can't be told which), or None. Never keeps another from taking it."""
+        """The process that works on the run (0: nobody can tell which), or None. Never keeps another out."""
         try:
             fd = os.open(rundir.live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:

@@ -21,9 +21,9 @@ import os, sys, time
 from pipe_runner.runlog import RunDir, RunLock
 lock = RunLock.acquire(RunDir(sys.argv[1], sys.argv[2]))
 if len(sys.argv) > 3 and os.fork() == 0:
-    print(os.getpid(), flush=True)
+    os.write(1, b"%d\n" % os.getpid())
     time.sleep(60)
-print("held", flush=True)
+os.write(1, b"held\n")
 time.sleep(60)
 """
 
