@@ -18,8 +18,9 @@ class Value(NamedTuple):
 
     `static` values are plain data, ready to use. In others every string that is a template is replaced by
     `{"$": <Compiled.to_json()>}`, or by `{"$text": …}` where the result must be text (`value_to_text`: environment,
-    variables of shell text, arguments), and every map of the file that has a key that begins with `$` by
-    `{"$map": [[key, value], …]}`, so that data of the file can't be mistaken for a template.
+    variables of shell text, arguments), or by `{"$url": …}` where it is a URL whose host no value may change, and every
+    map of the file that has a key that begins with `$` by `{"$map": [[key, value], …]}`, so that data of the file can't
+    be mistaken for a template.
     """
 
     data: Json

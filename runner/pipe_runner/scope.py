@@ -90,6 +90,10 @@ class Scope:
                     return evaluate(self._template(data), names)
                 if key == "$text":
                     return value_to_text(evaluate(self._template(data), names))
+                if key == "$url":
+                    from pipe_runner.expressions.urls import evaluate_url
+
+                    return evaluate_url(self._template(data), names)
                 if key == "$map":
                     assert isinstance(inner, list)
                     return {pair[0]: self._render(pair[1], names) for pair in inner}  # type: ignore[index, misc]
@@ -115,7 +119,7 @@ class Scope:
 
     def _nodes_read(self, data: Json) -> set[str]:
         if isinstance(data, dict):
-            if len(data) == 1 and next(iter(data)) in ("$", "$text"):
+            if len(data) == 1 and next(iter(data)) in ("$", "$text", "$url"):
                 paths = (reference.path for reference in self._template(data).references)
                 return {str(path[1]) for path in paths if path[0] == "nodes" and len(path) > 1}
             return set().union(*(self._nodes_read(item) for item in data.values()))

@@ -124,7 +124,7 @@ def written(data: Json) -> Json:
     if isinstance(data, dict):
         if len(data) == 1:
             ((key, inner),) = data.items()
-            if key in ("$", "$text") and isinstance(inner, dict):
+            if key in ("$", "$text", "$url") and isinstance(inner, dict):
                 source = str(inner.get("s", ""))
                 return source if "{{" in source or "{%" in source else f"{{{{ {source.strip()} }}}}"
             if key == "$map" and isinstance(inner, list):

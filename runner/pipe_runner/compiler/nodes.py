@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.agents import Agents
+from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
@@ -34,6 +34,7 @@ class NodeCompiler:
     def __init__(self, spec: PipelineSpec, data: Mapping[str, Any], agents: Agents, report: Report, root: str) -> None:
         self._spec = spec
         self._data = data
+        self._whole: Any = report.document.data
         self._agents = agents
         self._report = report
         self._values = Values(report)
@@ -220,7 +221,7 @@ class NodeCompiler:
             return
         found = os.path.realpath(os.path.join(self._root, path))
         if found != self._root and not found.startswith(self._root.rstrip(os.sep) + os.sep):
-            hint = f"paths count from the project's root, {short(self._root, 200)}, and stay in it"
+            hint = "paths count from the project's root, and stay in it, links resolved"
             self._report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)
 
     # ------------------------------------------------------------ agents
@@ -240,6 +241,11 @@ class NodeCompiler:
         draft.agent = info
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         draft.options = self._values.compile(options, place, "with", draft.uses)
+        if not draft.options.static:
+            draft.options = Value(_with_urls(draft.options.data, info), static=False)
+        if "with" not in spec.model_fields_set and "with_" not in spec.model_fields_set:
+            if self._whole[draft.phase.value][draft.id].get("with") is not None:  # wrong, and told
+                return
         check_options(info, options, place, self._report)
         if info.name == "python":
             self._call(options.get("call"), (*place, "call"))
@@ -250,6 +256,16 @@ class NodeCompiler:
             file = call.rpartition(":")[0]
             if file.endswith(".py") or "/" in file:
                 self._inside(file, place)
+
+
+def _with_urls(options: Any, info: AgentInfo) -> Any:
+    """Marks the options that hold a URL, so that no value in one can change its host."""
+    return {
+        key: {"$url": item["$"]}
+        if type(item) is dict and "$" in item and info.option((key,)).get("x-place") == "url"
+        else item
+        for key, item in options.items()
+    }
 
 
 def check_names(env: Mapping[str, Any], path: Path_, report: Report) -> None:

@@ -295,5 +295,7 @@ def output_of(draft: Draft | None) -> Schema:
 
 def _has_template(value: object) -> bool:
     if isinstance(value, dict):
-        return bool({"$", "$text", "$map"} & value.keys()) or any(_has_template(item) for item in value.values())
+        return bool({"$", "$text", "$url", "$map"} & value.keys()) or any(
+            _has_template(item) for item in value.values()
+        )
     return isinstance(value, list) and any(_has_template(item) for item in value)
