@@ -97,8 +97,10 @@ def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
                 continue
             if sign in ("==", "!=") and any("null" in t for t in types):
                 continue
-            outcome = f"is always {'false' if sign == '==' else 'true'}" if sign in ("==", "!=") else "fails"
-            yield f"{words(types[0])} `{sign}` {words(types[1])} {outcome}"
+            outcome = "fails the node"
+            if sign in ("==", "!="):
+                outcome = f"is always {'false' if sign == '==' else 'true'}"
+            yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}"
 
 
 def _types(schema: Schema) -> frozenset[str]:

@@ -243,10 +243,9 @@ class NodeCompiler:
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        if "with" not in spec.model_fields_set and "with_" not in spec.model_fields_set:
-            if self._whole[draft.phase.value][draft.id].get("with") is not None:  # wrong, and told
-                return
-        check_options(info, options, place, self._report)
+        wrong = not spec.with_ and self._whole[draft.phase.value][draft.id].get("with")  # and told already
+        if not wrong:
+            check_options(info, options, place, self._report)
         if info.name == "python":
             self._call(options.get("call"), (*place, "call"))
 

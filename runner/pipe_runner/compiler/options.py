@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.report import Report, listed
-from pipe_runner.compiler.sentences import named
+from pipe_runner.compiler.sentences import is_type_error, named
 from pipe_runner.compiler.shape import at, real_path, sentence
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.types import Path_
@@ -37,7 +37,10 @@ def check_options(info: AgentInfo, options: dict[str, Any], path: Path_, report:
     for detail in details:
         if not (templates and _holds_stand_in(detail["input"])) or detail["type"] in ("extra_forbidden", "missing"):
             grouped.setdefault(real_path(detail, given), []).append(detail)
+    deep = {inner[:length] for inner, _ in grouped for length in range(len(inner))}
     for (inner, _), found in grouped.items():
+        if inner in deep and all(is_type_error(detail["type"]) for detail in found):
+            continue  # the other branches of a union, one of which got further
         _tell(info, inner, found, options, path, report)
 
 
@@ -60,6 +63,8 @@ def _tell(
         report.add("E504", f"{owner} needs the option `{key}`", (*where, *inner), at="key")
     else:
         code, message, hint = sentence(inner or ("with",), details, at(options, inner))
+        if inner and (hint is None or detail["type"] == "string_pattern_mismatch"):
+            hint = info.option(inner).get("description") or hint
         report.add(_CODES.get(code, "E505"), message, place, hint=hint)
 
 

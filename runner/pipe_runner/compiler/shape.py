@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", bound=BaseModel)
 ContextOf = Callable[[Path_, Any], Context]
 
-_TAG: Final = re.compile(r"<[a-z]+>\Z")
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
@@ -143,6 +142,8 @@ class Shape:
             add("E202", "the file doesn't say its version", (), hint="write `version: 1` as its first line")
             return ("version",)
         if not path and key == "nodes":
+            if ("nodes",) in self.broken:  # told already
+                return ("nodes",)
             add("E209", "the file has no nodes", (), hint="write `nodes: {hello: {run: echo hello}}`")
             return ("nodes",)
         hint = None
@@ -225,11 +226,7 @@ def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
         item = isinstance(value, list) and isinstance(step, int) and step < len(value)
         if item or (isinstance(value, Mapping) and step in value):
             value = value[step]
-        elif isinstance(step, str) and _TAG.match(step):
-            continue
-        else:
-            break
-        path.append(step)
+            path.append(step)
     return tuple(path), is_key
 
 
