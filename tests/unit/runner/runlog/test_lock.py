@@ -16,7 +16,7 @@ import pytest
 from pipe_runner.errors import RunBusy, StorageError
 from pipe_runner.runlog import RunDir, RunLock
 
-HOLDER = """
+HOLDER = r"""
 import os, sys, time
 from pipe_runner.runlog import RunDir, RunLock
 lock = RunLock.acquire(RunDir(sys.argv[1], sys.argv[2]))
