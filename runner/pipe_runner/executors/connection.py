@@ -43,22 +43,21 @@ class Connection:
 
         lock = _lock(lock_path)
         ours, theirs = socket.socketpair()
-        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+        given: list[int] = []
         try:
+            # Above 4, so that none is overwritten before it was copied.
+            given += (_above(4, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)), _above(4, theirs.detach()))
+            given.append(_above(4, lock))
+            null, line, lock = given
             self.pid = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, folder],
                 {name: os.environ[name] for name in _KEPT_ENV if name in os.environ},
                 file_actions=[
                     *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
-                    # Above what is to be replaced first, so that no descriptor is overwritten before it was copied.
-                    (os.POSIX_SPAWN_DUP2, theirs.fileno(), 103),
-                    (os.POSIX_SPAWN_DUP2, lock, 104),
-                    (os.POSIX_SPAWN_DUP2, 103, 3),
-                    (os.POSIX_SPAWN_DUP2, 104, 4),
-                    (os.POSIX_SPAWN_CLOSE, 103),
-                    (os.POSIX_SPAWN_CLOSE, 104),
+                    (os.POSIX_SPAWN_DUP2, line, 3),
+                    (os.POSIX_SPAWN_DUP2, lock, 4),
                 ],
                 setpgroup=0,
                 setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
@@ -68,8 +67,8 @@ class Connection:
             raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
         finally:
             theirs.close()
-            os.close(null)
-            os.close(lock)
+            for fd in given:
+                os.close(fd)
         ours.setblocking(False)
         self._socket = ours
         self._received = b""
@@ -169,6 +168,18 @@ class Connection:
             self._loop.add_writer(self._socket.fileno(), self._flush)
         else:
             self._loop.remove_writer(self._socket.fileno())
+
+
+def _above(number: int, fd: int) -> int:
+    """The same open file under a descriptor above `number`."""
+    if fd > number:
+        return fd
+    import fcntl
+
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
+    finally:
+        os.close(fd)
 
 
 def _lock(path: str) -> int:

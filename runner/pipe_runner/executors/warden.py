@@ -40,7 +40,8 @@ PATIENCE = 60.0
 """Seconds for processes that the system doesn't end although they were killed."""
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
-_RESET = (*_IGNORED, signal.SIGXFSZ, signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2)
+_RESET = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
+"""Commands start with all signals as they are by default, whatever started the runner ignored."""
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 

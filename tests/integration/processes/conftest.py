@@ -95,10 +95,7 @@ class Machine:
         return int(path.read_text())
 
     async def pid_soon(self, name: str) -> int:
-        path = self.folder / name
-        while not (path.exists() and path.read_text().endswith("\n")):
-            await asyncio.sleep(0.005)
-        return int(path.read_text())
+        return await asyncio.to_thread(self.pid, name)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ WAYS = {
     "forked twice": "setsid sh -c '(setsid sh left.sh &) &' & ",
     "without an environment": "env -i /bin/sh left.sh & ",
     "without an environment in a session of its own": "setsid env -i PATH=/usr/bin:/bin /bin/sh left.sh & ",
-    "forked twice without an environment": "setsid env -i PATH=/usr/bin:/bin /bin/sh -c '(setsid /bin/sh left.sh &) &' &",
+    "forked twice without an environment": "setsid env -i PATH=/usr/bin:/bin sh -c '(setsid sh left.sh &) &' &",
 }
 QUIET = ">/dev/null 2>&1 "
 
