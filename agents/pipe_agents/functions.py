@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-import pkgutil
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pipe_agents.sources import Sources
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
+
+if TYPE_CHECKING:
+    from pipe_agents.sources import Sources
 
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
@@ -64,6 +64,8 @@ class Functions:
         self._sources.clear()
 
     def _file(self, root: str, path: str) -> ModuleType:
+        from pipe_agents.sources import Sources
+
         with self._lock:
             sources = self._sources.get(root)
             if sources is None:
@@ -108,6 +110,8 @@ def _attribute(module: ModuleType, attribute: str, place: str) -> Any:
 
 def _modules_beside(name: str) -> Iterable[str]:
     """Full names of the modules in the package that should hold `name`."""
+    import pkgutil
+
     package, _, _ = name.rpartition(".")
     if not package:
         return [*sys.stdlib_module_names, *(module.name for module in pkgutil.iter_modules())]
@@ -116,7 +120,9 @@ def _modules_beside(name: str) -> Iterable[str]:
 
 
 def _near(word: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(word, list(known), n=1)
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), n=1)
     return f"; did you mean {found[0]}?" if found else ""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import itertools
@@ -11,9 +10,8 @@ import stat
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, Never
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -23,7 +21,7 @@ _LIMIT: Final = 16 * 2**20
 _SERIAL: Final = itertools.count(1)
 
 
-class Sources(importlib.abc.MetaPathFinder):
+class Sources:
     """Modules made from files below one root.
 
     Each folder is a package of its own under a name that nothing else has, so that a file can import its neighbours
@@ -84,7 +82,7 @@ class Sources(importlib.abc.MetaPathFinder):
             elif not os.path.lexists(file):
                 return self._folder_spec(fullname, folder) if os.path.isdir(folder) else None
         return importlib.util.spec_from_file_location(
-            fullname, file, loader=_Source(self._root, file), submodule_search_locations=locations
+            fullname, file, loader=_Source(fullname, file, self._root), submodule_search_locations=locations
         )
 
     def _folder_spec(self, fullname: str, folder: str) -> importlib.machinery.ModuleSpec:
@@ -115,21 +113,21 @@ class Sources(importlib.abc.MetaPathFinder):
         return real
 
 
-class _Source(importlib.abc.SourceLoader):
-    """Compiles from the text each time: without the modification time, no bytecode is read or written."""
+class _Source(importlib.machinery.SourceFileLoader):
+    """Compiles from the text each time: what has no modification time has no bytecode that is read or written."""
 
-    def __init__(self, root: str, path: str) -> None:
+    def __init__(self, fullname: str, path: str, root: str) -> None:
+        super().__init__(fullname, path)
         self._root = root
-        self._path = path
 
-    def get_filename(self, fullname: str) -> str:
-        return self._path
+    def path_stats(self, path: str | bytes) -> Never:
+        raise OSError("no bytecode")
 
     def get_data(self, path: str | bytes) -> bytes:
-        if os.fsdecode(path) != self._path:
+        if os.fsdecode(path) != self.path:
             raise OSError("only source is read")
         try:
-            return read_regular(self._root, os.path.realpath(self._path), self._path)
+            return read_regular(self._root, os.path.realpath(self.path), self.path)
         except NodeFault as fault:
             raise ImportError(fault.message) from None
 
@@ -140,7 +138,7 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
     relative = os.path.relpath(real, root)
     if relative == os.curdir or relative.startswith(os.pardir + os.sep) or relative == os.pardir:
         raise NodeFault(ErrorKind.REFUSED, f"{shown} is outside of the project's root, links resolved")
-    *folders, name = Path(relative).parts
+    *folders, name = relative.replace(os.sep, "/").split("/")
     folder_flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -169,11 +167,11 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
 
 def _nearest(root: str, real: str) -> str:
     """`; did you mean …?` from the names in the file's folder, or nothing."""
-    import difflib
+    from difflib import get_close_matches
 
     try:
         names = [name for name in os.listdir(os.path.dirname(real)) if name.endswith(".py")]
     except OSError:
         return ""
-    near = difflib.get_close_matches(os.path.basename(real), names, n=1)
+    near = get_close_matches(os.path.basename(real), names, n=1)
     return f"; did you mean {os.path.relpath(os.path.join(os.path.dirname(real), near[0]), root)}?" if near else ""
