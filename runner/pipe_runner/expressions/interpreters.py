@@ -80,6 +80,7 @@ class Command:
         arguments = self.words[index + 1 :]
         if name not in _BYTES:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
+            self.facts.variables += [name for other in arguments for name in other.variables]
         self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if name in SHELLS:
@@ -189,11 +190,14 @@ class Command:
         first = operands[0] if operands else None
         if not coded and first is not None:
             if program.first == "code":
-                for word in self._operand(first):
-                    self.code(word, message, program.hint)
+                self.code(self.words[first], message, program.hint)
             elif program.first == "script" and self.words[first].text != "-":
                 for word in self._operand(first):
                     self.chosen(word, name)
+        if program.what == "Perl" and any(option in ("-n", "-p") for option, _ in options):
+            for operand in operands:
+                hint = "perl -ne '…' < {{ x }}"
+                self.code(self.words[operand], "perl -n and -p run a file name that begins or ends with `|`", hint)
         if program.rest == "code":
             for operand in operands[1:]:
                 self.code(self.words[operand], message, program.hint)
@@ -239,8 +243,8 @@ class Command:
             at += 2 if letters[-1] in "oO" else 1
         operand = self.words[at] if at < len(self.words) else None
         if code:
-            for word in self._operand(at):
-                self.code(word, "the value becomes part of shell code", SH_HINT)
+            if operand is not None:
+                self.code(operand, "the value becomes part of shell code", SH_HINT)
         elif operand is not None and not stdin:
             for word in self._operand(at):
                 self.chosen(word, self.words[index].text)
@@ -255,7 +259,10 @@ class Command:
         return self.words[at : last + 1]
 
     def code(self, word: Word, message: str, hint: str) -> None:
+        """A word that is code; where the shell may make nothing of it, so is the next one."""
         mark(word, message, hint)
+        if word.unstable and word in self.words and (at := self.words.index(word) + 1) < len(self.words):
+            self.code(self.words[at], message, hint)
         self.scan.flows.coded += [(name, hint) for name in word.variables]
 
     def chosen(self, word: Word, name: str) -> None:
@@ -282,6 +289,9 @@ class Command:
             self.at(rest[operands])
 
     def names(self, word: Word) -> None:
+        """A word that is the name of a variable."""
+        if not ASSIGNED.match(word.text):
+            self.scan.flows.coded += [(name, "write the name") for name in word.variables]
         for hole in word.holes:
             hole.refuse(
                 "E424",

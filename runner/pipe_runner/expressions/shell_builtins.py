@@ -55,7 +55,10 @@ def _declare(command: Command, index: int) -> None:
     integer = any(
         re.match(r"-\w*i", word.text) for word in command.words[index + 1 :] if command.words[index].text != "export"
     )
+    reference = any(re.match(r"-\w*n", word.text) for word in command.words[index + 1 :])
     for word in command.words[index + 1 :]:
+        if reference and command.words[index].text != "export":
+            command.names(word)
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)

@@ -42,6 +42,13 @@ class ShellDocuments(ShellLexer):
             self.flows.reading.append(([], [facts], list(reader.takes)))
         reader.reads, reader.takes = [], []
 
+    def _poured(self, facts: Facts, sink: Facts) -> None:
+        """A command that prints into `>(…)`."""
+        if sink.reads:
+            self.flows.programs.append(([facts], [], sink.reads[0]))
+        if sink.takes:
+            self.flows.reading.append(([facts], [], list(sink.takes)))
+
     def _redirection(self, facts: Facts) -> str | None:
         found = _FD.match(self.text, self.position, self.limit)
         start = found.end() if found else self.position
@@ -61,6 +68,9 @@ class ShellDocuments(ShellLexer):
         else:
             if operator[0] == "<<<":
                 facts.documents += word.all_holes
+                facts.documented += word.variables
+            for sink in word.sinks:
+                self._poured(facts, sink)
         return operator[0]
 
     def _newline(self) -> None:
@@ -86,6 +96,7 @@ class ShellDocuments(ShellLexer):
             else:
                 self.document(word, end)
             facts.documents += word.all_holes
+            facts.documented += word.variables
             self.position = max(after, self.position)
 
     def _end_of_document(self, delimiter: str, strip: bool, quoted: bool) -> tuple[int, int]:

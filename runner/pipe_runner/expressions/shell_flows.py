@@ -19,6 +19,8 @@ class Flows:
     """Variables that hold what a command made of a value."""
     read: dict[str, list[Hole]] = field(default_factory=dict)
     """Variables that `read` takes from what prints a value."""
+    copied: dict[str, set[str]] = field(default_factory=dict)
+    """Variables in whose text others stand: `x=$y`."""
     calculated: set[str] = field(default_factory=set)
     """Variables whose text the shell reads as arithmetic."""
     coded: list[tuple[str, str]] = field(default_factory=list)
@@ -37,6 +39,7 @@ class Flows:
         """`NAME=word`."""
         _add(self.holding, name, word.holes)
         _add(self.derived, name, word.nested)
+        self.copied.setdefault(name, set()).update(word.variables)
 
     def settle(self) -> None:
         """Mark the holes whose values become code, a program or a number on their way."""
@@ -46,6 +49,9 @@ class Flows:
         for printing, documented, (program, hint) in self.programs:
             for hole in _printed(printing, documented):
                 mark_hole(hole, f"the value becomes part of what {program} reads as its program", hint)
+            names = [name for each in printing for name in each.printed_variables()]
+            names += [name for each in documented for name in each.documented]
+            self.coded += [(name, hint) for name in names]
         for printing, documented, names in self.reading:
             for name in names:
                 _add(self.read, name, _printed(printing, documented))
@@ -55,7 +61,7 @@ class Flows:
         for name in self.chosen:
             for hole in self._of(name):
                 mark_choice(hole, f"${name} takes the value, and chooses which program runs", "name the program")
-        for name in self.calculated:
+        for name in self._sources(self.calculated):
             for hole in self.holding.get(name, ()):
                 hole.integer = True
             for hole in self.read.get(name, ()):
@@ -64,9 +70,21 @@ class Flows:
                 )
 
     def _of(self, name: str) -> list[Hole]:
-        found = [*self.holding.get(name, ()), *self.derived.get(name, ()), *self.read.get(name, ())]
+        names = {name}
         if name in ("@", "*"):
-            found += [hole for each in self.holding if each.isdigit() for hole in self.holding[each]]
+            names |= {each for each in (*self.holding, *self.derived) if each.isdigit()}
+        tables = (self.holding, self.derived, self.read)
+        return [hole for each in self._sources(names) for table in tables for hole in table.get(each, ())]
+
+    def _sources(self, names: Iterable[str]) -> set[str]:
+        """These variables and all whose text stands in theirs."""
+        found: set[str] = set()
+        pending = list(names)
+        while pending:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending += self.copied.get(name, ())
         return found
 
     def _arguments(self, words: list[Word], *, skip: bool) -> None:

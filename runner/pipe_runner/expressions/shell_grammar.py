@@ -285,6 +285,12 @@ class ShellGrammar(ShellDocuments):
                 assignments.append(word)
             else:
                 words.append(word)
+        for word in (*words, *assignments):
+            for inner in word.commands:
+                facts.reads += inner.reads
+                facts.takes += inner.takes
+            for sink in word.sinks:
+                self._poured(facts, sink)
         for word in assignments:
             self._assign(word)
         if words:
@@ -321,6 +327,8 @@ class ShellGrammar(ShellDocuments):
             element = self.word()
             word.holes += element.holes
             word.nested += element.nested
+            word.variables += element.variables
+            word.commands += element.commands
             self.position += self.position == before
         self.position += 1
         word.end = self.position

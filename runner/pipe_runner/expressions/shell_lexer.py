@@ -218,7 +218,8 @@ class ShellLexer(ShellSource):
     def _substitution(self, word: Word, pieces: list[str], length: int) -> None:
         self.position += length
         known = len(self.holes)
-        self._deeper(self.commands_in_brackets)
+        into = word.sinks if self.text.startswith(">", self.position - length) else word.commands
+        self._deeper(lambda: into.append(self.commands_in_brackets()))
         word.nested += self.holes[known:]
         pieces.append(EXPANSION)
 
@@ -307,12 +308,15 @@ class ShellLexer(ShellSource):
 
     def _braces(self, word: Word, quote: Quote) -> None:
         """`${…}` behind its brace: name, subscript, operator, and what stands behind that."""
-        if self.peek() in "#!" and not self.at("#}"):
-            self.position += 1
+        prefix = self.peek() if self.peek() in "#!" and not self.at("#}") else ""
+        self.position += len(prefix)
         found = _PARAMETER.match(self.text, self.position, self.limit)
         if found is not None:
             self.position = found.end()
-            word.variables.append(found[0])
+            if prefix != "#":
+                word.variables.append(found[0])
+            if (prefix == "!" and not self.at("*") and not self.at("@")) or self.at("@P"):
+                self.flows.coded.append((found[0], "name the variable itself"))
         if self.at("["):
             self.position += 1
             self.arithmetic(word, "]")
@@ -368,4 +372,5 @@ def _merge(word: Word, pieces: list[str], inner: Word) -> None:
     word.holes += inner.holes
     word.nested += inner.nested
     word.variables += inner.variables
+    word.commands += inner.commands
     pieces.append(inner.text)

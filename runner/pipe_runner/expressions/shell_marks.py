@@ -35,4 +35,6 @@ def mark(word: Word, message: str, hint: str) -> None:
 def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     """A value in `NAME=…`: refused for the variables whose text is run."""
     if name in CODE_VARIABLES:
-        mark(word, f"the text of ${name} is run, or changes what text means", f"write ${name} without values")
+        hint = f"write ${name} without values"
+        mark(word, f"the text of ${name} is run, or changes what text means", hint)
+        scan.flows.coded += [(each, hint) for each in word.variables]

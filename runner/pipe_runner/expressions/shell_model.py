@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 HOLE: Final = "\x00"
@@ -49,6 +49,10 @@ class Word:
     """Holes inside `$(…)` and `<(…)` of this word."""
     variables: list[str] = field(default_factory=list)
     """Names of the variables that it expands."""
+    commands: list[Facts] = field(default_factory=list)
+    """The commands inside `$(…)` and `<(…)`; they read what the word's command would read."""
+    sinks: list[Facts] = field(default_factory=list)
+    """The commands inside `>(…)`; they read what the word's command prints."""
     quoted: bool = False
     end: int = 0
 
@@ -67,7 +71,7 @@ class Word:
 
     def copy_of(self, text: str) -> Word:
         """The same word, read as `text`: `--file=x` as `x`."""
-        return Word(self.start, text, self.holes, self.nested, self.variables, self.quoted, self.end)
+        return replace(self, text=text)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +82,10 @@ class Facts:
     """Holes whose values it prints: those of `echo`, `printf` and their kin."""
     documents: list[Hole] = field(default_factory=list)
     """Holes in its here-documents, whose text is read only at the end of the line."""
+    variables: list[str] = field(default_factory=list)
+    """Variables whose text it prints."""
+    documented: list[str] = field(default_factory=list)
+    """Variables in its here-documents."""
     parts: list[Facts] = field(default_factory=list)
     reads: list[tuple[str, str]] = field(default_factory=list)
     """What in it reads its program from standard input: name, and the way that should be taken instead."""
@@ -89,13 +97,20 @@ class Facts:
         self.reads += part.reads
         self.takes += part.takes
 
-    def printed(self) -> list[Hole]:
-        """All holes whose values may come out of it."""
-        found: list[Hole] = []
+    def everything(self) -> list[Facts]:
+        """It and all its parts."""
+        found: list[Facts] = []
         pending = [self]
         while pending:
             facts = pending.pop()
-            found += facts.emits
-            found += facts.documents
+            found.append(facts)
             pending += facts.parts
         return found
+
+    def printed(self) -> list[Hole]:
+        """All holes whose values may come out of it."""
+        return [hole for facts in self.everything() for hole in (*facts.emits, *facts.documents)]
+
+    def printed_variables(self) -> list[str]:
+        """All variables whose text may come out of it."""
+        return [name for facts in self.everything() for name in (*facts.variables, *facts.documented)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment
@@ -46,9 +47,7 @@ def _xargs(command: Command, index: int) -> None:
     words = list(command.words[rest[0] :])
     if replaced:
         words = [
-            Word(w.start, w.text.replace(replaced, HOLE), [*w.holes, fed], w.nested, w.variables, w.quoted, w.end)
-            if replaced in w.text
-            else w
+            replace(w, text=w.text.replace(replaced, HOLE), holes=[*w.holes, fed]) if replaced in w.text else w
             for w in words
         ]
     else:
