@@ -21,12 +21,20 @@ INTERRUPTED: Final = 130
 def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
     """Perform, and explain whatever goes wrong. Nothing escapes it, and no traceback but ours (S11)."""
     _open_standard_streams()
+    code = _explained(perform, words)
+    unwritten = _settled(sys.stdout)
+    if unwritten is not None and not isinstance(unwritten, BrokenPipeError):
+        say(f"error: cannot write to stdout: {getattr(unwritten, 'strerror', None) or unwritten}")
+        code = code or IO_ERROR
+    _settled(sys.stderr)
+    return code
+
+
+def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
     try:
-        code = perform(words)
-        return _flushed(code)
+        return perform(words)
     except BrokenPipeError:
-        forget_stdout()  # who read us has seen enough
-        return 0
+        return 0  # who read us has seen enough
     except KeyboardInterrupt:
         say("interrupted")
         return INTERRUPTED
@@ -40,6 +48,8 @@ def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
         say("error: out of memory")
         return BUG
     except Exception as error:
+        if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
+            return 0  # stdout is full, which is said when it is settled
         known = _known(error)
         if known is not None:
             explain(known)
@@ -133,26 +143,32 @@ def colours(stream: TextIO) -> bool:
         return False
 
 
-def _flushed(code: int) -> int:
-    """The exit code once what was printed has left; a stdout that can't take it is said, not ignored."""
+def _cannot_be_flushed(stream: TextIO) -> bool:
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        forget_stdout()
+        stream.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _settled(stream: TextIO) -> Exception | None:
+    """Write what is left; where that fails, why, and let it go nowhere, so that Python doesn't complain at its end."""
+    try:
+        stream.flush()
     except (OSError, ValueError) as error:
-        forget_stdout()
-        say(f"error: cannot write to stdout: {getattr(error, 'strerror', None) or error}")
-        return code or IO_ERROR
-    return code
+        forget(stream)
+        return error
+    return None
 
 
-def forget_stdout() -> None:
-    """Let Python's own flush at exit go nowhere, instead of complaining."""
+def forget(stream: TextIO) -> None:
+    """Let what is left to write, and whatever follows, go nowhere."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
+        os.dup2(null, stream.fileno())
         os.close(null)
-    except OSError:
+        stream.flush()
+    except (OSError, ValueError):
         pass
 
 

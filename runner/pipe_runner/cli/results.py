@@ -31,9 +31,9 @@ def print_result(run: Run, rundir: RunDir, output: str) -> None:
             sys.stdout.write(outputs_text(run, rundir))
         sys.stdout.flush()
     except BrokenPipeError:
-        from pipe_runner.cli.boundary import forget_stdout
+        from pipe_runner.cli.boundary import forget
 
-        forget_stdout()
+        forget(sys.stdout)
 
 
 def outputs_text(run: Run, rundir: RunDir) -> str:
