@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,8 +28,14 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-VALUES = st.builds(Value, JSON, st.booleans())
-NODES = st.builds(
+
+
+def built(cls: Any, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(fields).map(lambda values: cls(**values))
+
+
+VALUES = built(Value, data=JSON, static=st.booleans())
+NODES = built(
     PlannedNode,
     id=st.from_regex(r"[a-z_]{1,8}", fullmatch=True),
     index=st.integers(0, 99),
@@ -45,13 +52,11 @@ NODES = st.builds(
     when=JSON,
     run_on=st.sampled_from(RunOn),
     continue_on_error=st.booleans(),
-    retry=st.builds(
-        RetryPolicy, max_attempts=st.integers(1, 5), on=st.lists(st.text(max_size=4), max_size=2).map(tuple)
-    ),
+    retry=built(RetryPolicy, max_attempts=st.integers(1, 5), on=st.lists(st.text(max_size=4), max_size=2).map(tuple)),
     timeout=st.none() | st.floats(0.1, 9),
     effect=st.sampled_from(Effect),
 )
-PLANS = st.builds(
+PLANS = built(
     Plan,
     name=st.text(max_size=5),
     path=st.just("p.yml"),
@@ -59,7 +64,7 @@ PLANS = st.builds(
     digest=st.just("d"),
     nodes=st.lists(NODES, max_size=4).map(tuple),
     inputs=st.lists(
-        st.builds(
+        built(
             PlannedInput, name=st.just("x"), schema=st.just({}), required=st.booleans(), default=JSON, line=st.just(1)
         ),
         max_size=2,
