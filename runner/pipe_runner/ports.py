@@ -113,6 +113,8 @@ class Attempt(NamedTuple):
     """Seconds from the start until the attempt is ended, draining of its output included."""
     output_limit: int = 16 * 2**20
     traceparent: str = ""
+    validate: bool = False
+    """The options hold values that only the run knows: the executor holds them against the agent's `options_model`."""
 
 
 class Outcome(NamedTuple):

@@ -155,4 +155,5 @@ class Scope:
             timeout=timeout,
             output_limit=plan.output_limit,
             traceparent=f"{self._trace}{self._bits(64) or 1:016x}-01",
+            validate=node.validate_options,
         )

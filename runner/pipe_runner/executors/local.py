@@ -64,6 +64,8 @@ class LocalExecutor:
             if attempt.secrets:
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
                 attempt = _with_secrets(attempt, secrets)
+            if attempt.validate:
+                _validate(agent, attempt)
             context = Context(emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
             if keeps_time:
                 return await agent.perform(attempt, context)
@@ -129,6 +131,18 @@ class LocalExecutor:
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
     error = NodeError(kind, message[:LONGEST_MESSAGE], exit_code, tail)
     return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
+
+
+def _validate(agent: Agent, attempt: Attempt) -> None:
+    """Hold the rendered options against the agent's model; raises NodeFault, without the values themselves."""
+    from pydantic import ValidationError
+
+    try:
+        agent.options_model().model_validate(dict(attempt.options))
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        told = "; ".join(f"with.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])
+        raise NodeFault(ErrorKind.TEMPLATE, f"the values don't fit what agent {agent.name} takes: {told}") from None
 
 
 def _with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
