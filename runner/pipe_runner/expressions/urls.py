@@ -12,8 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.expressions.compiled import Compiled
-from pipe_runner.expressions.evaluate import evaluate
+from pipe_runner.expressions import Compiled, evaluate
 from pipe_runner.expressions.plain import look_up
 from pipe_runner.expressions.statements import Renderer
 from pipe_runner.expressions.values import shorten, value_to_text
