@@ -73,9 +73,10 @@ def _read(path: str, limit: int) -> bytes:
         return b""
     except OSError as error:
         _invalid(f"$PIPE_OUTPUT can't be read: {'it is a link' if os.path.islink(path) else error.strerror}")
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        _invalid("$PIPE_OUTPUT is not a regular file")
     with open(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            _invalid("$PIPE_OUTPUT is not a regular file")
         data = file.read(limit + 1)
     if len(data) > limit:
         raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"$PIPE_OUTPUT has more than {limit} bytes")
