@@ -59,6 +59,14 @@ def ci_safe(text: str) -> str:
     return _CI_COMMAND.sub(broken, text)
 
 
+def ci_safe_json(text: str) -> str:
+    """The same for JSON text: what it says stays the same, since `#` is written as an escape of JSON.
+
+    A line of JSON begins with no `::`, so only `##[` and its kin need it, and they occur in strings only.
+    """
+    return text.replace("##", "#\\u0023")
+
+
 def width(text: str) -> int:
     """How many columns a terminal gives to `text`, which is printable: wide characters two, combining ones none."""
     if text.isascii():

@@ -17,10 +17,13 @@ MAX_BYTES: Final = 64 * 2**20
 
 
 def load(
-    path: Path | str, *, shown_as: str | None = None, max_bytes: int = MAX_BYTES
+    path: Path | str, *, shown_as: str | None = None, max_bytes: int = MAX_BYTES, root: Path | None = None
 ) -> tuple[Document, list[Diagnostic]]:
-    """Reads a file. One that isn't there or can't be opened raises `UsageError`; faults in it are returned."""
-    content = read_bytes(path, max_bytes)
+    """Reads a file. One that isn't there or can't be opened raises `UsageError`; faults in it are returned.
+
+    `shown_as` is its name in diagnostics. With `root`, it must stand inside of it, links resolved.
+    """
+    content = read_bytes(path, max_bytes, root)
     shown = os.fspath(path) if shown_as is None else shown_as
     if len(content) > max_bytes:
         message = f"the file is larger than {max_bytes} bytes"

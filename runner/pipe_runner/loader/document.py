@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipe_runner.diagnostics import Diagnostic, Position
 from pipe_runner.loader.lines import Lines, fault_at
-from pipe_runner.loader.positions import Found, Places
-from pipe_runner.loader.spans import Pieces, pieces_of
 from pipe_runner.types import Json, Path_
+
+if TYPE_CHECKING:  # both are needed for a fault only
+    from pipe_runner.loader.positions import Found, Places
+    from pipe_runner.loader.spans import Pieces
 
 At = Literal["key", "value"]
 
@@ -31,6 +33,8 @@ class Document:
     """What the parser was given, where that isn't `text`: as long, with characters replaced that it would refuse."""
     quoted: dict[int, str] = field(default_factory=dict)
     """The text of the quoted scalars in `parsed` that stand in for something else, by offset."""
+    read_to: int | None = None
+    """Where reading was given up."""
     _lines: Lines | None = field(default=None, repr=False, compare=False)
     _places: Places | None = field(default=None, repr=False, compare=False)
     _pieces: tuple[int, Pieces | None] | None = field(default=None, repr=False, compare=False)
@@ -84,7 +88,9 @@ class Document:
     @property
     def _places_(self) -> Places:
         if self._places is None:
-            self._places = Places(self.text if self.parsed is None else self.parsed)
+            from pipe_runner.loader.positions import Places
+
+            self._places = Places(self.text if self.parsed is None else self.parsed, self.read_to)
         return self._places
 
     def _span(self, found: Found | None, at: At) -> tuple[int, int]:
@@ -111,6 +117,8 @@ class Document:
         if start in self.quoted or self.text.startswith("{{", start):
             return start + min(max(offset, 0), end - start)
         if self._pieces is None or self._pieces[0] != number:
+            from pipe_runner.loader.spans import pieces_of
+
             text = self.text if self.parsed is None else self.parsed
             self._pieces = (number, pieces_of(text, start, end, len(value)))
         pieces = self._pieces[1]

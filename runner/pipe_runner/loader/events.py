@@ -12,6 +12,15 @@ NextEvent: TypeAlias = "Callable[[], Any]"
 """Gives the next event, then None; raises `yaml.YAMLError`, and for a few escapes in Python a bare ValueError."""
 
 
+class TooManyEvents(Exception):
+    """The text says more, for its length, than any file that a person or a program writes."""
+
+
+def most_events(text: str) -> int:
+    """How many events are read of a text: it bounds time and memory, whatever stands in it."""
+    return 200_000 + len(text) // 4
+
+
 def events_of(text: str) -> NextEvent:
     """Begins to read `text`, which has no byte order mark."""
     try:

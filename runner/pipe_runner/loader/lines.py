@@ -12,7 +12,11 @@ MAX_FAULTS: Final = 1000
 
 
 class TooManyFaults(Exception):
-    """The file has so many faults that reading on serves nobody."""
+    """The file has so many faults that reading on serves nobody; `index` is where the last one stands."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
 
 
 class Lines:
@@ -77,7 +81,7 @@ class Faults:
             self.found.append(
                 Diagnostic(self.path, place.line, place.column, "E119", f"more than {MAX_FAULTS} faults; stopped here")
             )
-            raise TooManyFaults
+            raise TooManyFaults(index)
         self.found.append(self.made(code, message, index, length, hint))
 
     def made(self, code: str, message: str, index: int, length: int = 1, hint: str | None = None) -> Diagnostic:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import gc
 import re
-from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader.anchors import TooMuch
 from pipe_runner.loader.document import Document
-from pipe_runner.loader.events import events_of
+from pipe_runner.loader.events import TooManyEvents, events_of, most_events
 from pipe_runner.loader.lines import Faults, Lines, TooManyFaults
 from pipe_runner.loader.oddities import MAX_DEPTH, TooDeep
 from pipe_runner.loader.reader import Reader
 from pipe_runner.loader.scalars import kind
 from pipe_runner.loader.source import decode, without_forbidden
-from pipe_runner.loader.syntax import Explained, explain
 from pipe_runner.types import Json
+
+if TYPE_CHECKING:
+    from pipe_runner.loader.syntax import Explained
 
 _DIRECTIVES: Final = re.compile(r"%[^\r\n]*(?:\r\n|[\r\n])")
 _NOTHING: Final = re.compile(r"(?:\s|#[^\r\n]*|\.\.\.(?=\s|\Z))*+")
+_MISREAD: Final = "\x85\u2028\u2029\ufeff"
+"""Characters that PyYAML lets through and takes for the end of a line, or for nothing."""
 _MOST_DIRECTIVES: Final = 16
 _MOST_MENDED: Final = 20
 """Syntax errors that are told of one file."""
@@ -49,9 +52,10 @@ def _load(content: str | bytes, path: str) -> tuple[Document, list[Diagnostic]]:
     if readable:
         loading = _Loading(document, faults)
         try:
-            loading.read_all(clean=text.isascii() or not any(char in text for char in "\x85\u2028\u2029"))
-        except TooManyFaults:
+            loading.read_all(clean=text.isascii() or not any(char in text for char in _MISREAD))
+        except TooManyFaults as too_many:
             document.data = None
+            document.read_to = too_many.index
         loading.tell_duplicates()
         loading.drop_shadowed()
     return document, in_order(faults.found)
@@ -71,6 +75,7 @@ class _Loading:
         """Reads; after a syntax error inside one value again, without that value; raises `TooManyFaults`."""
         document, faults = self._document, self._faults
         if _too_many_directives(document.text, faults) or not (clean or self._replace_forbidden()):
+            document.parsed = ""  # nor is it read for positions
             return
         left = _MOST_REREAD
         readable = True
@@ -115,22 +120,26 @@ class _Loading:
                 _read_rest(self._text, reader, faults)
             self._take(root)
         except MarkedYAMLError as error:
+            from pipe_runner.loader.syntax import explain
+
             return explain(error, faults.lines)
         except TooDeep as deep:
             faults.add("E116", f"more than {MAX_DEPTH} maps and lists inside one another", deep.index)
         except TooMuch:
             index, limit = reader.odd.last_alias, reader.odd.anchors.limit
-            faults.add(
-                "E113", f"aliases that stand for more than {limit} values in all", index, 1, "write less by alias"
+            faults.add("E113", f"aliases that stand for more than {limit} values in all", index)
+        except TooManyEvents:
+            message = (
+                f"more than {most_events(self._text)} keys and values, which is too many for a file of this length"
             )
-        except (
-            YAMLError,
-            UnicodeEncodeError,
-        ):  # a character that isn't allowed; what PyYAML knows of its place is a byte
+            faults.add("E121", message, 0)
+        except (YAMLError, UnicodeEncodeError):  # a character that isn't allowed; PyYAML's place for it is a byte
             if self._cleaned:
                 faults.add("E101", "not valid YAML", 0)
             elif self._replace_forbidden():
                 return self._read()
+            else:
+                self._document.parsed = ""
         except (ValueError, OverflowError):  # PyYAML's Python scanner, at an escape that stands for no character
             faults.add("E101", "an escape that stands for no character", 0)
         return None
@@ -155,10 +164,10 @@ class _Loading:
             fault = found[number]
             first = self._document.position(path, "key")
             if first.line < fault.line:
-                found[number] = replace(fault, message=f"{fault.message}; the first one stands at line {first.line}")
+                found[number] = fault._replace(message=f"{fault.message}; the first one stands at line {first.line}")
             elif first.column < fault.column:
                 where = f"column {first.column} of this line"
-                found[number] = replace(fault, message=f"{fault.message}; the first one stands at {where}")
+                found[number] = fault._replace(message=f"{fault.message}; the first one stands at {where}")
 
     def drop_shadowed(self) -> None:
         """Drops what was noted of an expression, where a syntax error at the same place says more."""

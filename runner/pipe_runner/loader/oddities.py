@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 from pipe_runner.loader.anchors import Anchors, Unfinished, merged
-from pipe_runner.loader.events import NextEvent
+from pipe_runner.loader.events import NextEvent, TooManyEvents, most_events
 from pipe_runner.loader.lines import Faults
 from pipe_runner.loader.scalars import STARTS, NotJson, kind, resolve
 from pipe_runner.types import Json, Path_, PathStep
@@ -181,7 +182,7 @@ class Oddities:
     def _skip(self, depth: int) -> int:
         """Reads on until `depth` containers have ended; gives the offset behind the last one."""
         level = depth
-        for event in iter(self._next, None):
+        for event in islice(iter(self._next, None), most_events(self._text)):
             name = event.__class__.__name__
             if name.endswith("EndEvent"):
                 level -= 1
@@ -193,7 +194,7 @@ class Oddities:
                     raise TooDeep(event.start_mark.index)
             if name != "AliasEvent" and getattr(event, "anchor", None) is not None:
                 self.anchors.define(event.anchor, None)
-        return len(self._text)
+        raise TooManyEvents
 
     # aliases and directives
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
-from pipe_runner.loader.events import events_of
+from pipe_runner.loader.events import events_of, most_events
 from pipe_runner.loader.oddities import MAX_DEPTH
 from pipe_runner.types import Path_, PathStep
 
@@ -39,7 +40,7 @@ class Places:
     number of the next node that is no descendant.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, read_to: int | None = None) -> None:
         self._text = text
         self.start, self.end, self.after = array("q"), array("q"), array("q")
         self._target = array("q")  # what an alias stands for
@@ -49,14 +50,14 @@ class Places:
         self._entries: dict[int, dict[PathStep, tuple[int, int]]] = {}
         self._sources: dict[int, list[int]] = {}
         try:
-            self._read(text)
+            self._read(text, len(text) if read_to is None else read_to)
         except Exception:  # what ended the first pass, and was told, ends this one at the same place
             pass
         for number, after in enumerate(self.after):
             if after == _NONE:
                 self.after[number] = len(self.after)
 
-    def _read(self, text: str) -> None:
+    def _read(self, text: str, read_to: int) -> None:
         from yaml.events import (
             AliasEvent,
             DocumentEndEvent,
@@ -74,7 +75,7 @@ class Places:
         open_: list[int] = []
         turns: list[int] = []
         turn = _NO_KEYS
-        for event in iter(events_of(text), None):
+        for event in islice(iter(events_of(text), None), most_events(text)):
             made = event.__class__
             shape = shapes.get(made)
             if shape is None:
@@ -89,7 +90,10 @@ class Places:
                     return
                 continue
             number = len(start)
-            start.append(event.start_mark.index)
+            begins = event.start_mark.index
+            if begins > read_to:
+                return
+            start.append(begins)
             end.append(event.end_mark.index)
             self._shape.append(shape)
             self._target.append(anchors.get(event.anchor, _NONE) if shape == _ALIAS else _NONE)

@@ -6,9 +6,10 @@ merges, faults) stands in `oddities`. Positions are not kept: `positions` makes 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
-from pipe_runner.loader.events import NextEvent
+from pipe_runner.loader.events import NextEvent, TooManyEvents, most_events
 from pipe_runner.loader.lines import Faults
 from pipe_runner.loader.oddities import MAX_DEPTH, Oddities, TooDeep
 from pipe_runner.loader.scalars import STARTS
@@ -21,6 +22,7 @@ class Reader:
     def __init__(self, text: str, events: NextEvent, faults: Faults, quoted: dict[int, str]) -> None:
         self.next_event = events
         self._quoted = quoted
+        self._most = most_events(text)
         self.odd = Oddities(text, events, faults)
         self.ended_at: int | None = None
         """The offset behind the document, once it has been read whole."""
@@ -28,7 +30,8 @@ class Reader:
     def read(self) -> list[Json]:
         """The document's value in a list of one, or an empty list where the text has none.
 
-        Raises what the parser raises, `TooDeep`, `TooMuch` and `TooManyFaults`; faults met before have been noted.
+        Raises what the parser raises, `TooDeep`, `TooMuch`, `TooManyEvents` and `TooManyFaults`; faults met before
+        have been noted.
         """
         from yaml.events import (
             AliasEvent,
@@ -49,7 +52,7 @@ class Reader:
         key: Any = None  # in a map: the key that waits for its value
         in_map = False
         value: Any
-        for event in iter(self.next_event, None):
+        for event in islice(iter(self.next_event, None), self._most):
             made = event.__class__
             if made is ScalarEvent:
                 value = event.value
@@ -124,4 +127,7 @@ class Reader:
                 key = odd.duplicate(event, current, value)
             else:
                 key = value
+        else:
+            if next(iter(self.next_event, None), None) is not None:
+                raise TooManyEvents
         return root

@@ -11,9 +11,10 @@ from typing import Final
 from pipe_runner.errors import UsageError
 from pipe_runner.loader.lines import Faults, Lines
 
-_FORBIDDEN: Final = re.compile("[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN: Final = "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 """What YAML allows in no text, and the line ends (NEL, LS, PS) that some of its readers see and others don't."""
 
+_FLAGS: Final = os.O_RDONLY | sum(getattr(os, f"O_{name}", 0) for name in ("NONBLOCK", "CLOEXEC", "NOCTTY", "BINARY"))
 _SHOWN_CHARACTERS: Final = 20
 _MARKS: Final = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
@@ -23,11 +24,14 @@ _MARKS: Final = (
 )
 
 
-def read_bytes(path: Path | str, max_bytes: int) -> bytes:
-    """The content of a regular file, at most `max_bytes + 1` bytes of it; raises `UsageError` for anything else."""
+def read_bytes(path: Path | str, max_bytes: int, root: Path | None = None) -> bytes:
+    """The content of a regular file, at most `max_bytes + 1` bytes of it; raises `UsageError` for anything else.
+
+    With `root`, the file that was opened must stand inside of it, links resolved.
+    """
     name = os.fspath(path)
     try:
-        fd = os.open(name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+        fd = os.open(name, _FLAGS)
     except FileNotFoundError:
         raise UsageError(f"there is no file {name}", hint="check the path; it counts from where you are") from None
     except IsADirectoryError:
@@ -42,12 +46,25 @@ def read_bytes(path: Path | str, max_bytes: int) -> bytes:
         mode = os.fstat(fd).st_mode
         if not stat.S_ISREG(mode):
             raise UsageError(f"{name} is {_kind_of(mode)}, not a file")
+        if root is not None and not _is_inside(fd, name, root):
+            raise UsageError(f"{name} leads out of the project", hint=f"files are read below {root} only")
         with os.fdopen(fd, "rb", closefd=False) as file:
             return file.read(max_bytes + 1)
     except OSError as error:
         raise UsageError(f"{name} can't be read: {_reason(error)}") from None
     finally:
         os.close(fd)
+
+
+def _is_inside(fd: int, name: str, root: Path) -> bool:
+    """Whether the open file stands in `root`; asked of the descriptor, so that no link can change in between."""
+    try:
+        real = os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        real = os.path.realpath(name)
+        if not os.path.samestat(os.stat(real), os.fstat(fd)):
+            return False
+    return Path(real).is_relative_to(os.path.realpath(root))
 
 
 def _reason(error: Exception) -> str:
@@ -94,14 +111,14 @@ def _not_utf8(path: str, encoding: str) -> tuple[Faults, bool]:
 
 def without_forbidden(text: str, faults: Faults) -> str | None:
     """Notes the characters that YAML doesn't allow; gives the text with each replaced, or None if it is no text."""
-    for number, found in enumerate(_FORBIDDEN.finditer(text)):
+    for number, found in enumerate(re.finditer(_FORBIDDEN, text)):
         char = found.group()
         if number == _SHOWN_CHARACTERS or char == "\0":
             if char == "\0":
                 faults.add("E104", "a NUL byte: this is not a text file", found.start())
             return None
         faults.add("E104", f"{_named(char)} can't stand in a file", found.start(), 1, _hint(char))
-    return _FORBIDDEN.sub("\ufffd", text)
+    return re.sub(_FORBIDDEN, "\ufffd", text)
 
 
 def _named(char: str) -> str:

@@ -7,7 +7,9 @@ on. An escape, a folded line or an indentation begins a new piece.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,8 +28,8 @@ class Pieces:
     """`values[i]` and `places[i]` begin piece i; `length` is that of the value, `end` where the scalar ends."""
 
     end: int
-    values: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+    values: array[int] = field(default_factory=lambda: array("q"))
+    places: array[int] = field(default_factory=lambda: array("q"))
     length: int = 0
 
     def add(self, place: int, length: int = 1) -> None:
@@ -38,10 +40,11 @@ class Pieces:
 
     def place(self, offset: int) -> int:
         """Where character `offset` of the value stands; beyond the value it is where the scalar ends."""
+        offset = max(offset, 0)
         if offset >= self.length:
             return self.end
-        piece = bisect_right(self.values, max(offset, 0)) - 1
-        return self.places[piece] + max(offset, 0) - self.values[piece]
+        piece = bisect_right(self.values, offset) - 1
+        return self.places[piece] + offset - self.values[piece]
 
 
 def pieces_of(text: str, start: int, end: int, length: int) -> Pieces | None:
@@ -92,7 +95,7 @@ def _flow(text: str, place: int, end: int, quote: str) -> Pieces:
 
 def _fold(text: str, place: int, end: int, pieces: Pieces, *, escaped: bool) -> int:
     """One line end is a space, or nothing if it is escaped; n of them are n - 1 line ends."""
-    breaks: list[int] = []
+    breaks = array("q")
     while found := _BREAK.match(text, place, end):
         breaks.append(place)
         place = found.end()
@@ -106,45 +109,43 @@ def _fold(text: str, place: int, end: int, pieces: Pieces, *, escaped: bool) -> 
 
 
 def _block(text: str, start: int, end: int, length: int) -> Pieces | None:
-    """Literal and folded scalars. An explicit indentation counts from the parent's, so the one that fits is sought."""
+    """Literal and folded scalars."""
     header = _HEADER.match(text, start)
     assert header
     folded = header[1] == ">"
     chomping = header[2] or header[5] or ""
     explicit = header[3] or header[4]
-    lines: list[tuple[int, int, int, int]] = []  # of each: start, first non-space, end of its text, next line's start
-    place = header.end()
-    while place < end:
-        spaces, line = _SPACES.match(text, place), _LINE.match(text, place)
-        assert spaces and line
-        ended = _BREAK.match(text, line.end())
-        following = ended.end() if ended else line.end()
-        lines.append((place, spaces.end(), line.end(), following))
-        place = following
-    if explicit:
-        deepest = max((first - begin for begin, first, stop, _ in lines if first < stop), default=int(explicit))
-        indents = range(int(explicit), deepest + 1)
-    else:
-        leading = [first - begin for begin, first, stop, _ in lines[: _first_with_text(lines) + 1]]
-        indents = range(max(leading, default=1), max(leading, default=1) + 1)
-    for indent in indents:
-        pieces = _block_lines(text, lines, indent, folded, chomping, end)
+    begin = header.end()
+    indent = 1
+    for line, first, stop, _ in _lines(text, begin, end):
+        indent = max(indent, first - line)
+        if first < stop:
+            break
+    # An explicit indentation adds to that of the block around, which isn't known here: the one that fits is sought.
+    least = int(explicit) if explicit else indent
+    for candidate in range(least, max(indent, least) + 1):
+        pieces = _block_lines(text, begin, end, candidate, folded, chomping)
         if pieces.length == length:
             return pieces
     return None
 
 
-def _first_with_text(lines: list[tuple[int, int, int, int]]) -> int:
-    return next((number for number, (_, first, stop, _) in enumerate(lines) if first < stop), len(lines))
+def _lines(text: str, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Of each line its start, its first character that is no space, the end of its text, and the next line's start."""
+    while place < end:
+        spaces, line = _SPACES.match(text, place), _LINE.match(text, place)
+        assert spaces and line
+        ended = _BREAK.match(text, line.end())
+        following = ended.end() if ended else line.end()
+        yield place, spaces.end(), line.end(), following
+        place = following
 
 
-def _block_lines(
-    text: str, lines: list[tuple[int, int, int, int]], indent: int, folded: bool, chomping: str, end: int
-) -> Pieces:
+def _block_lines(text: str, start: int, end: int, indent: int, folded: bool, chomping: str) -> Pieces:
     pieces = Pieces(end)
-    pending: list[int] = []  # line ends since the last line with text; the first one is that line's own
+    pending = array("q")  # line ends since the last line with text; the first one is that line's own
     had_text = was_blank = False
-    for begin, first, stop, following in lines:
+    for begin, first, stop, following in _lines(text, start, end):
         if stop - begin <= indent and first == stop:  # an empty line
             if following > stop:
                 pending.append(stop)
@@ -152,23 +153,17 @@ def _block_lines(
         if first - begin < indent:
             break
         blank = text[begin + indent] in " \t"
-        if folded and had_text and not was_blank and not blank:
-            if len(pending) == 1:
-                pieces.add(pending[0])
-            pending = pending[1:]
-            for one in pending:
-                pieces.add(one)
-        else:
-            for one in pending:
-                pieces.add(one)
+        joined = folded and had_text and not was_blank and not blank  # then one line end is a space, n are n - 1
+        for one in pending[1:] if joined and len(pending) > 1 else pending:
+            pieces.add(one)
         pieces.add(begin + indent, stop - begin - indent)
-        pending = [stop] if following > stop else []
+        pending = array("q", [stop] if following > stop else [])
         had_text, was_blank = True, blank
         pieces.end = stop
     if chomping == "+":
         kept = pending
     elif chomping == "-" or not had_text:
-        kept = []
+        kept = array("q")
     else:
         kept = pending[:1]
     for one in kept:

@@ -16,6 +16,10 @@ _VALUE_OF_LINE: Final = re.compile(r"(\s*(?:- +)*(?:[^\s:#'\"\[{&*!|>@`%-][^:]*:
 _QUOTE_IT: Final = "quote the whole value"
 
 
+_LONG_LINE: Final = 2000
+"""Characters up to which a line is searched for what was meant; the search may take their square."""
+
+
 class Explained(NamedTuple):
     """A diagnostic to be: `place` is the offset that it points at."""
 
@@ -53,7 +57,7 @@ class _Place:
 
     def value(self) -> tuple[int, int] | None:
         """The value on this line that holds the error, from offset to offset; None where that isn't clear."""
-        found = _VALUE_OF_LINE.match(self.source)
+        found = _VALUE_OF_LINE.match(self.source) if len(self.source) <= _LONG_LINE else None
         start = self.line_start
         if found is None or found.start(2) > self.column or found.end(2) - found.start(2) < 2:
             return None
@@ -64,7 +68,7 @@ class _Place:
     def previous(self) -> tuple[int, str]:
         """Number and text of the last line above that isn't blank or a comment; 0 and "" if there is none."""
         for number in range(self.line - 1, 0, -1):
-            line = self.lines.line(number)
+            line = self.lines.line(number)[:_LONG_LINE]
             if line.strip() and not line.lstrip().startswith("#"):
                 return number, line
         return 0, ""
@@ -73,7 +77,7 @@ class _Place:
 def explain(error: Any, lines: Lines) -> Explained:
     """Translates a parser's error, which has `problem`, `problem_mark`, `context` and `context_mark`."""
     place = _Place(error, lines)
-    for rule in (_tab, _expression, _start_of_value, _quote, _mapping_value, _lost_line, _flow, _key, _small):
+    for rule in _RULES_OF_LONG_LINES if len(place.source) > _LONG_LINE else _RULES:
         found = rule(place)
         if found is not None:
             return found if found.mend or found.code == "E102" else found._replace(mend=place.value())
@@ -98,7 +102,7 @@ def _expression(place: _Place) -> Explained | None:
     line, start, source = place.line, place.line_start, place.source
     if "flow" in place.context and place.began_line < place.line:
         line = place.began_line
-        source = place.lines.line(line)
+        source = place.lines.line(line)[:_LONG_LINE]
         start = place.lines.starts[line - 1]
     limit = place.column + 1 if line == place.line else len(source)
     found = _EXPRESSION.search(source[: limit + 1])
@@ -221,7 +225,7 @@ def _lost_line(place: _Place) -> Explained | None:
     """A line that is neither an entry of a map nor of a list."""
     if "could not find expected ':'" not in place.problem:
         return None
-    line = place.lines.line(place.began_line)
+    line = place.lines.line(place.began_line)[:_LONG_LINE]
     start = place.lines.starts[place.began_line - 1]
     found = _KEY_WITHOUT_SPACE.match(line)
     if found:
@@ -296,6 +300,10 @@ def _small(place: _Place) -> Explained | None:
         message = "text behind the end of the document"
         return Explained("E101", message, place.index, 1, "a file holds one map of keys to values")
     return None
+
+
+_RULES: Final = (_tab, _expression, _start_of_value, _quote, _mapping_value, _lost_line, _flow, _key, _small)
+_RULES_OF_LONG_LINES: Final = (_tab, _start_of_value, _quote, _mapping_value, _lost_line, _flow, _key, _small)
 
 
 def _indent(line: str) -> int:

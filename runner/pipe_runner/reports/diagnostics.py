@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, assert_never
 
 from pipe_runner.codes import CODES
 from pipe_runner.diagnostics import Diagnostic, in_order
-from pipe_runner.text import ci_safe, printable, width
+from pipe_runner.text import ci_safe, ci_safe_json, printable, width
 
 Format = Literal["text", "json", "github", "gitlab", "sarif"]
 FORMATS: Final[tuple[Format, ...]] = ("text", "json", "github", "gitlab", "sarif")
@@ -118,7 +118,7 @@ def _plain(found: Diagnostic) -> dict[str, Any]:
 def _json(value: object) -> str:
     import json
 
-    return json.dumps(value, indent=2) + "\n"
+    return ci_safe_json(json.dumps(value, indent=2)) + "\n"
 
 
 def _github(found: Diagnostic) -> str:

@@ -1,0 +1,196 @@
+"""Every key, value and character of a text is found again where it was written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from pipe_runner.diagnostics import Position
+from pipe_runner.loader import Document, load_text
+
+TEXT = """\
+# a comment
+version: 1
+nodes:
+  net:
+    run: echo hi
+    needs: [first, "second", {deep: x}]
+  "quo ted": &anchored
+    with:
+      - one
+      -   two
+  other:
+    <<: *anchored
+    again: *anchored
+    empty:
+  ünï: {日本: 語, k: v}
+"""
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    document, faults = load_text(TEXT)
+    assert faults == []
+    return document
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value"),
+    [
+        ((), (2, 1), (2, 1)),
+        (("version",), (2, 1), (2, 10)),
+        (("nodes",), (3, 1), (4, 3)),
+        (("nodes", "net", "run"), (5, 5), (5, 10)),
+        (("nodes", "net", "needs"), (6, 5), (6, 12)),
+        (("nodes", "net", "needs", 0), (6, 13), (6, 13)),
+        (("nodes", "net", "needs", 1), (6, 20), (6, 20)),
+        (("nodes", "net", "needs", 2, "deep"), (6, 31), (6, 37)),
+        (("nodes", "quo ted"), (7, 3), (7, 14)),
+        (("nodes", "quo ted", "with", 1), (10, 11), (10, 11)),
+        (("nodes", "other", "empty"), (14, 5), (14, 11)),
+        (("nodes", "ünï", "日本"), (15, 9), (15, 13)),
+        (("nodes", "ünï", "k"), (15, 16), (15, 19)),
+    ],
+)
+def test_keys_and_values_stand_where_they_were_written(
+    document: Document, path: Any, key: tuple[int, int], value: tuple[int, int]
+) -> None:
+    assert document.position(path, "key") == Position(*key)
+    assert document.position(path) == Position(*value)
+
+
+def test_what_came_by_alias_or_merge_stands_where_it_was_written(document: Document) -> None:
+    assert document.position(("nodes", "other", "with", 0)) == Position(9, 9)
+    assert document.position(("nodes", "other", "with"), "key") == Position(8, 5)
+    assert document.position(("nodes", "other", "again", "with", 0)) == Position(9, 9)
+    assert document.position(("nodes", "other", "again")) == Position(13, 12)
+
+
+def test_what_does_not_exist_stands_at_the_key_of_what_lacks_it(document: Document) -> None:
+    assert document.position(("nodes", "net", "with", "x")) == Position(4, 3)
+    assert document.position(("nodes", "net", "needs", 7)) == Position(6, 12)
+    assert document.position(("nodes", "net", "run", "deeper")) == Position(5, 10)
+    assert document.position(("nodes", "nothing"), "key") == Position(3, 1)
+    assert document.position(("nothing",)) == Position(2, 1)
+    assert document.position((0, 1, 2)) == Position(2, 1)
+
+
+def test_a_diagnostic_marks_the_scalar_or_the_key(document: Document) -> None:
+    value = document.diagnostic("E201", "no", ("nodes", "net", "needs", 1))
+    assert (value.line, value.column, value.length) == (6, 20, 8)
+    assert value.source == '    needs: [first, "second", {deep: x}]'
+    key = document.diagnostic("E201", "no", ("nodes", "quo ted"), at="key", hint="yes")
+    assert (key.line, key.column, key.length, key.hint) == (7, 3, 9, "yes")
+    part = document.diagnostic("E201", "no", ("nodes", "net", "run"), offset=5, length=99)
+    assert (part.line, part.column, part.length) == (5, 15, 2)
+
+
+def test_how_a_scalar_was_written_can_be_told(document: Document) -> None:
+    assert document.written(("nodes", "net", "needs", 1)) == '"second"'
+    assert document.written(("version",)) == "1"
+    assert document.written(("nodes",)) is None
+    assert document.written(("nothing",)) is None
+
+
+def test_positions_before_a_syntax_error_are_known() -> None:
+    document, faults = load_text("a: 1\nb:\n  c: 2\nd: [\n")
+    assert [fault.code for fault in faults] == ["E101"]
+    assert document.position(("b", "c")) == Position(3, 6)
+    assert document.position(("d",)) == Position(4, 4)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_counts_once(end: str) -> None:
+    document, faults = load_text(f"a: 1{end}{end}b: |{end}  x{end}  yz{end}c: 3")
+    assert faults == []
+    assert document.position(("c",)) == Position(6, 4)
+    assert document.locate(("b",), 3) == Position(5, 4)
+
+
+def place_of(text: str, offset: int, path: tuple[str | int, ...] = ("a",)) -> tuple[int, int]:
+    document, faults = load_text(text)
+    assert faults == []
+    found = document.locate(path, offset)
+    return found.line, found.column
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted", "place"),
+    [
+        ("a: one two", "two", (1, 8)),
+        ("a: one\n   two\n\n   three", "two", (2, 4)),
+        ("a: one\n   two\n\n   three", "three", (4, 4)),
+        ("a: 'it''s two'", "two", (1, 11)),
+        ('a: "\\t\\u00e9\\x41\\U0001F600 two"', "two", (1, 28)),
+        ('a: "one \\\n   two"', "two", (2, 4)),
+        ('a: "one\n\n  \n   two"', "two", (4, 4)),
+        ("a: |\n  one\n  two", "two", (3, 3)),
+        ("a: |2-\n    one\n   two", "two", (3, 4)),
+        ("a:\n  - |1+\n    one\n    two\n\n", "two", (4, 5)),
+        ("a: >\n  one\n  two", "two", (3, 3)),
+        ("a: >\n  one\n\n\n  two", "two", (5, 3)),
+        ("a: >\n\n  one\n    more\n\n  two", "two", (6, 3)),
+        ("a: &x !!str |  # c\n  two", "two", (2, 3)),
+        ("a: &x # c\n  'two'", "two", (2, 4)),
+    ],
+)
+def test_a_character_of_a_value_is_found_where_it_was_written(text: str, wanted: str, place: tuple[int, int]) -> None:
+    document, _ = load_text(text)
+    assert isinstance(document.data, dict)
+    value = document.data["a"]
+    path: tuple[str | int, ...] = ("a",)
+    if isinstance(value, list):
+        value, path = value[0], ("a", 0)
+    assert isinstance(value, str)
+    found = document.locate(path, value.index(wanted))
+    assert (found.line, found.column) == place
+
+
+def test_beyond_a_value_is_its_end() -> None:
+    assert place_of("a: 'one'", 3) == (1, 8)
+    assert place_of("a: one", 99) == (1, 7)
+    assert place_of("a: |\n  one\nb: 1", 99) == (2, 6)
+    assert place_of("a: one", -5) == (1, 4)
+
+
+def test_an_unquoted_expression_is_found_as_it_stands() -> None:
+    document, _ = load_text("a: {{ x }}\nb: {{ y[0] }} z\n")
+    assert document.locate(("a",), 3) == Position(1, 7)
+    assert document.locate(("b",), 11) == Position(2, 15)
+
+
+WORDS = st.text(st.sampled_from("ab é日'\"\\:#-{}\n\t "), max_size=40)
+
+
+@settings(max_examples=300, deadline=None)
+@example("\n\n a\n\nb \n", ">", True)
+@example("a\n\n\n b\nc\n\n", ">", False)
+@example(" a", "|", False)
+@given(WORDS, st.sampled_from(["", "'", '"', "|", ">"]), st.booleans())
+def test_each_character_is_found_in_order(value: str, style: str, nested: bool) -> None:
+    data: Any = {"k": [{"a": value}, "z"]} if nested else {"a": value}
+
+    class Dumper(yaml.SafeDumper):
+        pass
+
+    Dumper.add_representer(
+        str,
+        lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style if text == value else None),
+    )
+    text = yaml.dump(data, Dumper=Dumper, width=20, allow_unicode=True)
+    document, faults = load_text(text)
+    assume(not faults and document.data == data)
+    path: tuple[str | int, ...] = ("k", 0, "a") if nested else ("a",)
+    lines = document.text.split("\n")
+    last = Position(0, 0)
+    for offset, char in enumerate(value):
+        place = document.locate(path, offset)
+        assert place > last
+        last = place
+        line = lines[place.line - 1]
+        written = line[place.column - 1] if place.column <= len(line) else "\n"
+        assert written in {char, "\\"} or (char in " \n" and written == "\n")
