@@ -15,7 +15,7 @@ from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
 from pipe_runner.compiler.nodes import NodeCompiler, check_names
-from pipe_runner.compiler.places import node_positions
+from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.references import Declared, References, output_of
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
 from pipe_runner.compiler.shape import Shape
@@ -217,7 +217,7 @@ class Build:
         project = self._project
         places: list[tuple[int, int]] = []
         for phase in Phase:
-            places += node_positions(self._document, phase, [d.id for d in drafts if d.phase is phase])
+            places += positions(self._document, phase.value, [d.id for d in drafts if d.phase is phase])
         if isinstance(spec.concurrency, ConcurrencySpec):
             concurrency = spec.concurrency.max_parallel
         elif "concurrency" in spec.model_fields_set:

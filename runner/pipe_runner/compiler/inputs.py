@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipe_runner.compiler.matching import matches, mismatches
+from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.plan import PlannedInput
@@ -31,7 +32,8 @@ _PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems"
 def compile_inputs(specs: Mapping[str, InputSpec], report: Report) -> tuple[PlannedInput, ...]:
     """The inputs of a plan; reports declarations that contradict themselves."""
     found = []
-    for name, spec in specs.items():
+    places = positions(report.document, "inputs", list(specs))
+    for (name, spec), (line, _) in zip(specs.items(), places, strict=True):
         path: Path_ = ("inputs", name)
         sound = _sound(spec, path, report)
         schema = schema_of(spec)
@@ -44,7 +46,6 @@ def compile_inputs(specs: Mapping[str, InputSpec], report: Report) -> tuple[Plan
             report.add("E212", message, (*path, "required"), at="key", hint="leave out `required` or `default`")
         if has_default and sound:
             _default(spec, schema, path, report)
-        line = report.document.position(path, "key").line
         found.append(PlannedInput(name, schema, required, spec.default, line, spec.description or ""))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Where each node stands in the file: read off the indentation, since looking every place up costs a second parse."""
+"""Where nodes and inputs stand in the file: read off the indentation, since looking places up costs a second parse."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import re
 from typing import Final
 
 from pipe_runner.loader import Document
-from pipe_runner.types import Phase
 
-_TOP: Final = re.compile(r"^(nodes|on_failure|finally):[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
+_TOP: Final = re.compile(r"^(nodes|on_failure|finally|inputs):[ \t]*(?:#[^\n]*)?$", re.MULTILINE)
 _NEXT_TOP: Final = re.compile(r"^[^\s#]", re.MULTILINE)
 _FIRST: Final = re.compile(r"\n(?:[ \t]*(?:#[^\n]*)?\n)*( +)[^\s#]")
-_FEW: Final = 50
 
 
-def node_positions(document: Document, phase: Phase, ids: list[str]) -> list[tuple[int, int]]:
-    """Line and column, from 1, of the key of each of these nodes of a phase, in the order of the file."""
-    found = _by_indentation(document.text, phase, ids) if len(ids) > _FEW else None
+def positions(document: Document, key: str, names: list[str]) -> list[tuple[int, int]]:
+    """Line and column, from 1, of each of these names, which are the keys of the map `key` of the file."""
+    if not names:
+        return []
+    found = _by_indentation(document.text, key, names)
     if found is not None:
         return found
-    positions = [document.position((phase.value, id), "key") for id in ids]
+    positions = [document.position((key, name), "key") for name in names]
     return [(position.line, position.column) for position in positions]
 
 
-def _by_indentation(text: str, phase: Phase, ids: list[str]) -> list[tuple[int, int]] | None:
+def _by_indentation(text: str, owner: str, names: list[str]) -> list[tuple[int, int]] | None:
     """None where the file isn't a plain block, one key a line, in exactly this order."""
     if "\r" in text:
         return None
-    start = next((m for m in _TOP.finditer(text) if m[1] == phase.value), None)
+    start = next((m for m in _TOP.finditer(text) if m[1] == owner), None)
     if start is None:
         return None
     following = _NEXT_TOP.search(text, start.end())
@@ -38,7 +38,7 @@ def _by_indentation(text: str, phase: Phase, ids: list[str]) -> list[tuple[int, 
     indent = len(first[1])
     key = re.compile(rf"^ {{{indent}}}([A-Za-z_][A-Za-z0-9_]*):(?=[ \n]|\Z)", re.MULTILINE)
     matches = list(key.finditer(text, start.end(), end))
-    if [m[1] for m in matches] != ids:
+    if [m[1] for m in matches] != names:
         return None
     positions = []
     line, at = text.count("\n", 0, start.end()) + 1, start.end()

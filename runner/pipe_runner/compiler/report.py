@@ -12,9 +12,10 @@ from pipe_runner.types import Path_
 
 MOST: Final = 1000
 """Faults that are told of one file."""
-_SUGGESTIONS: Final = 50
-"""Faults for which a likely word is sought; each search looks at every known one."""
-_CANDIDATES: Final = 2000
+_COMPARISONS: Final = 5000
+"""Words that are compared for suggestions, in all; one takes about 40 µs."""
+_CANDIDATES: Final = 100
+"""Words that are compared for one suggestion where there are very many."""
 
 
 class TooManyFaults(Exception):
@@ -27,7 +28,7 @@ class Report:
     def __init__(self, document: Document, found: Iterable[Diagnostic] = ()) -> None:
         self.document = document
         self.found: list[Diagnostic] = list(found)
-        self._suggestions = 0
+        self._comparisons = 0
 
     @property
     def failed(self) -> bool:
@@ -52,21 +53,24 @@ class Report:
 
     def suggest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was most likely meant; stops looking where that would take long."""
-        self._suggestions += 1
-        candidates = list(known)
-        if self._suggestions > _SUGGESTIONS or len(word) > 100:
+        if self._comparisons > _COMPARISONS or len(word) > 100:
             return None
+        candidates = list(known)
         if len(candidates) > _CANDIDATES:
-            start = word[:2].lower()
-            candidates = [c for c in candidates if c[:2].lower() == start][:_CANDIDATES]
+            length, letters = len(word), {word[:1].lower(), word[-1:].lower()}
+            candidates = [
+                c for c in candidates if -3 < len(c) - length < 3 and letters & {c[:1].lower(), c[-1:].lower()}
+            ][:_CANDIDATES]
+        self._comparisons += len(candidates) + 1
         return did_you_mean(word, candidates)
 
 
 def listed(words: Iterable[str], most: int = 12) -> str:
     """`a, b and c`; a long list is cut."""
-    all_ = [f"`{short(word)}`" for word in words]
-    if len(all_) > most:
-        return ", ".join(all_[:most]) + f" and {len(all_) - most} more"
+    every = list(words)
+    all_ = [f"`{short(word)}`" for word in every[:most]]
+    if len(every) > most:
+        return ", ".join(all_) + f" and {len(every) - most} more"
     return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 

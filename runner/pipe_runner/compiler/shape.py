@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Spec = TypeVar("Spec", bound=BaseModel)
 ContextOf = Callable[[Path_, Any], Context]
 
+_OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
@@ -178,11 +179,12 @@ class Shape:
 
 def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str, str, str | None]:
     """Code, sentence and hint for the errors that pydantic has at one place."""
-    detail = details[0]
+    others = [d for d in details if not is_type_error(d["type"])]
+    detail = (others or details)[0]  # a branch of a union that says more than that the type is another
     error_type, context = detail["type"], detail.get("ctx", {})
     key = path[-1] if path else ""
     types = [d["type"] for d in details if is_type_error(d["type"])]
-    if types and len(types) == len(details):
+    if not others:
         return "E203", *wrong_type(path, types, value)
     if error_type in _OWN_SENTENCES:
         return "E207", f"{named(path)}: {context['why']}", None
@@ -219,7 +221,7 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
 def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
     """The path in the file of an error, without the names of a union's branches; and whether it is about the key."""
     location = detail["loc"]
-    is_key = bool(location) and location[-1] == "[key]"
+    is_key = bool(location) and location[-1] == "[key]" and detail["type"] in _OF_KEYS
     path: list[str | int] = []
     value = data
     for step in location[:-1] if is_key else location:
