@@ -13,7 +13,7 @@ from pipe_runner.expressions.compiled import Compiled, Fault, Reference, ShellTe
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.compile import compile_condition, compile_value
-    from pipe_runner.expressions.evaluate import evaluate, evaluate_condition
+    from pipe_runner.expressions.evaluation import evaluate, evaluate_condition
     from pipe_runner.expressions.shelltext import compile_argv, compile_python_text, compile_shell
     from pipe_runner.expressions.values import value_to_integer, value_to_text
 
@@ -40,8 +40,8 @@ _WHERE: Final = {
     "compile_shell": "shelltext",
     "compile_argv": "shelltext",
     "compile_python_text": "shelltext",
-    "evaluate": "evaluate",
-    "evaluate_condition": "evaluate",
+    "evaluate": "evaluation",
+    "evaluate_condition": "evaluation",
     "value_to_text": "values",
     "value_to_integer": "values",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from typing import Any, Final
 
 from pipe_runner.errors import ExpressionFault
@@ -73,14 +74,11 @@ class Budget:
             if kind is str:
                 total += len(current) + 2
             elif kind is list:
-                total += 2 * len(current) + 2
+                total += 2 * len(current) + 2 + _leaves(current, pending)
                 self._walked(len(current), total)
-                pending.extend(current)
             elif kind is dict:
-                total += 2 * len(current) + 2
+                total += 2 * len(current) + 2 + sum(map(len, current)) + _leaves(current.values(), pending)
                 self._walked(2 * len(current), total)
-                pending.extend(current)
-                pending.extend(current.values())
             else:
                 total += 8
                 if kind is float:
@@ -92,6 +90,20 @@ class Budget:
         self.step(1 + (members >> 3))
         if total > VALUE_LIMIT:
             raise ExpressionFault(f"the expression works on a value of more than {VALUE_LIMIT >> 20} MiB")
+
+
+_SCALARS: Final = frozenset({int, bool, type(None)})
+
+
+def _leaves(members: Collection[Any], pending: list[Any]) -> int:
+    """The size of members of one kind, which is found fast; others are put off."""
+    kinds = set(map(type, members))
+    if kinds <= _SCALARS:
+        return 8 * len(members)
+    if kinds == {str}:
+        return sum(map(len, members))
+    pending.extend(members)
+    return 0
 
 
 def finite(number: float) -> None:

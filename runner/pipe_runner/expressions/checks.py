@@ -155,7 +155,7 @@ def unknown_name(name: str, offset: int) -> Fault:
     from pipe_runner.diagnostics import did_you_mean
 
     known = ", ".join(sorted(ROOTS))
-    near = did_you_mean(name, ROOTS)
+    near = did_you_mean(name[:100], ROOTS)
     if name in _ROOTS_OF_OTHERS:
         hint = _ROOTS_OF_OTHERS[name]
     elif near:

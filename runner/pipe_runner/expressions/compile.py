@@ -11,6 +11,11 @@ from pipe_runner.expressions.plain import DOTTED, PLAIN, ROOTS, plain_path
 
 MAX_TEXT: Final = 2**20
 """Characters of a text that holds templates."""
+MAX_CONDITION: Final = 2**14
+CACHED: Final = 4096
+"""Characters of a text that is kept with what it compiled to."""
+MAX_REFERENCES: Final = 10_000
+"""Plain references in one text."""
 
 _MARK: Final = re.compile(r"\{[{%#]")
 _FAST: Final = re.compile(r"\{\{" + DOTTED.pattern + r"\}\}")
@@ -18,7 +23,6 @@ _HOLE: Final = re.compile(r"\{\{" + PLAIN.pattern + r"\}\}")
 _CONSTANTS: Final = {"true": True, "false": False, "True": True, "False": False}
 
 
-@lru_cache(maxsize=32768)
 def compile_value(text: str) -> tuple[Compiled, list[Fault]]:
     """Compile a text of `env`, `with`, `outputs`, …; a text that is one whole expression keeps its value's type.
 
@@ -27,26 +31,35 @@ def compile_value(text: str) -> tuple[Compiled, list[Fault]]:
     """
     if "{" not in text or _MARK.search(text) is None:
         return Compiled("literal", text, text), []
+    return _cached(text) if len(text) <= CACHED else _compile(text)
+
+
+@lru_cache(maxsize=32768)
+def _cached(text: str) -> tuple[Compiled, list[Fault]]:
     found = _FAST.fullmatch(text)
     if found is not None:
-        name = found[1]
-        path = tuple(name.split("."))
+        path = tuple(found[1].split("."))
         if path[0] in ROOTS and len(path) > 1:
             return _reference(text, path, found.start(1))
     return _compile(text)
 
 
-@lru_cache(maxsize=8192)
 def compile_condition(text: str) -> tuple[Compiled, list[Fault]]:
     """Compile the bare expression of `when:`; `{{ x }}` around it is a fault that shows the bare form."""
+    if len(text) > MAX_CONDITION:
+        too_long = Fault("E403", f"a condition of more than {MAX_CONDITION >> 10} KiB", 0, 1)
+        return Compiled("literal", text, False), [too_long]
+    return _condition(text)
+
+
+@lru_cache(maxsize=8192)
+def _condition(text: str) -> tuple[Compiled, list[Fault]]:
     from pipe_runner.expressions.foreign import condition_fault
 
     nothing = Compiled("literal", text, False)
     fault = condition_fault(text)
     if fault is not None:
         return nothing, [fault]
-    if len(text) > MAX_TEXT:
-        return nothing, [_too_long()]
     found = PLAIN.fullmatch(text)
     if found is not None:
         if found[1] in _CONSTANTS:
@@ -129,6 +142,9 @@ def _plain_text(text: str) -> tuple[Compiled, list[Fault]] | None:
         if start > position:
             parts.append(text[position:start])
         parts.append(path)
+        if len(references) == MAX_REFERENCES:
+            faults.append(Fault("E403", f"more than {MAX_REFERENCES} references in one text", start, 2))
+            break
         references.append(Reference(path, found.start(1)))
         fault = check_path(path, found.start(1))
         if fault is not None:

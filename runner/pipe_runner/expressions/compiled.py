@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pipe_runner.types import Json
 
@@ -12,8 +11,7 @@ Kind: TypeAlias = Literal["literal", "reference", "text", "jinja"]
 Mode: TypeAlias = Literal["text", "integer", "raw"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """One place where a template reads the scope, e.g. `("nodes", "net", "output", "x")` or `("item",)`."""
 
     path: Path
@@ -23,8 +21,7 @@ class Reference:
     """Under `| default(…)`, `is defined` and the like: a value that isn't there is tolerated."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(NamedTuple):
     """What is wrong at a place of a template; the compiler makes a Diagnostic of it."""
 
     code: str
@@ -34,8 +31,7 @@ class Fault:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(NamedTuple):
     """A template, ready to evaluate.
 
     `body` depends on `kind`: the text itself (`literal`); a path (`reference`); a tuple in which texts and paths follow
@@ -93,8 +89,7 @@ class Compiled:
         return cls(kind, data["s"], body, references, data["w"])
 
 
-@dataclass(frozen=True, slots=True)
-class ShellText:
+class ShellText(NamedTuple):
     """A `run:` text in which every value has become a variable of the environment.
 
     `variables` are `(name, expression, mode)`: `text` values arrive as they are, `integer` ones must look like an

@@ -17,8 +17,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.segments import Segment
-from pipe_runner.expressions.tokens import Refused, Token
+from pipe_runner.expressions.tokens import MAX_DEPTH, Refused, Token
 
+_OPENING_BLOCKS = frozenset({"for", "if", "with", "filter", "block", "autoescape"})
 REFUSED_BLOCKS = frozenset({"include", "import", "from", "extends", "macro", "call"})
 
 
@@ -51,6 +52,7 @@ def parse_expression(tokens: Sequence[Token], offset: int, *, commas: bool) -> n
 def parse_template(segments: Sequence[Segment]) -> list[nodes.Node]:
     """The syntax tree of a text with expressions and blocks. Raises Refused."""
     tokens: list[Token] = []
+    depth = 0
     for segment in segments:
         if segment.kind == "data":
             tokens.append(Token(segment.start, "data", segment.text))
@@ -68,6 +70,10 @@ def parse_template(segments: Sequence[Segment]) -> list[nodes.Node]:
                     len(segment.text),
                 )
             )
+        if name == "block":
+            depth += (first.value in _OPENING_BLOCKS) - (str(first.value)[3:] in _OPENING_BLOCKS)
+            if depth > MAX_DEPTH:
+                raise Refused(Fault("E403", f"blocks nested more than {MAX_DEPTH} deep", segment.start))
         tokens.append(Token(segment.start, f"{name}_begin", "{"))
         tokens.extend(segment.tokens)
         tokens.append(Token(segment.end - 2, f"{name}_end", "}"))

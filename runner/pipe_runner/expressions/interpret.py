@@ -247,6 +247,7 @@ class Interpreter:
         """A filter or a test by its name, on values."""
         from pipe_runner.expressions.filters import filter_named, test_named
 
+        self.budget.step(2)
         found = filter_named(word) if what == "filter" else test_named(word)
         if found is None:
             self.fault(f"there is no {what} `{word}`")
@@ -281,7 +282,7 @@ def compare(interpreter: Interpreter, word: str, left: Any, right: Any) -> bool:
         if isinstance(right, str):
             if not isinstance(left, str):
                 interpreter.fault(f"only text is `in` text, not {describe(left)}")
-            budget.step(len(right) >> 10)
+            budget.step(len(right) >> 9)
         elif isinstance(right, (list, dict)):
             budget.step((len(right) >> 4) if isinstance(right, list) else 1)
             if isinstance(left, (list, dict)):
@@ -295,7 +296,7 @@ def compare(interpreter: Interpreter, word: str, left: Any, right: Any) -> bool:
         budget.measure(left)
         budget.measure(right)
     elif isinstance(left, str) and isinstance(right, str):
-        budget.step(min(len(left), len(right)) >> 10)
+        budget.step(min(len(left), len(right)) >> 12)
     if word in ("eq", "ne"):
         return bool((left == right) == (word == "eq"))
     try:

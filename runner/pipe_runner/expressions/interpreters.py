@@ -202,7 +202,7 @@ class Command:
             for operand in operands[1:]:
                 self.code(self.words[operand], message, program.hint)
             coded = coded or len(operands) > 1
-        scripted = program.first == "script" and first is not None and self.words[first].text not in ("-", "/dev/stdin")
+        scripted = program.first == "script" and first is not None and self._file(self.words[first])
         if program.stdin and not coded and not scripted:
             self.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
 
@@ -248,8 +248,12 @@ class Command:
         elif operand is not None and not stdin:
             for word in self._operand(at):
                 self.chosen(word, self.words[index].text)
-        else:
+        if not code and (operand is None or stdin or not self._file(operand)):
             self.facts.reads.append((self.words[index].text.rsplit("/", 1)[-1], SH_HINT))
+
+    def _file(self, word: Word) -> bool:
+        """Whether a word is certain to name a file that isn't standard input."""
+        return word.text not in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") and not word.unstable
 
     def _operand(self, at: int) -> list[Word]:
         """The operand at an index, and the next one where the shell may make nothing of it."""

@@ -11,6 +11,8 @@ from pipe_runner.expressions.tokens import Refused, Token, tokenize, unclosed
 
 OPENING: Final = re.compile(r"\{\{|\{%|\{#")
 RAW: Final = re.compile(r"\{%([-+]?)\s*raw\s*(-?)%\}")
+MAX_WORDS: Final = 10_000
+"""Tokens of all expressions of one text."""
 END_RAW: Final = re.compile(r"\{%([-+]?)\s*endraw\s*([-+]?)%\}")
 
 
@@ -29,7 +31,7 @@ def split(text: str) -> tuple[list[Segment], list[Fault]]:
     """The segments of a value's text, whitespace control applied; after a fault it goes on behind the next closing."""
     segments: list[Segment] = []
     faults: list[Fault] = []
-    position = 0
+    position = words = 0
     strip_next = False
 
     def data(start: int, end: int, strip_end: bool) -> None:
@@ -46,6 +48,9 @@ def split(text: str) -> tuple[list[Segment], list[Fault]]:
     while (found := OPENING.search(text, position)) is not None:
         start = found.start()
         opening = found[0]
+        if words > MAX_WORDS:
+            faults.append(Fault("E403", f"more than {MAX_WORDS} words in the expressions of one text", start, 2))
+            break
         dash = text.startswith("-", start + 2)
         data(position, start, dash)
         inside = start + 2 + (1 if text[start + 2 : start + 3] in ("-", "+") else 0)
@@ -54,6 +59,7 @@ def split(text: str) -> tuple[list[Segment], list[Fault]]:
                 position, strip_next = _comment(text, start)
             elif opening == "{{":
                 tokens, position, strip_next = tokenize(text, inside, "}}")
+                words += len(tokens) + 1
                 segments.append(Segment("expression", start, position, text[start:position], tuple(tokens)))
             elif (raw := RAW.match(text, start)) is not None:
                 ended = END_RAW.search(text, raw.end())
@@ -64,6 +70,7 @@ def split(text: str) -> tuple[list[Segment], list[Fault]]:
                 strip_next, position = ended[2] == "-", ended.end()
             else:
                 tokens, position, strip_next = tokenize(text, inside, "%}")
+                words += len(tokens) + 1
                 segments.append(Segment("block", start, position, text[start:position], tuple(tokens)))
         except Refused as refused:
             faults.append(refused.fault)

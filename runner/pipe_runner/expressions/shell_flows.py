@@ -59,7 +59,7 @@ class Flows:
             for hole in self._of(name):
                 mark_hole(hole, f"${name} takes the value, and its text becomes code", hint)
         for name in self.chosen:
-            for hole in self._of(name):
+            for hole in self._of("1" if name in ("@", "*") else name):
                 mark_choice(hole, f"${name} takes the value, and chooses which program runs", "name the program")
         for name in self._sources(self.calculated):
             for hole in self.holding.get(name, ()):

@@ -318,6 +318,8 @@ class ShellLexer(ShellSource):
             if (prefix == "!" and not self.at("*") and not self.at("@")) or self.at("@P"):
                 self.flows.coded.append((found[0], "name the variable itself"))
         if self.at("["):
+            if self.at("[@]"):
+                word.variables.append("@")
             self.position += 1
             self.arithmetic(word, "]")
         known = len(self.holes)

@@ -58,8 +58,8 @@ class Word:
 
     @property
     def unstable(self) -> bool:
-        """Whether the shell may make no word of it, or several: `$x` without quotes and with nothing beside it."""
-        return not self.quoted and self.text != "" and not self.text.strip(EXPANSION)
+        """Whether the shell may make no word of it, or several: `$x` without quotes and with nothing beside it, `"$@"`."""
+        return (not self.quoted or "@" in self.variables) and self.text != "" and not self.text.strip(EXPANSION)
 
     @property
     def all_holes(self) -> list[Hole]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final
 
@@ -157,7 +156,7 @@ def _assemble(
             variables[key] = (f"PIPE_V{first_variable + len(variables)}", compiled, mode)
         else:
             name, known, _ = variables[key]
-            variables[key] = (name, replace(known, references=known.references + compiled.references), mode)
+            variables[key] = (name, known._replace(references=known.references + compiled.references), mode)
         pieces.append(hole.before + _reference(hole, variables[key][0]))
     pieces.append(scan.text[position:])
     ordered = sorted(faults, key=lambda fault: fault.offset)
@@ -180,10 +179,10 @@ def _compile_one(scan: ShellSource, hole: Hole) -> tuple[Compiled, list[Fault]]:
     if hole.inner[0] < 0:
         return Compiled("literal", scan.text[hole.start : hole.end], ""), faults
     compiled, found = compile_hole(scan.text, *hole.inner)
-    faults += [replace(fault, offset=scan.original(fault.offset)) for fault in found]
+    faults += [fault._replace(offset=scan.original(fault.offset)) for fault in found]
     if scan.shifted:
-        moved = tuple(replace(r, offset=scan.original(r.offset)) for r in compiled.references)
-        compiled = replace(compiled, references=moved)
+        moved = tuple(r._replace(offset=scan.original(r.offset)) for r in compiled.references)
+        compiled = compiled._replace(references=moved)
     secret = next((r for r in compiled.references if r.path[0] == "secrets"), None)
     if secret is not None and not any(fault.code == "E405" for fault in faults):
         name = str(secret.path[-1])

@@ -13,6 +13,7 @@ MAX_TOKENS: Final = 5000
 MAX_DEPTH: Final = 32
 """Brackets, signs, `not`s or `if`s inside one another; jinja2's parser takes 15 Python frames for each."""
 MAX_DIGITS: Final = 400
+MAX_NAME: Final = 200
 
 _TOKEN: Final = re.compile(
     r"""
@@ -55,6 +56,7 @@ _OPERATORS: Final = {
 }
 _PAIRS: Final = {")": "(", "]": "[", "}": "{"}
 _ESCAPE: Final = re.compile(r"\\(?:[0-7]{1,3}|x..|u.{4}|U.{8}|N\{[^}]*\}|.)", re.DOTALL)
+_SIMPLE_ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
 _FOREIGN: Final = {
     "&": ("`&&` is no operator here", "write `and`"),
     "!": ("`!` is no operator here", "write `not x`, or `x != y`"),
@@ -146,6 +148,8 @@ def _token(kind: str, raw: str, offset: int) -> Token:
     if kind == "operator":
         return Token(offset, _OPERATORS[raw], raw)
     if kind == "name":
+        if len(raw) > MAX_NAME:
+            raise Refused(Fault("E403", f"a name of more than {MAX_NAME} letters", offset, len(raw)))
         if not raw.isidentifier():
             raise Refused(Fault("E401", f"{raw!r} is no name", offset, len(raw)))
         return Token(offset, "name", raw)
@@ -168,6 +172,8 @@ def _unescape(raw: str, offset: int) -> str:
 
     def decode(found: re.Match[str]) -> str:
         escape = found[0]
+        if escape in _SIMPLE_ESCAPES:
+            return _SIMPLE_ESCAPES[escape]
         if escape[1] in "abfnrtvxuUN01234567'\"\\\n":
             try:
                 return codecs.decode(escape.encode("ascii"), "unicode_escape")

@@ -17,6 +17,7 @@ from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions.checks import check_path, unknown_filter, unknown_function, unknown_method, unknown_test
 from pipe_runner.expressions.compiled import Fault, Path, Reference
 from pipe_runner.expressions.plain import ROOTS, path_text
+from pipe_runner.expressions.tokens import Refused
 from pipe_runner.expressions.vocabulary import FILTERS, FUNCTIONS, METHODS, TESTS
 
 Tree: TypeAlias = "list[Any]"
@@ -130,25 +131,32 @@ class Lowering:
 
     def expression(self, node: nodes.Node, *, tolerant: bool = False) -> Tree:
         """The tree of one expression; `tolerant`: a value that isn't there is no fault at this place."""
-        with self._deeper(node):
-            path = self._path(node)
-            if path is not None:
-                if path[0] == "secrets":
-                    name = path_text(path)
-                    self._fault(
-                        "E405",
-                        f"{name} can only stand alone in {{{{ }}}}: a secret's value never enters an expression",
-                        node,
-                        len(name),
-                        f"write {{{{ {name} }}}} where it is needed, without filters or operators",
-                    )
-                self._refer(path, node, guarded=tolerant)
-                return ["ref", list(path)]
-            lower = _EXPRESSIONS.get(type(node))
-            if lower is None:
-                self._refuse(node, f"{type(node).__name__.lower()} is not available in expressions")
-                return ["const", None]
-            return lower(self, node, tolerant)
+        self._depth += 1
+        if self._depth > MAX_TREE_DEPTH:
+            raise self._too_deep(node)
+        tree = self._expression(node, tolerant)
+        self._depth -= 1
+        return tree
+
+    def _expression(self, node: nodes.Node, tolerant: bool) -> Tree:
+        path = self._path(node)
+        if path is not None:
+            if path[0] == "secrets":
+                name = path_text(path)
+                self._fault(
+                    "E405",
+                    f"{name} can only stand alone in {{{{ }}}}: a secret's value never enters an expression",
+                    node,
+                    len(name),
+                    f"write {{{{ {name} }}}} where it is needed, without filters or operators",
+                )
+            self._refer(path, node, guarded=tolerant)
+            return ["ref", list(path)]
+        lower = _EXPRESSIONS.get(type(node))
+        if lower is None:
+            self._refuse(node, f"{type(node).__name__.lower()} is not available in expressions")
+            return ["const", None]
+        return lower(self, node, tolerant)
 
     def _path(self, node: nodes.Node) -> Path | None:
         """The whole path where a node is a plain reference into the scope."""
@@ -313,15 +321,16 @@ class Lowering:
 
     @contextmanager
     def _deeper(self, node: nodes.Node) -> Iterator[None]:
-        from pipe_runner.expressions.tokens import Refused
-
         self._depth += 1
         if self._depth > MAX_TREE_DEPTH:
-            raise Refused(Fault("E403", f"nested more than {MAX_TREE_DEPTH} deep", _start(node)))
+            raise self._too_deep(node)
         try:
             yield
         finally:
             self._depth -= 1
+
+    def _too_deep(self, node: nodes.Node) -> Refused:
+        return Refused(Fault("E403", f"nested more than {MAX_TREE_DEPTH} deep", _start(node)))
 
     def _fault(self, code: str, message: str, node: nodes.Node, length: int = 1, hint: str | None = None) -> None:
         self.faults.append(Fault(code, message, _start(node), length, hint))
