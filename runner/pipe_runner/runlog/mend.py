@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
@@ -19,8 +18,7 @@ from pipe_runner.runlog.writer import sync_directory, sync_file
 _CHUNK: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(NamedTuple):
     """What a log is after its repair: bytes, the seq of the next event, bytes moved to `log.torn`, the run it tells."""
 
     length: int

@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from pipe_runner.errors import LogDamaged, StorageError
 from pipe_runner.ports import Event
@@ -23,8 +22,7 @@ _LINES_IN_ONE: Final = 64
 """How many places of an unreadable line are tried as the start of a readable one."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogContents:
+class LogContents(NamedTuple):
     """A log that was read whole. `torn` is the byte offset of its torn tail, None if it has none."""
 
     events: list[Event]

@@ -6,8 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipe_runner.errors import UsageError
 from pipe_runner.runlog.faults import storage_fault
@@ -36,8 +35,7 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
-@dataclass(frozen=True, slots=True)
-class RunDir:
+class RunDir(NamedTuple):
     """Paths of one run below `<state dir>/runs/<id>/`; absolute. Nothing is opened or kept open."""
 
     id: str

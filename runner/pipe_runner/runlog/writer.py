@@ -169,6 +169,7 @@ class LogWriter:
             raise StorageError(self._failed.message, hint=self._failed.hint)
 
     def _out_of_order(self, event: Event) -> ValueError:
+        self._check()  # after a failure nothing else is worth saying
         return ValueError(
             f"event {event.seq} of run {event.run!r} can't follow: {self._next_seq} of {self._run!r} is next"
         )
