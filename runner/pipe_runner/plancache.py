@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from pipe_runner import __version__
 from pipe_runner.plan import Plan, plan_from_json, plan_to_json
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 KEPT: Final = 64
 """Plans that are kept at most; the oldest go first."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pipe_runner.plan import NOTHING
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic
@@ -17,8 +18,7 @@ _FILE_LIMIT: Final = 64 * 2**20
 _LATER: Final = ("providers", "agents", "mcp_servers", "store")
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(NamedTuple):
     """What pipe.yml says, with our defaults for what it doesn't. Times in seconds, sizes in bytes."""
 
     root: str
@@ -31,8 +31,8 @@ class Project:
     max_time: float | None = None
     output_limit: int = 16 * 2**20
     file_limit: int = _FILE_LIMIT
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    policy: Mapping[str, Any] = NOTHING
+    settings: Mapping[str, Any] = NOTHING
     """For commands: `durability`, `grace`, `executor`, where pipe.yml sets them."""
 
 
@@ -91,8 +91,6 @@ def load_project(root: Path) -> tuple[Project, list[Diagnostic]]:
 
 
 def _project(plain: Project, spec: ProjectSpec) -> Project:
-    from dataclasses import replace
-
     from pipe_schemas.durations import parse_duration
 
     limits, defaults = spec.limits, spec.defaults
@@ -116,7 +114,7 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
             settings["grace"] = parse_duration(defaults.grace)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
-    return replace(plain, settings=settings, **changes)
+    return plain._replace(settings=settings, **changes)
 
 
 def _shown(path: str) -> str:

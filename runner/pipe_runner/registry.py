@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pipe_runner.errors import PipeError, UsageError
 
@@ -31,8 +30,7 @@ class BrokenPlugin(PipeError):
     exit_code = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """The installed distribution that brings a plugin."""
 
     distribution: str
@@ -42,8 +40,7 @@ class Origin:
         return f"{self.distribution} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
+class Clash(NamedTuple):
     """One name brought by several distributions. `used` is the one that is taken, None when none is."""
 
     name: str
@@ -51,8 +48,7 @@ class Clash:
     used: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     target: str
     distribution: str | None = None
     version: Callable[[], str] | None = None

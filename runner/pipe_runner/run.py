@@ -7,7 +7,6 @@ both can't differ. It needs no clock, no file and no lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from pipe_runner.ports import Event
@@ -17,55 +16,125 @@ INLINE_OUTPUT_LIMIT = 64 * 1024
 """Bytes of an output (as it stands in the log) above which it lives in a blob."""
 
 
-@dataclass(slots=True)
-class NodeState:
-    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds."""
+class _Fields:
+    """Equality and a short `repr` over `__slots__`: what a dataclass gives, for a tenth of the time at every start."""
 
-    status: NodeStatus = NodeStatus.PENDING
-    attempts: int = 0
-    output: Json = None
-    output_ref: Mapping[str, Any] | None = None
-    error: Mapping[str, Any] | None = None
-    exit_code: int | None = None
-    duration_s: float | None = None
-    started_at: str | None = None
-    ended_at: str | None = None
-    by: tuple[str, ...] = ()
-    when: str | None = None
-    values: Mapping[str, Any] | None = None
-    usage: Mapping[str, Any] | None = None
-    truncated: Mapping[str, Any] | None = None
-    tolerated: bool = False
-    """Failed, and the file says that the run goes on (`continue_on_error`)."""
+    __slots__: tuple[str, ...] = ()
+
+    def __init__(self, **fields: Any) -> None:
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
-@dataclass(slots=True)
-class Run:
-    """The state of a run after the events up to `seq`."""
+class NodeState(_Fields):
+    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds.
 
-    id: str = ""
-    status: RunStatus = RunStatus.PENDING
-    pipeline: str = ""
-    path: str = ""
-    root: str = ""
-    digest: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict, repr=False)
-    """Digest of each node, as it was when the run was last started or resumed."""
-    nodes: dict[str, NodeState] = field(default_factory=dict, repr=False)
-    started_at: str | None = None
-    finished_at: str | None = None
-    duration_s: float | None = None
-    outputs: Mapping[str, Any] = field(default_factory=dict)
-    error: Mapping[str, Any] | None = None
-    outputs_ref: Mapping[str, Any] | None = None
-    """Stands in for `outputs` where they are large: they live in a blob."""
-    git_sha: str | None = None
-    only: tuple[str, ...] = ()
-    """What `--only` named when the run was started."""
-    attempt: int = 0
-    """1 for a run that was never resumed, one more for each resume."""
-    seq: int = 0
+    `tolerated`: it failed, and the file says that the run goes on (`continue_on_error`).
+    """
+
+    __slots__ = (
+        "attempts",
+        "by",
+        "duration_s",
+        "ended_at",
+        "error",
+        "exit_code",
+        "output",
+        "output_ref",
+        "started_at",
+        "status",
+        "tolerated",
+        "truncated",
+        "usage",
+        "values",
+        "when",
+    )
+
+    def __init__(self, status: NodeStatus = NodeStatus.PENDING, **fields: Any) -> None:
+        self.status = status
+        self.attempts = 0
+        self.output: Json = None
+        self.output_ref: Mapping[str, Any] | None = None
+        self.error: Mapping[str, Any] | None = None
+        self.exit_code: int | None = None
+        self.duration_s: float | None = None
+        self.started_at: str | None = None
+        self.ended_at: str | None = None
+        self.by: tuple[str, ...] = ()
+        self.when: str | None = None
+        self.values: Mapping[str, Any] | None = None
+        self.usage: Mapping[str, Any] | None = None
+        self.truncated: Mapping[str, Any] | None = None
+        self.tolerated = False
+        if fields:
+            super().__init__(**fields)
+
+    def __repr__(self) -> str:
+        return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
+
+
+class Run(_Fields):
+    """The state of a run after the events up to `seq`.
+
+    `digests`: the digest of each node, as it was when the run was last started or resumed. `outputs_ref` stands in for
+    `outputs` where they are large: they live in a blob. `only`: what `--only` named when the run was started.
+    `attempt`: 1 for a run that was never resumed, one more for each resume.
+    """
+
+    __slots__ = (
+        "attempt",
+        "digest",
+        "digests",
+        "duration_s",
+        "error",
+        "finished_at",
+        "git_sha",
+        "id",
+        "inputs",
+        "nodes",
+        "only",
+        "outputs",
+        "outputs_ref",
+        "path",
+        "pipeline",
+        "root",
+        "seq",
+        "started_at",
+        "status",
+    )
+
+    def __init__(self, **fields: Any) -> None:
+        self.id = ""
+        self.status = RunStatus.PENDING
+        self.pipeline = ""
+        self.path = ""
+        self.root = ""
+        self.digest = ""
+        self.inputs: Mapping[str, Any] = {}
+        self.digests: dict[str, str] = {}
+        self.nodes: dict[str, NodeState] = {}
+        self.started_at: str | None = None
+        self.finished_at: str | None = None
+        self.duration_s: float | None = None
+        self.outputs: Mapping[str, Any] = {}
+        self.error: Mapping[str, Any] | None = None
+        self.outputs_ref: Mapping[str, Any] | None = None
+        self.git_sha: str | None = None
+        self.only: tuple[str, ...] = ()
+        self.attempt = 0
+        self.seq = 0
+        if fields:
+            super().__init__(**fields)
+
+    def __repr__(self) -> str:
+        return f"Run(id={self.id!r}, status={self.status!s}, seq={self.seq}, nodes={len(self.nodes)})"
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Events that this version doesn't know change nothing but `seq`."""

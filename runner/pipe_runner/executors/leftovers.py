@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.errors import RunBusy, StorageError
 
@@ -22,8 +21,7 @@ KILL_WAIT: Final = 3.0
 """Seconds that killed processes are given to be gone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(NamedTuple):
     """A process that was ended, and what it belonged to."""
 
     pid: int

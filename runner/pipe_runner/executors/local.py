@@ -114,10 +114,13 @@ class LocalExecutor:
             task.cancel()
 
     def stop(self, grace: float) -> None:
-        """End what is in flight; see the port."""
+        """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end."""
         self._launcher.stop(grace)
         for task in list(self._tasks):
-            self._end(task, "stop")
+            if grace <= 0:
+                self._end(task, "stop")
+            else:
+                asyncio.get_running_loop().call_later(grace, self._end, task, "stop")
 
     async def close(self) -> None:
         """Close agents that hold something, and leave no process behind."""

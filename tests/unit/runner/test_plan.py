@@ -20,7 +20,7 @@ from pipe_runner.plan import (
     plan_from_json,
     plan_to_json,
 )
-from pipe_runner.plancache import KEPT, load_plan, store_plan
+from pipe_runner.plancache import FORMAT, KEPT, load_plan, store_plan
 from pipe_runner.types import Effect, Phase, RunOn
 
 JSON = st.recursive(
@@ -117,7 +117,7 @@ def test_a_damaged_plan_is_a_miss(tmp_path: Path) -> None:
     for cut in range(0, len(whole), 7):
         file.write_bytes(whole[:cut])
         assert load_plan("p.yml", CONTENT, "/r", str(tmp_path)) is None
-    file.write_bytes(b'{"format":1,"watched":[],"targets":{},"plan":{"nodes":[{}]}}')
+    file.write_bytes(b'{"format":%d,"watched":[],"targets":{},"plan":{"nodes":[{}]}}' % FORMAT)
     assert load_plan("p.yml", CONTENT, "/r", str(tmp_path)) is None
 
 
