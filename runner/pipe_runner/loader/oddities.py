@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ class Oddities:
         self._next = events
         self._faults = faults
         self._plain: dict[str, Json] = {}
+        self._unresolved = -1  # where the last alias without a value stands
         self.anchors = Anchors(len(text))
         self.containers: list[Any] = []
         """The maps and lists around the one that is being read; the first is a list for the document's value."""
@@ -63,7 +65,7 @@ class Oddities:
             value = resolve(text)
         except NotJson as why:
             self._faults.add("E115", str(why), *_span(event), "quote it if it is meant as text")
-            value = None
+            return None
         if len(text) < 64:
             self._plain[text] = value
         return value
@@ -124,6 +126,8 @@ class Oddities:
             return
         value = current.pop(_MERGE)
         sources = value if isinstance(value, list) else [value]
+        if self._unresolved > index:
+            return  # an alias in this map was told already
         if not all(isinstance(source, dict) for source in sources):
             self._faults.add("E114", "`<<` takes a map, or a list of maps", index, 2, "<<: *name-of-an-anchor")
             return
@@ -205,10 +209,12 @@ class Oddities:
         if name not in known:
             hint = f"quote it if it is text: '*{_short(name)}'; else put &{_short(name)} before the value it repeats"
             self._faults.add("E111", f"no anchor is called {_short(name)}", *_span(event), hint)
+            self._unresolved = event.start_mark.index
             return f"*{name}" if is_key else None
         value = known[name]
         if isinstance(value, Unfinished):
             self._faults.add("E112", f"*{_short(name)} stands inside &{_short(name)}, so it has no end", *_span(event))
+            self._unresolved = event.start_mark.index
             return f"*{name}" if is_key else None
         if is_key and not isinstance(value, str):
             self._faults.add("E109", f"a key must be text, and *{_short(name)} is {kind(value)}", *_span(event))
@@ -233,7 +239,7 @@ class Oddities:
 
 def unquoted(text: str, start: int) -> tuple[str, int, int, str]:
     """Message, offset, length and hint for an unquoted expression."""
-    if text.startswith("{{."):
+    if re.match(r"\{\{-?\s*\.", text):
         shown = text if len(text) < 60 and "\n" not in text else "{{.Name}}"
         hint = f'for text that another program reads: "{{% raw %}}{shown}{{% endraw %}}"'
         return "an unquoted Go template: YAML reads `{{` as the beginning of a map", start, len(text), hint
@@ -243,7 +249,11 @@ def unquoted(text: str, start: int) -> tuple[str, int, int, str]:
         "an unquoted expression: YAML reads `{{` as the beginning of a map",
         start,
         len(text),
-        (f"quote it: {quote}{shown}{quote}" if quote not in shown else "put quotes around the whole value"),
+        (
+            f"quote it: {quote}{shown}{quote}"
+            if quote not in shown
+            else "quote the whole value, or write it below as a block with >-"
+        ),
     )
 
 

@@ -55,7 +55,7 @@ def resolve(text: str) -> bool | int | float | str | None:
             raise NotJson(f"an integer of {len(text) - 2} digits; at most {MAX_DIGITS} are read")
         return int(text, 0)
     if _NOT_FINITE.match(text):
-        raise NotJson("no number that JSON has")
+        raise NotJson("JSON has neither infinities nor not-a-number")
     return text
 
 

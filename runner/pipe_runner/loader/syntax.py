@@ -104,12 +104,13 @@ def _expression(place: _Place) -> Explained | None:
         line = place.began_line
         source = place.lines.line(line)[:_LONG_LINE]
         start = place.lines.starts[line - 1]
-    limit = place.column + 1 if line == place.line else len(source)
-    found = _EXPRESSION.search(source[: limit + 1])
-    if found is None:
+    limit = (place.index if line == place.line else place.began) - start + 1
+    expressions = list(_EXPRESSION.finditer(source[: limit + 1]))
+    if not expressions:
         if "{%" in source[:limit] and place.char == "%":
             return Explained("E117", "an unquoted template block", place.index - 1, 2, _QUOTE_IT)
         return None
+    found = expressions[-1]  # those before it were understood
     begin = found.start(1)
     if found[1].startswith("$"):
         message = "expressions are written {{ … }}, without a dollar, in quotes"
@@ -128,7 +129,7 @@ def _expression(place: _Place) -> Explained | None:
 
 def _uncommented(value: str) -> str:
     """Without the comment behind an expression."""
-    return re.sub(r"(?<=}})\s+#.*$", "", value)
+    return re.sub(r"(}}[^#'\"]*?)\s+#.*$", r"\1", value)
 
 
 def _start_of_value(place: _Place) -> Explained | None:

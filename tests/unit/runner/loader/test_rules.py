@@ -88,3 +88,13 @@ def test_a_byte_order_mark_moves_no_position() -> None:
     document, faults = load_text("\ufeffa: 1\n".encode())
     assert (document.data, faults) == ({"a": 1}, [])
     assert document.position(("a",), "key").column == 1
+
+
+def test_a_fault_is_told_at_each_of_its_places() -> None:
+    _, faults = load_text("a: .inf\nb: .inf\nc: [.inf, 1e999, 1e999]\n")
+    assert [(fault.line, fault.column) for fault in faults] == [(1, 4), (2, 4), (3, 5), (3, 11), (3, 18)]
+
+
+def test_an_alias_without_a_value_is_told_once() -> None:
+    _, faults = load_text("a: &a {<<: *a}\nb: {<<: *z}\nc: {<<: [*z, {x: 1}]}\n")
+    assert [fault.code for fault in faults] == ["E112", "E111", "E111"]
