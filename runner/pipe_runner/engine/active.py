@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +28,25 @@ CANCEL_POLL = 0.2
 LAST_WAIT = 1.5
 """Seconds after a kill until nobody waits any longer for what doesn't end."""
 
+SCRATCH = "scratch"
+"""Where attempts keep files, in the run's directory; removed with the run's end."""
+
 _EXCERPT = 1024
+
+
+def _random_bits(count: int) -> int:
+    return int.from_bytes(os.urandom((count + 7) // 8), "little") >> (-count % 8)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil  # costs more than a small run's end, and is seldom needed
+
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class Place(NamedTuple):
@@ -112,7 +128,7 @@ class ActiveRun:
         began = self._clock.monotonic()
         self._stream.emit(*self._opening_event())
         self._place.journal.commit()
-        scope = Scope(self.plan, self.run, self._read_blob, random.getrandbits)
+        scope = Scope(self.plan, self.run, self._read_blob, _random_bits)
         watch = asyncio.ensure_future(self._watch())
         try:
             try:
@@ -156,7 +172,7 @@ class ActiveRun:
             clock=self._clock,
             concurrency=self._settings.concurrency or self.plan.concurrency,
             grace=self._settings.grace,
-            random=random.random,
+            random=lambda: _random_bits(53) / 2**53,
         )
         try:
             if self._error is None:
@@ -245,7 +261,7 @@ class ActiveRun:
         return read_blob(self.rundir, ref)
 
     def _scratch(self) -> str:
-        path = os.path.join(self.rundir.path, "scratch")
+        path = os.path.join(self.rundir.path, SCRATCH)
         os.makedirs(path, exist_ok=True)
         return path
 
@@ -253,7 +269,7 @@ class ActiveRun:
         """Let everything go that the run holds, also of one that is not performed after all; again does nothing."""
         self._stream.close()
         self._place.processes.abandon()
-        shutil.rmtree(os.path.join(self.rundir.path, "scratch"), ignore_errors=True)
+        _remove(os.path.join(self.rundir.path, SCRATCH))
         self._place.journal.close()
         self._place.lock.release()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipe_runner.types import Durability
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_GRACE = 10.0
 """Seconds between TERM and KILL."""
