@@ -128,13 +128,14 @@ class Flight:
         for timer in self.timers:
             timer.cancel()
 
-    def tell(self) -> None:
-        """Write events of what waits."""
+    def tell(self) -> bool:
+        """Write events of what waits; True when there is more for the next time."""
         if self.fault is None:
             try:
-                self.output.tell()
+                return self.output.tell()
             except BaseException as error:
                 self.fault = error
+        return False
 
     def time_left(self) -> float:
         """Seconds until the attempt's time is up."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, NamedTuple
 
 from pipe_runner.errors import RunBusy, StorageError
 
@@ -59,12 +59,12 @@ def end_marked(wanted: dict[str, str]) -> list[Leftover]:
 
 
 def _await_lock(path: str, until: float) -> None:
+    if not os.path.lexists(path):
+        return
     import fcntl
 
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}") from error
     try:

@@ -50,11 +50,17 @@ class Output:
         """Whether there is something for `tell`."""
         return any(stream.waiting for stream in self._streams.values())
 
-    def tell(self) -> None:
-        """Write events of what waits: whole lines where there are any, else whole characters."""
+    def tell(self) -> bool:
+        """Write events of what waits: whole lines where there are any, else whole characters.
+
+        True when there is more: the beginning of a line, for which the next call doesn't wait any longer.
+        """
+        more = False
         for stream in self._streams.values():
             if stream.waiting:
                 self._tell(stream)
+                more = more or len(stream.waiting) > _cut(stream.waiting)
+        return more
 
     def end(self, name: str) -> None:
         """Take the end of a stream: what the masker held back, and what waited."""

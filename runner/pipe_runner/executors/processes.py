@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.leftovers import Leftover, end_marked, marks
 from pipe_runner.executors.output import Output
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, SPAWN
 from pipe_runner.executors.reasons import why_not_started
-from pipe_runner.executors.warden import BROKEN, END, EXITED, FAILED, SPAWN
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
 if TYPE_CHECKING:
@@ -188,7 +188,9 @@ class Processes:
         cleaned.add_done_callback(self._cleaned)
         connection.ended()
 
-    def _cleaned(self, _: asyncio.Future[list[Leftover]]) -> None:
+    def _cleaned(self, done: asyncio.Future[list[Leftover]]) -> None:
+        if not done.cancelled():
+            done.exception()  # taken, so that nobody complains: what could not be ended now, `resume` ends
         for flight in list(self._flights.values()):
             flight.lost = flight.code is None
             flight.read_all()
@@ -222,19 +224,25 @@ class Processes:
         if flight.fault is not None:
             self._end(flight, 0.0)
         elif not flight.gathering and flight.output.waits():
-            flight.gathering = True
-            if not self._gathering:
-                flight.future.get_loop().call_later(GATHER, self._tell)
-            self._gathering.append(flight)
+            self._gather(flight)
         self._advance(flight)
+
+    def _gather(self, flight: Flight) -> None:
+        flight.gathering = True
+        if not self._gathering:
+            flight.future.get_loop().call_later(GATHER, self._tell)
+        self._gathering.append(flight)
 
     def _tell(self) -> None:
         gathering, self._gathering = self._gathering, []
         for flight in gathering:
             flight.gathering = False
-            flight.tell()
-            if flight.fault is not None and flight.number in self._flights:
-                self._end(flight, 0.0)
+            more = flight.tell()
+            if flight.number in self._flights:
+                if flight.fault is not None:
+                    self._end(flight, 0.0)
+                elif more:
+                    self._gather(flight)
 
     # ------------------------------------------------------------ ending
 

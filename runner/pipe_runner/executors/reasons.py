@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from pipe_runner.executors.warden import IN_FOLDER, IN_SEARCH
+from pipe_runner.executors.protocol import IN_FOLDER, IN_SEARCH
 from pipe_runner.ports import Command
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)

@@ -2,13 +2,6 @@
 
 It is the parent of every command, reaps everything, and ends every descendant when the runner's end shows as the end of
 its socket, even after kill -9. One thread, no user code, and few imports: it must be there before the first command is.
-The runner imports it for its words only.
-
-Frames go over a stream socket, each a length of 4 bytes (little endian) and a marshalled value.
-From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
-it; `(END, id, grace)`. To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`,
-`(FAILED, id, errno, stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`.
-What is left after a command has exited is ended when the runner says so.
 """
 
 from __future__ import annotations
@@ -21,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
+from pipe_runner.executors.protocol import BROKEN, EXITED, FAILED, GONE, IN_EXEC, IN_FOLDER, IN_SEARCH, SPAWN
 
 if TYPE_CHECKING:
     import signal
@@ -28,11 +22,6 @@ if TYPE_CHECKING:
 else:  # the parts in C alone: starting takes half the time
     import _signal as signal
     import _socket as socket
-
-SPAWN, END = 0, 1
-EXITED, FAILED, GONE, BROKEN = 0, 1, 2, 3
-IN_FOLDER, IN_SEARCH, IN_EXEC = 0, 1, 2
-"""Stages of a start: changing to the working directory, looking for the program, executing it."""
 
 LAST_GRACE = 2.0
 """Seconds between TERM and KILL when the runner is dead; all is over within five (X2)."""

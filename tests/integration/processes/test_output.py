@@ -94,6 +94,17 @@ def test_output_is_told_while_the_command_runs_in_whole_lines(machine: Any) -> N
     machine.play(scene())
 
 
+def test_a_prompt_that_waits_behind_a_line_is_told_soon(machine: Any) -> None:
+    async def scene() -> None:
+        doing = asyncio.ensure_future(machine.sh("printf 'one\\nmore? '; sleep 30"))
+        await asyncio.sleep(0.5)
+        assert machine.told() == "one\nmore? "
+        doing.cancel()
+        await asyncio.wait([doing])
+
+    machine.play(scene())
+
+
 def test_many_small_lines_share_events(machine: Any) -> None:
     async def scene() -> None:
         await machine.run(sys.executable, "-uc", "for i in range(3000): print(i)")

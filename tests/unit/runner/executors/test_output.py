@@ -78,10 +78,15 @@ def test_events_wait_for_whole_lines_or_for_enough() -> None:
     output = Output(told, NoMasking(), 10**6)
     output.take("stdout", b"one\ntw")
     assert told.texts["stdout"] == [] and output.waits()
-    output.tell()
+    assert output.tell(), "there is more, that waits only once"
     assert told.texts["stdout"] == ["one\n"] and output.waits()
-    output.tell()
+    assert not output.tell()
     assert told.texts["stdout"] == ["one\n", "tw"] and not output.waits()
+    output.take("stdout", "é".encode()[:1])
+    assert not output.tell(), "half a character is no reason to ask again"
+    output.take("stdout", "é".encode()[1:])
+    output.tell()
+    assert told.texts["stdout"].pop() == "é"
     output.take("stdout", b"x" * PIECE)
     assert told.texts["stdout"][2:] == ["x" * PIECE]
 

@@ -1,0 +1,16 @@
+"""The words that the runner and its warden exchange.
+
+Frames go over a stream socket, each a length of 4 bytes (little endian) and a marshalled value.
+From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
+it; `(END, id, grace)`: TERM to all that there is of an attempt, KILL after `grace` seconds.
+To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`, `(FAILED, id, errno,
+stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`.
+What is left after a command has exited is ended when the runner says so, or is dead.
+"""
+
+from __future__ import annotations
+
+SPAWN, END = 0, 1
+EXITED, FAILED, GONE, BROKEN = 0, 1, 2, 3
+IN_FOLDER, IN_SEARCH, IN_EXEC = 0, 1, 2
+"""Stages of a start: changing to the working directory, looking for the program, executing it."""
