@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.errors import RunBusy, StorageError
 
