@@ -13,7 +13,6 @@ from pipe_runner.runlog.faults import storage_fault
 
 RUN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz023456789"
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.-]")
 RUNS: Final = "runs"
 LATEST: Final = "latest"
 """What stands for the newest run, and so can't be the name of one."""
@@ -114,15 +113,6 @@ class RunDir(NamedTuple):
     def cancel_path(self) -> str:
         """Made by `pipe cancel`; the runner stops when it is there."""
         return os.path.join(self.path, "cancel")
-
-    def scratch(self, node: str, attempt: int) -> str:
-        """Where an attempt may keep files; not made yet. Differs for every node and attempt, whatever the name."""
-        safe = _UNSAFE.sub("_", node)[:60]
-        if safe != node or safe.startswith("."):
-            from hashlib import sha256
-
-            safe = f"_{safe}-{sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
-        return os.path.join(self.path, "scratch", f"{safe}.{attempt}")
 
 
 def _ignore_itself(path: str) -> None:

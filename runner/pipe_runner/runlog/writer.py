@@ -1,4 +1,4 @@
-"""Writes the log: one unbuffered write for an event or a batch, one fdatasync for all that was written before it.
+"""Writes the log: one unbuffered write for an event, one fdatasync for all that was written before it.
 
 After a failed write or fdatasync the writer stays failed: the kernel forgets what it could not write, so a second
 fdatasync that succeeds proves nothing.
@@ -10,8 +10,7 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pipe_runner.errors import StorageError
 from pipe_runner.ports import Event
@@ -22,9 +21,6 @@ from pipe_runner.types import Durability
 if TYPE_CHECKING:
     from pipe_runner.runlog.mend import Repaired
     from pipe_runner.runlog.rundir import RunDir
-
-_BATCH: Final = 1 << 20
-"""Bytes of lines that `append_many` gathers before it writes them."""
 
 
 class LogWriter:
@@ -76,26 +72,6 @@ class LogWriter:
             raise self._out_of_order(event)
         self._write(encode_line(event))
         self._next_seq += 1
-
-    def append_many(self, events: Sequence[Event]) -> None:
-        """Write several events with one system call; raises StorageError."""
-        lines: list[bytes] = []
-        size = 0
-        seq = self._next_seq
-        for event in events:
-            if event.seq != seq or event.run != self._run:
-                raise self._out_of_order(event)
-            line = encode_line(event)
-            lines.append(line)
-            size += len(line)
-            seq += 1
-            if size >= _BATCH:
-                self._write(b"".join(lines))
-                self._next_seq = seq
-                lines, size = [], 0
-        if lines:
-            self._write(b"".join(lines))
-            self._next_seq = seq
 
     def commit(self) -> None:
         """Make what was appended before the call durable, also for the power; raises StorageError.

@@ -42,7 +42,8 @@ def write_run(tmp_path: Path) -> WriteRun:
     def write(run: str = "r1", events: Sequence[Event] | None = None) -> RunDir:
         rundir = RunDir.create(tmp_path / ".pipe", run)
         log = LogWriter.create(rundir, Durability.OS)
-        log.append_many(ten_events(run) if events is None else events)
+        for event in ten_events(run) if events is None else events:
+            log.append(event)
         log.close()
         return rundir
 

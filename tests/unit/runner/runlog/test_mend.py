@@ -46,7 +46,8 @@ def test_d5_a_log_cut_at_any_byte_is_repaired_and_goes_on_on_a_fresh_line(
         assert state_of(rundir) == before
         if cut % 7 == 0:
             writer = LogWriter.append_to(rundir, Durability.OS, repaired)
-            writer.append_many(ten[repaired.next_seq - 1 :])
+            for event in ten[repaired.next_seq - 1 :]:
+                writer.append(event)
             writer.close()
             assert log.read_bytes() == whole
 

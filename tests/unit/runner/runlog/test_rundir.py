@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, new_run_id
@@ -75,17 +73,3 @@ def test_d7_a_state_directory_that_can_not_be_made_says_what_and_why(tmp_path: P
         RunDir.create(tmp_path / "file" / ".pipe", "r1")
     with pytest.raises(StorageError, match=r"cannot make the directory .*\(EEXIST\)|ENOTDIR"):
         RunDir.create(tmp_path / "file", "r1")
-
-
-names = st.text(min_size=1, max_size=90)
-
-
-@given(names, names, st.integers(1, 20), st.integers(1, 20))
-def test_s9_scratch_directories_differ_and_never_leave_the_run(one: str, other: str, n: int, m: int) -> None:
-    rundir = RunDir("r1", "/state/runs/r1")
-    paths = rundir.scratch(one, n), rundir.scratch(other, m)
-    assert (paths[0] == paths[1]) == ((one, n) == (other, m))
-    for path in paths:
-        assert os.path.dirname(os.path.normpath(path)) == "/state/runs/r1/scratch"
-        assert len(os.fsencode(os.path.basename(path))) < 255
-    assert rundir.scratch("build", 2) == "/state/runs/r1/scratch/build.2"

@@ -39,25 +39,16 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
+def append(log: LogWriter, events: list[Event]) -> None:
+    for event in events:
+        log.append(event)
+
+
 def test_events_are_in_the_file_when_append_returns(log: LogWriter, rundir: RunDir, ten: list[Event]) -> None:
-    for event in ten[:4]:
+    for event in ten:
         log.append(event)
         assert read_log(rundir.log_path).events[-1] == event
-    log.append_many(ten[4:])
-    assert read_log(rundir.log_path).events == ten
-    log.append_many([])
     assert Path(rundir.log_path).read_bytes() == b"".join(map(encode_line, ten))
-
-
-def test_many_events_are_one_write(log: LogWriter, ten: list[Event], monkeypatch: pytest.MonkeyPatch) -> None:
-    writes: list[int] = []
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: (writes.append(len(data)), write(fd, data))[1])
-    log.append_many(ten)
-    assert len(writes) == 1
-    large = [Event(seq, "t", "r1", "node.output", "a", 1, {"text": "x" * 300_000}) for seq in range(11, 21)]
-    log.append_many(large)
-    assert len(writes) == 4, "gathered by the megabyte"
 
 
 def test_an_event_out_of_order_or_of_another_run_is_refused_before_it_is_written(
@@ -68,10 +59,6 @@ def test_an_event_out_of_order_or_of_another_run_is_refused_before_it_is_written
     for event in wrong:
         with pytest.raises(ValueError, match="can't follow"):
             log.append(event)
-        with pytest.raises(ValueError, match="can't follow"):
-            log.append_many([event])
-    with pytest.raises(ValueError, match="can't follow"):
-        log.append_many([ten[1], ten[1]])
     assert read_log(rundir.log_path).events == ten[:1]
     log.append(ten[1])
     assert read_log(rundir.log_path).events == ten[:2]
@@ -82,7 +69,7 @@ def test_an_event_that_is_no_json_is_refused_and_the_next_one_takes_its_place(
 ) -> None:
     with pytest.raises(ValueError, match="JSON"):
         log.append(Event(1, "t", "r1", "x", data={"x": float("nan")}))
-    log.append_many(ten)
+    append(log, ten)
     assert read_log(rundir.log_path).events == ten
 
 
@@ -100,7 +87,7 @@ def test_d2_the_first_commit_makes_the_new_directories_durable_too_and_the_next_
     log.commit()
     assert synced == ["file", "r1", "runs", ".pipe", tmp_path.name]
     log.commit()
-    log.append_many(ten[1:3])
+    append(log, ten[1:3])
     log.commit()
     log.commit()
     assert synced[5:] == ["file"]
@@ -108,7 +95,7 @@ def test_d2_the_first_commit_makes_the_new_directories_durable_too_and_the_next_
 
 def test_with_durability_os_nothing_is_synced(rundir: RunDir, ten: list[Event], synced: list[str]) -> None:
     log = LogWriter.create(rundir, Durability.OS)
-    log.append_many(ten)
+    append(log, ten)
     log.commit()
     log.put_blob(b"x")
     log.close()
@@ -152,7 +139,7 @@ def test_d7_a_short_write_is_continued(
 ) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: write(fd, bytes(data[:7])))
-    log.append_many(ten)
+    append(log, ten)
     monkeypatch.undo()
     assert read_log(rundir.log_path).events == ten
 
@@ -175,7 +162,7 @@ def test_d7_a_failed_write_fails_every_later_call_and_leaves_a_log_that_can_be_r
         log.append(ten[1])
     assert "pipe resume" in str(first.value.hint)
     monkeypatch.undo()
-    for call in (lambda: log.append(ten[1]), lambda: log.append_many(ten[1:]), log.commit, lambda: log.put_blob(b"x")):
+    for call in (lambda: log.append(ten[1]), log.commit, lambda: log.put_blob(b"x")):
         with pytest.raises(StorageError, match="ENOSPC"):
             call()
     repaired = repair(rundir)
@@ -215,10 +202,10 @@ def test_a_closed_log_takes_nothing_more(log: LogWriter, ten: list[Event]) -> No
 
 
 def test_appending_goes_on_with_number_and_run(rundir: RunDir, log: LogWriter, ten: list[Event]) -> None:
-    log.append_many(ten[:5])
+    append(log, ten[:5])
     log.close()
     again = LogWriter.append_to(rundir, Durability.FULL, repair(rundir))
-    again.append_many(ten[5:])
+    append(again, ten[5:])
     again.commit()
     again.close()
     assert read_log(rundir.log_path).events == ten
