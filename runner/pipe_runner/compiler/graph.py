@@ -87,7 +87,7 @@ def _shortest(graph: Any, start: int) -> list[int]:
 def _tell(report: Report, cycle: list[Draft]) -> None:
     ring = [*cycle, cycle[0]]
     names = [short(draft.id) for draft in ring]
-    if len(names) > _SHOWN:
+    if len(names) > _SHOWN + 4:
         names = [*names[: _SHOWN - 2], f"… {len(names) - _SHOWN} more …", *names[-2:]]
     how = []
     for draft, need in pairwise(ring):

@@ -20,11 +20,6 @@ WRONG = sorted((DATA / "err").glob("*.yml"))
 RIGHT = sorted((DATA / "ok").glob("*.yml"))
 
 
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return Registry.installed()
-
-
 @pytest.mark.parametrize("file", WRONG, ids=lambda file: file.stem)
 def test_a_wrong_file_gives_its_golden_output(file: Path, registry: Registry) -> None:
     compilation = compile_file(file, root=file.parent, registry=registry, shown_as=file.name)
