@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.executors.processes import Processes
+from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Journal, Masker
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
@@ -55,7 +55,7 @@ class Place(NamedTuple):
     rundir: RunDir
     lock: RunLock
     journal: Journal
-    processes: Processes
+    processes: Pool
 
 
 class Granted(NamedTuple):

@@ -17,7 +17,7 @@ from pipe_runner.engine.selection import reasons_to_rerun, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import StorageError
 from pipe_runner.executors.leftovers import end_leftovers
-from pipe_runner.executors.processes import Processes
+from pipe_runner.executors.pool import Pool
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
@@ -142,9 +142,9 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
     return Granted(values, SecretMasker(values), tuple(warnings))
 
 
-def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Processes:
+def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    processes = Processes(rundir.id, rundir.warden_lock_path)
+    processes = Pool(rundir.id, rundir.warden_lock_path)
     if any(registry.get(agent).describe().runs_processes for agent in {node.agent for node in nodes}):
         processes.start()
     return processes

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from os import PathLike
 
 DEFAULT_GRACE = 10.0
 """Seconds between TERM and KILL."""
@@ -16,7 +16,7 @@ DEFAULT_GRACE = 10.0
 class RunSettings(NamedTuple):
     """`only` selects nodes with what they need; `concurrency` overrides the file's; `grace` in seconds."""
 
-    state_dir: Path
+    state_dir: str | PathLike[str]
     run_id: str | None = None
     only: tuple[str, ...] = ()
     concurrency: int | None = None

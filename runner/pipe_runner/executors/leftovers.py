@@ -36,11 +36,16 @@ def marks(run: str, lock_path: str) -> dict[str, str]:
 
 
 def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Leftover]:
-    """Wait until the run's earlier warden has ended what it watched over, then end what is still there (D4).
+    """Wait until the run's earlier wardens have ended what they watched over, then end what is still there (D4).
 
-    `lock_path` is what the warden locks. Raises RunBusy when it still holds it after `timeout` seconds.
+    `lock_path` is what the first warden locks; the others' have a number behind it. Raises RunBusy when one of them is
+    still held after `timeout` seconds.
     """
-    _await_lock(lock_path, time.monotonic() + timeout)
+    until = time.monotonic() + timeout
+    folder, name = os.path.split(lock_path)
+    for other in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+        if other == name or other.startswith(f"{name}."):
+            _await_lock(os.path.join(folder, other), until)
     return end_marked(marks(run, lock_path))
 
 

@@ -40,11 +40,12 @@ GATHER: Final = 0.05
 
 
 class Processes:
-    """The Launcher of a run. Lives on one asyncio loop; `start` can be called before there is one."""
+    """A launcher with one warden. Lives on one asyncio loop; `start` can be called before there is one."""
 
-    def __init__(self, run: str, lock_path: str) -> None:
+    def __init__(self, run: str, lock_path: str, number: int = 0) -> None:
+        """`number` tells the wardens of one run apart: one that dies takes no other's commands with it."""
         self._lock_path = lock_path
-        self._marks = marks(run, lock_path)
+        self._marks = {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flights: dict[int, Flight] = {}

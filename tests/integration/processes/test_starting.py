@@ -98,6 +98,7 @@ def test_s4_the_environment_is_exactly_what_was_given_and_whose_it_is(machine: A
             b"RAW": b"\xff\xfe",
             b"PIPE_RUN_ID": machine.run_id.encode(),
             b"PIPE_RUN_DIR": os.path.realpath(machine.folder).encode(),
+            b"PIPE_WARDEN": b"0",
             b"PIPE_NODE": b"n",
             b"PIPE_ATTEMPT": b"3",
         }

@@ -1,0 +1,58 @@
+"""The launcher of a run: one warden at first, a second and more when commands start side by side.
+
+The system holds a warden up while it starts a process (the parent waits until the child has become the program); in
+that time it neither starts another one nor sees one end. Several wardens do so in parallel.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from pipe_runner.executors.processes import Processes
+from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
+
+MOST: Final = 4
+"""Wardens of one run at most; one serves any number of commands that are under way."""
+
+
+class Pool:
+    """Implements the port Launcher over several `Processes`. `lock_path` is the first warden's; others add a number."""
+
+    def __init__(self, run: str, lock_path: str, size: int | None = None) -> None:
+        self._run = run
+        self._lock_path = lock_path
+        self._size = size or max(1, min(MOST, os.cpu_count() or 1))
+        self._members = [Processes(run, lock_path)]
+        self._in_flight = [0]
+
+    def start(self) -> None:
+        """Start the first warden, beside whatever this process does next."""
+        self._members[0].start()
+
+    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
+        """Run a command with the warden that has the fewest; see the port."""
+        least = min(self._in_flight)
+        if least and len(self._members) < self._size:
+            number = len(self._members)
+            self._members.append(Processes(self._run, f"{self._lock_path}.{number}", number))
+            self._in_flight.append(0)
+            least = 0
+        number = self._in_flight.index(least)
+        self._in_flight[number] += 1
+        try:
+            return await self._members[number].run(command, attempt, emit, masker)
+        finally:
+            self._in_flight[number] -= 1
+
+    def stop(self, grace: float) -> None:
+        for member in self._members:
+            member.stop(grace)
+
+    async def close(self) -> None:
+        for member in self._members:
+            await member.close()
+
+    def abandon(self) -> None:
+        for member in self._members:
+            member.abandon()
