@@ -95,9 +95,3 @@ def test_no_file_is_too_long() -> None:
             if lines > LINE_LIMIT and name not in LONGER_WITH_REASON:
                 long[name] = lines
     assert not long, f"split these (over {LINE_LIMIT} lines): {long}"
-
-
-def test_every_test_file_has_a_name_of_its_own() -> None:
-    names = [p.name for p in (REPOSITORY / "tests").rglob("test_*.py")]
-    doubles = sorted({n for n in names if names.count(n) > 1})
-    assert not doubles, doubles
