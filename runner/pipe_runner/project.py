@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.plan import NOTHING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipe_runner.diagnostics import Diagnostic
     from pipe_schemas.project import ProjectSpec
 
@@ -38,6 +39,13 @@ class Project(NamedTuple):
 
 def find_root(start: Path) -> Path:
     """The nearest folder upward with a pipe.yml, else the git root, else the folder of the file; links resolved."""
+    from pathlib import Path
+
+    return Path(root_of(os.fspath(start)))
+
+
+def root_of(start: str) -> str:
+    """What `find_root` finds, as text: starting a run imports no pathlib."""
     folder = os.path.abspath(start)
     if not os.path.isdir(folder):
         folder = os.path.dirname(folder)
@@ -46,12 +54,12 @@ def find_root(start: Path) -> Path:
     here = folder
     while True:
         if os.path.isfile(os.path.join(here, PROJECT_FILE)):
-            return Path(here)
+            return here
         if git is None and os.path.exists(os.path.join(here, ".git")):
             git = here
         above = os.path.dirname(here)
         if above == here:
-            return Path(git or folder)
+            return git or folder
         here = above
 
 

@@ -250,4 +250,4 @@ def run_text(
     settings = RunSettings(state_dir=root / ".pipe", only=tuple(only), grace=grace)
     active = open_run(plan, check_inputs(plan, inputs), settings, registry=registry, environ=environ)
     run = anyio.run(active.perform)
-    return FinishedRun(run, list(read_log(active.rundir.log_path).events), root, settings.state_dir)
+    return FinishedRun(run, list(read_log(active.rundir.log_path).events), root, root / ".pipe")

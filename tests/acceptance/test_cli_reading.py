@@ -77,6 +77,14 @@ def test_a_path_that_is_not_there_exits_with_2_and_says_what_is_near(pipe: Any) 
     assert pipe("graph", "none.yml").returncode == 2
 
 
+def test_s11_a_working_directory_that_is_gone_is_told(pipe: Any) -> None:
+    for command in ("run f.yml", "check f.yml", "runs", "show latest", "doctor", "init"):
+        script = f"mkdir gone; cd gone; rmdir ../gone; exec {PIPE} {command}"
+        done = subprocess.run(["/bin/sh", "-c", script], cwd=pipe.folder, env=pipe.env, capture_output=True, text=True)
+        assert done.returncode in (2, 74), (command, done.stderr)
+        assert "bug in pipe-runner" not in done.stderr and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     "name", ["pipe.fifo", "folder.yml", "\udcff.yml", "a\x1b[31m.yml"], ids=["fifo", "folder", "bytes", "escape"]
 )
@@ -282,6 +290,61 @@ def test_reading_needs_nothing_that_only_unix_has(pipe: Any, words: list[str]) -
     )
     done = subprocess.run([sys.executable, "-c", code, *words], cwd=pipe.folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+EVIL = """
+version: 1
+secrets: {S: {from: file, key: /etc/passwd}, T: {from: env, key: HOME}}
+nodes:
+  a: {agent: python, with: {call: "evil.py:main"}}
+  b: {agent: python, with: {call: "/etc/hostname:main"}}
+  c: {run: "cat /etc/passwd; echo $(id) {{ nodes.a.output }}", cwd: /etc}
+  d: {agent: http, with: {url: "http://127.0.0.1:9/"}, secrets: [S, T]}
+  e: {pipeline: ../../outside.yml}
+  f: {run: 'cat <<< "{{ nodes.c.output }}"', cwd: ../..}
+include: [{file: /etc/passwd}]
+"""
+WATCH = """
+import os, sys
+seen = []
+def hook(event, args):
+    if event in ('open', 'os.listdir', 'os.scandir', 'import', 'os.exec', 'os.posix_spawn', 'os.fork', 'os.system',
+                 'subprocess.Popen', 'socket.connect', 'socket.getaddrinfo', 'socket.gethostbyname'):
+        seen.append((event, args[0]))
+sys.addaudithook(hook)
+from pipe_runner.cli import main
+code = main(sys.argv[1:])
+for event, what in list(seen):
+    if event in ('open', 'os.listdir', 'os.scandir') and not isinstance(what, int):
+        print('OPENED', os.path.realpath(os.fsdecode(what)), file=sys.stderr)
+    elif event == 'import':
+        print('IMPORTED', what, file=sys.stderr)
+    elif not isinstance(what, int):
+        print('DID', event, what, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "graph"])
+def test_s1_reading_a_file_runs_nothing_connects_nowhere_and_opens_nothing_outside(pipe: Any, command: str) -> None:
+    pipe.write("pipe.yml", "version: 1\n")
+    pipe.write("evil.py", "open('/tmp/evil-was-here', 'w')\ndef main(): pass\n")
+    pipe.write("evil.yml", EVIL)
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, command, "evil.yml"],
+        cwd=pipe.folder,
+        env=pipe.env,
+        capture_output=True,
+        text=True,
+    )
+    told = [
+        line.split(" ", 1) for line in done.stderr.splitlines() if line.startswith(("OPENED ", "DID ", "IMPORTED "))
+    ]
+    repository = Path(__file__).resolve().parents[2]
+    ours = [str(pipe.folder), sys.prefix, sys.base_prefix, str(repository), os.path.dirname(os.__file__), "/dev/null"]
+    assert [what for verb, what in told if verb == "OPENED" and not what.startswith(tuple(ours))] == []
+    assert [what for verb, what in told if verb == "DID"] == []
+    assert ["IMPORTED", "evil"] not in told
+    assert not os.path.exists("/tmp/evil-was-here")
 
 
 # ---------------------------------------------------------------- start-up

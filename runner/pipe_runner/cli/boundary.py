@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.errors import InvalidPipeline, PipeError
+from pipe_runner.errors import InvalidPipeline, PipeError, UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +50,7 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
             return 0  # stdout is full, which is said when it is settled
-        known = _known(error)
+        known = _known(error) or _no_folder(error)
         if known is not None:
             explain(known)
             return known.exit_code
@@ -64,6 +64,17 @@ def _known(error: BaseException) -> PipeError | None:
         return error
     inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     return next((found for found in map(_known, inner) if found is not None), None)
+
+
+def _no_folder(error: Exception) -> PipeError | None:
+    """The fault that a working directory which somebody has removed causes in many places."""
+    if not isinstance(error, FileNotFoundError):
+        return None
+    try:
+        os.getcwd()
+    except OSError:
+        return UsageError("the working directory does not exist any more", hint="change to one that does")
+    return None
 
 
 def say(text: str) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from pipe_runner.errors import UsageError
 from pipe_runner.runlog import RunDir
 
 
-def find_run(state: Path, reference: str) -> RunDir:
+def find_run(state: str, reference: str) -> RunDir:
     """The directory of the run that a user means; raises UsageError with what was near."""
     from pipe_runner.stores import open_store
 
-    if not os.path.isdir(state / "runs"):
+    if not os.path.isdir(os.path.join(state, "runs")):
         raise UsageError(
             f"there are no runs in {state}",
             hint="`pipe run FILE` makes one; --state-dir or PIPE_STATE_DIR says where others are kept",
@@ -25,7 +24,7 @@ def find_run(state: Path, reference: str) -> RunDir:
         store.close()
 
 
-def pipeline_of(rundir: RunDir, state: Path) -> tuple[str, Path]:
+def pipeline_of(rundir: RunDir, state: str) -> tuple[str, str]:
     """The pipeline file of a run, as a path for the working directory, and its project's root.
 
     A project that has moved since is found around its state directory. Raises UsageError where the file is gone.
@@ -34,11 +33,11 @@ def pipeline_of(rundir: RunDir, state: Path) -> tuple[str, Path]:
 
     path, root, _ = request_of(rundir)
     tried = []
-    for folder in dict.fromkeys((root, str(state.parent))):
+    for folder in dict.fromkeys((root, os.path.dirname(state))):
         full = os.path.join(folder, path)
         tried.append(full)
         if os.path.lexists(full):
-            return os.path.relpath(full), Path(folder)
+            return os.path.relpath(full), folder
     raise UsageError(
         f"the pipeline file of run {rundir.id} is gone: {tried[0]}",
         hint="put it back where it was; `pipe show` shows the run without it",

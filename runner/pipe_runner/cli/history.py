@@ -20,8 +20,6 @@ from pipe_runner.runlog import RunDir, RunLock, fold_log
 from pipe_runner.types import EventKind, NodeStatus, RunStatus
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipe_runner.ports import Event, RunSummary
     from pipe_runner.run import NodeState, Run
 
@@ -40,7 +38,7 @@ def runs(given: Given) -> int:
         raise UsageError(f"--limit: {limit} is negative")
     state = state_dir(given, None)
     found: list[RunSummary] = []
-    if os.path.isdir(state / "runs"):
+    if os.path.isdir(os.path.join(state, "runs")):
         store = open_store(state)
         try:
             found = list(store.runs(limit or None))
@@ -51,7 +49,7 @@ def runs(given: Given) -> int:
         sys.stdout.write(json.dumps(told, indent=2).replace("##", "#\\u0023") + "\n")
         return 0
     if not told:
-        say(f"no runs in {safe(str(state))}")
+        say(f"no runs in {safe(state)}")
         return 0
     rows = [("RUN", "STATUS", "PIPELINE", "NODES", "STARTED", "DURATION")]
     for one in told:
@@ -63,7 +61,7 @@ def runs(given: Given) -> int:
     return 0
 
 
-def _standing(one: RunSummary, state: Path) -> dict[str, Any]:
+def _standing(one: RunSummary, state: str) -> dict[str, Any]:
     """The summary as JSON, and whether the run was interrupted: it has not ended, and nobody works on it."""
     open_still = one.status in (RunStatus.RUNNING, RunStatus.PENDING)
     held = open_still and RunLock.held(RunDir(one.run, os.path.join(state, "runs", one.run))) is not None

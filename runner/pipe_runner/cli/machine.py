@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 _PATIENCE: Final = 10
@@ -136,7 +135,7 @@ def subreaper() -> Finding:
     return Finding(name, "warn", "caught unless they empty their environment: no subreaper here", why, do)
 
 
-def writable(state: Path) -> Finding:
+def writable(state: str) -> Finding:
     why = "every run keeps its log there, and can't start without"
     do = "give yourself the right to write there, or name another place with --state-dir or PIPE_STATE_DIR"
     try:
@@ -147,7 +146,7 @@ def writable(state: Path) -> Finding:
     return Finding("state directory", "ok", f"{state} can be written")
 
 
-def locks(state: Path) -> Finding:
+def locks(state: str) -> Finding:
     import fcntl
 
     why = "a lock keeps two processes from working on one run"
@@ -164,7 +163,7 @@ def locks(state: Path) -> Finding:
     return Finding("locks", "fail", "flock locks nothing in the state directory", why, do)
 
 
-def sync(state: Path) -> Finding:
+def sync(state: str) -> Finding:
     flush = getattr(os, "fdatasync", os.fsync)
     times = []
     try:
@@ -195,7 +194,7 @@ def sync(state: Path) -> Finding:
     return Finding("durability", "ok", found)
 
 
-def space(state: Path) -> Finding:
+def space(state: str) -> Finding:
     free = shutil.disk_usage(_existing(state)).free
     found = f"{free / 2**30:.1f} GiB free for the state directory"
     if free < _LITTLE_SPACE:
@@ -285,7 +284,7 @@ def agents() -> Finding:
 
 
 @contextmanager
-def _trial(state: Path) -> Iterator[str]:
+def _trial(state: str) -> Iterator[str]:
     """A file in the state directory, or where that would be made, for as long as it is looked at."""
     fd, path = tempfile.mkstemp(prefix=".pipe-doctor-", dir=_existing(state))
     os.close(fd)
@@ -295,9 +294,9 @@ def _trial(state: Path) -> Iterator[str]:
         os.unlink(path)
 
 
-def _existing(state: Path) -> Path:
+def _existing(state: str) -> str:
     """The state directory, or the nearest folder above that is there."""
     folder = state
-    while not folder.is_dir() and folder.parent != folder:
-        folder = folder.parent
+    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
     return folder

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import NamedTuple
 
-from pipe_runner.cli.settings import STATE_DIR, here, state_dir
+from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import InvalidPipeline
 from pipe_runner.plan import Plan
 from pipe_runner.plancache import load_plan, store_plan
-from pipe_runner.project import find_root
+from pipe_runner.project import root_of
 from pipe_runner.registry import Registry
 
 _MOST_KEPT: int = 64 * 2**20
@@ -23,44 +22,36 @@ class Planned(NamedTuple):
 
     plan: Plan
     registry: Registry
-    root: Path
-    state_dir: Path
+    root: str
+    state_dir: str
     shown: str
-    reachable: bool
-    """A command in this working directory finds the run without being told where it is."""
 
 
-def plan_for(file: str, given: Given, *, state: Path | None = None, root: Path | None = None) -> Planned:
+def plan_for(file: str, given: Given, *, state: str | None = None, root: str | None = None) -> Planned:
     """The plan of a file; raises UsageError where it can't be read and InvalidPipeline where it has faults.
 
     `state` and `root` are known already when a run goes on.
     """
     path = os.path.abspath(file)
-    root = find_root(Path(path)) if root is None else root
+    root = root_of(path) if root is None else root
     state = state_dir(given, root) if state is None else state
     content = _content(path)
     inside = os.path.relpath(path, root)
     if content is not None:
-        kept = load_plan(inside, content, str(root), str(state))
+        kept = load_plan(inside, content, root, state)
         if kept is not None:
-            return _planned(kept.plan, Registry.from_targets(kept.targets), root, state, file)
+            return Planned(kept.plan, Registry.from_targets(kept.targets), root, state, os.path.normpath(file))
+    from pathlib import Path
+
     from pipe_runner.compiler import compile_file
 
     registry = Registry.installed()
-    compilation = compile_file(path, root=root, registry=registry)
+    compilation = compile_file(path, root=Path(root), registry=registry)
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
     if content is not None:
-        store_plan(inside, content, str(root), str(state), compilation.plan, compilation.targets, compilation.watched)
-    return _planned(compilation.plan, registry, root, state, file)
-
-
-def _planned(plan: Plan, registry: Registry, root: Path, state: Path, file: str) -> Planned:
-    try:
-        reachable = here() / STATE_DIR == state or bool(os.environ.get("PIPE_STATE_DIR"))
-    except OSError:
-        reachable = False
-    return Planned(plan, registry, root, state, os.path.normpath(file), reachable)
+        store_plan(inside, content, root, state, compilation.plan, compilation.targets, compilation.watched)
+    return Planned(compilation.plan, registry, root, state, os.path.normpath(file))
 
 
 def _content(path: str) -> bytes | None:

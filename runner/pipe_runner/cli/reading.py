@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from pipe_runner.cli.boundary import colours, say
@@ -43,14 +42,15 @@ def check(given: Given) -> int:
 
 def diagnostics_of(file: str, registry: Registry) -> list[Diagnostic]:
     """What is wrong with one file; pipe.yml by its own rules."""
+    from pathlib import Path
+
     from pipe_runner.compiler import compile_file
     from pipe_runner.project import find_root, load_project
 
-    path = Path(os.path.abspath(file))
-    root = find_root(path)
-    if path.name == _PROJECT:
-        return list(load_project(path.parent)[1])
-    return list(compile_file(file, root=root, registry=registry).diagnostics)
+    path = os.path.abspath(file)
+    if os.path.basename(path) == _PROJECT:
+        return load_project(Path(os.path.dirname(path)))[1]
+    return compile_file(file, root=find_root(Path(path)), registry=registry).diagnostics
 
 
 def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
@@ -110,13 +110,11 @@ def _is_ours(file: str) -> bool:
 def graph(given: Given) -> int:
     """`pipe graph FILE`."""
     from pipe_runner.compiler import compile_file
-    from pipe_runner.project import find_root
     from pipe_runner.registry import Registry
     from pipe_runner.reports.graph import render
 
     file = given.must("file")
-    root = find_root(Path(os.path.abspath(file)))
-    compilation = compile_file(file, root=root, registry=Registry.installed())
+    compilation = compile_file(file, registry=Registry.installed())
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
     text = render(compilation.plan, given.text("format") or "text")

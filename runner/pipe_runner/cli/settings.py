@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from pipe_runner.cli.words import Given
@@ -34,31 +33,27 @@ def said(given: Given, key: str, environ: Mapping[str, str]) -> tuple[str, str] 
     return (value, name) if value else None
 
 
-def state_dir(given: Given, root: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+def state_dir(given: Given, root: str | None, environ: Mapping[str, str] = os.environ) -> str:
     """Where runs are kept; `root` is the project's, found from the working directory where it isn't given."""
     found = said(given, "state_dir", environ)
     if found is not None:
         text, where = found
         if not text:
             raise UsageError(f"{where} is empty")
-        return Path(os.path.abspath(text))
-    return (root if root is not None else here()) / STATE_DIR
+        return os.path.abspath(text)
+    return os.path.join(root if root is not None else here(), STATE_DIR)
 
 
-def here() -> Path:
+def here() -> str:
     """The root of the project that the working directory belongs to."""
-    from pipe_runner.project import find_root
+    from pipe_runner.project import root_of
 
-    try:
-        folder = Path.cwd()
-    except FileNotFoundError:
-        raise UsageError("the working directory does not exist any more", hint="change to one that does") from None
-    return find_root(folder)
+    return root_of(os.getcwd())
 
 
 def run_settings(
     given: Given,
-    state: Path,
+    state: str,
     defaults: Mapping[str, Any],
     *,
     run_id: str | None = None,

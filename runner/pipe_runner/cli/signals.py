@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -11,6 +10,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pipe_runner.engine import ActiveRun
 
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -12,6 +12,7 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console import Console, open_console, reads_commands
 from pipe_runner.console.words import safe
 from pipe_runner.errors import PipeError, UsageError
+from pipe_runner.types import RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.engine import ActiveRun
@@ -76,24 +77,31 @@ class Telling:
         colour = colours(sys.stderr)
         from pipe_runner.console.ending import ending, last_line
 
-        places = {node.id: f"{planned.shown}:{node.line}" for node in planned.plan.nodes}
-        tails = self._console.progress.tails if self._console is not None else {}
-        text = ending(run, places=places, tails=tails, go_on=self._go_on(run, planned), colour=colour)
+        text = ""
+        if run.status is not RunStatus.SUCCEEDED:
+            places = {node.id: f"{planned.shown}:{node.line}" for node in planned.plan.nodes}
+            tails = self._console.progress.tails if self._console is not None else {}
+            text = ending(run, places=places, tails=tails, go_on=self._go_on(run, planned), colour=colour)
         if text or not self._quiet:
             say(text + last_line(run, colour=colour))
         return code
 
     def _go_on(self, run: Run, planned: Planned) -> str:
-        command = f"pipe resume {run.id}"
-        if self._state_dir_said is not None:
-            from shlex import quote
+        """The command that goes on, as it can be given here: a run kept elsewhere needs to be told where."""
+        from pipe_runner.cli.settings import STATE_DIR, here
 
-            return f"{command} --state-dir {quote(self._state_dir_said)}"
-        if not planned.reachable:
-            from shlex import quote
+        where = self._state_dir_said
+        if where is None and not os.environ.get("PIPE_STATE_DIR"):
+            try:
+                usual = os.path.join(here(), STATE_DIR)
+                where = None if planned.state_dir == usual else os.path.relpath(planned.state_dir)
+            except (UsageError, OSError):  # the working directory is gone
+                where = planned.state_dir
+        if where is None:
+            return f"pipe resume {run.id}"
+        from shlex import quote
 
-            return f"{command} --state-dir {quote(os.path.relpath(planned.state_dir))}"
-        return command
+        return f"pipe resume {run.id} --state-dir {quote(where)}"
 
     def _results(self, run: Run, active: ActiveRun) -> int:
         from pipe_runner.cli.results import print_result, write_junit
