@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from hashlib import sha256
 from itertools import count
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -
 
     `known` are the digests that this writer has kept already. Safe beside other threads that keep the same data.
     """
-    digest = sha256(data).hexdigest()
+    digest = _sha256(data)
     if digest in known:
         return digest
     path = os.path.join(directory, digest)
@@ -72,12 +71,18 @@ def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
         raise StorageError(f"{rundir.log_path}: no output can be read by {dict(ref)!r}")
     path = os.path.join(rundir.blobs, digest)
     data = _read(path, size)
-    if sha256(data).hexdigest() != digest:
+    if _sha256(data) != digest:
         raise StorageError(f"{path} is damaged: its sha256 is not its name")
     try:
         return data.decode("utf-8", "surrogatepass") if kind == "text" else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StorageError(f"{path} does not hold {kind}: {error}") from error
+
+
+def _sha256(data: bytes) -> str:
+    from hashlib import sha256  # late: it loads OpenSSL, and most runs have no blobs
+
+    return sha256(data).hexdigest()
 
 
 def _read(path: str, size: object) -> bytes:
