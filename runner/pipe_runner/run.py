@@ -7,6 +7,7 @@ both can't differ. It needs no clock, no file and no lock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pipe_runner.ports import Event
@@ -16,63 +17,42 @@ INLINE_OUTPUT_LIMIT = 64 * 1024
 """Bytes of an output (as it stands in the log) above which it lives in a blob."""
 
 
-class _Fields:
-    """Equality and a short `repr` over `__slots__`: what a dataclass gives, for a tenth of the time at every start."""
-
-    __slots__: tuple[str, ...] = ()
+class _State:
+    """Fields with their defaults in the class: an object costs nothing until something is set in it."""
 
     def __init__(self, **fields: Any) -> None:
-        for name, value in fields.items():
-            setattr(self, name, value)
+        self.__dict__.update(fields)
 
     def __eq__(self, other: object) -> bool:
-        if other.__class__ is not self.__class__:
+        if not isinstance(other, type(self)):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).__annotations__)
 
     __hash__ = None  # type: ignore[assignment]
 
 
-class NodeState(_Fields):
-    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds.
+class NodeState(_State):
+    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds."""
 
-    `tolerated`: it failed, and the file says that the run goes on (`continue_on_error`).
-    """
-
-    __slots__ = (
-        "attempts",
-        "by",
-        "duration_s",
-        "ended_at",
-        "error",
-        "exit_code",
-        "output",
-        "output_ref",
-        "started_at",
-        "status",
-        "tolerated",
-        "truncated",
-        "usage",
-        "values",
-        "when",
-    )
+    status: NodeStatus = NodeStatus.PENDING
+    attempts: int = 0
+    output: Json = None
+    output_ref: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    started_at: str | None = None
+    ended_at: str | None = None
+    by: tuple[str, ...] = ()
+    when: str | None = None
+    values: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+    truncated: Mapping[str, Any] | None = None
+    tolerated: bool = False
+    """Failed, and the file says that the run goes on (`continue_on_error`)."""
 
     def __init__(self, status: NodeStatus = NodeStatus.PENDING, **fields: Any) -> None:
         self.status = status
-        self.attempts = 0
-        self.output: Json = None
-        self.output_ref: Mapping[str, Any] | None = None
-        self.error: Mapping[str, Any] | None = None
-        self.exit_code: int | None = None
-        self.duration_s: float | None = None
-        self.started_at: str | None = None
-        self.ended_at: str | None = None
-        self.by: tuple[str, ...] = ()
-        self.when: str | None = None
-        self.values: Mapping[str, Any] | None = None
-        self.usage: Mapping[str, Any] | None = None
-        self.truncated: Mapping[str, Any] | None = None
-        self.tolerated = False
         if fields:
             super().__init__(**fields)
 
@@ -80,58 +60,37 @@ class NodeState(_Fields):
         return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
 
 
-class Run(_Fields):
-    """The state of a run after the events up to `seq`.
+class Run(_State):
+    """The state of a run after the events up to `seq`."""
 
-    `digests`: the digest of each node, as it was when the run was last started or resumed. `outputs_ref` stands in for
-    `outputs` where they are large: they live in a blob. `only`: what `--only` named when the run was started.
-    `attempt`: 1 for a run that was never resumed, one more for each resume.
-    """
-
-    __slots__ = (
-        "attempt",
-        "digest",
-        "digests",
-        "duration_s",
-        "error",
-        "finished_at",
-        "git_sha",
-        "id",
-        "inputs",
-        "nodes",
-        "only",
-        "outputs",
-        "outputs_ref",
-        "path",
-        "pipeline",
-        "root",
-        "seq",
-        "started_at",
-        "status",
-    )
+    id: str = ""
+    status: RunStatus = RunStatus.PENDING
+    pipeline: str = ""
+    path: str = ""
+    root: str = ""
+    digest: str = ""
+    inputs: Mapping[str, Any] = MappingProxyType({})
+    digests: dict[str, str]
+    """Digest of each node, as it was when the run was last started or resumed."""
+    nodes: dict[str, NodeState]
+    started_at: str | None = None
+    finished_at: str | None = None
+    duration_s: float | None = None
+    outputs: Mapping[str, Any] = MappingProxyType({})
+    outputs_ref: Mapping[str, Any] | None = None
+    """Stands in for `outputs` where they are large: they live in a blob."""
+    error: Mapping[str, Any] | None = None
+    git_sha: str | None = None
+    only: tuple[str, ...] = ()
+    """What `--only` named when the run was started."""
+    attempt: int = 0
+    """1 for a run that was never resumed, one more for each resume."""
+    seq: int = 0
 
     def __init__(self, **fields: Any) -> None:
-        self.id = ""
-        self.status = RunStatus.PENDING
-        self.pipeline = ""
-        self.path = ""
-        self.root = ""
-        self.digest = ""
-        self.inputs: Mapping[str, Any] = {}
-        self.digests: dict[str, str] = {}
-        self.nodes: dict[str, NodeState] = {}
-        self.started_at: str | None = None
-        self.finished_at: str | None = None
-        self.duration_s: float | None = None
-        self.outputs: Mapping[str, Any] = {}
-        self.error: Mapping[str, Any] | None = None
-        self.outputs_ref: Mapping[str, Any] | None = None
-        self.git_sha: str | None = None
-        self.only: tuple[str, ...] = ()
-        self.attempt = 0
-        self.seq = 0
-        if fields:
-            super().__init__(**fields)
+        self.digests = {}
+        self.nodes = {}
+        super().__init__(**fields)
 
     def __repr__(self) -> str:
         return f"Run(id={self.id!r}, status={self.status!s}, seq={self.seq}, nodes={len(self.nodes)})"
@@ -220,7 +179,6 @@ def _node_started(run: Run, event: Event) -> None:
     state.status = NodeStatus.RUNNING
     state.attempts = event.attempt or 1
     state.started_at = event.ts
-    state.ended_at = None
     state.error = None
 
 
@@ -233,23 +191,23 @@ def _node_retrying(run: Run, event: Event) -> None:
 
 def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     def apply(run: Run, event: Event) -> None:
-        data = event.data
         state = run.state(event.node or "")
+        if state.ended_at is not None:  # it had ended before: nothing of that is left
+            for name in _KEPT & state.__dict__.keys():
+                del state.__dict__[name]
         state.status = status
         state.ended_at = event.ts
-        state.output = data.get("output")
-        state.output_ref = data.get("output_ref")
-        state.error = data.get("error")
-        state.exit_code = data.get("exit_code")
-        state.duration_s = data.get("duration_s")
-        state.usage = data.get("usage")
-        state.truncated = data.get("truncated")
-        state.tolerated = bool(data.get("tolerated", False))
-        state.by = tuple(data.get("by", ()))
-        state.when = data.get("when")
-        state.values = data.get("values")
+        for name, value in event.data.items():
+            if name in _KEPT:
+                setattr(state, name, value)
+        if "by" in event.data:
+            state.by = tuple(state.by)
 
     return apply
+
+
+_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at"}
+"""Fields of the last event of a node that its state takes over."""
 
 
 def _node_waiting(run: Run, event: Event) -> None:

@@ -21,7 +21,7 @@ class Scope:
         self._plan = plan
         self._run = run
         self._read_blob = read_blob
-        self._bits = random_bits
+        self._span = random_bits(63)
         self._trace = f"00-{random_bits(128) or 1:032x}-"
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
         self._env: dict[str, Json] = {}
@@ -141,6 +141,7 @@ class Scope:
             rendered, own = self.render(options, names), self.render(env, names)
         assert isinstance(rendered, dict)
         assert isinstance(own, dict)
+        self._span += 1
         run_id = self._run.id
         return Attempt(
             run=run_id,
@@ -154,6 +155,6 @@ class Scope:
             secrets=node.secrets,
             timeout=timeout,
             output_limit=plan.output_limit,
-            traceparent=f"{self._trace}{self._bits(64) or 1:016x}-01",
+            traceparent=f"{self._trace}{self._span:016x}-01",
             validate=node.validate_options,
         )
