@@ -74,14 +74,27 @@ class RunStarted(EventLine):
 
     event: Literal["run.started"]
     pipeline: str = Field(description="The pipeline's name.")
+    path: str = Field(description="Its file: relative to the root if it lies inside it, else absolute.")
+    root: str = Field(description="The project's root.")
     digest: str = Field(description="sha256 of the pipeline file.")
-    inputs: dict[str, Any] = Field(description="The inputs of the run.")
+    inputs: dict[str, Any] = Field(description="The inputs of the run; secrets are masked.")
+    nodes: dict[str, str] = Field(description="The digest of each node that the run consists of, by id.")
+    only: list[str] = Field(default_factory=list, description="What `--only` named.")
+    versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
+    git_sha: str | None = Field(default=None, description="The commit that was checked out in the root.")
+    durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
 
 
 class RunResumed(EventLine):
     """A run goes on after it was interrupted, failed or changed."""
 
     event: Literal["run.resumed"]
+    digest: str = Field(description="sha256 of the pipeline file as it is now.")
+    nodes: dict[str, str] = Field(description="The digest of each node as it is now; others are forgotten.")
+    rerun: list[str] = Field(description="Ids of the nodes that are decided again.")
+    reasons: dict[str, str] = Field(default_factory=dict, description="Why each of them is.")
+    versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
+    git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
 
 
 class RunFinished(EventLine):
@@ -90,6 +103,10 @@ class RunFinished(EventLine):
     event: Literal["run.finished"]
     status: Literal["succeeded", "failed", "cancelled", "waiting"] = Field(description="How it ended.")
     outputs: dict[str, Any] | None = Field(default=None, description="What the run gives.")
+    outputs_ref: OutputRef | None = Field(default=None, description="In place of `outputs` where they are large.")
+    totals: dict[str, int] = Field(default_factory=dict, description="Nodes by status, and how many attempts.")
+    error: ErrorInfo | None = Field(default=None, description="Why the run itself failed, where no node did.")
+    duration_s: Seconds | None = Field(default=None, description="Seconds since the start or the resume.")
 
 
 class NodeStarted(AttemptEvent):
@@ -106,14 +123,20 @@ class NodeOutput(AttemptEvent):
     text: str = Field(description="What was printed; secrets are masked.")
 
 
-class Ended(AttemptEvent):
-    """What the end of an attempt has."""
+class Measured(AttemptEvent):
+    """What is known of an attempt that has ended."""
 
     duration_s: Seconds | None = Field(default=None, description="How long the attempt took, in seconds.")
-    output: Any = Field(default=None, description="What the node gives.")
-    output_ref: OutputRef | None = Field(default=None, description="In place of `output` where that is large.")
+    exit_code: int | None = Field(default=None, description="Of its process, if it exited.")
     usage: dict[str, Any] | None = Field(default=None, description="What the attempt used: tokens, money.")
     truncated: Truncation | None = Field(default=None, description="Where the output was cut at its limit.")
+
+
+class Ended(Measured):
+    """What the end of a node has."""
+
+    output: Any = Field(default=None, description="What the node gives.")
+    output_ref: OutputRef | None = Field(default=None, description="In place of `output` where that is large.")
 
 
 class NodeSucceeded(Ended):
@@ -126,11 +149,13 @@ class NodeFailed(Ended):
     """The last attempt of a node failed, or the node could not be started."""
 
     event: Literal["node.failed"]
-    attempt: int = Field(default=1, ge=0, description="Number of the attempt; 0 where none was started.")
+    attempt: int = Field(default=1, ge=1, description="Number of the attempt; missing where none was made.")
     error: ErrorInfo = Field(description="Why.")
+    tolerated: bool = Field(default=False, description="With `continue_on_error`: the run goes on, and may succeed.")
+    when: str | None = Field(default=None, description="The condition, where it was what failed.")
 
 
-class NodeRetrying(AttemptEvent):
+class NodeRetrying(Measured):
     """An attempt failed and another one follows."""
 
     event: Literal["node.retrying"]
@@ -145,6 +170,7 @@ class NodeSkipped(NodeEvent):
     when: str | None = Field(default=None, description="The condition.")
     values: dict[str, Any] | None = Field(default=None, description="What the condition read.")
     by: list[str] | None = Field(default=None, description="The skipped nodes that this one needs.")
+    reason: str | None = Field(default=None, description="In words, where it was not a condition.")
 
 
 class NodeBlocked(NodeEvent):
@@ -171,7 +197,14 @@ class NodeCancelled(NodeEvent):
     """A node was stopped, or was not started any more."""
 
     event: Literal["node.cancelled"]
+    attempt: int | None = Field(default=None, ge=1, description="Number of the attempt; missing where none was made.")
+    reason: str | None = Field(
+        default=None, description="In words: the run was cancelled, its time was up, `fail_fast`."
+    )
     duration_s: Seconds | None = Field(default=None, description="How long the attempt took, in seconds.")
+    exit_code: int | None = Field(default=None, description="Of its process, if it exited.")
+    usage: dict[str, Any] | None = Field(default=None, description="What the attempt used.")
+    truncated: Truncation | None = Field(default=None, description="Where the output was cut at its limit.")
 
 
 class NodeUnknown(NodeEvent):
