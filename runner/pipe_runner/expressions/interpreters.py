@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_WRAPPERS: Final = 20
 """Wrappers around a command (`sudo nice env …`) that are looked through."""
+MAX_LOOKED_THROUGH: Final = 1000
+"""Words of a command beyond which only its beginning is looked through."""
 MAX_WORDS: Final = 200
 """Words that are looked through for an interpreter behind a program that isn't known."""
 _BYTES_OF_FILES: Final = """
@@ -81,7 +83,8 @@ class Command:
         if name not in _BYTES:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
-        self.scan.flows.calls.append((name, arguments))
+        if any(other.holes or other.nested or other.variables for other in arguments):
+            self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if name in SHELLS:
             self.shell(index)
@@ -93,7 +96,8 @@ class Command:
             short, long, operands = WRAPPERS[name]
             self.wrapper(index, short, long, operands, assignments=name in ("sudo", "doas"))
         elif name in CONTAINERS:
-            for later in range(index + 1, min(len(self.words), index + MAX_WORDS)):
+            limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
+            for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
                 if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
                     before = self.depth
@@ -104,6 +108,8 @@ class Command:
 
     def net(self, index: int) -> None:
         """Whatever wraps it: an interpreter with `-c` or `-e` behind it somewhere in the words is seen."""
+        if len(self.words) > MAX_LOOKED_THROUGH:
+            return
         for at in range(index, min(len(self.words) - 1, index + MAX_WORDS)):
             name = self.words[at].text.rsplit("/", 1)[-1]
             if name in _NETTED and self.words[at + 1].text.startswith("-"):

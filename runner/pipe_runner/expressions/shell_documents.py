@@ -64,6 +64,7 @@ class ShellDocuments(ShellLexer):
                 hole.refuse("E422", "a value can't be the delimiter of a here-document", None)
             raw = self.text[begin : word.end]
             quoted = word.quoted or "\\" in raw
+            facts.awaits = True
             self._documents.append((word.text, operator[0] == "<<-", quoted, facts))
         else:
             if operator[0] == "<<<":

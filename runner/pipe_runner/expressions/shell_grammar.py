@@ -16,6 +16,7 @@ from pipe_runner.expressions.tokens import Refused
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
+MAX_PIPELINE: Final = 200
 _ENDS: Final = {
     "if": "fi",
     "while": "done",
@@ -67,6 +68,9 @@ class ShellGrammar(ShellDocuments):
 
     def _pipeline(self) -> Facts:
         first = self._command()
+        self._skip()
+        if not self.at("|") or self.at("||"):
+            return first
         feeding = [first]
         facts = Facts(parts=feeding, reads=list(first.reads), takes=list(first.takes))
         while True:
@@ -76,6 +80,9 @@ class ShellGrammar(ShellDocuments):
             self.position += 2 if self.at("|&") else 1
             self._skip(newlines=True)
             following = self._command()
+            if len(feeding) > MAX_PIPELINE:
+                fault = Fault("E403", f"a pipeline of more than {MAX_PIPELINE} commands", self.original(self.position))
+                raise Refused(fault)
             if following.reads:
                 self.flows.programs.append((list(feeding), [], following.reads[0]))
             if following.takes:

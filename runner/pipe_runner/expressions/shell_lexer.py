@@ -17,6 +17,8 @@ from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
 
 MAX_NESTING: Final = 60
+MAX_TRIED: Final = 500
+"""Words that begin like `name[…]=` and turn out to be something else, each of which is read twice."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ORDINARY: Final = re.compile(r"[^\s'\"\\$`{;&|<>()?*+@!\[]+")
 _IN_DOUBLE: Final = re.compile(r"[^\"\\$`{]+")
@@ -34,6 +36,7 @@ class ShellLexer(ShellSource):
         super().__init__(text)
         self.flows = Flows()
         self._depth = 0
+        self._tried = 0
 
     # ------------------------------------------------------------ words
 
@@ -56,7 +59,7 @@ class ShellLexer(ShellSource):
                 word.holes.append(self.hole("bare"))
                 pieces.append(HOLE)
             elif character == "\\":
-                self._escaped(pieces)
+                self._escaped(word, pieces)
             elif character == "'":
                 self._single(word, pieces)
             elif character == '"':
@@ -74,11 +77,12 @@ class ShellLexer(ShellSource):
         word.end = self.position
         return word
 
-    def _escaped(self, pieces: list[str]) -> None:
+    def _escaped(self, word: Word, pieces: list[str]) -> None:
         self.position += 1
         if self.at_hole():
             hole = self.hole("bare")
             hole.refuse("E422", "a backslash before a value has no meaning", "remove it; a value needs no quoting")
+            word.holes.append(hole)
             pieces.append(HOLE)
         elif self.position < self.limit:
             character = self.text[self.position]
@@ -151,8 +155,7 @@ class ShellLexer(ShellSource):
                 self.position += 1
                 continue
             before = self.position
-            inner = self.word()
-            _merge(word, pieces, inner)
+            self._deeper(lambda: _merge(word, pieces, self.word()))
             if self.position == before:
                 self.position += 1
         self.position += 1
@@ -162,12 +165,13 @@ class ShellLexer(ShellSource):
     def _subscript(self, word: Word, pieces: list[str]) -> None:
         """`name[…]=` at a word's start: the shell calculates what stands in the brackets."""
         found = _SUBSCRIPT.match(self.text, self.position, self.limit)
-        if found is None:
+        if found is None or self._tried > MAX_TRIED or self.text.find("]", found.end(), found.end() + 200) < 0:
             return
         start, known = self.position, len(self.holes)
         self.position = found.end()
         self.arithmetic(word, "]")
         if not (self.at("=") or self.at("+=")):
+            self._tried += 1
             self.position = start
             del self.holes[known:]
             del word.holes[:]
@@ -183,7 +187,7 @@ class ShellLexer(ShellSource):
         elif self.at("$(("):
             if self.closes_twice(self.position + 3):
                 self.position += 3
-                self.arithmetic(word, "))")
+                self._deeper(lambda: self.arithmetic(word, "))"))
             else:
                 self._substitution(word, pieces, 2)
                 return
@@ -195,7 +199,7 @@ class ShellLexer(ShellSource):
             self._deeper(lambda: self._braces(word, quote))
         elif self.at("$[") and quote == "bare":
             self.position += 2
-            self.arithmetic(word, "]")
+            self._deeper(lambda: self.arithmetic(word, "]"))
         elif quote == "bare" and (self.at("$'") or self.at('$"')):
             self._dollar_quotes(word)
         else:

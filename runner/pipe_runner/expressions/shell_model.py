@@ -58,7 +58,7 @@ class Word:
 
     @property
     def unstable(self) -> bool:
-        """Whether the shell may make no word of it, or several: `$x` without quotes and with nothing beside it, `"$@"`."""
+        """Whether the shell may make no word of it, or several: `$x` without quotes and alone, `"$@"`."""
         return (not self.quoted or "@" in self.variables) and self.text != "" and not self.text.strip(EXPANSION)
 
     @property
@@ -92,8 +92,13 @@ class Facts:
     takes: list[str] = field(default_factory=list)
     """Variables that it reads from standard input."""
 
+    awaits: bool = False
+    """A here-document of it is still to come."""
+
     def add(self, part: Facts) -> None:
-        self.parts.append(part)
+        """Take in a command that is part of this one; one of which nothing is to say is forgotten."""
+        if part.emits or part.documents or part.variables or part.documented or part.parts or part.awaits:
+            self.parts.append(part)
         self.reads += part.reads
         self.takes += part.takes
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.foreign import github_fault, go_fault
 from pipe_runner.expressions.segments import END_RAW, RAW
 from pipe_runner.expressions.shell_model import Hole, Quote
 from pipe_runner.expressions.tokens import Refused, Token, tokenize, unclosed
+
+MAX_HOLES: Final = 5000
+"""Values in one shell text."""
 
 
 class ShellSource:
@@ -60,6 +64,8 @@ class ShellSource:
     def hole(self, quote: Quote) -> Hole:
         """Read the hole that begins here."""
         start = self.position
+        if len(self.holes) == MAX_HOLES:
+            raise Refused(Fault("E403", f"more than {MAX_HOLES} values in one text", self.original(start), 2))
         before = self.text[start - 1] if start else ""
         hole = Hole(start, start + 2, (start + 2, start + 2), quote)
         self.holes.append(hole)

@@ -7,19 +7,20 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from pipe_runner.expressions.compile import MAX_TEXT, compile_hole
+from pipe_runner.expressions.compile import CACHED, compile_hole
 from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
 from pipe_runner.expressions.shell_model import Hole
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
 
+MAX_SHELL: Final = 2**17
+"""Characters of a shell text with expressions."""
 _BLOCK: Final = re.compile(
     r"\{%[-+]?\s*(?:if|for|set|with|else|elif|endif|endfor|filter|include|import|macro)\b[^\n]*?%\}"
 )
 _TRUST: Final = "`| trust` at the end of the expression accepts the place as it is"
 
 
-@lru_cache(maxsize=8192)
 def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, list[Fault]]:
     """Compile the text of `run:` for `/bin/sh` or bash.
 
@@ -28,8 +29,19 @@ def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, lis
     """
     if "{{" not in text and "{%" not in text:
         return ShellText(text), []
-    if len(text) > MAX_TEXT:
-        return ShellText(text), [Fault("E403", f"shell text of more than {MAX_TEXT >> 20} MiB with expressions", 0, 2)]
+    if len(text) > MAX_SHELL:
+        hint = "keep it in a file of its own, and give it the values as arguments or in `env:`"
+        message = f"shell text with expressions may have {MAX_SHELL >> 10} KiB, this has {len(text) >> 10}"
+        return ShellText(text), [Fault("E403", message, 0, 1, hint)]
+    return _cached(text, first_variable) if len(text) <= CACHED else _compile(text, first_variable)
+
+
+@lru_cache(maxsize=8192)
+def _cached(text: str, first_variable: int) -> tuple[ShellText, list[Fault]]:
+    return _compile(text, first_variable)
+
+
+def _compile(text: str, first_variable: int) -> tuple[ShellText, list[Fault]]:
     from pipe_runner.expressions.shell_grammar import ShellGrammar
 
     scan = ShellGrammar(text)
