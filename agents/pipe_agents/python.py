@@ -41,6 +41,7 @@ class PythonAgent:
         return AgentDescription(
             summary="Calls a Python function, of an installed module or of a file of the project.",
             secret_options=("args.*", "kwargs.*"),
+            runs_functions=True,
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -252,6 +252,8 @@ class AgentDescription(NamedTuple):
     """Options (dotted, `headers.*`) whose templates may name a secret."""
     runs_processes: bool = False
     """True: the launcher is needed, so it can be started early."""
+    runs_functions: bool = False
+    """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     options: Mapping[str, str] = MappingProxyType({})
 
 

@@ -113,9 +113,12 @@ class ActiveRun:
             policy=self.plan.policy,
             scratch=self._scratch(),
         )
+        os.environ.update(place.processes.marks)
         try:
             await self._perform(executor)
         finally:
+            for name in place.processes.marks:
+                os.environ.pop(name, None)
             await executor.close()
             self.close()
         return self.run

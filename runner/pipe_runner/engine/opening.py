@@ -144,8 +144,10 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    processes = Pool(rundir.id, rundir.warden_lock_path)
-    if any(registry.get(agent).describe().runs_processes for agent in {node.agent for node in nodes}):
+    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes}]
+    functions = any(agent.runs_functions for agent in agents)
+    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
+    if functions or any(agent.runs_processes for agent in agents):
         processes.start()
     return processes
 

@@ -23,15 +23,21 @@ LOCK_WAIT: Final = 6.0
 """Seconds that an earlier warden of the run is given to end what it watches over."""
 _KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE_RUN_DIR", "PIPE_NODE", "PIPE_ATTEMPT")
 """What Python itself may need; and to whom the warden belongs when the runner is itself the command of a node."""
-_START: Final = "import sys; sys.path.append(sys.argv[1]); from pipe_runner.executors.warden import main; main(3, 4)"
+_OUTER: Final = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
+"""Read once: what a run puts there for its own functions is not for its wardens."""
+_START: Final = (
+    "import sys; sys.path.append(sys.argv[1]); from pipe_runner.executors.warden import main; main(3, 4, sys.argv[2:])"
+)
 """Imported, not run as a file, so that compiled files are used."""
 
 
 class Connection:
     """The runner's end. `pid` is the warden's."""
 
-    def __init__(self, lock_path: str) -> None:
+    def __init__(self, lock_path: str, sweep: Sequence[str] = ()) -> None:
         """Start a warden that holds the lock at `lock_path`; takes about a millisecond, and doesn't wait for it.
+
+        `sweep`: marks (`NAME=value`) by which it looks, at its end, for processes that the runner itself started.
 
         Raises Unsupported, StorageError, and RunBusy when an earlier warden of the run doesn't end.
         """
@@ -52,8 +58,8 @@ class Connection:
             null, line, lock = given
             self.pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, folder],
-                {name: os.environ[name] for name in _KEPT_ENV if name in os.environ},
+                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, folder, *sweep],
+                _OUTER,
                 file_actions=[
                     *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
                     (os.POSIX_SPAWN_DUP2, line, 3),

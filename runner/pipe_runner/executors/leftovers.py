@@ -35,6 +35,11 @@ def marks(run: str, lock_path: str) -> dict[str, str]:
     return {"PIPE_RUN_ID": run, "PIPE_RUN_DIR": folder}
 
 
+def own_marks(run: str, lock_path: str) -> dict[str, str]:
+    """The variables that what the runner's own functions start inherits from it."""
+    return {**marks(run, lock_path), "PIPE_WARDEN": "runner"}
+
+
 def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Leftover]:
     """Wait until the run's earlier wardens have ended what they watched over, then end what is still there (D4).
 

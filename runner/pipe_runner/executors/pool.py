@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from pipe_runner.executors.leftovers import own_marks
 from pipe_runner.executors.processes import Processes
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
@@ -19,11 +20,14 @@ MOST: Final = 4
 class Pool:
     """Implements the port Launcher over several `Processes`. `lock_path` is the first warden's; others add a number."""
 
-    def __init__(self, run: str, lock_path: str, size: int | None = None) -> None:
+    def __init__(self, run: str, lock_path: str, size: int | None = None, *, functions: bool = False) -> None:
+        """`functions`: code runs in this process that may start others by itself; they end with the run, too."""
         self._run = run
         self._lock_path = lock_path
         self._size = size or max(1, min(MOST, os.cpu_count() or 1))
-        self._members = [Processes(run, lock_path)]
+        self._members = [Processes(run, lock_path, sweep=functions)]
+        self.marks = own_marks(run, lock_path) if functions else {}
+        """To be in this process's environment while the run goes on."""
         self._in_flight = [0]
 
     def start(self) -> None:

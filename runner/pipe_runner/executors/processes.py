@@ -11,7 +11,7 @@ from os import waitstatus_to_exitcode
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from pipe_runner.executors.flight import Flight
-from pipe_runner.executors.leftovers import Leftover, end_marked, marks
+from pipe_runner.executors.leftovers import Leftover, end_marked, marks, own_marks
 from pipe_runner.executors.output import Output
 from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, SPAWN
 from pipe_runner.executors.reasons import why_not_started
@@ -42,9 +42,13 @@ GATHER: Final = 0.05
 class Processes:
     """A launcher with one warden. Lives on one asyncio loop; `start` can be called before there is one."""
 
-    def __init__(self, run: str, lock_path: str, number: int = 0) -> None:
-        """`number` tells the wardens of one run apart: one that dies takes no other's commands with it."""
+    def __init__(self, run: str, lock_path: str, number: int = 0, *, sweep: bool = False) -> None:
+        """`number` tells the wardens of one run apart: one that dies takes no other's commands with it.
+
+        `sweep`: the warden also ends what this process starts by itself (its functions do), by `own_marks`.
+        """
         self._lock_path = lock_path
+        self._sweep_marks = [f"{k}={v}" for k, v in own_marks(run, lock_path).items()] if sweep else []
         self._marks = {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,7 +67,7 @@ class Processes:
         if self._connection is None:
             from pipe_runner.executors.connection import Connection
 
-            self._connection = Connection(self._lock_path)
+            self._connection = Connection(self._lock_path, self._sweep_marks)
 
     async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
         """Run a command to the end of itself, its output, and all that it leaves behind.

@@ -205,8 +205,11 @@ def _find(program: str, env: dict[str, str]) -> str:
     raise PermissionError(13, "") if forbidden else FileNotFoundError(2, "")
 
 
-def main(fd: int, lock: int) -> None:
-    """Serve over the socket `fd`; `lock` is held, by being open, until nothing is left. Doesn't return."""
+def main(fd: int, lock: int, sweep: list[str]) -> None:
+    """Serve over the socket `fd`; `lock` is held, by being open, until nothing is left. Doesn't return.
+
+    `sweep`: marks by which processes are looked for at the end that the runner's own functions started.
+    """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -224,4 +227,8 @@ def main(fd: int, lock: int) -> None:
         warden.report()
     finally:
         warden.end_all()
+        if sweep:
+            from pipe_runner.executors.leftovers import end_marked
+
+            end_marked(dict(mark.split("=", 1) for mark in sweep))
         os._exit(0)

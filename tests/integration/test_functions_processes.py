@@ -1,0 +1,60 @@
+"""What a Python function starts by itself ends with the run, however the run ends (X2)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PIPELINE = """
+version: 1
+nodes:
+  starts: {agent: python, with: {call: "tools.py:starts"}}
+"""
+TOOLS = """
+import subprocess, time
+def starts():
+    child = subprocess.Popen(["setsid", "sleep", "60"])
+    open("pid", "w").write(str(child.pid))
+    time.sleep(WAIT)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("killed", [False, True])
+def test_x2_what_a_function_starts_ends_with_the_run(tmp_path: Path, killed: bool) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    (tmp_path / "tools.py").write_text(TOOLS.replace("WAIT", "30" if killed else "0"))
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "pipe_runner", "run", "p.yml"], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
+    pid_file = tmp_path / "pid"
+    try:
+        deadline = time.monotonic() + 20
+        while not (pid_file.exists() and pid_file.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        pid = int(pid_file.read_text())
+        if killed:
+            assert alive(pid)
+            os.kill(runner.pid, signal.SIGKILL)
+    finally:
+        if killed:
+            runner.kill()
+        runner.wait(timeout=30)
+    deadline = time.monotonic() + 5
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive(pid)
