@@ -42,13 +42,15 @@ def test_check_of_a_directory_takes_pipelines_and_pipe_yml_and_nothing_else(pipe
     pipe.write("sub/bad.yaml", BAD)
     pipe.write("pipe.yml", "limits: {outputt: 1MiB}\n")
     pipe.write("mkdocs.yml", "site_name: x\nnav: []\n")
+    pipe.write("compose.yml", "version: '3'\nservices: {}\n")
+    pipe.write("short.yml", "{version: 1, nodes: {a: {run: 'true'}}}\n")
     pipe.write("good.test.yml", "tests: []\nnodes: {}\n")
     pipe.write(".hidden/bad.yml", BAD)
     pipe.write("node_modules/bad.yml", BAD)
     done = pipe("check", ".", "--format", "json")
     assert done.returncode == 1
     assert {fault["file"] for fault in json.loads(done.stdout)} == {"sub/bad.yaml", "pipe.yml"}
-    assert "in 3 files" in done.stderr
+    assert "in 4 files" in done.stderr
     assert set(json.loads(done.stdout)[0]) == {"file", "line", "column", "code", "severity", "message", "hint"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, cast
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _SUFFIXES = (".yml", ".yaml")
 _TESTS = (".test.yml", ".test.yaml")
 _PROJECT = "pipe.yml"
+_PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
+"""What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 
@@ -92,8 +95,7 @@ def _below(folder: str) -> Iterator[str]:
 
 
 def _is_ours(file: str) -> bool:
-    """A project's file, or YAML that has `nodes` or `version` as a key at its top; the others of a directory are not
-    ours to judge."""
+    """A project's file, or one that looks like a pipeline."""
     if os.path.basename(file) == _PROJECT:
         return True
     if not os.path.isfile(file):
@@ -103,8 +105,7 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    nodes = any(line.startswith((b"nodes:", b'"nodes":', b"'nodes':", b"{")) for line in text.splitlines())
-    return nodes or text.startswith(b"version:") or b"\nversion: 1" in text
+    return _PIPELINE.search(text) is not None
 
 
 def graph(given: Given) -> int:

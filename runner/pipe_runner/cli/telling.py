@@ -104,6 +104,7 @@ class Telling:
         return f"pipe resume {run.id} --state-dir {quote(where)}"
 
     def _results(self, run: Run, active: ActiveRun) -> int:
+        from pipe_runner.cli.boundary import forget
         from pipe_runner.cli.results import print_result, write_junit
 
         code = 0
@@ -113,7 +114,12 @@ class Telling:
             except PipeError as error:
                 say(f"error: {safe(error.message)}")
                 code = IO_ERROR
-        print_result(run, active.rundir, self._output)
+        try:
+            print_result(run, active.rundir, self._output)
+        except OSError as error:
+            say(f"error: cannot write to stdout: {error.strerror}")
+            forget(sys.stdout)
+            code = IO_ERROR
         return code
 
 
