@@ -27,6 +27,9 @@ ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 Identifier: TypeAlias = Annotated[str, Field(pattern=ID_PATTERN, max_length=200)]
 """A node id, an input name, an output name or the name of a variable: what can stand in an expression."""
 
+Version: TypeAlias = Annotated[int, Field(ge=1, le=1, json_schema_extra={"const": 1})]
+"""The version of the language; a strict integer, since Python takes true and 1.0 for 1."""
+
 Text: TypeAlias = Annotated[str, Field(min_length=1)]
 Scalar: TypeAlias = str | bool | int | float | None
 """Text, a number, true, false or null: what a variable of an environment may be given."""
@@ -127,5 +130,6 @@ __all__ = [
     "Size",
     "Tag",
     "Text",
+    "Version",
     "by_shape",
 ]

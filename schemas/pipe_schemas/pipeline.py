@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, Tag
 
-from pipe_schemas.fields import Closed, Count, Duration, Identifier, Scalar, Text, by_shape
+from pipe_schemas.fields import Closed, Count, Duration, Identifier, Scalar, Text, Version, by_shape
 from pipe_schemas.inputs import InputSpec
 from pipe_schemas.nodes import Node, Retry, Template
 
@@ -66,7 +66,7 @@ class IncludeSpec(Closed):
 class PipelineSpec(Closed):
     """A pipeline: nodes, what they take, and what they give."""
 
-    version: Literal[1] = Field(description="The version of the language: 1.")
+    version: Version = Field(description="The version of the language: 1.")
     name: Text | None = Field(default=None, description="The pipeline's name; by default the file's stem.")
     description: str | None = Field(default=None, description="What it is for.")
     inputs: dict[Identifier, InputSpec] = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipe_schemas.fields import Closed, Duration, Size, Text
+from pipe_schemas.fields import Closed, Duration, Size, Text, Version
 from pipe_schemas.http import HttpPolicy
 
 
@@ -43,7 +43,7 @@ class ProjectDefaultsSpec(Closed):
 class ProjectSpec(Closed):
     """`pipe.yml` at the project's root."""
 
-    version: Literal[1] | None = Field(default=None, description="The version of the language: 1.")
+    version: Version | None = Field(default=None, description="The version of the language: 1.")
     providers: dict[str, Any] = Field(default_factory=dict, description="Model services by name.")
     agents: dict[str, Any] = Field(default_factory=dict, description="Named presets of agents.")
     mcp_servers: dict[str, Any] = Field(default_factory=dict, description="MCP servers by name.")

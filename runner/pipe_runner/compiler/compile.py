@@ -38,7 +38,7 @@ def compile_file(
         return Compilation(None, [fault], Document(shown, "", None))
     project, faults = load_project(Path(home))
     limit = project.file_limit
-    content = read_bytes(absolute, limit)
+    content = read_bytes(real if os.path.exists(real) else absolute, limit)  # no link is followed after the check
     if len(content) > limit:
         hint = f"`limits: {{file: …}}` in {PROJECT_FILE} raises the limit"
         fault = Diagnostic(shown, 1, 1, "E118", f"the file is larger than {limit} bytes", hint)

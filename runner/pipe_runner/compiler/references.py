@@ -68,6 +68,8 @@ class References:
 
     def _start(self, path: tuple[str | int, ...]) -> tuple[Schema, Lookup, tuple[str | int, ...]]:
         root = path[0]
+        if root == "nodes" and len(path) == 2:
+            return {"type": "object"}, self._inputs, ()
         if root == "nodes" and len(path) > 2:
             if path[2] != "output":
                 return NODE.get(str(path[2]), ANY), self._inputs, path[3:]

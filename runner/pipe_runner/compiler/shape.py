@@ -184,6 +184,9 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
     error_type, context = detail["type"], detail.get("ctx", {})
     key = path[-1] if path else ""
     types = [d["type"] for d in details if is_type_error(d["type"])]
+    if path == ("version",):
+        mend = "leave the quotes out: `version: 1`" if value in ("1", "1.0") else "write `version: 1`"
+        return "E210", f"the language has version 1, not {kind(value)}", mend
     if not others:
         return "E203", *wrong_type(path, types, value)
     if error_type in _OWN_SENTENCES:
@@ -194,9 +197,6 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
             return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
         return "E203", f"{named(path)} is {what}, not {kind(value)}", None
     if error_type in ("literal_error", "enum"):
-        if path == ("version",):
-            mend = "leave the quotes out: `version: 1`" if value in ("1", "1.0") else "write `version: 1`"
-            return "E210", f"the language has version 1, not {kind(value)}", mend
         message, words = one_of(path, context["expected"], value)
         hint = None
         if key == "type" and isinstance(value, str) and value in aliases.TYPES and aliases.TYPES[value] in words:
