@@ -96,7 +96,7 @@ policy: {http: {allow: ["10.0.0.0/8"], proxy: true}}
         ("providers: {x: {}}\n", "E901", "not available in this version"),
         ("version: 2\n", "E210", "the language has version 1"),
         ("- a\n", "E106", "must be a map"),
-        ("a: [b\n", "E101", "not closed"),
+        ("a: b: c\n", "E101", "a second"),
     ],
 )
 def test_what_is_wrong_is_told_at_its_place(tmp_path: Path, text: str, code: str, part: str) -> None:
