@@ -154,6 +154,8 @@ def _run_resumed(run: Run, event: Event) -> None:
     run.finished_at = None
     run.duration_s = None
     run.error = None
+    run.outputs = {}
+    run.outputs_ref = None
     run.digest = data.get("digest", run.digest)
     digests = data.get("nodes")
     if digests is not None:

@@ -58,6 +58,10 @@ class LocalExecutor:
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
+        outcome = await self._perform(attempt, emit)
+        return _masked(outcome, self._masker) if self._secrets else outcome
+
+    async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         try:
             agent, keeps_time = self._known.get(attempt.agent) or self._meet(attempt.agent)
             secrets: Mapping[str, str] = {}
@@ -134,6 +138,15 @@ class LocalExecutor:
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
     error = NodeError(kind, message[:LONGEST_MESSAGE], exit_code, tail)
     return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
+
+
+def _masked(outcome: Outcome, masker: Masker) -> Outcome:
+    """Nothing that an agent returns holds a secret, whether it looked after that itself or not (S4)."""
+    error = outcome.error
+    if error is not None:
+        tail = None if error.tail is None else masker.mask_text(error.tail)
+        error = error._replace(message=masker.mask_text(error.message), tail=tail)
+    return outcome._replace(output=masker.mask_json(outcome.output), error=error)
 
 
 def _validate(agent: Agent, attempt: Attempt) -> None:
