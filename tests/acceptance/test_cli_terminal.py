@@ -83,6 +83,13 @@ def test_ctrl_c_stops_the_run_and_gives_the_terminal_back(pipe: Any) -> None:
     assert "cancelled" in terminal.text
 
 
+def test_verbose_lines_stay_above_what_is_drawn(pipe: Any) -> None:
+    pipe.write("f.yml", NODES)
+    terminal = Terminal(pipe, "run", "f.yml", "-v")
+    terminal.wait()
+    assert "  a | began\r\n" in terminal.text
+
+
 def test_no_color_keeps_the_display_and_leaves_out_the_colours(pipe: Any) -> None:
     pipe.write("f.yml", NODES)
     terminal = Terminal(pipe, "run", "f.yml", NO_COLOR="1")
