@@ -13,8 +13,12 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b, sha256
 from typing import Any, Final, NamedTuple
+
+try:  # the part of hashlib that needs no OpenSSL: loading that costs as much as reading a plan
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
 
 from pipe_runner import __version__
 from pipe_runner.plan import Plan, plan_from_json, plan_to_json
@@ -57,6 +61,8 @@ def store_plan(
     path: str, content: bytes, root: str, state_dir: str, plan: Plan, targets: Mapping[str, str], watched: Iterable[str]
 ) -> None:
     """Keep a plan; does nothing where the state directory can't be written, or the file isn't what was compiled."""
+    from hashlib import sha256
+
     if plan.digest != sha256(content).hexdigest():
         return
     home = _home(state_dir)
