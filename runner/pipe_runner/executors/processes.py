@@ -190,10 +190,10 @@ class Processes:
         self._cleaning = Event()
         assert self._loop is not None
         cleaned = self._loop.run_in_executor(None, end_marked, self._marks)
-        cleaned.add_done_callback(self._cleaned)
-        connection.ended()
+        cleaned.add_done_callback(partial(self._cleaned, connection))
 
-    def _cleaned(self, done: asyncio.Future[list[Leftover]]) -> None:
+    def _cleaned(self, connection: Connection, done: asyncio.Future[list[Leftover]]) -> None:
+        connection.ended()  # not when it hung up: its exit could be told a moment later
         if not done.cancelled():
             done.exception()  # taken, so that nobody complains: what could not be ended now, `resume` ends
         for flight in list(self._flights.values()):
