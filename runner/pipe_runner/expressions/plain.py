@@ -24,6 +24,7 @@ PLAIN: Final = re.compile(
     rf"""\s*({_NAME}(?:\.(?:{_NAME}|[0-9]{{1,9}})|\[\s*(?:-?[0-9]{{1,9}}|"[^"\\{{}}]*"|'[^'\\{{}}]*')\s*\])*)\s*"""
 )
 _STEP: Final = re.compile(rf"""\.({_NAME})|\.([0-9]+)|\[\s*(-?[0-9]+)\s*\]|\[\s*"([^"]*)"\s*\]|\[\s*'([^']*)'\s*\]""")
+_NUMBER_STEP: Final = re.compile(r"\.[0-9]")
 _WORDS: Final = frozenset(
     {"true", "false", "none", "True", "False", "None", "not", "and", "or", "if", "else", "in", "is"}
 )
@@ -31,6 +32,9 @@ _WORDS: Final = frozenset(
 
 def plain_path(text: str) -> Path | None:
     """The path that a text of the form PLAIN (stripped) names, or None where it is a word of the language."""
+    if "[" not in text and _NUMBER_STEP.search(text) is None:
+        names_only = text.split(".")
+        return None if names_only[0] in _WORDS else tuple(names_only)
     root = text
     for index, character in enumerate(text):
         if character in ".[":
@@ -40,8 +44,6 @@ def plain_path(text: str) -> Path | None:
         return None
     if len(root) == len(text):
         return (root,)
-    if "[" not in text and not any(c.isdigit() for c in text):
-        return tuple(text.split("."))
     steps: list[str | int] = [root]
     for name, number, index_, double, single in _STEP.findall(text, len(root)):
         if name:
