@@ -227,7 +227,7 @@ def rounded(interpreter: Interpreter, value: Any, precision: int = 0, method: st
     if not isinstance(precision, int) or not -300 <= precision <= 300:
         interpreter.fault("`round` takes a precision between -300 and 300")
     if method == "common":
-        return round(float(value), precision) if precision <= 0 else round(value, precision)
+        return round(value, precision)
     if method not in ("ceil", "floor"):
         interpreter.fault("`round` knows the methods common, ceil and floor")
     scale = 10.0**precision

@@ -170,35 +170,31 @@ def wordcount(interpreter: Interpreter, value: Any) -> int:
 
 
 def wordwrap(
-    interpreter: Interpreter, value: Any, width: int = 79, break_long_words: bool = True, wrapstring: str = "\n"
+    interpreter: Interpreter,
+    value: Any,
+    width: int = 79,
+    break_long_words: bool = True,
+    wrapstring: str = "\n",
+    break_on_hyphens: bool = True,
 ) -> str:
+    import textwrap
+
     text = text_of(interpreter, value)
     if not isinstance(width, int) or width < 1 or not isinstance(wrapstring, str):
         interpreter.fault("`wordwrap` takes a width of at least 1")
-    rows: list[str] = []
-    for row in text.splitlines():
-        rows.extend(_wrapped(interpreter, row, width, break_long_words))
-    interpreter.budget.grow(len(text) + len(wrapstring) * len(rows), len(text))
-    return wrapstring.join(rows)
-
-
-def _wrapped(interpreter: Interpreter, row: str, width: int, break_long_words: bool) -> list[str]:
-    out: list[str] = []
-    current = ""
-    interpreter.budget.step(1 + (len(row) >> 5))
-    for word in row.split(" "):
-        interpreter.budget.step()
-        if current and len(current) + 1 + len(word) > width:
-            out.append(current)
-            current = ""
-        current = f"{current} {word}" if current else word
-        while break_long_words and len(current) > width:
-            interpreter.budget.step(1 + (len(current) >> 10))
-            out.append(current[:width])
-            current = current[width:]
-    if current or not out:
-        out.append(current)
-    return out
+    interpreter.budget.step(len(text) // width + (len(text) >> 1))
+    interpreter.budget.take(100 * (len(text) // width + text.count(" ")))
+    wrapper = textwrap.TextWrapper(
+        width=width,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=bool(break_long_words),
+        break_on_hyphens=bool(break_on_hyphens),
+    )
+    wrapped = [wrapper.wrap(row) for row in text.splitlines()]
+    rows = sum(map(len, wrapped)) + len(wrapped)
+    interpreter.budget.grow(len(text) + len(wrapstring) * rows, len(text))
+    return wrapstring.join(wrapstring.join(row) for row in wrapped)
 
 
 def urlencode(interpreter: Interpreter, value: Any) -> str:

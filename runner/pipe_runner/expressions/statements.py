@@ -59,9 +59,7 @@ class Renderer(Interpreter):
         items = self.iterate(self.eval(items_tree))
         if test is not None:
             items = [item for item in items if self._passes(target, item, test)]
-        outer = self.frames[-1]["depth"] if self.frames else 0
-        frame: dict[str, Any] = {"depth": outer + 1}
-        self.frames.append(frame)
+        self.frames.append({})
         for index, item in enumerate(items):
             self.budget.step(2)
             loop = {
@@ -72,8 +70,8 @@ class Renderer(Interpreter):
                 "first": index == 0,
                 "last": index == len(items) - 1,
                 "length": len(items),
-                "depth": outer + 1,
-                "depth0": outer,
+                "depth": 1,
+                "depth0": 0,
             }
             if index:
                 loop["previtem"] = items[index - 1]
