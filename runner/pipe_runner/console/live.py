@@ -181,8 +181,9 @@ def picture(progress: Progress, height: int, now: float, *, unicode: bool = True
 def _header(progress: Progress, now: float) -> Text:
     from rich.text import Text
 
-    row = Text(f"{safe(progress.pipeline)} ", style="bold")
-    row.append(f"{seconds(now - progress.began)}  ", style="")
+    row = Text()
+    row.append(safe(progress.pipeline), style="bold")
+    row.append(f" {seconds(now - progress.began)}  ")
     row.append(f"{progress.done()}/{progress.total}", style="bold")
     parts = dict(progress.ended)
     parts["running"] = len(progress.running)
