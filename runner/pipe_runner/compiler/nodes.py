@@ -13,7 +13,9 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values
+from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
+from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.plan import Value
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 LATER: Final = frozenset({"cache", "artifacts", "for_each", "matrix", "min_success", "provider", "pipeline"})
 """Keys of a node that are understood, and not available in this version."""
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
 
@@ -155,23 +158,29 @@ class NodeCompiler:
         self._process(draft, spec, options, static)
 
     def _script(self, draft: Draft, text: str, shell: str | list[str], options: dict[str, Any]) -> bool:
-        from pipe_runner.expressions import compile_python_text, compile_shell
-
         path = (*draft.path, "run")
-        if _is_shell(shell):
+        simple = simple_shell(text) if shell in _SIMPLE_SHELLS else None
+        faults: list[Fault] = []
+        if simple is not None:
+            compiled = simple
+        elif _is_shell(shell):
+            from pipe_runner.expressions import compile_shell
+
             compiled, faults = compile_shell(text)
         else:
+            from pipe_runner.expressions import compile_python_text
+
             compiled, faults = compile_python_text(text)
         self._values.tell(faults, path)
         options["script"] = compiled.program
         if not compiled.variables:
             return True
-        options["variables"] = {name: {"$text": value.to_json()} for name, value, _ in compiled.variables}
-        for word, mode in (("integers", "integer"), ("raw", "raw")):
-            found = [name for name, _, how in compiled.variables if how == mode]
-            if found:
-                options[word] = found
-        draft.uses += [Use(value, path, "run") for _, value, _ in compiled.variables]
+        variables = options["variables"] = {}
+        for name, value, mode in compiled.variables:
+            variables[name] = {"$text": value.to_json()}
+            if mode != "text":
+                options.setdefault("integers" if mode == "integer" else "raw", []).append(name)
+            draft.uses.append(Use(value, path, "run"))
         return False
 
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
