@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from pipe_runner.errors import PipeError
 from pipe_runner.executors.leftovers import own_marks
 from pipe_runner.executors.processes import Processes
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
@@ -35,19 +36,29 @@ class Pool:
         self._members[0].start()
 
     async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
-        """Run a command with the warden that has the fewest; see the port."""
+        """Run a command with the warden that has the fewest; see the port. None waits for another warden to come up."""
         least = min(self._in_flight)
         if least and len(self._members) < self._size:
-            number = len(self._members)
-            self._members.append(Processes(self._run, f"{self._lock_path}.{number}", number))
-            self._in_flight.append(0)
-            least = 0
+            self._grow()
         number = self._in_flight.index(least)
+        if number and not self._members[number].ready:
+            number = 0
         self._in_flight[number] += 1
         try:
             return await self._members[number].run(command, attempt, emit, masker)
         finally:
             self._in_flight[number] -= 1
+
+    def _grow(self) -> None:
+        number = len(self._members)
+        member = Processes(self._run, f"{self._lock_path}.{number}", number)
+        try:
+            member.prepare()
+        except PipeError:  # the first one does, only slower
+            self._size = number
+            return
+        self._members.append(member)
+        self._in_flight.append(0)
 
     def stop(self, grace: float) -> None:
         for member in self._members:

@@ -57,6 +57,8 @@ class Processes:
         self._young: deque[Flight] = deque()
         """Flights that nobody reads yet, oldest first."""
         self._gathering: list[Flight] = []
+        self.ready = False
+        """The warden has come up: what is sent to it now starts at once."""
         self._cleaning: asyncio.Event | None = None
         """While what a dead warden left behind is ended."""
         self.broken: str | None = None
@@ -68,6 +70,12 @@ class Processes:
             from pipe_runner.executors.connection import Connection
 
             self._connection = Connection(self._lock_path, self._sweep_marks)
+
+    def prepare(self) -> None:
+        """Start the warden from within the loop, which sees when it is `ready`."""
+        loop = self._loop or self._attach()
+        if self._connection is None:
+            self._connect(loop)
 
     async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
         """Run a command to the end of itself, its output, and all that it leaves behind.
@@ -166,6 +174,7 @@ class Processes:
         if reports is None:
             self._warden_died(self._connection)
             return
+        self.ready = True
         for what, number, first, second in reports:
             flight = self._flights.get(number)
             if what == BROKEN:

@@ -4,7 +4,7 @@ Frames go over a stream socket, each a length of 4 bytes (little endian) and a m
 From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
 it; `(END, id, grace)`: TERM to all that there is of an attempt, KILL after `grace` seconds.
 To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`, `(FAILED, id, errno,
-stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`.
+stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
 What is left after a command has exited is ended when the runner says so, or is dead.
 """
 

@@ -56,6 +56,8 @@ class Warden:
     def watch(self) -> None:
         """Serve the runner until its end of the socket is closed."""
         family = self.family
+        self.unsent = _frame([])  # "here I am"
+        self.report()
         of_socket, of_signals = self.socket.fileno(), self.woken
         poll = select.poll()
         poll.register(of_signals, select.POLLIN)
@@ -125,8 +127,7 @@ class Warden:
     def report(self) -> None:
         """Send what there is to tell, as far as it goes without waiting."""
         if self.reports:
-            body = marshal.dumps(self.reports)
-            self.unsent += len(body).to_bytes(4, "little") + body
+            self.unsent += _frame(self.reports)
             self.reports.clear()
         try:
             self.unsent = self.unsent[self.socket.send(self.unsent) :]
@@ -190,6 +191,11 @@ class Warden:
                 if passed >= LAST_GRACE + 2 and (not some or passed >= PATIENCE):
                     return
             select.select([self.woken], [], [], AGAIN)
+
+
+def _frame(value: list[tuple[int, int, int, int | str]]) -> bytes:
+    body = marshal.dumps(value)
+    return len(body).to_bytes(4, "little") + body
 
 
 def _find(program: str, env: dict[str, str]) -> str:
