@@ -20,7 +20,7 @@ from bench.measure import Failed, measure
 from bench.peers import Peer, Peers
 
 from pipe_agents.shell import ShellAgent, base_environment
-from pipe_runner.executors.processes import Processes
+from pipe_runner.executors.pool import Pool
 from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Attempt, Command, Context
 from pipe_runner.testing import FakeClock
@@ -33,7 +33,7 @@ def attempt(node: str, root: str) -> Attempt:
 
 async def through_launcher(count: int, parallel: int, folder: str) -> float:
     """Seconds for `count` commands through the launcher alone; the warden's end included, its start not."""
-    processes = Processes("bench", f"{folder}/warden.lock")
+    processes = Pool("bench", f"{folder}/warden.lock")
     env, masker, left = base_environment(os.environ), NoMasking(), iter(range(count))
     command = Command(("/bin/sh", "-e", "-c", "true"), env, folder)
 
@@ -52,7 +52,7 @@ async def through_launcher(count: int, parallel: int, folder: str) -> float:
 
 async def through_agent(count: int, parallel: int, folder: str) -> float:
     """The same with the shell agent before it."""
-    processes = Processes("bench", f"{folder}/warden.lock")
+    processes = Pool("bench", f"{folder}/warden.lock")
     agent, left = ShellAgent(), iter(range(count))
     context = Context(lambda *_: None, processes, FakeClock(), NoMasking(), {}, {}, folder)
 
