@@ -1,4 +1,4 @@
-"""Where Jinja gives a JSON value, so do we, and the same one: our evaluation against jinja2's own, on made-up templates."""
+"""Where Jinja gives a JSON value, we give the same one: our evaluation beside jinja2's own, on made-up templates."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def number(depth: int) -> st.SearchStrategy[str]:
         filled("(-{})", number(depth - 1)),
         filled("({} | {})", number(depth - 1), either("abs", "int", "round", "round(1)", "float", "default(3)")),
         filled("({} | length)", text(depth - 1)),
-        filled("({} | {})", numbers(depth - 1), either("sum", "max", "min", "first", "last", "length")),
+        filled("(({} + [1]) | {})", numbers(depth - 1), either("sum", "max", "min", "first", "last", "length")),
         filled("({} | int)", text(depth - 1)),
         filled("({} | wordcount)", text(depth - 1)),
     )

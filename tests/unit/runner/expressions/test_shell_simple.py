@@ -14,10 +14,11 @@ from pipe_runner.expressions.shell_simple import simple_shell
 COMMANDS = ["echo", "cat", "cp", "mkdir", "rm", "ls", "head", "printf '%s'", "printf '%s\\n'", 'printf "%s"']
 OTHERS = ["true", "sh -c", "env", "printf", "eval", "X=1 echo", "xargs echo", "find . -exec"]
 PARTS = [
-    "a", "-n", "x=1", "./a/b", "5", "2", "%s", "--", "=", "a:b", "@x", "+x", '""', '"a;b(c)#"', '"it\'s"', '"#"', "-c",
-    "{{ inputs.x }}", "{{nodes.a.output.y}}", '"{{ inputs.x }}"', '"a {{ nodes.a.status }} b"', "a{{ inputs.x }}b",
-    '"{{ env.A }}{{ env.A }}"', "{{ nodes.a.bogus }}", "{{ run.id }}", "{{ run.nothing }}", "{{ inputs.x }}{{ inputs.y }}",
-    "{{ inputs.x | upper }}", "{{ secrets.S }}", "$(x)", "`x`", "$x", "'q'", "~", "*", "\\", "#", ";", "&", "|", ">", "<<X",
+    "a", "-n", "x=1", "./a/b", "5", "2", "%s", "--", "=", "a:b", "@x", "+x", '""', '"a;b(c)#"', '"it\'s"', '"#"',
+    "-c", "{{ inputs.x }}", "{{nodes.a.output.y}}", '"{{ inputs.x }}"', '"a {{ nodes.a.status }} b"',
+    "a{{ inputs.x }}b", '"{{ env.A }}{{ env.A }}"', "{{ nodes.a.bogus }}", "{{ run.id }}", "{{ run.nothing }}",
+    "{{ inputs.x }}{{ inputs.y }}", "{{ inputs.x | upper }}", "{{ secrets.S }}", "$(x)", "`x`", "$x", "'q'", "~",
+    "*", "\\", "#", ";", "&", "|", ">", "<<X",
 ]  # fmt: skip
 
 
