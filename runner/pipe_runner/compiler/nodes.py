@@ -15,6 +15,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
+from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.plan import Value
 from pipe_runner.types import Path_, Phase
@@ -86,8 +87,10 @@ class NodeCompiler:
     def _condition(self, draft: Draft) -> None:
         path = (*draft.path, "when")
         text = draft.spec.when if isinstance(draft.spec.when, str) else "false"
-        compiled, faults = compile_condition(text)
-        self._values.tell(faults, path)
+        compiled = simple_condition(text)
+        if compiled is None:
+            compiled, faults = compile_condition(text)
+            self._values.tell(faults, path)
         draft.when = compiled
         draft.uses.append(Use(compiled, path, "when"))
 
