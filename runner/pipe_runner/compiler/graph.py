@@ -49,8 +49,11 @@ def _cycles(drafts: Sequence[Draft], stuck: list[int]) -> Iterator[list[int]]:
     graph.add_edges_from((index, need) for index in stuck for need in sorted(drafts[index].needs) if need in graph)
     found = 0
     for component in sorted(nx.strongly_connected_components(graph), key=min):
-        inner = graph.subgraph(component).copy()
-        left = [inner]
+        if len(component) < 2:
+            continue
+        if found >= _MOST_CYCLES:
+            return
+        left = [graph.subgraph(component).copy()]
         while left and found < _MOST_CYCLES:
             part = left.pop(0)
             if part.number_of_nodes() < 2:
