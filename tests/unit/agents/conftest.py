@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import socketserver
@@ -14,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from pipe_agents.shell import ShellAgent
 from pipe_runner.masking import NoMasking, SecretMasker
-from pipe_runner.ports import Agent, Attempt, Context, Emit, Masker, Outcome
+from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, Outcome, ProcessEnd
 from pipe_runner.testing import FakeClock
 from pipe_runner.types import EventKind
 
@@ -153,3 +155,44 @@ def serve() -> Iterator[Callable[..., RawServer]]:
     yield start
     for server in servers:
         server.close()
+
+
+@dataclass
+class FakeLauncher:
+    """Starts nothing: remembers the command, does what `during` says, and gives the end that was asked for."""
+
+    end: ProcessEnd
+    during: Callable[[Command], None] = lambda command: None
+    command: Command | None = None
+
+    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
+        self.command = command
+        self.during(command)
+        return self.end
+
+
+@dataclass
+class Played:
+    outcome: Outcome
+    command: Command
+
+
+@pytest.fixture
+def play_shell(bench: Any) -> Callable[..., Played]:
+    def perform(
+        end: ProcessEnd | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        during: Callable[[Command], None] = lambda command: None,
+        fields: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Played:
+        launcher = FakeLauncher(end or ProcessEnd(0, None, b"", b"", 0.1), during)
+        options = options if "argv" in options else {"script": "true", **options}
+        attempt = bench.attempt("shell", options, **(fields or {}))
+        context = bench.context()._replace(launcher=launcher)
+        outcome = asyncio.run(ShellAgent(environ or {"PATH": "/bin"}).perform(attempt, context))
+        assert launcher.command is not None
+        return Played(outcome, launcher.command)
+
+    return perform
