@@ -128,8 +128,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
             _STATE_DIR,
         ),
         "Runs the nodes that were interrupted, failed, blocked or cancelled, those that changed in the file since, and "
-        "what depends on them. What has succeeded keeps its output and never runs again. RUN is an id, the start of "
-        "one, or `latest`.",
+        "what depends on them. What has succeeded keeps its output and never runs again; only handlers (`on_failure`, "
+        "`finally`) do when any node does, since they depend on how the run goes. RUN is an id, the start of one, or "
+        "`latest`.",
         ("pipe resume latest", "pipe resume latest --explain    # which nodes run again, and why"),
     ),
     Command(
