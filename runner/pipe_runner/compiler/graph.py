@@ -14,6 +14,8 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
 
 _MOST_CYCLES = 50
+_MOST_STEPS = 50_000
+"""Edges that are looked at for further cycles of a component, in all: thousands of nodes may all need one another."""
 _SHOWN = 12
 
 
@@ -41,40 +43,35 @@ def order(drafts: Sequence[Draft], report: Report) -> None:
 
 
 def _cycles(drafts: Sequence[Draft], stuck: list[int]) -> Iterator[list[int]]:
-    """Cycles, each from its first node in the file on; together they explain every node that waits in a circle."""
+    """Cycles, each from its first node in the file on: of every component one, then more as far as time allows."""
     import networkx as nx
 
     graph: Any = nx.DiGraph()
     graph.add_nodes_from(stuck)
-    graph.add_edges_from((index, need) for index in stuck for need in sorted(drafts[index].needs) if need in graph)
-    found = 0
-    for component in sorted(nx.strongly_connected_components(graph), key=min):
-        if len(component) < 2:
-            continue
-        if found >= _MOST_CYCLES:
-            return
-        left = [graph.subgraph(component).copy()]
-        while left and found < _MOST_CYCLES:
-            part = left.pop(0)
-            if part.number_of_nodes() < 2:
-                continue
-            cycle = _shortest(part, min(part.nodes))
-            found += 1
-            yield cycle
-            part.remove_edge(cycle[-1], cycle[0])
-            rest = [c for c in nx.strongly_connected_components(part) if len(c) > 1]
-            left[:0] = [part.subgraph(c).copy() for c in sorted(rest, key=min)]
+    graph.add_edges_from((index, need) for index in stuck for need in drafts[index].needs if need in graph)
+    left = [c for c in nx.strongly_connected_components(graph) if len(c) > 1]
+    left.sort(key=min, reverse=True)
+    found, steps = 0, _MOST_STEPS
+    while left and found < _MOST_CYCLES:
+        component = left.pop()
+        cycle = _shortest(graph, component, min(component))
+        found += 1
+        yield cycle
+        graph.remove_edge(cycle[-1], cycle[0])
+        steps -= sum(graph.out_degree(index) for index in component)
+        if steps > 0:  # the rest of the component may hold cycles of its own
+            rest = [c for c in nx.strongly_connected_components(graph.subgraph(component)) if len(c) > 1]
+            left += sorted(rest, key=min, reverse=True)
 
 
-def _shortest(graph: Any, start: int) -> list[int]:
+def _shortest(graph: Any, component: set[int], start: int) -> list[int]:
     """The shortest way from a node back to it; of several the one through the earliest nodes."""
-    edges = {index: sorted(graph.successors(index)) for index in graph.nodes}
     before: dict[int, int] = {}
     layer = [start]
     while layer:
         following = []
         for index in layer:
-            for need in edges[index]:
+            for need in sorted(component.intersection(graph.successors(index))):
                 if need == start:
                     way = [index]
                     while way[-1] != start:

@@ -196,6 +196,12 @@ LARGE: dict[str, Callable[[], str]] = {
     "wrong options": lambda: lines(HEAD, lambda i: f"  n{i}: {{agent: http, with: {{a{i}: 1}}}}\n"),
     "one ring": lambda: HEAD + "".join(f"  n{i}: {{run: x, needs: [n{(i + 1) % 20000}]}}\n" for i in range(20000)),
     "many pairs": lambda: HEAD + "".join(f"  n{i}: {{run: x, needs: [n{i ^ 1}]}}\n" for i in range(20000)),
+    "everything needs everything": lambda: (
+        HEAD
+        + "".join(
+            f"  n{i}: {{run: x, needs: [{','.join(f'n{j}' for j in range(400) if j != i)}]}}\n" for i in range(400)
+        )
+    ),
     "long names": lambda: lines(HEAD, lambda i: f"  {'a' * 150}{i}: {{run: x, needs: [{'a' * 150}z{i}]}}\n"),
     "unknown inputs": lambda: lines(
         HEAD + "  a:\n    run: x\n    env:\n", lambda i: f'      A{i}: "{{{{ inputs.x{i} }}}}"\n'
