@@ -65,8 +65,9 @@ class Pool:
             member.stop(grace)
 
     async def close(self) -> None:
-        for member in self._members:
-            await member.close()
+        from asyncio import gather
+
+        await gather(*(member.close() for member in self._members))
 
     def abandon(self) -> None:
         for member in self._members:

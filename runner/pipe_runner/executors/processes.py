@@ -33,6 +33,8 @@ LATE_GRACE: Final = 1.0
 """Seconds between TERM and KILL for a command whose time is up."""
 GIVE_UP: Final = 3.0
 """Seconds after a KILL until a process that doesn't end (a disk hangs, it is root's) is waited for no longer."""
+CLOSE_WAIT: Final = 6.0
+"""Seconds that a warden has to end what is left and itself: it kills within two."""
 SETTLE: Final = 0.01
 """Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
 GATHER: Final = 0.05
@@ -119,7 +121,10 @@ class Processes:
             flight.stopped = flight.stopped or flight.code is None
 
     async def close(self) -> None:
-        """End what there is, and the warden; returns when it is gone."""
+        """End what there is, and the warden; returns when it is gone.
+
+        A warden that doesn't go (it was stopped, or waits for what can't be ended) is killed after `CLOSE_WAIT`.
+        """
         if self._cleaning is not None:
             await self._cleaning.wait()
         connection = self._hang_up()
@@ -128,7 +133,14 @@ class Processes:
         from asyncio import sleep
 
         wait = 0.0005
+        give_up = time.monotonic() + CLOSE_WAIT
         while not connection.ended():
+            if time.monotonic() > give_up:
+                connection.kill()
+                from asyncio import to_thread
+
+                await to_thread(end_marked, self._marks)
+                return
             await sleep(wait)
             wait = min(wait * 2, 0.02)
 
