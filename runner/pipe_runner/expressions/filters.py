@@ -58,8 +58,6 @@ def _choose(*, keep: bool, attribute: bool) -> Word:
             if type(looked_at) is Missing:
                 if test in ("defined", "undefined"):
                     passed = test == "undefined"
-                elif test is None:
-                    passed = False
                 else:
                     interpreter.fault(f"{describe(member)} has no {name}")
             elif test is None:

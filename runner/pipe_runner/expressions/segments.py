@@ -13,6 +13,7 @@ OPENING: Final = re.compile(r"\{\{|\{%|\{#")
 RAW: Final = re.compile(r"\{%([-+]?)\s*raw\s*(-?)%\}")
 MAX_WORDS: Final = 10_000
 """Tokens of all expressions of one text."""
+MAX_FAULTS: Final = 20
 END_RAW: Final = re.compile(r"\{%([-+]?)\s*endraw\s*([-+]?)%\}")
 
 
@@ -28,7 +29,7 @@ class Segment:
 
 
 def split(text: str) -> tuple[list[Segment], list[Fault]]:
-    """The segments of a value's text, whitespace control applied; after a fault it goes on behind the next closing."""
+    """The segments of a value's text, whitespace control applied; after a fault it goes on behind its closing."""
     segments: list[Segment] = []
     faults: list[Fault] = []
     position = words = 0
@@ -74,6 +75,8 @@ def split(text: str) -> tuple[list[Segment], list[Fault]]:
                 segments.append(Segment("block", start, position, text[start:position], tuple(tokens)))
         except Refused as refused:
             faults.append(refused.fault)
+            if refused.fault.code == "E402" or len(faults) == MAX_FAULTS:  # what is never closed has no end to go on at
+                return segments, faults
             closing = {"{{": "}}", "{%": "%}", "{#": "#}"}[opening]
             after = text.find(closing, inside)
             position = len(text) if after < 0 else after + 2

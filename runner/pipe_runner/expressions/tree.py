@@ -187,6 +187,8 @@ class Lowering:
 
     def _name(self, node: nodes.Name, tolerant: bool) -> Tree:
         if self._is_local(node.name):
+            if node.name == "loop":
+                self._fault("E410", "`loop` is read by its fields", node, 4, "loop.index, loop.first, loop.last, …")
             return ["local", node.name]
         fault = check_path((node.name,), node.lineno)
         if node.name == "loop":
@@ -200,8 +202,9 @@ class Lowering:
         return ["const", None]
 
     def _get(self, node: nodes.Getattr | nodes.Getitem, tolerant: bool) -> Tree:
-        inner = self.expression(node.node, tolerant=tolerant)
-        if inner == ["local", "loop"]:
+        of_loop = isinstance(node.node, nodes.Name) and node.node.name == "loop" and self._is_local("loop")
+        inner = ["local", "loop"] if of_loop else self.expression(node.node, tolerant=tolerant)
+        if of_loop:
             field = node.attr if isinstance(node, nodes.Getattr) else _constant_step(node.arg)
             if field not in _LOOP_FIELDS:
                 near = did_you_mean(str(field), _LOOP_FIELDS)
