@@ -153,6 +153,13 @@ class Campaign:
     def began(self) -> Counter[str]:
         return Counter(words[1] for words in self.effects() if words[0] == "began")
 
+    def to_go_on(self, run: str) -> tuple[str, ...]:
+        """The command for what was killed: a run that is known is resumed, before that it begins anew."""
+        place = self.log_of(run).parent
+        if any((place / name).exists() and (place / name).stat().st_size for name in ("request.json", "log.jsonl")):
+            return ("resume", run)
+        return ("run", "p.yml", "--run-id", f"{run}-anew" if place.exists() else run)
+
     def clear(self) -> None:
         (self.directory / "effects").unlink(missing_ok=True)
         for lock in self.directory.glob("lock.*"):
@@ -186,10 +193,9 @@ class Campaign:
             if self.chance.random() < 0.5:
                 self.look_for_leftovers(run)
             log = read_log(self.log_of(run))
-            if not self.log_of(run).exists() or not log.started:
-                self.figures.before_the_log += 1
-            if self.log_of(run).exists() and self.log_of(run).stat().st_size:
-                words = ("resume", run)
+            self.figures.before_the_log += not log.started
+            words = self.to_go_on(run)
+            run = words[1] if words[0] == "resume" else words[3]
             began = self.began()
             for node in log.outputs.keys() - durable.keys():
                 durable[node], began_when_durable[node] = log.outputs[node], began[node]
@@ -210,7 +216,7 @@ class Campaign:
         child = self.command(*words)
         code = child.wait()
         log = read_log(self.log_of(run))
-        if code != 0 and not (words[0] == "run" and log.finished):
+        if code != 0:
             self.figures.failed_resumes += 1
             print(f"{' '.join(words)} ended with {code}: {(self.directory / 'stderr').read_text()}", file=sys.stderr)
         self.look_for_leftovers(run)
