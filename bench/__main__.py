@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import results
+from bench import results, where
 from bench.measure import Failed, fdatasync_seconds
 from bench.peers import Peers, facts
 from bench.rows import ROWS, Bench, Row
@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-install", action="store_true", help="use only peers that are there already")
     parser.add_argument("--peers", type=Path, help="directory for the peers' installations (default: in --scratch)")
     parser.add_argument("--scratch", type=Path, help="directory to measure in (default: a temporary one)")
+    parser.add_argument("--no-profile", action="store_true", help="leave out where the time goes")
     parser.add_argument("--output", type=Path, help="where the table goes (default: bench/RESULTS.md; - prints only)")
     return parser.parse_args()
 
@@ -57,13 +58,14 @@ def main() -> int:
             for row in found:
                 print(f"  {row.work}: {row.ours} ({row.value:.2f} {row.unit}, at most {row.at_most})", file=sys.stderr)
             rows += found
+        spent = [] if asked.no_profile else where.section(bench.scratch, asked.quick)
         known = facts() | {"fdatasync here": f"{fdatasync_seconds(scratch) * 1e6:.0f} µs"}
         known |= {"load when it ended": f"{os.getloadavg()[0]:.1f}"}
         known |= {name: peer.version for name, peer in peers.found.items()}
     finally:
         if asked.scratch is None:
             shutil.rmtree(scratch, ignore_errors=True)
-    text = results.render(rows, known, peers.missing, failed)
+    text = results.render(rows, known, peers.missing, failed, spent)
     if str(asked.output) != "-":
         (asked.output or HERE / "RESULTS.md").write_text(text, encoding="utf-8")
     print(text)

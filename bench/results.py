@@ -23,7 +23,20 @@ def _bound(value: float | None, row: Row) -> str:
     return f"{value:g} {row.unit}"
 
 
-def render(rows: Sequence[Row], facts: Mapping[str, str], missing: Mapping[str, str], failed: Mapping[str, str]) -> str:
+WHERE = """## Where the time goes
+
+Shares of the runner's own process under cProfile, by the part that spends them; what is written in C counts for its
+caller. Beside the runner stand its wardens, which start commands, and the commands. Waiting is for them.
+"""
+
+
+def render(
+    rows: Sequence[Row],
+    facts: Mapping[str, str],
+    missing: Mapping[str, str],
+    failed: Mapping[str, str],
+    where: Sequence[str],
+) -> str:
     lines = [HEAD, " · ".join(f"{k}: {v}" for k, v in facts.items()), ""]
     lines += ["| work | ours | result | at most | goal | |", "|---|---|---|---|---|---|"]
     for row in rows:
@@ -37,6 +50,8 @@ def render(rows: Sequence[Row], facts: Mapping[str, str], missing: Mapping[str, 
         for other in row.beside:
             ratio = "" if other.ratio is None else f"{other.ratio:.2f}"
             lines.append(f"| {row.work} | {other.name} | {other.text} | {ratio} |")
+    if where:
+        lines += ["", WHERE, *where]
     if missing:
         lines += ["", "## Not measured", ""]
         lines += [f"- {name}: {reason}" for name, reason in missing.items()]
