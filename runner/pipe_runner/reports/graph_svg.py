@@ -7,7 +7,7 @@ from html import escape
 from typing import Final
 
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.reports.graph import Layered
+from pipe_runner.reports.layers import Layered
 from pipe_runner.text import printable
 from pipe_runner.types import Phase, RunOn
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from pipe_runner.errors import StorageError
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RunDir
-from pipe_runner.runlog.writer import sync_directory, sync_file
+from pipe_runner.runlog.sync import sync_directory, sync_file
 from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
