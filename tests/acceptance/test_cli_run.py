@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -316,3 +319,17 @@ def test_s8_data_gives_no_command_to_a_ci_and_no_control_byte_to_a_terminal(pipe
         assert "##[" not in text, words
         assert not [line for line in text.splitlines() if line.lstrip().startswith("::")], words
         assert not [c for c in text if (ord(c) < 32 and c not in "\n\t") or c in "\x7f\u202e"], words
+
+
+def test_a_copied_run_goes_on_in_the_project_that_it_lies_in(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    (first / "p.yml").write_text('version: 1\nnodes:\n  a: {run: "echo a >> eff; test -e go"}\n')
+    command = [sys.executable, "-m", "pipe_runner"]
+    subprocess.run([*command, "run", "p.yml", "--run-id", "r"], cwd=first, check=False, capture_output=True)
+    shutil.copytree(first, second)
+    (second / "go").touch()
+    done = subprocess.run([*command, "resume", "r"], cwd=second, check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert (first / "eff").read_text() == "a\n"
+    assert (second / "eff").read_text() == "a\na\n"

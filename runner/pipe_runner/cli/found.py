@@ -27,13 +27,15 @@ def find_run(state: str, reference: str) -> RunDir:
 def pipeline_of(rundir: RunDir, state: str) -> tuple[str, str]:
     """The pipeline file of a run, as a path for the working directory, and its project's root.
 
-    A project that has moved since is found around its state directory. Raises UsageError where the file is gone.
+    A project that was moved or copied is found around its state directory: a run goes on in the project that it lies
+    in, not in the one it was copied from. Raises UsageError where the file is gone.
     """
     from pipe_runner.engine import request_of
 
     path, root, _ = request_of(rundir)
     tried = []
-    for folder in dict.fromkeys((root, os.path.dirname(state))):
+    around = os.path.dirname(os.path.realpath(state))
+    for folder in dict.fromkeys((around, root) if os.path.basename(state) == ".pipe" else (root, around)):
         full = os.path.join(folder, path)
         tried.append(full)
         if os.path.lexists(full):
