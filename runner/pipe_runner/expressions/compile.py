@@ -107,13 +107,13 @@ def _compile(text: str) -> tuple[Compiled, list[Fault]]:
 
     segments, faults = split(text)
     if not faults and len(segments) == 1 and segments[0].kind == "expression" and segments[0].text == text:
-        return _tree_of(text, 2, text, commas=True, tokens=segments[0].tokens)
+        return _tree_of(text, 2, text, commas=True, stop=len(text) - 2, tokens=segments[0].tokens)
     if not faults and all(segment.kind == "data" for segment in segments):
         return Compiled("literal", text, "".join(segment.text for segment in segments)), []
     from pipe_runner.expressions.grammar import parse_template
     from pipe_runner.expressions.tree import Lowering
 
-    lowering = Lowering()
+    lowering = Lowering([token for segment in segments for token in segment.tokens])
     body: list[Any] = []
     try:
         if not faults:
@@ -171,8 +171,9 @@ def _tree_of(
         from pipe_runner.expressions.grammar import parse_expression
         from pipe_runner.expressions.tree import Lowering
 
-        lowering = Lowering()
-        tree = lowering.expression(parse_expression(tokens, start, commas=commas))
+        lowering = Lowering(tokens)
+        end = len(text) if stop is None else stop
+        tree = lowering.expression(parse_expression(tokens, end, commas=commas))
     except Refused as refused:
         faults.append(refused.fault)
     references = tuple(lowering.references) if lowering else ()

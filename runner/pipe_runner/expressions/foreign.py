@@ -9,7 +9,7 @@ from pipe_runner.expressions.compiled import Fault
 
 _GITHUB: Final = re.compile(r"\$\{\{(.*?)\}\}", re.DOTALL)
 _GO: Final = re.compile(
-    r"\{\{-?\s*(?:\.|\$\w*|/\*|(?:range|with|if|index|json|len|print|printf|println|join|split|table|template|define|"
+    r"\{\{-?\s*(?:\.|\$\w*(?:\.|\s*:?=)|/\*|(?:range|with|if|index|json|len|print|printf|println|join|split|table|template|define|"
     r"block|html|js|upper|lower|title|pad|truncate|not|and|or|eq|ne|lt|gt|prettyjson)\s+[.$(\"]|end\s*-?\}\}|else\s*-?\}\})"
 )
 _WRAPPED: Final = re.compile(r"\s*\$?\{\{-?(.*?)-?\}\}\s*", re.DOTALL)
@@ -98,7 +98,9 @@ def condition_fault(text: str) -> Fault | None:
             message = "a condition is a bare expression, without `{{ }}`"
         return Fault("E408", message, 0, len(text), f"write: {bare}")
     at = text.find("{{")
-    if at >= 0 and not _in_quotes(text, at):
+    while at >= 0 and _in_quotes(text, at):
+        at = text.find("{{", at + 1)
+    if at >= 0:
         bare = translate(text.replace("${{", "").replace("{{", "").replace("}}", ""))
         bare = re.sub(r"\s+", " ", bare)
         return Fault("E408", "a condition is a bare expression, without `{{ }}` in it", at, 2, f"write: {bare}")

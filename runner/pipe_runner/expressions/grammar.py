@@ -33,19 +33,21 @@ class _Tokens(ImmutableSandboxedEnvironment):
 _ENVIRONMENT = _Tokens(undefined=StrictUndefined)
 
 
-def parse_expression(tokens: Sequence[Token], offset: int, *, commas: bool) -> nodes.Expr:
-    """The syntax tree of one expression; `commas` allows `a, b` for a list. Raises Refused."""
+def parse_expression(tokens: Sequence[Token], end: int, *, commas: bool) -> nodes.Expr:
+    """The syntax tree of one expression, which ends at `end`; `commas` allows `a, b` for a list. Raises Refused."""
     if not tokens:
-        raise Refused(Fault("E401", "an expression is missing here", offset, 1, "for example {{ inputs.host }}"))
-    parser = Parser(_ENVIRONMENT, cast(str, [*tokens, Token(offset, "variable_end", "}}")]))
+        raise Refused(Fault("E401", "an expression is missing here", end, 1, "for example {{ inputs.host }}"))
+    parser = Parser(_ENVIRONMENT, cast(str, [*tokens, Token(end, "variable_end", "}}")]))
     try:
         tree = parser.parse_tuple() if commas else parser.parse_expression()
         if parser.stream.current.type != "variable_end":
             raise Refused(_unexpected(parser.stream.current.lineno, str(parser.stream.current.value)))
     except TemplateSyntaxError as error:
+        if error.lineno == end:
+            raise Refused(Fault("E401", "the expression ends here, where more of it is expected", end)) from None
         raise Refused(_fault(error, tokens)) from None
     except RecursionError:
-        raise Refused(Fault("E403", "the expression is nested too deeply", offset)) from None
+        raise Refused(Fault("E403", "the expression is nested too deeply", tokens[0].offset)) from None
     return tree
 
 

@@ -146,8 +146,8 @@ class Command:
                     continue
                 operands += range(at, len(self.words))
                 break
-            if text.startswith("--") or single:
-                name, equals, value = text.partition("=")
+            name, equals, value = text.partition("=")
+            if text.startswith("--") or single or name in long:
                 if equals:
                     found.append((name, word.copy_of(value)))
                 elif name in long:
@@ -170,7 +170,7 @@ class Command:
     def interpreter(self, index: int, name: str, program: Interpreter) -> None:
         message = f"the value becomes part of {program.what} code"
         options, operands = self.options(
-            index, program.short, program.long, permute=program.permute, single=program.single_dash
+            index, program.short, program.long | program.code, permute=program.permute, single=program.single_dash
         )
         coded = False
         for option, value in options:

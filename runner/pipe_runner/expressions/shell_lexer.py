@@ -319,7 +319,8 @@ class ShellLexer(ShellSource):
             self.position = found.end()
             if prefix != "#":
                 word.variables.append(found[0])
-            if (prefix == "!" and not self.at("*") and not self.at("@")) or self.at("@P"):
+            listed = self.peek() in ("*", "@") or self.peek(3) in ("[*]", "[@]")
+            if (prefix == "!" and not listed) or self.at("@P"):
                 self.flows.coded.append((found[0], "name the variable itself"))
         if self.at("["):
             if self.at("[@]"):

@@ -108,12 +108,14 @@ def tokenize(text: str, start: int, closing: str | None, stop: int | None = None
             break
         found = _TOKEN.match(text, position, end)
         if found is None:
-            raise Refused(_unreadable(text, position, start))
+            raise Refused(_unreadable(text, position))
         kind = found.lastgroup
         raw = found[0]
         if kind != "space":
             token = _token(kind or "", raw, position)
             if kind == "operator":
+                if raw == "|" and text.startswith("||", position):
+                    raise Refused(_unreadable(text, position))
                 if raw in "([{":
                     open_brackets.append((raw, position))
                 elif raw in _PAIRS:
@@ -195,7 +197,7 @@ def _close(bracket: str, offset: int, open_brackets: list[tuple[str, int]]) -> N
         )
 
 
-def _unreadable(text: str, position: int, start: int) -> Fault:
+def _unreadable(text: str, position: int) -> Fault:
     character = text[position]
     if text.startswith("||", position):
         return Fault("E401", "`||` is no operator here", position, 2, "write `or`")

@@ -7,7 +7,7 @@ function for each word, so this list is the whole language; there is no attribut
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -17,7 +17,7 @@ from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions.checks import check_path, unknown_filter, unknown_function, unknown_method, unknown_test
 from pipe_runner.expressions.compiled import Fault, Path, Reference
 from pipe_runner.expressions.plain import ROOTS, path_text
-from pipe_runner.expressions.tokens import Refused
+from pipe_runner.expressions.tokens import Refused, Token
 from pipe_runner.expressions.vocabulary import FILTERS, FUNCTIONS, METHODS, TESTS
 
 Tree: TypeAlias = "list[Any]"
@@ -31,7 +31,8 @@ _TOLERANT_TESTS: Final = frozenset({"defined", "undefined"})
 class Lowering:
     """One pass over one template. `faults` and `references` are what it found, in the order of the text."""
 
-    def __init__(self) -> None:
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self._tokens = tokens
         self.faults: list[Fault] = []
         self.references: list[Reference] = []
         self._locals: list[set[str]] = [set()]
@@ -260,10 +261,15 @@ class Lowering:
 
     def _test(self, node: nodes.Test, tolerant: bool) -> Tree:
         if node.name not in TESTS:
-            self.faults.append(unknown_test(node.name, node.lineno))
+            self.faults.append(unknown_test(node.name, self._name_of_test(node)))
         inner = self.expression(node.node, tolerant=node.name in _TOLERANT_TESTS)
         args, kwargs = self._arguments(node)
         return ["test", node.name, inner, args, kwargs]
+
+    def _name_of_test(self, node: nodes.Test) -> int:
+        """Where a test's name stands; jinja2 notes its `is`."""
+        behind = (t for t in self._tokens if t.offset > node.lineno and t.value != "not")
+        return next((token.offset for token in behind), node.lineno)
 
     def _call(self, node: nodes.Call, tolerant: bool) -> Tree:
         args, kwargs = self._arguments(node)

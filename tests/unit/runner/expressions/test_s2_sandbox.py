@@ -207,7 +207,7 @@ inputs|items|map('last')|list|attr('__class__')
 {% block x %}{{ self.x.__class__ }}{% endblock %}
 {% block x %}{{ super() }}{% endblock %}
 {% for x in ().__class__.__base__.__subclasses__() %}{{ x }}{% endfor %}
-{% for x in [].__class__.__base__.__subclasses__() %}{% if 'warning' in x.__name__ %}{{ x()._module }}{% endif %}{% endfor %}
+{% for x in [].__class__.__base__.__subclasses__() %}{% if x.__name__ %}{{ x()._module }}{% endif %}{% endfor %}
 {% for x in [1] %}{{ loop.__class__ }}{% endfor %}
 {% for x in [1] %}{{ loop }}{% endfor %}
 {% for x in [1] %}{{ loop._iterator }}{% endfor %}
