@@ -18,7 +18,7 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
         elif use.place == "with":
             _option(draft, use, references, report)
         for sentence in doubtful(use.compiled, references.schema):
-            report.add("W501", sentence, use.path, hint=_hint(use))
+            report.add("W501", sentence, use.path, hint=_hint(use) if sentence.startswith("comparing") else None)
 
 
 def _condition(use: Use, references: References, report: Report) -> None:

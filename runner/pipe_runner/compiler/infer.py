@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from pipe_runner.compiler.kinds import ANY, BOOLEAN, TEXT, Lookup, Schema, type_of, types_of, words
+from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions import Compiled
 
 SchemaOf = Callable[[tuple[str | int, ...]], Schema]
@@ -92,7 +93,10 @@ def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
             sign = _ORDER.get(operator) or _EQUAL.get(operator) or (operator if operator in "<= >= == !=" else None)
             if sign is None:
                 continue
-            types = [_types(_of_tree(side, of_path)) for side in (left, right)]
+            schemas = [_of_tree(side, of_path) for side in (left, right)]
+            if sign in ("==", "!="):
+                yield from _never_equal(sign, *schemas)
+            types = [_types(schema) for schema in schemas]
             if types[0] & types[1]:
                 continue
             if sign in ("==", "!=") and any("null" in t for t in types):
@@ -101,6 +105,17 @@ def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
             if sign in ("==", "!="):
                 outcome = f"is always {'false' if sign == '==' else 'true'}"
             yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}"
+
+
+def _never_equal(sign: str, *sides: Schema) -> Iterator[str]:
+    """A sentence where a text is compared with one of a closed list that doesn't hold it: `status == 'success'`."""
+    for one, other in (sides, reversed(sides)):
+        wanted, closed = one.get("const"), other.get("enum")
+        if isinstance(wanted, str) and closed and wanted not in closed:
+            near = did_you_mean(wanted, [text for text in closed if isinstance(text, str)])
+            outcome = f"is always {'false' if sign == '==' else 'true'}"
+            meant = f"; did you mean `{near}`?" if near else f"; it may be {', '.join(map(str, closed))}"
+            yield f"`{wanted}` is no value that this can have, so comparing by `{sign}` {outcome}{meant}"
 
 
 def _types(schema: Schema) -> frozenset[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from pipe_runner.types import NodeStatus
+from pipe_runner.types import NodeStatus, RunStatus
 
 Schema: TypeAlias = Mapping[str, Any]
 ANY: Final[Schema] = {}
@@ -32,7 +32,7 @@ RUN: Final[Mapping[str, Schema]] = {
     "started_at": TEXT,
     "git_sha": {"type": ["string", "null"]},
     "attempt": {"type": "integer"},
-    "status": TEXT,
+    "status": {"type": "string", "enum": [str(status) for status in RunStatus]},
     "failed": {"type": "array", "items": TEXT},
 }
 _TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")

@@ -192,6 +192,8 @@ class ActiveRun:
                     "kind": str(ErrorKind.RUN_TIMEOUT),
                     "message": f"the run took longer than its max_time of {self.plan.max_time:g} s",
                 }
+            # Handlers act on how the nodes ended: that must be durable first (D2).
+            self._place.journal.commit()
             scope.run_status = self._status()
             if scope.run_status is RunStatus.FAILED:
                 await scheduler.perform(self._of(Phase.ON_FAILURE))

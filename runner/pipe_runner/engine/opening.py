@@ -47,7 +47,10 @@ def open_run(
     nodes = select(plan, settings.only)
     granted = _grant(plan, nodes, environ)
     rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
-    lock = RunLock.acquire(rundir)
+    try:
+        lock = RunLock.acquire(rundir)
+    except StorageError as error:
+        raise _nothing_begun(error) from error
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
@@ -60,9 +63,13 @@ def open_run(
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
-    processes = _processes(rundir, nodes, registry)
-    _keep_request(rundir, data)
-    journal = LogWriter.create(rundir, settings.durability)
+    try:
+        processes = _processes(rundir, nodes, registry)
+        _keep_request(rundir, data)
+        journal = LogWriter.create(rundir, settings.durability)
+    except StorageError as error:
+        lock.release()
+        raise _nothing_begun(error) from error
     place = Place(rundir, lock, journal, processes)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
@@ -128,6 +135,10 @@ def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
         break
     data = _kept_request(rundir)
     return data["path"], data["root"], data["inputs"]
+
+
+def _nothing_begun(error: StorageError) -> StorageError:
+    return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
 
 
 def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None) -> Granted:

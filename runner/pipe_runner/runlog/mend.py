@@ -43,6 +43,7 @@ def repair(rundir: RunDir) -> Repaired:
             if reader.unterminated:
                 os.pwrite(fd, b"\n", length)
                 length += 1
+            _write_again(fd, length)
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -52,6 +53,17 @@ def repair(rundir: RunDir) -> Repaired:
     except OSError as error:
         raise storage_fault("repair", error.filename or path, error) from error
     return Repaired(length, reader.next_seq, moved, run)
+
+
+def _write_again(fd: int, length: int) -> None:
+    """Write what is there over itself: after a failed sync the system may hold pages for written that are not, and a
+    later sync that succeeds says nothing of them."""
+    at = 0
+    while at < length:
+        chunk = os.pread(fd, min(_CHUNK, length - at), at)
+        if not chunk:
+            return
+        at += os.pwrite(fd, chunk, at)
 
 
 def _set_aside(log: int, start: int, torn_path: str) -> None:
