@@ -296,7 +296,8 @@ class Scheduler:
                     self._release(node.index)
                     continue
                 if decision.action is Action.SKIP:
-                    why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason, "by": list(decision.by)}
+                    why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason}
+                    why["by"] = list(decision.by)
                     self._final(EventKind.NODE_SKIPPED, node, None, why)
                     self._release(node.index)
                     continue
@@ -363,14 +364,19 @@ class Scheduler:
 
     def _cancel(self, node: PlannedNode) -> None:
         assert self.stopped is not None
-        self._final(EventKind.NODE_CANCELLED, node, None, {"reason": _BEFORE_ITS_START[self.stopped]})
+        state = self._run.state(node.id)
+        if state.status is NodeStatus.QUEUED:  # it waits for another attempt
+            reason = f"{_WHY[self.stopped]} while it waited for another attempt"
+            self._final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
+            return
+        self._final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{_WHY[self.stopped]} before it started"})
 
     def close(self) -> None:
         self._commits.close()
 
 
-_BEFORE_ITS_START = {
-    Stop.CANCEL: "the run was cancelled before it started",
-    Stop.RUN_TIMEOUT: "the run's time was up before it started",
-    Stop.FAIL_FAST: "fail_fast: another node failed before it started",
+_WHY = {
+    Stop.CANCEL: "the run was cancelled",
+    Stop.RUN_TIMEOUT: "the run's time was up",
+    Stop.FAIL_FAST: "fail_fast: another node failed",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
@@ -111,12 +112,27 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
         import asyncio
 
         signals.attach(asyncio.get_running_loop(), active)
+        before = _enter(active.plan.root)
         try:
             return await active.perform()
         finally:
+            _enter(before)
             signals.detach()
 
     return anyio.run(perform)
+
+
+def _enter(folder: str | None) -> str | None:
+    """Go to a folder, where that is possible; gives the one before. Functions start in the project's root, as commands
+    do, from wherever `pipe` was called."""
+    try:
+        before = os.getcwd()
+    except OSError:
+        before = None
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(folder)
+    return before
 
 
 def _exit_code(run: Run, cancelled: int) -> int:

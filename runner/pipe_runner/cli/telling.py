@@ -67,7 +67,9 @@ class Telling:
     def nothing_to_do(self, active: ActiveRun) -> int:
         """The run has succeeded already: say so, and give its results again."""
         self.close()
-        self.say(f"run {active.run.id} has succeeded already; nothing to do")
+        changed = active.run.digest != active.plan.digest
+        more = "; the file has changed since: `pipe run` runs it as it is now" if changed else ""
+        self.say(f"run {active.run.id} has succeeded already; nothing to do{more}")
         return self._results(active.run, active)
 
     def end(self, run: Run, active: ActiveRun, planned: Planned) -> int:

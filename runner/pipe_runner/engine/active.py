@@ -96,6 +96,8 @@ class ActiveRun:
         self._stops = 0
         self._error: dict[str, Json] | None = None
         self._timed_out = False
+        self._closing = False
+        """`finally` runs: nothing else is left that a first signal could stop."""
 
     # ------------------------------------------------------------ doing it
 
@@ -200,6 +202,7 @@ class ActiveRun:
             else:
                 self._leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
             if self._stops < 2:
+                self._closing = True
                 await scheduler.perform(self._of(Phase.FINALLY))
             else:
                 self._leave_out(Phase.FINALLY, "the run was killed")
@@ -283,6 +286,8 @@ class ActiveRun:
     def stop(self, why: str) -> None:
         """Stop the run: no new work, TERM, grace, KILL, then `finally`; called again: KILL at once, and no `finally`.
 
+        Where `finally` runs already it is let to its end, unless this is called again.
+
         Call it from the event loop. `why` is for people.
         """
         from pipe_runner.scheduler import Stop
@@ -290,6 +295,8 @@ class ActiveRun:
         self._stops += 1
         scheduler = self._scheduler
         if scheduler is None:
+            return
+        if self._stops == 1 and self._closing:
             return
         scheduler.stop(Stop.CANCEL, kill=self._stops > 1)
         if self._stops == 2:

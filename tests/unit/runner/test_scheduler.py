@@ -316,3 +316,21 @@ ENDS = {
     EventKind.NODE_BLOCKED,
     EventKind.NODE_CANCELLED,
 }
+
+
+def test_a_node_that_waits_for_another_attempt_is_cancelled_with_its_last_error() -> None:
+    def stop(scheduler: Scheduler) -> None:
+        if not bench.clock.sleeps:
+            asyncio.get_running_loop().call_soon(stop, scheduler)
+            return
+        scheduler.stop(Stop.RUN_TIMEOUT)
+
+    nodes = graph({"a": ()}, a={"retry": RetryPolicy(max_attempts=5, delay=10)})
+    bench = Bench(nodes, lambda attempt: failed())
+    bench.clock.sleep = lambda seconds: (bench.clock.sleeps.append(seconds), anyio.sleep(60))[1]  # type: ignore[method-assign]
+    assert bench.go(during=stop) == {"a": "cancelled"}
+    state = bench.run.nodes["a"]
+    assert state.error is not None
+    assert state.error["message"] == "failed on purpose"
+    assert "waited" in bench.journal.events[-1].data["reason"]
+    assert bench.journal.events[-1].attempt == 1

@@ -1,0 +1,47 @@
+"""Where functions run, and what a signal does while `finally` runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "pipe_runner"]
+
+
+def test_functions_run_in_the_projects_root_from_wherever_pipe_was_called(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("{}\n")
+    below = tmp_path / "below"
+    below.mkdir()
+    (tmp_path / "tools.py").write_text("import os\ndef where():\n    return os.getcwd()\n")
+    (below / "p.yml").write_text('version: 1\nnodes:\n  a: {agent: python, with: {call: "tools.py:where"}}\n')
+    done = subprocess.run(
+        [*COMMAND, "run", "p.yml", "--output", "json", "--junit", "out.xml"], cwd=below, capture_output=True, check=True
+    )
+    assert json.loads(done.stdout)["nodes"]["a"]["output"] == str(tmp_path.resolve())
+    assert (below / "out.xml").exists()
+
+
+def test_x1_a_first_signal_lets_finally_end_and_a_second_one_does_not(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(
+        "version: 1\nnodes:\n  a: {run: echo a}\n"
+        "finally:\n  f: {run: touch began; sleep 1}\n  g: {needs: [f], run: touch cleaned}\n"
+    )
+    for signals in (1, 2):
+        for name in ("began", "cleaned"):
+            (tmp_path / name).unlink(missing_ok=True)
+        runner = subprocess.Popen([*COMMAND, "run", "p.yml"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 20
+            while not (tmp_path / "began").exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+            for _ in range(signals):
+                runner.send_signal(signal.SIGTERM)
+                time.sleep(0.1)
+            assert runner.wait(timeout=20) == 143
+        finally:
+            runner.kill()
+        assert (tmp_path / "cleaned").exists() == (signals == 1)
