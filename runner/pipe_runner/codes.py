@@ -94,7 +94,7 @@ CODES: Final[dict[str, str]] = {
     "W403": "loop over one value",
     "W404": "template block in shell text",
     "W405": "value whose backslashes are interpreted",
-    "W406": "variable with a value, used as code",
+    "W406": "value that could be read as an option",
     "W501": "comparison of values that don't go together",
     "W502": "condition that gives no boolean",
 }

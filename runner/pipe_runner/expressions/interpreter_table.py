@@ -21,6 +21,8 @@ class Interpreter:
     hint: str
     code: frozenset[str] = frozenset()
     """Options whose value is code."""
+    modules: frozenset[str] = frozenset()
+    """Those of them that only load something, beside the program itself."""
     short: str = ""
     """Letters of options that take a value."""
     long: frozenset[str] = frozenset()
@@ -33,6 +35,8 @@ class Interpreter:
     """Reads its program from standard input where neither code nor a script is given."""
     permute: bool = False
     """Options may stand behind operands."""
+    goes_on: bool = False
+    """Looks for options also behind its code, until `--` or an operand."""
     single_dash: bool = False
     """`-name` is one option, not several letters."""
 
@@ -56,14 +60,18 @@ _PERL = Interpreter(
     "Perl",
     BY_ARGUMENT + "perl -e '… $ARGV[0] …' {{ x }}",
     code=_set("-e -E -M -m"),
+    modules=_set("-M -m"),
     short="eEMmIxiFC0lDV",
+    goes_on=True,
 )
 _NODE = Interpreter(
     "JavaScript",
     BY_ARGUMENT + "node -e '… process.argv[1] …' {{ x }}",
     code=_set("-e --eval -p --print -pe -r --require --import"),
+    modules=_set("-r --require --import"),
     short="epr",
     long=_set("--eval --print --require --import"),
+    goes_on=True,
 )
 _AWK = Interpreter(
     "awk",
@@ -147,8 +155,8 @@ _DUCKDB = Interpreter(
 )
 
 
-def _simple(what: str, argument: str, code: str, short: str = "", long: str = "") -> Interpreter:
-    return Interpreter(what, BY_ARGUMENT + argument, _set(code), short, _set(long))
+def _simple(what: str, argument: str, code: str, short: str = "", long: str = "", modules: str = "") -> Interpreter:
+    return Interpreter(what, BY_ARGUMENT + argument, _set(code), _set(modules), short, _set(long), goes_on=True)
 
 
 PROGRAMS: Final[dict[str, Interpreter]] = {
@@ -160,11 +168,11 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     "bun": _NODE,
     "tsx": _NODE,
     "ts-node": _NODE,
-    "ruby": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "erICEFKTW0"),
-    "irb": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "er"),
-    "php": _simple("PHP", "php -r '… $argv[1] …' -- {{ x }}", "-r -B -R -E -d", "rBREdfFcSt"),
-    "lua": _simple("Lua", "lua script.lua {{ x }}", "-e -l", "el"),
-    "luajit": _simple("Lua", "luajit script.lua {{ x }}", "-e -l -j", "elj"),
+    "ruby": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "erICEFKTW0", modules="-r"),
+    "irb": _simple("Ruby", "ruby -e '… ARGV[0] …' {{ x }}", "-e -r", "er", modules="-r"),
+    "php": _simple("PHP", "php -r '… $argv[1] …' {{ x }}", "-r -B -R -E -d", "rBREdfFcSt", modules="-d"),
+    "lua": _simple("Lua", "lua script.lua {{ x }}", "-e -l", "el", modules="-l"),
+    "luajit": _simple("Lua", "luajit script.lua {{ x }}", "-e -l -j", "elj", modules="-l -j"),
     "Rscript": _simple("R", "Rscript -e '… commandArgs(TRUE)[1] …' {{ x }}", "-e", "e"),
     "osascript": _simple("AppleScript", "osascript script.scpt {{ x }}", "-e", "els"),
     "tclsh": _simple("Tcl", "tclsh script.tcl {{ x }}", ""),

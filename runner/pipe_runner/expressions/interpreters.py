@@ -48,6 +48,8 @@ class Command:
         self.scan = scan
         self.facts = Facts()
         self.depth = depth
+        self.protected = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
+        """Where a `--` says that no options follow."""
 
     def inner(self, words: list[Word]) -> Command:
         """The command that these words are, inside of this one."""
@@ -177,7 +179,7 @@ class Command:
             if HOLE in option and value is not None:
                 self.code(value, f"the value could be an option that holds {program.what} code", program.hint)
             elif option in program.code:
-                coded = coded or option not in ("-M", "-m", "-r", "-d", "-l")
+                coded = coded or option not in program.modules
                 if value is not None:
                     self.code(value, message, program.hint)
             elif option in ("-f", "--file", "--from-file") and program.first == "code":
@@ -200,6 +202,10 @@ class Command:
             elif program.first == "script" and self.words[first].text != "-":
                 for word in self._operand(first):
                     self.chosen(word, name)
+        if coded and first is not None and program.goes_on and self.leads(first):
+            self.scan.inserted[self.words[first].start] = "-- "
+        if program.permute and program.code:
+            self.could_be_options(operands)
         if program.what == "Perl" and any(option in ("-n", "-p") for option, _ in options):
             for operand in operands:
                 hint = "perl -ne '…' < {{ x }}"
@@ -235,6 +241,8 @@ class Command:
             if len(text) < 2 or text[0] not in "-+" or text[1] in (HOLE, EXPANSION):
                 break
             if text.startswith("--"):
+                if text in ("--rcfile", "--init-file") and at + 1 < len(self.words):
+                    self.chosen(self.words[at + 1], "the shell")
                 at += 2 if text in ("--rcfile", "--init-file", "--wordexp", "--init-command", "--command") else 1
                 if text in ("--command", "--init-command"):
                     code = True
@@ -279,6 +287,23 @@ class Command:
         for hole in word.all_holes:
             hint = "write the file's name, or a `case` over the names that may be"
             mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+
+    def leads(self, index: int) -> bool:
+        """Whether a word begins with a value, and no `--` before it says that it is no option."""
+        return self.words[index].text.startswith(HOLE) and index < self.protected
+
+    def could_be_options(self, operands: Sequence[int]) -> None:
+        """Operands of a program that has options which hold code: reported where a value begins one."""
+        for operand in operands:
+            if self.leads(operand) and not any(hole.code for hole in self.words[operand].holes):
+                hole = self.words[operand].holes[0]
+                self.scan.fault(
+                    "W406",
+                    "a value that begins with `-` would be an option here, and some options of this program run code",
+                    hole.start,
+                    hole.end - hole.start,
+                    "put `--` before it, if the program knows that",
+                )
 
     def _escapes(self, value: Word) -> None:
         for hole in value.holes:

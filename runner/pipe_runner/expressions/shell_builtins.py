@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_marks import ASSIGNED, inspect_assignment
+from pipe_runner.expressions.shell_model import HOLE
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -114,6 +115,8 @@ def _test(command: Command, index: int) -> None:
     for at in range(index + 1, len(command.words) - 1):
         if command.words[at].text in ("-v", "-R"):
             command.names(command.words[at + 1])
+        elif command.words[at].text.startswith(HOLE) and command.words[at + 1].holes:
+            command.names(command.words[at])  # the first of two values could be `-v`, which calculates the second
 
 
 def _completion(command: Command, index: int) -> None:

@@ -93,6 +93,7 @@ def _ssh(command: Command, index: int) -> None:
             and not re.match(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]", value.text)
         ):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
+    command.could_be_options(rest[:1])
     if len(rest) <= 1:
         command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
     for at in rest[1:]:
@@ -124,6 +125,12 @@ def _su(command: Command, index: int) -> None:
         command.at(rest[-1] if len(rest) == 1 else rest[1])
 
 
+def _copies(command: Command, index: int) -> None:
+    """scp, sftp: options of ssh, and files."""
+    _, rest = command.options(index, "cDFiJloPSX", permute=True)
+    command.could_be_options(rest)
+
+
 def _watch(command: Command, index: int) -> None:
     options, rest = command.options(index, "nq", frozenset({"--interval"}))
     if any(option in ("-x", "--exec") for option, _ in options):
@@ -148,7 +155,8 @@ def _flock(command: Command, index: int) -> None:
 
 
 def _script(command: Command, index: int) -> None:
-    options, _ = command.options(index, "cEmIOoBT", frozenset({"--command"}), permute=True)
+    options, rest = command.options(index, "cEmIOoBT", frozenset({"--command"}), permute=True)
+    command.could_be_options(rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             command.code(value, "the value becomes part of shell code", SH_HINT)
@@ -179,6 +187,8 @@ def _git(command: Command, index: int) -> None:
             and re.search(r"command|editor|pager|alias|hook|filter|helper", value.text, re.I)
         ):
             command.code(value, "git runs this setting as a command", "write the command without values")
+    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
+        command.could_be_options(rest[1:])
     for at in rest:
         text = command.words[at].text
         if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
@@ -195,7 +205,8 @@ def _tar(command: Command, index: int) -> None:
 
 
 def _rsync(command: Command, index: int) -> None:
-    options, _ = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
+    options, rest = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
+    command.could_be_options(rest)
     for option, value in options:
         if option in ("-e", "--rsh", "--rsync-path") and value is not None:
             command.code(value, "rsync runs what this says as a command", "write the command without values")
@@ -211,6 +222,8 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "ssh": _ssh,
     "autossh": _ssh,
     "mosh": _ssh,
+    "scp": _copies,
+    "sftp": _copies,
     "su": _su,
     "runuser": _su,
     "watch": _watch,

@@ -25,6 +25,8 @@ class ShellSource:
         self.position = 0
         self.holes: list[Hole] = []
         self.faults: list[Fault] = []
+        self.inserted: dict[int, str] = {}
+        """Text that must stand before a place: `-- `, so that a value isn't an option of an interpreter."""
         if unclosed_raw is not None:
             self.faults.append(unclosed_raw)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipe_runner.expressions.compile import CACHED, compile_hole
 from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
+from pipe_runner.expressions.shell_marks import mark_hole
 from pipe_runner.expressions.shell_model import Hole
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
@@ -102,12 +103,18 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
                 scan.position = at + 2
                 parts.append(scan.text[begin : at + 2])
         parts.append(scan.text[scan.position :])
-        word = Word(0, "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
+        word = Word(len(words), "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
         word.quoted = True
         scans.append(scan)
         words.append(word)
         pieces.append(parts)
-    inspect_command(words, ShellGrammar(""))
+    whole = ShellGrammar("")
+    inspect_command(words, whole)
+    for index in whole.inserted:
+        for hole in words[index].holes[:1]:
+            mark_hole(
+                hole, "a value that begins with `-` would be an option that holds code", "put an item `--` before it"
+            )
     compiled: list[Compiled] = []
     faults: list[tuple[int, Fault]] = []
     for index, (scan, parts) in enumerate(zip(scans, pieces, strict=True)):
@@ -156,7 +163,7 @@ def _assemble(
     variables: dict[tuple[str, Mode], tuple[str, Compiled, Mode]] = {}
     position = 0
     for hole in holes:
-        pieces.append(scan.text[position : hole.start])
+        pieces.append(_with_inserted(scan, position, hole.start))
         position = hole.end
         compiled, more = _compile_one(scan, hole)
         faults += more
@@ -170,9 +177,18 @@ def _assemble(
             name, known, _ = variables[key]
             variables[key] = (name, known._replace(references=known.references + compiled.references), mode)
         pieces.append(hole.before + _reference(hole, variables[key][0]))
-    pieces.append(scan.text[position:])
+    pieces.append(_with_inserted(scan, position, len(scan.text)))
     ordered = sorted(faults, key=lambda fault: fault.offset)
     return ShellText("".join(pieces), tuple(variables.values())), ordered
+
+
+def _with_inserted(scan: ShellSource, start: int, end: int) -> str:
+    """The text between two holes, with what must stand before words in it."""
+    text = scan.text[start:end]
+    for position in sorted(scan.inserted, reverse=True):
+        if start <= position <= end:
+            text = text[: position - start] + scan.inserted.pop(position) + text[position - start :]
+    return text
 
 
 def _reference(hole: Hole, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -115,3 +116,43 @@ def test_arguments_render_to_one_text_each() -> None:
     assert faults == []
     assert [evaluate(one, {"inputs": {"v": "x y"}}) for one in compiled] == ["e", "x y", "aX Y{{b}}", "{% if %} ${#x}"]
     assert [evaluate(one, {"inputs": {"v": None}}) for one in compiled[:2]] == ["e", ""]
+
+
+OPTIONS = {
+    "perl": ("perl -e 'print \"<$ARGV[0]>\"' {{ inputs.v }}", ["-esystem('touch CANARY')", "-Mstrict", "--"]),
+    "perl in quotes": ('perl -e \'print "<$ARGV[0]>"\' "{{ inputs.v }}" a', ["-esystem('touch CANARY')", "-h"]),
+    "python": ("python3 -c 'import sys; print(end=f\"<{sys.argv[1]}>\")' {{ inputs.v }}", ["-c", "-h", "-mthis"]),
+    "sh": ('sh -c \'printf "<%s>" "$1"\' sh {{ inputs.v }}', ["-c", "--", "-x"]),
+    "awk": ('X={{ inputs.v }} awk \'BEGIN { printf "<%s>", ENVIRON["X"] }\'', ["-f", "\\n"]),
+    "node": ("node -e 'process.stdout.write(`<${process.argv[1]}>`)' {{ inputs.v }}", ["-e", "--version"]),
+    "ruby": ("ruby -e 'print \"<#{ARGV[0]}>\"' {{ inputs.v }}", ["-e", "--version"]),
+    "php": ("php -r 'print \"<$argv[1]>\";' {{ inputs.v }}", ["-r", "--version"]),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_s3_the_way_by_argument_takes_values_that_look_like_options(shells: Any, name: str, tmp_path: Path) -> None:
+    text, values = OPTIONS[name]
+    assert shells.errors(text) == []
+    if shutil.which(text.split("{{")[0].split("'")[0].split()[0].split("=")[-1] or name) is None:
+        pytest.skip(f"no {name} here")
+    for value in values:
+        assert shells.run(text, value, "sh", str(tmp_path)) == f"<{value}>".encode()
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sed s/a/b/ {{ inputs.v }}", "ssh {{ inputs.v }} uptime", "scp a {{ inputs.v }}", "psql {{ inputs.v }} -c 'x'",
+        "git clone {{ inputs.v }}", "rsync -a {{ inputs.v }} b", "script -q {{ inputs.v }}",
+    ],
+)  # fmt: skip
+def test_a_value_that_could_be_an_option_with_code_is_a_warning(text: str) -> None:
+    assert [fault.code for fault in compile_shell(text)[1]] == ["W406"]
+    assert compile_shell(text.replace("{{", "-- {{"))[1] == []
+
+
+def test_s3_two_values_in_a_test_could_be_an_operator_and_a_name() -> None:
+    assert [fault.code for fault in compile_shell("[ {{ inputs.a }} {{ inputs.b }} ]")[1]] == ["E424"]
+    assert compile_shell("[ {{ inputs.a }} = {{ inputs.b }} ] && [ -n {{ inputs.a }} ]")[1] == []
