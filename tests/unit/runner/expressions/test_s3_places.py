@@ -44,7 +44,7 @@ EVERYWHERE = {
     "an alternative": ("printf '<%s>' ${s:+{{ inputs.v }}} \"${s+a{{ inputs.v }}}\"", "<V><aV>"),
     "a default in a default": ("printf '<%s>' \"${u:-${u:-{{ inputs.v }}}}\"", "<V>"),
     "a default in a here-document": ("cat <<E\n${u:-{{ inputs.v }}}\nE\n", "V\n"),
-    "a case and its pattern": ("case {{inputs.v}} in x{{inputs.v}}) printf no;; {{inputs.v}}) printf yes;; esac", "yes"),
+    "a case": ("case {{inputs.v}} in x{{inputs.v}}) printf no;; {{inputs.v}}) printf yes;; esac", "yes"),
     "a case in a substitution": ("x=$(case a in a) printf '%s.' {{ inputs.v }};; esac); printf '<%s>' \"$x\"",
     "<V.>"),
     "a function's argument": ("f() { printf '<%s>' \"$1\"; }\nf {{ inputs.v }}", "<V>"),
