@@ -156,6 +156,7 @@ def _run_resumed(run: Run, event: Event) -> None:
     run.error = None
     run.outputs = {}
     run.outputs_ref = None
+    run.inputs = data.get("inputs", run.inputs)
     run.digest = data.get("digest", run.digest)
     digests = data.get("nodes")
     if digests is not None:

@@ -26,7 +26,7 @@ from pipe_runner.retry import next_delay
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
 from pipe_runner.triggers import Action, decide
-from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase
+from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
@@ -289,7 +289,7 @@ class Scheduler:
             if self.stopped is not None:
                 self._cancel(node)
                 continue
-            if node.needs:
+            if node.needs or node.run_on is RunOn.FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
                 if decision.action is Action.BLOCK:
                     self._final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})

@@ -95,6 +95,9 @@ class RunResumed(EventLine):
     reasons: dict[str, str] = Field(default_factory=dict, description="Why each of them is.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
+    inputs: dict[str, Any] | None = Field(
+        default=None, description="All inputs, where the file has gained some since: those have their defaults."
+    )
 
 
 class RunFinished(EventLine):

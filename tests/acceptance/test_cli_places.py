@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -45,3 +46,30 @@ def test_x1_a_first_signal_lets_finally_end_and_a_second_one_does_not(tmp_path: 
         finally:
             runner.kill()
         assert (tmp_path / "cleaned").exists() == (signals == 1)
+
+
+def test_a_resume_takes_the_defaults_of_inputs_that_the_file_has_gained(tmp_path: Path) -> None:
+    file = tmp_path / "p.yml"
+    file.write_text("version: 1\nnodes:\n  z: {run: exit 1}\n")
+    subprocess.run([*COMMAND, "run", "p.yml", "--run-id", "r"], cwd=tmp_path, check=False, capture_output=True)
+    file.write_text('version: 1\ninputs: {q: {type: string}}\nnodes:\n  z: {run: "echo {{ inputs.q }}"}\n')
+    refused = subprocess.run([*COMMAND, "resume", "r"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "q" in refused.stderr
+    file.write_text('version: 1\ninputs: {q: {type: integer, default: 7}}\nnodes:\n  z: {run: "echo {{ inputs.q }}"}\n')
+    done = subprocess.run(
+        [*COMMAND, "resume", "r", "--output", "json"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert json.loads(done.stdout)["nodes"]["z"]["output"] == "7"
+    shown = subprocess.run([*COMMAND, "show", "r"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "q = 7" in shown.stdout
+
+
+def test_a_result_that_nobody_can_take_is_no_bug_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes:\n  a: {run: echo a}\noutputs: {a: '{{ nodes.a.output }}'}\n")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*COMMAND, "run", "p.yml"], cwd=tmp_path, check=False, stdout=full, stderr=subprocess.PIPE, env=environment
+        )
+    assert done.returncode == 74, done.stderr

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.errors import InvalidPipeline, PipeError, UsageError
+from pipe_runner.errors import InvalidPipeline, PipeError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 BUG: Final = 3
 IO_ERROR: Final = 74
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 INTERRUPTED: Final = 130
 
 
@@ -50,7 +52,7 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
             return 0  # stdout is full, which is said when it is settled
-        known = _known(error) or _no_folder(error)
+        known = _known(error) or _no_folder(error) or _full(error)
         if known is not None:
             explain(known)
             return known.exit_code
@@ -74,6 +76,13 @@ def _no_folder(error: Exception) -> PipeError | None:
         os.getcwd()
     except OSError:
         return UsageError("the working directory does not exist any more", hint="change to one that does")
+    return None
+
+
+def _full(error: Exception) -> PipeError | None:
+    """The fault of a stream that took nothing more at once, as an unbuffered stdout on a full disk does."""
+    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
+        return StorageError(f"cannot write to stdout: {error.strerror}")
     return None
 
 

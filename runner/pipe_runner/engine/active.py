@@ -205,12 +205,17 @@ class ActiveRun:
                 self._closing = True
                 await scheduler.perform(self._of(Phase.FINALLY))
             else:
-                self._leave_out(Phase.FINALLY, "the run was killed")
+                self._cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
             scheduler.close()
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
+
+    def _cancel(self, phase: Phase, reason: str) -> None:
+        for node in self._of(phase):
+            if not is_final(self.run.state(node.id).status):
+                self._stream.emit(EventKind.NODE_CANCELLED, node.id, None, {"reason": reason})
 
     def _leave_out(self, phase: Phase, reason: str) -> None:
         for node in self._of(phase):

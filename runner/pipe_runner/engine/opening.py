@@ -15,7 +15,7 @@ from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.selection import reasons_to_rerun, select
 from pipe_runner.engine.settings import RunSettings
-from pipe_runner.errors import StorageError
+from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.executors.pool import Pool
 from pipe_runner.masking import NoMasking, SecretMasker
@@ -109,6 +109,7 @@ def open_resume(
             reasons = reasons_to_rerun(run, nodes, plan)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)
+        gained = _gained(run, plan) if begun and not done else {}
         wanted = [node for node in nodes if node.id in reasons]
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
@@ -120,6 +121,8 @@ def open_resume(
     opening = (EventKind.RUN_STARTED, data)
     if begun:
         data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
+        if gained:
+            data["inputs"] = {**run.inputs, **gained}
         opening = (EventKind.RUN_RESUMED, data)
     active = ActiveRun(plan, nodes, run, place, opening, settings, registry, granted, sinks, clock)
     active.reasons, active.nothing_to_do = reasons, done
@@ -135,6 +138,18 @@ def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
         break
     data = _kept_request(rundir)
     return data["path"], data["root"], data["inputs"]
+
+
+def _gained(run: Run, plan: Plan) -> dict[str, Json]:
+    """Inputs that the file declares since the run was started, with their defaults; raises UsageError without one."""
+    new = [declared for declared in plan.inputs if declared.name not in run.inputs]
+    missing = [declared.name for declared in new if declared.required]
+    if missing:
+        raise UsageError(
+            f"the file has gained inputs that have no default: {', '.join(missing)}",
+            hint="give them a default, or start a new run with `pipe run -i NAME=VALUE`",
+        )
+    return {declared.name: declared.default for declared in new}
 
 
 def _nothing_begun(error: StorageError) -> StorageError:

@@ -334,3 +334,7 @@ def test_a_node_that_waits_for_another_attempt_is_cancelled_with_its_last_error(
     assert state.error["message"] == "failed on purpose"
     assert "waited" in bench.journal.events[-1].data["reason"]
     assert bench.journal.events[-1].attempt == 1
+
+
+def test_run_on_failure_without_needs_is_skipped() -> None:
+    assert Bench(graph({"a": ()}, a={"run_on": RunOn.FAILURE})).go() == {"a": "skipped"}
