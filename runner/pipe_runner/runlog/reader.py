@@ -8,6 +8,7 @@ damage, and nothing behind them is believed.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple
@@ -18,6 +19,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import CRC_LENGTH, MAX_LINE, BadLine, checksum_ok, decode_line
 
+_FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\r?\Z', re.DOTALL)
 _LINES_IN_ONE: Final = 64
 """How many places of an unreadable line are tried as the start of a readable one."""
 
@@ -144,8 +146,17 @@ def intact_prefix(text: bytes) -> int:
 
 
 def readable_behind(text: bytes, file: BinaryIO) -> bool:
-    """True when a record with a right crc ends the unreadable line `text`, or stands anywhere after it in the file."""
+    """True when a record with a right crc ends the unreadable line `text`, or stands anywhere after it in the file.
+
+    Or when a second line from here on is whole in form although its crc is wrong: what is torn leaves one such line at
+    most, so somebody has changed them (line ends of another system, say).
+    """
+    whole_in_form = 0
     while True:
+        if _FORM.match(text):
+            whole_in_form += 1
+            if whole_in_form > 1:
+                return True
         if text[-CRC_LENGTH:].startswith(b',"crc":"'):
             at, tries = len(text), 0
             while (at := text.rfind(b'{"v":', 0, at)) >= 0 and tries < _LINES_IN_ONE:
