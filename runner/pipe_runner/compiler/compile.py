@@ -6,12 +6,16 @@ import gc
 import os
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.compiler.compilation import Compilation
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader import Document, load_text
 from pipe_runner.loader.source import read_bytes
+
+EXPRESSIONS: Final = 20_000
+"""Expressions that any file may hold; longer files one for every `CHARACTERS_EACH` characters."""
+CHARACTERS_EACH: Final = 50
 
 if TYPE_CHECKING:
     from pipe_runner.project import Project
@@ -71,6 +75,9 @@ def _compile(
         document, faults = load_text(content, shown)
         if not isinstance(document.data, dict):
             return Compilation(None, in_order([*project_faults, *faults]), document, content=content)
+        crowd = _too_many_expressions(document)
+        if crowd is not None:
+            return Compilation(None, in_order([*project_faults, *faults, crowd]), document, content=content)
         from pipe_runner.compiler.build import Build
 
         build = Build(document, [*project_faults, *faults], root, registry, project)
@@ -81,6 +88,22 @@ def _compile(
     finally:
         if collecting:
             gc.enable()
+
+
+def _too_many_expressions(document: Document) -> Diagnostic | None:
+    """A fault where a file holds more expressions than can be read in the time that its size allows (R2)."""
+    text = document.text
+    most = max(EXPRESSIONS, len(text) // CHARACTERS_EACH)
+    if text.count("{{") <= most:
+        return None
+    at = -2
+    for _ in range(most + 1):
+        at = text.index("{{", at + 2)
+    line = text.count("\n", 0, at) + 1
+    column = at - text.rfind("\n", 0, at)
+    message = f"more than {most} expressions in one file of this size"
+    hint = "give a list as one expression, `{{ inputs.items }}`, or split the file"
+    return Diagnostic(document.path, line, column, "E403", message, hint, length=2)
 
 
 def _inside(path: str, root: str) -> str:
