@@ -22,6 +22,7 @@ class Scope:
         self._run = run
         self._read_blob = read_blob
         self._span = random_bits(63)
+        self._key = ""
         self._trace = f"00-{random_bits(128) or 1:032x}-"
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
         self._env: dict[str, Json] = {}
@@ -127,6 +128,12 @@ class Scope:
             return set().union(*(self._nodes_read(item) for item in data))
         return set()
 
+    def _make_key(self) -> str:
+        """What tells this run from every other: its id may be given twice, its first instant isn't."""
+        instant = "".join(c for c in self._run.started_at or "" if c.isdigit())
+        self._key = f"{self._run.id}.{instant}"
+        return self._key
+
     def condition(self, node: PlannedNode) -> Compiled:
         return Compiled.from_json(node.when)
 
@@ -151,7 +158,7 @@ class Scope:
             options=rendered,
             env={**self._env_text, **{k: value_to_text(v) for k, v in own.items()}} if own else self._env_text,
             root=plan.root,
-            idempotency_key=f"{run_id}.{node.id}",
+            idempotency_key=f"{self._key or self._make_key()}.{node.id}",
             secrets=node.secrets,
             timeout=timeout,
             output_limit=plan.output_limit,

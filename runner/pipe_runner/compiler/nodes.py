@@ -64,6 +64,10 @@ class NodeCompiler:
             message = "`effect: once` and `retry` contradict each other: a second attempt would act twice"
             hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
             self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)
+        elif spec.effect == "once":
+            message = "`effect: once` is not available in this version"
+            hint = "a node may run twice after a fault; `$PIPE_IDEMPOTENCY_KEY` is the same both times"
+            self._report.add("E901", message, (*draft.path, "effect"), hint=hint)
         if type(spec) is RunNode:
             self._run(draft, spec)
         elif type(spec) is ArgvNode:

@@ -75,7 +75,6 @@ def test_defaults_are_merged(planned: Planned) -> None:
         nodes:
           plain: {run: echo}
           own: {run: echo, timeout: 5s, retry: 4, shell: sh, cwd: ./}
-          once: {run: echo, effect: once}
           other: {agent: python, with: {call: "m:f"}}
         """
     )
@@ -87,7 +86,6 @@ def test_defaults_are_merged(planned: Planned) -> None:
     assert by_id["own"].timeout == 5
     assert by_id["own"].retry == RetryPolicy(max_attempts=4), "a node's retry replaces the default whole"
     assert by_id["own"].options.data == {"script": "echo", "cwd": "./"}
-    assert by_id["once"].retry == NO_RETRY, "a default retry leaves what acts once alone"
     assert by_id["other"].options.data == {"call": "m:f"}
 
 
