@@ -67,6 +67,10 @@ class ShellDocuments(ShellLexer):
             facts.awaits = True
             self._documents.append((word.text, operator[0] == "<<-", quoted, facts))
         else:
+            if operator[0] in (">&", "<&"):
+                for hole in word.all_holes:
+                    message = f"a value can't stand behind `{operator[0]}`, whose word bash expands a second time"
+                    hole.refuse("E422", message, "write the number of a descriptor, or `> FILE 2>&1`")
             if operator[0] == "<<<":
                 facts.documents += word.all_holes
                 facts.documented += word.variables

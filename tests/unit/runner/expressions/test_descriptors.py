@@ -1,0 +1,17 @@
+"""Bash expands the word behind `>&` a second time: no value may stand there (S3)."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipe_runner.expressions import compile_shell
+
+
+@pytest.mark.parametrize("text", ["echo a >&{{ inputs.x }}", "cat <&{{ inputs.x }}", 'echo a 2>&"{{ inputs.x }}"'])
+def test_s3_no_value_stands_where_a_descriptor_is_duplicated(text: str) -> None:
+    assert [fault.code for fault in compile_shell(text)[1]] == ["E422"]
+
+
+@pytest.mark.parametrize("text", ["echo a > {{ inputs.x }} 2>&1", "echo {{ inputs.x }} >&2"])
+def test_the_usual_redirections_stay(text: str) -> None:
+    assert compile_shell(text)[1] == []
