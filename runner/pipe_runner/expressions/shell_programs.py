@@ -168,7 +168,13 @@ def _make(command: Command, index: int) -> None:
         if option in ("-E", "--eval") and value is not None:
             command.code(value, "the value becomes part of a makefile", "give it by the environment: X={{ x }} make")
     for at in rest:
-        if ASSIGNED.match(command.words[at].text):
+        if command.words[at].text.startswith(HOLE):
+            command.code(
+                command.words[at],
+                "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`",
+                "write the target, or a `case` over those that may be",
+            )
+        elif ASSIGNED.match(command.words[at].text):
             command.code(
                 command.words[at],
                 "make expands `$(shell …)` in the variables of its command line",
@@ -196,6 +202,7 @@ def _git(command: Command, index: int) -> None:
 
 
 def _tar(command: Command, index: int) -> None:
+    command.could_be_options(range(index + 1, len(command.words)))
     for word in command.words[index + 1 :]:
         if re.match(
             r"--(?:to-command|checkpoint-action|use-compress-program|rsh-command|info-script|new-volume-script)",
