@@ -122,6 +122,20 @@ def processes_of(run: str) -> list[int]:
     return found
 
 
+def what_is_known_of(pid: int) -> str:
+    """A process that should not be there, in a line: its state, parent, session, and what it runs."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        parent = Path(f"/proc/{status[1]}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return f"left: {pid}, which has ended since"
+    ours = b" ".join(word for word in environment if word.startswith(b"PIPE_")).decode(errors="replace")
+    places = f"state {status[0]}, parent {status[1]} ({parent[:80]}), group {status[2]}, session {status[3]}"
+    return f"left: {pid}, {places}, {ours}: {command[:200]}"
+
+
 @dataclass(slots=True)
 class Campaign:
     """One directory, one pipeline, many runs of it."""
@@ -208,7 +222,9 @@ class Campaign:
     def look_for_leftovers(self, run: str) -> None:
         taken = self.all_gone(run, within=5)
         if taken is None:
-            self.figures.processes_left += len(processes_of(run))
+            left = processes_of(run)
+            self.figures.processes_left += len(left)
+            print(*(what_is_known_of(pid) for pid in left), sep="\n", file=sys.stderr)
         else:
             self.figures.longest_until_all_was_gone_s = max(self.figures.longest_until_all_was_gone_s, taken)
 
