@@ -50,7 +50,7 @@ def names() -> tuple[str, ...]:
 def generate(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 7) of that name; raises KeyError for a name that there isn't."""
     title, make = _MAKERS[name]
-    body = _for_editors(make())
+    body = _for_editors(make(), nulls=name == "event")
     body.pop("title", None)
     return {"$schema": DRAFT, "title": title, **body}
 
@@ -60,17 +60,20 @@ def text(name: str) -> str:
     return json.dumps(generate(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def _for_editors(schema: Any, *, within: str = "") -> Any:
-    """`$defs` become draft 7's `definitions`, titles made from field names go, `x-…` keys are free."""
+def _for_editors(schema: Any, *, within: str = "", nulls: bool = False) -> Any:
+    """`$defs` become draft 7's `definitions`, titles made from field names go, `x-…` keys are free.
+
+    `nulls`: null is a value like others, as in a log.
+    """
     if isinstance(schema, list):
-        return [_for_editors(item) for item in schema]
+        return [_for_editors(item, nulls=nulls) for item in schema]
     if not isinstance(schema, dict):
         return schema
     named = within in ("properties", "definitions", "patternProperties")
     out: dict[str, Any] = {}
     for key, value in schema.items():
         if named:
-            out[key] = _for_editors(value)
+            out[key] = _for_editors(value, nulls=nulls)
         elif key in ("default", "examples", "enum", "const"):
             if not (key == "default" and value is None):
                 out[key] = value
@@ -80,10 +83,11 @@ def _for_editors(schema: Any, *, within: str = "") -> Any:
             out[key] = value.replace("#/$defs/", "#/definitions/")
         else:
             key = "definitions" if key == "$defs" else key
-            out[key] = _for_editors(value, within=key)
+            out[key] = _for_editors(value, within=key, nulls=nulls)
     if named:
         return out
-    _without_null(out)
+    if not nulls:
+        _without_null(out)
     if out.get("additionalProperties") is False and "properties" in out:
         out["patternProperties"] = {"^x-": {}}
     elif "patternProperties" in out:

@@ -333,3 +333,25 @@ def test_a_copied_run_goes_on_in_the_project_that_it_lies_in(tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     assert (first / "eff").read_text() == "a\n"
     assert (second / "eff").read_text() == "a\na\n"
+
+
+@pytest.mark.parametrize("text", ["1e999", "[1e999]", '{"a": -1e999}'])
+def test_s11_a_number_beyond_all_bounds_is_refused_before_anything_begins(pipe: Any, text: str) -> None:
+    kind = {"1": "number", "[": "array", "{": "object"}[text[0]]
+    pipe.write("p.yml", f"version: 1\ninputs: {{x: {{type: {kind}}}}}\nnodes: {{a: {{run: 'true'}}}}\n")
+    given = pipe("run", "p.yml", "-i", f"x={text}")
+    assert given.returncode == 2 and "input `x`" in given.stderr, given.stderr
+    pipe.write("in.json", f'{{"x": {text}}}')
+    read = pipe("run", "p.yml", "--inputs", "in.json")
+    assert read.returncode == 2 and "too large for a number" in read.stderr, read.stderr
+
+
+def test_d6_another_runs_log_is_shown_to_nobody(pipe: Any) -> None:
+    pipe.write("one.yml", ONE)
+    assert pipe("run", "one.yml").returncode == 0
+    runs = pipe.folder / ".pipe" / "runs"
+    (runs / pipe.run_id()).rename(runs / "moved")
+    for command in ("show", "logs"):
+        done = pipe(command, "moved")
+        assert done.returncode == 74 and "belongs to run" in done.stderr, (command, done)
+    assert pipe("logs", "moved", "--output", "jsonl").returncode == 74

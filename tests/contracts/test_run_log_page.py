@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import typing
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
@@ -17,6 +20,7 @@ from pipe_runner.runlog.lines import MAX_LINE, VERSION
 from pipe_runner.testing import run_pipeline
 from pipe_runner.types import EventKind, RunStatus
 from pipe_schemas.events import AnyEvent, EventLine
+from pipe_schemas.generate import generate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^#{2,3} `?(.+?)`?\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.MULTILINE | re.DOTALL))
@@ -126,3 +130,14 @@ def test_a_run_leaves_no_file_that_is_not_on_the_page() -> None:
     for path in folder.iterdir():
         name = re.sub(r"\.\d+$", "", path.name) + ("/" if path.is_dir() else "")
         assert f"| `runs/<id>/{name}` |" in SECTIONS["The files of a run"]
+
+
+def test_a_log_holds_what_the_schema_of_events_says(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(
+        "version: 1\nnodes:\n  a: {run: exit 0, when: 1 > 2}\n  b: {needs: [a], run: exit 0}\n"
+    )
+    subprocess.run([sys.executable, "-m", "pipe_runner", "run", "p.yml"], cwd=tmp_path, check=True, capture_output=True)
+    (log,) = (tmp_path / ".pipe" / "runs").glob("*/log.jsonl")
+    schema = generate("event")
+    for line in log.read_text().splitlines():
+        jsonschema.validate(json.loads(line), schema)

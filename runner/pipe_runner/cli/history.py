@@ -71,7 +71,7 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
 def show(given: Given) -> int:
     """`pipe show RUN`."""
     rundir = find_run(state_dir(given, None), given.must("run"))
-    run = fold_log(rundir.log_path)
+    run = fold_log(rundir.log_path, rundir.id)
     run.id = run.id or rundir.id
     junit = given.text("junit")
     if junit is not None:
@@ -147,7 +147,7 @@ def logs(given: Given) -> int:
 
 
 def _check_node(rundir: RunDir, node: str) -> None:
-    known = fold_log(rundir.log_path).nodes
+    known = fold_log(rundir.log_path, rundir.id).nodes
     if known and node not in known:
         near = did_you_mean(node, known)
         raise UsageError(
@@ -159,7 +159,7 @@ def _check_node(rundir: RunDir, node: str) -> None:
 def _events(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> Iterable[Event]:
     from pipe_runner.runlog import follow
 
-    return (e for e in follow(rundir.log_path, stop) if node is None or e.node == node)
+    return (e for e in follow(rundir.log_path, stop, run=rundir.id) if node is None or e.node == node)
 
 
 def _log_lines(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
@@ -207,7 +207,7 @@ def cancel(given: Given) -> int:
     rundir = find_run(state_dir(given, None), given.must("run"))
     holder = RunLock.held(rundir)
     if holder is None:
-        run = fold_log(rundir.log_path)
+        run = fold_log(rundir.log_path, rundir.id)
         if run.interrupted:
             raise UsageError(
                 f"run {rundir.id} is not running: it was interrupted", hint=f"`pipe resume {rundir.id}` goes on with it"
@@ -227,7 +227,7 @@ def cancel(given: Given) -> int:
                 hint=f"process {holder} works on it",
             )
         time.sleep(_POLL)
-    run = fold_log(rundir.log_path)
+    run = fold_log(rundir.log_path, rundir.id)
     sys.stdout.write(f"run {rundir.id} {run.status if run.status.final else 'interrupted'}\n")
     return 0
 

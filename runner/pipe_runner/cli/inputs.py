@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
-from pipe_runner.compiler import parse_input
+from pipe_runner.compiler import finite, parse_input
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 
@@ -60,7 +60,7 @@ def _json(content: bytes, path: str) -> Any:
         raise ValueError(f"{constant} is no JSON")
 
     try:
-        return json.loads(content, parse_constant=refuse)
+        return json.loads(content, parse_constant=refuse, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--inputs: {path} is not JSON: {error}") from None
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pipe_runner.compiler.compilation import Compilation
     from pipe_runner.compiler.compile import compile_file, compile_text
-    from pipe_runner.compiler.given import check_inputs, parse_input
+    from pipe_runner.compiler.given import check_inputs, finite, parse_input
 
-__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "parse_input"]
+__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "finite", "parse_input"]
 
 _WHERE: Final = {
     "Compilation": "compilation",
     "compile_file": "compile",
     "compile_text": "compile",
     "check_inputs": "given",
+    "finite": "given",
     "parse_input": "given",
 }
 

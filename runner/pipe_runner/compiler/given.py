@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
 from pipe_runner.compiler.matching import described, mismatches
@@ -63,12 +64,20 @@ def parse_input(declared: PlannedInput, text: str) -> Json:
     return value
 
 
+def finite(text: str) -> float:
+    """A number of JSON text; raises ValueError for one that is too large for a number of a log, as `1e999`."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return number
+
+
 def _parsed(text: str) -> tuple[Json, bool]:
     def refuse(constant: str) -> Any:
         raise ValueError(constant)
 
     try:
-        return json.loads(text, parse_constant=refuse), True
+        return json.loads(text, parse_constant=refuse, parse_float=finite), True
     except (ValueError, RecursionError):
         pass
     if "\n" in text:

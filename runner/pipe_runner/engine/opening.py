@@ -15,7 +15,7 @@ from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.selection import reasons_to_rerun, select
 from pipe_runner.engine.settings import RunSettings
-from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.executors.pool import Pool
 from pipe_runner.masking import NoMasking, SecretMasker
@@ -157,15 +157,25 @@ def _nothing_begun(error: StorageError) -> StorageError:
 
 
 def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None) -> Granted:
-    """The secrets that these nodes are granted, and what hides them."""
-    names = {name for node in nodes for name in node.secrets}
-    if not names:
+    """The secrets that these nodes are granted, and what hides them.
+
+    Hidden are also those of the plan's other nodes, as far as they can be had: a node that ran before this resume may
+    have left one where a node that runs now prints it (S4).
+    """
+    every = {name for node in plan.nodes for name in node.secrets}
+    if not every:
         return Granted({}, NoMasking(), ())
     from pipe_runner.secrets import resolve
 
-    sources = [source for source in plan.secrets if source.name in names]
-    values, warnings = resolve(sources, os.environ if environ is None else environ, plan.root)
-    return Granted(values, SecretMasker(values), tuple(warnings))
+    environ = os.environ if environ is None else environ
+    names = {name for node in nodes for name in node.secrets}
+    values, warnings = resolve([source for source in plan.secrets if source.name in names], environ, plan.root)
+    hidden = dict(values)
+    for source in plan.secrets:
+        if source.name in every - names:
+            with contextlib.suppress(PipeError):  # nobody asks for it now
+                hidden.update(resolve([source], environ, plan.root)[0])
+    return Granted(values, SecretMasker(hidden) if hidden else NoMasking(), tuple(warnings))
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
@@ -191,7 +201,7 @@ def _keep_request(rundir: RunDir, data: Mapping[str, Any]) -> None:
     path = os.path.join(rundir.path, REQUEST)
     try:
         with open(path, "x", encoding="ascii") as file:
-            json.dump(data, file)
+            file.write(json.dumps(data))
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
 

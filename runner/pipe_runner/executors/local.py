@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
+from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
@@ -59,7 +60,7 @@ class LocalExecutor:
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
         outcome = await self._perform(attempt, emit)
-        return _masked(outcome, self._masker) if self._secrets else outcome
+        return outcome if isinstance(self._masker, NoMasking) else _masked(outcome, self._masker)
 
     async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         try:

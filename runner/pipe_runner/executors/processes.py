@@ -34,7 +34,7 @@ LATE_GRACE: Final = 1.0
 GIVE_UP: Final = 3.0
 """Seconds after a KILL until a process that doesn't end (a disk hangs, it is root's) is waited for no longer."""
 CLOSE_WAIT: Final = 6.0
-"""Seconds that a warden has to end what is left and itself: it kills within two."""
+"""Seconds that a warden has to end what is left and itself: it kills within one."""
 SETTLE: Final = 0.01
 """Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
 GATHER: Final = 0.05

@@ -48,6 +48,8 @@ class Command:
         self.scan = scan
         self.facts = Facts()
         self.depth = depth
+        self._seen: set[int] = set()
+        """Where a command was looked for already: containers in containers would be looked through again and again."""
         self.protected = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
         """Where a `--` says that no options follow."""
 
@@ -57,8 +59,9 @@ class Command:
 
     def at(self, index: int) -> None:
         """Inspect the command that begins at a word; wrappers lead on to the command that they run."""
-        if index >= len(self.words):
+        if index >= len(self.words) or index in self._seen:
             return
+        self._seen.add(index)
         self.depth += 1
         if self.depth > MAX_WRAPPERS:
             self.all_code(index, "the command is wrapped too often to say what its words are", "write it in a script")

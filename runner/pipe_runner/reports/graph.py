@@ -76,7 +76,7 @@ def _mermaid(plan: Plan) -> str:
 
 def _dot(plan: Plan) -> str:
     lines = [
-        f"digraph {_quoted(plan.name)} {{",
+        f"digraph {_quoted(printable(plan.name))} {{",
         "  rankdir=TB;",
         '  node [shape=box, style=rounded, fontname="sans-serif"];',
     ]

@@ -18,14 +18,18 @@ _PATIENCE: Final = 20
 
 
 def follow(
-    path: str, stop: Callable[[], bool], *, poll: float = POLL, sleep: Callable[[float], None] = time.sleep
+    path: str,
+    stop: Callable[[], bool],
+    *,
+    run: str | None = None,
+    poll: float = POLL,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Event]:
     """Yield the events of a log as they appear, from the first, until `stop()`; what is there then is still yielded.
 
     Raises LogDamaged for damage before the tail, StorageError where the log can't be read. A torn tail is waited for:
-    a resume may set it aside and go on.
+    a resume may set it aside and go on. `run` is whose log it must be, where that is known.
     """
-    run: str | None = None
     offset, seq, looks = 0, 1, 0
     try:
         with open_log(path) as file:
@@ -43,7 +47,7 @@ def follow(
                 if not readable:
                     looks += 1
                     if stopping or looks % _PATIENCE == 0:
-                        for _ in LogReader(path):
+                        for _ in LogReader(path, run):
                             pass
                 if stopping:
                     return
