@@ -6,7 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.loader.lines import Lines
-from pipe_runner.loader.oddities import unquoted
+from pipe_runner.loader.oddities import MAX_DEPTH, unquoted
 
 _EXPRESSION: Final = re.compile(r"(?:^|[:\-?,\[{]|[:\-?,\[]\s+)\s*(\$?\{\{)")
 _KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(:)[^\s:/]")
@@ -74,9 +74,15 @@ class _Place:
         return 0, ""
 
 
+_TOO_DEEP: Final = "exceeded maximum nesting depth"
+"""What libyaml says from 0.2.6 on; it may look that far ahead before the event on which the depth is counted."""
+
+
 def explain(error: Any, lines: Lines) -> Explained:
     """Translates a parser's error, which has `problem`, `problem_mark`, `context` and `context_mark`."""
     place = _Place(error, lines)
+    if place.problem == _TOO_DEEP:
+        return Explained("E116", f"more than {MAX_DEPTH} maps and lists inside one another", place.index)
     for rule in _RULES_OF_LONG_LINES if len(place.source) > _LONG_LINE else _RULES:
         found = rule(place)
         if found is not None:
