@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.ports import Command
 from pipe_runner.types import ErrorKind
 
@@ -60,11 +60,18 @@ def placed(script: str, options: Mapping[str, Any], env: dict[str, str], place: 
 
 
 def kept(path: str, text: str, files: list[str]) -> str:
-    """Write a file that only this user can read; gives its path."""
+    """Write a file that only this user can read; gives its path.
+
+    Raises StorageError: the run's own directory can't be written, which is no fault of the node (D7).
+    """
     files.append(path)
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
-        file.write(text.encode("utf-8", "surrogatepass"))
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with open(fd, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
     return path
 
 
