@@ -113,6 +113,7 @@ def graph(given: Given) -> int:
     from pipe_runner.compiler import compile_file
     from pipe_runner.registry import Registry
     from pipe_runner.reports.graph import render
+    from pipe_runner.text import ci_safe
 
     file = given.must("file")
     compilation = compile_file(file, registry=Registry.installed())
@@ -121,7 +122,7 @@ def graph(given: Given) -> int:
     text = render(compilation.plan, given.text("format") or "text")
     out = given.text("out")
     if out is None or out == "-":
-        sys.stdout.write(text)
+        sys.stdout.write(ci_safe(text))
         return 0
     try:
         with open(out, "w", encoding="utf-8") as opened:
