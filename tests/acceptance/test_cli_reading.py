@@ -390,15 +390,3 @@ def test_a_run_of_an_unchanged_file_imports_nothing_that_is_heavy(pipe: Any) -> 
 def test_usage_errors_and_help_import_no_engine(pipe: Any) -> None:
     found = imported(pipe, "--version")
     assert not [name for name in found if name.startswith(("pipe_runner.engine", "asyncio", "anyio"))]
-
-
-@pytest.mark.parametrize("form", ["text", "mermaid", "dot", "svg"])
-def test_s8_a_graph_holds_nothing_that_a_terminal_or_a_ci_obeys(pipe: Any, form: str) -> None:
-    pipe.write(
-        "g.yml", 'version: 1\nname: "::error::n\\e[31m\\u202e##[error]x"\nnodes: {a: {run: "echo ##[error]y"}}\n'
-    )
-    done = pipe("graph", "g.yml", "--format", form)
-    assert done.returncode == 0
-    assert not {"\x1b", "\u202e"} & set(done.stdout)
-    assert "##[" not in done.stdout
-    assert not any(line.lstrip().startswith("::") for line in done.stdout.splitlines())
