@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import secrets
 import shutil
 import signal
 import subprocess
@@ -259,16 +260,18 @@ def campaign(kills: int, seed: int, directory: Path) -> Figures:
     (directory / "p.yml").write_text(pipeline())
     work = Campaign(directory, random.Random(seed))
     started = time.monotonic()
-    work.finish("warm-up", ("run", "p.yml", "--run-id", "warm-up"), {}, {})
+    # A run is looked for by its id in what processes hold, so no id may be a word that others use.
+    warm_up, whole = (f"{name}-{secrets.token_hex(8)}" for name in ("warm-up", "whole"))
+    work.finish(warm_up, ("run", "p.yml", "--run-id", warm_up), {}, {})
     work.clear()
     began = time.monotonic()
-    work.finish("whole", ("run", "p.yml", "--run-id", "whole"), {}, {})
+    work.finish(whole, ("run", "p.yml", "--run-id", whole), {}, {})
     work.length = time.monotonic() - began
-    number = 0
+    number, token = 0, secrets.token_hex(4)
     while work.figures.kills < kills:
         number += 1
         wanted = min(work.chance.choice([1, 1, 2, 4]), kills - work.figures.kills)
-        work.figures.kills += work.one(f"killed-{number:04}-{seed}", wanted)
+        work.figures.kills += work.one(f"killed-{number:04}-{seed}-{token}", wanted)
     work.figures.seconds = time.monotonic() - started
     return work.figures
 
