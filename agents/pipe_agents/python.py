@@ -52,12 +52,13 @@ class PythonAgent:
     def output_schema(self, options: JsonObject) -> JsonObject:
         return {}
 
-    async def close(self) -> None:
-        """Let idle threads go, and forget what was loaded from the project."""
+    async def close(self) -> bool:
+        """Let idle threads go, and forget what was loaded from the project; True when a call still runs."""
         self._threads.close()
         self._targets.clear()
         if self._functions is not None:
             self._functions.close()
+        return any(not call.finished for call in (*self._left.values(), *self._loading.values()))
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         if self._left:

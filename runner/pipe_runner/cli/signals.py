@@ -73,6 +73,7 @@ class Signals:
             self._active.stop(signal.Signals(number).name)
 
     def _leave(self) -> None:
-        if sys.stderr is not None and os.isatty(2):
-            os.write(2, _SHOW_CURSOR)
+        stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
+        if stderr is not None and stderr.isatty():
+            os.write(stderr.fileno(), _SHOW_CURSOR)
         os._exit(self.exit_code)

@@ -142,14 +142,14 @@ class _Printing(list[Any]):
 
 
 def test_a_thread_of_the_functions_own_does_not_print_among_results(
-    bench: Any, write: Write, capsys: pytest.CaptureFixture[str]
+    bench: Any, write: Write, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write(
         "import threading\n"
         "def f():\n    t = threading.Thread(target=print, args=['stray'])\n    t.start()\n    t.join()\n"
     )
     run(bench, "f")
-    assert capsys.readouterr() == ("", "stray\n")
+    assert capfd.readouterr() == ("", "stray\n")
 
 
 def test_a_process_that_a_function_starts_does_not_print_among_results(
