@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
@@ -109,10 +110,11 @@ class LocalExecutor:
         assert task is not None
         self._tasks[task] = None
         timer = None
+        began = monotonic()
         if attempt.timeout is not None:
             timer = asyncio.get_running_loop().call_later(attempt.timeout, self._end, task, "timeout")
         if strays is not None:
-            strays.enter(task, context.emit)
+            strays.running[task] = context.emit
         try:
             return await agent.perform(attempt, context)
         except asyncio.CancelledError as cancelled:
@@ -126,7 +128,7 @@ class LocalExecutor:
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
             if strays is not None:
-                strays.leave(task)
+                strays.leave(task, monotonic() - began)
             if timer is not None:
                 timer.cancel()
             self._tasks.pop(task, None)

@@ -15,7 +15,6 @@ import sys
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.text import ci_safe, printable
@@ -52,7 +51,8 @@ class Strays:
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
-        self._running: dict[Hashable, tuple[Emit, float]] = {}
+        self.running: dict[Hashable, Emit] = {}
+        """The attempts that run, each with what writes its events."""
         self._room: dict[Hashable, int] = {}
         self._pipes: dict[int, _Pipe] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,15 +74,11 @@ class Strays:
             self.close()
             raise
 
-    def enter(self, key: Hashable, emit: Emit) -> None:
-        """An attempt starts, whose events `emit` writes."""
-        self._running[key] = (emit, monotonic())
-
-    def leave(self, key: Hashable) -> None:
-        """An attempt is over: what it left in the pipes is passed on first."""
-        if monotonic() - self._running[key][1] > QUICK:
+    def leave(self, key: Hashable, seconds: float) -> None:
+        """An attempt is over, after so many seconds: what it left in the pipes is passed on first."""
+        if seconds > QUICK:
             self._drain()
-        del self._running[key]
+        del self.running[key]
         if self._room:
             self._room.pop(key, None)
 
@@ -119,16 +115,16 @@ class Strays:
                 if text is None:
                     break
                 self._pass_on(pipe, text)
-            if pipe.waits and len(self._running) <= 1:
+            if pipe.waits and len(self.running) <= 1:
                 self._pass_on(pipe, pipe.rest())
 
     def _pass_on(self, pipe: _Pipe, text: str) -> None:
         if not text:
             return
-        if len(self._running) != 1:
+        if len(self.running) != 1:
             self._say(self._within(None, text))
             return
-        ((key, (emit, _)),) = self._running.items()
+        ((key, emit),) = self.running.items()
         text = self._within(key, text)
         if text:
             with suppress(Exception):  # a log that can't be written stops the run by the next event of its own

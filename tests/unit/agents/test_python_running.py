@@ -185,7 +185,11 @@ from pipe_runner.ports import Attempt, Context
 async def perform():
     context = Context(lambda *a: None, None, None, NoMasking(), {}, {}, sys.argv[1])
     attempt = Attempt("r", "n", 1, "python", {"call": "./f.py:f"}, {}, sys.argv[1], "k")
-    return await PythonAgent().perform(attempt, context)
+    agent = PythonAgent()
+    try:
+        return await agent.perform(attempt, context)
+    finally:
+        await agent.close()
 """
 
 
