@@ -29,6 +29,20 @@ async def swallows():
             await asyncio.sleep(1)
         except BaseException:
             pass
+def holds():
+    import ctypes
+    open("began", "w").close()
+    ctypes.PyDLL(None).sleep(60 if once() else 0)
+def matches():
+    open("began", "w").close()
+    re.match("(a+)+$", "a" * (40 if once() else 4) + "b")
+def once():
+    import os
+    try:
+        os.mkdir("once")
+    except FileExistsError:
+        return False
+    return True
 def ignores():
     open("began", "w").close()
     while True:
@@ -62,3 +76,32 @@ def test_x1_a_function_that_does_not_end_holds_up_neither_the_stop_nor_another_n
     assert (events[-1]["event"], events[-1]["status"]) == ("run.finished", "cancelled")
     assert [e["error"]["kind"] for e in events if e["event"] == "node.failed"] == ["timeout"]
     assert (pipe.folder / "cleaned").exists()
+
+
+@pytest.mark.parametrize("function", ["holds", "matches"])
+@pytest.mark.parametrize("signals", [1, 2])
+def test_x1_a_function_that_never_lets_python_go_on_is_killed_with_the_runner(
+    pipe: Any, function: str, signals: int
+) -> None:
+    process = start(pipe, function, "--grace", "1s" if signals == 1 else "50s")
+    time.sleep(0.3)
+    began = time.monotonic()
+    for _ in range(signals):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)  # the system makes one signal of two that come at once
+    process.communicate(timeout=20)
+    assert time.monotonic() - began < 3.5
+    assert process.returncode == -signal.SIGKILL
+    pipe.write("blocked.yml", PIPELINE.replace("FUNCTION", function).replace("sleep 60", "sleep 0"))
+    done = pipe("resume", "latest")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_x1_signals_that_are_heard_in_time_kill_no_runner(pipe: Any, signals: int) -> None:
+    process = start(pipe, "ignores", "--grace", "200ms")
+    for _ in range(signals):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+    process.communicate(timeout=20)
+    assert process.returncode == 130

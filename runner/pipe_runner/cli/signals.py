@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,8 +19,11 @@ if TYPE_CHECKING:
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 LAST_RESORT: Final = 1.9
-"""Seconds after the second signal until the process ends, whatever it is stuck in; the warden ends what it started."""
+"""Seconds after the second signal until the process ends, whatever it is stuck in; the warden ends what it started.
+As long after the grace, where the loop has not even seen the first one."""
 
+_HEARD: Final = b"\0"
+"""What is told the warden when a signal's handler runs."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
 
 
@@ -30,6 +35,10 @@ class Signals:
         self._before: dict[int, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._active: ActiveRun | None = None
+        self._guard: int | None = None
+        """Where the warden hears of signals, which it does also when Python can't act on them."""
+        self._seen = False
+        """The loop goes on: it has taken a signal."""
 
     def install(self) -> None:
         for number in STOPPING:
@@ -42,6 +51,9 @@ class Signals:
     def attach(self, loop: asyncio.AbstractEventLoop, active: ActiveRun) -> None:
         """From here on signals stop this run, on this loop; those that came before do so now."""
         self._loop, self._active = loop, active
+        self._guard = active.guard()
+        if self._guard is not None:
+            signal.set_wakeup_fd(self._guard, warn_on_full_buffer=False)
         for number in list(self.received):
             loop.call_soon(self._stop, number)
 
@@ -49,6 +61,10 @@ class Signals:
         self._loop = self._active = None
 
     def restore(self) -> None:
+        if self._guard is not None:
+            signal.set_wakeup_fd(-1)
+            os.close(self._guard)
+            self._guard = None
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
         self._before = {}
@@ -60,20 +76,34 @@ class Signals:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
+        if self._guard is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._guard, _HEARD)
         if len(self.received) == 2:
-            timer = threading.Timer(LAST_RESORT, self._leave)
-            timer.daemon = True
-            timer.start()
+            _after(LAST_RESORT, self._leave)
+        elif len(self.received) == 1 and self._active is not None:
+            _after(self._active.grace + LAST_RESORT, self._leave_if_stuck)
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._stop, number)
 
     def _stop(self, number: int) -> None:
+        self._seen = True
         if self._active is not None:
             self._active.stop(signal.Signals(number).name)
+
+    def _leave_if_stuck(self) -> None:
+        if not self._seen and self._active is not None:
+            self._leave()
 
     def _leave(self) -> None:
         stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
         if stderr is not None and stderr.isatty():
             os.write(stderr.fileno(), _SHOW_CURSOR)
         os._exit(self.exit_code)
+
+
+def _after(seconds: float, then: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, then)
+    timer.daemon = True
+    timer.start()

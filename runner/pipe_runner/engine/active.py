@@ -288,6 +288,15 @@ class ActiveRun:
 
     # ------------------------------------------------------------ stopping
 
+    @property
+    def grace(self) -> float:
+        """Seconds between TERM and KILL when it is stopped."""
+        return self._settings.grace
+
+    def guard(self) -> int | None:
+        """A descriptor that is to be told of signals, where a function could keep Python from acting on them."""
+        return self._place.processes.guard(self._settings.grace)
+
     def stop(self, why: str) -> None:
         """Stop the run: no new work, TERM, grace, KILL, then `finally`; called again: KILL at once, and no `finally`.
 

@@ -35,6 +35,10 @@ class Pool:
         """Start the first warden, beside whatever this process does next."""
         self._members[0].start()
 
+    def guard(self, grace: float) -> int | None:
+        """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""
+        return self._members[0].guard(grace) if self.marks else None
+
     async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
         """Run a command with the warden that has the fewest; see the port. None waits for another warden to come up."""
         least = min(self._in_flight)

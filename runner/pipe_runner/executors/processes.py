@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.leftovers import Leftover, end_marked, marks, own_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, SPAWN
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, SPAWN
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
@@ -72,6 +72,18 @@ class Processes:
             from pipe_runner.executors.connection import Connection
 
             self._connection = Connection(self._lock_path, self._sweep_marks)
+
+    def guard(self, grace: float) -> int | None:
+        """Have the warden kill this process when signals are not heard; gives the descriptor to which they are told.
+
+        See `guard.py`; None without a warden.
+        """
+        if self._connection is None:
+            return None
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        self._connection.send((GUARD, grace), (told,))
+        return tell
 
     def prepare(self) -> None:
         """Start the warden from within the loop, which sees when it is `ready`."""

@@ -14,11 +14,13 @@ import time
 from typing import TYPE_CHECKING
 
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
-from pipe_runner.executors.protocol import BROKEN, EXITED, FAILED, GONE, IN_EXEC, IN_FOLDER, IN_SEARCH, SPAWN
+from pipe_runner.executors.protocol import BROKEN, EXITED, FAILED, GONE, GUARD, IN_EXEC, IN_FOLDER, IN_SEARCH, SPAWN
 
 if TYPE_CHECKING:
     import signal
     import socket
+
+    from pipe_runner.executors.guard import Guard
 else:  # the parts in C alone: starting takes half the time
     import _signal as signal
     import _socket as socket
@@ -39,6 +41,8 @@ class Warden:
     """The loop, and what goes over the socket."""
 
     def __init__(self, fd: int) -> None:
+        self.runner = os.getppid()
+        self.guard: Guard | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
         self.socket.setblocking(False)
@@ -59,20 +63,26 @@ class Warden:
         self.unsent = _frame([])  # "here I am"
         self.report()
         of_socket, of_signals = self.socket.fileno(), self.woken
-        poll = select.poll()
+        self.poll = poll = select.poll()
         poll.register(of_signals, select.POLLIN)
         poll.register(of_socket, select.POLLIN)
         waits = False
         while True:
             seconds = family.wait() if family.unsettled else None
+            if self.guard is not None:
+                seconds = _sooner(seconds, self.guard.wait())
             events = poll.poll(None if seconds is None else seconds * 1000 + 1)
             has_come = False
             for fd, event in events:
                 if fd == of_signals:
                     os.read(of_signals, 4096)
                     self.reap()
+                elif fd != of_socket:
+                    self.hear()
                 elif event & ~select.POLLOUT:
                     has_come = True
+            if self.guard is not None:
+                self.guard.act()
             if family.unsettled:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
@@ -118,11 +128,26 @@ class Warden:
             message = marshal.loads(data[at + 4 : end])
             if message[0] == SPAWN:
                 self.spawn(*message[1:])
+            elif message[0] == GUARD:
+                self.watch_signals(message[1])
             elif (attempt := self.family.attempts.get(message[1])) is not None:
                 self.family.end(attempt, message[2])
             at = end
         self.received = data[at:]
         return True
+
+    def watch_signals(self, grace: float) -> None:
+        """See from now on whether the runner takes notice of signals, of which the pipe tells that came with this."""
+        from pipe_runner.executors.guard import Guard
+
+        self.guard = Guard(self.fds.pop(0), grace, self.runner)
+        self.poll.register(self.guard.fd, select.POLLIN)
+
+    def hear(self) -> None:
+        if self.guard is not None and not self.guard.read():
+            self.poll.unregister(self.guard.fd)
+            os.close(self.guard.fd)
+            self.guard = None
 
     def report(self) -> None:
         """Send what there is to tell, as far as it goes without waiting."""
@@ -192,6 +217,10 @@ class Warden:
                     return
             if select.select([self.woken], [], [], AGAIN)[0]:
                 os.read(self.woken, 4096)  # else the next wait would be none
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return one if other is None else other if one is None else min(one, other)
 
 
 def _frame(value: list[tuple[int, int, int, int | str]]) -> bytes:
