@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import signal
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, Final
+
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Tells the same times as the system does of the start of a process."""
 
 
 class Interrupted(BaseException):
@@ -19,7 +24,9 @@ class Call:
 
     __slots__ = (
         "_at_end",
+        "_began",
         "_ident",
+        "_native",
         "context",
         "error",
         "finished",
@@ -41,12 +48,15 @@ class Call:
         self.finished = False
         self.interrupted = False
         self._ident = 0
+        self._native = 0
+        self._began = 0.0
         self._at_end: list[Callable[[], None]] = []
         self.sent = False
 
     def perform(self) -> None:
         """Run the function; in the thread."""
-        self._ident = threading.get_ident()
+        self._ident, self._native = threading.get_ident(), threading.get_native_id()
+        self._began = time.clock_gettime(_CLOCK)
         try:
             if self.interrupted:
                 raise Interrupted
@@ -56,7 +66,9 @@ class Call:
         self.finished = True
 
     def interrupt(self) -> None:
-        """Raise `Interrupted` in the function; on the loop. It has no effect on a call that waits outside of Python.
+        """Raise `Interrupted` in the function, and TERM to processes that it started; on the loop.
+
+        It has no effect on a call that waits outside of Python, other than for such a process.
 
         `interrupted` is set before `finished` is read here, and read after it is set in the thread: either no
         exception is sent, or the thread knows and takes no other call.
@@ -69,9 +81,17 @@ class Call:
 
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), ctypes.py_object(Interrupted))
         self.sent = True
+        self._end_children(signal.SIGTERM)
 
     def force(self) -> None:
-        """Do more to end it, when `interrupt` was not enough; here there is nothing."""
+        """Do more to end it, when `interrupt` was not enough."""
+        self._end_children(signal.SIGKILL)
+
+    def _end_children(self, number: int) -> None:
+        if not self.finished and self._native:
+            from pipe_agents import children
+
+            children.end(self._native, self._began, number)
 
     def settle(self) -> None:
         """Wake whoever waits; on the loop."""
@@ -153,8 +173,6 @@ class _Worker(threading.Thread):
 
     def _report(self, call: Call) -> bool:
         """Tell the loop; false when it is closed. An exception on its way is taken in here, once, and dropped."""
-        import time
-
         told = False
         while True:
             try:

@@ -112,6 +112,7 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
         import asyncio
 
         signals.attach(asyncio.get_running_loop(), active)
+        active.adopt()
         before = _enter(active.plan.root)
         try:
             return await active.perform()

@@ -293,6 +293,12 @@ class ActiveRun:
         """Seconds between TERM and KILL when it is stopped."""
         return self._settings.grace
 
+    def adopt(self) -> None:
+        """This process is the run's alone: what it has started or taken in ends with the run. From within the loop."""
+        import asyncio
+
+        self._place.processes.adopt(asyncio.get_running_loop())
+
     def guard(self) -> int | None:
         """A descriptor that is to be told of signals, where a function could keep Python from acting on them."""
         return self._place.processes.guard(self._settings.grace)

@@ -152,6 +152,12 @@ class Connection:
                 self._reaped = True
         return self._reaped
 
+    def wait(self, seconds: float) -> None:
+        """Wait for the warden's exit, for so long at most."""
+        give_up = time.monotonic() + seconds
+        while not self.ended() and time.monotonic() < give_up:
+            time.sleep(0.001)
+
     def _flush(self) -> None:
         while self._unsent:
             data, fds = self._unsent[0]

@@ -149,7 +149,7 @@ class Family:
         some = False
         for pid in map(int, self.children()):
             some = send(pid, signal.SIGKILL) or some
-        for pid in _below(os.getpid()):
+        for pid in below(os.getpid()):
             some = send(pid, signal.SIGKILL) or some
         return some
 
@@ -247,22 +247,28 @@ def _open_list(pid: int) -> int:
         return -1
 
 
-def _below(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The children of all threads of a process, zombies too; none where the system doesn't tell."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+        except OSError:
+            continue
+    return found
+
+
+def below(pid: int) -> list[int]:
     """All descendants of a process that the system tells."""
     found: list[int] = []
     pending = [pid]
     while pending:
-        parent = pending.pop()
-        try:
-            threads = os.listdir(f"/proc/{parent}/task")
-        except OSError:
-            continue
-        for thread in threads:
-            try:
-                with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:
-                    children = [int(word) for word in file.read().split()]
-            except OSError:
-                continue
-            found += children
-            pending += children
+        children = children_of(pending.pop())
+        found += children
+        pending += children
     return found

@@ -94,10 +94,10 @@ def _await_lock(path: str, until: float) -> None:
 
 
 def _scan(wanted: dict[str, str]) -> list[Leftover]:
-    entries = _proc_environments() if os.path.isdir("/proc/self") else _ps_environments()
-    needed = _entries(wanted)
+    processes = _proc_environments() if os.path.isdir("/proc/self") else _ps_environments()
+    needed = entries(wanted)
     found = []
-    for pid, environment in entries:
+    for pid, environment in processes:
         if needed <= environment:
             values = dict(entry.split(b"=", 1) for entry in environment if b"=" in entry)
             node = values.get(b"PIPE_NODE", b"").decode("utf-8", "replace")
@@ -105,19 +105,21 @@ def _scan(wanted: dict[str, str]) -> list[Leftover]:
     return found
 
 
-def _entries(wanted: dict[str, str]) -> set[bytes]:
+def entries(wanted: dict[str, str]) -> set[bytes]:
+    """Variables as an environment has them."""
     return {os.fsencode(f"{name}={value}") for name, value in wanted.items()}
 
 
 def _proc_environments() -> Iterator[tuple[int, set[bytes]]]:
     for name in os.listdir("/proc"):
         if name.isdigit():
-            environment = _environment(int(name))
+            environment = environment_of(int(name))
             if environment:
                 yield int(name), environment
 
 
-def _environment(pid: int) -> set[bytes]:
+def environment_of(pid: int) -> set[bytes]:
+    """What a process was started with, `NAME=value` each; empty when it can't be known."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
             return set(file.read(4 << 20).split(b"\0"))
@@ -148,7 +150,7 @@ def _kill(pid: int, wanted: dict[str, str]) -> bool:
             return True
         handle = os.pidfd_open(pid)
         try:
-            if not _entries(wanted) <= _environment(pid):
+            if not entries(wanted) <= environment_of(pid):
                 return False
             signal.pidfd_send_signal(handle, signal.SIGKILL)
             return True

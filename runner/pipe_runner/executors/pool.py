@@ -7,15 +7,22 @@ that time it neither starts another one nor sees one end. Several wardens do so 
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import PipeError
-from pipe_runner.executors.leftovers import own_marks
+from pipe_runner.executors.leftovers import entries, own_marks
 from pipe_runner.executors.processes import Processes
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+    from pipe_runner.executors.strangers import Strangers
+
 MOST: Final = 4
 """Wardens of one run at most; one serves any number of commands that are under way."""
+SOON: Final = 0.05
+"""Seconds until the runner takes in what loses its parent: a short run has no use for it, and doesn't pay for it."""
 
 
 class Pool:
@@ -30,10 +37,27 @@ class Pool:
         self.marks = own_marks(run, lock_path) if functions else {}
         """To be in this process's environment while the run goes on."""
         self._in_flight = [0]
+        self._strangers: Strangers | None = None
 
     def start(self) -> None:
         """Start the first warden, beside whatever this process does next."""
         self._members[0].start()
+
+    def adopt(self, loop: AbstractEventLoop) -> None:
+        """This process is the run's alone: what is left to it, and what its functions start, ends with the run."""
+        if self.marks:
+            self._adopt()
+        else:
+            loop.call_later(SOON, self._adopt)
+
+    def _adopt(self) -> None:
+        from pipe_runner.executors.family import become_subreaper
+        from pipe_runner.executors.strangers import Strangers
+
+        self._strangers = Strangers(lambda: [m.warden for m in self._members if m.warden], entries(self.marks))
+        become_subreaper()
+        for member in self._members:
+            member.strangers = self._strangers
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""
@@ -61,6 +85,7 @@ class Pool:
         except PipeError:  # the first one does, only slower
             self._size = number
             return
+        member.strangers = self._strangers
         self._members.append(member)
         self._in_flight.append(0)
 
@@ -71,7 +96,12 @@ class Pool:
     async def close(self) -> None:
         from asyncio import gather
 
+        strangers = self._strangers if self.marks else None
+        if strangers is not None:
+            await strangers.end()
         await gather(*(member.close() for member in self._members))
+        if strangers is not None:
+            await strangers.end(0.0)  # what code started that still runs
 
     def abandon(self) -> None:
         for member in self._members:

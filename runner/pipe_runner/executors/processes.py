@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from contextlib import suppress
 from errno import EMFILE
 from functools import partial
 from os import waitstatus_to_exitcode
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from pipe_runner.errors import PipeError
 from pipe_runner.executors.flight import Flight
-from pipe_runner.executors.leftovers import Leftover, end_marked, marks, own_marks
+from pipe_runner.executors.leftovers import end_marked, marks, own_marks
 from pipe_runner.executors.output import Output
 from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, SPAWN
 from pipe_runner.executors.reasons import why_not_started
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipe_runner.executors.connection import Connection
+    from pipe_runner.executors.strangers import Strangers
 
 T = TypeVar("T")
 
@@ -63,6 +66,8 @@ class Processes:
         """The warden has come up: what is sent to it now starts at once."""
         self._cleaning: asyncio.Event | None = None
         """While what a dead warden left behind is ended."""
+        self._cleaner: asyncio.Task[None] | None = None
+        self.strangers: Strangers | None = None
         self.broken: str | None = None
         """The traceback of a warden that failed by a fault of its own."""
 
@@ -72,6 +77,11 @@ class Processes:
             from pipe_runner.executors.connection import Connection
 
             self._connection = Connection(self._lock_path, self._sweep_marks)
+
+    @property
+    def warden(self) -> int | None:
+        """The pid of the warden that serves now."""
+        return None if self._connection is None else self._connection.pid
 
     def guard(self, grace: float) -> int | None:
         """Have the warden kill this process when signals are not heard; gives the descriptor to which they are told.
@@ -159,11 +169,8 @@ class Processes:
     def abandon(self) -> None:
         """The same without a loop, for a few seconds at most; after `close`, and again, it does nothing."""
         connection = self._hang_up()
-        if connection is None:
-            return
-        give_up = time.monotonic() + GIVE_UP
-        while not connection.ended() and time.monotonic() < give_up:
-            time.sleep(0.001)
+        if connection is not None:
+            connection.wait(GIVE_UP)
 
     # ------------------------------------------------------------ the warden
 
@@ -222,13 +229,16 @@ class Processes:
         self._connection = None
         self._cleaning = Event()
         assert self._loop is not None
-        cleaned = self._loop.run_in_executor(None, end_marked, self._marks)
-        cleaned.add_done_callback(partial(self._cleaned, connection))
+        self._cleaner = self._loop.create_task(self._clean(connection))
 
-    def _cleaned(self, connection: Connection, done: asyncio.Future[list[Leftover]]) -> None:
-        connection.ended()  # not when it hung up: its exit could be told a moment later
-        if not done.cancelled():
-            done.exception()  # taken, so that nobody complains: what could not be ended now, `resume` ends
+    async def _clean(self, connection: Connection) -> None:
+        from asyncio import to_thread
+
+        with suppress(OSError, PipeError):  # what can't be ended now, `resume` ends
+            await to_thread(end_marked, self._marks)
+        await to_thread(connection.wait, LINGER)  # it hung up before it exited, and only then its children are ours
+        if self.strangers is not None:
+            await self.strangers.end_orphans()
         for flight in list(self._flights.values()):
             flight.lost = flight.code is None
             flight.read_all()

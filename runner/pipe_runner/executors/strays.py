@@ -11,6 +11,7 @@ import codecs
 import fcntl
 import io
 import os
+import select
 import sys
 import threading
 from collections.abc import Hashable
@@ -55,6 +56,9 @@ class Strays:
         """The attempts that run, each with what writes its events."""
         self._room: dict[Hashable, int] = {}
         self._pipes: dict[int, _Pipe] = {}
+        self._poll = select.poll()
+        self._waits = False
+        """Something was read of which the end of the line has not come."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._words: SimpleQueue[bytes | None] | None = None
         self._speaker: threading.Thread | None = None
@@ -69,6 +73,7 @@ class Strays:
         try:
             for number, name in ((1, "stdout"), (2, "stderr")):
                 pipe = self._pipes[number] = _Pipe(number, name, self._masker)
+                self._poll.register(pipe.fd, select.POLLIN)
                 self._loop.add_reader(pipe.fd, self._readable, pipe)
         except OSError:
             self.close()
@@ -76,7 +81,7 @@ class Strays:
 
     def leave(self, key: Hashable, seconds: float) -> None:
         """An attempt is over, after so many seconds: what it left in the pipes is passed on first."""
-        if seconds > QUICK:
+        if seconds > QUICK and (self._waits or self._poll.poll(0)):
             self._drain()
         del self.running[key]
         if self._room:
@@ -96,13 +101,14 @@ class Strays:
             self._words.put(None)
             self._speaker.join(_LAST_WORDS)
         for pipe in self._pipes.values():
-            if not busy:
+            if not busy and not (self._speaker is not None and self._speaker.is_alive()):
                 os.close(pipe.real)
         self._pipes, self._loop = {}, None
         if not busy:
             _ONE.release()
 
     def _readable(self, pipe: _Pipe) -> None:
+        self._waits = True
         text = pipe.read()
         if text:
             self._pass_on(pipe, text)
@@ -117,6 +123,7 @@ class Strays:
                 self._pass_on(pipe, text)
             if pipe.waits and len(self.running) <= 1:
                 self._pass_on(pipe, pipe.rest())
+        self._waits = any(pipe.waits for pipe in self._pipes.values())
 
     def _pass_on(self, pipe: _Pipe, text: str) -> None:
         if not text:

@@ -1,0 +1,96 @@
+"""Finds and ends processes below the runner that no warden watches over. Linux only: elsewhere nothing is found.
+
+These are what its own functions start, and what a warden that was killed leaves: the runner is a subreaper, too, so
+that such a process becomes its child, also one that emptied its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from asyncio import sleep
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from time import monotonic
+from typing import Final
+
+from pipe_runner.executors.family import below, children_of
+from pipe_runner.executors.leftovers import environment_of
+
+GRACE: Final = 0.5
+"""Seconds between TERM and KILL at the end of a run."""
+GIVE_UP: Final = 2.0
+"""Seconds after a KILL until nobody waits any longer."""
+_AGAIN: Final = 0.01
+
+
+class Strangers:
+    """Of a process that is one run's alone: what it starts, and what is left to it, ends with the run.
+
+    `wardens` gives the pids of those that live, `own` the environment that this process's functions pass on.
+    """
+
+    def __init__(self, wardens: Callable[[], Collection[int]], own: Collection[bytes]) -> None:
+        self._wardens = wardens
+        self._own = set(own)
+        self._before = set(children_of(os.getpid()))
+        """Children that were here before the run: whoever called exec may have left some."""
+
+    async def end_orphans(self) -> None:
+        """Kill what a dead warden left; not what functions started, which goes on."""
+        give_up = monotonic() + GIVE_UP
+        while (found := [pid for pid in self._find() if self._is_orphan(pid)]) and monotonic() < give_up:
+            _signal_all(found, signal.SIGKILL)
+            await sleep(_AGAIN)
+            _reap(found)
+
+    async def end(self, grace: float = GRACE) -> None:
+        """TERM, grace and KILL for all that is there."""
+        began = monotonic()
+        asked: set[int] = set()
+        while found := self._find():
+            passed = monotonic() - began
+            if passed > grace + GIVE_UP:
+                return
+            if passed >= grace:
+                _signal_all(found, signal.SIGKILL)
+            else:
+                _signal_all([pid for pid in found if pid not in asked], signal.SIGTERM)
+                asked.update(found)
+            await sleep(_AGAIN)
+
+    def _find(self) -> list[int]:
+        """Our children that live, but for wardens and those that were here before."""
+        children = children_of(os.getpid())
+        if not children:
+            return children
+        known = self._before.union(self._wardens())
+        return [pid for pid in children if pid not in known and _lives(pid)]
+
+    def _is_orphan(self, pid: int) -> bool:
+        """A function's process is in our group unless it left it, and has our marks unless it dropped them."""
+        try:
+            return os.getpgid(pid) != os.getpgrp() and not (self._own and self._own <= environment_of(pid))
+        except OSError:
+            return False
+
+
+def _signal_all(pids: Collection[int], number: int) -> None:
+    for pid in pids:
+        for each in (pid, *below(pid)):
+            with suppress(OSError):
+                os.kill(each, number)
+
+
+def _reap(pids: Collection[int]) -> None:
+    for pid in pids:
+        with suppress(OSError):
+            os.waitpid(pid, os.WNOHANG)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except (OSError, IndexError):
+        return False
