@@ -134,6 +134,13 @@ class Connection:
                 os.close(fd)
         self._unsent.clear()
 
+    def wake(self) -> None:
+        """Have the warden go on if somebody has stopped it."""
+        import signal
+
+        if not self._reaped:
+            os.kill(self.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End the warden itself, which doesn't answer, and take its exit status."""
         import signal

@@ -101,6 +101,7 @@ class Family:
 
     def settle(self, attempt: Attempt) -> bool:
         """Forget an attempt whose command has exited if nothing is left of it; otherwise keep an eye on it."""
+        self._look_again()
         if self._left(attempt):
             self.unsettled[attempt.id] = attempt
             return False
@@ -185,6 +186,14 @@ class Family:
         if not owners and os.fsencode(f"PIPE_RUN_ID={self.run}") not in found:
             return set(self.attempts)
         return owners
+
+    def _look_again(self) -> None:
+        """An orphan that was just becoming another program showed no environment: it may show whose it is now."""
+        for pid, owners in self.orphans.items():
+            if len(owners) > 1:
+                owners &= self._owners(pid)
+                if not owners:
+                    send(pid, signal.SIGKILL)
 
     def _left(self, attempt: Attempt) -> bool:
         if self._sees_orphans:

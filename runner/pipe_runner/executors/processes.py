@@ -6,12 +6,12 @@ import os
 import time
 from collections import deque
 from contextlib import suppress
-from errno import EMFILE
 from functools import partial
 from os import waitstatus_to_exitcode
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import PipeError
+from pipe_runner.executors.descriptors import file_of, with_room
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.leftovers import end_marked, marks, own_marks
 from pipe_runner.executors.output import Output
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from pipe_runner.executors.connection import Connection
     from pipe_runner.executors.strangers import Strangers
 
-T = TypeVar("T")
-
 LINGER: Final = 1.0
 """Seconds that output is waited for which something holds open after the command has exited."""
 LEFT_GRACE: Final = 0.5
@@ -40,6 +38,8 @@ CLOSE_WAIT: Final = 6.0
 """Seconds that a warden has to end what is left and itself: it kills within one."""
 SETTLE: Final = 0.01
 """Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
+TICK: Final = 1.0
+"""Seconds between looks whether somebody has stopped the warden, while it has something to do."""
 GATHER: Final = 0.05
 """Seconds that output may wait to share an event with what follows."""
 
@@ -68,6 +68,7 @@ class Processes:
         """While what a dead warden left behind is ended."""
         self._cleaner: asyncio.Task[None] | None = None
         self.strangers: Strangers | None = None
+        self._ticks = False
         self.broken: str | None = None
         """The traceback of a warden that failed by a fault of its own."""
 
@@ -115,9 +116,9 @@ class Processes:
         flight = Flight(self._count, command, attempt, output, loop.create_future())
         fds: tuple[int, ...] = ()
         try:
-            fds = _with_room(flight.pipes)
+            fds = with_room(flight.pipes)
             if command.stdin is not None:
-                fds += (_with_room(partial(_file_of, command.stdin)),)
+                fds += (with_room(partial(file_of, command.stdin)),)
         except OSError as error:
             for fd in fds:
                 os.close(fd)
@@ -129,6 +130,9 @@ class Processes:
         connection.send(_message(flight, self._marks, len(fds)), fds)
         if not self._young:
             loop.call_later(SETTLE, self._sweep)
+        if not self._ticks:
+            self._ticks = True
+            loop.call_later(TICK, self._tick)
         self._young.append(flight)
         try:
             return await flight.future
@@ -191,6 +195,7 @@ class Processes:
     def _hang_up(self) -> Connection | None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            connection.wake()
             for number in self._flights:
                 connection.send((END, number, 0.0))
             connection.close()
@@ -220,6 +225,14 @@ class Processes:
                 flight.left = False
                 flight.read_all()
                 self._advance(flight)
+
+    def _tick(self) -> None:
+        """A warden that was stopped (SIGSTOP) would hold up all that is in flight: have it go on."""
+        self._ticks = bool(self._flights) and self._loop is not None
+        if self._loop is not None and self._flights:
+            self._loop.call_later(TICK, self._tick)
+            if self._connection is not None:
+                self._connection.wake()
 
     def _warden_died(self, connection: Connection) -> None:
         """All that is in flight is lost; ends it, as far as it can be found, before anything else is started."""
@@ -335,6 +348,7 @@ class Processes:
     def _end(self, flight: Flight, grace: float) -> None:
         if self._connection is not None:
             flight.ending = True
+            self._connection.wake()
             self._connection.send((END, flight.number, grace))
             self._later(flight, grace + GIVE_UP, self._finish)
 
@@ -366,33 +380,3 @@ def _message(flight: Flight, marks: dict[str, str], count: int) -> tuple[object,
     command, attempt = flight.command, flight.attempt
     env = {**command.env, **marks, "PIPE_NODE": attempt.node, "PIPE_ATTEMPT": str(attempt.number)}
     return (SPAWN, flight.number, command.argv, env, command.cwd, count)
-
-
-def _file_of(data: bytes) -> int:
-    """A file without a name that holds `data`, open at its start."""
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
-    else:
-        from tempfile import TemporaryFile
-
-        with TemporaryFile() as file:
-            fd = os.dup(file.fileno())
-    at = 0
-    while at < len(data):
-        at += os.write(fd, data[at : at + (1 << 20)])
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
-
-
-def _with_room(make: Callable[[], T]) -> T:
-    """Make descriptors; where there are too many already, once more after lifting this process's limit."""
-    try:
-        return make()
-    except OSError as error:
-        if error.errno != EMFILE:
-            raise
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else max(soft, 65536), hard))
-    return make()

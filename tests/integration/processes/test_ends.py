@@ -83,6 +83,27 @@ def test_a_process_that_cannot_be_told_apart_ends_with_the_last_attempt_that_it_
     machine.play(scene())
 
 
+def test_d4_a_process_that_shows_late_whose_it_is_ends_with_that_attempt(machine: Any) -> None:
+    late = "sleep 0.4; PIPE_RUN_ID=$R PIPE_NODE=hides PIPE_ATTEMPT=1 exec sh left.sh"
+    (machine.folder / "left.sh").write_text(STUBBORN)
+    (machine.folder / "late.sh").write_text(late)
+
+    async def scene() -> None:
+        other = asyncio.ensure_future(machine.sh("sleep 3", node="other"))
+        text = (
+            f"setsid -f env -i PATH=$PATH R=$PIPE_RUN_ID sh late.sh {QUIET}; while [ ! -e left ]; do sleep 0.01; done"
+        )
+        hides = asyncio.ensure_future(machine.sh(text, node="hides"))
+        await asyncio.sleep(0.2)
+        await machine.sh("true", node="brief")  # when it is found, it shows nothing
+        await hides
+        assert not machine.alive(machine.pid("left"))
+        assert not other.done()
+        await other
+
+    machine.play(scene())
+
+
 def test_attempts_side_by_side_leave_each_other_alone(machine: Any) -> None:
     async def scene() -> None:
         long = [asyncio.ensure_future(machine.sh("sleep 0.5; echo ok", node=f"long{i}")) for i in range(5)]

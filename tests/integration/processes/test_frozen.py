@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,3 +37,20 @@ def test_x1_a_frozen_warden_does_not_keep_the_run_from_ending(tmp_path: Path) ->
     (log,) = (tmp_path / ".pipe" / "runs").glob("*/log.jsonl")
     last = json.loads(log.read_text().splitlines()[-1])
     assert (last["event"], last["status"]) == ("run.finished", "cancelled")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_warden_that_somebody_stops_goes_on(machine: Any) -> None:
+    async def scene() -> None:
+        began = time.monotonic()
+        doing = asyncio.ensure_future(machine.sh("echo $$ > p; sleep 0.3; echo ok"))
+        await machine.pid_soon("p")
+        os.kill(machine.processes.warden, signal.SIGSTOP)
+        assert (await doing).stdout == b"ok\n"
+        assert time.monotonic() - began < 3
+        os.kill(machine.processes.warden, signal.SIGSTOP)
+        began = time.monotonic()
+        await machine.processes.close()
+        assert time.monotonic() - began < 2
+
+    machine.play(scene())

@@ -1,0 +1,40 @@
+"""Makes the descriptors that a command is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from errno import EMFILE
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def file_of(data: bytes) -> int:
+    """A file without a name that holds `data`, open at its start."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("stdin", os.MFD_CLOEXEC)
+    else:
+        from tempfile import TemporaryFile
+
+        with TemporaryFile() as file:
+            fd = os.dup(file.fileno())
+    at = 0
+    while at < len(data):
+        at += os.write(fd, data[at : at + (1 << 20)])
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def with_room(make: Callable[[], T]) -> T:
+    """Make descriptors; where there are too many already, once more after lifting this process's limit."""
+    try:
+        return make()
+    except OSError as error:
+        if error.errno != EMFILE:
+            raise
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard if hard != resource.RLIM_INFINITY else max(soft, 65536), hard))
+    return make()
