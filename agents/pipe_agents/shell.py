@@ -120,6 +120,8 @@ class ShellAgent:
             words = tuple(shell)
         as_text = isinstance(shell, str) or _takes_text(words)
         if as_text and (len(script) < LARGE // 4 or len(script.encode("utf-8", "surrogatepass")) < LARGE):
+            if script[:1] in ("-", "+") and os.path.basename(words[0]) in _POSIX_SHELLS:
+                script = f" {script}"  # else the shell takes it for options of its own
             return (*words, script)
         if as_text and not isinstance(shell, str):
             raise NodeFault(

@@ -84,6 +84,7 @@ class Scheduler:
         self._in_flight: set[int] = set()
         self._made: dict[int, int] = {}
         self._deadline: dict[int, float] = {}
+        self._began: dict[int, float] = {}
         self._parked: list[asyncio.Future[None]] = []
         self._workers = 0
         self._looking = 0
@@ -182,7 +183,7 @@ class Scheduler:
     async def _attempt(self, node: PlannedNode) -> None:
         index, clock = node.index, self._clock
         number = self._run.state(node.id).attempts + 1
-        began = clock.monotonic()
+        began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
             deadline = self._deadline.setdefault(index, began + node.max_time)
@@ -350,8 +351,9 @@ class Scheduler:
             node = self._plan.nodes[index]
             state = self._run.state(node.id)
             if not is_final(state.status):
-                why = {"reason": "the run was killed; how the attempt ended is not known"}
-                self._final(EventKind.NODE_CANCELLED, node, state.attempts, why)
+                data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - self._began[index], 6)}
+                data["reason"] = "the run was killed; how the attempt ended is not known"
+                self._final(EventKind.NODE_CANCELLED, node, state.attempts, data)
 
     def _stop(self, why: Stop) -> None:
         if self.stopped is None or self.stopped is Stop.FAIL_FAST:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pydantic
@@ -26,6 +28,16 @@ def ended(stdout: bytes = b"", code: int | None = 0, **fields: Any) -> ProcessEn
 
 def test_a_script_goes_to_sh_and_a_failing_command_ends_it(play_shell: Any) -> None:
     assert play_shell(script="a\nb").command.argv == ("/bin/sh", "-e", "-c", "a\nb")
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", ["dash", "-c"]])
+@pytest.mark.parametrize("script", ["-x", "+x", "--help"])
+def test_a_script_is_never_taken_for_options_of_the_shell(play_shell: Any, shell: Any, script: str) -> None:
+    argv = play_shell(shell=shell, script=script).command.argv
+    assert argv[-1] == f" {script}"
+    if which(argv[0]) is not None:
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+        assert done.returncode == 127 and f"{script}: " in done.stderr
 
 
 def test_bash_fails_for_any_part_of_a_pipe(play_shell: Any) -> None:

@@ -187,6 +187,24 @@ def test_every_attempt_of_a_node_carries_the_same_idempotency_key() -> None:
     assert keys["a"] != keys["b"]
 
 
+def test_an_attempt_that_is_given_up_tells_how_long_it_took() -> None:
+    def give_up(scheduler: Scheduler) -> None:
+        if not bench.executor.attempts:
+            asyncio.get_running_loop().call_soon(give_up, scheduler)
+            return
+        bench.clock.advance(2.5)
+        scheduler.stop(Stop.CANCEL, kill=True)
+        scheduler.abandon()
+
+    async def hang(attempt: Attempt) -> Outcome:
+        await asyncio.sleep(60)
+        return succeeded()
+
+    bench = Bench(graph({"a": ()}), hang)
+    assert bench.go(during=give_up) == {"a": "cancelled"}
+    assert bench.run.state("a").duration_s == 2.5
+
+
 def test_cancel_starts_nothing_more_and_ends_what_runs() -> None:
     gate: list[asyncio.Event] = []
 
