@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     import asyncio
@@ -58,10 +58,20 @@ class Signals:
         """128 and the first signal's number; that of SIGINT where the run was cancelled without a signal."""
         return 128 + (self.received[0] if self.received else signal.SIGINT)
 
+    def any(self) -> bool:
+        """Whether one has come."""
+        return bool(self.received)
+
+    def leave(self) -> NoReturn:
+        """End the process here and now, whatever another thread of it is stuck in."""
+        if sys.stderr is not None and os.isatty(2):
+            os.write(2, _SHOW_CURSOR)
+        os._exit(self.exit_code)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
         if len(self.received) == 2:
-            timer = threading.Timer(LAST_RESORT, self._leave)
+            timer = threading.Timer(LAST_RESORT, self.leave)
             timer.daemon = True
             timer.start()
         loop = self._loop
@@ -71,8 +81,3 @@ class Signals:
     def _stop(self, number: int) -> None:
         if self._active is not None:
             self._active.stop(signal.Signals(number).name)
-
-    def _leave(self) -> None:
-        if sys.stderr is not None and os.isatty(2):
-            os.write(2, _SHOW_CURSOR)
-        os._exit(self.exit_code)
