@@ -23,6 +23,7 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
 from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, new_run_id, read_log, repair
+from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ def open_run(
     nodes = select(plan, settings.only)
     granted = _grant(plan, nodes, environ)
     rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
-    try:
-        lock = RunLock.acquire(rundir)
-    except StorageError as error:
-        raise _nothing_begun(error) from error
+    lock = _lock_new(rundir)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
@@ -73,6 +71,27 @@ def open_run(
     place = Place(rundir, lock, journal, processes)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
+
+
+def _lock_new(rundir: RunDir) -> RunLock:
+    """The lock of a run that has not begun; what was left where it was ended before that is cleared away."""
+    try:
+        lock = RunLock.acquire(rundir)
+    except StorageError as error:
+        raise _nothing_begun(error) from error
+    try:
+        rundir.refuse_begun()  # another process may have had the directory at the same time, and begun
+        if rundir.taken_over:
+            end_leftovers(rundir.id, rundir.warden_lock_path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(rundir.path, REQUEST))
+    except OSError as error:
+        lock.release()
+        raise _nothing_begun(storage_fault("clear", error.filename or rundir.path, error)) from error
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
 def open_resume(
