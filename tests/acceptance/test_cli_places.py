@@ -89,3 +89,12 @@ def test_d8_a_run_that_was_ended_before_it_began_can_be_started_again_under_its_
     assert again.returncode == 2
     assert "there is a run r1 already" in again.stderr
     assert pipe("resume", "r1").returncode == 0
+
+
+def test_inputs_that_are_too_large_for_the_log_are_refused_before_anything_is_made(pipe: Any) -> None:
+    pipe.write("f.yml", "version: 1\ninputs: {x: {type: string}}\nnodes:\n  a: {run: 'echo {{ inputs.x | length }}'}\n")
+    pipe.write("in.json", json.dumps({"x": "é" * 6_000_000}, ensure_ascii=False))
+    refused = pipe("run", "f.yml", "--inputs", "in.json")
+    assert refused.returncode == 2
+    assert "the run's inputs take 34 MiB in its log" in refused.stderr
+    assert not (pipe.folder / ".pipe" / "runs").exists()
