@@ -108,7 +108,11 @@ def _warning(planned: Planned, one: Mapping[str, Any]) -> str:
 
 def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     """Perform in an event loop; the only one that a command starts."""
+    import gc
+
     import anyio
+
+    gc.freeze()  # the plan lives until the end: each collection would walk through it in vain
 
     async def perform() -> Run:
         import asyncio

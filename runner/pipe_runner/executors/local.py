@@ -53,6 +53,8 @@ class LocalExecutor:
         self._clock = clock
         self._policy = policy
         self._scratch = scratch
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one loop that an executor works on."""
         self._known: dict[str, tuple[Agent, bool]] = {}
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
@@ -91,7 +93,9 @@ class LocalExecutor:
 
     async def _bounded(self, agent: Agent, attempt: Attempt, context: Context) -> Outcome:
         """Perform with the time kept here: the attempt is cancelled when its time is up or the run stops."""
-        task = asyncio.current_task()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)  # without it, the loop is looked for, with a system call
         assert task is not None
         self._tasks[task] = None
         timer = None
