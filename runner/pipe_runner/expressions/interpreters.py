@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, mark, mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ _BYTES_OF_FILES: Final = """
 """
 _BYTES: Final = frozenset(_BYTES_OF_FILES.split())
 """Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
+_FILTERS: Final = """
+    cat tac tee tr sed gsed awk gawk mawk grep cut head tail sort uniq rev fold column envsubst base64 jq paste
+"""
+FILTERS: Final = frozenset(_FILTERS.split())
+"""Programs that print what they read."""
 _NETTED: Final = frozenset({*SHELLS, "python", "python3", "perl", "ruby", "node", "php"})
 _SPEAKERS: Final = frozenset(
     {"echo", "printf", "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
@@ -71,7 +76,7 @@ class Command:
         for hole in word.all_holes:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text == EXPANSION:
-            self.scan.flows.chosen.update(word.variables)
+            self.scan.flows.choose(word)
         if word.unstable and index + 1 < len(self.words):
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
@@ -85,10 +90,15 @@ class Command:
         elif re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name):
             name = name.rstrip("0123456789.-")
         arguments = self.words[index + 1 :]
+        self.facts.parts += [facts for other in arguments for facts in other.files]
         if name not in _BYTES:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
-        if any(other.holes or other.nested or other.variables for other in arguments):
+            self.facts.parts += [facts for other in arguments for facts in other.commands]
+        if word.static:
+            self.facts.names.append(word.text)
+            self.facts.hands.append(word.text)
+        if any(other.holes or other.commands or other.variables for other in arguments):
             self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if name in SHELLS:
@@ -270,7 +280,7 @@ class Command:
 
     def _file(self, word: Word) -> bool:
         """Whether a word is certain to name a file that isn't standard input."""
-        return word.text not in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") and not word.unstable
+        return word.text not in STANDARD_INPUT and not word.unstable
 
     def _operand(self, at: int) -> list[Word]:
         """The operand at an index, and the next one where the shell may make nothing of it."""
@@ -284,12 +294,16 @@ class Command:
         mark(word, message, hint)
         if word.unstable and word in self.words and (at := self.words.index(word) + 1) < len(self.words):
             self.code(self.words[at], message, hint)
-        self.scan.flows.coded += [(name, hint) for name in word.variables]
+        self.scan.flows.code(word, hint)
+        if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
+            self.facts.reads.append((self.words[0].text, hint))
 
     def chosen(self, word: Word, name: str) -> None:
         for hole in word.all_holes:
             hint = "write the file's name, or a `case` over the names that may be"
             mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+        for facts in word.files:
+            self.scan.flows.coded.append((facts, f"the value becomes part of what {name} runs", SH_HINT))
 
     def leads(self, index: int) -> bool:
         """Whether a word begins with a value, and no `--` before it says that it is no option."""
@@ -329,7 +343,7 @@ class Command:
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""
         if not ASSIGNED.match(word.text):
-            self.scan.flows.coded += [(name, "write the name") for name in word.variables]
+            self.scan.flows.code(word, "write the name")
         for hole in word.holes:
             hole.refuse(
                 "E424",
