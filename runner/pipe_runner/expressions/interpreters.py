@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, mark, mark_choice
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
+from pipe_runner.expressions.shell_tools import TOOLS, named, through_variable, within_container
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -84,11 +84,7 @@ class Command:
         if word.holes:
             self.net(index + 1)
             return
-        name = word.text.rsplit("/", 1)[-1] if EXPANSION not in word.text else ""
-        if re.fullmatch(r"python[23]?\.\d+|pypy3\.\d+", name):
-            name = "python3"
-        elif re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name):
-            name = name.rstrip("0123456789.-")
+        name = named(word)
         arguments = self.words[index + 1 :]
         self.facts.parts += [facts for other in arguments for facts in other.files]
         if name not in _BYTES:
@@ -101,6 +97,8 @@ class Command:
         if any(other.holes or other.commands or other.variables for other in arguments):
             self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
+        if not word.static:
+            through_variable(self, index)
         if name in SHELLS:
             self.shell(index)
         elif special is not None:
@@ -111,9 +109,12 @@ class Command:
             short, long, operands = WRAPPERS[name]
             self.wrapper(index, short, long, operands, assignments=name in ("sudo", "doas"))
         elif name in CONTAINERS:
+            within_container(self, index)
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
             for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
+                if self.words[later - 1].text == "--entrypoint":
+                    continue
                 if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
                     before = self.depth
                     self.at(later)
@@ -199,15 +200,25 @@ class Command:
                 coded = True
                 if value is not None:
                     self.chosen(value, name)
+                    if value.text in STANDARD_INPUT:
+                        self.facts.reads.append((name, program.hint))
             elif option == "-m" and program.what == "Python" and value is not None:
                 coded = True
                 self.chosen(value, name)
+                if value.text == "timeit":
+                    self.all_code(self.words.index(value), message, program.hint)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
                 continue
         if program.what == "jq":
             operands = self._jq_operands(index, operands)
+        elif name == "yq" and operands and self.words[operands[0]].text in ("e", "eval", "ea", "eval-all"):
+            del operands[0]
+        elif program.what in ("vim", "ex"):
+            for operand in operands:
+                if self.words[operand].text.startswith("+"):
+                    self.code(self.words[operand], message, program.hint)
         first = operands[0] if operands else None
         if not coded and first is not None:
             if program.first == "code":
@@ -335,7 +346,8 @@ class Command:
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))
         if assignments:
-            while rest and ASSIGNED.match(self.words[rest[0]].text):
+            while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
+                inspect_assignment(self.scan, found[1], self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
             self.at(rest[operands])
@@ -356,5 +368,5 @@ class Command:
             self.code(word, message, hint)
 
 
-SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS}
+SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS, **TOOLS}
 """Programs and builtins that take a function of their own to look at."""
