@@ -149,8 +149,9 @@ class Routes:
                 return
             out, err = self._stdout, self._stderr
             if out is None or err is None or out.original is not sys.stdout or err.original is not sys.stderr:
-                err = self._stderr = _Routed("stderr", sys.stderr, sys.stderr, self._owners)
-                out = self._stdout = _Routed("stdout", sys.stdout, sys.stderr, self._owners)
+                strays = _strays()
+                err = self._stderr = _Routed("stderr", sys.stderr, strays, self._owners)
+                out = self._stdout = _Routed("stdout", sys.stdout, strays, self._owners)
             sys.stdout, sys.stderr = out, err
             if self._stdin is None or self._stdin.original is not sys.stdin:
                 self._stdin = _NoInput(sys.stdin)
@@ -170,11 +171,18 @@ class Routes:
                 sys.stdin = self._stdin.original
 
 
+def _strays() -> TextIO | None:
+    """Descriptor 2 itself, not the runner's stream on top of it: while functions run the executor watches it."""
+    if sys.stderr is None:
+        return None
+    return open(2, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")
+
+
 class _Routed(io.TextIOBase):
     """A standard stream that goes to the attempt in whose context it is written to.
 
-    A thread that user code started by itself has no such context: what it prints goes to stderr, since the runner's
-    stdout carries results.
+    A thread that user code started by itself has no such context: what it prints goes where the processes print that
+    user code starts, since the runner's own streams carry results and show no secret.
     """
 
     encoding = "utf-8"

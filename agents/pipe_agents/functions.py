@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from opcode import opmap
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
 
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _MODULE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*\Z")
+_SEND: Final = opmap["SEND"]
+"""The instruction that every `await`, `async for` and `async with` has."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Target:
     """A function, found."""
 
     function: Callable[..., Any]
     is_async: bool
+    waits: bool
+    """It can be suspended: there is an `await` in it, or we can't see that there is none."""
+    quick: int = 0
+    """How many calls in a row were over at once."""
 
 
 class Functions:
@@ -55,7 +62,7 @@ class Functions:
         is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(type(function), "__call__", None)  # noqa: B004
         )
-        return Target(function, is_async)
+        return Target(function, is_async, _waits(function))
 
     def close(self) -> None:
         """Forget the modules that were made from files."""
@@ -95,6 +102,11 @@ class Functions:
                 f"there is no module {error.name} where this Python looks{near}; a file of the project is called by "
                 "its path, tools/file.py:function",
             ) from None
+
+
+def _waits(function: Callable[..., Any]) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is None or _SEND in code.co_code[::2]
 
 
 def _attribute(module: ModuleType, attribute: str, place: str) -> Any:

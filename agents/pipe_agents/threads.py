@@ -70,16 +70,23 @@ class Call:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), ctypes.py_object(Interrupted))
         self.sent = True
 
+    def force(self) -> None:
+        """Do more to end it, when `interrupt` was not enough; here there is nothing."""
+
     def settle(self) -> None:
         """Wake whoever waits; on the loop."""
         if not self.future.done():
             self.future.set_result(None)
+        self.end()
+
+    def end(self) -> None:
+        """Do what was asked for by `at_end`; in the thread where the loop is closed already."""
         ends, self._at_end = self._at_end, []
         for end in ends:
             end()
 
     def at_end(self, then: Callable[[], None]) -> None:
-        """Do something on the loop after the function has ended."""
+        """Do something after the function has ended."""
         self._at_end.append(then)
 
     async def ended(self, seconds: float | None = None) -> bool:
@@ -160,4 +167,5 @@ class _Worker(threading.Thread):
             except Interrupted:
                 told = False
             except RuntimeError:
+                call.end()
                 return False

@@ -64,8 +64,9 @@ class Signals:
 
     def leave(self) -> NoReturn:
         """End the process here and now, whatever another thread of it is stuck in."""
-        if sys.stderr is not None and os.isatty(2):
-            os.write(2, _SHOW_CURSOR)
+        stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
+        if stderr is not None and stderr.isatty():
+            os.write(stderr.fileno(), _SHOW_CURSOR)
         os._exit(self.exit_code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
 from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.executors.strays import Strays
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -55,7 +59,8 @@ class LocalExecutor:
         self._scratch = scratch
         self._loop: asyncio.AbstractEventLoop | None = None
         """The one loop that an executor works on."""
-        self._known: dict[str, tuple[Agent, bool]] = {}
+        self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
+        self._strays: Strays | None = None
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
 
@@ -66,7 +71,7 @@ class LocalExecutor:
 
     async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         try:
-            agent, keeps_time = self._known.get(attempt.agent) or self._meet(attempt.agent)
+            agent, keeps_time, strays = self._known.get(attempt.agent) or self._meet(attempt.agent)
             secrets: Mapping[str, str] = {}
             if attempt.secrets:
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
@@ -76,7 +81,7 @@ class LocalExecutor:
             context = Context(emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
             if keeps_time:
                 return await agent.perform(attempt, context)
-            return await self._bounded(agent, attempt, context)
+            return await self._bounded(agent, attempt, context, strays)
         except NodeFault as fault:
             return _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
         except StorageError:
@@ -86,12 +91,22 @@ class LocalExecutor:
         except Exception as error:
             return _failed(ErrorKind.EXCEPTION, self._masker.mask_text(f"{type(error).__name__}: {error}"))
 
-    def _meet(self, name: str) -> tuple[Agent, bool]:
+    def _meet(self, name: str) -> tuple[Agent, bool, Strays | None]:
         agent = self._agents.get(name)
-        known = self._known[name] = (agent, agent.describe().runs_processes)
+        description = agent.describe()
+        strays = self._take_strays() if description.runs_functions else None
+        known = self._known[name] = (agent, description.runs_processes, strays)
         return known
 
-    async def _bounded(self, agent: Agent, attempt: Attempt, context: Context) -> Outcome:
+    def _take_strays(self) -> Strays:
+        if self._strays is None:
+            from pipe_runner.executors.strays import Strays
+
+            self._strays = Strays(self._masker)
+        self._strays.take()
+        return self._strays
+
+    async def _bounded(self, agent: Agent, attempt: Attempt, context: Context, strays: Strays | None) -> Outcome:
         """Perform with the time kept here: the attempt is cancelled when its time is up or the run stops."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -99,8 +114,11 @@ class LocalExecutor:
         assert task is not None
         self._tasks[task] = None
         timer = None
+        began = monotonic()
         if attempt.timeout is not None:
             timer = asyncio.get_running_loop().call_later(attempt.timeout, self._end, task, "timeout")
+        if strays is not None:
+            strays.running[task] = context.emit
         try:
             return await agent.perform(attempt, context)
         except asyncio.CancelledError as cancelled:
@@ -113,6 +131,8 @@ class LocalExecutor:
                 return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
+            if strays is not None:
+                strays.leave(task, monotonic() - began)
             if timer is not None:
                 timer.cancel()
             self._tasks.pop(task, None)
@@ -133,11 +153,14 @@ class LocalExecutor:
 
     async def close(self) -> None:
         """Close agents that hold something, and leave no process behind."""
-        for agent, _ in self._known.values():
-            close: Callable[[], Awaitable[None]] | None = getattr(agent, "close", None)
+        busy = False
+        for agent, _, _ in self._known.values():
+            close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
             if close is not None:
-                await close()
+                busy = await close() or busy
         await self._launcher.close()
+        if self._strays is not None:
+            self._strays.close(busy=busy)
 
 
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:

@@ -79,8 +79,8 @@ def test_functions_of_files_are_called_sync_and_async(bench: Any, write: Write) 
     )
     assert output(bench, "tools/f.py:plain", 1) == [1, 2, False]
     assert output(bench, "tools/f.py:plain", 1, b="x") == [1, "x", False]
-    assert output(bench, "tools/f.py:waits", 1) == [1, True]
-    assert output(bench, "tools/f.py:gives_coroutine", 5) == [5, True]
+    assert output(bench, "tools/f.py:waits", 1) == [1, False]
+    assert output(bench, "tools/f.py:gives_coroutine", 5) == [5, False]
     assert output(bench, "tools/f.py:Tool.run", 1) == 2
     assert output(bench, "tools/f.py:instance") == "called"
 

@@ -142,14 +142,14 @@ class _Printing(list[Any]):
 
 
 def test_a_thread_of_the_functions_own_does_not_print_among_results(
-    bench: Any, write: Write, capsys: pytest.CaptureFixture[str]
+    bench: Any, write: Write, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write(
         "import threading\n"
         "def f():\n    t = threading.Thread(target=print, args=['stray'])\n    t.start()\n    t.join()\n"
     )
     run(bench, "f")
-    assert capsys.readouterr() == ("", "stray\n")
+    assert capfd.readouterr() == ("", "stray\n")
 
 
 def test_a_process_that_a_function_starts_does_not_print_among_results(
@@ -185,7 +185,11 @@ from pipe_runner.ports import Attempt, Context
 async def perform():
     context = Context(lambda *a: None, None, None, NoMasking(), {}, {}, sys.argv[1])
     attempt = Attempt("r", "n", 1, "python", {"call": "./f.py:f"}, {}, sys.argv[1], "k")
-    return await PythonAgent().perform(attempt, context)
+    agent = PythonAgent()
+    try:
+        return await agent.perform(attempt, context)
+    finally:
+        await agent.close()
 """
 
 

@@ -1,0 +1,133 @@
+"""Awaits async functions on an event loop in a daemon thread.
+
+One that blocks it, or takes no notice of its cancellation, holds up neither the run nor the process's end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+from pipe_agents.threads import Call, Interrupted
+
+CLOSE_WAIT: Final = 0.5
+"""Seconds that background tasks of functions get to end when the run does."""
+
+
+class AsyncCall(Call):
+    """One call of an async function. `perform` and `cancel` are for the loop that it is awaited on."""
+
+    __slots__ = ("heard", "home", "seconds", "task")
+
+    def __init__(self, function: Callable[[], Awaitable[Any]], loop: asyncio.AbstractEventLoop, home: _Home) -> None:
+        super().__init__(function, loop)
+        self.home = home
+        self.task: asyncio.Task[None] | None = None
+        self.heard = False
+        """The cancellation has arrived at its loop."""
+        self.seconds = 0.0
+        """How long it took."""
+
+    def perform(self) -> None:
+        """Begin; the task ends with the call."""
+        self.task = self.home.loop.create_task(self._await(), context=self.context)
+
+    async def _await(self) -> None:
+        began = monotonic()
+        try:
+            if self.interrupted:
+                raise Interrupted
+            self.result = await self.function()
+        except BaseException as error:  # also what would end the loop; who waits for the call is told
+            self.error = error
+        self.seconds = monotonic() - began
+        self.finished = True
+        try:
+            self.loop.call_soon_threadsafe(self.settle)
+        except RuntimeError:  # the loop is closed: nobody waits any more
+            self.end()
+
+    def interrupt(self) -> None:
+        """Cancel it, at its next `await`."""
+        if not self.interrupted:
+            self.interrupted = True
+            self.home.loop.call_soon_threadsafe(self._cancel)
+
+    def force(self) -> None:
+        """Raise `Interrupted` in it if it keeps its loop from going on; others are begun on another one then."""
+        self.home.blocked = self.home.blocked or not self.heard
+        if self.task is not None and asyncio.current_task(self.home.loop) is self.task:
+            self.home.interrupt()
+
+    def _cancel(self) -> None:
+        self.heard = True
+        if self.task is not None:
+            self.task.cancel()
+
+
+class Loops:
+    """The loop that all async functions of a run share; another one once a function has blocked it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._homes: list[_Home] = []
+
+    def start(self, function: Callable[[], Awaitable[Any]]) -> AsyncCall:
+        """Begin a call in the caller's context (contextvars)."""
+        if not self._homes or self._homes[-1].blocked:
+            self._homes.append(_Home(f"{self._name}-loop-{len(self._homes) + 1}"))
+            self._homes[-1].start()
+        home = self._homes[-1]
+        call = AsyncCall(function, asyncio.get_running_loop(), home)
+        home.loop.call_soon_threadsafe(call.perform)
+        return call
+
+    async def close(self) -> None:
+        """End the loops, and what functions left on them; one that is blocked is left to itself."""
+        homes, self._homes = self._homes, []
+        for home in homes:
+            home.loop.call_soon_threadsafe(home.loop.stop)
+        for home in homes:
+            if not home.blocked:
+                await asyncio.to_thread(home.join, CLOSE_WAIT)
+
+
+class _Home(threading.Thread):
+    """A thread with a loop."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.loop = asyncio.new_event_loop()
+        self.blocked = False
+        """A call did not hear of its cancellation in time: nothing new is begun here."""
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        while True:
+            try:
+                self.loop.run_forever()
+                break
+            except Interrupted:  # it came when the function had ended
+                pass
+        with suppress(Interrupted):
+            self._end_tasks()
+        self.loop.close()
+
+    def interrupt(self) -> None:
+        import ctypes
+
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.ident or 0), ctypes.py_object(Interrupted))
+
+    def _end_tasks(self) -> None:
+        """Cancel what is left. What takes no notice stays held here, in a daemon thread, until the process ends: to be
+        let go of would call it once more, in a place where nothing can stop it."""
+        tasks = asyncio.all_tasks(self.loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
+        self.loop.run_until_complete(self.loop.shutdown_asyncgens())

@@ -1,0 +1,234 @@
+"""What user code in this process writes past Python: by a process that it starts, a C library, or `os.write`.
+
+Such text goes to the descriptors 1 and 2, where the runner's results and words go. It may hold secrets, and would stand
+in the middle of a result. So both lead into pipes as soon as functions run; the runner's own streams keep the real
+ones.
+"""
+
+from __future__ import annotations
+
+import codecs
+import fcntl
+import io
+import os
+import sys
+import threading
+from collections.abc import Hashable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.text import ci_safe, printable
+from pipe_runner.types import EventKind
+
+if TYPE_CHECKING:
+    import asyncio
+    from queue import SimpleQueue
+
+    from pipe_runner.ports import Emit, Masker
+
+KEPT: Final = 64 * 1024
+"""Characters that are kept of one attempt, and of all that can't be told apart; the rest is dropped."""
+QUICK: Final = 50e-6
+"""Seconds in which no process can have been started: nobody looks whether such an attempt has left something."""
+
+_READ: Final = 64 * 1024
+_SET_PIPE_SIZE: Final = 1031
+_WIDE: Final = 1024 * 1024
+_PRIVATE: Final = 10
+"""The real descriptors are kept from here on upwards."""
+_LAST_WORDS: Final = 1.0
+"""Seconds that are waited for somebody who doesn't read the runner's stderr."""
+_ONE: Final = threading.Lock()
+"""Held by the one run of this process that has the descriptors."""
+
+
+class Strays:
+    """Takes the descriptors, and passes on what comes: as output of the one attempt that runs, else to stderr.
+
+    Which of several attempts wrote something can't be known. Lives on one asyncio loop; where another run of this
+    process has the descriptors already, they stay with it.
+    """
+
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
+        self.running: dict[Hashable, Emit] = {}
+        """The attempts that run, each with what writes its events."""
+        self._room: dict[Hashable, int] = {}
+        self._pipes: dict[int, _Pipe] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._words: SimpleQueue[bytes | None] | None = None
+        self._speaker: threading.Thread | None = None
+
+    def take(self) -> None:
+        """Have the descriptors lead here; again does nothing. Raises OSError."""
+        if self._pipes or sys.stdout is None or sys.stderr is None or not _ONE.acquire(blocking=False):
+            return
+        from asyncio import get_running_loop
+
+        self._loop = get_running_loop()
+        try:
+            for number, name in ((1, "stdout"), (2, "stderr")):
+                pipe = self._pipes[number] = _Pipe(number, name, self._masker)
+                self._loop.add_reader(pipe.fd, self._readable, pipe)
+        except OSError:
+            self.close()
+            raise
+
+    def leave(self, key: Hashable, seconds: float) -> None:
+        """An attempt is over, after so many seconds: what it left in the pipes is passed on first."""
+        if seconds > QUICK:
+            self._drain()
+        del self.running[key]
+        if self._room:
+            self._room.pop(key, None)
+
+    def close(self, *, busy: bool = False) -> None:
+        """Give the descriptors back; again does nothing. `busy`: user code still runs, so they lead nowhere instead."""
+        if self._loop is None:
+            return
+        for pipe in self._pipes.values():
+            pipe.let_go(busy=busy)
+        self._drain()
+        for pipe in self._pipes.values():
+            self._loop.remove_reader(pipe.fd)
+            os.close(pipe.fd)
+        if self._words is not None and self._speaker is not None:
+            self._words.put(None)
+            self._speaker.join(_LAST_WORDS)
+        for pipe in self._pipes.values():
+            if not busy:
+                os.close(pipe.real)
+        self._pipes, self._loop = {}, None
+        if not busy:
+            _ONE.release()
+
+    def _readable(self, pipe: _Pipe) -> None:
+        text = pipe.read()
+        if text:
+            self._pass_on(pipe, text)
+
+    def _drain(self) -> None:
+        """Pass on all that is in the pipes now; what ends without a newline waits while another attempt may go on."""
+        for pipe in self._pipes.values():
+            for _ in range(_WIDE // _READ):
+                text = pipe.read()
+                if text is None:
+                    break
+                self._pass_on(pipe, text)
+            if pipe.waits and len(self.running) <= 1:
+                self._pass_on(pipe, pipe.rest())
+
+    def _pass_on(self, pipe: _Pipe, text: str) -> None:
+        if not text:
+            return
+        if len(self.running) != 1:
+            self._say(self._within(None, text))
+            return
+        ((key, emit),) = self.running.items()
+        text = self._within(key, text)
+        if text:
+            with suppress(Exception):  # a log that can't be written stops the run by the next event of its own
+                emit(EventKind.NODE_OUTPUT, {"stream": pipe.name, "text": text})
+
+    def _within(self, key: Hashable, text: str) -> str:
+        room = self._room.get(key, KEPT)
+        self._room[key] = room - len(text)
+        return text[: max(room, 0)]
+
+    def _say(self, text: str) -> None:
+        """A line for each on the real stderr, harmless for terminals and CIs; by a thread: nobody may be reading."""
+        lines = [f"functions: {ci_safe(printable(line, tabs=True))}\n" for line in text.splitlines()]
+        if not lines:
+            return
+        if self._words is None:
+            from queue import SimpleQueue
+
+            self._words = SimpleQueue()
+            self._speaker = threading.Thread(target=self._speak, args=(self._words, self._pipes[2].real), daemon=True)
+            self._speaker.start()
+        self._words.put("".join(lines).encode("utf-8", "backslashreplace"))
+
+    def _speak(self, words: SimpleQueue[bytes | None], fd: int) -> None:
+        while (data := words.get()) is not None:
+            with suppress(OSError):
+                while data:
+                    data = data[os.write(fd, data) :]
+
+
+class _Pipe:
+    """The pipe into which a descriptor leads. `real` is where it led before."""
+
+    def __init__(self, number: int, name: str, masker: Masker) -> None:
+        self.name = name
+        self._number = number
+        self._masker = masker
+        self._stream = masker.stream()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._line = ""
+        self.waits = False
+        """Something was read of which the end of the line has not come."""
+        self.fd, write = os.pipe()
+        try:
+            os.set_blocking(self.fd, False)
+            with suppress(OSError):
+                fcntl.fcntl(write, _SET_PIPE_SIZE, _WIDE)
+            self.real = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _PRIVATE)
+            self._own = _own_files(number)
+            for file in self._own:
+                _lead(file, self.real)
+            os.dup2(write, number)
+        except OSError:
+            os.close(self.fd)
+            raise
+        finally:
+            os.close(write)
+
+    def read(self) -> str | None:
+        """Whole lines of what is there now, masked; None when there is nothing."""
+        try:
+            data = os.read(self.fd, _READ)
+        except BlockingIOError:
+            return None
+        if not data:
+            return None
+        self.waits = True
+        text = self._line + self._decoder.decode(self._stream.feed(data))
+        whole, newline, self._line = text.rpartition("\n")
+        if len(self._line) > _READ:
+            whole, newline, self._line = text, "", ""
+        return whole + newline
+
+    def rest(self) -> str:
+        text = self._line + self._decoder.decode(self._stream.flush(), final=True)
+        self._stream = self._masker.stream()
+        self._line, self.waits = "", False
+        return text
+
+    def let_go(self, *, busy: bool) -> None:
+        """Let the descriptor lead to where it led before, or nowhere; what is in the pipe can still be read."""
+        if busy:
+            null = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(null, self._number)
+            os.close(null)
+            return
+        os.dup2(self.real, self._number)
+        for file in self._own:
+            _lead(file, self._number)
+
+
+def _own_files(number: int) -> list[io.FileIO]:
+    """The files at the bottom of Python's standard streams that write to this descriptor."""
+    found: dict[int, io.FileIO] = {}
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        buffer: Any = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)
+        if isinstance(raw, io.FileIO) and not raw.closed and raw.fileno() == number:
+            found[id(raw)] = raw
+    return list(found.values())
+
+
+def _lead(file: io.FileIO, fd: int) -> None:
+    """Have an open file write to another descriptor: whoever holds the stream above it goes on with it."""
+    name = file.name
+    file.__init__(fd, "wb", closefd=False)  # type: ignore[misc]
+    file.name = name
