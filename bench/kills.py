@@ -169,11 +169,8 @@ class Campaign:
         return Counter(words[1] for words in self.effects() if words[0] == "began")
 
     def to_go_on(self, run: str) -> tuple[str, ...]:
-        """The command for what was killed: a run that is known is resumed, before that it begins anew."""
-        place = self.log_of(run).parent
-        if any((place / name).exists() and (place / name).stat().st_size for name in ("request.json", "log.jsonl")):
-            return ("resume", run)
-        return ("run", "p.yml", "--run-id", f"{run}-anew" if place.exists() else run)
+        """The command for what was killed: a run that has a log is resumed, before that it begins anew."""
+        return ("resume", run) if self.log_of(run).exists() else ("run", "p.yml", "--run-id", run)
 
     def clear(self) -> None:
         (self.directory / "effects").unlink(missing_ok=True)

@@ -152,7 +152,8 @@ class Routes:
                 strays = _strays()
                 err = self._stderr = _Routed("stderr", sys.stderr, strays, self._owners)
                 out = self._stdout = _Routed("stdout", sys.stdout, strays, self._owners)
-            sys.stdout, sys.stderr = out, err
+            self._put(out)
+            self._put(err)
             if self._stdin is None or self._stdin.original is not sys.stdin:
                 self._stdin = _NoInput(sys.stdin)
             sys.stdin = self._stdin
@@ -163,12 +164,21 @@ class Routes:
             self._users -= 1
             if self._users > 0 or self._stdin is None or self._stdout is None or self._stderr is None:
                 return
-            if sys.stdout is self._stdout:
-                sys.stdout = self._stdout.original
-            if sys.stderr is self._stderr:
-                sys.stderr = self._stderr.original
+            self._give_back(self._stdout)
+            self._give_back(self._stderr)
             if sys.stdin is self._stdin:
                 sys.stdin = self._stdin.original
+
+    def _put(self, stream: _Routed) -> None:
+        """Also where Python keeps what it began with (`sys.__stdout__`), which code takes to get around others."""
+        for name in (stream.name, f"__{stream.name}__"):
+            if getattr(sys, name) is stream.original:
+                setattr(sys, name, stream)
+
+    def _give_back(self, stream: _Routed) -> None:
+        for name in (stream.name, f"__{stream.name}__"):
+            if getattr(sys, name) is stream:
+                setattr(sys, name, stream.original)
 
 
 def _strays() -> TextIO | None:

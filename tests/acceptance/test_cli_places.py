@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 COMMAND = [sys.executable, "-m", "pipe_runner"]
 
@@ -42,7 +43,7 @@ def test_x1_a_first_signal_lets_finally_end_and_a_second_one_does_not(tmp_path: 
             for _ in range(signals):
                 runner.send_signal(signal.SIGTERM)
                 time.sleep(0.1)
-            assert runner.wait(timeout=20) == 143
+            assert runner.wait(timeout=20) == (0 if signals == 1 else 143)
         finally:
             runner.kill()
         assert (tmp_path / "cleaned").exists() == (signals == 1)
@@ -73,3 +74,27 @@ def test_a_result_that_nobody_can_take_is_no_bug_of_ours(tmp_path: Path) -> None
             [*COMMAND, "run", "p.yml"], cwd=tmp_path, check=False, stdout=full, stderr=subprocess.PIPE, env=environment
         )
     assert done.returncode == 74, done.stderr
+
+
+def test_d8_a_run_that_was_ended_before_it_began_can_be_started_again_under_its_id(pipe: Any) -> None:
+    pipe.write("f.yml", "version: 1\nnodes:\n  a: {run: echo x}\n")
+    pipe.write(".pipe/runs/r1/request.json", '{"pipel')
+    pipe.write(".pipe/runs/r1/warden.lock", "")
+    refused = pipe("resume", "r1")
+    assert refused.returncode == 2
+    assert "run r1 never began" in refused.stderr
+    assert "pipe run FILE --run-id r1" in refused.stderr
+    assert pipe("run", "f.yml", "--run-id", "r1").returncode == 0
+    again = pipe("run", "f.yml", "--run-id", "r1")
+    assert again.returncode == 2
+    assert "there is a run r1 already" in again.stderr
+    assert pipe("resume", "r1").returncode == 0
+
+
+def test_inputs_that_are_too_large_for_the_log_are_refused_before_anything_is_made(pipe: Any) -> None:
+    pipe.write("f.yml", "version: 1\ninputs: {x: {type: string}}\nnodes:\n  a: {run: 'echo {{ inputs.x | length }}'}\n")
+    pipe.write("in.json", json.dumps({"x": "é" * 6_000_000}, ensure_ascii=False))
+    refused = pipe("run", "f.yml", "--inputs", "in.json")
+    assert refused.returncode == 2
+    assert "the run's inputs take 34 MiB in its log" in refused.stderr
+    assert not (pipe.folder / ".pipe" / "runs").exists()

@@ -6,6 +6,7 @@ import os
 
 from pipe_runner.errors import UsageError
 from pipe_runner.runlog import RunDir
+from pipe_runner.runlog.rundir import RUN_ID
 
 
 def find_run(state: str, reference: str) -> RunDir:
@@ -17,6 +18,8 @@ def find_run(state: str, reference: str) -> RunDir:
             f"there are no runs in {state}",
             hint="`pipe run FILE` makes one; --state-dir or PIPE_STATE_DIR says where others are kept",
         )
+    if RUN_ID.match(reference) and os.path.isdir(os.path.join(state, "runs", reference)):
+        return RunDir.open(state, reference)
     store = open_store(state)
     try:
         return RunDir.open(state, store.find(reference))

@@ -82,7 +82,8 @@ def _perform(
     signals = Signals()
     signals.install()
     try:
-        active = open_it(telling.sinks(notes, explain=explain))
+        active = open_it(telling.sinks(notes, planned.state_dir, explain=explain))
+        active.note = telling.note
         notes += [f"  warning    {safe(warning)}" for warning in active.warnings]
         if active.nothing_to_do:
             active.close()
@@ -93,7 +94,8 @@ def _perform(
             error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
             raise
     finally:
-        telling.close()
+        if not telling.close(enough=signals.any):
+            signals.leave()
         signals.restore()
     written = telling.end(finished, active, planned)
     return _exit_code(finished, signals.exit_code) or written
@@ -106,7 +108,11 @@ def _warning(planned: Planned, one: Mapping[str, Any]) -> str:
 
 def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     """Perform in an event loop; the only one that a command starts."""
+    import gc
+
     import anyio
+
+    gc.freeze()  # the plan lives until the end: each collection would walk through it in vain
 
     async def perform() -> Run:
         import asyncio

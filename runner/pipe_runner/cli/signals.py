@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
     import asyncio
@@ -74,13 +74,24 @@ class Signals:
         """128 and the first signal's number; that of SIGINT where the run was cancelled without a signal."""
         return 128 + (self.received[0] if self.received else signal.SIGINT)
 
+    def any(self) -> bool:
+        """Whether one has come."""
+        return bool(self.received)
+
+    def leave(self) -> NoReturn:
+        """End the process here and now, whatever another thread of it is stuck in."""
+        stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
+        if stderr is not None and stderr.isatty():
+            os.write(stderr.fileno(), _SHOW_CURSOR)
+        os._exit(self.exit_code)
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)
         if self._guard is not None:
             with contextlib.suppress(OSError):
                 os.write(self._guard, _HEARD)
         if len(self.received) == 2:
-            _after(LAST_RESORT, self._leave)
+            _after(LAST_RESORT, self.leave)
         elif len(self.received) == 1 and self._active is not None:
             _after(self._active.grace + LAST_RESORT, self._leave_if_stuck)
         loop = self._loop
@@ -94,16 +105,10 @@ class Signals:
 
     def _leave_if_stuck(self) -> None:
         if not self._seen and self._active is not None:
-            self._leave()
-
-    def _leave(self) -> None:
-        stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
-        if stderr is not None and stderr.isatty():
-            os.write(stderr.fileno(), _SHOW_CURSOR)
-        os._exit(self.exit_code)
+            self.leave()
 
 
-def _after(seconds: float, then: Callable[[], None]) -> None:
+def _after(seconds: float, then: Callable[[], object]) -> None:
     timer = threading.Timer(seconds, then)
     timer.daemon = True
     timer.start()

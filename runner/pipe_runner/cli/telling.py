@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
@@ -15,11 +17,15 @@ from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.types import RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.console.jsonl import JsonlConsole
     from pipe_runner.engine import ActiveRun
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
 
 IO_ERROR: Final = 74
+PATIENCE: Final = 1.0
+"""Seconds that a reader has after a signal to take what there is."""
+_POLL: Final = 0.05
 
 
 class Telling:
@@ -32,13 +38,14 @@ class Telling:
         self._state_dir_said = given.text("state_dir")
         self._junit = given.text("junit")
         self._console: Console | None = None
+        self._jsonl: JsonlConsole | None = None
         self._sinks: list[EventSink] = []
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
             _check_can_be_written(self._junit)
 
-    def sinks(self, notes: list[str], *, explain: bool = False) -> list[EventSink]:
+    def sinks(self, notes: list[str], state_dir: str, *, explain: bool = False) -> list[EventSink]:
         """What is to be told every event: a console, unless quiet, and for jsonl the log's lines on stdout.
 
         `notes` may grow until the first event; the console has them after its first line.
@@ -50,14 +57,29 @@ class Telling:
         if self._output == "jsonl":
             from pipe_runner.console.jsonl import JsonlConsole
 
-            self._sinks.append(JsonlConsole(sys.stdout, commands_matter=reads_commands(os.environ)))
+            self._jsonl = JsonlConsole(sys.stdout, state_dir, commands_matter=reads_commands(os.environ))
+            self._sinks.append(self._jsonl)
         return self._sinks
 
-    def close(self) -> None:
-        """Give the terminal back; again does nothing."""
-        for sink in self._sinks:
-            sink.close()
-        self._sinks = []
+    def note(self, line: str) -> None:
+        """A line beside the progress, unless quiet; data in it is made safe."""
+        if self._console is not None:
+            self._console.note(safe(line))
+
+    def close(self, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Give the terminal back, once readers have what there is; again does nothing.
+
+        False where a reader still did not read when somebody had `enough` of waiting.
+        """
+        sinks, self._sinks = self._sinks, []
+        if not sinks:
+            return True
+        closing = threading.Thread(target=_close, args=(sinks,), name="closing", daemon=True)
+        closing.start()
+        closing.join(PATIENCE)
+        while closing.is_alive() and not enough():
+            closing.join(_POLL)
+        return not closing.is_alive()
 
     def say(self, line: str) -> None:
         """A line on stderr, unless quiet; data in it is made safe."""
@@ -110,6 +132,10 @@ class Telling:
         from pipe_runner.cli.results import print_result, write_junit
 
         code = 0
+        if self._jsonl is not None and self._jsonl.error is not None:
+            say(f"error: cannot write to stdout: {getattr(self._jsonl.error, 'strerror', None) or self._jsonl.error}")
+            forget(sys.stdout)
+            code = IO_ERROR
         if self._junit is not None:
             try:
                 write_junit(run, self._junit)
@@ -123,6 +149,11 @@ class Telling:
             forget(sys.stdout)
             code = IO_ERROR
         return code
+
+
+def _close(sinks: Sequence[EventSink]) -> None:
+    for sink in sinks:
+        sink.close()
 
 
 def _check_can_be_written(path: str) -> None:

@@ -21,6 +21,9 @@ class Console(Protocol):
 
     def accept(self, event: Event) -> None: ...
 
+    def note(self, line: str) -> None:
+        """A line of its own; safe to print."""
+
     def close(self) -> None: ...
 
 

@@ -2,34 +2,96 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+import os
+import threading
+from typing import Final, TextIO
+from zlib import crc32
 
-from pipe_runner.console.outlet import Outlet
 from pipe_runner.ports import Event
+from pipe_runner.runlog.lines import CRC_LENGTH, encode_line
+from pipe_runner.runlog.rundir import RunDir
+
+_PAUSE: Final = 0.02
+"""Seconds between two looks at the log, so that many lines share one."""
+_PIECE: Final = 1 << 18
 
 
 class JsonlConsole:
-    """A sink that passes every event on, as the log has it; a reader that is slow is waited for, never skipped."""
+    """A sink that passes the log's lines on: none is left out, and a reader that is slow holds nothing up.
 
-    def __init__(self, stream: TextIO, *, commands_matter: bool) -> None:
-        self._outlet = Outlet(stream, lossy=False)
+    An event only says that there is more; a thread of its own takes the lines from the log, where they wait for as long
+    as the reader does. `state_dir` is where the run's directory lies. `error` is why the stream took nothing more; a
+    reader who has gone away is none.
+    """
+
+    def __init__(self, stream: TextIO, state_dir: str, *, commands_matter: bool) -> None:
+        self._stream = stream
+        self._state_dir = state_dir
         self._harmless = commands_matter
+        self._more = threading.Event()
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.error: Exception | None = None
 
     def accept(self, event: Event) -> None:
-        self._outlet.put(line_of(event, harmless=self._harmless))
+        if self._thread is None:
+            path = RunDir.open(self._state_dir, event.run).log_path
+            # The log ends with this event's line, since a sink is told what is written already.
+            start = os.stat(path).st_size - len(encode_line(event))
+            self._thread = threading.Thread(target=self._work, args=(path, start), name="jsonl", daemon=True)
+            self._thread.start()
+        if not self._more.is_set():
+            self._more.set()
 
     def close(self) -> None:
-        self._outlet.close()
+        """Wait until the reader has taken every line."""
+        self._closing.set()
+        self._more.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self, path: str, offset: int) -> None:
+        try:
+            with open(path, "rb") as log:
+                while True:
+                    self._more.wait()
+                    self._more.clear()
+                    last = self._closing.is_set()
+                    offset = self._pass_on(log.fileno(), offset)
+                    if last:
+                        return
+                    self._closing.wait(_PAUSE)
+        except BrokenPipeError:
+            return  # the reader has seen enough
+        except (OSError, ValueError) as error:
+            self.error = error
+
+    def _pass_on(self, log: int, offset: int) -> int:
+        """Print all whole lines from `offset` on; gives the offset behind them."""
+        size = _PIECE
+        while piece := os.pread(log, size, offset):
+            whole = piece.rfind(b"\n") + 1
+            if not whole and len(piece) < size:
+                break
+            size = _PIECE if whole else size * 2
+            text = piece[:whole].decode("ascii")
+            self._stream.write(_harmless(text) if self._harmless and "##" in text else text)
+            offset += whole
+        self._stream.flush()
+        return offset
 
 
 def line_of(event: Event, *, harmless: bool) -> str:
     """The event's line. `harmless`: written so that a CI finds no `##[` in it; the same JSON, with a crc of its own."""
-    from pipe_runner.runlog.lines import encode_line
-
     line = encode_line(event).decode("ascii")
-    if harmless and "##" in line:
-        from zlib import crc32
+    return _harmless(line) if harmless and "##" in line else line
 
-        text, _, _ = line.replace("##", "#\\u0023").rpartition(',"crc":')
-        line = f'{text},"crc":"{crc32(text.encode()):08x}"}}\n'
-    return line
+
+def _harmless(lines: str) -> str:
+    """The same JSON, line by line, without a `##` that a CI might take for the beginning of a command."""
+    return "".join(_without_marks(line) if "##" in line else line for line in lines.splitlines(keepends=True))
+
+
+def _without_marks(line: str) -> str:
+    text = line[: -CRC_LENGTH - 1].replace("##", "#\\u0023")
+    return f'{text},"crc":"{crc32(text.encode()):08x}"}}\n'

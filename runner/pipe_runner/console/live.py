@@ -82,6 +82,9 @@ class LiveConsole:
             elif kind != EventKind.NODE_STARTED:
                 self._lines.end(node)
 
+    def note(self, line: str) -> None:
+        self._above.append(f"  note       {line}")
+
     def _write_first(self, text: str) -> None:
         try:
             self._stream.write(text)

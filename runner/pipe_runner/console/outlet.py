@@ -17,13 +17,12 @@ _FULL: Final = 20_000
 class Outlet:
     """Text goes in by `put`, from any thread, and out in order. Errors of the stream end it silently.
 
-    `lossy`: what doesn't fit is counted and left out; otherwise `put` waits for the reader. `tick` is called twice a
-    second from the writing thread, and may `put`.
+    What a reader doesn't take in time is counted and left out. `tick` is called twice a second from the writing thread,
+    and may `put`.
     """
 
-    def __init__(self, stream: TextIO, *, lossy: bool = True, tick: Callable[[], None] | None = None) -> None:
+    def __init__(self, stream: TextIO, *, tick: Callable[[], None] | None = None) -> None:
         self._stream = stream
-        self._lossy = lossy
         self._tick = tick
         self._pieces: deque[str] = deque()
         self._something = threading.Event()
@@ -35,7 +34,7 @@ class Outlet:
     def put(self, text: str) -> None:
         if self.broken:
             return
-        if len(self._pieces) >= _FULL and not self._wait():
+        if len(self._pieces) >= _FULL:
             self._left_out += 1
             return
         self._pieces.append(text)
@@ -44,14 +43,6 @@ class Outlet:
             self._thread.start()
         if not self._something.is_set():
             self._something.set()
-
-    def _wait(self) -> bool:
-        """Wait until there is room again; False where what comes now is to be left out."""
-        if self._lossy or threading.current_thread() is self._thread:
-            return False
-        while len(self._pieces) >= _FULL and not self.broken:
-            self._closing.wait(0.01)
-        return not self.broken
 
     def close(self) -> None:
         """Write what is left; waits for a reader that is slow."""

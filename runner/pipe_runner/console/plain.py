@@ -56,6 +56,9 @@ class PlainConsole:
                 self._say(note)
             self._notes = []
 
+    def note(self, line: str) -> None:
+        self._say(f"  note       {line}")
+
     def _say(self, line: str) -> None:
         self._spoke = self._clock()
         self._outlet.put(line + "\n")

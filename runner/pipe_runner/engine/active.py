@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipe_runner.engine.settings import RunSettings
@@ -93,7 +93,11 @@ class ActiveRun:
         self._granted, self._clock = granted, clock
         self._stream = EventStream(run, place.journal, sinks, clock)
         self._scheduler: Scheduler | None = None
+        self.note: Callable[[str], None] = lambda line: None
+        """Told what a stop does, in a line for people."""
         self._stops = 0
+        self._cut = False
+        """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
         self._timed_out = False
         self._closing = False
@@ -229,8 +233,8 @@ class ActiveRun:
     def _status(self) -> RunStatus:
         """How the run has gone so far; a failed handler of `finally` fails it, too."""
         if self._error is not None or self.run.failed:
-            return RunStatus.CANCELLED if self._stops else RunStatus.FAILED
-        if self._stops:
+            return RunStatus.CANCELLED if self._cut else RunStatus.FAILED
+        if self._cut:
             return RunStatus.CANCELLED
         return RunStatus.SUCCEEDED
 
@@ -279,8 +283,9 @@ class ActiveRun:
         return path
 
     def close(self) -> None:
-        """Let everything go that the run holds, also of one that is not performed after all; again does nothing."""
-        self._stream.close()
+        """Let everything go that the run holds, also of one that is not performed after all; again does nothing.
+
+        The sinks are closed by who gave them: a reader that is slow holds no lock."""
         self._place.processes.abandon()
         _remove(os.path.join(self.rundir.path, SCRATCH))
         self._place.journal.close()
@@ -306,17 +311,21 @@ class ActiveRun:
     def stop(self, why: str) -> None:
         """Stop the run: no new work, TERM, grace, KILL, then `finally`; called again: KILL at once, and no `finally`.
 
-        Where `finally` runs already it is let to its end, unless this is called again.
-
-        Call it from the event loop. `why` is for people.
+        Where `finally` runs already it is let to its end, and the run ends as it would have, unless this is called
+        again. Call it from the event loop. `why` is for people.
         """
         from pipe_runner.scheduler import Stop
 
         self._stops += 1
-        scheduler = self._scheduler
-        if scheduler is None:
-            return
         if self._stops == 1 and self._closing:
+            self.note(f"{why}: `finally` runs, and is let to its end; once more kills it")
+            return
+        self._cut = True
+        scheduler = self._scheduler
+        if self._stops == 1:
+            grace = f"{self._settings.grace:g} s"
+            self.note(f"{why}: nothing new starts, and what runs has {grace} to end; once more kills it")
+        if scheduler is None:
             return
         scheduler.stop(Stop.CANCEL, kill=self._stops > 1)
         if self._stops == 2:
@@ -338,4 +347,4 @@ class ActiveRun:
         while True:
             await asyncio.sleep(CANCEL_POLL)
             if not self._stops and os.path.exists(self.rundir.cancel_path):
-                self.stop("cancelled by `pipe cancel`")
+                self.stop("`pipe cancel`")

@@ -23,6 +23,8 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
 from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, new_run_id, read_log, repair
+from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.lines import MAX_LINE
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 REQUEST = "request.json"
 """What `run.started` says, beside the log: a run killed before its first event was whole can still be resumed."""
+
+
+MAX_REQUEST = MAX_LINE // 2
+"""Bytes of what `run.started` says; half of a line, so that a resume has room to say what it changes."""
 
 
 def open_run(
@@ -46,11 +52,6 @@ def open_run(
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     granted = _grant(plan, nodes, environ)
-    rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
-    try:
-        lock = RunLock.acquire(rundir)
-    except StorageError as error:
-        raise _nothing_begun(error) from error
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
@@ -63,9 +64,12 @@ def open_run(
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
+    request = _request(data)
+    rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+    lock = _lock_new(rundir)
     try:
         processes = _processes(rundir, nodes, registry)
-        _keep_request(rundir, data)
+        _keep_request(rundir, request)
         journal = LogWriter.create(rundir, settings.durability)
     except StorageError as error:
         lock.release()
@@ -73,6 +77,27 @@ def open_run(
     place = Place(rundir, lock, journal, processes)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
+
+
+def _lock_new(rundir: RunDir) -> RunLock:
+    """The lock of a run that has not begun; what was left where it was ended before that is cleared away."""
+    try:
+        lock = RunLock.acquire(rundir)
+    except StorageError as error:
+        raise _nothing_begun(error) from error
+    try:
+        rundir.refuse_begun()  # another process may have had the directory at the same time, and begun
+        if rundir.taken_over:
+            end_leftovers(rundir.id, rundir.warden_lock_path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(rundir.path, REQUEST))
+    except OSError as error:
+        lock.release()
+        raise _nothing_begun(storage_fault("clear", error.filename or rundir.path, error)) from error
+    except BaseException:
+        lock.release()
+        raise
+    return lock
 
 
 def open_resume(
@@ -197,11 +222,23 @@ def _versions(plan: Plan) -> dict[str, Json]:
     return {"pipe": __version__, "python": python, "agents": dict(plan.agent_versions)}
 
 
-def _keep_request(rundir: RunDir, data: Mapping[str, Any]) -> None:
+def _request(data: Mapping[str, Any]) -> str:
+    """What `run.started` will say, as JSON; raises UsageError where that is too much for a line of the log."""
+    text = json.dumps(data)
+    if len(text) > MAX_REQUEST:
+        raise UsageError(
+            f"the run's inputs take {len(json.dumps(data['inputs'])) >> 20} MiB in its log, which writes what is not "
+            f"ASCII as escapes; its first line has room for {MAX_REQUEST >> 20} MiB",
+            hint="write the data to a file, and give the file's path as the input",
+        )
+    return text
+
+
+def _keep_request(rundir: RunDir, text: str) -> None:
     path = os.path.join(rundir.path, REQUEST)
     try:
         with open(path, "x", encoding="ascii") as file:
-            file.write(json.dumps(data))
+            file.write(text)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from error
 

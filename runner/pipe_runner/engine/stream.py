@@ -54,11 +54,6 @@ class EventStream:
 
         return emit
 
-    def close(self) -> None:
-        for sink in self._sinks:
-            sink.close()
-        self._sinks = []
-
     def _now(self) -> str:
         """RFC 3339, UTC, microseconds; formatted once a second."""
         second, rest = divmod(self._clock.now_ns(), 1_000_000_000)

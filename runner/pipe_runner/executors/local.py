@@ -57,6 +57,8 @@ class LocalExecutor:
         self._clock = clock
         self._policy = policy
         self._scratch = scratch
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop of the last attempt: asyncio would look for it with a system call, each time."""
         self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
         self._strays: Strays | None = None
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
@@ -106,7 +108,10 @@ class LocalExecutor:
 
     async def _bounded(self, agent: Agent, attempt: Attempt, context: Context, strays: Strays | None) -> Outcome:
         """Perform with the time kept here: the attempt is cancelled when its time is up or the run stops."""
-        task = asyncio.current_task()
+        task = None if self._loop is None else asyncio.current_task(self._loop)
+        if task is None:
+            self._loop = asyncio.get_running_loop()
+            task = asyncio.current_task(self._loop)
         assert task is not None
         self._tasks[task] = None
         timer = None

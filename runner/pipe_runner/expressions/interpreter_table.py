@@ -154,6 +154,25 @@ _DUCKDB = Interpreter(
     permute=True,
 )
 
+_MONGO = Interpreter(
+    "JavaScript",
+    "read it in a script that takes process.env",
+    code=_set("--eval"),
+    short="upf",
+    long=_set("--eval --file --host --port --username --password"),
+    first="data",
+    permute=True,
+)
+_QUERY = Interpreter(
+    "SQL",
+    _SQL,
+    code=_set("-e -q --execute --query -execute"),
+    short="eqfupkd",
+    long=_set("--execute --query --file --user --username --password --host --port --keyspace --server -execute"),
+    first="data",
+    permute=True,
+)
+
 
 def _simple(what: str, argument: str, code: str, short: str = "", long: str = "", modules: str = "") -> Interpreter:
     return Interpreter(what, BY_ARGUMENT + argument, _set(code), _set(modules), short, _set(long), goes_on=True)
@@ -174,6 +193,7 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     "lua": _simple("Lua", "lua script.lua {{ x }}", "-e -l", "el", modules="-l"),
     "luajit": _simple("Lua", "luajit script.lua {{ x }}", "-e -l -j", "elj", modules="-l -j"),
     "Rscript": _simple("R", "Rscript -e '… commandArgs(TRUE)[1] …' {{ x }}", "-e", "e"),
+    "R": Interpreter("R", "Rscript script.R {{ x }}", code=_set("-e"), short="efgd", first="data", permute=True),
     "osascript": _simple("AppleScript", "osascript script.scpt {{ x }}", "-e", "els"),
     "tclsh": _simple("Tcl", "tclsh script.tcl {{ x }}", ""),
     "expect": _simple("Tcl", "expect script.exp {{ x }}", "-c", "cf"),
@@ -203,14 +223,12 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
         long=_set("--query --host --user --database --port --password --format"),
         first="data",
     ),
-    "mongosh": Interpreter(
-        "JavaScript", "read it in a script that takes process.env", code=_set("--eval"), long=_set("--eval --file")
-    ),
-    "mongo": Interpreter("JavaScript", "read it in a script", code=_set("--eval"), long=_set("--eval")),
+    **dict.fromkeys(("mongosh", "mongo"), _MONGO),
+    **dict.fromkeys(("cqlsh", "hive", "beeline", "spark-sql", "snowsql", "mysqlsh", "trino", "influx"), _QUERY),
     "sqlcmd": Interpreter(
         "SQL", "give the value as a variable: sqlcmd -v x={{ x }}", code=_set("-Q -q"), short="QqSUPdiov"
     ),
-    "redis-cli": Interpreter("Lua", "give values as arguments behind the number of keys", first="data", stdin=False),
+    "redis-cli": Interpreter("Lua", "give values as arguments behind the number of keys", first="data"),
     "dc": Interpreter("dc", "give numbers on standard input", code=_set("-e --expression"), short="ef", first="script"),
     "ed": Interpreter("ed", "use awk with ENVIRON, or Python", first="data"),
     "ex": Interpreter("ex", "use awk with ENVIRON, or Python", code=_set("-c"), short="cSut", first="data"),
@@ -303,6 +321,7 @@ CONTAINERS: Final = _set(
 CODE_VARIABLES: Final = _set(
     "PS0 PS1 PS2 PS4 PROMPT_COMMAND BASH_ENV ENV GIT_SSH_COMMAND GIT_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF GIT_ASKPASS "
     "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE PERL5OPT PERL5DB PYTHONSTARTUP RUBYOPT LD_PRELOAD LD_AUDIT "
-    "DYLD_INSERT_LIBRARIES"
+    "DYLD_INSERT_LIBRARIES NODE_OPTIONS MAKEFLAGS TAR_OPTIONS RSYNC_RSH GIT_SSH GIT_PROXY_COMMAND GIT_SEQUENCE_EDITOR "
+    "SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER"
 )
 """Variables whose text a program runs, or which change what text means."""

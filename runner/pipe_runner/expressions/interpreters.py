@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, mark, mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
+from pipe_runner.expressions.shell_tools import TOOLS, named, through_variable, within_container
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -27,6 +27,11 @@ _BYTES_OF_FILES: Final = """
 """
 _BYTES: Final = frozenset(_BYTES_OF_FILES.split())
 """Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
+_FILTERS: Final = """
+    cat tac tee tr sed gsed awk gawk mawk grep cut head tail sort uniq rev fold column envsubst base64 jq paste
+"""
+FILTERS: Final = frozenset(_FILTERS.split())
+"""Programs that print what they read."""
 _NETTED: Final = frozenset({*SHELLS, "python", "python3", "perl", "ruby", "node", "php"})
 _SPEAKERS: Final = frozenset(
     {"echo", "printf", "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
@@ -71,7 +76,7 @@ class Command:
         for hole in word.all_holes:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text == EXPANSION:
-            self.scan.flows.chosen.update(word.variables)
+            self.scan.flows.choose(word)
         if word.unstable and index + 1 < len(self.words):
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
@@ -79,18 +84,21 @@ class Command:
         if word.holes:
             self.net(index + 1)
             return
-        name = word.text.rsplit("/", 1)[-1] if EXPANSION not in word.text else ""
-        if re.fullmatch(r"python[23]?\.\d+|pypy3\.\d+", name):
-            name = "python3"
-        elif re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name):
-            name = name.rstrip("0123456789.-")
+        name = named(word)
         arguments = self.words[index + 1 :]
+        self.facts.parts += [facts for other in arguments for facts in other.files]
         if name not in _BYTES:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
-        if any(other.holes or other.nested or other.variables for other in arguments):
+            self.facts.parts += [facts for other in arguments for facts in other.commands]
+        if word.static:
+            self.facts.names.append(word.text)
+            self.facts.hands.append(word.text)
+        if any(other.holes or other.commands or other.variables for other in arguments):
             self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
+        if not word.static:
+            through_variable(self, index)
         if name in SHELLS:
             self.shell(index)
         elif special is not None:
@@ -101,9 +109,12 @@ class Command:
             short, long, operands = WRAPPERS[name]
             self.wrapper(index, short, long, operands, assignments=name in ("sudo", "doas"))
         elif name in CONTAINERS:
+            within_container(self, index)
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
             for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
+                if self.words[later - 1].text == "--entrypoint":
+                    continue
                 if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
                     before = self.depth
                     self.at(later)
@@ -189,15 +200,25 @@ class Command:
                 coded = True
                 if value is not None:
                     self.chosen(value, name)
+                    if value.text in STANDARD_INPUT:
+                        self.facts.reads.append((name, program.hint))
             elif option == "-m" and program.what == "Python" and value is not None:
                 coded = True
                 self.chosen(value, name)
+                if value.text == "timeit":
+                    self.all_code(self.words.index(value), message, program.hint)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
                 continue
         if program.what == "jq":
             operands = self._jq_operands(index, operands)
+        elif name == "yq" and operands and self.words[operands[0]].text in ("e", "eval", "ea", "eval-all"):
+            del operands[0]
+        elif program.what in ("vim", "ex"):
+            for operand in operands:
+                if self.words[operand].text.startswith("+"):
+                    self.code(self.words[operand], message, program.hint)
         first = operands[0] if operands else None
         if not coded and first is not None:
             if program.first == "code":
@@ -270,7 +291,7 @@ class Command:
 
     def _file(self, word: Word) -> bool:
         """Whether a word is certain to name a file that isn't standard input."""
-        return word.text not in ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0") and not word.unstable
+        return word.text not in STANDARD_INPUT and not word.unstable
 
     def _operand(self, at: int) -> list[Word]:
         """The operand at an index, and the next one where the shell may make nothing of it."""
@@ -284,12 +305,16 @@ class Command:
         mark(word, message, hint)
         if word.unstable and word in self.words and (at := self.words.index(word) + 1) < len(self.words):
             self.code(self.words[at], message, hint)
-        self.scan.flows.coded += [(name, hint) for name in word.variables]
+        self.scan.flows.code(word, hint)
+        if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
+            self.facts.reads.append((self.words[0].text, hint))
 
     def chosen(self, word: Word, name: str) -> None:
         for hole in word.all_holes:
             hint = "write the file's name, or a `case` over the names that may be"
             mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+        for facts in word.files:
+            self.scan.flows.coded.append((facts, f"the value becomes part of what {name} runs", SH_HINT))
 
     def leads(self, index: int) -> bool:
         """Whether a word begins with a value, and no `--` before it says that it is no option."""
@@ -321,7 +346,8 @@ class Command:
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))
         if assignments:
-            while rest and ASSIGNED.match(self.words[rest[0]].text):
+            while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
+                inspect_assignment(self.scan, found[1], self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
             self.at(rest[operands])
@@ -329,7 +355,7 @@ class Command:
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""
         if not ASSIGNED.match(word.text):
-            self.scan.flows.coded += [(name, "write the name") for name in word.variables]
+            self.scan.flows.code(word, "write the name")
         for hole in word.holes:
             hole.refuse(
                 "E424",
@@ -342,5 +368,5 @@ class Command:
             self.code(word, message, hint)
 
 
-SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS}
+SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS, **TOOLS}
 """Programs and builtins that take a function of their own to look at."""

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_marks import ASSIGNED, inspect_assignment
-from pipe_runner.expressions.shell_model import HOLE
+from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
+
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _command(command: Command, index: int) -> None:
@@ -38,6 +40,8 @@ def _alias(command: Command, index: int) -> None:
 def _source(command: Command, index: int) -> None:
     if index + 1 < len(command.words):
         word = command.words[index + 1]
+        if word.text in STANDARD_INPUT:
+            command.facts.reads.append((command.words[index].text, "call the command itself"))
         command.code(
             word,
             "`source` runs the file that the value names",
@@ -47,7 +51,7 @@ def _source(command: Command, index: int) -> None:
 
 def _let(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
-        command.scan.flows.calculated.update(word.variables)
+        command.scan.flows.calculated.update(word.variables, NAME.findall(word.text))
         for hole in word.holes:
             hole.integer = True
 
@@ -71,8 +75,7 @@ def _declare(command: Command, index: int) -> None:
             command.scan.flows.calculated.add(found[1])
             for hole in word.holes:
                 hole.integer = True
-        else:
-            command.scan.flows.assign(found[1], word)
+        command.scan.flows.assign(found[1], word)
 
 
 def _named(command: Command, index: int) -> None:
@@ -91,6 +94,9 @@ def _named(command: Command, index: int) -> None:
             command.code(value, "the value becomes part of shell code", "write the callback without values")
         if option == "-p" and value is not None and command.words[index].text == "wait":
             command.names(value)
+    if command.words[index].text == "getopts":
+        flows = command.scan.flows
+        flows.copied.setdefault("OPTARG", []).append(flows.key("@"))
     if command.words[index].text in ("read", "mapfile", "readarray"):
         own = [command.words[at].text for at in rest] or ["REPLY", "MAPFILE"]
         command.facts.takes += [
@@ -99,16 +105,41 @@ def _named(command: Command, index: int) -> None:
         ]
     for position, at in enumerate(rest):
         if command.words[index].text == "getopts" and position != 1:
+            if position > 1:
+                command.scan.flows.assign("OPTARG", command.words[at])
             continue
         if command.words[index].text != "wait":
             command.names(command.words[at])
 
 
 def _printf(command: Command, index: int) -> None:
-    if index + 2 < len(command.words) and command.words[index + 1].text == "-v":
-        command.names(command.words[index + 2])
-    elif index + 1 < len(command.words) and command.words[index + 1].text.startswith("-v"):
-        command.names(command.words[index + 1])
+    following = command.words[index + 1 :]
+    if not following or not following[0].text.startswith("-v"):
+        return
+    name = following[0].copy_of(following[0].text[2:])
+    printed = following[1:]
+    if not name.text and printed:
+        name, printed = printed[0], printed[1:]
+    command.names(name)
+    for word in printed:
+        command.scan.flows.assign(name.text.partition("[")[0], word)
+
+
+def _set(command: Command, index: int) -> None:
+    words = command.words[index + 1 :]
+    while words and words[0].text[:1] in ("-", "+"):
+        last = words[0].text
+        words = words[1:]
+        if last in ("--", "-"):
+            break
+        if last[-1] == "o":
+            words = words[1:]
+    command.scan.flows.arguments(command.scan.flows.scope, words)
+
+
+def _shift(command: Command, index: int) -> None:
+    count = command.words[index + 1].text if index + 1 < len(command.words) else "1"
+    command.scan.flows.shift(count)
 
 
 def _test(command: Command, index: int) -> None:
@@ -134,6 +165,8 @@ BUILTINS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(("declare", "typeset", "local", "readonly", "export"), _declare),
     **dict.fromkeys(("read", "mapfile", "readarray", "getopts", "unset", "wait"), _named),
     "printf": _printf,
+    "set": _set,
+    "shift": _shift,
     "test": _test,
     "[": _test,
     **dict.fromkeys(("compgen", "complete", "bind"), _completion),

@@ -21,8 +21,8 @@ class ShellDocuments(ShellLexer):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
-        self._documents: list[tuple[str, bool, bool, Facts]] = []
-        """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, the command's."""
+        self._documents: list[tuple[str, bool, bool, Facts, str]] = []
+        """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, whose input, scope."""
 
     def _redirections(self, facts: Facts) -> None:
         """Those behind a compound command."""
@@ -33,21 +33,20 @@ class ShellDocuments(ShellLexer):
                 return
             if operator.startswith("<"):
                 self._fed(facts, facts)
+            self._poured(facts)
 
     def _fed(self, facts: Facts, reader: Facts) -> None:
         """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
-        if reader.reads:
-            self.flows.programs.append(([], [facts], reader.reads[0]))
-        if reader.takes:
-            self.flows.reading.append(([], [facts], list(reader.takes)))
-        reader.reads, reader.takes = [], []
+        if reader.reads or reader.takes or reader.hands:
+            self.flows.feed(facts.input(), reader)
+        reader.reads, reader.takes, reader.hands = [], [], []
 
-    def _poured(self, facts: Facts, sink: Facts) -> None:
-        """A command that prints into `>(…)`."""
-        if sink.reads:
-            self.flows.programs.append(([facts], [], sink.reads[0]))
-        if sink.takes:
-            self.flows.reading.append(([facts], [], list(sink.takes)))
+    def _poured(self, facts: Facts) -> None:
+        """A command that prints into `>(…)`; what it passes on it may have read itself."""
+        for sink in facts.sinks:
+            self.flows.feed(facts, sink)
+            facts.inherit(sink)
+        facts.sinks = []
 
     def _redirection(self, facts: Facts) -> str | None:
         found = _FD.match(self.text, self.position, self.limit)
@@ -64,25 +63,27 @@ class ShellDocuments(ShellLexer):
                 hole.refuse("E422", "a value can't be the delimiter of a here-document", None)
             raw = self.text[begin : word.end]
             quoted = word.quoted or "\\" in raw
-            facts.awaits = True
-            self._documents.append((word.text, operator[0] == "<<-", quoted, facts))
+            self._documents.append((word.text, operator[0] == "<<-", quoted, facts.input(), self.flows.scope))
         else:
             if operator[0] in (">&", "<&"):
                 for hole in word.all_holes:
                     message = f"a value can't stand behind `{operator[0]}`, whose word bash expands a second time"
                     hole.refuse("E422", message, "write the number of a descriptor, or `> FILE 2>&1`")
+            if operator[0] == ">&" and word.text not in ("1", "2", "-"):
+                self.flows.elsewhere.parts.append(facts)
             if operator[0] == "<<<":
-                facts.documents += word.all_holes
-                facts.documented += word.variables
-            for sink in word.sinks:
-                self._poured(facts, sink)
+                _filled(facts.input(), word)
+            elif word.files:
+                facts.input().parts += word.files
+            facts.sinks += word.sinks
         return operator[0]
 
     def _newline(self) -> None:
         """A newline: the here-documents that were announced follow."""
         self.position += 1
         documents, self._documents = self._documents, []
-        for delimiter, strip, quoted, facts in documents:
+        outer = self.flows.scope
+        for delimiter, strip, quoted, facts, self.flows.scope in documents:
             end, after = self._end_of_document(delimiter, strip, quoted)
             word = Word(self.position)
             if quoted:
@@ -100,9 +101,9 @@ class ShellDocuments(ShellLexer):
                     word.holes.append(hole)
             else:
                 self.document(word, end)
-            facts.documents += word.all_holes
-            facts.documented += word.variables
+            _filled(facts, word)
             self.position = max(after, self.position)
+        self.flows.scope = outer
 
     def _end_of_document(self, delimiter: str, strip: bool, quoted: bool) -> tuple[int, int]:
         """Where a here-document's text ends, and where the line behind its delimiter begins."""
@@ -144,3 +145,10 @@ class ShellDocuments(ShellLexer):
     def _expect(self, keyword: str) -> None:
         if self._keyword() == keyword:
             self.position += len(keyword)
+
+
+def _filled(facts: Facts, word: Word) -> None:
+    """What a command reads is the text of a word."""
+    facts.emits += word.all_holes
+    facts.variables += word.variables
+    facts.parts += word.commands

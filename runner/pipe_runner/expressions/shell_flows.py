@@ -1,106 +1,244 @@
-"""Where values go through variables and pipes of a script, and what becomes of them there."""
+"""Where values go through variables, functions and pipes of a script, and what becomes of them there."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
+from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
 from pipe_runner.expressions.shell_marks import mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import Facts, Hole, Word
+
+Node: TypeAlias = str | Facts
+"""A place that text goes through: a variable, by its key, or what a command prints.
+
+`f:1` is what `$1` means inside the function `f` (`:1` outside of all), `f:1+2~3` where two arguments may have been
+shifted away, in the third loop; `f:@` all its arguments. `f=1` is the first argument of calls of `f`, `f=0` one whose
+place isn't known, and `f<` the standard input of `f`.
+"""
+_ALL: Final = "@"
+MAX_SHIFT: Final = 10
+"""Arguments that a function shifts away, beyond which any argument may have become any other."""
+MAX_PLACE: Final = 40
+"""Arguments of a function that are told apart."""
+_PARAMETER: Final = re.compile(r"(?:=(?P<argument>)|:)(?P<place>@|[0-9]+)(?:\+(?P<shifted>[0-9]+)~(?P<loop>[0-9]+))?\Z")
+_EVERY: Final = re.compile(r":@((?:\+[0-9]+~[0-9]+)?)\Z")
+_CODE_VARIABLES: Final = sorted(CODE_VARIABLES)
+_CODE: Final = "${} takes the value, and its text becomes code"
 
 
 @dataclass(slots=True, eq=False)
 class Flows:
     """All flows of one script, settled at its end: a loop may use a variable before it is assigned in the text."""
 
+    scope: str = ""
+    """The function whose body is read."""
+    loops: int = 0
+    """Loops around the place that is read, inside of the function."""
+    loop: int = 0
+    """Number of the outermost of them."""
+    numbered: int = 0
+    """Loops so far, those inside of loops not counted."""
+    shifting: set[int] = field(default_factory=set)
+    """Loops that shift arguments away, anywhere in them."""
     holding: dict[str, list[Hole]] = field(default_factory=dict)
-    """Variables that hold a value, by name; `1`, `2`, … are arguments of functions."""
+    """Variables in which a value stands."""
     derived: dict[str, list[Hole]] = field(default_factory=dict)
     """Variables that hold what a command made of a value."""
-    read: dict[str, list[Hole]] = field(default_factory=dict)
-    """Variables that `read` takes from what prints a value."""
-    copied: dict[str, set[str]] = field(default_factory=dict)
+    copied: dict[str, list[str]] = field(default_factory=dict)
     """Variables in whose text others stand: `x=$y`."""
+    made: dict[str, list[Node]] = field(default_factory=dict)
+    """Variables that hold what commands print."""
+    read: dict[str, list[Node]] = field(default_factory=dict)
+    """Variables that `read` takes from what commands print."""
     calculated: set[str] = field(default_factory=set)
     """Variables whose text the shell reads as arithmetic."""
-    coded: list[tuple[str, str]] = field(default_factory=list)
-    """Variables whose text becomes code, and the way that should be taken instead."""
-    chosen: set[str] = field(default_factory=set)
-    """Variables that name a program."""
-    functions: set[str] = field(default_factory=set)
+    coded: list[tuple[Node, str, str]] = field(default_factory=list)
+    """Places whose text becomes code, what is to say of it, and the way that should be taken instead."""
+    chosen: list[Node] = field(default_factory=list)
+    """Places whose text names a program."""
+    bodies: dict[str, list[Facts]] = field(default_factory=dict)
+    """The functions of the script."""
     calls: list[tuple[str, list[Word]]] = field(default_factory=list)
-    """Commands with values as arguments, of which some are functions of the script."""
-    programs: list[tuple[list[Facts], list[Facts], tuple[str, str]]] = field(default_factory=list)
-    """What reads a program from its input: the commands that print into it, those whose here-documents it reads."""
-    reading: list[tuple[list[Facts], list[Facts], list[str]]] = field(default_factory=list)
-    """What reads variables from its input, likewise."""
+    """Commands with values as arguments, of which some are functions."""
+    places: dict[str, set[int]] = field(default_factory=dict)
+    """Places of the arguments that a function is called with, 0 for those that aren't known."""
+    passed: dict[str, list[tuple[str, int, str]]] = field(default_factory=dict)
+    """Functions that are called with all arguments of others: whose, how many stand before those, what is shifted."""
+    shifted: dict[str, int] = field(default_factory=dict)
+    """How many of its arguments a function may have shifted away up to where the scan stands."""
+    elsewhere: Facts = field(default_factory=Facts)
+    """What is printed to descriptors other than standard output."""
+
+    # ------------------------------------------------------------ what the scan tells
+
+    def key(self, name: str) -> str:
+        """The key of a variable where it stands."""
+        if name != _ALL and name != "*" and (name == "0" or not name.isdecimal()):
+            return name
+        place = _ALL if name == "*" else name
+        shifted = min(self.shifted.get(self.scope, 0), MAX_SHIFT + 1)
+        return f"{self.scope}:{place}+{shifted}~{self.loop}" if shifted or self.loops else f"{self.scope}:{place}"
+
+    def enter_loop(self) -> None:
+        """A loop begins where the scan stands."""
+        self.loops += 1
+        if self.loops == 1:
+            self.numbered += 1
+            self.loop = self.numbered
+
+    def leave_loop(self) -> None:
+        """The loop ends."""
+        self.loops -= 1
 
     def assign(self, name: str, word: Word) -> None:
         """`NAME=word`."""
-        _add(self.holding, name, word.holes)
-        _add(self.derived, name, word.nested)
-        self.copied.setdefault(name, set()).update(word.variables)
+        if word.holes:
+            self.holding.setdefault(name, []).extend(word.holes)
+        if word.nested:
+            self.derived.setdefault(name, []).extend(word.nested)
+        if word.variables:
+            self.copied.setdefault(name, []).extend(word.variables)
+        if word.commands:
+            self.made.setdefault(name, []).extend(word.commands)
+
+    def code(self, word: Word, hint: str) -> None:
+        """What stands in a word becomes code, variables and the output of commands too."""
+        self.coded += [(name, "", hint) for name in word.variables]
+        self.coded += [(facts, "the value becomes part of what is read as code", hint) for facts in word.commands]
+
+    def choose(self, word: Word) -> None:
+        """A word that only the shell knows, `$x`, `"$@"` or `$(…)`, is the name of the program that runs."""
+        self.chosen += [_EVERY.sub(r":1\1", name) for name in word.variables]
+        self.chosen += word.commands
+
+    def feed(self, source: Facts, reader: Facts) -> None:
+        """A command whose standard input is what others print."""
+        if reader.reads:
+            program, hint = reader.reads[0]
+            self.coded.append((source, f"the value becomes part of what {program} reads as its program", hint))
+        for name in reader.takes:
+            self.read.setdefault(name, []).append(source)
+        for name in reader.hands:
+            self.made.setdefault(f"{name}<", []).append(source)
+
+    def arguments(self, function: str, words: list[Word]) -> None:
+        """The words that a function is called with."""
+        place, known = 0, True
+        places = self.places.setdefault(function, set())
+        for word in words:
+            every = _EVERY.search(word.variables[0]) if len(word.variables) == 1 else None
+            if known and word.quoted and word.unstable and every is not None:
+                scope = word.variables[0][: every.start()]
+                self.passed.setdefault(function, []).append((scope, place, every[1]))
+                known = False
+                continue
+            known = known and not word.shifts
+            place = min(place + 1, MAX_PLACE) if known else 0
+            places.add(place)
+            self.assign(f"{function}={place}", word)
+
+    def shift(self, count: str) -> None:
+        """`shift` where the scan stands."""
+        more = int(count) if count.isdecimal() and len(count) < 3 and not self.loops else MAX_SHIFT + 1
+        if self.loops:
+            self.shifting.add(self.loop)
+        self.shifted[self.scope] = self.shifted.get(self.scope, 0) + more
+
+    # ------------------------------------------------------------ the end
 
     def settle(self) -> None:
         """Mark the holes whose values become code, a program or a number on their way."""
         for name, words in self.calls:
-            if name in self.functions or name == "set":
-                self._arguments(words, skip=name == "set")
-        for printing, documented, (program, hint) in self.programs:
-            for hole in _printed(printing, documented):
-                mark_hole(hole, f"the value becomes part of what {program} reads as its program", hint)
-            names = [name for each in printing for name in each.printed_variables()]
-            names += [name for each in documented for name in each.documented]
-            self.coded += [(name, hint) for name in names]
-        for printing, documented, names in self.reading:
-            for name in names:
-                _add(self.read, name, _printed(printing, documented))
-        for name, hint in self.coded:
-            for hole in self._of(name):
-                mark_hole(hole, f"${name} takes the value, and its text becomes code", hint)
-        for name in self.chosen:
-            for hole in self._of("1" if name in ("@", "*") else name):
-                mark_choice(hole, f"${name} takes the value, and chooses which program runs", "name the program")
-        for name in self._sources(self.calculated):
-            for hole in self.holding.get(name, ()):
-                hole.integer = True
-            for hole in self.read.get(name, ()):
-                mark_hole(
-                    hole, f"${name} takes the value, and bash runs what it finds in arithmetic", "calculate in awk"
-                )
+            if name in self.bodies:
+                self.arguments(name, words)
+        for name, bodies in self.bodies.items():
+            source = f"{name}<"
+            for body in bodies:
+                if body.reads:
+                    program, hint = body.reads[0]
+                    message = f"the value becomes part of what {program} reads as its program"
+                    self.coded.append((source, message, hint))
+                for variable in body.takes:
+                    self.read.setdefault(variable, []).append(source)
+                for other in body.hands:
+                    self.made.setdefault(f"{other}<", []).append(source)
+        for name in _CODE_VARIABLES:
+            self.coded.append((name, "", f"write ${name} without values"))
+        seen: set[Node] = set()
+        for start, message, hint in self.coded:
+            for hole, name in self._reached(start, seen):
+                mark_hole(hole, message if message and not name else _CODE.format(_shown(name)), hint)
+        seen = set()
+        for start in self.chosen:
+            for hole, name in self._reached(start, seen):
+                what = f"${_shown(name)} takes the value" if name else "a command prints the value"
+                mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
+        self._numbers()
 
-    def _of(self, name: str) -> list[Hole]:
-        names = {name}
-        if name in ("@", "*"):
-            names |= {each for each in (*self.holding, *self.derived) if each.isdigit()}
-        tables = (self.holding, self.derived, self.read)
-        return [hole for each in self._sources(names) for table in tables for hole in table.get(each, ())]
-
-    def _sources(self, names: Iterable[str]) -> set[str]:
-        """These variables and all whose text stands in theirs."""
+    def _numbers(self) -> None:
+        """What is calculated holds an integer, or nothing of which that could be known."""
+        seen: set[Node] = set()
         found: set[str] = set()
-        pending = list(names)
+        pending = list(self.calculated)
         while pending:
             name = pending.pop()
-            if name not in found:
-                found.add(name)
-                pending += self.copied.get(name, ())
-        return found
-
-    def _arguments(self, words: list[Word], *, skip: bool) -> None:
-        position = 0
-        for word in words:
-            if skip and position == 0 and word.text.startswith("-"):
+            if name in found:
                 continue
-            position += 1
-            self.assign(str(position), word)
+            found.add(name)
+            for hole in self.holding.get(name, ()):
+                hole.integer = True
+            pending += self.copied.get(name, ())
+            pending += self._given(name)
+            for source in self.read.get(name, ()):
+                for hole, _ in self._reached(source, seen):
+                    message = f"${_shown(name)} takes the value, and bash runs what it finds in arithmetic"
+                    mark_hole(hole, message, "calculate in awk")
+
+    def _reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
+        """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""
+        pending: list[tuple[Node, str]] = [(start, "")]
+        while pending:
+            node, name = pending.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            following: Iterable[Node]
+            if isinstance(node, Facts):
+                for hole in node.emits:
+                    yield hole, name
+                following = [*node.variables, *node.parts]
+                following += [body for called in node.names for body in self.bodies.get(called, ())]
+            else:
+                if not node.endswith("<"):
+                    name = name or node
+                for hole in (*self.holding.get(node, ()), *self.derived.get(node, ())):
+                    yield hole, name
+                following = [*self.copied.get(node, ()), *self.made.get(node, ()), *self.read.get(node, ())]
+                following += self._given(node)
+            pending += [(each, name) for each in following if each not in seen]
+
+    def _given(self, name: str) -> list[str]:
+        """Where the arguments come from that a positional parameter may be, or that a call passes on."""
+        found = _PARAMETER.search(name)
+        if found is None:
+            return []
+        scope, place = name[: found.start()], found["place"][:4]
+        if found["argument"] is not None:
+            others = self.passed.get(scope, ()) if place != "0" else ()
+            return [f"{other}:{int(place) - before}{more}" for other, before, more in others if int(place) > before]
+        if place == _ALL:
+            every = [f"{scope}={each}" for each in self.places.get(scope, ())]
+            return every + [f"{other}:{_ALL}" for other, _, _ in self.passed.get(scope, ())]
+        first, shifted = int(place), int(found["shifted"] or 0)
+        if shifted > MAX_SHIFT or int(found["loop"] or 0) in self.shifting or first + shifted >= MAX_PLACE:
+            return [f"{scope}:{_ALL}"]
+        return [f"{scope}=0", *(f"{scope}={each}" for each in range(first, first + shifted + 1))]
 
 
-def _printed(printing: Iterable[Facts], documented: Iterable[Facts]) -> list[Hole]:
-    holes = [hole for each in printing for hole in each.printed()]
-    return holes + [hole for each in documented for hole in each.documents]
-
-
-def _add(table: dict[str, list[Hole]], name: str, holes: list[Hole]) -> None:
-    if holes:
-        table.setdefault(name, []).extend(holes)
+def _shown(key: str) -> str:
+    """A variable as it is written in the script."""
+    found = _PARAMETER.search(key)
+    return key if found is None else found["place"]

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreters import inspect_command
+from pipe_runner.expressions.interpreters import FILTERS, inspect_command
 from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME
 from pipe_runner.expressions.shell_marks import inspect_assignment
@@ -24,6 +24,11 @@ _ENDS: Final = {
     "{": "}",
 }
 _BETWEEN: Final = frozenset({"then", "else", "elif", "do", "!", "time", "coproc"})
+_LOOPS: Final = frozenset({"while", "until"})
+_TIMED: Final = re.compile(r"-p\s+(?:--\s+)?")
+_NAMED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[ \t]+(?=\{\s|\()")
+"""The name of a coprocess, which only a compound command can have."""
+_DESCRIPTOR: Final = re.compile(r"\{\w+\}")
 _CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
 _ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
@@ -32,9 +37,13 @@ _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "expor
 class ShellGrammar(ShellDocuments):
     """A scan that follows commands, so that it knows the role of every word."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._whole = Facts()
+
     def program(self) -> Facts:
         """Scan the whole text."""
-        facts = Facts()
+        facts = self._whole
         while self.position < self.limit:
             facts.add(self._list(frozenset(), ""))
             if self.position < self.limit:
@@ -71,32 +80,49 @@ class ShellGrammar(ShellDocuments):
         self._skip()
         if not self.at("|") or self.at("||"):
             return first
-        feeding = [first]
-        facts = Facts(parts=feeding, reads=list(first.reads), takes=list(first.takes))
+        before = Facts(parts=[first])
+        if self.flows.scope and not FILTERS.isdisjoint(first.hands):
+            before.variables.append(self.flows.scope + "<")
+        facts = Facts()
+        facts.add(first)
+        length = 1
         while True:
             self._skip()
             if not self.at("|") or self.at("||"):
                 return facts
+            length += 1
+            if length > MAX_PIPELINE:
+                fault = Fault("E403", f"a pipeline of more than {MAX_PIPELINE} commands", self.original(self.position))
+                raise Refused(fault)
             self.position += 2 if self.at("|&") else 1
             self._skip(newlines=True)
             following = self._command()
-            if len(feeding) > MAX_PIPELINE:
-                fault = Fault("E403", f"a pipeline of more than {MAX_PIPELINE} commands", self.original(self.position))
-                raise Refused(fault)
-            if following.reads:
-                self.flows.programs.append((list(feeding), [], following.reads[0]))
-            if following.takes:
-                self.flows.reading.append((list(feeding), [], list(following.takes)))
-            feeding.append(following)
+            self.flows.feed(before, following)
+            facts.parts.append(following)
+            before = Facts(parts=[before, following])
 
     def _command(self) -> Facts:
         """One command, simple or compound, with its redirections."""
         self._depth += 1
         keyword = self._keyword()
+        beside = False
         while keyword in _BETWEEN:
             self.position += len(keyword)
             self._skip(newlines=True)
+            beside = beside or keyword == "coproc"
+            found = (_NAMED if keyword == "coproc" else _TIMED).match(self.text, self.position, self.limit)
+            if found is not None and keyword in ("coproc", "time"):
+                self.position = found.end()
             keyword = self._keyword()
+        facts = self._one(keyword)
+        self._depth -= 1
+        if beside:
+            self.flows.feed(self.flows.elsewhere, facts)
+            facts.reads, facts.takes, facts.hands = [], [], []
+        return facts
+
+    def _one(self, keyword: str) -> Facts:
+        """What begins with a keyword, or a simple command."""
         if self._depth > MAX_NESTING:
             raise Refused(Fault("E403", "shell text nested too deeply", self.original(self.position)))
         if self.at("((") and self.closes_twice(self.position + 2):
@@ -108,7 +134,11 @@ class ShellGrammar(ShellDocuments):
             facts = self.commands_in_brackets()
         elif keyword in _ENDS:
             self.position += len(keyword)
+            if keyword in _LOOPS:
+                self.flows.enter_loop()
             facts = self._list(frozenset({_ENDS[keyword]}), "")
+            if keyword in _LOOPS:
+                self.flows.leave_loop()
             self._expect(_ENDS[keyword])
         elif keyword in ("for", "select"):
             facts = self._for()
@@ -119,14 +149,10 @@ class ShellGrammar(ShellDocuments):
         elif keyword == "function":
             self.position += len(keyword)
             self._skip()
-            self._name_of_function(self.word())
-            facts = self._function_body()
+            facts = self._function(self.word())
         else:
-            facts = self._simple()
-            self._depth -= 1
-            return facts
+            return self._simple()
         self._redirections(facts)
-        self._depth -= 1
         return facts
 
     # ------------------------------------------------------------ compound commands
@@ -146,11 +172,15 @@ class ShellGrammar(ShellDocuments):
             if self._keyword() == "in":
                 self.position += 2
                 self._words_of_for(name)
+            else:
+                self.flows.copied.setdefault(name.text, []).append(self.flows.key("@"))
         self._skip(newlines=True, separators=True)
         if self._keyword() in ("do", "{"):
             end = "done" if self._keyword() == "do" else "}"
             self.position += len(self._keyword())
+            self.flows.enter_loop()
             facts.add(self._list(frozenset({end}), ""))
+            self.flows.leave_loop()
             self._expect(end)
         return facts
 
@@ -243,19 +273,23 @@ class ShellGrammar(ShellDocuments):
         if word.static and NAME.fullmatch(word.text):
             self.flows.calculated.add(word.text)
 
-    def _function_body(self) -> Facts:
+    def _function(self, name: Word) -> Facts:
+        """A function, behind its name: what its body does belongs to where it is called."""
+        for hole in name.holes:
+            hole.refuse("E424", "a value can't be the name of a function", None)
         self._skip()
         if self.at("("):
             self.position += 1
             self._skip()
             self.position += self.at(")")
         self._skip(newlines=True)
-        return self._command()
-
-    def _name_of_function(self, word: Word) -> None:
-        self.flows.functions.add(word.text)
-        for hole in word.holes:
-            hole.refuse("E424", "a value can't be the name of a function", None)
+        outer, self.flows.scope = self.flows.scope, name.text
+        loops, loop, self.flows.loops = self.flows.loops, self.flows.loop, 0
+        body = self._command()
+        self._redirections(body)
+        self.flows.scope, self.flows.loops, self.flows.loop = outer, loops, loop
+        self.flows.bodies.setdefault(name.text, []).append(body)
+        return Facts()
 
     # ------------------------------------------------------------ simple commands
 
@@ -264,22 +298,22 @@ class ShellGrammar(ShellDocuments):
         words: list[Word] = []
         assignments: list[Word] = []
         redirected: list[str] = []
+        numbered = False
         while True:
             self._skip()
             if self.position >= self.limit or self.peek() in "\n;|)":
                 break
             if self.at("&") and not self.at("&>"):
                 break
+            begun = self.peek()
             operator = self._redirection(facts)
             if operator is not None:
                 redirected.append(operator)
+                numbered = numbered or begun in "023456789"
                 continue
             if self.at("("):
                 if len(words) == 1 and not assignments:
-                    self._name_of_function(words[0])
-                    facts.add(self._function_body())
-                    self._redirections(facts)
-                    return facts
+                    return self._function(words[0])
                 break
             declaring = bool(words) and words[0].text in _DECLARING
             if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
@@ -294,28 +328,33 @@ class ShellGrammar(ShellDocuments):
                 words.append(word)
         for word in (*words, *assignments):
             for inner in word.commands:
-                facts.reads += inner.reads
-                facts.takes += inner.takes
-            for sink in word.sinks:
-                self._poured(facts, sink)
+                facts.inherit(inner)
+            facts.sinks += word.sinks
         for word in assignments:
-            self._assign(word)
+            self._assign(word, facts)
         if words:
             found = inspect_command(words, self)
             if any(operator.startswith("<") for operator in redirected):
                 self._fed(facts, found)
             facts.add(found)
+            if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
+                for sink in facts.sinks:
+                    self.flows.feed(self.flows.elsewhere if numbered or words[1:] else self._whole, sink)
+                facts.sinks = []
+        self._poured(facts)
         return facts
 
     def _plain_start(self, word: Word) -> bool:
         """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
         return _UNQUOTED.match(self.text, word.start, self.limit) is not None
 
-    def _assign(self, word: Word) -> None:
+    def _assign(self, word: Word, facts: Facts) -> None:
         found = _ASSIGNMENT.match(word.text)
         assert found is not None
         inspect_assignment(self, found[1], word)
         self.flows.assign(found[1], word)
+        if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
+            facts.takes.append(found[1])
 
     def _array(self) -> Word:
         """`name=( … )`; an element's subscript, `[…]=`, is calculated."""
@@ -335,7 +374,10 @@ class ShellGrammar(ShellDocuments):
             word.holes += element.holes
             word.nested += element.nested
             word.variables += element.variables
+            word.several |= element.several
             word.commands += element.commands
+            word.files += element.files
+            word.sinks += element.sinks
             self.position += self.position == before
         self.position += 1
         word.end = self.position

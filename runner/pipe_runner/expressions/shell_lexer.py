@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
+from pipe_runner.expressions.shell_brackets import Brackets
 from pipe_runner.expressions.shell_flows import Flows
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Quote, Word
 from pipe_runner.expressions.shell_source import ShellSource
@@ -37,6 +38,7 @@ class ShellLexer(ShellSource):
         self.flows = Flows()
         self._depth = 0
         self._tried = 0
+        self._brackets = Brackets(self.text)
 
     # ------------------------------------------------------------ words
 
@@ -209,7 +211,8 @@ class ShellLexer(ShellSource):
                 pieces.append("$")
                 return
             self.position = found.end()
-            word.variables.append(found[0])
+            word.several |= found[0] == "@"
+            word.variables.append(self.flows.key(found[0]))
         pieces.append(EXPANSION)
 
     def _deeper(self, read: Callable[[], object]) -> None:
@@ -222,8 +225,11 @@ class ShellLexer(ShellSource):
     def _substitution(self, word: Word, pieces: list[str], length: int) -> None:
         self.position += length
         known = len(self.holes)
-        into = word.sinks if self.text.startswith(">", self.position - length) else word.commands
+        opening = self.text[self.position - length]
+        into = word.sinks if opening == ">" else word.commands
         self._deeper(lambda: into.append(self.commands_in_brackets()))
+        if opening == "<":
+            word.files.append(into[-1])
         word.nested += self.holes[known:]
         pieces.append(EXPANSION)
 
@@ -259,26 +265,8 @@ class ShellLexer(ShellSource):
         self.position += 1
 
     def closes_twice(self, position: int) -> bool:
-        """Whether `((`, which ends before `position`, is closed by `))`: arithmetic, not two subshells."""
-        depth = 0
-        while position < self.limit:
-            character = self.text[position]
-            if character == "(":
-                depth += 1
-            elif character == ")":
-                if depth == 0:
-                    return self.text.startswith("))", position)
-                depth -= 1
-            elif character == "\\":
-                position += 1
-            elif character in "'\"":
-                closing = self.text.find(character, position + 1, self.limit)
-                position = self.limit if closing < 0 else closing
-            elif self.text.startswith("{{", position):
-                closing = self.text.find("}}", position, self.limit)
-                position = position if closing < 0 else closing + 1
-            position += 1
-        return False
+        """Whether `((`, which ends before `position`, begins arithmetic."""
+        return self._brackets.closes_twice(position, self.limit)
 
     def arithmetic(self, word: Word, closing: str) -> None:
         """What the shell calculates, up to `closing`: only integers may stand there."""
@@ -297,10 +285,9 @@ class ShellLexer(ShellSource):
                 hole.before = " " if before in "+-" else ""
                 word.holes.append(hole)
             elif character in "$`":
-                known = len(word.holes)
+                known, named = len(word.holes), len(word.variables)
                 self.expansion(word, scratch, "double")
-                if word.variables:
-                    self.flows.calculated.add(word.variables[-1])
+                self.flows.calculated.update(word.variables[named:])
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := NAME.match(self.text, self.position, self.limit):
@@ -317,14 +304,15 @@ class ShellLexer(ShellSource):
         found = _PARAMETER.match(self.text, self.position, self.limit)
         if found is not None:
             self.position = found.end()
+            key = self.flows.key(found[0])
             if prefix != "#":
-                word.variables.append(found[0])
+                word.variables.append(key)
+                word.several |= found[0] == "@"
             listed = self.peek() in ("*", "@") or self.peek(3) in ("[*]", "[@]")
             if (prefix == "!" and not listed) or self.at("@P"):
-                self.flows.coded.append((found[0], "name the variable itself"))
+                self.flows.coded.append((key, "", "name the variable itself"))
         if self.at("["):
-            if self.at("[@]"):
-                word.variables.append("@")
+            word.several |= self.at("[@]")
             self.position += 1
             self.arithmetic(word, "]")
         known = len(self.holes)
@@ -337,7 +325,11 @@ class ShellLexer(ShellSource):
         if operator in ("=", ":=") and quote == "double" and found is not None:
             tolerated = True
         self.position += len(operator) if operator[:1] in ("-", "+", "?", "=", ":") else 0
-        self._brace_word(word, quote)
+        inner = Word(self.position)
+        self._brace_word(inner, quote)
+        if operator in ("=", ":=") and found is not None:
+            self.flows.assign(found[0], inner)
+        _merge(word, [], inner)
         for hole in self.holes[known:]:
             if hole in word.nested:
                 continue
@@ -379,5 +371,8 @@ def _merge(word: Word, pieces: list[str], inner: Word) -> None:
     word.holes += inner.holes
     word.nested += inner.nested
     word.variables += inner.variables
+    word.several |= inner.several
     word.commands += inner.commands
+    word.files += inner.files
+    word.sinks += inner.sinks
     pieces.append(inner.text)

@@ -37,4 +37,4 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     if name in CODE_VARIABLES:
         hint = f"write ${name} without values"
         mark(word, f"the text of ${name} is run, or changes what text means", hint)
-        scan.flows.coded += [(each, hint) for each in word.variables]
+        scan.flows.code(word, hint)

@@ -10,6 +10,9 @@ HOLE: Final = "\x00"
 EXPANSION: Final = "\x01"
 """Stands in `Word.text` for what only the shell knows: `$x`, `$(…)`, a glob is left as it is."""
 
+STANDARD_INPUT: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+"""Names of files that are standard input."""
+
 Quote = Literal["bare", "double", "single"]
 
 
@@ -49,8 +52,12 @@ class Word:
     """Holes inside `$(…)` and `<(…)` of this word."""
     variables: list[str] = field(default_factory=list)
     """Names of the variables that it expands."""
+    several: bool = False
+    """Whether it may become any number of words, in quotes too: `"$@"`, `"${a[@]}"`."""
     commands: list[Facts] = field(default_factory=list)
     """The commands inside `$(…)` and `<(…)`; they read what the word's command would read."""
+    files: list[Facts] = field(default_factory=list)
+    """Those of them inside `<(…)`: who opens the word as a file reads what they print."""
     sinks: list[Facts] = field(default_factory=list)
     """The commands inside `>(…)`; they read what the word's command prints."""
     quoted: bool = False
@@ -59,7 +66,12 @@ class Word:
     @property
     def unstable(self) -> bool:
         """Whether the shell may make no word of it, or several: `$x` without quotes and alone, `"$@"`."""
-        return (not self.quoted or "@" in self.variables) and self.text != "" and not self.text.strip(EXPANSION)
+        return (not self.quoted or self.several) and self.text != "" and not self.text.strip(EXPANSION)
+
+    @property
+    def shifts(self) -> bool:
+        """Whether words behind it may have another place than they have in the text."""
+        return self.several or (not self.quoted and EXPANSION in self.text)
 
     @property
     def all_holes(self) -> list[Hole]:
@@ -80,42 +92,38 @@ class Facts:
 
     emits: list[Hole] = field(default_factory=list)
     """Holes whose values it prints: those of `echo`, `printf` and their kin."""
-    documents: list[Hole] = field(default_factory=list)
-    """Holes in its here-documents, whose text is read only at the end of the line."""
     variables: list[str] = field(default_factory=list)
     """Variables whose text it prints."""
-    documented: list[str] = field(default_factory=list)
-    """Variables in its here-documents."""
     parts: list[Facts] = field(default_factory=list)
+    """Commands that print what it prints."""
+    names: list[str] = field(default_factory=list)
+    """Commands that it calls, of which some are functions of the script."""
+    given: Facts | None = None
+    """What it reads from here-documents, here-strings and `< <(…)`; it may print that."""
+    sinks: list[Facts] = field(default_factory=list)
+    """Commands inside the `>(…)` of its redirections, which read what it prints."""
     reads: list[tuple[str, str]] = field(default_factory=list)
     """What in it reads its program from standard input: name, and the way that should be taken instead."""
     takes: list[str] = field(default_factory=list)
     """Variables that it reads from standard input."""
-
-    awaits: bool = False
-    """A here-document of it is still to come."""
+    hands: list[str] = field(default_factory=list)
+    """Commands that read what it would read, of which some are functions of the script."""
 
     def add(self, part: Facts) -> None:
         """Take in a command that is part of this one; one of which nothing is to say is forgotten."""
-        if part.emits or part.documents or part.variables or part.documented or part.parts or part.awaits:
+        if part.emits or part.variables or part.parts or part.names:
             self.parts.append(part)
+        self.inherit(part)
+
+    def inherit(self, part: Facts) -> None:
+        """Take in what a part reads from standard input."""
         self.reads += part.reads
         self.takes += part.takes
+        self.hands += part.hands
 
-    def everything(self) -> list[Facts]:
-        """It and all its parts."""
-        found: list[Facts] = []
-        pending = [self]
-        while pending:
-            facts = pending.pop()
-            found.append(facts)
-            pending += facts.parts
-        return found
-
-    def printed(self) -> list[Hole]:
-        """All holes whose values may come out of it."""
-        return [hole for facts in self.everything() for hole in (*facts.emits, *facts.documents)]
-
-    def printed_variables(self) -> list[str]:
-        """All variables whose text may come out of it."""
-        return [name for facts in self.everything() for name in (*facts.variables, *facts.documented)]
+    def input(self) -> Facts:
+        """What it reads from its redirections, to be filled."""
+        if self.given is None:
+            self.given = Facts()
+            self.parts.append(self.given)
+        return self.given

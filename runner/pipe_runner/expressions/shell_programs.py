@@ -8,10 +8,23 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment
-from pipe_runner.expressions.shell_model import HOLE, Hole, Word
+from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Hole, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
+
+_HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
+"""Settings of ssh of which none is run."""
+_GIT_SETTING: Final = re.compile(r"command|editor|pager|alias|hook|filter|helper|\.cmd|textconv|driver", re.I)
+_GIT_RUNS: Final = {
+    "rebase": ("--exec", "-x"),
+    "grep": ("--open-files-in-pager", "-O"),
+    "difftool": ("--extcmd", "-x"),
+    "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
+}
+_TAR_RUNS: Final = (
+    "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
+)
 
 
 def _environment(command: Command, index: int) -> None:
@@ -87,11 +100,7 @@ def _parallel(command: Command, index: int) -> None:
 def _ssh(command: Command, index: int) -> None:
     options, rest = command.options(index, "BbcDEeFIiJLlmOopQRSWw")
     for option, value in options:
-        if (
-            option == "-o"
-            and value is not None
-            and not re.match(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]", value.text)
-        ):
+        if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
     command.could_be_options(rest[:1])
     if len(rest) <= 1:
@@ -127,8 +136,11 @@ def _su(command: Command, index: int) -> None:
 
 def _copies(command: Command, index: int) -> None:
     """scp, sftp: options of ssh, and files."""
-    _, rest = command.options(index, "cDFiJloPSX", permute=True)
+    options, rest = command.options(index, "bBcDFiJloPRsSX", permute=True)
     command.could_be_options(rest)
+    for option, value in options:
+        if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
+            command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
 
 
 def _watch(command: Command, index: int) -> None:
@@ -163,8 +175,14 @@ def _script(command: Command, index: int) -> None:
 
 
 def _make(command: Command, index: int) -> None:
-    options, rest = command.options(index, "CfIjloWE", frozenset({"--directory", "--file", "--eval"}), permute=True)
+    options, rest = command.options(
+        index, "CfIjloWE", frozenset({"--directory", "--file", "--makefile", "--eval"}), permute=True
+    )
     for option, value in options:
+        if option in ("-f", "--file", "--makefile") and value is not None:
+            command.chosen(value, "make")
+            if value.text in STANDARD_INPUT:
+                command.facts.reads.append(("make", "give the value by the environment: X={{ x }} make"))
         if option in ("-E", "--eval") and value is not None:
             command.code(value, "the value becomes part of a makefile", "give it by the environment: X={{ x }} make")
     for at in rest:
@@ -187,28 +205,49 @@ def _git(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-c" and value is not None and HOLE in value.text.partition("=")[0]:
             command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
-        elif (
-            option == "-c"
-            and value is not None
-            and re.search(r"command|editor|pager|alias|hook|filter|helper", value.text, re.I)
-        ):
+        elif option == "-c" and value is not None and _GIT_SETTING.search(value.text):
             command.code(value, "git runs this setting as a command", "write the command without values")
     if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
         command.could_be_options(rest[1:])
+    _git_subcommand(command, rest)
     for at in rest:
         text = command.words[at].text
         if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
             command.code(command.words[at], "git runs what this says as a command", "write the command without values")
 
 
+def _git_subcommand(command: Command, rest: list[int]) -> None:
+    """Subcommands that run what stands in their arguments."""
+    if not rest:
+        return
+    name, words = command.words[rest[0]].text, [command.words[at] for at in rest[1:]]
+    if name in ("submodule", "bisect") and words and words[0].text in ("foreach", "run"):
+        if name == "bisect":
+            command.at(rest[2] if rest[2:] else len(command.words))
+            return
+        for word in words[1:]:
+            command.code(word, "git hands this to a shell", "put the value in a variable: X={{ x }} git submodule …")
+    for at, word in enumerate(words):
+        option = next((each for each in _GIT_RUNS.get(name, ()) if word.text.startswith(each)), None)
+        if option is not None:
+            value = words[at + 1 : at + 2] if word.text == option else [word]
+            for each in value:
+                command.code(each, "git runs what this says as a command", "write the command without values")
+        elif name == "config" and _GIT_SETTING.search(word.text):
+            for each in words[at:]:
+                command.code(each, "git runs this setting as a command", "write the command without values")
+
+
 def _tar(command: Command, index: int) -> None:
-    command.could_be_options(range(index + 1, len(command.words)))
-    for word in command.words[index + 1 :]:
-        if re.match(
-            r"--(?:to-command|checkpoint-action|use-compress-program|rsh-command|info-script|new-volume-script)",
-            word.text,
-        ):
-            command.code(word, "tar runs what this says as a command", "write the command without values")
+    running = frozenset(f"--{name}" for name in _TAR_RUNS.split())
+    taking = frozenset({"--file", "--directory", "--exclude", "--files-from", "--strip-components", "--transform"})
+    options, rest = command.options(index, "bCfFgHIKLNTVX", running | taking, permute=True)
+    command.could_be_options(rest)
+    for option, value in options:
+        if value is not None and (option in running or option in ("-I", "-F")):
+            command.code(value, "tar runs what this says as a command", "write the command without values")
+        elif option in ("--transform", "--xform") and value is not None:
+            command.code(value, "the value becomes part of sed code", "rename the files afterwards")
 
 
 def _rsync(command: Command, index: int) -> None:

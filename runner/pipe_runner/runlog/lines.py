@@ -15,6 +15,7 @@ MAX_LINE: Final = 64 * 2**20
 """Bytes of the longest line, its newline included; what is larger belongs into a blob."""
 
 RESERVED: Final = frozenset({"v", "seq", "ts", "run", "event", "node", "attempt", "crc"})
+_MOST_HEADS: Final = 200
 CRC_LENGTH: Final = len(b',"crc":"00000000"}')
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
@@ -38,22 +39,31 @@ class BadLine(Exception):
         self.checksum_ok = checksum_ok
 
 
+_heads: dict[tuple[str, str], str] = {}
+"""What stands between the time and the node: the same in all events of a kind of one run."""
+
+
 def encode_line(event: Event) -> bytes:
     """The event's line, newline included. Raises ValueError or TypeError for data that is no JSON, which is our bug."""
-    text = f'{{"v":1,"seq":{event.seq},"ts":"{event.ts}","run":{quote(event.run)},"event":"{event.event}"'
-    if event.node is not None:
-        text += f',"node":{quote(event.node)}'
-    if event.attempt is not None:
-        text += f',"attempt":{event.attempt}'
-    data = event.data
+    seq, ts, run, kind, node, attempt, data = event
+    head = _heads.get((run, kind))
+    if head is None:
+        if len(_heads) > _MOST_HEADS:
+            _heads.clear()
+        head = _heads[run, kind] = f'","run":{quote(run)},"event":"{kind}"'
+    text = f'{{"v":1,"seq":{seq},"ts":"{ts}{head}'
+    if node is not None:
+        text = f'{text},"node":{quote(node)}'
+    if attempt is not None:
+        text = f'{text},"attempt":{attempt}'
     if data:
         if not RESERVED.isdisjoint(data):
-            raise ValueError(f"{event.event}: data names fields of every event: {sorted(RESERVED & data.keys())}")
-        text += "," + _encode(data if type(data) is dict else dict(data))[1:-1]
+            raise ValueError(f"{kind}: data names fields of every event: {sorted(RESERVED & data.keys())}")
+        text = f"{text},{_encode(data if type(data) is dict else dict(data))[1:-1]}"
     raw = text.encode("ascii")
     line = b'%b,"crc":"%08x"}\n' % (raw, crc32(raw))
     if len(line) > MAX_LINE:
-        raise ValueError(f"{event.event}: a line of {len(line)} bytes; {MAX_LINE} are the most")
+        raise ValueError(f"{kind}: a line of {len(line)} bytes; {MAX_LINE} are the most")
     return line
 
 

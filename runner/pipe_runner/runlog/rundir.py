@@ -41,30 +41,40 @@ class RunDir(NamedTuple):
     path: str
     fresh: tuple[str, ...] = ()
     """Directories with entries that `create` made and that are not durable yet; LogWriter sees to them."""
+    taken_over: bool = False
+    """`create` found it there, without a log."""
 
     @classmethod
     def create(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
         """Make the directory of a new run, and the state directory around it where it is missing.
 
+        One that is there without a log is taken over: its runner was ended before anything began. Whoever has the
+        run's lock then must look once more whether there is a log (`refuse_begun`).
         Raises UsageError for an id that is no id or is taken, StorageError for anything that the system refuses.
         """
         check_run_id(run_id)
         state = os.path.abspath(state_dir)
         runs = os.path.join(state, RUNS)
         path = os.path.join(runs, run_id)
-        had_runs = os.path.isdir(runs)
+        had_runs, taken_over = os.path.isdir(runs), False
+        made = cls(run_id, path)
         try:
             os.makedirs(runs, exist_ok=True)
             _ignore_itself(os.path.join(state, ".gitignore"))
             os.mkdir(path)
         except FileExistsError as error:
-            if os.path.lexists(path):
-                raise UsageError(f"there is a run {run_id} already", hint=f"`pipe show {run_id}` shows it") from None
-            raise storage_fault("make the directory", path, error) from error
+            if not os.path.lexists(path):
+                raise storage_fault("make the directory", path, error) from error
+            taken_over = True
+            made.refuse_begun()
         except OSError as error:
             raise storage_fault("make the directory", error.filename or path, error) from error
-        made = cls(run_id, path)
-        return cls(run_id, path, made.above[: 2 if had_runs else 4])
+        return cls(run_id, path, made.above[: 2 if had_runs else 4], taken_over)
+
+    def refuse_begun(self) -> None:
+        """Raises UsageError where the run has begun, or what stands at its place is no directory."""
+        if os.path.lexists(self.log_path) or os.path.islink(self.path) or not os.path.isdir(self.path):
+            raise UsageError(f"there is a run {self.id} already", hint=f"`pipe show {self.id}` shows it")
 
     @classmethod
     def open(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
@@ -72,6 +82,11 @@ class RunDir(NamedTuple):
         check_run_id(run_id)
         found = cls(run_id, os.path.join(os.path.abspath(state_dir), RUNS, run_id))
         if not os.path.lexists(found.log_path):
+            if os.path.isdir(found.path):
+                raise UsageError(
+                    f"run {run_id} never began: it was ended before its first event",
+                    hint=f"start it anew: `pipe run FILE --run-id {run_id}`",
+                )
             raise UsageError(f"there is no run {run_id}", hint="`pipe runs` lists those that exist")
         return found
 

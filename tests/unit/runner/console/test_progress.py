@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +20,9 @@ from pipe_runner.console.progress import Progress
 from pipe_runner.console.words import counts, reason_line, seconds
 from pipe_runner.ports import Event
 from pipe_runner.run import NodeState, Run, fold
+from pipe_runner.runlog import LogWriter, RunDir
 from pipe_runner.runlog.lines import decode_line
-from pipe_runner.types import EventKind, NodeStatus, RunStatus
+from pipe_runner.types import Durability, EventKind, NodeStatus, RunStatus
 
 
 class Told:
@@ -244,15 +247,45 @@ def test_a_reader_who_is_slow_holds_nobody_up_and_learns_what_was_left_out() -> 
     assert "lines left out" in stream.getvalue()
 
 
-def test_jsonl_passes_the_log_s_own_lines_on() -> None:
-    stream = io.StringIO()
-    console = JsonlConsole(stream, commands_matter=False)
-    events = a_failed_run()
+def a_log_of(events: list[Event], state: Path, console: JsonlConsole) -> None:
+    journal = LogWriter.create(RunDir.create(state, "r1"), Durability.OS)
     for event in events:
+        journal.append(event)
         console.accept(event)
+    journal.close()
+
+
+def test_jsonl_passes_the_log_s_own_lines_on(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    console = JsonlConsole(stream, str(tmp_path), commands_matter=False)
+    events = a_failed_run()
+    a_log_of(events, tmp_path, console)
     console.close()
     lines = stream.getvalue().splitlines()
     assert [decode_line(line.encode(), "r1", n) for n, line in enumerate(lines, 1)] == events
+
+
+def test_x1_a_reader_of_jsonl_who_is_slow_holds_nobody_up_and_misses_nothing(tmp_path: Path) -> None:
+    stream = Stuck()
+    console = JsonlConsole(stream, str(tmp_path), commands_matter=False)
+    told = Told()
+    events = [told(EventKind.NODE_OUTPUT, "a", 1, stream="stdout", text="x" * 1000) for _ in range(30_000)]
+    began = time.monotonic()
+    a_log_of(events, tmp_path, console)
+    assert time.monotonic() - began < 9, "it waited for the reader, who reads after ten seconds"
+    stream.go.set()
+    console.close()
+    assert stream.getvalue() == (tmp_path / "runs" / "r1" / "log.jsonl").read_text()
+
+
+def test_jsonl_keeps_why_a_stream_took_nothing_more(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        console = JsonlConsole(full, str(tmp_path), commands_matter=False)
+        a_log_of(a_failed_run(), tmp_path, console)
+        console.close()
+        assert isinstance(console.error, OSError)
+        with contextlib.suppress(OSError):
+            full.close()
 
 
 def test_s8_in_a_ci_no_line_of_jsonl_holds_a_command_and_each_is_still_a_line_of_a_log() -> None:

@@ -187,6 +187,37 @@ def test_s11_much_of_the_same_is_read_or_refused_in_time(unit: str) -> None:
         assert time.process_time() - begun < 3
 
 
+LONG = {
+    "brackets that nothing closes": lambda n: HOLE + "\n((a # " + "((((" * (n // 4),
+    "brackets and quotes": lambda n: HOLE + "\n" + '"$((" ' * (n // 6),
+    "code behind many copies": lambda n: (
+        f"x0={HOLE};" + "".join(f'x{i + 1}=$x{i};eval "$x{i}";' for i in range(n // 30))
+    ),
+    "sums of many copies": lambda n: f"x0={HOLE};" + "".join(f"x{i + 1}=$x{i};echo $((x{i}));" for i in range(n // 32)),
+    "functions that call one another": lambda n: (
+        "".join(f'f{i}() {{ shift; f{i + 1} "$@"; eval $3; }};' for i in range(n // 40)) + "f0 " + "a " * 60 + HOLE
+    ),
+    "pipes into functions": lambda n: (
+        "".join(f"f{i}() {{ f{i + 1}; }};" for i in range(n // 40)) + f"echo {HOLE} | f0;" * (n // 60)
+    ),
+    "pipes into shells": lambda n: f"echo {HOLE}" + "|sh" * 190 + ";" + ("a|sh|" * 90 + "b;") * (n // 500),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_r2_the_time_of_a_check_grows_with_the_text(name: str) -> None:
+    import time
+
+    def taken(length: int) -> float:
+        text = LONG[name](length)
+        begun = time.process_time()
+        compile_shell(text)
+        return time.process_time() - begun
+
+    once = min(taken(25_000) for _ in range(3))
+    assert taken(100_000) < 10 * once + 0.05
+
+
 def test_a_shell_text_that_is_too_long_is_refused(shells: Any) -> None:
     (fault,) = shells.errors(HOLE + "x" * 200_000)
     assert fault.code == "E403"

@@ -57,9 +57,30 @@ def test_what_can_be_an_id_is_taken(tmp_path: Path, run: str) -> None:
 
 
 def test_an_id_that_is_taken_is_refused(tmp_path: Path) -> None:
-    RunDir.create(tmp_path, "r1")
+    Path(RunDir.create(tmp_path, "r1").log_path).touch()
     with pytest.raises(UsageError, match="there is a run r1 already"):
         RunDir.create(tmp_path, "r1")
+
+
+@pytest.mark.parametrize("what", ["file", "link"])
+def test_what_is_no_directory_is_not_taken_for_a_run(tmp_path: Path, what: str) -> None:
+    (tmp_path / "runs").mkdir()
+    place = tmp_path / "runs" / "r1"
+    place.touch() if what == "file" else place.symlink_to(tmp_path)
+    with pytest.raises(UsageError, match="there is a run r1 already"):
+        RunDir.create(tmp_path, "r1")
+
+
+def test_d8_a_run_that_never_began_is_taken_over_and_can_not_be_opened(tmp_path: Path) -> None:
+    first = RunDir.create(tmp_path, "r1")
+    assert not first.taken_over
+    with pytest.raises(UsageError, match="run r1 never began"):
+        RunDir.open(tmp_path, "r1")
+    again = RunDir.create(tmp_path, "r1")
+    assert again.taken_over
+    Path(again.log_path).touch()
+    with pytest.raises(UsageError, match="there is a run r1 already"):
+        first.refuse_begun()
 
 
 def test_a_run_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,190 @@
+"""Programs for developers and operators that take a command or a program's text among their arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
+from pipe_runner.expressions.shell_marks import SH_HINT
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+
+_SHELL: Final = "the value becomes part of shell code"
+_IN_TMUX: Final = frozenset(
+    {"new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-window", "respawnw"}
+    | {"respawn-pane", "respawnp", "run-shell", "run", "if-shell", "if", "pipe-pane", "pipep", "display-popup"}
+    | {"popup", "send-keys", "send", "set-hook", "bind-key", "bind", "confirm-before", "command-prompt"}
+)
+_BY_OPTION: Final = frozenset({"vagrant", "gcloud", "az", "fly", "flyctl"})
+"""Programs that take a command for elsewhere behind an option."""
+_BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex", "expect"} | frozenset(
+    {"sudo", "doas", "git", "ssh", "make", "tar", "find", "xargs", "docker", "podman", "kubectl"}
+)
+"""Programs that a variable in capitals is taken for."""
+_CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
+_CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
+_NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HEAD", "TAIL", "CC", "CXX", "LD"})
+"""Variables whose names say that `-c` and `-e` mean something else to the program."""
+
+
+def _options_with_code(command: Command, index: int, names: frozenset[str], short: str, long: str) -> list[int]:
+    """Mark the values of some options, wherever they stand; gives the operands."""
+    options, rest = command.options(index, short, frozenset(long.split()) | names, permute=True)
+    for option, value in options:
+        if option in names and value is not None:
+            command.code(value, _SHELL, SH_HINT)
+    return rest
+
+
+def _npx(command: Command, index: int) -> None:
+    options, rest = command.options(index, "pcw", frozenset({"--package", "--call", "--workspace", "--shell"}))
+    for option, value in options:
+        if option in ("-c", "--call") and value is not None:
+            command.code(value, _SHELL, "npx program {{ x }}")
+    if rest:
+        command.at(rest[0])
+
+
+def _npm(command: Command, index: int) -> None:
+    _, rest = command.options(index, "w", frozenset({"--workspace", "--prefix", "--dir", "--filter"}))
+    if rest and command.words[rest[0]].text in ("exec", "x", "dlx"):
+        _npx(command, rest[0])
+
+
+def _nix(command: Command, index: int) -> None:
+    shell = command.words[index].text.endswith("nix-shell")
+    for at in range(index + 1, len(command.words)):
+        text, following = command.words[at].text, command.words[at + 1 : at + 2]
+        if shell and text in ("--run", "--command"):
+            for word in following:
+                command.code(word, _SHELL, "put the value in the environment: X={{ x }} nix-shell --run '… \"$X\" …'")
+        elif not shell and text in ("-c", "--command"):
+            command.at(at + 1)
+            return
+        elif text in ("-E", "--expr", "--apply"):
+            for word in following:
+                command.code(word, "the value becomes part of a Nix expression", "--argstr x {{ x }}")
+
+
+def _deno(command: Command, index: int) -> None:
+    _, rest = command.options(index, "c", frozenset({"--config", "--ext", "--import-map"}), permute=True)
+    if not rest:
+        command.facts.reads.append(("deno", "deno run script.ts {{ x }}"))
+    elif command.words[rest[0]].text == "eval":
+        for at in rest[1:]:
+            command.code(command.words[at], "the value becomes part of JavaScript code", "deno run script.ts {{ x }}")
+    elif command.words[rest[0]].text == "run" and rest[1:]:
+        if command.words[rest[1]].text == "-":
+            command.facts.reads.append(("deno", "deno run script.ts {{ x }}"))
+        command.chosen(command.words[rest[1]], "deno")
+
+
+def _redis(command: Command, index: int) -> None:
+    hint = "give values as arguments behind the number of keys: redis-cli eval '… ARGV[1] …' 0 {{ x }}"
+    short = "hpsaunirdDtX"
+    _, rest = command.options(index, short, frozenset({"--user", "--pass", "--eval", "--cacert", "--cert", "--key"}))
+    if not rest:
+        command.facts.reads.append(("redis-cli", hint))
+        return
+    first = command.words[rest[0]].text.lower()
+    code = rest[1:2] if first in ("eval", "eval_ro") else rest[2:] if first in ("script", "function") else []
+    for at in code:
+        command.code(command.words[at], "the value becomes part of Lua code", hint)
+
+
+def _tmux(command: Command, index: int) -> None:
+    _, rest = command.options(index, "LSfcT")
+    if not rest or command.words[rest[0]].text not in _IN_TMUX:
+        return
+    _, operands = command.options(rest[0], "ceFfnstxylN", permute=True)
+    for at in operands:
+        hint = "give the value by the environment: tmux new-session -e X={{ x }} '… \"$X\" …'"
+        command.code(command.words[at], "tmux hands this to a shell", hint)
+
+
+def _ansible(command: Command, index: int) -> None:
+    hint = "write a playbook that reads the value: ansible-playbook p.yml -e x={{ x }}"
+    options, _ = command.options(
+        index, "aimeutfPlBTcM", frozenset({"--args", "--module-name", "--inventory", "--user", "--limit"}), permute=True
+    )
+    for option, value in options:
+        if option in ("-a", "--args") and value is not None:
+            command.code(value, "Ansible reads a module's arguments as a template, or hands them to a shell", hint)
+
+
+def _screen(command: Command, index: int) -> None:
+    _, rest = command.options(index, "SchpesTtuX")
+    if rest:
+        command.at(rest[0])
+
+
+def within_container(command: Command, index: int) -> None:
+    """What of the words behind docker, kubectl, vagrant, … is code without an interpreter's name before it."""
+    words = command.words
+    name = words[index].text.rsplit("/", 1)[-1]
+    entry, connected = "", False
+    for at in range(index + 1, len(words)):
+        option, equals, _ = words[at].text.partition("=")
+        connected = connected or option == "ssh"
+        following = words[at + 1] if at + 1 < len(words) else None
+        value = words[at] if equals else following
+        if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
+            command.code(value, _SHELL, SH_HINT)
+        elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
+            command.code(following, _SHELL, SH_HINT)
+        elif option == "--entrypoint" and value is not None:
+            entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
+        elif entry and following is not None and not equals and _takes_code(entry, option, following):
+            command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _takes_code(program: str, option: str, following: Word) -> bool:
+    if program in SHELLS or program.startswith(("python", "pypy")):
+        return re.fullmatch(r"-[a-z]*c", option) is not None
+    return option in ("-e", "-r", "--eval") and re.match(r"[A-Za-z_]\w*=", following.text) is None
+
+
+def named(word: Word) -> str:
+    """The program that a word names, as far as its text says so: also that of `$venv/bin/python` and `$PYTHON`."""
+    name = word.text.rsplit("/", 1)[-1]
+    if word.text == EXPANSION and len(word.variables) == 1 and word.variables[0].isupper():
+        name = word.variables[0].lower()
+        name = "sh" if name == "shell" else name if name in _BY_VARIABLE else ""
+    elif EXPANSION in name or HOLE in name:
+        return ""
+    if re.fullmatch(r"python[23]?\.\d+|pypy3\.\d+", name):
+        return "python3"
+    return name.rstrip("0123456789.-") if re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name) else name
+
+
+def through_variable(command: Command, index: int) -> None:
+    """A program named by a variable: what stands behind its `-c` or `-e` is code."""
+    if any(name.upper() in _NO_CODE for name in command.words[index].variables):
+        return
+    for at in range(index + 1, len(command.words)):
+        text = command.words[at].text
+        if text[:1] != "-" or text == "--" or text[1:2] in ("", HOLE, EXPANSION):
+            return
+        hint = "write the program's name, if it reads no code there"
+        if _CODE_EQUALS.match(text):
+            command.code(command.words[at], "the program that the variable names may read this as code", hint)
+        elif _CODE_LETTER.fullmatch(text) and at + 1 < len(command.words):
+            command.code(command.words[at + 1], "the program that the variable names may read this as code", hint)
+            return
+
+
+TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
+    **dict.fromkeys(("npx", "pnpx", "bunx"), _npx),
+    **dict.fromkeys(("npm", "pnpm"), _npm),
+    **dict.fromkeys(("nix", "nix-shell", "nix-build", "nix-instantiate"), _nix),
+    "deno": _deno,
+    "redis-cli": _redis,
+    "valkey-cli": _redis,
+    "tmux": _tmux,
+    "ansible": _ansible,
+    "screen": _screen,
+}

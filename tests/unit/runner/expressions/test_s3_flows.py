@@ -1,0 +1,68 @@
+"""S3: values that go through functions, parameters, pipes and descriptors of a script are followed to code."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions import compile_shell
+
+HOLE = "{{ inputs.v }}"
+EVIL = ["touch CANARY", "a[$(touch${IFS}CANARY)]", "$(touch CANARY)", "./evil"]
+
+
+def texts(name: str) -> list[str]:
+    """One shell text a line with `X` where the value stands, newlines written as `\\n`."""
+    lines = (Path(__file__).parent / name).read_text(encoding="utf-8").splitlines()
+    return [line.replace("\\n", "\n") if "<<" in line else line for line in lines]
+
+
+FLOWS = texts("flow_places.txt")
+PLAIN = texts("plain_flows.txt")
+
+
+@pytest.mark.parametrize("text", FLOWS)
+def test_s3_a_value_on_its_way_into_code_is_refused_or_must_be_an_integer(
+    shells: Any, text: str, tmp_path: Path
+) -> None:
+    template = text.replace("X", HOLE)
+    compiled, faults = compile_shell(template)
+    if not [fault for fault in faults if fault.code in ("E420", "E421")]:
+        assert faults == []
+        assert [mode for _, _, mode in compiled.variables] == ["integer"]
+        shells.run(template, 7, "bash", str(tmp_path))
+        for value in EVIL:
+            with pytest.raises(ExpressionFault, match="shell arithmetic takes an integer"):
+                shells.run(template, value, "bash", str(tmp_path))
+    trusted, faults = compile_shell(template.replace(" }}", " | trust }}"))
+    assert {fault.code for fault in faults} == {"W401"}
+    assert [mode for _, _, mode in trusted.variables] == ["text"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [text for text in FLOWS if "f > >(" not in text])
+def test_what_is_refused_is_a_way_in(text: str, tmp_path: Path) -> None:
+    if shutil.which("bash") is None:
+        pytest.skip("no bash here")
+    (tmp_path / "evil").write_text("touch CANARY\n", encoding="utf-8")
+    (tmp_path / "evil").chmod(0o755)
+    for value in EVIL:
+        program = text.replace("X", f"'{value}'" if "$x" in text or "<<" not in text else value)
+        subprocess.run(
+            ["bash", "-c", program + "\nsleep 0.2"], cwd=tmp_path, capture_output=True, check=False, timeout=20
+        )
+        if (tmp_path / "CANARY").exists():
+            return
+    pytest.fail("nothing was run")
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_values_that_go_ordinary_ways_pass(shells: Any, text: str) -> None:
+    compiled, faults = compile_shell(text.replace("X", HOLE))
+    assert faults == []
+    assert {mode for _, _, mode in compiled.variables} == {"text"}
