@@ -63,6 +63,9 @@ class AsyncCall(Call):
         if self.task is not None and asyncio.current_task(self.home.loop) is self.task:
             self.home.interrupt()
 
+    def give_up(self) -> None:
+        self.home.given_up = True
+
     def _cancel(self) -> None:
         self.heard = True
         if self.task is not None:
@@ -92,7 +95,7 @@ class Loops:
         for home in homes:
             home.loop.call_soon_threadsafe(home.loop.stop)
         for home in homes:
-            if not home.blocked:
+            if not home.given_up:
                 await asyncio.to_thread(home.join, CLOSE_WAIT)
 
 
@@ -104,6 +107,8 @@ class _Home(threading.Thread):
         self.loop = asyncio.new_event_loop()
         self.blocked = False
         """A call did not hear of its cancellation in time: nothing new is begun here."""
+        self.given_up = False
+        """A call on it did not end: nobody waits for the thread."""
 
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)

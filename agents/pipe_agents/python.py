@@ -175,6 +175,7 @@ class PythonAgent:
                 await _forced(call)
             finally:
                 if not call.finished:
+                    call.give_up()
                     self._left[attempt.run, attempt.node] = call
                     self._hold_routes(call)
                     cancelled.add_note(

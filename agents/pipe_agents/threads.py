@@ -87,6 +87,9 @@ class Call:
         """Do more to end it, when `interrupt` was not enough."""
         self._end_children(signal.SIGKILL)
 
+    def give_up(self) -> None:
+        """Wait for it no longer, also not at the run's end."""
+
     def _end_children(self, number: int) -> None:
         if not self.finished and self._native:
             from pipe_agents import children

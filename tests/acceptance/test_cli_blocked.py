@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,6 +30,12 @@ async def swallows():
             await asyncio.sleep(1)
         except BaseException:
             pass
+def starts():
+    import subprocess
+    child = subprocess.Popen(["sh", "-c", "trap '' TERM; while :; do sleep 0.1 || :; done"])
+    open("pid", "w").write(str(child.pid))
+    open("began", "w").close()
+    time.sleep(60)
 def holds():
     import ctypes
     open("began", "w").close()
@@ -105,3 +112,19 @@ def test_x1_signals_that_are_heard_in_time_kill_no_runner(pipe: Any, signals: in
         time.sleep(0.2)
     process.communicate(timeout=20)
     assert process.returncode == 130
+
+
+@pytest.mark.parametrize("function", ["starts", "sleeps", "swallows"])
+def test_x1_a_second_signal_ends_all_at_once_with_a_whole_log(pipe: Any, function: str) -> None:
+    process = start(pipe, function, "--grace", "50s")
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert time.monotonic() - began < 2.3
+    assert process.returncode == 143
+    assert json.loads(pipe.log().splitlines()[-1])["event"] == "run.finished"
+    if function == "starts":
+        stat = Path(f"/proc/{(pipe.folder / 'pid').read_text()}/stat")
+        assert not stat.exists() or ") Z " in stat.read_text()

@@ -38,6 +38,7 @@ class Pool:
         """To be in this process's environment while the run goes on."""
         self._in_flight = [0]
         self._strangers: Strangers | None = None
+        self._killed = False
 
     def start(self) -> None:
         """Start the first warden, beside whatever this process does next."""
@@ -90,6 +91,7 @@ class Pool:
         self._in_flight.append(0)
 
     def stop(self, grace: float) -> None:
+        self._killed = grace <= 0
         for member in self._members:
             member.stop(grace)
 
@@ -98,7 +100,7 @@ class Pool:
 
         strangers = self._strangers if self.marks else None
         if strangers is not None:
-            await strangers.end()
+            await (strangers.end(0.0) if self._killed else strangers.end())
         await gather(*(member.close() for member in self._members))
         if strangers is not None:
             await strangers.end(0.0)  # what code started that still runs
