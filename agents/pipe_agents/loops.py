@@ -6,13 +6,15 @@ One that blocks it, or takes no notice of its cancellation, holds up neither the
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.threads import Call, Interrupted
+from pipe_agents.threads import CLOCK, Call, Interrupted
 
 CLOSE_WAIT: Final = 0.5
 """Seconds that background tasks of functions get to end when the run does."""
@@ -34,6 +36,8 @@ class AsyncCall(Call):
 
     def perform(self) -> None:
         """Begin; the task ends with the call."""
+        self.home.calls += 1
+        self._native, self._began = self.home.native_id or 0, time.clock_gettime(CLOCK)
         self.task = self.home.loop.create_task(self._await(), context=self.context)
 
     async def _await(self) -> None:
@@ -45,6 +49,7 @@ class AsyncCall(Call):
         except BaseException as error:  # also what would end the loop; who waits for the call is told
             self.error = error
         self.seconds = monotonic() - began
+        self.home.calls -= 1
         self.finished = True
         try:
             self.loop.call_soon_threadsafe(self.settle)
@@ -52,16 +57,22 @@ class AsyncCall(Call):
             self.end()
 
     def interrupt(self) -> None:
-        """Cancel it, at its next `await`."""
+        """Cancel it, at its next `await`; TERM to processes that it started, if it alone can have done so."""
         if not self.interrupted:
             self.interrupted = True
+            self._end_children(signal.SIGTERM)
             self.home.loop.call_soon_threadsafe(self._cancel)
 
     def force(self) -> None:
         """Raise `Interrupted` in it if it keeps its loop from going on; others are begun on another one then."""
         self.home.blocked = self.home.blocked or not self.heard
+        self._end_children(signal.SIGKILL)
         if self.task is not None and asyncio.current_task(self.home.loop) is self.task:
             self.home.interrupt()
+
+    def _end_children(self, number: int) -> None:
+        if self.home.calls == 1:
+            super()._end_children(number)
 
     def give_up(self) -> None:
         self.home.given_up = True
@@ -105,6 +116,8 @@ class _Home(threading.Thread):
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
         self.loop = asyncio.new_event_loop()
+        self.calls = 0
+        """How many are under way."""
         self.blocked = False
         """A call did not hear of its cancellation in time: nothing new is begun here."""
         self.given_up = False

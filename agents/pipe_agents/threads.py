@@ -11,7 +11,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
 
-_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Tells the same times as the system does of the start of a process."""
 
 
@@ -56,7 +56,7 @@ class Call:
     def perform(self) -> None:
         """Run the function; in the thread."""
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
-        self._began = time.clock_gettime(_CLOCK)
+        self._began = time.clock_gettime(CLOCK)
         try:
             if self.interrupted:
                 raise Interrupted

@@ -38,6 +38,9 @@ def brief():
     subprocess.run(["true"], check=True)
 def waits():
     subprocess.run(["sh", "-c", "echo $$ > p; sleep 60"])
+async def awaits():
+    import asyncio
+    await (await asyncio.create_subprocess_exec("sh", "-c", "echo $$ > p; exec sleep 60")).wait()
 def aside():
     subprocess.run([*EMPTY, "sh", "-c", "echo $$ > q; sleep 1; echo done > aside"])
 """
@@ -120,8 +123,9 @@ def test_a_run_inside_of_another_program_ends_no_process_of_that_program(tmp_pat
         mine.kill()
 
 
-def test_x3_a_process_that_a_function_waits_for_ends_with_its_attempt(tmp_path: Path, start: Start) -> None:
-    runner = start(one("waits", "    timeout: 500ms\n  other: {run: sleep 2}\n"))
+@pytest.mark.parametrize("call", ["waits", "awaits"])
+def test_x3_a_process_that_a_function_waits_for_ends_with_its_attempt(tmp_path: Path, start: Start, call: str) -> None:
+    runner = start(one(call, "    timeout: 500ms\n  other: {run: sleep 2}\n"))
     pid = pid_of(tmp_path / "p")
     assert until(lambda: not alive(pid), 1.8)
     assert runner.poll() is None

@@ -158,7 +158,7 @@ class LocalExecutor:
         for agent, _, _ in self._known.values():
             close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
             if close is not None:
-                busy = await close() or busy
+                busy = await close() is True or busy
         await self._launcher.close()
         if self._strays is not None:
             self._strays.close(busy=busy)
