@@ -6,6 +6,7 @@ import asyncio
 import codecs
 import contextvars
 import io
+import os
 import sys
 import threading
 from collections.abc import Container, Iterable
@@ -140,6 +141,8 @@ class Routes:
         self._stdin: _NoInput | None = None
         self._stdout: _Routed | None = None
         self._stderr: _Routed | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
 
     def enter(self) -> None:
         with self._lock:
@@ -169,6 +172,13 @@ class Routes:
             if sys.stdin is self._stdin:
                 sys.stdin = self._stdin.original
 
+    def _forked(self) -> None:
+        """In a process that user code forked, nobody emits events: what it prints goes to the descriptors."""
+        if self._users and self._stdout is not None and self._stderr is not None:
+            for fd, stream in ((1, self._stdout), (2, self._stderr)):
+                stream.original = _plain(fd)
+                self._give_back(stream)
+
     def _put(self, stream: _Routed) -> None:
         """Also where Python keeps what it began with (`sys.__stdout__`), which code takes to get around others."""
         for name in (stream.name, f"__{stream.name}__"):
@@ -185,7 +195,11 @@ def _strays() -> TextIO | None:
     """Descriptor 2 itself, not the runner's stream on top of it: while functions run the executor watches it."""
     if sys.stderr is None:
         return None
-    return open(2, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")
+    return _plain(2)
+
+
+def _plain(fd: int) -> TextIO:
+    return open(fd, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")
 
 
 class _Routed(io.TextIOBase):

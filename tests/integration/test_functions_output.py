@@ -31,6 +31,11 @@ def thread(secret):
     t = threading.Thread(target=print, args=["thread " + secret])
     t.start()
     t.join()
+def forked(secret):
+    import multiprocessing
+    child = multiprocessing.get_context("fork").Process(target=print, args=["forked " + secret])
+    child.start()
+    child.join()
 def hostile():
     os.write(1, b"\\x1b]0;title\\x07 ::error::x \\xff\\n")
 def much():
@@ -94,8 +99,8 @@ def test_s4_what_a_functions_processes_print_is_masked_output_of_its_node(tmp_pa
     assert printed(tmp_path, "stderr") == "system ***\ngiven ***\n"
 
 
-@pytest.mark.parametrize("call", ["pieces", "thread"])
-def test_s4_also_when_it_comes_in_pieces_or_from_a_thread_of_its_own(tmp_path: Path, call: str) -> None:
+@pytest.mark.parametrize("call", ["pieces", "thread", "forked"])
+def test_s4_also_when_it_comes_in_pieces_or_from_a_thread_or_a_fork(tmp_path: Path, call: str) -> None:
     done = run(tmp_path, pipeline(f"{call} {TOKEN}"))
     assert done.returncode == 0, done.stderr
     assert SECRET[:6] not in done.stdout + done.stderr
