@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.agents import AgentInfo, Agents
+from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
@@ -256,21 +257,26 @@ class NodeCompiler:
             return
         draft.agent = info
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
+        if info.name == "python":
+            self._call(options, (*place, "call"))
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
         wrong = not spec.with_ and self._whole[draft.phase.value][draft.id].get("with")  # and told already
         if not wrong:
             check_options(info, options, place, self._report)
-        if info.name == "python":
-            self._call(options.get("call"), (*place, "call"))
 
-    def _call(self, call: Any, place: Path_) -> None:
-        """`tools/clean.py:function` names a file of the project."""
-        if isinstance(call, str) and "{{" not in call:
-            file = call.rpartition(":")[0]
-            if file.endswith(".py") or "/" in file:
-                self._inside(file, place)
+    def _call(self, options: dict[str, Any], place: Path_) -> None:
+        """`tools/clean.py:function` names a file of the project; which function runs is no value's to say (S3)."""
+        call = options.get("call")
+        if not isinstance(call, str):
+            return
+        if "{{" in call or "{%" in call:
+            options["call"] = chosen_function(call, place, self._report)
+            return
+        file = call.rpartition(":")[0]
+        if file.endswith(".py") or "/" in file:
+            self._inside(file, place)
 
 
 def _with_urls(options: Any, info: AgentInfo) -> Any:
