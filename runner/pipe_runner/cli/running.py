@@ -153,10 +153,10 @@ def _inputs(given: Given, planned: Planned) -> Mapping[str, Any]:
     said = given.many("input") or given.text("inputs") is not None
     if not said and not planned.plan.inputs:
         return {}
-    from pipe_runner.compiler import check_inputs
-
     if not said:
+        from pipe_runner.compiler import check_inputs
+
         return check_inputs(planned.plan, {})
     from pipe_runner.cli.inputs import read_inputs
 
-    return check_inputs(planned.plan, read_inputs(planned.plan, given))
+    return read_inputs(planned.plan, given)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from pipe_runner.compiler.matching import described, mismatches
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
-from pipe_runner.plan import Plan, PlannedInput
+from pipe_runner.plan import NOTHING, Plan, PlannedInput
 from pipe_runner.types import Json
 
 _WORDS = {
@@ -22,10 +22,15 @@ _WORDS = {
 }
 
 
-def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
-    """All inputs of a run, in the order of the file; raises UsageError that says every fault at once."""
+def check_inputs(
+    plan: Plan, given: Mapping[str, Json], *, told: Mapping[str, Sequence[str]] = NOTHING
+) -> dict[str, Json]:
+    """All inputs of a run, in the order of the file; raises UsageError that says every fault at once.
+
+    `told`: faults that are known already, by the names that were meant.
+    """
     known = {declared.name: declared for declared in plan.inputs}
-    faults: list[str] = []
+    faults = [fault for each in told.values() for fault in each]
     for name in given:
         if name not in known:
             near = did_you_mean(name, known)
@@ -37,6 +42,8 @@ def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
         if name in given:
             faults += mismatches(given[name], declared.schema, f"input `{name}`")
             values[name] = given[name]
+        elif name in told:
+            continue
         elif declared.required:
             missing.append(name)
             what = f": {declared.description}" if declared.description else ""
@@ -45,7 +52,7 @@ def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
             values[name] = declared.default
     if faults:
         hint = " ".join(f"-i {name}=…" for name in missing) if missing else None
-        if hint is None and any(name not in known for name in given):
+        if hint is None and any(name not in known for name in (*given, *told)):
             hint = f"the inputs of {plan.path}: {', '.join(known)}" if known else f"{plan.path} has no inputs"
         raise UsageError("\n".join(faults), hint=hint)
     return values
