@@ -1,0 +1,17 @@
+"""The project's file, pipe.yml, as `check`, `doctor` and `run` take it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def test_doctor_and_check_tell_what_is_wrong_in_pipe_yml(pipe: Any) -> None:
+    pipe.write("pipe.yml", "executor: docker\npolicy: {http: {allow: ['a b']}}\n")
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    found = {one["name"]: one for one in json.loads(pipe("doctor", "--output", "json").stdout)}
+    assert found["pipe.yml"]["status"] == "fail"
+    for said in (found["pipe.yml"]["found"], pipe("check", "pipe.yml").stdout):
+        assert "there is no executor `docker`" in said
+        assert "'a b' is neither a network" in said
+    assert pipe("run", "p.yml").returncode == 2
