@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.plans import Planned
@@ -32,6 +32,7 @@ class Telling:
         self._state_dir_said = given.text("state_dir")
         self._junit = given.text("junit")
         self._console: Console | None = None
+        self._watched: _Watched | None = None
         self._sinks: list[EventSink] = []
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
@@ -50,7 +51,8 @@ class Telling:
         if self._output == "jsonl":
             from pipe_runner.console.jsonl import JsonlConsole
 
-            self._sinks.append(JsonlConsole(sys.stdout, commands_matter=reads_commands(os.environ)))
+            self._watched = _Watched(sys.stdout)
+            self._sinks.append(JsonlConsole(cast("TextIO", self._watched), commands_matter=reads_commands(os.environ)))
         return self._sinks
 
     def close(self) -> None:
@@ -118,11 +120,37 @@ class Telling:
                 code = IO_ERROR
         try:
             print_result(run, active.rundir, self._output)
+            if self._watched is not None and self._watched.error is not None:
+                raise self._watched.error
+        except BrokenPipeError:
+            forget(sys.stdout)
         except OSError as error:
             say(f"error: cannot write to stdout: {error.strerror}")
             forget(sys.stdout)
             code = IO_ERROR
         return code
+
+
+class _Watched:
+    """A stream that remembers why it could not be written; the thread that writes to it doesn't tell."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def _check_can_be_written(path: str) -> None:
