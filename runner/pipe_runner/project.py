@@ -124,7 +124,7 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
         if defaults.durability:
             settings["durability"] = defaults.durability
         if defaults.grace:
-            settings["grace"] = parse_duration(defaults.grace)
+            settings["grace"] = parse_duration(defaults.grace, zero=True)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
     return plain._replace(settings=settings, **changes)

@@ -24,3 +24,18 @@ def test_a_wrong_input_is_not_said_to_be_missing(pipe: Any) -> None:
     assert done.returncode == 2
     assert "not given" not in done.stderr
     assert "write `-i must=…`" in done.stderr
+
+
+def test_an_empty_run_id_is_refused(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("run", "p.yml", "--run-id", "")
+    assert (done.returncode, "--run-id is empty" in done.stderr) == (2, True)
+
+
+def test_a_retry_without_a_wait_begins_at_once(pipe: Any) -> None:
+    pipe.write(
+        "p.yml", "version: 1\nnodes: {a: {run: 'test $PIPE_ATTEMPT = 3', retry: {max_attempts: 3, delay: 0s}}}\n"
+    )
+    done = pipe("run", "p.yml")
+    assert done.returncode == 0, done.stderr
+    assert '"delay_s":0' in pipe.log()

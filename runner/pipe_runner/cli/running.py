@@ -34,6 +34,8 @@ def run(given: Given) -> int:
         if given.on(flag):
             raise UsageError(message)
     telling = Telling(given)
+    if given.text("run_id") == "":
+        raise UsageError("--run-id is empty", hint="leave it out, and the run gets an id of its own")
     planned = plan_for(given.must("file"), given)
     check_executor(given, os.environ, planned.plan.settings.get("executor"))
     settings = run_settings(

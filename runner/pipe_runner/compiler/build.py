@@ -297,7 +297,7 @@ class Build:
             return found
         return RetryPolicy(
             max_attempts=retry.max_attempts,
-            delay=parse_duration(retry.delay),
+            delay=parse_duration(retry.delay, zero=True),
             backoff=retry.backoff,
             max_delay=None if retry.max_delay is None else parse_duration(retry.max_delay),
             jitter=retry.jitter,
