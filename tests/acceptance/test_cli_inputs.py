@@ -8,6 +8,11 @@ FILE = """version: 1
 inputs: {n: {type: integer}, m: {type: boolean}, must: {}}
 nodes: {a: {run: echo}}
 """
+BYTES = """version: 1
+inputs: {x: {}}
+nodes: {a: {run: "printf %s {{ inputs.x }} | od -An -tx1"}}
+outputs: {o: "{{ nodes.a.output }}"}
+"""
 
 
 def test_every_wrong_input_is_told_at_once(pipe: Any) -> None:
@@ -39,3 +44,19 @@ def test_a_retry_without_a_wait_begins_at_once(pipe: Any) -> None:
     done = pipe("run", "p.yml")
     assert done.returncode == 0, done.stderr
     assert '"delay_s":0' in pipe.log()
+
+
+def test_half_of_a_surrogate_pair_in_an_input_is_told_as_what_it_is(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\ninputs: {x: {}, l: {type: array}, o: {type: object}}\nnodes: {a: {run: echo}}\n")
+    pipe.write("i.json", r'{"x": "a\ud800", "l": [["\udfff"]], "o": {"\ud801": "\ud83d\ude00"}}')
+    done = pipe("run", "p.yml", "--inputs", "i.json")
+    assert done.returncode == 2
+    for said in (r"input `x` holds \ud800", r"input `l` holds \udfff", r"input `o` holds \ud801"):
+        assert said in done.stderr
+    assert not (pipe.folder / ".pipe" / "runs").exists()
+
+
+def test_s3_a_byte_that_is_no_utf_8_reaches_the_shell_as_it_was(pipe: Any) -> None:
+    pipe.write("p.yml", BYTES)
+    done = pipe("run", "p.yml", "-i", "x=a\udcff")
+    assert done.stdout.split() == ["o:", "61", "ff"]

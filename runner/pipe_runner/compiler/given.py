@@ -40,6 +40,10 @@ def check_inputs(
     missing = []
     for name, declared in known.items():
         if name in given:
+            broken = _half(given[name])
+            if broken is not None:
+                faults.append(f"input `{name}` holds {broken}, half of a surrogate pair, which stands for no character")
+                continue
             faults += mismatches(given[name], declared.schema, f"input `{name}`")
             values[name] = given[name]
         elif name in told:
@@ -56,6 +60,24 @@ def check_inputs(
             hint = f"the inputs of {plan.path}: {', '.join(known)}" if known else f"{plan.path} has no inputs"
         raise UsageError("\n".join(faults), hint=hint)
     return values
+
+
+def _half(value: Json) -> str | None:
+    """The first half of a surrogate pair in a value, written out. A byte of a command line that is no UTF-8 is none:
+    Python keeps it as U+DC80 to U+DCFF, and it reaches the shell as it was."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            try:
+                item.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError as error:
+                return f"\\u{ord(item[error.start]):04x}"
+        elif isinstance(item, list):
+            pending += item
+        elif isinstance(item, dict):
+            pending += [*item, *item.values()]
+    return None
 
 
 def parse_input(declared: PlannedInput, text: str) -> Json:
