@@ -77,7 +77,7 @@ def show(given: Given) -> int:
     if junit is not None:
         from pipe_runner.cli.results import write_junit
 
-        write_junit(run, junit)
+        write_junit(run, junit, under_way=RunLock.held(rundir) is not None)
     if given.text("output") == "json":
         from pipe_runner.cli.results import print_result
 

@@ -59,11 +59,11 @@ def _shown(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def write_junit(run: Run, path: str) -> None:
+def write_junit(run: Run, path: str, *, under_way: bool = False) -> None:
     """Write the JUnit document, whole or not at all where the system gives the means; raises StorageError."""
     from pipe_runner.reports.junit import junit
 
-    data = junit(run)
+    data = junit(run, under_way=under_way)
     part = f"{path}.{os.getpid()}.part"
     try:
         if os.path.exists(path) and not os.path.isfile(path):

@@ -92,7 +92,8 @@ def _perform(
         try:
             finished = _in_loop(active, signals)
         except StorageError as error:
-            error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
+            if not error.message.startswith("cannot read"):
+                error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
             raise
     finally:
         telling.close()

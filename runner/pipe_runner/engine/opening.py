@@ -28,6 +28,7 @@ from pipe_runner.types import EventKind, Json, RunStatus
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
 
+_REQUESTED = {"pipeline": str, "path": str, "root": str, "inputs": dict, "only": list, "durability": str}
 REQUEST = "request.json"
 """What `run.started` says, beside the log: a run killed before its first event was whole can still be resumed."""
 
@@ -46,8 +47,8 @@ def open_run(
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     granted = _grant(plan, nodes, environ)
-    rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
     try:
+        rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
         lock = RunLock.acquire(rundir)
     except StorageError as error:
         raise _nothing_begun(error) from error
@@ -153,6 +154,8 @@ def _gained(run: Run, plan: Plan) -> dict[str, Json]:
 
 
 def _nothing_begun(error: StorageError) -> StorageError:
+    if error.hint is not None and "resume" not in error.hint:
+        return error
     return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
 
 
@@ -213,8 +216,10 @@ def _kept_request(rundir: RunDir) -> dict[str, Any]:
             data: dict[str, Any] = json.load(file)
         if not {"path", "root", "inputs"} <= data.keys():
             raise ValueError("it is not whole")
+        if not all(isinstance(data.get(key, kind()), kind) for key, kind in _REQUESTED.items()):
+            raise ValueError("it holds something else")
         return data
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"run {rundir.id} never began: its log holds no whole run.started, and {path} can't be read ({error})",
             hint="nothing of it had started; start it anew with `pipe run`",
