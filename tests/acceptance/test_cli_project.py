@@ -15,3 +15,12 @@ def test_doctor_and_check_tell_what_is_wrong_in_pipe_yml(pipe: Any) -> None:
         assert "there is no executor `docker`" in said
         assert "'a b' is neither a network" in said
     assert pipe("run", "p.yml").returncode == 2
+
+
+def test_init_says_of_git_only_what_is_so_and_how_to_enter_any_folder(pipe: Any) -> None:
+    done = pipe("init", "--", "-d")
+    assert done.returncode == 0
+    assert "git" not in done.stderr
+    assert done.stdout == "next: cd ./-d && pipe run hello.yml\n"
+    (pipe.folder / ".git").mkdir()
+    assert "git ignores .pipe/" in pipe("init", "other").stderr

@@ -99,7 +99,7 @@ def open_resume(
         run = repaired.run
         begun = bool(run.id)
         kept = {} if begun else _kept_request(rundir)
-        nodes = select(plan, settings.only or (run.only if begun else tuple(kept.get("only", ()))))
+        nodes = _selected_before(plan, settings.only, run.only if begun else tuple(kept.get("only", ())))
         done = run.status is RunStatus.SUCCEEDED
         reasons: dict[str, str] = {}
         if not begun:
@@ -150,7 +150,38 @@ def _gained(run: Run, plan: Plan) -> dict[str, Json]:
             f"the file has gained inputs that have no default: {', '.join(missing)}",
             hint="give them a default, or start a new run with `pipe run -i NAME=VALUE`",
         )
+    _check_kept(run, plan)
     return {declared.name: declared.default for declared in new}
+
+
+def _check_kept(run: Run, plan: Plan) -> None:
+    """The inputs that the run was started with are still what the file asks for; raises UsageError."""
+    from pipe_runner.compiler.matching import mismatches
+
+    faults: list[str] = []
+    for declared in plan.inputs:
+        value = run.inputs.get(declared.name)
+        if value is not None and "***" not in json.dumps(value):  # what held a secret is not known any more
+            faults += mismatches(value, declared.schema, f"input `{declared.name}`")
+    if faults:
+        raise UsageError(
+            "the run was started with inputs that the file does not take any more\n" + "\n".join(faults),
+            hint="change the file back, or start a new run with `pipe run -i NAME=VALUE`",
+        )
+
+
+def _selected_before(plan: Plan, only: Sequence[str], before: Sequence[str]) -> list[PlannedNode]:
+    """The nodes of a run that goes on: those that it was started with, where nobody says otherwise now."""
+    try:
+        return select(plan, only or before)
+    except UsageError as error:
+        if only:
+            raise
+        raise UsageError(
+            f"the run was started with {' '.join(f'--only {name}' for name in before)}, and {plan.path} has no such "
+            "node any more",
+            hint="call the node what it was called, or start a new run with `pipe run`",
+        ) from error
 
 
 def _nothing_begun(error: StorageError) -> StorageError:

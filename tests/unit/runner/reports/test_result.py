@@ -154,3 +154,11 @@ def test_control_characters_are_written_out_in_junit() -> None:
     run.nodes["n"] = NodeState(NodeStatus.FAILED, attempts=1, error={"kind": "exit", "message": "a\x00\x1b[1m\ufffeb"})
     failure = case(junit(run), "n").find("failure")
     assert failure is not None and failure.get("message") == "a\\x00\\x1b[1m\\ufffeb"
+
+
+def test_junit_of_a_run_that_is_under_way_calls_nothing_an_error() -> None:
+    run = Run(id="r", status=RunStatus.RUNNING)
+    run.nodes["n"] = NodeState(NodeStatus.RUNNING, attempts=1)
+    skipped = case(junit(run, under_way=True), "n").find("skipped")
+    assert skipped is not None and skipped.get("message") == "running: the run is under way"
+    assert case(junit(run), "n").find("error") is not None
