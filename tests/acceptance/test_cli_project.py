@@ -24,3 +24,11 @@ def test_init_says_of_git_only_what_is_so_and_how_to_enter_any_folder(pipe: Any)
     assert done.stdout == "next: cd ./-d && pipe run hello.yml\n"
     (pipe.folder / ".git").mkdir()
     assert "git ignores .pipe/" in pipe("init", "other").stderr
+
+
+def test_a_state_directory_that_cannot_be_made_is_told_with_what_helps(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("run", "p.yml", "--state-dir", "/dev/null/x")
+    assert done.returncode == 74
+    assert "--state-dir" in done.stderr
+    assert "resume" not in done.stderr

@@ -19,6 +19,11 @@ _READING = {
     errno.ENOENT: "restore the file from a copy, or start a new run with `pipe run`",
     errno.EIO: _HINTS[errno.EIO],
 }
+_MAKING = {
+    **_HINTS,
+    errno.ENOENT: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
+    errno.ENOTDIR: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
+}
 
 
 def storage_fault(doing: str, path: str, error: OSError) -> StorageError:
@@ -26,5 +31,5 @@ def storage_fault(doing: str, path: str, error: OSError) -> StorageError:
     code = error.errno or 0
     name = errno.errorcode.get(code, "")
     words = error.strerror or str(error) or type(error).__name__
-    hints = _READING if doing == "read" else _HINTS
+    hints = _READING if doing == "read" else _MAKING if doing.startswith("make the") else _HINTS
     return StorageError(f"cannot {doing} {path}: {words}" + (f" ({name})" if name else ""), hint=hints.get(code))
