@@ -59,6 +59,10 @@ class HttpAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from pipe_agents.http_client import exchange
 
+        if context.secrets:
+            from pipe_agents.http_hosts import guarded
+
+            context = guarded(attempt.options, context)
         client = await self._connected(context.policy)
         try:
             return await exchange(client, attempt, context)

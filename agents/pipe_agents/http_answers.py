@@ -80,7 +80,8 @@ def _start(body: bytes, content_type: str, context: Context) -> str:
     text = start_of(body, content_type, _LOOKED_AT)
     if len(body) < _LOOKED_AT:
         return context.masker.mask_text(text)[:_TAIL]
-    return context.masker.stream().feed(text.encode("utf-8", "replace")).decode("utf-8", "ignore")[:_TAIL]
+    whole = context.masker.stream().feed(text.encode("utf-8", "replace")).decode("utf-8", "ignore")
+    return context.masker.mask_text(whole)[:_TAIL]
 
 
 def wait_of(headers: Mapping[str, str], clock: Clock) -> float | None:

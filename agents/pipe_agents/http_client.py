@@ -12,7 +12,7 @@ import httpx2
 
 from pipe_agents.http_answers import Answer, fault_of, outcome_of
 from pipe_agents.http_body import inflated, inflaters
-from pipe_agents.http_network import REACH, CheckedNetwork
+from pipe_agents.http_network import REACH, TRAFFIC, CheckedNetwork, Traffic
 from pipe_agents.http_policy import HttpRules, Reach
 from pipe_agents.http_proxy import proxy_for
 from pipe_agents.http_request import Request, authority, build, redirected
@@ -25,39 +25,42 @@ MAX_REDIRECTS: Final = 10
 CONNECT_SECONDS: Final = 15.0
 IDLE_SECONDS: Final = 60.0
 """How long a server may be silent where the node has no timeout of its own."""
+_REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods of which RFC 9110 (9.2.2) says that two requests do what one does."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
 class Client:
-    """The connections of one run. A pool for each way to connect: direct, direct after a public redirect, by proxy."""
+    """The connections of one run. A pool for each way to connect: direct, direct after a public redirect, by proxy.
+
+    A server may close a connection in the very moment in which it is used again, and then nobody knows whether it saw
+    the request. What may be sent twice is sent again, once, over a new connection, as Go's net/http does; what may not
+    gets a new connection from the start.
+    """
 
     def __init__(self, rules: HttpRules) -> None:
         self.rules = rules
         self.threads = Threads("pipe-http")
-        self._pools: dict[tuple[bool, str | None, bool], httpcore2.AsyncConnectionPool] = {}
+        self._pools: dict[tuple[bool, str | None, bool, bool], httpcore2.AsyncConnectionPool] = {}
         self._tls: ssl.SSLContext | None = None
 
     async def send(
-        self, request: Request, *, redirected_from_public: bool, seconds: float | None
+        self, request: Request, *, redirected_from_public: bool, seconds: float | None, repeatable: bool
     ) -> httpcore2.Response:
-        """Send a request; the answer's body is still to be read."""
-        url = request.url
-        host = url.raw_host.decode("ascii")
-        proxy = proxy_for(self.rules, url, redirected_from_public=redirected_from_public)
-        idle = IDLE_SECONDS if seconds is None else seconds
-        headers = [("Host", authority(url)), *request.headers]
-        if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
-            headers.append(("Content-Length", str(len(request.content or b""))))
-        pool = self._pool(redirected_from_public and proxy is None, proxy, secure=url.scheme == "https")
-        return await pool.handle_async_request(
-            httpcore2.Request(
-                method=request.method,
-                url=httpcore2.URL(scheme=url.raw_scheme, host=host, port=url.port, target=url.raw_path),
-                headers=[(name.encode("ascii"), value.encode("utf-8")) for name, value in headers],
-                content=request.content,
-                extensions={"timeout": {"connect": CONNECT_SECONDS, "read": idle, "write": idle, "pool": None}},
-            )
-        )
+        """Send a request; the answer's body is still to be read. `repeatable`: it may reach the server twice."""
+        proxy = proxy_for(self.rules, request.url, redirected_from_public=redirected_from_public)
+        way = (redirected_from_public and proxy is None, proxy, request.url.scheme == "https")
+        message = _message(request, IDLE_SECONDS if seconds is None else seconds)
+        traffic = Traffic()
+        token = TRAFFIC.set(traffic)
+        try:
+            return await self._pool(*way, kept=repeatable).handle_async_request(message)
+        except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
+            if not repeatable or traffic.connected or traffic.received:
+                raise
+        finally:
+            TRAFFIC.reset(token)
+        return await self._pool(*way, kept=False).handle_async_request(message)
 
     async def close(self) -> None:
         pools, self._pools = self._pools, {}
@@ -65,8 +68,11 @@ class Client:
             await pool.aclose()
         self.threads.close()
 
-    def _pool(self, redirected_from_public: bool, proxy: str | None, *, secure: bool) -> httpcore2.AsyncConnectionPool:
-        key = (redirected_from_public, proxy, secure)
+    def _pool(
+        self, redirected_from_public: bool, proxy: str | None, secure: bool, *, kept: bool
+    ) -> httpcore2.AsyncConnectionPool:
+        """`kept`: connections are used again; else each request has its own."""
+        key = (redirected_from_public, proxy, secure, kept)
         pool = self._pools.get(key)
         if pool is None:
             if secure and self._tls is None:  # reading the certificates takes longer than all the rest
@@ -78,11 +84,25 @@ class Client:
                 ssl_context=self._tls,
                 proxy=_proxy(proxy) if proxy is not None else None,
                 max_connections=None,
-                max_keepalive_connections=32,
+                max_keepalive_connections=32 if kept else 0,
                 keepalive_expiry=5.0,
                 network_backend=network,
             )
         return pool
+
+
+def _message(request: Request, idle: float) -> httpcore2.Request:
+    url = request.url
+    headers = [("Host", authority(url)), *request.headers]
+    if request.content is not None or request.method in ("POST", "PUT", "PATCH"):
+        headers.append(("Content-Length", str(len(request.content or b""))))
+    return httpcore2.Request(
+        method=request.method,
+        url=httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host.decode("ascii"), port=url.port, target=url.raw_path),
+        headers=[(name.encode("ascii"), value.encode("utf-8")) for name, value in headers],
+        content=request.content,
+        extensions={"timeout": {"connect": CONNECT_SECONDS, "read": idle, "write": idle, "pool": None}},
+    )
 
 
 async def exchange(client: Client, attempt: Attempt, context: Context) -> Outcome:
@@ -96,7 +116,14 @@ async def exchange(client: Client, attempt: Attempt, context: Context) -> Outcom
     from_public = False
     for _ in range(MAX_REDIRECTS + 1):
         try:
-            response = await client.send(request, redirected_from_public=from_public, seconds=attempt.timeout)
+            # A key that the file sets says that its server tells a repetition by it; ours may mean nothing to it.
+            key = request.header("idempotency-key")
+            response = await client.send(
+                request,
+                redirected_from_public=from_public,
+                seconds=attempt.timeout,
+                repeatable=request.method in _REPEATABLE or key not in (None, attempt.idempotency_key),
+            )
             try:
                 location = _header(response, b"location")
                 stream = response.extensions.get("network_stream")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -19,6 +21,18 @@ REACH: Final = "pipe_reach"
 """Extra information of a connection: what kind of place it leads to."""
 _FIRST_TRIES: Final = 3.0
 """Seconds for each address but the last."""
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What became of one request on the way: whether a connection was made for it, and how much came back."""
+
+    connected: bool = False
+    received: int = 0
+
+
+TRAFFIC: Final[ContextVar[Traffic | None]] = ContextVar("pipe_http_traffic", default=None)
+"""Of the request that this task sends."""
 
 
 class CheckedNetwork(httpcore2.AsyncNetworkBackend):
@@ -59,6 +73,9 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
                 if last:
                     raise
                 continue
+            traffic = TRAFFIC.get()
+            if traffic is not None:
+                traffic.connected = True
             return _Connection(stream, Reach.PUBLIC if self._trusted else reach_of(address))
         raise AssertionError("a name has at least one address")
 
@@ -93,7 +110,11 @@ class _Connection(httpcore2.AsyncNetworkStream):
         self._reach = reach
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return await self._inner.read(max_bytes, timeout)
+        data = await self._inner.read(max_bytes, timeout)
+        traffic = TRAFFIC.get()
+        if traffic is not None:
+            traffic.received += len(data)
+        return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         await self._inner.write(buffer, timeout)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, TypeAlias
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
+from pipe_schemas.hosts import Network, allowed_place
 
 Address: TypeAlias = IPv4Address | IPv6Address
-Network: TypeAlias = IPv4Network | IPv6Network
 
 
 class Reach(StrEnum):
@@ -138,14 +138,16 @@ class HttpRules:
         hosts: set[str] = set()
         domains: list[str] = []
         for entry in allow:
-            text = entry.strip().lower()
-            network = _network(text)
-            if network is not None:
-                networks.append(network)
-            elif text.startswith("*."):
-                domains.append(_name(text[1:], entry))
+            try:
+                place = allowed_place(entry)
+            except ValueError as error:
+                raise _wrong(str(error)) from None
+            if not isinstance(place, str):
+                networks.append(place)
+            elif place.startswith("."):
+                domains.append(place)
             else:
-                hosts.add(_name(text, entry))
+                hosts.add(place)
         return cls(tuple(networks), frozenset(hosts), tuple(domains), proxy)
 
     def refusal(self, host: str, address: Address, *, redirected_from_public: bool = False) -> str | None:
@@ -187,24 +189,6 @@ def literal(host: str) -> Address | None:
     if last.isdecimal() or (last.startswith("0x") and all(c in "0123456789abcdef" for c in last[2:])):
         raise NodeFault(ErrorKind.REFUSED, f"the host {host!r} is a number, but no address in its usual form (a.b.c.d)")
     return None
-
-
-def _network(text: str) -> Network | None:
-    try:
-        return ip_network(text.removeprefix("[").removesuffix("]"), strict=False)
-    except ValueError:
-        return None
-
-
-def _name(text: str, entry: str) -> str:
-    name = text.rstrip(".")
-    try:
-        name = name.encode("ascii").decode()
-    except UnicodeEncodeError:
-        raise _wrong(f"http.allow: write {entry!r} in its ASCII form (xn--…)") from None
-    if not name or any(c not in "abcdefghijklmnopqrstuvwxyz0123456789-_." for c in name):
-        raise _wrong(f"http.allow: {entry!r} is neither a network (10.0.0.0/8) nor a host name")
-    return name
 
 
 def _wrong(why: str) -> NodeFault:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pipe_schemas.project import ProjectSpec
 
 PROJECT_FILE: Final = "pipe.yml"
+LOCAL: Final = "local"
+"""The executor that this version has."""
 _FILE_LIMIT: Final = 64 * 2**20
 _LATER: Final = ("providers", "agents", "mcp_servers", "store")
 
@@ -95,6 +97,9 @@ def load_project(root: Path) -> tuple[Project, list[Diagnostic]]:
     for key in _LATER:
         if document.data.get(key):
             report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
+    if spec is not None and spec.executor not in (None, LOCAL):
+        hint = f"`{LOCAL}` is the one that there is"
+        report.add("E901", f"there is no executor `{spec.executor[:60]}` in this version", ("executor",), hint=hint)
     return (plain if spec is None else _project(plain, spec)), report.found
 
 
@@ -119,7 +124,7 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
         if defaults.durability:
             settings["durability"] = defaults.durability
         if defaults.grace:
-            settings["grace"] = parse_duration(defaults.grace)
+            settings["grace"] = parse_duration(defaults.grace, zero=True)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
     return plain._replace(settings=settings, **changes)

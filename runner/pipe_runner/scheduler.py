@@ -219,7 +219,11 @@ class Scheduler:
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
         if outcome.status is NodeStatus.CANCELLED:
             if self.stopped is Stop.CANCEL:
-                data["reason"] = "the run was cancelled"
+                data["reason"] = _WHY[self.stopped]
+                error = NodeError(
+                    ErrorKind.CANCELLED, f"{data['reason']} while the node ran", outcome.exit_code, error.tail
+                )
+                data["error"] = error.to_json()
                 self._final(EventKind.NODE_CANCELLED, node, number, data)
                 return
             if self.stopped is Stop.RUN_TIMEOUT:
@@ -369,6 +373,12 @@ class Scheduler:
         state = self._run.state(node.id)
         if state.status is NodeStatus.QUEUED:  # it waits for another attempt
             reason = f"{_WHY[self.stopped]} while it waited for another attempt"
+            if self.stopped is Stop.RUN_TIMEOUT:  # it had begun, and had no success when its time was up
+                last = state.error or {}
+                message = f"{reason}; the last one: {last.get('message', 'failed')}"
+                error = NodeError(ErrorKind.RUN_TIMEOUT, message, last.get("exit_code"), last.get("tail"))
+                self._end_failed(node, state.attempts, error, {})
+                return
             self._final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
             return
         self._final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{_WHY[self.stopped]} before it started"})

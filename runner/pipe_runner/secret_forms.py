@@ -6,7 +6,7 @@ import html
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -20,6 +20,10 @@ _SHORTEST_FORM: Final = 6
 _SHORTEST_CORE: Final = 3
 _WRAPS: Final = (76, 64, 60)
 """Columns at which `base64`, `openssl base64` and `xxd -p` begin a new line."""
+_FOLDS: Final = (40, 72, 80)
+"""Columns at which `fold` and people do."""
+_DUMPED: Final = 16
+"""Bytes of a line of `od`."""
 _URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
 """What RFC 3986, Python's `quote`, JavaScript's `encodeURIComponent` and its `encodeURI` leave alone."""
 
@@ -38,10 +42,16 @@ def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
     found: dict[bytes, set[bytes]] = {}
     for value in values:
         core = _core(value)
-        for form in (*_text_forms(value), *_url_forms(value, errors), *_byte_forms(to_bytes(value, errors))):
+        for form in (
+            *_text_forms(value),
+            *(() if "\n" in value else _lines(value, _FOLDS)),
+            *_url_forms(value, errors),
+            *_byte_forms(to_bytes(value, errors)),
+        ):
             for piece in _pieces(to_bytes(form, errors)):
                 found.setdefault(core if core and core in piece else piece, set()).add(piece)
-    for form in (f for digits in _digits(to_bytes(secret, errors)) for f in _lines(digits)):
+    data = to_bytes(secret, errors)
+    for form in (*(f for digits in _digits(data) for f in _lines(digits, _WRAPS)), *_dumps(data)):
         found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
     return found
 
@@ -67,6 +77,7 @@ def _json_forms(value: str) -> Iterator[str]:
         yield escaped.replace("/", "\\/")
         yield re.sub("[<>&]", lambda found: f"\\u{ord(found[0]):04x}", escaped)
         yield re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), escaped)
+        yield json.dumps(escaped, ensure_ascii=ascii_only)[1:-1]  # JSON in a string of JSON
 
 
 def _html_forms(value: str) -> Iterator[str]:
@@ -98,6 +109,10 @@ def _url_forms(value: str, errors: str) -> Iterator[str]:
 def _byte_forms(value: bytes) -> Iterator[str]:
     yield value.hex()
     yield value.hex().upper()
+    yield value.hex(":")
+    yield value.hex(":").upper()
+    yield value.hex(" ")
+    yield "".join(f"\\x{byte:02x}" for byte in value)
     yield b64encode(value).decode("ascii")
     for before in range(3):
         encoded = b64encode(b"\0" * before + value).decode("ascii")
@@ -112,9 +127,19 @@ def _digits(value: bytes) -> tuple[str, ...]:
     return value.hex(), value.hex().upper(), b64encode(value).decode("ascii")[: len(value) * 8 // 6]
 
 
-def _lines(encoded: str) -> Iterator[str]:
-    """The lines into which tools cut an encoded text; the last one only if it is long enough to tell something."""
-    for width in _WRAPS:
+def _dumps(value: bytes) -> Iterator[str]:
+    """The lines of `od -tx1`, without addresses."""
+    if len(value) <= _DUMPED:
+        return
+    for at in range(0, len(value), _DUMPED):
+        line = value[at : at + _DUMPED]
+        if len(line) >= SHORTEST_LINE // 2:
+            yield line.hex(" ")
+
+
+def _lines(encoded: str, widths: Iterable[int]) -> Iterator[str]:
+    """The lines into which tools cut a text; the last one only if it is long enough to tell something."""
+    for width in widths:
         if len(encoded) > width:
             for at in range(0, len(encoded), width):
                 line = encoded[at : at + width]

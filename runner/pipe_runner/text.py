@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -10,6 +11,8 @@ BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
 _UNSAFE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff{BIDI_CONTROLS}]")
 
+_KEPT: Final = 0xFFFF
+"""The last character of which is kept what becomes of it."""
 _CI_COMMAND: Final = re.compile(
     # GitHub: `::` as the first thing of a line, after what .NET trims and after what no reader sees.
     r"(?:(?<=\n)|(?<=\r)|^)((?:[^\S\r\n]|[\x00-\x09\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff])*)(:)(?=:)"
@@ -24,16 +27,24 @@ def printable(text: str, *, newlines: bool = False, tabs: bool = False) -> str:
 
     A character becomes `\\xNN` or `\\uNNNN`. With `newlines`, `\\n` passes; with `tabs`, `\\t` does.
     """
-    if text.isprintable():
-        return text
+    return text if text.isprintable() else text.translate(_table(newlines, tabs))
 
-    def escape(match: re.Match[str]) -> str:
-        char = match.group()
-        if (newlines and char == "\n") or (tabs and char == "\t"):
-            return char
-        return escaped(char)
 
-    return _UNSAFE.sub(escape, text)
+class _Escapes(dict[int, int | str]):
+    """For `str.translate`: what becomes of each character; it fills as characters are met."""
+
+    def __missing__(self, code: int) -> int | str:
+        char = chr(code)
+        found = escaped(char) if _UNSAFE.match(char) else code
+        if code <= _KEPT:
+            self[code] = found
+        return found
+
+
+@cache
+def _table(newlines: bool, tabs: bool) -> _Escapes:
+    passing = ("\n" if newlines else "") + ("\t" if tabs else "")
+    return _Escapes((ord(char), ord(char)) for char in passing)
 
 
 def escaped(char: str) -> str:

@@ -80,6 +80,8 @@ def _why_no_duration(text: str) -> str:
         return f"`{shown}` is not a duration: a template can't stand here"
     if text.strip() != text or " " in text:
         return f"`{shown}` is not a duration: write it without spaces, as in `1h30m`"
+    if re.search(r"[0-9]{10}", text):
+        return f"`{shown}` is not a duration: a number in it has more than nine digits"
     if text.startswith("-"):
         return f"`{shown}` is not a duration: it can't be negative"
     if re.fullmatch(r"[0-9.]+", text):

@@ -204,6 +204,7 @@ class NodeCancelled(NodeEvent):
     reason: str | None = Field(
         default=None, description="In words: the run was cancelled, its time was up, `fail_fast`."
     )
+    error: ErrorInfo | None = Field(default=None, description="Of a node that ran: kind `cancelled`.")
     duration_s: Seconds | None = Field(default=None, description="How long the attempt took, in seconds.")
     exit_code: int | None = Field(default=None, description="Of its process, if it exited.")
     usage: dict[str, Any] | None = Field(default=None, description="What the attempt used.")

@@ -35,10 +35,10 @@ Scalar: TypeAlias = str | bool | int | float | None
 """Text, a number, true, false or null: what a variable of an environment may be given."""
 
 
-def _duration(value: Any) -> Any:
+def _duration(value: Any, *, zero: bool = False) -> Any:
     if isinstance(value, str):
         try:
-            parse_duration(value)
+            parse_duration(value, zero=zero)
         except ValueError as error:
             raise PydanticCustomError("duration", "{why}", {"why": str(error)}) from None
         return value
@@ -55,6 +55,18 @@ Duration: TypeAlias = Annotated[
     BeforeValidator(_duration),
     WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["250ms", "90s", "10m", "1h30m", "1d"]}),
 ]
+
+
+def _wait(value: Any) -> Any:
+    return _duration(value, zero=True)
+
+
+Wait: TypeAlias = Annotated[
+    str,
+    BeforeValidator(_wait),
+    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["0s", "250ms", "90s"]}),
+]
+"""A duration that may be zero: time between two things."""
 
 
 def _size(value: Any) -> Any:
@@ -131,5 +143,6 @@ __all__ = [
     "Tag",
     "Text",
     "Version",
+    "Wait",
     "by_shape",
 ]

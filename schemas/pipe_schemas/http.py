@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from pipe_schemas.hosts import allowed_place, proxy_url
 
 Scalar: TypeAlias = str | bool | int | float | None
 ExpectedStatus: TypeAlias = (
@@ -66,17 +68,22 @@ class HttpOptions(BaseModel):
         return self
 
 
+def _allowed(entry: str) -> str:
+    allowed_place(entry)
+    return entry
+
+
 class HttpPolicy(BaseModel):
     """`policy.http` of pipe.yml: what the http agent may reach beyond public addresses and loopback."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    allow: list[str] = Field(
+    allow: list[Annotated[str, AfterValidator(_allowed)]] = Field(
         default_factory=list,
         description="Networks (`10.0.0.0/8`), addresses, host names (`build.internal`) or domains (`*.internal`) "
         "that may be reached although their addresses are private.",
     )
-    proxy: bool | str = Field(
+    proxy: Annotated[bool, Field(strict=True)] | Annotated[str, AfterValidator(proxy_url)] = Field(
         default=False,
         description="false: no proxy, whatever the environment says. true: the environment's HTTP_PROXY, HTTPS_PROXY "
         "and NO_PROXY. A URL: that proxy.",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Text, by_shape
+from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Text, Wait, by_shape
 
 Template: TypeAlias = Annotated[str, Field(description="Text in which `{{ … }}` stands for values.")]
 Attempts: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
@@ -33,14 +33,14 @@ ERROR_KINDS = (
     "lost",
     "cancelled",
 )
-RETRY_PATTERN = rf"^(error|{'|'.join(ERROR_KINDS)}|exit:([0-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))$"
+RETRY_PATTERN = rf"^(error|{'|'.join(ERROR_KINDS)}|exit:([1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5]))$"
 
 
 class RetrySpec(Closed):
     """When a failed attempt is followed by another one. It replaces the default retry whole."""
 
     max_attempts: Attempts = Field(default=3, description="Attempts in total, the first one counted.", examples=[3])
-    delay: Duration = Field(default="1s", description="Wait before the second attempt.")
+    delay: Wait = Field(default="1s", description="Wait before the second attempt; `0s` is none.")
     backoff: Literal["exponential", "constant"] = Field(
         default="exponential", description="How the wait grows: `exponential` doubles it each time."
     )
@@ -99,7 +99,7 @@ class AnyNode(Closed):
 
     description: str | None = Field(default=None, description="For people; changes nothing.")
     needs: Annotated[
-        Annotated[str, Tag("<one>")] | Annotated[list[str], Tag("<list>")],
+        Annotated[Text, Tag("<one>")] | Annotated[list[str], Tag("<list>")],
         by_shape(one=str, list=list),
         Field(
             description="Nodes that must be done before this one, beside those that it refers to.",
@@ -150,7 +150,7 @@ class AnyNode(Closed):
 class ProcessNode(AnyNode):
     """What a node that starts a program may say beside."""
 
-    cwd: Template | None = Field(
+    cwd: Annotated[Template, Field(min_length=1)] | None = Field(
         default=None, description="Working directory, from the project's root; it can't leave it."
     )
     output: Literal["text", "json", "lines", "file"] = Field(

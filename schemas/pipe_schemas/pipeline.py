@@ -37,7 +37,9 @@ class DefaultsSpec(Closed):
         by_shape(name=str, list=list),
         Field(description="What runs the text of `run:`."),
     ] = "sh"
-    cwd: Template | None = Field(default=None, description="Working directory of commands, from the project's root.")
+    cwd: Annotated[Template, Field(min_length=1)] | None = Field(
+        default=None, description="Working directory of commands, from the project's root."
+    )
 
 
 class ConcurrencySpec(Closed):

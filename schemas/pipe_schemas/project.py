@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipe_schemas.fields import Closed, Duration, Size, Text, Version
+from pipe_schemas.fields import Closed, Duration, Size, Text, Version, Wait
 from pipe_schemas.http import HttpPolicy
 
 
@@ -36,7 +36,7 @@ class ProjectDefaultsSpec(Closed):
     durability: Literal["full", "os"] | None = Field(
         default=None, description="`full`: the log survives a power cut. `os`: it survives the process."
     )
-    grace: Duration | None = Field(default=None, description="Time between TERM and KILL when a run is stopped.")
+    grace: Wait | None = Field(default=None, description="Time between TERM and KILL when a run is stopped.")
     timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
 
 

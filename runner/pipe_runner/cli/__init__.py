@@ -5,12 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+INTERRUPTED = 130
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Perform one command line and give its exit code; the only place where an exception becomes one."""
-    from pipe_runner.cli.boundary import guarded
+    try:
+        from pipe_runner.cli.boundary import guarded
 
-    return guarded(_perform, list(sys.argv[1:] if words is None else words))
+        return guarded(_perform, list(sys.argv[1:] if words is None else words))
+    except KeyboardInterrupt:  # before there was a boundary, or behind it
+        return INTERRUPTED
 
 
 def _perform(words: list[str]) -> int:

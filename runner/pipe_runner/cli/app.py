@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
@@ -15,6 +16,7 @@ from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 from pipe_runner.text import printable
 
+_NAME: Final = "pipe"
 _ABOUT: Final = """Runs pipelines of commands, Python, HTTP and agents from a YAML file.
 
 \b
@@ -39,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     """Parse and perform; gives the exit code. Usage errors are raised as UsageError, with what was probably meant."""
     app = _application()
     try:
-        result = app.main(list(words), prog_name="pipe", standalone_mode=False)
+        result = _performed(app, list(words))
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return 2
@@ -54,9 +56,17 @@ def main(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _performed(app: click.Group, words: list[str]) -> Any:
+    """What `app.main` does, which would take a reader who has gone away for a failure."""
+    if f"_{_NAME.upper()}_COMPLETE" in os.environ:  # a shell that asks how a word goes on
+        return app.main(words, prog_name=_NAME, standalone_mode=False)
+    with app.make_context(_NAME, words) as context:
+        return app.invoke(context)
+
+
 def _application() -> click.Group:
     group = _Group(
-        "pipe",
+        _NAME,
         help=_ABOUT,
         epilog=_CODES + "\n\b\nNot in this version: " + ", ".join(_missing()),
         context_settings=_SETTINGS,

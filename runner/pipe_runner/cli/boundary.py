@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
+from pipe_runner.cli import INTERRUPTED
 from pipe_runner.errors import InvalidPipeline, PipeError, StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 BUG: Final = 3
 IO_ERROR: Final = 74
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-INTERRUPTED: Final = 130
+_NEVER_FAIL: Final = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
+"""Ways of a stream to write what its encoding doesn't have."""
 
 
 def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
@@ -205,5 +207,5 @@ def _open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(fd, "w" if fd else "r", closefd=False, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors not in _NEVER_FAIL:
             stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail

@@ -37,6 +37,7 @@ def doctor(given: Given) -> int:
         machine.terminal,
         machine.yaml_parser,
         machine.agents,
+        machine.project,
     ]
     found = [_examined(one) for one in examinations]
     if given.text("output") == "json":

@@ -13,7 +13,7 @@ from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import error_line, reason_line, safe, seconds
+from pipe_runner.console.words import error_line, plural, reason_line, safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
@@ -77,20 +77,25 @@ def show(given: Given) -> int:
     if junit is not None:
         from pipe_runner.cli.results import write_junit
 
-        write_junit(run, junit)
+        write_junit(run, junit, under_way=RunLock.held(rundir) is not None)
     if given.text("output") == "json":
         from pipe_runner.cli.results import print_result
 
         print_result(run, rundir, "json")
         return 0
-    sys.stdout.write("".join(f"{line}\n" for line in _described(run, rundir)))
-    return 0
-
-
-def _described(run: Run, rundir: RunDir) -> Iterable[str]:
     from pipe_runner.cli.results import outputs_text
 
     holder = RunLock.held(rundir)
+    sys.stdout.writelines(f"{line}\n" for line in _described(run, holder))
+    if run.outputs or run.outputs_ref is not None:
+        sys.stdout.write("\noutputs\n")
+        sys.stdout.writelines(outputs_text(run, rundir, "  "))
+    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
+        sys.stdout.write(f"\ngo on with: pipe resume {run.id}\n")
+    return 0
+
+
+def _described(run: Run, holder: int | None) -> Iterable[str]:
     status = str(run.status)
     if run.interrupted:
         status = f"running (process {holder})" if holder else "interrupted"
@@ -99,7 +104,7 @@ def _described(run: Run, rundir: RunDir) -> Iterable[str]:
     yield f"pipeline  {safe(run.pipeline)} ({safe(run.path)})"
     if run.started_at:
         yield f"started   {run.started_at[:19].replace('T', ' ')} UTC" + (
-            f", resumed {run.attempt - 1} times" if run.attempt > 1 else ""
+            f", resumed {plural(run.attempt - 1, 'time')}" if run.attempt > 1 else ""
         )
     yield f"duration  {seconds(run.duration_s)}"
     if run.git_sha:
@@ -112,14 +117,6 @@ def _described(run: Run, rundir: RunDir) -> Iterable[str]:
     rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
     rows += [(n, str(s.status), str(s.attempts), seconds(s.duration_s), _about(s)) for n, s in run.nodes.items()]
     yield from _table(rows).splitlines()
-    text = outputs_text(run, rundir)
-    if text:
-        yield ""
-        yield "outputs"
-        yield from (f"  {line}" for line in text.splitlines())
-    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
-        yield ""
-        yield f"go on with: pipe resume {run.id}"
 
 
 def _about(state: NodeState) -> str:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
-from pipe_runner.compiler import finite, parse_input
+from pipe_runner.compiler import check_inputs, finite, parse_input
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 
@@ -18,23 +18,26 @@ _MOST = 64 * 2**20
 
 
 def read_inputs(plan: Plan, given: Given) -> dict[str, Any]:
-    """All inputs that were given, parsed; `-i` stands over the file. Raises UsageError."""
+    """All inputs of a run, parsed and checked; `-i` stands over the file. Raises UsageError that says every fault."""
     file = given.text("inputs")
     values = _from_file(file) if file is not None else {}
     by_name = {one.name: one for one in plan.inputs}
+    faults: dict[str, list[str]] = {}
     for word in given.many("input"):
         name, equals, text = word.partition("=")
         if not equals:
-            raise UsageError(f"-i {word}: there is no `=` in it", hint="give an input as NAME=VALUE")
-        if name not in by_name:
+            mend = f": write `-i {name[:60]}=…`" if name in by_name else ": give an input as NAME=VALUE"
+            faults.setdefault(name, []).append(f"-i {word[:200]}: there is no `=` in it{mend}")
+        elif name not in by_name:
             near = did_you_mean(name, by_name)
-            known = ", ".join(by_name) or "it has none"
-            raise UsageError(
-                f"-i {name}: {plan.path} has no input of that name",
-                hint=f"did you mean {near}?" if near else f"its inputs: {known}",
-            )
-        values[name] = parse_input(by_name[name], text)
-    return values
+            mend = f"; did you mean {near}?" if near else ""
+            faults.setdefault(name, []).append(f"-i {name[:60]}: {plan.path} has no input of that name{mend}")
+        else:
+            try:
+                values[name] = parse_input(by_name[name], text)
+            except UsageError as error:
+                faults.setdefault(name, []).append(error.message)
+    return check_inputs(plan, values, told=faults)
 
 
 def _from_file(path: str) -> dict[str, Any]:

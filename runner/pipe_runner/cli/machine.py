@@ -17,6 +17,7 @@ _PATIENCE: Final = 10
 _SLOW_SYNC: Final = 0.02
 _LITTLE_SPACE: Final = 200 * 2**20
 _FEW_FILES: Final = 256
+_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +281,30 @@ def agents() -> Finding:
     ]
     return Finding(
         "agents", "warn", "; ".join(told), f"nodes that name them can't run (usable: {names})", "reinstall them"
+    )
+
+
+def project() -> Finding:
+    """What pipe.yml says, as far as nobody would do it."""
+    from pathlib import Path
+
+    from pipe_runner.cli.settings import here
+    from pipe_runner.project import load_project
+
+    found, faults = load_project(Path(here()))
+    if not os.path.lexists(found.path):
+        return Finding("pipe.yml", "ok", f"none; the project's root is {found.root}")
+    wrong = [one for one in faults if one.is_error]
+    if not wrong:
+        return Finding("pipe.yml", "ok", found.path)
+    told = "; ".join(f"{one.line}:{one.column}: {one.code} {one.message}" for one in wrong[:_SHOWN])
+    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return Finding(
+        "pipe.yml",
+        "fail",
+        f"{found.path}: {told}{more}",
+        "no pipeline of the project runs with it",
+        "mend it: `pipe check` shows each place",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pipe_runner.errors import StorageError
@@ -28,7 +29,7 @@ def print_result(run: Run, rundir: RunDir, output: str) -> None:
             for piece in result_text(run, lambda ref: read_blob(rundir, ref)):
                 sys.stdout.write(piece)
         else:
-            sys.stdout.write(outputs_text(run, rundir))
+            sys.stdout.writelines(outputs_text(run, rundir))
         sys.stdout.flush()
     except BrokenPipeError:
         from pipe_runner.cli.boundary import forget
@@ -36,18 +37,18 @@ def print_result(run: Run, rundir: RunDir, output: str) -> None:
         forget(sys.stdout)
 
 
-def outputs_text(run: Run, rundir: RunDir) -> str:
-    """`name: value` for every output; further lines of a value are indented. Safe to print."""
+def outputs_text(run: Run, rundir: RunDir, indent: str = "") -> Iterator[str]:
+    """`name: value` for every output, in pieces; further lines of a value are indented. Safe to print."""
     from pipe_runner.console.words import safe
+    from pipe_runner.reports.pieces import gathered, line_pieces
     from pipe_runner.reports.result import outputs
     from pipe_runner.runlog import read_blob
 
-    lines = []
     for name, value in outputs(run, lambda ref: read_blob(rundir, ref)).items():
-        first, *more = _shown(value).split("\n")
-        lines.append(f"{name}: {safe(first)}".rstrip())
-        lines += [f"  {safe(line)}" for line in more]
-    return "".join(f"{line}\n" for line in lines)
+        shown = _shown(value)
+        yield f"{indent}{name}:" + (" " if shown[:1] not in ("", "\n") else "")
+        yield from gathered(line_pieces(shown, safe, f"{indent}  "))
+        yield "\n"
 
 
 def _shown(value: Json) -> str:
@@ -58,11 +59,11 @@ def _shown(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def write_junit(run: Run, path: str) -> None:
+def write_junit(run: Run, path: str, *, under_way: bool = False) -> None:
     """Write the JUnit document, whole or not at all where the system gives the means; raises StorageError."""
     from pipe_runner.reports.junit import junit
 
-    data = junit(run)
+    data = junit(run, under_way=under_way)
     part = f"{path}.{os.getpid()}.part"
     try:
         if os.path.exists(path) and not os.path.isfile(path):

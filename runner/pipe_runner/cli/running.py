@@ -34,6 +34,8 @@ def run(given: Given) -> int:
         if given.on(flag):
             raise UsageError(message)
     telling = Telling(given)
+    if given.text("run_id") == "":
+        raise UsageError("--run-id is empty", hint="leave it out, and the run gets an id of its own")
     planned = plan_for(given.must("file"), given)
     check_executor(given, os.environ, planned.plan.settings.get("executor"))
     settings = run_settings(
@@ -91,7 +93,8 @@ def _perform(
         try:
             finished = _in_loop(active, signals)
         except StorageError as error:
-            error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
+            if not error.message.startswith("cannot read"):
+                error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
             raise
     finally:
         if not telling.close(enough=signals.any):
@@ -160,10 +163,10 @@ def _inputs(given: Given, planned: Planned) -> Mapping[str, Any]:
     said = given.many("input") or given.text("inputs") is not None
     if not said and not planned.plan.inputs:
         return {}
-    from pipe_runner.compiler import check_inputs
-
     if not said:
+        from pipe_runner.compiler import check_inputs
+
         return check_inputs(planned.plan, {})
     from pipe_runner.cli.inputs import read_inputs
 
-    return check_inputs(planned.plan, read_inputs(planned.plan, given))
+    return read_inputs(planned.plan, given)

@@ -132,10 +132,6 @@ class Telling:
         from pipe_runner.cli.results import print_result, write_junit
 
         code = 0
-        if self._jsonl is not None and self._jsonl.error is not None:
-            say(f"error: cannot write to stdout: {getattr(self._jsonl.error, 'strerror', None) or self._jsonl.error}")
-            forget(sys.stdout)
-            code = IO_ERROR
         if self._junit is not None:
             try:
                 write_junit(run, self._junit)
@@ -144,6 +140,10 @@ class Telling:
                 code = IO_ERROR
         try:
             print_result(run, active.rundir, self._output)
+            if self._jsonl is not None and self._jsonl.error is not None:
+                raise self._jsonl.error
+        except BrokenPipeError:
+            forget(sys.stdout)
         except OSError as error:
             say(f"error: cannot write to stdout: {error.strerror}")
             forget(sys.stdout)

@@ -74,7 +74,7 @@ class Build:
         self._not_yet(spec)
         inputs = compile_inputs(spec.inputs, report)
         secrets = self._secrets(spec)
-        drafts = self._drafts(spec, data, shape.data)
+        drafts = self._drafts(spec, data, shape)
         declared = self._declared(spec, data, inputs, drafts)
         references = References(declared, report)
         self._needs(drafts, declared)
@@ -125,8 +125,8 @@ class Build:
 
     # ------------------------------------------------------------ nodes
 
-    def _drafts(self, spec: PipelineSpec, data: Mapping[str, Any], sound: Mapping[str, Any]) -> list[Draft]:
-        compiler = NodeCompiler(spec, sound, self.agents, self.report, self._root)
+    def _drafts(self, spec: PipelineSpec, data: Mapping[str, Any], shape: Shape) -> list[Draft]:
+        compiler = NodeCompiler(spec, shape.data, self.agents, self.report, self._root, shape.stand_ins)
         drafts: list[Draft] = []
         ids: set[str] = set()
         for phase, nodes in (
@@ -297,7 +297,7 @@ class Build:
             return found
         return RetryPolicy(
             max_attempts=retry.max_attempts,
-            delay=parse_duration(retry.delay),
+            delay=parse_duration(retry.delay, zero=True),
             backoff=retry.backoff,
             max_delay=None if retry.max_delay is None else parse_duration(retry.max_delay),
             jitter=retry.jitter,

@@ -13,6 +13,8 @@ from pipe_runner.compiler.values import Use
 def check_types(draft: Draft, references: References, report: Report) -> None:
     """Every template of a node whose type is known fits its place; sets `validate_options` where only the run tells."""
     for use in draft.uses:
+        if not use.sound:
+            continue
         if use.place == "when":
             _condition(use, references, report)
         elif use.place == "with":

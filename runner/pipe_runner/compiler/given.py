@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
 from pipe_runner.compiler.matching import described, mismatches
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
-from pipe_runner.plan import Plan, PlannedInput
+from pipe_runner.plan import NOTHING, Plan, PlannedInput
 from pipe_runner.types import Json
 
 _WORDS = {
@@ -22,10 +22,15 @@ _WORDS = {
 }
 
 
-def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
-    """All inputs of a run, in the order of the file; raises UsageError that says every fault at once."""
+def check_inputs(
+    plan: Plan, given: Mapping[str, Json], *, told: Mapping[str, Sequence[str]] = NOTHING
+) -> dict[str, Json]:
+    """All inputs of a run, in the order of the file; raises UsageError that says every fault at once.
+
+    `told`: faults that are known already, by the names that were meant.
+    """
     known = {declared.name: declared for declared in plan.inputs}
-    faults: list[str] = []
+    faults = [fault for each in told.values() for fault in each]
     for name in given:
         if name not in known:
             near = did_you_mean(name, known)
@@ -35,8 +40,14 @@ def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
     missing = []
     for name, declared in known.items():
         if name in given:
+            broken = _half(given[name])
+            if broken is not None:
+                faults.append(f"input `{name}` holds {broken}, half of a surrogate pair, which stands for no character")
+                continue
             faults += mismatches(given[name], declared.schema, f"input `{name}`")
             values[name] = given[name]
+        elif name in told:
+            continue
         elif declared.required:
             missing.append(name)
             what = f": {declared.description}" if declared.description else ""
@@ -45,10 +56,28 @@ def check_inputs(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
             values[name] = declared.default
     if faults:
         hint = " ".join(f"-i {name}=…" for name in missing) if missing else None
-        if hint is None and any(name not in known for name in given):
+        if hint is None and any(name not in known for name in (*given, *told)):
             hint = f"the inputs of {plan.path}: {', '.join(known)}" if known else f"{plan.path} has no inputs"
         raise UsageError("\n".join(faults), hint=hint)
     return values
+
+
+def _half(value: Json) -> str | None:
+    """The first half of a surrogate pair in a value, written out. A byte of a command line that is no UTF-8 is none:
+    Python keeps it as U+DC80 to U+DCFF, and it reaches the shell as it was."""
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str):
+            try:
+                item.encode("utf-8", "surrogateescape")
+            except UnicodeEncodeError as error:
+                return f"\\u{ord(item[error.start]):04x}"
+        elif isinstance(item, list):
+            pending += item
+        elif isinstance(item, dict):
+            pending += [*item, *item.values()]
+    return None
 
 
 def parse_input(declared: PlannedInput, text: str) -> Json:

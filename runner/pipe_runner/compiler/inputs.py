@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.compiler.matching import matches, mismatches
+from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.patterns import Patterns
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import may_hold_template
@@ -32,10 +33,11 @@ _PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems"
 def compile_inputs(specs: Mapping[str, InputSpec], report: Report) -> tuple[PlannedInput, ...]:
     """The inputs of a plan; reports declarations that contradict themselves."""
     found = []
+    patterns = Patterns()
     places = positions(report.document, "inputs", list(specs))
     for (name, spec), (line, _) in zip(specs.items(), places, strict=True):
         path: Path_ = ("inputs", name)
-        sound = _sound(spec, path, report)
+        sound = _sound(spec, path, report, patterns)
         schema = schema_of(spec)
         has_default = "default" in spec.model_fields_set
         required = not has_default
@@ -68,7 +70,7 @@ def schema_of(spec: BoundedSpec) -> dict[str, Any]:
     return dict(sorted(schema.items()))
 
 
-def _sound(spec: BoundedSpec, path: Path_, report: Report) -> bool:
+def _sound(spec: BoundedSpec, path: Path_, report: Report, patterns: Patterns) -> bool:
     """Whether the declaration means something; says what doesn't."""
     before = len(report.found)
     for key in sorted(spec.model_fields_set & _FOR.keys()):
@@ -89,21 +91,20 @@ def _sound(spec: BoundedSpec, path: Path_, report: Report) -> bool:
         one, other = getattr(spec, low), getattr(spec, high)
         if one is not None and other is not None and one > other:
             report.add("E215", f"`{low}` is {one}, above `{high}`, which is {other}", (*path, low), at="key")
-    if spec.pattern is not None:
-        try:
-            matches(spec.pattern, "")
-        except ValueError as error:
-            hint = "look-around and back-references are not available, so that no pattern can run away"
-            message = f"`pattern` can't be used: {short(str(error), 200)}"
-            report.add("E216", message, (*path, "pattern"), hint=hint)
+    why = patterns.fault(spec.pattern) if spec.pattern is not None else None
+    if why is not None:
+        hint = "look-around and back-references are not available, so that no pattern can run away"
+        if "too large" in why:
+            hint = "match less with it, and look closer at the value in a node"
+        report.add("E216", f"`pattern` can't be used: {short(why, 200)}", (*path, "pattern"), hint=hint)
     for number, choice in enumerate(spec.enum or ()):
         for sentence in mismatches(choice, {"type": spec.type}, "a value of `enum`"):
             report.add("E215", sentence, (*path, "enum", number))
     if spec.items is not None:
-        _sound(spec.items, (*path, "items"), report)
+        _sound(spec.items, (*path, "items"), report, patterns)
     for name, inner in (spec.properties or {}).items():
-        _sound(inner, (*path, "properties", name), report)
-    return len(report.found) == before
+        _sound(inner, (*path, "properties", name), report, patterns)
+    return len(report.found) == before and not patterns.too_many
 
 
 def _default(spec: InputSpec, schema: Mapping[str, Any], path: Path_, report: Report) -> None:

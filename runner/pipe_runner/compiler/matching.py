@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
 
 _WORDS: Final = {
     "string": "text",
@@ -118,15 +122,23 @@ def matches(pattern: str, value: str) -> bool:
 
     Raises ValueError for a pattern that can't be used.
     """
-    from pydantic_core import SchemaError, SchemaValidator, ValidationError, core_schema
+    from pydantic_core import ValidationError
 
     try:
-        validator = SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError as error:
-        reason = str(error).strip().splitlines()[-1].removeprefix("error: ")
-        raise ValueError(reason) from None
-    try:
-        validator.validate_python(value)
+        _compiled(pattern).validate_python(value)
     except ValidationError:
         return False
     return True
+
+
+@lru_cache(maxsize=16)
+def _compiled(pattern: str) -> SchemaValidator:
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
+    except SchemaError as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        if "size limit" in reason:
+            raise ValueError("it is too large, all its repetitions counted") from None
+        raise ValueError(reason.removeprefix("error: ").removeprefix("SchemaError: ")) from None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.agents import AgentInfo, Agents
+from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
-from pipe_runner.compiler.values import Use, Values
+from pipe_runner.compiler.values import Use, Values, sound
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
 from pipe_runner.expressions.condition_simple import simple_condition
@@ -35,8 +36,17 @@ _TITLE: Final = 80
 class NodeCompiler:
     """Compiles the nodes of one file; `data` is the file's, without `x-…` keys and without what is wrong."""
 
-    def __init__(self, spec: PipelineSpec, data: Mapping[str, Any], agents: Agents, report: Report, root: str) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        data: Mapping[str, Any],
+        agents: Agents,
+        report: Report,
+        root: str,
+        stand_ins: Container[Path_] = (),
+    ) -> None:
         self._spec = spec
+        self._stand_ins = stand_ins
         self._data = data
         self._whole: Any = report.document.data
         self._agents = agents
@@ -68,7 +78,9 @@ class NodeCompiler:
             message = "`effect: once` is not available in this version"
             hint = "a node may run twice after a fault; `$PIPE_IDEMPOTENCY_KEY` is the same both times"
             self._report.add("E901", message, (*draft.path, "effect"), hint=hint)
-        if type(spec) is RunNode:
+        if draft.path in self._stand_ins:
+            self._unclear(draft, self._whole[phase.value][id])
+        elif type(spec) is RunNode:
             self._run(draft, spec)
         elif type(spec) is ArgvNode:
             self._argv(draft, spec)
@@ -92,11 +104,12 @@ class NodeCompiler:
         path = (*draft.path, "when")
         text = draft.spec.when if isinstance(draft.spec.when, str) else "false"
         compiled = simple_condition(text)
+        faults: list[Fault] = []
         if compiled is None:
             compiled, faults = compile_condition(text)
             self._values.tell(faults, path)
         draft.when = compiled
-        draft.uses.append(Use(compiled, path, "when"))
+        draft.uses.append(Use(compiled, path, "when", sound(faults)))
 
     def _granted(self, draft: Draft) -> None:
         known = self._spec.secrets
@@ -147,6 +160,18 @@ class NodeCompiler:
             parts.append(_ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
+    def _unclear(self, draft: Draft, raw: Mapping[str, Any]) -> None:
+        """Of a node of which nobody knows what it does: what its templates read, so that those faults are told, too."""
+        if isinstance(raw.get("run"), str) and raw.get("shell", "sh") in _SIMPLE_SHELLS:
+            self._script(draft, raw["run"], "sh", {})
+        if isinstance(raw.get("argv"), list) and all(isinstance(word, str) for word in raw["argv"]):
+            self._words(draft, raw["argv"])
+        if isinstance(raw.get("with"), dict):
+            self._values.compile(raw["with"], (*draft.path, "with"), "with", draft.uses)
+        for key in ("cwd", "stdin"):
+            if isinstance(raw.get(key), str):
+                self._values.leaf(raw[key], (*draft.path, key), key, draft.uses)
+
     # ------------------------------------------------------------ commands
 
     def _run(self, draft: Draft, spec: RunNode) -> None:
@@ -191,27 +216,35 @@ class NodeCompiler:
         return False
 
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
-        from pipe_runner.expressions import compile_argv, value_to_text
+        from pipe_runner.expressions import value_to_text
 
-        path = (*draft.path, "argv")
         words = [value_to_text(item) for item in spec.argv]
         draft.title = short(" ".join(words), _TITLE)
-        static = True
-        items: list[Any] = list(words)
-        if any("{{" in word or "{%" in word for word in words):
-            compiled, faults = compile_argv(words)
-            for number, fault in faults:
-                self._values.tell([fault], (*path, number))
-            for number, one in enumerate(compiled):
-                if one.kind == "literal":
-                    items[number] = one.body
-                else:
-                    static = False
-                    items[number] = {"$text": one.to_json()}
-                    draft.uses.append(Use(one, (*path, number), "argv"))
+        items, static = self._words(draft, words)
         if not words[0]:
-            self._report.add("E204", "the program's name is empty", (*path, 0))
+            self._report.add("E204", "the program's name is empty", (*draft.path, "argv", 0))
         self._process(draft, spec, {"argv": items}, static)
+
+    def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:
+        """The items of `argv:` as a plan keeps them, and whether they are plain data."""
+        from pipe_runner.expressions import compile_argv
+
+        items: list[Any] = list(words)
+        if not any("{{" in word or "{%" in word for word in words):
+            return items, True
+        path = (*draft.path, "argv")
+        static = True
+        compiled, faults = compile_argv(words)
+        for number, fault in faults:
+            self._values.tell([fault], (*path, number))
+        for number, one in enumerate(compiled):
+            if one.kind == "literal":
+                items[number] = one.body
+            else:
+                static = False
+                items[number] = {"$text": one.to_json()}
+                draft.uses.append(Use(one, (*path, number), "argv"))
+        return items, static
 
     def _process(self, draft: Draft, spec: RunNode | ArgvNode, options: dict[str, Any], static: bool) -> None:
         draft.agent = self._agents.get("shell", draft.path)
@@ -256,21 +289,26 @@ class NodeCompiler:
             return
         draft.agent = info
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
+        if info.name == "python":
+            self._call(options, (*place, "call"))
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
         wrong = not spec.with_ and self._whole[draft.phase.value][draft.id].get("with")  # and told already
         if not wrong:
             check_options(info, options, place, self._report)
-        if info.name == "python":
-            self._call(options.get("call"), (*place, "call"))
 
-    def _call(self, call: Any, place: Path_) -> None:
-        """`tools/clean.py:function` names a file of the project."""
-        if isinstance(call, str) and "{{" not in call:
-            file = call.rpartition(":")[0]
-            if file.endswith(".py") or "/" in file:
-                self._inside(file, place)
+    def _call(self, options: dict[str, Any], place: Path_) -> None:
+        """`tools/clean.py:function` names a file of the project; which function runs is no value's to say (S3)."""
+        call = options.get("call")
+        if not isinstance(call, str):
+            return
+        if "{{" in call or "{%" in call:
+            options["call"] = chosen_function(call, place, self._report)
+            return
+        file = call.rpartition(":")[0]
+        if file.endswith(".py") or "/" in file:
+            self._inside(file, place)
 
 
 def _with_urls(options: Any, info: AgentInfo) -> Any:

@@ -23,6 +23,7 @@ ContextOf = Callable[[Path_, Any], Context]
 
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
+_OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
 
@@ -36,6 +37,8 @@ class Shape:
         self.broken: set[Path_] = set()
         self.data: dict[str, Any] = {}
         """What the model was made of: without `x-…` keys and without what is wrong."""
+        self.stand_ins: set[Path_] = set()
+        """Nodes of which only the common keys are left, since what they do is wrong; each is a `run:` of nothing."""
 
     def check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
@@ -58,6 +61,7 @@ class Shape:
             path, is_key = real_path(detail, data)
             grouped.setdefault((path, is_key), []).append(detail)
         pruned: set[Path_] = set()
+        replaced: set[Path_] = set()
         for (path, is_key), details in grouped.items():
             if details[0]["type"] == "extra_forbidden" and str(path[-1]).startswith("x-"):
                 pruned.add(path)
@@ -67,9 +71,13 @@ class Shape:
                 return data  # every node had a fault, and each has been told
             if path not in self.broken:
                 cut = self._explain(data, path, is_key, details)
+            if len(cut) == 2 and cut[0] in PHASES and not is_key and type(at(data, cut)) is dict:
+                replaced.add(cut)
+                continue
             self.broken.add(cut)
             pruned.add(cut)
-        return without(data, pruned)
+        self.stand_ins |= replaced
+        return _with_stand_ins(without(data, pruned), replaced)
 
     def _explain(self, data: dict[str, Any], path: Path_, is_key: bool, details: list[ErrorDetails]) -> Path_:
         """Report the fault at one place; gives the path of what to leave out."""
@@ -271,6 +279,20 @@ def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
             continue
         out[key] = _cut(item, inner) if inner and isinstance(item, dict) else item
     return out
+
+
+def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
+    """The data with each of these nodes as a `run:` of nothing that keeps what every node may say."""
+    for path in paths:
+        phase, id = map(str, path)
+        node = at(data, path)
+        if type(node) is not dict:  # its name is wrong, too, and it is left out
+            continue
+        kept = {key: value for key, value in node.items() if key not in _OF_KINDS}
+        if not any(kind in node for kind in nodes.KINDS):  # and its unknown keys are told
+            kept = {key: value for key, value in kept.items() if key in keys_of(nodes.RunNode)}
+        data = {**data, phase: {**data[phase], id: {**kept, "run": ":"}}}
+    return data
 
 
 def at(data: Any, path: Path_) -> Any:

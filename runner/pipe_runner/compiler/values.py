@@ -16,11 +16,18 @@ Place: TypeAlias = Literal["env", "with", "run", "argv", "stdin", "cwd", "when",
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A template, and where in the file it stands; `shift` is added to the offsets of its references."""
+    """A template, and where in the file it stands."""
 
     compiled: Compiled
     path: Path_
     place: Place
+    sound: bool = True
+    """False: it could not be read, which is told; what it gives is not known."""
+
+
+def sound(faults: list[Fault]) -> bool:
+    """Whether a text with these faults could be read; warnings don't count."""
+    return not any(fault.code[:1] == "E" for fault in faults)
 
 
 def may_hold_template(value: Any) -> bool:
@@ -59,7 +66,7 @@ class Values:
         self.tell(faults, path)
         if compiled.kind == "literal":
             return compiled.body, True
-        uses.append(Use(compiled, path, place))
+        uses.append(Use(compiled, path, place, sound(faults)))
         return {mark: compiled.to_json()}, False
 
     def tell(self, faults: list[Fault], path: Path_) -> None:
@@ -78,7 +85,7 @@ class Values:
                 self.tell(faults, path)
             if compiled.kind == "literal":
                 return compiled.body
-            uses.append(Use(compiled, path, place))
+            uses.append(Use(compiled, path, place, sound(faults)))
             return {mark: compiled.to_json()}
         if isinstance(value, dict):
             out = {}

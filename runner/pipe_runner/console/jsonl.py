@@ -31,7 +31,7 @@ class JsonlConsole:
         self._more = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self.error: Exception | None = None
+        self.error: OSError | None = None
 
     def accept(self, event: Event) -> None:
         if self._thread is None:
@@ -63,8 +63,10 @@ class JsonlConsole:
                     self._closing.wait(_PAUSE)
         except BrokenPipeError:
             return  # the reader has seen enough
-        except (OSError, ValueError) as error:
+        except OSError as error:
             self.error = error
+        except ValueError:
+            return  # the stream is closed
 
     def _pass_on(self, log: int, offset: int) -> int:
         """Print all whole lines from `offset` on; gives the offset behind them."""

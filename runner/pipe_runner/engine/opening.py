@@ -30,6 +30,7 @@ from pipe_runner.types import EventKind, Json, RunStatus
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
 
+_REQUESTED = {"pipeline": str, "path": str, "root": str, "inputs": dict, "only": list, "durability": str}
 REQUEST = "request.json"
 """What `run.started` says, beside the log: a run killed before its first event was whole can still be resumed."""
 
@@ -65,7 +66,10 @@ def open_run(
         "durability": str(settings.durability),
     }
     request = _request(data)
-    rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+    try:
+        rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+    except StorageError as error:
+        raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
     try:
         processes = _processes(rundir, nodes, registry)
@@ -123,7 +127,7 @@ def open_resume(
         run = repaired.run
         begun = bool(run.id)
         kept = {} if begun else _kept_request(rundir)
-        nodes = select(plan, settings.only or (run.only if begun else tuple(kept.get("only", ()))))
+        nodes = _selected_before(plan, settings.only, run.only if begun else tuple(kept.get("only", ())))
         done = run.status is RunStatus.SUCCEEDED
         reasons: dict[str, str] = {}
         if not begun:
@@ -174,10 +178,43 @@ def _gained(run: Run, plan: Plan) -> dict[str, Json]:
             f"the file has gained inputs that have no default: {', '.join(missing)}",
             hint="give them a default, or start a new run with `pipe run -i NAME=VALUE`",
         )
+    _check_kept(run, plan)
     return {declared.name: declared.default for declared in new}
 
 
+def _check_kept(run: Run, plan: Plan) -> None:
+    """The inputs that the run was started with are still what the file asks for; raises UsageError."""
+    from pipe_runner.compiler.matching import mismatches
+
+    faults: list[str] = []
+    for declared in plan.inputs:
+        value = run.inputs.get(declared.name)
+        if value is not None and "***" not in json.dumps(value):  # what held a secret is not known any more
+            faults += mismatches(value, declared.schema, f"input `{declared.name}`")
+    if faults:
+        raise UsageError(
+            "the run was started with inputs that the file does not take any more\n" + "\n".join(faults),
+            hint="change the file back, or start a new run with `pipe run -i NAME=VALUE`",
+        )
+
+
+def _selected_before(plan: Plan, only: Sequence[str], before: Sequence[str]) -> list[PlannedNode]:
+    """The nodes of a run that goes on: those that it was started with, where nobody says otherwise now."""
+    try:
+        return select(plan, only or before)
+    except UsageError as error:
+        if only:
+            raise
+        raise UsageError(
+            f"the run was started with {' '.join(f'--only {name}' for name in before)}, and {plan.path} has no such "
+            "node any more",
+            hint="call the node what it was called, or start a new run with `pipe run`",
+        ) from error
+
+
 def _nothing_begun(error: StorageError) -> StorageError:
+    if error.hint is not None and "resume" not in error.hint:
+        return error
     return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
 
 
@@ -250,8 +287,10 @@ def _kept_request(rundir: RunDir) -> dict[str, Any]:
             data: dict[str, Any] = json.load(file)
         if not {"path", "root", "inputs"} <= data.keys():
             raise ValueError("it is not whole")
+        if not all(isinstance(data.get(key, kind()), kind) for key, kind in _REQUESTED.items()):
+            raise ValueError("it holds something else")
         return data
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise StorageError(
             f"run {rundir.id} never began: its log holds no whole run.started, and {path} can't be read ({error})",
             hint="nothing of it had started; start it anew with `pipe run`",

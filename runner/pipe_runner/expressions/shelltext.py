@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Final
 
 from pipe_runner.expressions.compile import CACHED, compile_hole
@@ -109,7 +111,10 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
         words.append(word)
         pieces.append(parts)
     whole = ShellGrammar("")
+    begins = list(accumulate((len(scan.text) + 1 for scan in scans), initial=0))
+    _moved(scans, begins)  # so that the place of a warning tells its item
     inspect_command(words, whole)
+    _moved(scans, [-begin for begin in begins])
     for index in whole.inserted:
         for hole in words[index].holes[:1]:
             mark_hole(
@@ -117,6 +122,9 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
             )
     compiled: list[Compiled] = []
     faults: list[tuple[int, Fault]] = []
+    for fault in whole.faults:
+        index = bisect_right(begins, fault.offset) - 1
+        faults.append((index, fault._replace(offset=scans[index].original(fault.offset - begins[index]))))
     for index, (scan, parts) in enumerate(zip(scans, pieces, strict=True)):
         found = list(scan.faults)
         trees: list[tuple[Hole, Compiled]] = []
@@ -130,6 +138,13 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
         compiled.append(_argument(items[index], parts, {id(hole): one for hole, one in trees}))
         faults += [(index, fault) for fault in found]
     return tuple(compiled), faults
+
+
+def _moved(scans: Iterable[ShellSource], by: Iterable[int]) -> None:
+    for scan, distance in zip(scans, by, strict=False):
+        for hole in scan.holes:
+            hole.start += distance
+            hole.end += distance
 
 
 def _argument(source: str, parts: Iterable[str | Hole], trees: dict[int, Compiled]) -> Compiled:

@@ -140,7 +140,9 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(printable(text)).replace(":", "%3A").replace(",", "%2C")
+    # No colon is left for `::` before the text is made harmless: what that writes would be another path.
+    safe = printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return ci_safe(safe)
 
 
 def _gitlab(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:

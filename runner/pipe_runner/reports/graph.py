@@ -30,7 +30,8 @@ def render(plan: Plan, format: str) -> str:
 def _text(plan: Plan) -> str:
     """One line a node, layer by layer, with what it waits for."""
     width = min(max((len(node.id) for node in plan.nodes), default=0), 40)
-    lines = [f"{printable(plan.name)}: {len(plan.nodes)} nodes"]
+    many = "" if len(plan.nodes) == 1 else "s"
+    lines = [f"{printable(plan.name)}: {len(plan.nodes)} node{many}"]
     for part in layered(plan):
         for number, layer in enumerate(part.layers, 1):
             lines.append("")

@@ -15,10 +15,11 @@ _OUTPUT_KEPT: Final = 64 * 1024
 _SKIPPED: Final = frozenset({NodeStatus.SKIPPED, NodeStatus.BLOCKED, NodeStatus.PENDING, NodeStatus.QUEUED})
 
 
-def junit(run: Run) -> bytes:
+def junit(run: Run, *, under_way: bool = False) -> bytes:
     """The document. Failed nodes are failures, those that were stopped while they ran are errors, those that never
-    ran are skipped; a tolerated failure is skipped, too, since the run is good."""
-    cases = [_case(run, node, state) for node, state in run.nodes.items()]
+    ran are skipped; a tolerated failure is skipped, too, since the run is good. `under_way`: what runs may yet
+    end well, and is skipped."""
+    cases = [_case(run, node, state, under_way) for node, state in run.nodes.items()]
     if run.error is not None and not run.failed:
         case = ET.Element("testcase", _attributes(run, "run", run.duration_s))
         _verdict(case, "error", str(run.error.get("kind", "")), str(run.error.get("message", "")))
@@ -46,7 +47,7 @@ def junit(run: Run) -> bytes:
     return document + b"\n"
 
 
-def _case(run: Run, node: str, state: NodeState) -> ET.Element:
+def _case(run: Run, node: str, state: NodeState, under_way: bool) -> ET.Element:
     case = ET.Element("testcase", _attributes(run, node, state.duration_s))
     error = state.error or {}
     message = str(error.get("message", ""))
@@ -57,6 +58,8 @@ def _case(run: Run, node: str, state: NodeState) -> ET.Element:
             _verdict(case, "failure", str(error.get("kind", "")), message)
         case NodeStatus.CANCELLED if state.attempts:
             _verdict(case, "error", "cancelled", message or "cancelled while it ran")
+        case NodeStatus.RUNNING | NodeStatus.WAITING if under_way:
+            _verdict(case, "skipped", "", f"{state.status}: the run is under way")
         case NodeStatus.RUNNING | NodeStatus.WAITING | NodeStatus.UNKNOWN:
             _verdict(case, "error", str(state.status), f"the run ended while the node was {state.status}")
         case NodeStatus.CANCELLED:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any, Final
 
+from pipe_runner.reports.pieces import gathered, json_pieces
 from pipe_runner.run import NodeState, Run
+from pipe_runner.text import ci_safe_json
 from pipe_runner.types import Json
 
 ReadBlob = Callable[[Mapping[str, Any]], Json]
@@ -37,22 +39,43 @@ def outputs(run: Run, read_blob: ReadBlob) -> dict[str, Json]:
 
 
 def result_text(run: Run, read_blob: ReadBlob) -> Iterator[str]:
-    """The result as JSON text, in pieces that end with a line end: ASCII, indented, harmless in any CI's log."""
-    head = {"run": run.id, "status": str(run.status), "outputs": outputs(run, read_blob)}
-    yield _dumps(head)[: -len("\n}")] + ',\n  "nodes": {'
-    items = iter(run.nodes.items())
-    first = True
-    while batch := dict(islice(items, _NODES_IN_ONE)):
-        text = _dumps({node: _node(state, read_blob) for node, state in batch.items()})[len("{") : -len("\n}")]
-        yield ("" if first else ",") + text.replace("\n", "\n  ")
-        first = False
-    yield ("" if first else "\n  ") + "}\n}\n"
+    """The result as JSON text, in pieces: ASCII, indented, harmless in any CI's log, and never whole in memory."""
+    head = _dumps({"run": run.id, "status": str(run.status), "outputs": dict(run.outputs)})[: -len("\n}")]
+    if run.outputs_ref is not None:
+        yield from _with_large(head, "outputs", "{}", outputs(run, read_blob), 1)
+    else:
+        yield head
+    yield ',\n  "nodes": {'
+    comma = ""
+    for large, states in groupby(run.nodes.items(), lambda item: item[1].output_ref is not None):
+        while batch := dict(islice(states, 1 if large else _NODES_IN_ONE)):
+            text = _dumps({node: _node(state, None) for node, state in batch.items()})[len("{") : -len("\n}")]
+            text = comma + text.replace("\n", "\n  ")
+            comma = ","
+            if large:
+                ((_, state),) = batch.items()
+                assert state.output_ref is not None
+                yield from _with_large(text, "output", "null", read_blob(state.output_ref), 3)
+            else:
+                yield text
+    yield ("\n  " if comma else "") + "}\n}\n"
 
 
-def _node(state: NodeState, read_blob: ReadBlob) -> dict[str, Json]:
+def _with_large(text: str, key: str, stands: str, value: Json, level: int) -> Iterator[str]:
+    """The text with a large value in place of what stands at the first `key`."""
+    before, after = text.split(f'"{key}": {stands}', 1)
+    yield f'{before}"{key}": '
+    for piece in gathered(json_pieces(value, level)):
+        yield ci_safe_json(piece)
+    yield after
+
+
+def _node(state: NodeState, read_blob: ReadBlob | None) -> dict[str, Json]:
+    """The node's part; without `read_blob` null stands for a large output."""
+    large = read_blob(state.output_ref) if read_blob is not None and state.output_ref is not None else None
     return {
         "status": str(state.status),
-        "output": read_blob(state.output_ref) if state.output_ref is not None else state.output,
+        "output": large if state.output_ref is not None else state.output,
         "error": dict(state.error) if state.error is not None else None,
         "attempts": state.attempts,
         "duration_s": state.duration_s,
@@ -61,4 +84,4 @@ def _node(state: NodeState, read_blob: ReadBlob) -> dict[str, Json]:
 
 def _dumps(value: object) -> str:
     """JSON in which nothing looks like a command to a CI: `##` is written `#\\u0023`."""
-    return json.dumps(value, indent=2).replace("##", "#\\u0023")
+    return ci_safe_json(json.dumps(value, indent=2))

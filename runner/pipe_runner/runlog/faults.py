@@ -14,10 +14,22 @@ _HINTS = {
     errno.EIO: "the disk reports errors; what the log holds so far can be resumed elsewhere from a copy",
 }
 
+_READING = {
+    errno.EACCES: "change the permissions, or read it as the user who ran it",
+    errno.ENOENT: "restore the file from a copy, or start a new run with `pipe run`",
+    errno.EIO: _HINTS[errno.EIO],
+}
+_MAKING = {
+    **_HINTS,
+    errno.ENOENT: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
+    errno.ENOTDIR: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
+}
+
 
 def storage_fault(doing: str, path: str, error: OSError) -> StorageError:
     """The StorageError for an OSError; `doing` is a verb phrase: `write`, `make durable`."""
     code = error.errno or 0
     name = errno.errorcode.get(code, "")
     words = error.strerror or str(error) or type(error).__name__
-    return StorageError(f"cannot {doing} {path}: {words}" + (f" ({name})" if name else ""), hint=_HINTS.get(code))
+    hints = _READING if doing == "read" else _MAKING if doing.startswith("make the") else _HINTS
+    return StorageError(f"cannot {doing} {path}: {words}" + (f" ({name})" if name else ""), hint=hints.get(code))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -131,11 +132,17 @@ class RunDir(NamedTuple):
 
 
 def _ignore_itself(path: str) -> None:
-    """Keep the state directory out of git; never follows a link, never touches a file that says something."""
+    """Keep the state directory out of git; never follows a link, never touches a file that says something.
+
+    One that is empty was made when the disk was full.
+    """
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except FileExistsError:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        found = None
+    if found is not None and (found.st_size or not stat.S_ISREG(found.st_mode)):
         return
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     try:
         os.write(fd, b"*\n")
     finally:

@@ -95,7 +95,7 @@ def test_s8_no_name_message_or_source_becomes_a_command_of_a_ci() -> None:
     assert json.loads(render([found], "json"))[0]["message"] == found.message
     github = render([found], "github")
     assert github.count("\n") == 1
-    assert github.startswith("::error file=\\x3a%3Aerror file=x%3A%3Ay,line=1,col=1,title=E101 not valid YAML::")
+    assert github.startswith("::error file=%3A%3Aerror file=x%3A%3Ay,line=1,col=1,title=E101 not valid YAML::")
 
 
 def test_colours_are_only_in_coloured_text() -> None:

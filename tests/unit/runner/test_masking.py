@@ -40,6 +40,11 @@ FORMS: dict[str, Callable[[str], str]] = {
     "base64 url-safe at 2": lambda s: base64_core(2, s.encode(), urlsafe_b64encode),
     "hex": lambda s: s.encode().hex(),
     "hex upper": lambda s: s.encode().hex().upper(),
+    "hex with colons": lambda s: s.encode().hex(":"),
+    "hex with colons, upper": lambda s: s.encode().hex(":").upper(),
+    "hex with spaces": lambda s: s.encode().hex(" "),
+    "bytes, all escaped": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
+    "json in json": lambda s: json.dumps(json.dumps(s))[3:-3],
     "url": lambda s: quote(s),
     "url, everything": lambda s: quote(s, safe=""),
     "url, plus": quote_plus,
@@ -113,6 +118,21 @@ def test_s4_each_line_of_a_secret_from_8_characters_is_hidden_in_each_form(name:
     masked = SecretMasker({"KEY": PEM}).mask_text(f"it is {FORMS[name](line)}!")
     assert FORMS[name](line) not in masked
     assert masked.startswith("it is ***")
+
+
+@pytest.mark.parametrize("width", [40, 72, 80])
+def test_s4_a_long_secret_is_hidden_in_a_text_that_was_folded(width: int) -> None:
+    secret = "".join(f"{n:03}abcDEF/+" for n in range(20))
+    folded = "\n".join(secret[at : at + width] for at in range(0, len(secret), width))
+    masked = SecretMasker({"S": secret}).mask_text(folded)
+    assert not any(line in masked for line in folded.splitlines() if len(line) >= 8)
+
+
+def test_s4_the_lines_of_a_dump_are_hidden() -> None:
+    secret = "a long secret, longer than a line of od"
+    lines = [secret.encode()[at : at + 16].hex(" ") for at in range(0, len(secret), 16)]
+    masked = SecretMasker({"S": secret}).mask_text("\n".join(f"0000000 {line}" for line in lines))
+    assert not any(line in masked for line in lines)
 
 
 def test_s4_a_long_secret_is_hidden_in_base64_and_hex_that_a_tool_cut_into_lines() -> None:

@@ -336,21 +336,27 @@ ENDS = {
 }
 
 
-def test_a_node_that_waits_for_another_attempt_is_cancelled_with_its_last_error() -> None:
+@pytest.mark.parametrize(
+    ("why", "ends", "kind"), [(Stop.CANCEL, "cancelled", "exit"), (Stop.RUN_TIMEOUT, "failed", "run_timeout")]
+)
+def test_a_node_that_waits_for_another_attempt_ends_as_its_run_does_and_tells_its_last_error(
+    why: Stop, ends: str, kind: str
+) -> None:
     def stop(scheduler: Scheduler) -> None:
         if not bench.clock.sleeps:
             asyncio.get_running_loop().call_soon(stop, scheduler)
             return
-        scheduler.stop(Stop.RUN_TIMEOUT)
+        scheduler.stop(why)
 
     nodes = graph({"a": ()}, a={"retry": RetryPolicy(max_attempts=5, delay=10)})
     bench = Bench(nodes, lambda attempt: failed())
     bench.clock.sleep = lambda seconds: (bench.clock.sleeps.append(seconds), anyio.sleep(60))[1]  # type: ignore[method-assign]
-    assert bench.go(during=stop) == {"a": "cancelled"}
+    assert bench.go(during=stop) == {"a": ends}
     state = bench.run.nodes["a"]
     assert state.error is not None
-    assert state.error["message"] == "failed on purpose"
-    assert "waited" in bench.journal.events[-1].data["reason"]
+    assert state.error["kind"] == kind
+    assert "failed on purpose" in state.error["message"]
+    assert "waited" in bench.journal.events[-1].data.get("reason", state.error["message"])
     assert bench.journal.events[-1].attempt == 1
 
 

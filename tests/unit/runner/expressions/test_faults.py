@@ -171,3 +171,19 @@ def test_a_text_without_expressions_is_left_as_it_is(compile_it: object) -> None
 def test_argv_says_which_item_is_wrong() -> None:
     _, faults = compile_argv(["echo", "{{ inputs.x | uper }}", "{{ y }}"])
     assert [(index, fault.code) for index, fault in faults] == [(1, "E411"), (2, "E410")]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "item"),
+    [
+        (["tar", "cf", "x.tar", "{{ inputs.x }}"], "W406", 3),
+        (["cp", "a{% raw %}{{{% endraw %}", "{{ inputs.x }}"], None, 0),
+    ],
+)
+def test_arguments_without_a_shell_are_warned_of_in_the_item_that_they_stand_in(
+    words: list[str], code: str | None, item: int
+) -> None:
+    _, faults = compile_argv(words)
+    assert [(at, fault.code, words[at][fault.offset :][:2]) for at, fault in faults] == (
+        [(item, code, "{{")] if code else []
+    )

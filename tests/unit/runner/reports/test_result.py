@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe_runner.reports.junit import junit
+from pipe_runner.reports.pieces import PIECE, gathered, json_pieces, line_pieces
 from pipe_runner.reports.result import result, result_text
 from pipe_runner.run import NodeState, Run
+from pipe_runner.text import ci_safe, ci_safe_json
 from pipe_runner.types import NodeStatus, RunStatus
 
 BLOBS = {"big": "x" * 100_000}
@@ -33,6 +35,39 @@ def some_run(count: int = 3) -> Run:
         NodeStatus.FAILED, attempts=3, error={"kind": "exit", "message": "exit code 1", "exit_code": 1}
     )
     return run
+
+
+VALUES: list[Any] = [
+    "",
+    [],
+    {},
+    None,
+    [[], {}, [0, {"a": [True, None, 1.5, "é\U0001f600"]}]],
+    {"x##[y": "##[z" * 40_000, "k" * 70_000: ["\0" * 70_000, "#" * 150_000 + "[x]", ":" * 70_000]},
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("level", [0, 3])
+def test_a_value_in_pieces_is_what_json_makes_of_it(value: Any, level: int) -> None:
+    pieces = list(json_pieces(value, level))
+    wanted = json.dumps(value, indent=2).replace("\n", "\n" + "  " * level)
+    assert "".join(pieces) == wanted
+    assert "".join(gathered(pieces)) == wanted
+
+
+@pytest.mark.parametrize("command", ["##[error]x", "##vso[task]x", "##teamcity[x]", "::error::x"])
+@pytest.mark.parametrize("shift", range(-12, 3))
+def test_s8_no_cut_lets_a_command_of_a_ci_through(command: str, shift: int) -> None:
+    text = "\n" + "x" * (PIECE + shift - 1) + command
+    shown = "".join(line_pieces("a" * (PIECE + shift) + command, ci_safe, "  "))
+    assert "##" not in shown
+    assert "##" not in "".join(ci_safe_json(piece) for piece in json_pieces(text))
+
+
+def test_a_text_in_pieces_keeps_its_lines() -> None:
+    text = "a\n\n" + "b" * 200_000 + "\nc"
+    assert "".join(line_pieces(text, str.upper, "  ")) == text.upper().replace("\n", "\n  ")
 
 
 @pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 250])
@@ -119,3 +154,11 @@ def test_control_characters_are_written_out_in_junit() -> None:
     run.nodes["n"] = NodeState(NodeStatus.FAILED, attempts=1, error={"kind": "exit", "message": "a\x00\x1b[1m\ufffeb"})
     failure = case(junit(run), "n").find("failure")
     assert failure is not None and failure.get("message") == "a\\x00\\x1b[1m\\ufffeb"
+
+
+def test_junit_of_a_run_that_is_under_way_calls_nothing_an_error() -> None:
+    run = Run(id="r", status=RunStatus.RUNNING)
+    run.nodes["n"] = NodeState(NodeStatus.RUNNING, attempts=1)
+    skipped = case(junit(run, under_way=True), "n").find("skipped")
+    assert skipped is not None and skipped.get("message") == "running: the run is under way"
+    assert case(junit(run), "n").find("error") is not None

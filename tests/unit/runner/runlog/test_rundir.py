@@ -41,6 +41,12 @@ def test_a_gitignore_that_is_there_stays_and_a_link_is_not_followed(tmp_path: Pa
     assert not (tmp_path / "elsewhere").exists()
 
 
+def test_d7_a_gitignore_that_a_full_disk_left_empty_is_written_again(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").touch()
+    RunDir.create(tmp_path, "r1")
+    assert (tmp_path / ".gitignore").read_text() == "*\n"
+
+
 @pytest.mark.parametrize(
     "run", ["", ".", "..", ".a", "-a", "a/b", "../a", "a b", "a\n", "ä", "a\0", "a" * 81, "latest", "%41"]
 )

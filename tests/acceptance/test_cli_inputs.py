@@ -1,0 +1,62 @@
+"""The inputs that a user gives on the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+FILE = """version: 1
+inputs: {n: {type: integer}, m: {type: boolean}, must: {}}
+nodes: {a: {run: echo}}
+"""
+BYTES = """version: 1
+inputs: {x: {}}
+nodes: {a: {run: "printf %s {{ inputs.x }} | od -An -tx1"}}
+outputs: {o: "{{ nodes.a.output }}"}
+"""
+
+
+def test_every_wrong_input_is_told_at_once(pipe: Any) -> None:
+    pipe.write("p.yml", FILE)
+    done = pipe("run", "p.yml", "-i", "n=x", "-i", "m=7", "-i", "zz=1", "-i", "q")
+    assert done.returncode == 2
+    for said in ("input `n` is", "input `m` is", "-i zz: ", "-i q: ", "input `must` is not given", "-i must=…"):
+        assert said in done.stderr
+
+
+def test_a_wrong_input_is_not_said_to_be_missing(pipe: Any) -> None:
+    pipe.write("p.yml", FILE)
+    done = pipe("run", "p.yml", "-i", "n=x", "-i", "m=true", "-i", "must")
+    assert done.returncode == 2
+    assert "not given" not in done.stderr
+    assert "write `-i must=…`" in done.stderr
+
+
+def test_an_empty_run_id_is_refused(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("run", "p.yml", "--run-id", "")
+    assert (done.returncode, "--run-id is empty" in done.stderr) == (2, True)
+
+
+def test_a_retry_without_a_wait_begins_at_once(pipe: Any) -> None:
+    pipe.write(
+        "p.yml", "version: 1\nnodes: {a: {run: 'test $PIPE_ATTEMPT = 3', retry: {max_attempts: 3, delay: 0s}}}\n"
+    )
+    done = pipe("run", "p.yml")
+    assert done.returncode == 0, done.stderr
+    assert '"delay_s":0' in pipe.log()
+
+
+def test_half_of_a_surrogate_pair_in_an_input_is_told_as_what_it_is(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\ninputs: {x: {}, l: {type: array}, o: {type: object}}\nnodes: {a: {run: echo}}\n")
+    pipe.write("i.json", r'{"x": "a\ud800", "l": [["\udfff"]], "o": {"\ud801": "\ud83d\ude00"}}')
+    done = pipe("run", "p.yml", "--inputs", "i.json")
+    assert done.returncode == 2
+    for said in (r"input `x` holds \ud800", r"input `l` holds \udfff", r"input `o` holds \ud801"):
+        assert said in done.stderr
+    assert not (pipe.folder / ".pipe" / "runs").exists()
+
+
+def test_s3_a_byte_that_is_no_utf_8_reaches_the_shell_as_it_was(pipe: Any) -> None:
+    pipe.write("p.yml", BYTES)
+    done = pipe("run", "p.yml", "-i", "x=a\udcff")
+    assert done.stdout.split() == ["o:", "61", "ff"]

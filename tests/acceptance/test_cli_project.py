@@ -1,0 +1,34 @@
+"""The project's file, pipe.yml, as `check`, `doctor` and `run` take it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def test_doctor_and_check_tell_what_is_wrong_in_pipe_yml(pipe: Any) -> None:
+    pipe.write("pipe.yml", "executor: docker\npolicy: {http: {allow: ['a b']}}\n")
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    found = {one["name"]: one for one in json.loads(pipe("doctor", "--output", "json").stdout)}
+    assert found["pipe.yml"]["status"] == "fail"
+    for said in (found["pipe.yml"]["found"], pipe("check", "pipe.yml").stdout):
+        assert "there is no executor `docker`" in said
+        assert "'a b' is neither a network" in said
+    assert pipe("run", "p.yml").returncode == 2
+
+
+def test_init_says_of_git_only_what_is_so_and_how_to_enter_any_folder(pipe: Any) -> None:
+    done = pipe("init", "--", "-d")
+    assert done.returncode == 0
+    assert "git" not in done.stderr
+    assert done.stdout == "next: cd ./-d && pipe run hello.yml\n"
+    (pipe.folder / ".git").mkdir()
+    assert "git ignores .pipe/" in pipe("init", "other").stderr
+
+
+def test_a_state_directory_that_cannot_be_made_is_told_with_what_helps(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("run", "p.yml", "--state-dir", "/dev/null/x")
+    assert done.returncode == 74
+    assert "--state-dir" in done.stderr
+    assert "resume" not in done.stderr

@@ -1,0 +1,72 @@
+"""What becomes of a command whose stdout is full, gone, or of an encoding that doesn't have what is to be said."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_runner.cli import main
+
+TWO = "version: 1\nnodes: {a: {run: echo hi}, b: {run: echo ho}}\n"
+PIPE = str(Path(sys.executable).with_name("pipe"))
+BUFFERED = pytest.mark.parametrize("unbuffered", ["", "1"])
+
+
+def to(pipe: Any, stdout: int, *words: str, **env: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [PIPE, *words], cwd=pipe.folder, env={**pipe.env, **env}, stdout=stdout, stderr=subprocess.PIPE, text=True
+    )
+    return done.returncode, done.stderr
+
+
+@BUFFERED
+@pytest.mark.parametrize("output", ["jsonl", "json"])
+def test_a_full_stdout_is_told_once_and_with_74(pipe: Any, unbuffered: str, output: str) -> None:
+    pipe.write("p.yml", TWO)
+    with open("/dev/full", "wb") as full:
+        code, said = to(pipe, full.fileno(), "run", "p.yml", "-q", "--output", output, PYTHONUNBUFFERED=unbuffered)
+    assert (code, said) == (74, "error: cannot write to stdout: No space left on device\n")
+
+
+@BUFFERED
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "--version", "run --help", "runs", "show latest", "logs latest", "schema", "graph p.yml", "agents"],
+)
+def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, words: str) -> None:
+    pipe.write("p.yml", TWO)
+    assert pipe("run", "p.yml").returncode == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        assert to(pipe, writing, *words.split(), PYTHONUNBUFFERED=unbuffered) == (0, "")
+    finally:
+        os.close(writing)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:surrogateescape", "ascii:surrogateescape", "utf-8:surrogatepass", "ascii"])
+def test_s11_no_encoding_of_the_streams_is_a_reason_to_fail(pipe: Any, encoding: str) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: \"printf '%s' 'é…' && exit 3\"}}\noutputs: {o: \"é\"}\n")
+    env = {"PYTHONIOENCODING": encoding}
+    assert pipe("run", "p.yml", env=env).returncode == 1
+    assert pipe("check", "a\udcff\ud800é.yml".replace("\ud800", ""), env=env).returncode == 2
+    pipe.write("wrong.yml", "version: 1\nnodes: {é…: {}}\n")
+    assert pipe("check", "wrong.yml", env=env).returncode == 1
+
+
+def test_an_interrupt_before_the_boundary_stands_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def interrupted(name: str, *more: Any, **others: Any) -> Any:
+        if name == "pipe_runner.cli.boundary":
+            raise KeyboardInterrupt
+        return real(name, *more, **others)
+
+    monkeypatch.setattr(builtins, "__import__", interrupted)
+    assert main(["--version"]) == 130

@@ -1,0 +1,56 @@
+"""Every fault of a file is told at once: none hides another, and none is told that is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from pipe_runner.compiler import Compilation
+
+Compile = Callable[[str], Compilation]
+
+
+def codes(compilation: Compilation) -> list[str]:
+    return sorted(found.code for found in compilation.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("node", "own"),
+    [
+        ("run: x, unknwn: 1", ["E201"]),
+        ("run: x, argv: [a]", ["E206"]),
+        ("run: x, argv: [a], unknwn: 1", ["E201", "E206"]),
+        ("description: nothing", ["E206"]),
+        ("agent: python, with: [1]", ["E203"]),
+        ("agent: 7", ["E203"]),
+        ("run: [1, 2]", ["E203"]),
+        ("argv: []", ["E204"]),
+    ],
+)
+def test_a_node_of_a_wrong_shape_has_its_other_faults_told_too(compiled: Compile, node: str, own: list[str]) -> None:
+    more = "needs: [gone], when: 1 +, timeout: 5, env: {A: '{{ nodes.gone.output }}'}"
+    found = compiled(f"nodes: {{a: {{{node}, {more}}}}}\n")
+    assert codes(found) == sorted([*own, "E207", "E301", "E305", "E401"])
+    assert found.plan is None
+
+
+def test_what_a_node_of_two_kinds_reads_is_looked_at(compiled: Compile) -> None:
+    found = compiled(
+        "nodes: {a: {run: 'echo {{ nodes.x.output }}', argv: [a, '{{ nodes.y.output }}'], cwd: '{{ 1 + }}'}}\n"
+    )
+    assert codes(found) == ["E206", "E305", "E305", "E401"]
+
+
+def test_nothing_is_said_of_the_output_of_a_node_of_which_nobody_knows_what_it_does(compiled: Compile) -> None:
+    found = compiled("nodes: {a: {run: [x]}, b: {run: 'echo {{ nodes.a.output.deep }}'}}\n")
+    assert codes(found) == ["E203"]
+
+
+def test_a_cycle_through_a_node_of_a_wrong_shape_is_found(compiled: Compile) -> None:
+    assert codes(compiled("nodes: {a: {run: [x], needs: [b]}, b: {run: x, needs: [a]}}\n")) == ["E203", "E304"]
+
+
+def test_an_expression_that_cannot_be_read_is_not_said_to_give_another_type(compiled: Compile) -> None:
+    assert codes(compiled("nodes: {a: {when: 1 +, run: x}}\n")) == ["E401"]
+    assert codes(compiled("nodes: {a: {agent: http, with: {url: '{{ 1 + }}'}}}\n")) == ["E401"]
