@@ -121,6 +121,16 @@ class Facts:
         self.takes += part.takes
         self.hands += part.hands
 
+    def everything(self) -> list[Facts]:
+        """It and all its parts."""
+        found: list[Facts] = []
+        pending = [self]
+        while pending:
+            facts = pending.pop()
+            found.append(facts)
+            pending += facts.parts
+        return found
+
     def input(self) -> Facts:
         """What it reads from its redirections, to be filled."""
         if self.given is None:

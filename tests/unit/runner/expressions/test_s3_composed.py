@@ -200,6 +200,12 @@ LONG = {
     "pipes into functions": lambda n: (
         "".join(f"f{i}() {{ f{i + 1}; }};" for i in range(n // 40)) + f"echo {HOLE} | f0;" * (n // 60)
     ),
+    "scripts behind docker": lambda n: HOLE + "\n" + ("docker " + "sh -c a " * 199 + ";") * (n // 1600),
+    "inputs for all that follows": lambda n: HOLE + "\n" + "exec < <(a);bash;" * (n // 17),
+    "words that may be nothing": lambda n: HOLE + "\neval " + "$x " * (n // 3),
+    "variables that mean others": lambda n: (
+        HOLE + "\n" + "".join(f"x{i}=$x{i + 1};echo ${{!x{i}}};" for i in range(n // 30))
+    ),
     "pipes into shells": lambda n: f"echo {HOLE}" + "|sh" * 190 + ";" + ("a|sh|" * 90 + "b;") * (n // 500),
 }
 
