@@ -1,8 +1,8 @@
-"""Values in `env:` that programs or the shell text of a node would read as code."""
+"""Values in `env:` and `stdin:` that programs or the shell text of a node would read as code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipe_runner.compiler.report import Report
@@ -41,6 +41,16 @@ class Environment:
             options.setdefault("variables", {})[name] = {"$text": value.to_json()}
             options.setdefault("integers", []).append(name)
         return "integers" in options
+
+    def check_input(self, stdin: str | None, path: Path_, command: str | Sequence[str] | None) -> None:
+        """Check the text that a node gives to its command."""
+        if command is None or stdin is None or "{" not in stdin:
+            return
+        value, _ = compile_value(stdin)
+        if any(reference.path[0] != "secrets" for reference in value.references):
+            from pipe_runner.expressions.shell_environment import follow_input
+
+            self._tell(path, follow_input(command))
 
     def _given(self, env: Mapping[str, Any], path: Path_) -> dict[str, tuple[Path_, Compiled]]:
         """Where each value that isn't a text of the file stands; secrets are the user's own."""

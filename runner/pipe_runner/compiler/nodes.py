@@ -169,6 +169,7 @@ class NodeCompiler:
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
         script = text if _is_shell(shell) else None
+        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
         if self._environment.check(spec.env, (*draft.path, "env"), script, options):
             static = False
         self._process(draft, spec, options, static)
@@ -222,6 +223,7 @@ class NodeCompiler:
             self._report.add("E204", "the program's name is empty", (*path, 0))
         options: dict[str, Any] = {"argv": items}
         self._environment.check(spec.env, (*draft.path, "env"), None, options)
+        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), words)
         self._process(draft, spec, options, static)
 
     def _process(self, draft: Draft, spec: RunNode | ArgvNode, options: dict[str, Any], static: bool) -> None:

@@ -1,14 +1,14 @@
-"""Follows variables of the environment, which `env:` made of templates, through the shell text of a node."""
+"""Follows what `env:` and `stdin:` bring from templates through the command of a node."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
-from pipe_runner.expressions.shell_model import Hole
+from pipe_runner.expressions.shell_model import Facts, Hole, Word
 from pipe_runner.expressions.shelltext import MAX_SHELL
 from pipe_runner.expressions.tokens import Refused
 
@@ -50,3 +50,31 @@ def follow_environment(text: str, names: Iterable[str]) -> tuple[Mapping[str, Fa
             code, message, hint = hole.code
             faults[name] = Fault(code, f"in `run:`, {message}", 0, 1, f"{hint}; {_WAY.format(name)}")
     return faults, [name for name, hole in holes.items() if hole.integer and name not in faults]
+
+
+def follow_input(command: str | Sequence[str]) -> Fault | None:
+    """The fault of a value on the standard input of a shell text, or of a program with its arguments."""
+    from pipe_runner.expressions.shell_grammar import ShellGrammar
+
+    hole = Hole(0, 0, (0, 0))
+    source = Facts(emits=[hole])
+    if isinstance(command, str):
+        if len(command) > MAX_SHELL:
+            return None
+        scan = ShellGrammar(command)
+        try:
+            scan.program(source)
+        except Refused:
+            return None
+    else:
+        from pipe_runner.expressions.interpreters import inspect_command
+
+        scan = ShellGrammar("")
+        words = [Word(at, text, quoted=True) for at, text in enumerate(command)]
+        scan.flows.feed(source, inspect_command(words, scan))
+        scan.flows.settle()
+    if hole.code is None or hole.code[0] == "E421":
+        return None
+    code, message, hint = hole.code
+    way = "where the file shall decide so, pipe it: printf '%s' {{ … | trust }} | …"
+    return Fault(code, f"by `stdin:`, {message}", 0, 1, f"{hint}; {way}")

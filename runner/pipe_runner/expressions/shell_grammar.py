@@ -48,9 +48,12 @@ class ShellGrammar(ShellTests):
         self._within = 0
         """Scripts around this one."""
 
-    def program(self) -> Facts:
-        """Scan the whole text."""
+    def program(self, given: Facts | None = None) -> Facts:
+        """Scan the whole text; `given` is what it reads from standard input."""
         facts = self._commands()
+        if given is not None:
+            self.flows.feed(given, facts)
+            self.flows.made.setdefault("<", []).append(given)
         self.flows.settle()
         return facts
 
@@ -67,7 +70,10 @@ class ShellGrammar(ShellTests):
             self.flows.begin_script()
             self.flows.arguments(self.flows.scope, arguments)
         try:
-            return inner._commands()
+            facts = inner._commands()
+            if arguments is not None:
+                facts.hands.append(self.flows.scope)
+            return facts
         except Refused as refused:
             raise Refused(refused.fault._replace(offset=self.original(self.position), length=1)) from refused
         finally:
@@ -120,7 +126,7 @@ class ShellGrammar(ShellTests):
         if not self.at("|") or self.at("||"):
             return first
         before = Facts(parts=[first])
-        if self.flows.scope and not FILTERS.isdisjoint(first.hands):
+        if not FILTERS.isdisjoint(first.hands):
             before.variables.append(self.flows.scope + "<")
         facts = Facts()
         facts.add(first)

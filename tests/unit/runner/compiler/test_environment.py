@@ -92,3 +92,21 @@ def test_a_shell_is_no_template(compiled: Compile, word: str) -> None:
     assert faults(compiled(HEAD + node)) == [("E213", 4)]
     default = f"defaults: {{shell: [bash, '{word}']}}\nnodes:\n  a: {{run: echo}}\n  b: {{run: echo}}"
     assert faults(compiled(HEAD + default)) == [("E213", 3)]
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("run: sh", "E420"), ("run: bash -s a", "E420"), ("run: psql db", "E420"), ("argv: [python3]", "E420"),
+        ("argv: [ssh, host]", "E420"), ("argv: [sudo, bash]", "E420"), ("run: 'read -r x; eval \"$x\"'", "E420"),
+        ("run: 'f() { sh; }; f'", "E420"), ("run: 'cat | sh'", "E420"), ("run: 'eval \"$(cat)\"'", "E420"),
+        ("run: cat", None), ("run: python3 tool.py", None), ("argv: [jq, .a]", None), ("run: 'wc -l | sh'", None),
+        ("run: 'sh < f'", None), ("argv: [sh, -c, cat]", None), ("run: 'while read -r x; do echo \"$x\"; done'", None),
+        ("run: kubectl apply -f -", None), ("{run: 'print(1)', shell: python}", None),
+    ],
+)  # fmt: skip
+def test_s3_a_value_on_standard_input_is_no_program(compiled: Compile, command: str, code: str | None) -> None:
+    node = command.strip("{}")
+    found = faults(compiled(HEAD + f"nodes:\n  a: {{{node}, stdin: '{{{{ inputs.x }}}}'}}"))
+    assert found == ([(code, 4)] if code else [])
+    assert faults(compiled(HEAD + f"nodes:\n  a: {{{node}, stdin: plain}}")) == []
