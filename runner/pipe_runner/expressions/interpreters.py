@@ -81,10 +81,12 @@ class Command:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text == EXPANSION:
             self.scan.flows.choose(word)
-        if word.unstable and index + 1 < len(self.words):
+        if word.unstable and word.listed not in self.scan.flows.begun and index + 1 < len(self.words):
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
                 mark_choice(hole, message, 'put the word before it in quotes: "$x"')
+            if self.words[index + 1].several:
+                self.scan.flows.choose(self.words[index + 1])
         if word.holes:
             self.net(index + 1)
             return

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.shell_lexer import ShellLexer
-from pipe_runner.expressions.shell_model import Facts, Word
+from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
@@ -82,6 +82,9 @@ class ShellDocuments(ShellLexer):
             elif word.files:
                 (given or facts.input()).parts += word.files
             facts.sinks += word.sinks
+        if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:
+            facts.hands.append("cat")
+            return "same"
         return "numbered" if numbered else operator[0]
 
     def _newline(self) -> None:

@@ -82,8 +82,16 @@ class Flows:
     """Conditions and loops around the place that is read, inside of the function."""
     replaced: set[str] = field(default_factory=set)
     """Functions that give themselves other arguments, with `set`."""
+    begun: set[str] = field(default_factory=set)
+    """Arrays with a first element that is certain to be one."""
+    headed: set[str] = field(default_factory=set)
+    """Arrays that begin with the arguments of a function."""
+    listed: set[str] = field(default_factory=set)
+    """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    pipes: int = 0
+    """Pipes that begin with what passes its input on."""
     scripts: int = 0
     """Scripts that stand in this one as words."""
     beyond: Facts = field(default_factory=Facts)
@@ -115,7 +123,22 @@ class Flows:
         self.branches -= 1
 
     def assign(self, name: str, word: Word) -> None:
-        """`NAME=word`."""
+        """`NAME=word`; of an array also what its first element is."""
+        if word.elements:
+            more = "+=" in word.text
+            heads = word.elements if not more or name not in self.begun else []
+            for element in heads:
+                if element.quoted and element.unstable and _EVERY.search(" ".join(element.variables)):
+                    first = [_EVERY.sub(r":1\1", variable) for variable in element.variables]
+                    self.copied.setdefault(f"{name}[0]", []).extend(first)
+                    self.headed.add(name)
+                    continue
+                self.assign(f"{name}[0]", element)
+                if not element.shifts:
+                    self.begun.add(name)
+                    break
+            self.copied.setdefault(name, []).append(f"{name}[]")
+            name = f"{name}[]"
         if word.holes:
             self.holding.setdefault(name, []).extend(word.holes)
         if word.nested:
@@ -150,6 +173,10 @@ class Flows:
 
     def choose(self, word: Word) -> None:
         """A word that only the shell knows, `$x`, `"$@"` or `$(…)`, is the name of the program that runs."""
+        if word.listed in self.begun or word.listed in self.headed:
+            self.chosen.append(f"{word.listed}[0]")
+            self.listed.add(word.listed)
+            return
         self.chosen += [_EVERY.sub(r":1\1", name) for name in word.variables]
         self.chosen += word.commands
 
@@ -202,6 +229,10 @@ class Flows:
         for name, words in self.calls:
             if name in self.bodies:
                 self.arguments(name, words)
+        for name in self.listed:  # what was assigned to the array otherwise, `a[0]=x`, may be its first element too
+            for table in (self.holding, self.derived, self.copied, self.made, self.read):
+                each = [node for node in table.get(name, ()) if node != f"{name}[]"]
+                table.setdefault(f"{name}[0]", []).extend(each)  # type: ignore[arg-type]
         for name, bodies in self.bodies.items():
             source = f"{name}<"
             for body in bodies:
@@ -313,4 +344,4 @@ class Flows:
 def _shown(key: str) -> str:
     """A variable as it is written in the script."""
     found = _PARAMETER.search(key)
-    return key.rstrip("!") if found is None else found["place"]
+    return key.rstrip("!").partition("[")[0] if found is None else found["place"]

@@ -53,7 +53,6 @@ class ShellGrammar(ShellTests):
         facts = self._commands()
         if given is not None:
             self.flows.feed(given, facts)
-            self.flows.made.setdefault("<", []).append(given)
         self.flows.settle()
         return facts
 
@@ -70,10 +69,7 @@ class ShellGrammar(ShellTests):
             self.flows.begin_script()
             self.flows.arguments(self.flows.scope, arguments)
         try:
-            facts = inner._commands()
-            if arguments is not None:
-                facts.hands.append(self.flows.scope)
-            return facts
+            return inner._commands()
         except Refused as refused:
             raise Refused(refused.fault._replace(offset=self.original(self.position), length=1)) from refused
         finally:
@@ -127,7 +123,9 @@ class ShellGrammar(ShellTests):
             return first
         before = Facts(parts=[first])
         if not FILTERS.isdisjoint(first.hands):
-            before.variables.append(self.flows.scope + "<")
+            self.flows.pipes += 1
+            first.hands.append(f"pipe {self.flows.pipes}")
+            before.variables.append(f"pipe {self.flows.pipes}<")
         facts = Facts()
         facts.add(first)
         length = 1
@@ -381,6 +379,7 @@ class ShellGrammar(ShellTests):
                 self.position += 1
                 self.arithmetic(word, "]")
             element = self.word()
+            word.elements.append(element)
             word.holes += element.holes
             word.nested += element.nested
             word.variables += element.variables

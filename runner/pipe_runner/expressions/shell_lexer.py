@@ -321,6 +321,8 @@ class ShellLexer(ShellSource):
                 self.flows.coded.append((key, "", "name the variable itself"))
         if self.at("["):
             word.several |= self.at("[@]")
+            if self.at("[@]}") and found is not None and not prefix:
+                word.listed = found[0]
             self.position += 1
             self.arithmetic(word, "]")
         known = len(self.holes)
