@@ -70,6 +70,7 @@ CODES: Final[dict[str, str]] = {
     "E411": "unknown filter, test, function or method",
     "E412": "node that can't be known before the run",
     "E413": "unknown field of a node or of the run",
+    "E414": "arguments that a filter, test or method doesn't take",
     "E420": "value inside the text of a program",
     "E421": "value that chooses the program",
     "E422": "place in shell text that can't carry a value whole",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.environment import Environment
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values, sound
@@ -52,9 +53,12 @@ class NodeCompiler:
         self._agents = agents
         self._report = report
         self._values = Values(report)
+        self._environment = Environment(spec.env, report)
         self._root = root
         self._defaults: DefaultsSpec | None = spec.defaults
         self._env_text = _ENCODE(spec.env) if spec.env else ""
+        if self._defaults is not None and isinstance(self._defaults.shell, list):
+            check_shell(self._defaults.shell, ("defaults", "shell"), report)
         self._default_parts = _defaults_of(data.get("defaults"))
 
     def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
@@ -182,11 +186,17 @@ class NodeCompiler:
         shell = spec.shell
         if "shell" not in spec.model_fields_set and self._defaults is not None:
             shell = self._defaults.shell
+        elif isinstance(shell, list):
+            check_shell(shell, (*draft.path, "shell"), self._report)
         if shell != "sh":
             options["shell"] = shell
         static = True
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
+        script = text if _is_shell(shell) else None
+        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
+        if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+            static = False
         self._process(draft, spec, options, static)
 
     def _script(self, draft: Draft, text: str, shell: str | list[str], options: dict[str, Any]) -> bool:
@@ -223,7 +233,10 @@ class NodeCompiler:
         items, static = self._words(draft, words)
         if not words[0]:
             self._report.add("E204", "the program's name is empty", (*draft.path, "argv", 0))
-        self._process(draft, spec, {"argv": items}, static)
+        options: dict[str, Any] = {"argv": items}
+        self._environment.check(spec.env, (*draft.path, "env"), None, options)
+        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), words)
+        self._process(draft, spec, options, static)
 
     def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:
         """The items of `argv:` as a plan keeps them, and whether they are plain data."""
@@ -327,6 +340,16 @@ def check_names(env: Mapping[str, Any], path: Path_, report: Report) -> None:
         if name.startswith(_RESERVED):
             hint = "the runner sets PIPE_… and TRACEPARENT itself; take another name"
             report.add("E211", f"`{short(name)}` is a reserved name", (*path, name), at="key", hint=hint)
+
+
+def check_shell(shell: list[str], path: Path_, report: Report) -> None:
+    """A list for `shell` names the program that reads the text: no value chooses one."""
+    for number, word in enumerate(shell):
+        if "{{" in word or "{%" in word:
+            hint = "give the text its values where it reads them: {{ … }} in `run:` of a shell, or `env:` on the node"
+            report.add(
+                "E213", "`shell` is the program that reads the text, and no template", (*path, number), hint=hint
+            )
 
 
 def _defaults_of(raw: Any) -> dict[str, Any]:

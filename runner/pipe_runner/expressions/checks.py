@@ -28,6 +28,8 @@ _ROOTS_OF_OTHERS: Final = {
     "each": "the item of a for_each is item, its place is index",
     "items": "the item of a for_each is item, its place is index",
     "loop": "the item of a for_each is item, its place is index",
+    "null": "write none; `x is none` asks for it",
+    "nil": "write none; `x is none` asks for it",
 }
 _FUNCTIONS_OF_OTHERS: Final = {
     "always": "say `run_on: always` on the node",

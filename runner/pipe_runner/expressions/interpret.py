@@ -223,9 +223,9 @@ class Interpreter:
         if len(args) == 3 and args[2] == 0:
             self.fault("the third argument of range() can't be 0")
         numbers = range(*args)
-        self.budget.grow(len(numbers) * 32)
         if len(numbers) > 100_000:
             self.fault("range() gives at most 100,000 numbers")
+        self.budget.take(len(numbers) * 32)
         return list(numbers)
 
     def _loop(self, tree: Sequence[Any]) -> Any:

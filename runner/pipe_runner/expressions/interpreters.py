@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -53,6 +54,9 @@ class Command:
         self.scan = scan
         self.facts = Facts()
         self.depth = depth
+        self._places: dict[int, int] = {}
+        self._chained: set[int] = set()
+        """Words that are code since those before them may come to nothing."""
         self._seen: set[int] = set()
         """Where a command was looked for already: containers in containers would be looked through again and again."""
         self.protected = next((at for at, word in enumerate(words) if word.text == "--"), len(words))
@@ -77,10 +81,12 @@ class Command:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text == EXPANSION:
             self.scan.flows.choose(word)
-        if word.unstable and index + 1 < len(self.words):
+        if word.unstable and word.listed not in self.scan.flows.begun and index + 1 < len(self.words):
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
                 mark_choice(hole, message, 'put the word before it in quotes: "$x"')
+            if self.words[index + 1].several:
+                self.scan.flows.choose(self.words[index + 1])
         if word.holes:
             self.net(index + 1)
             return
@@ -94,7 +100,7 @@ class Command:
         if word.static:
             self.facts.names.append(word.text)
             self.facts.hands.append(word.text)
-        if any(other.holes or other.commands or other.variables for other in arguments):
+        if arguments and word.static:
             self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if not word.static:
@@ -206,7 +212,7 @@ class Command:
                 coded = True
                 self.chosen(value, name)
                 if value.text == "timeit":
-                    self.all_code(self.words.index(value), message, program.hint)
+                    self.all_code(index, message, program.hint)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
@@ -283,9 +289,14 @@ class Command:
         if code:
             if operand is not None:
                 self.code(operand, "the value becomes part of shell code", SH_HINT)
+                if operand.static:
+                    self.facts.add(self.scan.script(operand.text, self.words[at + 2 :]))
         elif operand is not None and not stdin:
             for word in self._operand(at):
                 self.chosen(word, self.words[index].text)
+            if re.fullmatch(r"/(?:dev|proc/self)/fd/[0-9]+", operand.text):
+                beyond = self.scan.flows.beyond
+                self.scan.flows.coded.append((beyond, "the value becomes part of what the shell runs", SH_HINT))
         if not code and (operand is None or stdin or not self._file(operand)):
             self.facts.reads.append((self.words[index].text.rsplit("/", 1)[-1], SH_HINT))
 
@@ -302,9 +313,24 @@ class Command:
 
     def code(self, word: Word, message: str, hint: str) -> None:
         """A word that is code; where the shell may make nothing of it, so is the next one."""
+        at = self._place(word) if word.unstable else None
+        self._code(word, message, hint)
+        while at is not None and at + 1 < len(self.words):
+            at += 1
+            if at in self._chained:
+                return
+            self._chained.add(at)
+            self._code(self.words[at], message, hint)
+            if not self.words[at].unstable:
+                return
+
+    def _place(self, word: Word) -> int | None:
+        if not self._places:
+            self._places = {id(each): at for at, each in enumerate(self.words)}
+        return self._places.get(id(word))
+
+    def _code(self, word: Word, message: str, hint: str) -> None:
         mark(word, message, hint)
-        if word.unstable and word in self.words and (at := self.words.index(word) + 1) < len(self.words):
-            self.code(self.words[at], message, hint)
         self.scan.flows.code(word, hint)
         if any(not FILTERS.isdisjoint(facts.hands) for facts in word.commands):
             self.facts.reads.append((self.words[0].text, hint))
@@ -348,6 +374,7 @@ class Command:
         if assignments:
             while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
                 inspect_assignment(self.scan, found[1], self.words[rest[0]])
+                self.scan.flows.assign(found[1], self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
             self.at(rest[operands])
@@ -365,7 +392,7 @@ class Command:
 
     def all_code(self, index: int, message: str, hint: str) -> None:
         for word in self.words[index + 1 :]:
-            self.code(word, message, hint)
+            self._code(word, message, hint)
 
 
 SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS, **TOOLS}

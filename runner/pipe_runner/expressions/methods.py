@@ -19,6 +19,15 @@ def call_method(interpreter: Interpreter, name: str, value: Any, args: Sequence[
     return found(interpreter, value, *args, **kwargs)
 
 
+def methods_named(name: str) -> list[Callable[..., Any]]:
+    """The functions that a method is of texts, of objects and of lists; Python's own where that says more."""
+    return [
+        getattr(str, name) if kind is str and name in _SHRINKING.split() else methods[name]
+        for kind, methods in _METHODS.items()
+        if name in methods
+    ]
+
+
 def _simple(function: Callable[..., Any]) -> Callable[..., Any]:
     """A method of Python's str whose result is never larger than the text."""
 
@@ -69,6 +78,7 @@ def _affix(end: bool) -> Callable[..., bool]:
         interpreter.budget.step(len(affixes))
         if not all(isinstance(a, str) for a in affixes):
             interpreter.fault(f"takes text, not {describe(affix)}")
+        interpreter.budget.step(sum(min(len(a), len(value)) for a in affixes) >> 12)
         return value.endswith(tuple(affixes)) if end else value.startswith(tuple(affixes))
 
     return call

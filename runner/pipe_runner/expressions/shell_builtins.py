@@ -25,12 +25,16 @@ def _eval(command: Command, index: int) -> None:
     command.all_code(
         index, "`eval` reads its arguments as shell code", "call the command itself: its arguments may be values"
     )
+    if all(word.static for word in command.words[index + 1 :]):
+        command.facts.add(command.scan.script(" ".join(word.text for word in command.words[index + 1 :])))
 
 
 def _trap(command: Command, index: int) -> None:
     if index + 1 < len(command.words):
         hint = "put the value in a variable: x={{ x }}, and write trap '… \"$x\" …' EXIT"
         command.code(command.words[index + 1], "`trap` keeps its first argument as shell code", hint)
+        if command.words[index + 1].static:
+            command.scan.script(command.words[index + 1].text)
 
 
 def _alias(command: Command, index: int) -> None:
@@ -64,6 +68,11 @@ def _declare(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
         if reference and command.words[index].text != "export":
             command.names(word)
+            refers = ASSIGNED.match(word.text)
+            if refers is not None:
+                flows = command.scan.flows
+                flows.assign(f"{refers[1]} refers", word)
+                flows.copied.setdefault(refers[1], []).append(f"{refers[1]} refers!")
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)
@@ -134,7 +143,9 @@ def _set(command: Command, index: int) -> None:
             break
         if last[-1] == "o":
             words = words[1:]
-    command.scan.flows.arguments(command.scan.flows.scope, words)
+    flows = command.scan.flows
+    flows.replaced.add(flows.scope)
+    flows.arguments(flows.scope, words)
 
 
 def _shift(command: Command, index: int) -> None:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.shell_lexer import ShellLexer
-from pipe_runner.expressions.shell_model import Facts, Word
+from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
@@ -23,6 +23,8 @@ class ShellDocuments(ShellLexer):
         super().__init__(text)
         self._documents: list[tuple[str, bool, bool, Facts, str]] = []
         """Here-documents whose text follows the next newline: delimiter, tabs stripped, quoted, whose input, scope."""
+        self.joined = False
+        """Whether the command that comes next depends on the one before it."""
 
     def _redirections(self, facts: Facts) -> None:
         """Those behind a compound command."""
@@ -54,6 +56,8 @@ class ShellDocuments(ShellLexer):
         operator = _REDIRECTION.match(self.text, start, self.limit)
         if operator is None or self.text.startswith(("<(", ">("), start):
             return None
+        numbered = found is not None and found[0] != "0" and operator[0].startswith("<")
+        given = self.flows.beyond if numbered else None
         self.position = operator.end()
         self._skip()
         begin = self.position
@@ -63,7 +67,7 @@ class ShellDocuments(ShellLexer):
                 hole.refuse("E422", "a value can't be the delimiter of a here-document", None)
             raw = self.text[begin : word.end]
             quoted = word.quoted or "\\" in raw
-            self._documents.append((word.text, operator[0] == "<<-", quoted, facts.input(), self.flows.scope))
+            self._documents.append((word.text, operator[0] == "<<-", quoted, given or facts.input(), self.flows.scope))
         else:
             if operator[0] in (">&", "<&"):
                 for hole in word.all_holes:
@@ -71,12 +75,17 @@ class ShellDocuments(ShellLexer):
                     hole.refuse("E422", message, "write the number of a descriptor, or `> FILE 2>&1`")
             if operator[0] == ">&" and word.text not in ("1", "2", "-"):
                 self.flows.elsewhere.parts.append(facts)
+            elif operator[0] == "<&" and word.text not in ("0", "-"):
+                facts.input().parts.append(self.flows.beyond)
             if operator[0] == "<<<":
-                _filled(facts.input(), word)
+                _filled(given or facts.input(), word)
             elif word.files:
-                facts.input().parts += word.files
+                (given or facts.input()).parts += word.files
             facts.sinks += word.sinks
-        return operator[0]
+        if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:
+            facts.hands.append("cat")
+            return "same"
+        return "numbered" if numbered else operator[0]
 
     def _newline(self) -> None:
         """A newline: the here-documents that were announced follow."""
@@ -132,7 +141,9 @@ class ShellDocuments(ShellLexer):
             elif character == "\n" and newlines:
                 self._newline()
             elif separators and ((character == "&" and not self.at("&>")) or self.at("||")):
-                self.position += 2 if self.at("&&") or self.at("||") else 1
+                joined = self.at("&&") or self.at("||")
+                self.joined |= joined
+                self.position += 2 if joined else 1
             elif separators and character == ";" and not self.at(";;") and not self.at(";&"):
                 self.position += 1
             else:

@@ -7,16 +7,20 @@ from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import FILTERS, inspect_command
-from pipe_runner.expressions.shell_documents import ShellDocuments
-from pipe_runner.expressions.shell_lexer import MAX_NESTING, META, NAME
+from pipe_runner.expressions.shell_lexer import MAX_NESTING
 from pipe_runner.expressions.shell_marks import inspect_assignment
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
+from pipe_runner.expressions.shell_tests import ShellTests
 from pipe_runner.expressions.tokens import Refused
 
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
 MAX_PIPELINE: Final = 200
+MAX_SCRIPTS: Final = 4
+"""Scripts in scripts that are read."""
+MAX_WITHIN: Final = 2000
+"""Scripts that stand in one text as words."""
 _ENDS: Final = {
     "if": "fi",
     "while": "done",
@@ -30,30 +34,62 @@ _NAMED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*[ \t]+(?=\{\s|\()")
 """The name of a coprocess, which only a compound command can have."""
 _DESCRIPTOR: Final = re.compile(r"\{\w+\}")
 _CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
-_ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
 
 
-class ShellGrammar(ShellDocuments):
+class ShellGrammar(ShellTests):
     """A scan that follows commands, so that it knows the role of every word."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._whole = Facts()
+        self._followed: list[Facts] = []
+        """What `exec < …` gives to all that follows to read."""
+        self._within = 0
+        """Scripts around this one."""
 
-    def program(self) -> Facts:
-        """Scan the whole text."""
+    def program(self, given: Facts | None = None) -> Facts:
+        """Scan the whole text; `given` is what it reads from standard input."""
+        facts = self._commands()
+        if given is not None:
+            self.flows.feed(given, facts)
+        self.flows.settle()
+        return facts
+
+    def script(self, text: str, arguments: list[Word] | None = None) -> Facts:
+        """A script that stands in this one as a word, with the words behind it: `sh -c '… "$1" …' sh x`."""
+        self.flows.scripts += 1
+        if self._within == MAX_SCRIPTS or self.flows.scripts > MAX_WITHIN:
+            message = f"more than {MAX_WITHIN} scripts in one text, or one in another more than {MAX_SCRIPTS} deep"
+            raise Refused(Fault("E403", message, self.original(self.position)))
+        inner = ShellGrammar(text)
+        inner.flows, inner._within = self.flows, self._within + 1
+        outer = self.flows.place
+        if arguments is not None:
+            self.flows.begin_script()
+            self.flows.arguments(self.flows.scope, arguments)
+        try:
+            return inner._commands()
+        except Refused as refused:
+            raise Refused(refused.fault._replace(offset=self.original(self.position), length=1)) from refused
+        finally:
+            self.flows.place = outer
+
+    def _commands(self) -> Facts:
         facts = self._whole
         while self.position < self.limit:
             facts.add(self._list(frozenset(), ""))
             if self.position < self.limit:
                 self.position += 1  # a closing word or bracket that closes nothing: the shell will say so
-        self.flows.settle()
+        if self._followed:
+            self.flows.feed(Facts(parts=self._followed), facts)
         return facts
 
     def commands_in_brackets(self) -> Facts:
         outer, self._documents = self._documents, []
+        self.flows.branches += 1
         facts = self._list(frozenset(), ")")
+        self.flows.branches -= 1
         self._documents = outer
         self.position += 1
         return facts
@@ -64,6 +100,7 @@ class ShellGrammar(ShellDocuments):
         """Commands up to one of the words `ends`, or the character `closing`, which are left standing."""
         facts = Facts()
         while True:
+            self.joined = False
             self._skip(newlines=True, separators=True)
             if self.position >= self.limit or self.at(")") or self.at(";;") or self.at(";&"):
                 return facts
@@ -71,18 +108,24 @@ class ShellGrammar(ShellDocuments):
             if keyword in ends or (keyword in _CLOSERS and ends):
                 return facts
             before = self.position
+            joined = self.joined
+            self.flows.branches += joined
             facts.add(self._pipeline())
+            self.flows.branches -= joined
             if self.position == before:
                 self.position += 1
 
     def _pipeline(self) -> Facts:
+        shifted = self.flows.shifted.get(self.flows.scope, (0, 0))
         first = self._command()
         self._skip()
         if not self.at("|") or self.at("||"):
             return first
         before = Facts(parts=[first])
-        if self.flows.scope and not FILTERS.isdisjoint(first.hands):
-            before.variables.append(self.flows.scope + "<")
+        if not FILTERS.isdisjoint(first.hands):
+            self.flows.pipes += 1
+            first.hands.append(f"pipe {self.flows.pipes}")
+            before.variables.append(f"pipe {self.flows.pipes}<")
         facts = Facts()
         facts.add(first)
         length = 1
@@ -94,9 +137,11 @@ class ShellGrammar(ShellDocuments):
             if length > MAX_PIPELINE:
                 fault = Fault("E403", f"a pipeline of more than {MAX_PIPELINE} commands", self.original(self.position))
                 raise Refused(fault)
+            self.flows.unshift(shifted)
             self.position += 2 if self.at("|&") else 1
             self._skip(newlines=True)
             following = self._command()
+            self.flows.unshift(shifted)
             self.flows.feed(before, following)
             facts.parts.append(following)
             before = Facts(parts=[before, following])
@@ -136,7 +181,9 @@ class ShellGrammar(ShellDocuments):
             self.position += len(keyword)
             if keyword in _LOOPS:
                 self.flows.enter_loop()
+            self.flows.branches += keyword == "if"
             facts = self._list(frozenset({_ENDS[keyword]}), "")
+            self.flows.branches -= keyword == "if"
             if keyword in _LOOPS:
                 self.flows.leave_loop()
             self._expect(_ENDS[keyword])
@@ -145,7 +192,7 @@ class ShellGrammar(ShellDocuments):
         elif keyword == "case":
             facts = self._case()
         elif keyword == "[[":
-            facts = self._test()
+            facts = self.test()
         elif keyword == "function":
             self.position += len(keyword)
             self._skip()
@@ -226,52 +273,11 @@ class ShellGrammar(ShellDocuments):
                 if self.at("|") or self.position == before:
                     self.position += not self.at(")")
             self.position += 1
+            self.flows.branches += 1
             facts.add(self._list(frozenset({"esac"}), ""))
+            self.flows.branches -= 1
             while self.peek() in (";", "&") and self.position < self.limit:
                 self.position += 1
-
-    def _test(self) -> Facts:
-        """bash's `[[ … ]]`: `-eq` and its kin calculate, so only integers stand beside them; `-v` takes a name."""
-        self.position += 2
-        words: list[Word] = []
-        while self.position < self.limit:
-            self._skip(newlines=True)
-            if self.at("]]") and self.text[self.position + 2 : self.position + 3] in ("", *META):
-                self.position += 2
-                break
-            if self.peek() in "()<>&|;!" and not self.at("<(") and not self.at(">("):
-                words.append(Word(self.position, self.peek()))
-                self.position += 1
-                continue
-            before = self.position
-            words.append(self._pattern() if words and words[-1].text == "=~" else self.word())
-            self.position += self.position == before
-        for index, word in enumerate(words):
-            if word.text in _ARITHMETIC_TESTS and not word.quoted:
-                for neighbour in words[max(0, index - 1) : index + 2]:
-                    self._calculate(neighbour)
-            elif word.text in ("-v", "-R") and not word.quoted and index + 1 < len(words):
-                for hole in words[index + 1].holes:
-                    hole.refuse("E424", f"`{word.text}` takes the name of a variable, which a value can't be", None)
-        return Facts()
-
-    def _pattern(self) -> Word:
-        """The regular expression behind `=~`, in which brackets and bars stand bare."""
-        whole = Word(self.position)
-        while self.position < self.limit and self.peek() not in " \t\n":
-            before = self.position
-            part = self.word()
-            whole.holes += part.holes
-            whole.nested += part.nested
-            self.position += self.position == before
-        return whole
-
-    def _calculate(self, word: Word) -> None:
-        for hole in word.holes:
-            hole.integer = True
-        self.flows.calculated.update(word.variables)
-        if word.static and NAME.fullmatch(word.text):
-            self.flows.calculated.add(word.text)
 
     def _function(self, name: Word) -> Facts:
         """A function, behind its name: what its body does belongs to where it is called."""
@@ -283,11 +289,11 @@ class ShellGrammar(ShellDocuments):
             self._skip()
             self.position += self.at(")")
         self._skip(newlines=True)
-        outer, self.flows.scope = self.flows.scope, name.text
-        loops, loop, self.flows.loops = self.flows.loops, self.flows.loop, 0
+        outer = self.flows.place
+        self.flows.place = name.text, 0, 0, 0
         body = self._command()
         self._redirections(body)
-        self.flows.scope, self.flows.loops, self.flows.loop = outer, loops, loop
+        self.flows.place = outer
         self.flows.bodies.setdefault(name.text, []).append(body)
         return Facts()
 
@@ -338,6 +344,8 @@ class ShellGrammar(ShellDocuments):
                 self._fed(facts, found)
             facts.add(found)
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
+                if any(operator.startswith("<") for operator in redirected):
+                    self._followed.append(facts.input())
                 for sink in facts.sinks:
                     self.flows.feed(self.flows.elsewhere if numbered or words[1:] else self._whole, sink)
                 facts.sinks = []
@@ -371,6 +379,7 @@ class ShellGrammar(ShellDocuments):
                 self.position += 1
                 self.arithmetic(word, "]")
             element = self.word()
+            word.elements.append(element)
             word.holes += element.holes
             word.nested += element.nested
             word.variables += element.variables

@@ -240,6 +240,7 @@ class ShellLexer(ShellSource):
     def _back_quotes(self, word: Word) -> None:
         known = len(self.holes)
         self.position += 1
+        begun = self.position
         while self.position < self.limit and not self.at("`"):
             if self.at_hole():
                 self.hole("bare").refuse(
@@ -247,8 +248,13 @@ class ShellLexer(ShellSource):
                 )
             else:
                 self.position += 2 if self.at("\\") else 1
+        word.commands.append(self.script(re.sub(r"\\([$`\\])", r"\1", self.text[begun : self.position])))
         self.position += 1
         word.nested += self.holes[known:]
+
+    def script(self, text: str, arguments: list[Word] | None = None) -> Facts:
+        """A script that stands in this one; shell_grammar.py knows how."""
+        raise NotImplementedError
 
     def _dollar_quotes(self, word: Word) -> None:
         closing = self.text[self.position + 1]
@@ -309,10 +315,14 @@ class ShellLexer(ShellSource):
                 word.variables.append(key)
                 word.several |= found[0] == "@"
             listed = self.peek() in ("*", "@") or self.peek(3) in ("[*]", "[@]")
+            if prefix == "!" and not listed:
+                word.variables += [f"{key}!", self.flows.key("@")]
             if (prefix == "!" and not listed) or self.at("@P"):
                 self.flows.coded.append((key, "", "name the variable itself"))
         if self.at("["):
             word.several |= self.at("[@]")
+            if self.at("[@]}") and found is not None and not prefix:
+                word.listed = found[0]
             self.position += 1
             self.arithmetic(word, "]")
         known = len(self.holes)

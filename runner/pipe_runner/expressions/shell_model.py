@@ -54,6 +54,10 @@ class Word:
     """Names of the variables that it expands."""
     several: bool = False
     """Whether it may become any number of words, in quotes too: `"$@"`, `"${a[@]}"`."""
+    listed: str = ""
+    """The array of which it is all elements: `"${a[@]}"`."""
+    elements: list[Word] = field(default_factory=list)
+    """The elements of an array that it assigns."""
     commands: list[Facts] = field(default_factory=list)
     """The commands inside `$(…)` and `<(…)`; they read what the word's command would read."""
     files: list[Facts] = field(default_factory=list)
@@ -120,6 +124,16 @@ class Facts:
         self.reads += part.reads
         self.takes += part.takes
         self.hands += part.hands
+
+    def everything(self) -> list[Facts]:
+        """It and all its parts."""
+        found: list[Facts] = []
+        pending = [self]
+        while pending:
+            facts = pending.pop()
+            found.append(facts)
+            pending += facts.parts
+        return found
 
     def input(self) -> Facts:
         """What it reads from its redirections, to be filled."""

@@ -37,6 +37,7 @@ def _environment(command: Command, index: int) -> None:
         if found is None:
             break
         inspect_assignment(command.scan, found[1], command.words[rest[0]])
+        command.scan.flows.assign(found[1], command.words[rest[0]])
         rest = rest[1:]
     if rest:
         command.at(rest[0])
@@ -57,14 +58,18 @@ def _xargs(command: Command, index: int) -> None:
         replaced = "{}"
     # What arrives on standard input stands in the command as if it were a hole: see where it would be code.
     fed = Hole(0, 0, (0, 0))
+    name = f"input of word {command.words[index].start}"
+    command.facts.takes.append(name)
     words = list(command.words[rest[0] :])
     if replaced:
         words = [
-            replace(w, text=w.text.replace(replaced, HOLE), holes=[*w.holes, fed]) if replaced in w.text else w
+            replace(w, text=w.text.replace(replaced, HOLE), holes=[*w.holes, fed], variables=[*w.variables, name])
+            if replaced in w.text
+            else w
             for w in words
         ]
     else:
-        words.append(Word(words[-1].end, HOLE, [fed]))
+        words.append(Word(words[-1].end, HOLE, [fed], variables=[name]))
     inner = command.inner(words)
     inner.at(0)
     command.facts.emits += inner.facts.emits
@@ -236,6 +241,7 @@ def _git_subcommand(command: Command, rest: list[int]) -> None:
         elif name == "config" and _GIT_SETTING.search(word.text):
             for each in words[at:]:
                 command.code(each, "git runs this setting as a command", "write the command without values")
+            return
 
 
 def _tar(command: Command, index: int) -> None:

@@ -14,11 +14,12 @@ from typing import Any, Final, TypeAlias
 from jinja2 import nodes
 
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.expressions.checks import check_path, unknown_filter, unknown_function, unknown_method, unknown_test
+from pipe_runner.expressions.arity import argument_faults, filter_faults
+from pipe_runner.expressions.checks import check_path, unknown_function, unknown_method, unknown_test
 from pipe_runner.expressions.compiled import Fault, Path, Reference
 from pipe_runner.expressions.plain import ROOTS, path_text
 from pipe_runner.expressions.tokens import Refused, Token
-from pipe_runner.expressions.vocabulary import FILTERS, FUNCTIONS, METHODS, TESTS
+from pipe_runner.expressions.vocabulary import FUNCTIONS, METHODS, TESTS
 
 Tree: TypeAlias = "list[Any]"
 MAX_TREE_DEPTH: Final = 100
@@ -115,7 +116,7 @@ class Lowering:
         chain: list[Any] = []
         while isinstance(node, nodes.Filter):
             args, kwargs = self._arguments(node)
-            self._check_filter(node)
+            self.faults += filter_faults(node)
             chain.append([node.name, args, kwargs])
             node = node.node
         return chain[::-1]
@@ -253,15 +254,17 @@ class Lowering:
         return ["if", self.expression(node.test), self.expression(node.expr1, tolerant=tolerant), other]
 
     def _filter(self, node: nodes.Filter, tolerant: bool) -> Tree:
-        self._check_filter(node)
         guards = node.name in ("default", "d")
         inner = self.expression(node.node, tolerant=guards) if node.node is not None else ["const", ""]
         args, kwargs = self._arguments(node)
+        self.faults += filter_faults(node)
         return ["filter", node.name, inner, args, kwargs]
 
     def _test(self, node: nodes.Test, tolerant: bool) -> Tree:
         if node.name not in TESTS:
             self.faults.append(unknown_test(node.name, self._name_of_test(node)))
+        else:
+            self.faults += argument_faults("test", node.name, node, self._name_of_test(node))
         inner = self.expression(node.node, tolerant=node.name in _TOLERANT_TESTS)
         args, kwargs = self._arguments(node)
         return ["test", node.name, inner, args, kwargs]
@@ -281,10 +284,15 @@ class Lowering:
                 return ["loop", callee.attr, args]
             if callee.attr not in METHODS:
                 self.faults.append(unknown_method(callee.attr, callee.lineno))
+            else:
+                self.faults += argument_faults("method", callee.attr, node, callee.lineno, length=len(callee.attr) + 1)
             return ["method", callee.attr, self.expression(callee.node), args, kwargs]
         if isinstance(callee, nodes.Name) and not self._is_local(callee.name):
             if callee.name not in FUNCTIONS:
                 self.faults.append(unknown_function(callee.name, callee.lineno))
+            elif callee.name == "range" and (kwargs or not 1 <= len(args) <= 3):
+                hint = "range(5) counts from 0 to 4, range(1, 5) from 1, range(1, 9, 2) in steps of two"
+                self.faults.append(Fault("E414", "range() takes one to three integers", callee.lineno, 5, hint))
             return ["call", callee.name, args, kwargs]
         self._refuse(node, "only the functions and methods of the language can be called, never a value")
         return ["const", None]
@@ -294,18 +302,6 @@ class Lowering:
             self._refuse(node, "`*` and `**` are not available in arguments")
         args = [self.expression(arg) for arg in node.args]
         return args, [[pair.key, self.expression(pair.value)] for pair in node.kwargs]
-
-    def _check_filter(self, node: nodes.Filter) -> None:
-        if node.name not in FILTERS:
-            self.faults.append(unknown_filter(node.name, node.lineno))
-        elif node.name in ("map", "select", "reject", "selectattr", "rejectattr"):
-            position = 1 if node.name.endswith("attr") else 0
-            named = node.args[position] if len(node.args) > position else None
-            if isinstance(named, nodes.Const) and isinstance(named.value, str):
-                if node.name == "map" and named.value not in FILTERS:
-                    self.faults.append(unknown_filter(named.value, named.lineno, quoted=True))
-                elif node.name != "map" and named.value not in TESTS:
-                    self.faults.append(unknown_test(named.value, named.lineno, quoted=True))
 
     # ------------------------------------------------------------ places and scopes
 

@@ -47,6 +47,8 @@ BOMBS = [
     "{{ inputs.big ~ inputs.big" + " ~ inputs.big" * 40 + " }}",
     "{% for i in range(10000) %}{{ 'zz' in inputs.big }}{% endfor %}",
     "{% for i in range(10000) %}{{ inputs.big.find('zz') }}{% endfor %}",
+    "{% for i in range(10000) %}{{ inputs.big.startswith(inputs.big) }}{% endfor %}",
+    "{% for i in range(10000) %}{{ inputs.big.endswith(['y', inputs.big]) }}{% endfor %}",
     "{% for i in range(10000) %}{{ inputs.big == inputs.big ~ '' }}{% endfor %}",
     "{% for i in range(10000) %}{{ inputs.long | length }}{{ 7 in inputs.long[::-1] }}{% endfor %}",
     "{{ ('a'*1000000).rfind('b' ~ 'a'*500000) }}", "{{ ('a'*1000000).rsplit('b' ~ 'a'*500000) }}",
@@ -60,6 +62,12 @@ BOMBS = [
     "{{ lipsum(n=10**9) }}", "{{ cycler(1, 2) }}", "{{ namespace(a=1) }}", "{{ joiner() }}",
     "{{ inputs.long | tojson(indent=16) }}", "{{ 'a' | tojson(indent=10**9) }}", "{{ inputs.long | sum(start='') }}",
 ]  # fmt: skip
+
+
+def test_range_gives_as_many_numbers_as_the_documentation_says() -> None:
+    compiled, _ = compile_value("{{ range(100000) | length }}")
+    assert evaluate(compiled, {}) == 100_000
+    assert refused("{{ range(100001) }}")
 
 
 def refused(text: str) -> bool:

@@ -1,0 +1,72 @@
+"""Values in `env:` and `stdin:` that programs or the shell text of a node would read as code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipe_runner.compiler.report import Report
+from pipe_runner.expressions import Compiled, Fault
+from pipe_runner.expressions.compile import compile_value
+from pipe_runner.types import Path_
+
+
+class Environment:
+    """The values that templates set in the `env:` of a file and of its nodes."""
+
+    def __init__(self, env: Mapping[str, Any], report: Report) -> None:
+        self._report = report
+        self._told: set[Path_] = set()
+        self._whole = self._given(env, ("env",))
+
+    def check(self, env: Mapping[str, Any], path: Path_, script: str | None, options: dict[str, Any]) -> bool:
+        """Check those of a node that runs `script`, or a program; gives whether it added options that aren't static."""
+        own = self._given(env, path) if env else {}
+        given = {name: found for name, found in self._whole.items() if name not in env} | own
+        if script is None or not given:
+            return False
+        from pipe_runner.expressions.shell_environment import follow_environment
+
+        faults, integers = follow_environment(script, given)
+        for name, fault in faults.items():
+            self._tell(given[name][0], fault)
+        for name in integers:
+            value = given[name][1]
+            if any(reference.path[0] == "secrets" for reference in value.references):
+                message = f"in `run:`, ${name} is calculated, and holds a secret beside the value"
+                self._tell(given[name][0], Fault("E420", message, 0, 1, "put the two in variables of their own"))
+                continue
+            if value.whole:
+                value = Compiled("jinja", value.source, ["integer", value.tree], value.references)
+            options.setdefault("variables", {})[name] = {"$text": value.to_json()}
+            options.setdefault("integers", []).append(name)
+        return "integers" in options
+
+    def check_input(self, stdin: str | None, path: Path_, command: str | Sequence[str] | None) -> None:
+        """Check the text that a node gives to its command."""
+        if command is None or stdin is None or "{" not in stdin:
+            return
+        value, _ = compile_value(stdin)
+        if any(reference.path[0] != "secrets" for reference in value.references):
+            from pipe_runner.expressions.shell_environment import follow_input
+
+            self._tell(path, follow_input(command))
+
+    def _given(self, env: Mapping[str, Any], path: Path_) -> dict[str, tuple[Path_, Compiled]]:
+        """Where each value that isn't a text of the file stands; secrets are the user's own."""
+        found: dict[str, tuple[Path_, Compiled]] = {}
+        for name, text in env.items():
+            if not isinstance(text, str) or "{" not in text:
+                continue
+            value, _ = compile_value(text)
+            if any(reference.path[0] != "secrets" for reference in value.references):
+                from pipe_runner.expressions.shell_environment import code_variable
+
+                found[name] = ((*path, name), value)
+                self._tell((*path, name), code_variable(name))
+        return found
+
+    def _tell(self, path: Path_, fault: Fault | None) -> None:
+        if fault is not None and path not in self._told:
+            self._told.add(path)
+            self._report.add(fault.code, fault.message, path, hint=fault.hint)
