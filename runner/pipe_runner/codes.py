@@ -85,6 +85,7 @@ CODES: Final[dict[str, str]] = {
     "E505": "wrong option",
     "E506": "agent that is written otherwise",
     "E507": "value that doesn't fit the option",
+    "E508": "for_each over something that is no list",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",
     "E603": "unknown secret",

@@ -65,6 +65,23 @@ class PlannedInput(NamedTuple):
     description: str = ""
 
 
+class FanOut(NamedTuple):
+    """What a node is repeated over."""
+
+    items: Value
+    """The list; the combinations of a matrix, as objects."""
+    key: Value = Value(None)
+    """The text that an item is known by; None: its index, or a combination's values."""
+    matrix: bool = False
+    """Templates read an item as `matrix`, not as `item`."""
+    max_parallel: int | None = None
+    fail_fast: bool = False
+    min_success: int | None = None
+    """How many items must succeed; None: all."""
+    when_of_item: bool = False
+    """The condition reads the item, so it is evaluated for each."""
+
+
 class PlannedNode(NamedTuple):
     """One node, compiled. Times in seconds; `index` is its place in `Plan.nodes`."""
 
@@ -101,6 +118,7 @@ class PlannedNode(NamedTuple):
     """JSON Schema of the output where more is known than 'anything'."""
     title: str = ""
     """A short form of what it does, for people: the first line of `run`, or the agent's name."""
+    fan_out: FanOut | None = None
 
 
 class Plan(NamedTuple):
@@ -197,11 +215,17 @@ def _node_to_json(node: PlannedNode) -> dict[str, Any]:
             data[name] = [data[name].data, data[name].static]
     if "retry" in data:
         data["retry"] = _set_fields(data["retry"], _RETRY_DEFAULTS)
+    if "fan_out" in data:
+        data["fan_out"] = [list(part) if isinstance(part, Value) else part for part in data["fan_out"]]
     return data
 
 
 def _retry(data: Mapping[str, Any]) -> RetryPolicy:
     return RetryPolicy(**{**data, "on": tuple(data.get("on", ()))})
+
+
+def _fan_out(data: list[Any]) -> FanOut:
+    return FanOut(Value(*data[0]), Value(*data[1]), *data[2:])
 
 
 _NODE_SHAPES: dict[str, Any] = {
@@ -210,6 +234,7 @@ _NODE_SHAPES: dict[str, Any] = {
     "options": lambda pair: Value(*pair),
     "env": lambda pair: Value(*pair),
     "retry": _retry,
+    "fan_out": _fan_out,
 }
 _NODE_PLACES = {name: at for at, name in enumerate(PlannedNode._fields)}
 _NODE_START = [_NODE_DEFAULTS[name] for name in PlannedNode._fields]

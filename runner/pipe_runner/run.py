@@ -48,6 +48,8 @@ class NodeState(_State):
     values: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
     truncated: Mapping[str, Any] | None = None
+    item: str | None = None
+    """Of an item of a repeated node: the digest of its value."""
     tolerated: bool = False
     """Failed, and the file says that the run goes on (`continue_on_error`)."""
 
@@ -73,6 +75,8 @@ class Run(_State):
     digests: dict[str, str]
     """Digest of each node, as it was when the run was last started or resumed."""
     nodes: dict[str, NodeState]
+    items: dict[str, dict[str, NodeState]]
+    """Of each repeated node: its items by key, in the order in which they started."""
     started_at: str | None = None
     finished_at: str | None = None
     duration_s: float | None = None
@@ -90,6 +94,7 @@ class Run(_State):
     def __init__(self, **fields: Any) -> None:
         self.digests = {}
         self.nodes = {}
+        self.items = {}
         super().__init__(**fields)
 
     def __repr__(self) -> str:
@@ -103,10 +108,22 @@ class Run(_State):
             fold(self, event)
 
     def state(self, node: str) -> NodeState:
+        """The state of a node, or of an item as `node[key]`; a new one where nothing is known of it yet."""
         found = self.nodes.get(node)
         if found is None:
-            found = self.nodes[node] = NodeState()
+            if node[-1:] == "]":
+                name, _, key = node[:-1].partition("[")
+                found = self.items.setdefault(name, {}).setdefault(key, NodeState())
+            else:
+                found = self.nodes[node] = NodeState()
         return found
+
+    def find(self, node: str) -> NodeState | None:
+        """The state of a node or an item, if anything is known of it."""
+        if node[-1:] != "]":
+            return self.nodes.get(node)
+        name, _, key = node[:-1].partition("[")
+        return self.items.get(name, {}).get(key)
 
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
@@ -163,6 +180,9 @@ def _run_resumed(run: Run, event: Event) -> None:
         old = run.nodes
         run.digests = dict(digests)
         run.nodes = {node: old.get(node) or NodeState() for node in digests}
+    run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    for node in data.get("anew", ()):
+        run.items[node] = {key: NodeState(attempts=s.attempts) for key, s in run.items.get(node, {}).items()}
     for node in data.get("rerun", ()):
         run.nodes[node] = NodeState(attempts=run.state(node).attempts)
 
@@ -183,6 +203,8 @@ def _node_started(run: Run, event: Event) -> None:
     state.attempts = event.attempt or 1
     state.started_at = event.ts
     state.error = None
+    if event.data:
+        state.item = event.data.get("item")
 
 
 def _node_retrying(run: Run, event: Event) -> None:
@@ -209,7 +231,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     return apply
 
 
-_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at"}
+_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at", "item"}
 """Fields of the last event of a node that its state takes over."""
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from heapq import heappop, heappush
-from typing import Any, Protocol
+from typing import Any
 
 import anyio
 import anyio.abc
@@ -20,32 +19,18 @@ import anyio.lowlevel
 from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import evaluate_condition
+from pipe_runner.fans import NOTHING, Fans
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import next_delay
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
+from pipe_runner.stops import WHY, EmitEvent, Stop, while_waiting
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
-
-
-class Stop(StrEnum):
-    """Why no new work is started."""
-
-    CANCEL = "cancel"
-    RUN_TIMEOUT = "run_timeout"
-    FAIL_FAST = "fail_fast"
-
-
-class EmitEvent(Protocol):
-    """Numbers an event, folds it into the run, writes it to the log, and shows it to every sink."""
-
-    def __call__(
-        self, kind: EventKind, node: str | None = None, attempt: int | None = None, data: Mapping[str, Any] = ...
-    ) -> None: ...
 
 
 class Scheduler:
@@ -67,8 +52,11 @@ class Scheduler:
         grace: float,
         random: Callable[[], float],
     ) -> None:
-        self._plan, self._run, self._emit = plan, run, emit
-        self._store_output, self._attempt_emit = store_output, attempt_emit
+        self._plan, self._run, self.emit = plan, run, emit
+        self.output_fields, self._attempt_emit = store_output, attempt_emit
+        self._nodes: list[PlannedNode] = list(plan.nodes)
+        """Those of the plan, and behind them the items of repeated nodes as they start."""
+        self._fans = Fans(self, self._nodes, run, scope, clock, concurrency, plan.output_limit)
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
         self._concurrency, self._grace, self._random = concurrency, grace, random
         self._commits = GroupCommit(journal, self._durable, self._fail)
@@ -167,7 +155,7 @@ class Scheduler:
                 index = heappop(ready)[1]
                 self._in_flight.add(index)
                 try:
-                    await self._attempt(self._plan.nodes[index])
+                    await self._attempt(self._nodes[index])
                 finally:
                     self._in_flight.discard(index)
                 self._looking = 1
@@ -190,11 +178,12 @@ class Scheduler:
             left = max(deadline - began, 0.001)
             timeout = left if timeout is None else min(timeout, left)
         try:
-            attempt = self._scope.attempt(node, number, timeout)
+            names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
+            attempt = self._scope.attempt(node, number, timeout, names)
         except ExpressionFault as fault:
-            self._end_failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
+            self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        self._emit(EventKind.NODE_STARTED, node.id, number)
+        self.emit(EventKind.NODE_STARTED, node.id, number, data)
         if node.effect is Effect.ONCE:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
@@ -212,19 +201,19 @@ class Scheduler:
         if outcome.truncated:
             data["truncated"] = outcome.truncated
         if outcome.status is NodeStatus.SUCCEEDED:
-            data.update(self._store_output(outcome.output))
-            self._final(EventKind.NODE_SUCCEEDED, node, number, data)
-            self._release_when_durable(node.index)
+            data.update(self.output_fields(outcome.output))
+            self.final(EventKind.NODE_SUCCEEDED, node, number, data)
+            self.release(node.index)
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
         if outcome.status is NodeStatus.CANCELLED:
             if self.stopped is Stop.CANCEL:
-                data["reason"] = _WHY[self.stopped]
+                data["reason"] = WHY[self.stopped]
                 error = NodeError(
                     ErrorKind.CANCELLED, f"{data['reason']} while the node ran", outcome.exit_code, error.tail
                 )
                 data["error"] = error.to_json()
-                self._final(EventKind.NODE_CANCELLED, node, number, data)
+                self.final(EventKind.NODE_CANCELLED, node, number, data)
                 return
             if self.stopped is Stop.RUN_TIMEOUT:
                 error = NodeError(ErrorKind.RUN_TIMEOUT, "the run's time was up", outcome.exit_code, error.tail)
@@ -232,12 +221,12 @@ class Scheduler:
         if delay is not None:
             data["error"] = error.to_json()
             data["delay_s"] = delay
-            self._emit(EventKind.NODE_RETRYING, node.id, number, data)
+            self.emit(EventKind.NODE_RETRYING, node.id, number, data)
             self._rest(node.index, delay)
             return
         if outcome.output is not None:
-            data.update(self._store_output(outcome.output))
-        self._end_failed(node, number, error, data)
+            data.update(self.output_fields(outcome.output))
+        self.failed(node, number, error, data)
 
     def _delay(self, node: PlannedNode, outcome: Outcome) -> float | None:
         if self.stopped is not None or node.retry.max_attempts == 1:
@@ -247,26 +236,32 @@ class Scheduler:
         made = self._made[node.index]
         return next_delay(node.retry, outcome, made, time_left=left, random=self._random())
 
-    def _end_failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
+    def failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
         data["error"] = error.to_json()
         if node.continue_on_error:
             data["tolerated"] = True
-        self._final(EventKind.NODE_FAILED, node, number, data)
-        self._release_when_durable(node.index)
+        self.final(EventKind.NODE_FAILED, node, number, data)
+        if self._fans.is_unit(node.index):
+            return
+        self.release(node.index)
         if self._plan.fail_fast and not node.continue_on_error and node.phase is Phase.NODES and self.stopped is None:
             self._stop(Stop.FAIL_FAST)
 
-    def _final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
+    def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
         """Write a node's last event; the phase closes with the last of them."""
-        self._emit(kind, node.id, number, data)
+        self.emit(kind, node.id, number, data)
+        if self._fans.is_unit(node.index):
+            self._fans.ended(node.index, kind)
+            return
         self._open -= 1
         if not self._open:
             self._close()
 
-    def _release_when_durable(self, index: int) -> None:
-        if self._dependents[index] and self.stopped is None:
+    def release(self, index: int) -> None:
+        """Decide a node's dependents once its end is durable."""
+        if not self._fans.is_unit(index) and self._dependents[index] and self.stopped is None:
             self._commits.add(index)
-            if self._ready:
+            if self._ready or self._nodes[index].fan_out is not None:  # else the worker that asks does it, if one does
                 self._commits.soon()
 
     def _durable(self, batch: list[int]) -> None:
@@ -297,17 +292,21 @@ class Scheduler:
             if node.needs or node.run_on is RunOn.FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
                 if decision.action is Action.BLOCK:
-                    self._final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})
+                    self.final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})
                     self._release(node.index)
                     continue
                 if decision.action is Action.SKIP:
                     why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason}
                     why["by"] = list(decision.by)
-                    self._final(EventKind.NODE_SKIPPED, node, None, why)
+                    self.final(EventKind.NODE_SKIPPED, node, None, why)
                     self._release(node.index)
                     continue
-            if node.when is None or self._condition_holds(node):
-                heappush(self._ready, (-node.priority, node.index))
+            fan_out = node.fan_out
+            if node.when is None or (fan_out is not None and fan_out.when_of_item) or self._condition_holds(node):
+                if fan_out is not None:
+                    self._fans.begin(node)
+                else:
+                    self.push(node)
 
     def _condition_holds(self, node: PlannedNode) -> bool:
         try:
@@ -315,10 +314,10 @@ class Scheduler:
             holds, values = evaluate_condition(self._scope.condition(node), names)
         except ExpressionFault as fault:
             error = NodeError(ErrorKind.CONDITION, f"when: {fault.message}")
-            self._end_failed(node, None, error, {"when": node.when_text})
+            self.failed(node, None, error, {"when": node.when_text})
             return False
         if not holds:
-            self._final(EventKind.NODE_SKIPPED, node, None, {"when": node.when_text, "values": values})
+            self.final(EventKind.NODE_SKIPPED, node, None, {"when": node.when_text, "values": values})
             self._release(node.index)
         return holds
 
@@ -328,11 +327,16 @@ class Scheduler:
         """Wait for the next attempt without holding a slot."""
         assert self._group is not None
         self._group.start_soon(self._wake_after, index, delay)
+        if self._fans.is_unit(index):
+            self._fans.rest(index)
 
     async def _wake_after(self, index: int, delay: float) -> None:
         await self._clock.sleep(delay)
         if self.stopped is None and self._failure is None:
-            heappush(self._ready, (-self._plan.nodes[index].priority, index))
+            if self._fans.is_unit(index):
+                self._fans.wake(index)
+            else:
+                self.push(self._nodes[index])
             self._wake()
 
     def stop(self, why: Stop, *, kill: bool = False) -> None:
@@ -352,43 +356,40 @@ class Scheduler:
     def abandon(self) -> None:
         """Wait no longer for attempts that were killed and don't end."""
         for index in sorted(self._in_flight):
-            node = self._plan.nodes[index]
+            node = self._nodes[index]
             state = self._run.state(node.id)
             if not is_final(state.status):
                 data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - self._began[index], 6)}
                 data["reason"] = "the run was killed; how the attempt ended is not known"
-                self._final(EventKind.NODE_CANCELLED, node, state.attempts, data)
+                self.final(EventKind.NODE_CANCELLED, node, state.attempts, data)
 
     def _stop(self, why: Stop) -> None:
         if self.stopped is None or self.stopped is Stop.FAIL_FAST:
             self.stopped = why
         self._ready.clear()
         self._released.clear()
+        self._fans.stop(self._in_flight)
         for node in self._phase:
-            if node.index not in self._in_flight and not is_final(self._run.state(node.id).status):
+            if node.index in self._in_flight or self._fans.is_open(node.index):
+                continue
+            if not is_final(self._run.state(node.id).status):
                 self._cancel(node)
 
     def _cancel(self, node: PlannedNode) -> None:
         assert self.stopped is not None
         state = self._run.state(node.id)
         if state.status is NodeStatus.QUEUED:  # it waits for another attempt
-            reason = f"{_WHY[self.stopped]} while it waited for another attempt"
-            if self.stopped is Stop.RUN_TIMEOUT:  # it had begun, and had no success when its time was up
-                last = state.error or {}
-                message = f"{reason}; the last one: {last.get('message', 'failed')}"
-                error = NodeError(ErrorKind.RUN_TIMEOUT, message, last.get("exit_code"), last.get("tail"))
-                self._end_failed(node, state.attempts, error, {})
-                return
-            self._final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
+            reason, error = while_waiting(self.stopped, state)
+            if error is not None:
+                self.failed(node, state.attempts, error, {})
+            else:
+                self.final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
             return
-        self._final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{_WHY[self.stopped]} before it started"})
+        self.final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{WHY[self.stopped]} before it started"})
+
+    def push(self, node: PlannedNode) -> None:
+        """Let a worker take it, in its turn."""
+        heappush(self._ready, (-node.priority, node.index))
 
     def close(self) -> None:
         self._commits.close()
-
-
-_WHY = {
-    Stop.CANCEL: "the run was cancelled",
-    Stop.RUN_TIMEOUT: "the run's time was up",
-    Stop.FAIL_FAST: "fail_fast: another node failed",
-}

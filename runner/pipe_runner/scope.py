@@ -64,11 +64,8 @@ class Scope:
         }
 
     def _visible(self, state: NodeState) -> dict[str, Json]:
-        output = state.output
-        if state.output_ref is not None:
-            output = self._read_blob(state.output_ref)
         return {
-            "output": output,
+            "output": self.output(state),
             "status": str(state.status),
             "error": dict(state.error) if state.error else None,
             "exit_code": state.exit_code,
@@ -137,14 +134,24 @@ class Scope:
     def condition(self, node: PlannedNode) -> Compiled:
         return Compiled.from_json(node.when)
 
-    def attempt(self, node: PlannedNode, number: int, timeout: float | None) -> Attempt:
-        """The attempt as a value, all templates rendered; raises ExpressionFault."""
+    def output(self, state: NodeState) -> Json:
+        """What a node gave, read from its blob where it is large."""
+        return state.output if state.output_ref is None else self._read_blob(state.output_ref)
+
+    def attempt(
+        self, node: PlannedNode, number: int, timeout: float | None, names: Mapping[str, Json] | None = None
+    ) -> Attempt:
+        """The attempt as a value, all templates rendered; raises ExpressionFault.
+
+        `names` is what an item's templates may read.
+        """
         plan = self._plan
         options, env = node.options, node.env
         if options.static and env.static:
             rendered, own = options.data, env.data
         else:
-            names = self.names(node.reads, handler=node.phase is not Phase.NODES)
+            if names is None:
+                names = self.names(node.reads, handler=node.phase is not Phase.NODES)
             rendered, own = self.render(options, names), self.render(env, names)
         assert isinstance(rendered, dict)
         assert isinstance(own, dict)

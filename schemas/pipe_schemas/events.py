@@ -93,6 +93,7 @@ class RunResumed(EventLine):
     nodes: dict[str, str] = Field(description="The digest of each node as it is now; others are forgotten.")
     rerun: list[str] = Field(description="Ids of the nodes that are decided again.")
     reasons: dict[str, str] = Field(default_factory=dict, description="Why each of them is.")
+    anew: list[str] = Field(default_factory=list, description="Repeated nodes of which every item runs again.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
     inputs: dict[str, Any] | None = Field(
@@ -116,6 +117,8 @@ class NodeStarted(AttemptEvent):
     """An attempt begins; written before its process starts."""
 
     event: Literal["node.started"]
+    items: int | None = Field(default=None, description="Of a repeated node: how many items it has.")
+    item: str | None = Field(default=None, description="Of an item: the digest of its value.")
 
 
 class NodeOutput(AttemptEvent):

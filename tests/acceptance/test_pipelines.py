@@ -136,6 +136,13 @@ def test_conditions_of_a_run_that_fails(pipe: Run) -> None:
     assert told.node("closing")["output"] == "the run has failed"
 
 
+def test_fan_out(pipe: Run) -> None:
+    told = pipe("fan-out.yml")
+    assert told.outputs["formats"] == ["text,hello", "text,fan-in", "mermaid,hello", "dot,hello,for graphviz"]
+    assert told.outputs["folders"] == sorted(told.outputs["folders"])
+    assert "pipelines" in told.outputs["folders"]
+
+
 def test_http(pipe: Run) -> None:
     told = pipe("http.yml")
     assert told.outputs == {"ordered": {"ordered": {"item": "nuts & bolts", "count": 7}, "once": True}, "missing": 404}

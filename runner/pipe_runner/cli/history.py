@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import error_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import counts, error_line, plural, reason_line, safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _DEFAULT_LIMIT: Final = 20
 _CANCEL_PATIENCE: Final = 600.0
 _POLL: Final = 0.05
+_ITEMS: Final = 20
+"""Items of one repeated node that `show` names."""
 
 
 def runs(given: Given) -> int:
@@ -115,12 +118,26 @@ def _described(run: Run, holder: int | None) -> Iterable[str]:
         yield f"error     {error_line(run.error)}"
     yield ""
     rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
-    rows += [(n, str(s.status), str(s.attempts), seconds(s.duration_s), _about(s)) for n, s in run.nodes.items()]
+    for name, state in run.nodes.items():
+        items = run.items.get(name, {})
+        rows.append(_row(name, state, _about(state, items)))
+        rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
     yield from _table(rows).splitlines()
 
 
-def _about(state: NodeState) -> str:
-    """What else is to be said of a node: its error, or why it did not run."""
+def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:
+    return name, str(state.status), str(state.attempts), seconds(state.duration_s), about
+
+
+def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
+    """Those items of a repeated node that did not simply succeed."""
+    return ((k, s) for k, s in items.items() if s.status is not NodeStatus.SUCCEEDED or s.attempts > 1)
+
+
+def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
+    """What else is to be said of a node: its error, or why it did not run, and how its items ended."""
+    if items and state.status is not NodeStatus.FAILED:
+        return f"{plural(len(items), 'item')}: {counts(str(one.status) for one in items.values())}"
     match state.status:
         case NodeStatus.FAILED:
             return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
@@ -144,8 +161,9 @@ def logs(given: Given) -> int:
 
 
 def _check_node(rundir: RunDir, node: str) -> None:
-    known = fold_log(rundir.log_path, rundir.id).nodes
-    if known and node not in known:
+    run = fold_log(rundir.log_path, rundir.id)
+    known = run.nodes
+    if known and run.find(node) is None:
         near = did_you_mean(node, known)
         raise UsageError(
             f"run {rundir.id} has no node {node}",
@@ -156,7 +174,9 @@ def _check_node(rundir: RunDir, node: str) -> None:
 def _events(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> Iterable[Event]:
     from pipe_runner.runlog import follow
 
-    return (e for e in follow(rundir.log_path, stop, run=rundir.id) if node is None or e.node == node)
+    items = f"{node}["
+    events = follow(rundir.log_path, stop, run=rundir.id)
+    return (e for e in events if node is None or e.node == node or (e.node or "").startswith(items))
 
 
 def _log_lines(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
@@ -177,7 +197,7 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
     from pipe_runner.console.progress import Progress
 
     def give(name: str, line: str) -> None:
-        sys.stdout.write(f"{name} | {line}\n" if node is None else f"{line}\n")
+        sys.stdout.write(f"{line}\n" if name == node else f"{name} | {line}\n")
 
     lines, progress = OutputLines(give), Progress()
     for event in _events(rundir, node, stop):

@@ -287,6 +287,7 @@ class Build:
             draft.validate_options,
             known,
             draft.title,
+            draft.fan_out,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:

@@ -17,6 +17,8 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
             continue
         if use.place == "when":
             _condition(use, references, report)
+        elif use.place == "items":
+            _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
         for sentence in doubtful(use.compiled, references.schema):
@@ -32,6 +34,17 @@ def _condition(use: Use, references: References, report: Report) -> None:
     if "boolean" not in types:
         message = f"a condition gives true or false, and this one gives {words(types)}, which fails the node"
         report.add("W502", message, use.path, hint="compare it: `… == 'ok'`, `… > 0`, `… | length > 0`")
+
+
+def _items(use: Use, references: References, report: Report) -> None:
+    if len(use.path) > 4:  # inside a list that the file has
+        return
+    schema = schema_of(use.compiled, references.schema)
+    types = _lookup(use, schema, references).types(schema)
+    if "array" not in types:
+        message = f"`items` is a list, and this gives {words(types)}, which fails the node"
+        hint = "`output: json` or `output: lines` on a command gives a list; `| list` makes one of an object's keys"
+        report.add("E508", message, use.path, hint=hint)
 
 
 def _option(draft: Draft, use: Use, references: References, report: Report) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Compiled
-from pipe_runner.plan import Value
+from pipe_runner.plan import FanOut, Value
 from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ class Draft:
         "digest",
         "env",
         "explicit",
+        "fan_out",
         "id",
         "index",
         "needs",
@@ -60,3 +61,4 @@ class Draft:
         self.title = ""
         self.validate_options = False
         self.output_schema: Any = None
+        self.fan_out: FanOut | None = None

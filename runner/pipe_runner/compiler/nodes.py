@@ -12,6 +12,7 @@ from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import Environment
+from pipe_runner.compiler.fanout import compile_fan_out
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values, sound
@@ -26,7 +27,8 @@ from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
 if TYPE_CHECKING:
     from pipe_schemas.pipeline import DefaultsSpec, PipelineSpec
 
-LATER: Final = frozenset({"cache", "artifacts", "for_each", "matrix", "min_success", "provider", "pipeline"})
+LATER: Final = frozenset({"cache", "artifacts", "provider", "pipeline"})
+_FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SIMPLE_SHELLS: Final = ("sh", "bash")
@@ -69,6 +71,8 @@ class NodeCompiler:
             self._not_yet(draft, given)
         if spec.when is not True:
             self._condition(draft)
+        if not _FAN_OUT.isdisjoint(given):
+            compile_fan_out(draft, self._values, self._report)
         if spec.env:
             check_names(spec.env, (*draft.path, "env"), self._report)
             draft.env = self._values.compile(spec.env, (*draft.path, "env"), "env", draft.uses, text=True)

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.fanout import names_of
 from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, Lookup, Nothing, Schema
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import Use
@@ -106,16 +107,36 @@ class References:
                     "E311", f"`{name}` is known only in `on_failure` and `finally`", reference, use, hint=hint, upto=2
                 )
         elif root in ("item", "index", "matrix"):
-            spec = draft.spec if draft is not None else None
-            if spec is None or (spec.for_each is None and spec.matrix is None):
-                own = "matrix" if root == "matrix" else "for_each"
-                self._add("E311", f"`{root}` is known only in a node with `{own}:`", reference, use, upto=1)
+            self._item(reference, use, draft)
 
     def _add(
         self, code: str, message: str, reference: Reference, use: Use, *, hint: str | None = None, upto: int = 99
     ) -> None:
         length = len(path_text(reference.path[:upto]))
         self._report.add(code, message, use.path, offset=reference.offset, length=length, hint=hint)
+
+    def _item(self, reference: Reference, use: Use, draft: Draft | None) -> None:
+        """`item`, `index` and `matrix`, which only the templates of a repeated node know."""
+        path = reference.path
+        root = path[0]
+        spec = draft.spec if draft is not None else None
+        if spec is None or (spec.for_each is None and spec.matrix is None):
+            own = "matrix" if root == "matrix" else "for_each"
+            self._add("E311", f"`{root}` is known only in a node with `{own}:`", reference, use, upto=1)
+        elif use.place == "items":
+            self._add("E311", f"`{root}` isn't known where the items are made", reference, use, upto=1)
+        elif root == "item" and spec.matrix is not None:
+            hint = "a combination is read as `matrix.<name>`"
+            self._add("E311", "`item` is known only in a node with `for_each:`", reference, use, hint=hint, upto=1)
+        elif root == "matrix" and spec.for_each is not None:
+            hint = "its items are read as `item`"
+            self._add("E311", "`matrix` is known only in a node with `matrix:`", reference, use, hint=hint, upto=1)
+        elif root == "matrix" and len(path) > 1 and not reference.guarded:
+            names = names_of(spec.matrix)
+            if path[1] not in names:
+                near = self._report.suggest(str(path[1]), names)
+                hint = f"did you mean `matrix.{near}`?" if near else f"there is {listed(names)}"
+                self._add("E310", f"the matrix has no `{short(str(path[1]))}`", reference, use, hint=hint, upto=2)
 
     # ------------------------------------------------------------ nodes
 
@@ -181,6 +202,7 @@ class References:
         elif nothing.found:
             message = f"`{owner}` is {nothing.found}: it has no `{short(str(step))}`"
             process = target is not None and target.agent is not None and target.agent.name == "shell"
+            process = process and target is not None and target.fan_out is None
             if process and at == 3 and target is not None:
                 hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
         else:
@@ -286,13 +308,35 @@ def output_of(draft: Draft | None) -> Schema:
     if draft is None or draft.agent is None:
         return ANY
     if draft.output_schema is None:
-        data = draft.options.data
-        known = data if isinstance(data, dict) else {}
-        if not draft.options.static:
-            known = {key: value for key, value in known.items() if not _has_template(value)}
-        draft.output_schema = draft.agent.output(known)
+        draft.output_schema = _output_of(draft, draft.agent)
+        if draft.spec.for_each is not None or draft.spec.matrix is not None:
+            draft.output_schema = results_of(draft.output_schema)
     schema: Schema = draft.output_schema
     return schema
+
+
+def results_of(output: Schema) -> Schema:
+    """The schema of what a repeated node gives: a list with a result for each item."""
+    own = {key: value for key, value in output.items() if key != "$defs"}
+    result = {
+        "type": "object",
+        "properties": {
+            "key": TEXT,
+            "status": NODE["status"],
+            "output": {"anyOf": [own, {"type": "null"}]},
+            "error": NODE["error"],
+        },
+        "additionalProperties": False,
+    }
+    return {"type": "array", "items": result, **({"$defs": output["$defs"]} if "$defs" in output else {})}
+
+
+def _output_of(draft: Draft, agent: AgentInfo) -> Schema:
+    data = draft.options.data
+    known = data if isinstance(data, dict) else {}
+    if not draft.options.static:
+        known = {key: value for key, value in known.items() if not _has_template(value)}
+    return agent.output(known)
 
 
 def _has_template(value: object) -> bool:

@@ -11,7 +11,9 @@ from pipe_runner.expressions.compile import compile_value
 from pipe_runner.plan import Value
 from pipe_runner.types import Json, Path_
 
-Place: TypeAlias = Literal["env", "with", "run", "argv", "stdin", "cwd", "when", "outputs", "pipeline env", "url"]
+Place: TypeAlias = Literal[
+    "env", "with", "run", "argv", "stdin", "cwd", "when", "outputs", "pipeline env", "url", "items", "key"
+]
 
 
 @dataclass(frozen=True, slots=True)

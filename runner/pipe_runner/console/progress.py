@@ -29,7 +29,7 @@ ENDINGS: Final[Mapping[str, str]] = {
 class Running:
     """A node that is running: since when (monotonic seconds), and the end of what it printed."""
 
-    __slots__ = ("announced", "attempt", "since", "stream", "tail")
+    __slots__ = ("announced", "attempt", "items", "items_done", "since", "stream", "tail")
 
     def __init__(self, since: float, attempt: int) -> None:
         self.since = since
@@ -37,6 +37,7 @@ class Running:
         self.tail = ""
         self.stream = ""
         self.announced = False
+        self.items = self.items_done = 0
 
 
 class Progress:
@@ -67,7 +68,9 @@ class Progress:
                 self._begin(event)
         elif kind == EventKind.NODE_STARTED:
             self.resting.pop(node, None)
-            self.running[node] = Running(self._clock(), event.attempt or 1)
+            running = self.running[node] = Running(self._clock(), event.attempt or 1)
+            if event.data:
+                running.items = event.data.get("items") or 0
         elif kind == EventKind.NODE_OUTPUT:
             self._output(node, event)
         elif kind == EventKind.NODE_RETRYING:
@@ -100,13 +103,23 @@ class Progress:
     def _end(self, node: str, status: str, event: Event) -> None:
         running = self.running.pop(node, None)
         self.resting.pop(node, None)
-        self.ended[status] = self.ended.get(status, 0) + 1
+        if node[-1:] == "]":
+            self._item_ended(node.partition("[")[0])
+        else:
+            self.ended[status] = self.ended.get(status, 0) + 1
         self.recent.append((node, status, event.data.get("duration_s")))
         if status == "failed":
             error = event.data.get("error") or {}
             self.failed.append((node, str(error.get("message", ""))))
-            if running is not None and running.tail and len(self.tails) < _FAILED:
+            if running is not None and running.tail and not running.items and len(self.tails) < _FAILED:
                 self.tails[node] = running.tail
+
+    def _item_ended(self, node: str) -> None:
+        """An item of a repeated node has ended: the node's own line says how many have."""
+        whole = self.running.get(node)
+        if whole is not None:
+            whole.items_done += 1
+            whole.tail = f"{whole.items_done} of {whole.items} items have ended"
 
     def done(self) -> int:
         return self.kept + sum(self.ended.values())

@@ -14,6 +14,7 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Journal, Masker
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
+from pipe_runner.stops import Stop
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -167,7 +168,7 @@ class ActiveRun:
     async def _phases(self, scope: Scope, executor: LocalExecutor) -> None:
         import asyncio
 
-        from pipe_runner.scheduler import Scheduler, Stop
+        from pipe_runner.scheduler import Scheduler
 
         scheduler = self._scheduler = Scheduler(
             self.plan,
@@ -258,7 +259,8 @@ class ActiveRun:
         totals: dict[str, int] = {}
         for state in self.run.nodes.values():
             totals[str(state.status)] = totals.get(str(state.status), 0) + 1
-        totals["attempts"] = sum(state.attempts for state in self.run.nodes.values())
+        items = [state for items in self.run.items.values() for state in items.values()]
+        totals["attempts"] = sum(state.attempts for state in (*self.run.nodes.values(), *items))
         return totals
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
@@ -314,8 +316,6 @@ class ActiveRun:
         Where `finally` runs already it is let to its end, and the run ends as it would have, unless this is called
         again. Call it from the event loop. `why` is for people.
         """
-        from pipe_runner.scheduler import Stop
-
         self._stops += 1
         if self._stops == 1 and self._closing:
             self.note(f"{why}: `finally` runs, and is let to its end; once more kills it")
@@ -334,8 +334,6 @@ class ActiveRun:
             asyncio.get_running_loop().call_later(LAST_WAIT, scheduler.abandon)
 
     def _time_is_up(self) -> None:
-        from pipe_runner.scheduler import Stop
-
         if self._scheduler is not None and not self._stops:
             self._timed_out = True
             self._scheduler.stop(Stop.RUN_TIMEOUT)

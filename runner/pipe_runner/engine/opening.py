@@ -13,7 +13,7 @@ from pipe_runner import __version__
 from pipe_runner.engine.active import ActiveRun, Granted, Place
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.selection import reasons_to_rerun, select
+from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
@@ -150,6 +150,9 @@ def open_resume(
     opening = (EventKind.RUN_STARTED, data)
     if begun:
         data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
+        anew = run_anew(nodes, reasons)
+        if anew:
+            data["anew"] = anew
         if gained:
             data["inputs"] = {**run.inputs, **gained}
         opening = (EventKind.RUN_RESUMED, data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
@@ -66,6 +66,12 @@ def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict
             reasons[node.id] = why
             any_node = any_node or node.phase is Phase.NODES
     return reasons
+
+
+def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[str]:
+    """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
+    undone = set(_UNDONE.values())
+    return [node.id for node in nodes if node.fan_out is not None and reasons.get(node.id, "failed") not in undone]
 
 
 def _why(run: Run, node: PlannedNode, reasons: dict[str, str], changed: set[int], plan: Plan) -> str | None:

@@ -46,6 +46,8 @@ def _text(plan: Plan) -> str:
 
 def _marks(node: PlannedNode) -> str:
     marks = []
+    if node.fan_out is not None:
+        marks.append(repeated(node))
     if node.when_text is not None:
         marks.append(f"when {printable(node.when_text)[:60]}")
     if node.run_on is not RunOn.SUCCESS:
@@ -53,6 +55,16 @@ def _marks(node: PlannedNode) -> str:
     if node.continue_on_error:
         marks.append("may fail")
     return f"  [{'; '.join(marks)}]" if marks else ""
+
+
+def repeated(node: PlannedNode) -> str:
+    """`for each of 4 items`, `for each item`, `matrix of 6`: what a repeated node is repeated over."""
+    assert node.fan_out is not None
+    items = node.fan_out.items
+    size = len(items.data) if items.static and isinstance(items.data, list) else None
+    if node.fan_out.matrix:
+        return f"matrix of {size}"
+    return "for each item" if size is None else f"for each of {size} items"
 
 
 def _mermaid(plan: Plan) -> str:
@@ -65,7 +77,8 @@ def _mermaid(plan: Plan) -> str:
         for layer in part.layers:
             for node in layer:
                 shape = ("{{", "}}") if node.when_text is not None else ("[", "]")
-                lines.append(f'{indent}n{node.index}{shape[0]}"{node.id}"{shape[1]}')
+                label = node.id if node.fan_out is None else f"{node.id} × {repeated(node)}"
+                lines.append(f'{indent}n{node.index}{shape[0]}"{label}"{shape[1]}')
         for layer in part.layers:
             for node in layer:
                 arrow = "-.->" if node.run_on is not RunOn.SUCCESS else "-->"
@@ -89,8 +102,9 @@ def _dot(plan: Plan) -> str:
             indent = "    "
         for layer in part.layers:
             for node in layer:
+                label = node.id if node.fan_out is None else f"{node.id} × {repeated(node)}"
                 tooltip = _quoted(printable(node.title))
-                lines.append(f"{indent}{node.id}_{node.index} [label={_quoted(node.id)}, tooltip={tooltip}];")
+                lines.append(f"{indent}{node.id}_{node.index} [label={_quoted(label)}, tooltip={tooltip}];")
         for layer in part.layers:
             for node in layer:
                 style = " [style=dashed]" if node.run_on is not RunOn.SUCCESS else ""

@@ -18,8 +18,9 @@ from pipe_runner.errors import StorageError
 from pipe_runner.plan import Plan, PlannedNode, RetryPolicy, Value
 from pipe_runner.ports import Attempt, Event, Outcome
 from pipe_runner.run import Run, fold
-from pipe_runner.scheduler import Scheduler, Stop
+from pipe_runner.scheduler import Scheduler
 from pipe_runner.scope import Scope
+from pipe_runner.stops import Stop
 from pipe_runner.testing import FakeClock, FakeExecutor, MemoryJournal, failed, succeeded
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus, Phase, RunOn
 

@@ -1,0 +1,172 @@
+"""A repeated node while it runs: its items, which of them may start next, and what their ends mean for it.
+
+Pure bookkeeping: no clock, no loop, no event. The scheduler asks it what to do and tells it what became of that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions import Compiled, evaluate, value_to_text
+from pipe_runner.expressions.values import describe
+from pipe_runner.plan import FanOut, PlannedNode
+from pipe_runner.ports import NodeError
+from pipe_runner.run import NodeState
+from pipe_runner.text import ci_safe, printable
+from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+LONGEST_KEY: Final = 200
+"""Characters of an item's key."""
+_NAMED: Final = 5
+_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+class Item(NamedTuple):
+    """One item of a list: what it is known by, and what its templates may read."""
+
+    key: str
+    names: Mapping[str, Json]
+    digest: str
+    """Of its value: an item of the same key whose value has changed is another one."""
+
+
+def make_items(
+    fan_out: FanOut, names: Mapping[str, Json], render: Callable[[Any, Mapping[str, Json]], Json]
+) -> list[Item]:
+    """The items, in order; raises ExpressionFault for what is no list, and a key that can't be one or stands twice."""
+    values = render(fan_out.items, names)
+    if not isinstance(values, list):
+        raise ExpressionFault(f"for_each: the items are {describe(values)}, not a list")
+    what = "matrix" if fan_out.matrix else "item"
+    items: list[Item] = []
+    seen: dict[str, int] = {}
+    for index, value in enumerate(values):
+        own: dict[str, Json] = {what: value, "index": index}
+        if fan_out.matrix and isinstance(value, dict):
+            key = ",".join(value_to_text(part) for part in value.values())
+        elif fan_out.key.data is not None:
+            key = value_to_text(render(fan_out.key, {**names, **own}))
+        else:
+            key = str(index)
+        if key in seen:
+            raise ExpressionFault(f"for_each: the items {seen[key]} and {index} have the same key, {_shown(key)}")
+        if not key or len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
+            raise ExpressionFault(
+                f"for_each: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters"
+            )
+        seen[key] = index
+        items.append(Item(key, own, sha256(_ENCODE(value).encode()).hexdigest()[:16]))
+    return items
+
+
+class Fan:
+    """The items of one node. `open` counts those without a final event, `active` those that hold one of its slots."""
+
+    def __init__(self, node: PlannedNode, number: int, began: float, items: list[Item], limit: int) -> None:
+        assert node.fan_out is not None
+        self.node, self.number, self.began, self.items = node, number, began, items
+        self.fan_out: FanOut = node.fan_out
+        self.limit = min(limit, self.fan_out.max_parallel or limit)
+        self.names: dict[str, Json] = {}
+        """What the templates of all items may read, made once."""
+        self.condition: Compiled | None = None
+        self.todo: deque[int] = deque()
+        """Items that were never started here, by number."""
+        self.again: deque[int] = deque()
+        """Units whose wait for another attempt is over."""
+        self.resting: set[int] = set()
+        """Units that wait for another attempt."""
+        self.active = 0
+        self.releasing = False
+        self.closed = False
+        """Its last event is written, or being written."""
+
+    def id_of(self, item: Item) -> str:
+        return f"{self.node.id}[{item.key}]"
+
+    def begin(self, state: Callable[[str], NodeState | None]) -> None:
+        """Take what an earlier attempt of the run has done already, as far as the items are the same."""
+        for number, item in enumerate(self.items):
+            known = state(self.id_of(item))
+            if known is None or known.status is not NodeStatus.SUCCEEDED or known.item != item.digest:
+                self.todo.append(number)
+
+    @property
+    def may_release(self) -> bool:
+        return bool(self.todo or self.again) and self.active < self.limit
+
+    @property
+    def done(self) -> bool:
+        """Nothing of it runs, waits or may start."""
+        return not (self.active or self.todo or self.again or self.resting)
+
+    def holds(self, item: Item) -> bool:
+        """Whether the condition holds for an item; raises ExpressionFault."""
+        assert self.condition is not None
+        return bool(evaluate(self.condition, {**self.names, **item.names}))
+
+
+class Verdict(NamedTuple):
+    """How a repeated node ended. `error` says why it failed; `status` may be skipped where all items were."""
+
+    status: NodeStatus
+    error: NodeError | None = None
+
+
+def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
+    """What the ends of its items mean for the node."""
+    counts = {NodeStatus.SUCCEEDED: 0, NodeStatus.SKIPPED: 0, NodeStatus.FAILED: 0}
+    failed: list[str] = []
+    first: Mapping[str, Any] | None = None
+    for item in fan.items:
+        known = state(fan.id_of(item))
+        status = known.status if known is not None else NodeStatus.CANCELLED
+        counts[status] = counts.get(status, 0) + 1
+        if known is not None and status is NodeStatus.FAILED:
+            failed.append(fan.id_of(item))
+            first = first or known.error
+    total, succeeded = len(fan.items), counts[NodeStatus.SUCCEEDED]
+    if total and counts[NodeStatus.SKIPPED] == total:
+        return Verdict(NodeStatus.SKIPPED)
+    wanted = fan.fan_out.min_success
+    enough = succeeded + counts[NodeStatus.SKIPPED] == total if wanted is None else succeeded >= wanted
+    if enough:
+        return Verdict(NodeStatus.SUCCEEDED)
+    named = ", ".join(failed[:_NAMED]) + (f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
+    goal = "" if wanted is None else f", and {wanted} had to succeed"
+    message = f"{len(failed)} of {total} items failed{goal}" + (f": {named}" if named else "")
+    kind = str((first or {}).get("kind") or ErrorKind.EXCEPTION)
+    if first and first.get("message"):
+        message += f": {first['message']}"
+    return Verdict(NodeStatus.FAILED, NodeError(ErrorKind(kind), message[:4096]))
+
+
+def results(
+    fan: Fan, state: Callable[[str], NodeState | None], output: Callable[[NodeState], Json], limit: int
+) -> list[Json] | None:
+    """The result of every item, in order: `{key, status, output, error}`; None when they are larger than `limit`."""
+    found: list[Json] = []
+    size = 0
+    for item in fan.items:
+        known = state(fan.id_of(item)) or NodeState(NodeStatus.CANCELLED)
+        if known.output_ref is not None:
+            size += int(known.output_ref["bytes"])
+        elif isinstance(known.output, str):
+            size += len(known.output)
+        if size > limit:
+            return None
+        value = output(known)
+        error: Json = None
+        if known.error is not None:
+            error = dict(known.error)
+        found.append({"key": item.key, "status": str(known.status), "output": value, "error": error})
+    return found
+
+
+def _shown(key: str) -> str:
+    return repr(key[:60]) if len(key) <= 60 else repr(key[:60]) + "…"

@@ -1,0 +1,215 @@
+"""Repeated nodes within a scheduler: each item becomes a node of its own while it runs, and their ends end the node."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Protocol
+
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions import evaluate_condition
+from pipe_runner.fanout import Fan, Item, make_items, results, verdict
+from pipe_runner.plan import PlannedNode
+from pipe_runner.ports import Clock, NodeError
+from pipe_runner.run import Run, is_final
+from pipe_runner.scope import Scope
+from pipe_runner.stops import WHY, Stop, stop_error, while_waiting
+from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase
+
+NOTHING: Final[Mapping[str, Any]] = {}
+
+
+class Host(Protocol):
+    """What a scheduler does for its repeated nodes."""
+
+    stopped: Stop | None
+
+    def emit(self, kind: EventKind, node: str, attempt: int | None, data: Mapping[str, Any]) -> None: ...
+
+    def output_fields(self, output: Json) -> dict[str, Any]:
+        """The fields in which an event carries an output."""
+
+    def push(self, node: PlannedNode) -> None:
+        """Let a worker take it."""
+
+    def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
+        """Write a node's last event."""
+
+    def failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
+        """Write a node's last event, and see to what a failure means for the run."""
+
+    def release(self, index: int) -> None:
+        """Decide a node's dependents when its end is durable."""
+
+
+class Fans:
+    """The repeated nodes of one run. `nodes` is the scheduler's list, to which items are added as they start."""
+
+    def __init__(
+        self, host: Host, nodes: list[PlannedNode], run: Run, scope: Scope, clock: Clock, limit: int, room: int
+    ) -> None:
+        self._host, self._nodes, self._run, self._scope, self._clock = host, nodes, run, scope, clock
+        self._limit, self._room = limit, room
+        self._planned = len(nodes)
+        self._open: dict[int, Fan] = {}
+        self._units: dict[int, tuple[Fan, Item]] = {}
+
+    # ------------------------------------------------------------ for the scheduler
+
+    def begin(self, node: PlannedNode) -> None:
+        """A node whose turn has come: make its items, and let the first ones start."""
+        assert node.fan_out is not None
+        number = self._run.state(node.id).attempts + 1
+        try:
+            names = self._scope.names(node.reads, handler=node.phase is not Phase.NODES)
+            items = make_items(node.fan_out, names, self._scope.render)
+        except ExpressionFault as fault:
+            self._host.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
+            return
+        self._host.emit(EventKind.NODE_STARTED, node.id, number, {"items": len(items)})
+        fan = Fan(node, number, self._clock.monotonic(), items, self._limit)
+        fan.names = names
+        if node.fan_out.when_of_item:
+            fan.condition = self._scope.condition(node)
+        fan.begin(self._run.find)
+        self._open[node.index] = fan
+        self._go_on(fan)
+
+    def item(self, index: int) -> tuple[Mapping[str, Json], Mapping[str, Any]]:
+        """What the templates of a unit may read, and the data of its `node.started`."""
+        fan, item = self._units[index]
+        return {**fan.names, **item.names}, {"item": item.digest}
+
+    def is_unit(self, index: int) -> bool:
+        return index >= self._planned
+
+    def ended(self, index: int, kind: EventKind) -> None:
+        """The last event of a unit is written."""
+        fan, _ = self._units.pop(index)
+        fan.active -= 1
+        if kind is EventKind.NODE_FAILED and fan.fan_out.fail_fast:
+            fan.todo.clear()
+        self._go_on(fan)
+
+    def rest(self, index: int) -> None:
+        """A unit waits for another attempt, and holds no slot meanwhile."""
+        fan, _ = self._units[index]
+        fan.active -= 1
+        fan.resting.add(index)
+        self._go_on(fan)
+
+    def wake(self, index: int) -> None:
+        """The wait of a unit is over; it starts when there is a slot."""
+        fan, _ = self._units[index]
+        fan.resting.discard(index)
+        fan.again.append(index)
+        self._go_on(fan)
+
+    def stop(self, in_flight: Collection[int]) -> None:
+        """Nothing more starts: what waits is cancelled, and nodes without an item in flight end."""
+        for fan in list(self._open.values()):
+            fan.todo.clear()
+            fan.releasing = True
+            waiting = [index for index, (owner, _) in self._units.items() if owner is fan and index not in in_flight]
+            for index in waiting:
+                fan.active += index in fan.resting or index in fan.again
+                self._cancel(index)
+            fan.again.clear()
+            fan.resting.clear()
+            fan.releasing = False
+            self._go_on(fan)
+
+    def is_open(self, index: int) -> bool:
+        """Whether a node is a repeated one that has begun; `stop` sees to it."""
+        return index in self._open
+
+    # ------------------------------------------------------------ items
+
+    def _go_on(self, fan: Fan) -> None:
+        """Start what may start, and end the node when nothing of it is left; never within itself."""
+        if fan.releasing or fan.closed:
+            return
+        fan.releasing = True
+        while fan.may_release:
+            fan.active += 1
+            if fan.again:
+                self._host.push(self._nodes[fan.again.popleft()])
+            else:
+                self._start(fan, fan.items[fan.todo.popleft()])
+        fan.releasing = False
+        if fan.done:
+            self._conclude(fan)
+
+    def _start(self, fan: Fan, item: Item) -> None:
+        unit = fan.node._replace(
+            id=fan.id_of(item), index=len(self._nodes), continue_on_error=False, fan_out=None, when=None
+        )
+        self._nodes.append(unit)
+        self._units[unit.index] = (fan, item)
+        if fan.condition is not None:
+            try:
+                holds, values = evaluate_condition(fan.condition, {**fan.names, **item.names})
+            except ExpressionFault as fault:
+                error = NodeError(ErrorKind.CONDITION, f"when: {fault.message}")
+                self._host.failed(unit, None, error, {"when": unit.when_text})
+                return
+            if not holds:
+                self._host.final(EventKind.NODE_SKIPPED, unit, None, {"when": unit.when_text, "values": values})
+                return
+        self._host.push(unit)
+
+    def _cancel(self, index: int) -> None:
+        unit = self._nodes[index]
+        state = self._run.find(unit.id)
+        if state is None or state.status is not NodeStatus.QUEUED:  # it was never started: there is nothing to tell
+            fan, _ = self._units.pop(index)
+            fan.active -= 1
+            return
+        assert self._host.stopped is not None
+        reason, error = while_waiting(self._host.stopped, state)
+        if error is not None:
+            self._host.failed(unit, state.attempts, error, {})
+        else:
+            self._host.final(EventKind.NODE_CANCELLED, unit, state.attempts, {"reason": reason})
+
+    # ------------------------------------------------------------ the end of a node
+
+    def _conclude(self, fan: Fan) -> None:
+        node, host = fan.node, self._host
+        fan.closed = True
+        del self._open[node.index]
+        found = self._run.find
+        status, error = verdict(fan, found)
+        data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - fan.began, 6)}
+        missing = any((state := found(fan.id_of(item))) is None or not is_final(state.status) for item in fan.items)
+        if status is NodeStatus.SKIPPED:
+            why: dict[str, Any] = {"when": node.when_text, "values": {}, "reason": "all items were skipped"}
+            host.final(EventKind.NODE_SKIPPED, node, fan.number, why)
+            host.release(node.index)
+            return
+        output = results(fan, found, self._scope.output, self._room)
+        if output is None:
+            message = f"the results of all items are larger than limits.output, {self._room} bytes"
+            host.failed(node, fan.number, NodeError(ErrorKind.OUTPUT_TOO_LARGE, message), data)
+            return
+        data.update(host.output_fields(output))
+        if status is NodeStatus.SUCCEEDED:
+            host.final(EventKind.NODE_SUCCEEDED, node, fan.number, data)
+            host.release(node.index)
+        elif host.stopped is not None and (missing or self._was_cut(fan)):
+            stopped = stop_error(host.stopped)
+            if stopped is not None:
+                host.failed(node, fan.number, stopped, data)
+            else:
+                host.final(
+                    EventKind.NODE_CANCELLED,
+                    node,
+                    fan.number,
+                    {**data, "reason": f"{WHY[host.stopped]} before all its items had ended"},
+                )
+        else:
+            assert error is not None
+            host.failed(node, fan.number, error, data)
+
+    def _was_cut(self, fan: Fan) -> bool:
+        states = (self._run.find(fan.id_of(item)) for item in fan.items)
+        return any(state is not None and state.status is NodeStatus.CANCELLED for state in states)

@@ -1,0 +1,50 @@
+"""Why a scheduler starts nothing more, and how it writes what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from pipe_runner.ports import NodeError
+from pipe_runner.run import NodeState
+from pipe_runner.types import ErrorKind, EventKind
+
+
+class Stop(StrEnum):
+    """Why no new work is started."""
+
+    CANCEL = "cancel"
+    RUN_TIMEOUT = "run_timeout"
+    FAIL_FAST = "fail_fast"
+
+
+WHY: Final[Mapping[Stop, str]] = {
+    Stop.CANCEL: "the run was cancelled",
+    Stop.RUN_TIMEOUT: "the run's time was up",
+    Stop.FAIL_FAST: "fail_fast: another node failed",
+}
+
+
+def stop_error(stop: Stop | None) -> NodeError | None:
+    """Why what was stopped has failed; None where it counts as cancelled, or nothing was stopped."""
+    return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop]) if stop is Stop.RUN_TIMEOUT else None
+
+
+def while_waiting(stop: Stop, state: NodeState) -> tuple[str, NodeError | None]:
+    """What became of a node that waited for another attempt, and its error where it counts as failed: it had begun, and
+    had no success when its time was up."""
+    reason = f"{WHY[stop]} while it waited for another attempt"
+    if stop is not Stop.RUN_TIMEOUT:
+        return reason, None
+    last = state.error or {}
+    message = f"{reason}; the last one: {last.get('message', 'failed')}"
+    return reason, NodeError(ErrorKind.RUN_TIMEOUT, message, last.get("exit_code"), last.get("tail"))
+
+
+class EmitEvent(Protocol):
+    """Numbers an event, folds it into the run, writes it to the log, and shows it to every sink."""
+
+    def __call__(
+        self, kind: EventKind, node: str | None = None, attempt: int | None = None, data: Mapping[str, Any] = ...
+    ) -> None: ...
