@@ -166,6 +166,19 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
     ),
     Command(
+        "report",
+        "Write a run's report as one HTML file.",
+        "pipe_runner.cli.report:report",
+        (_RUN,),
+        (
+            Flag("--out", "The file to write (default: report-RUN.html); `-` is stdout.", "FILE", short="-o"),
+            _STATE_DIR,
+        ),
+        "Totals, graph, timeline, and a section for each node with attempts, errors, output and what it printed. The "
+        "file runs no script and requests nothing. RUN is an id, the start of one, or `latest`. It only reads.",
+        ("pipe report latest", "pipe report latest -o -  > report.html"),
+    ),
+    Command(
         "cancel",
         "Cancel a run that another process is working on.",
         "pipe_runner.cli.history:cancel",
@@ -206,7 +219,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command("approve", "Approve a node that waits for a person."),
     Command("reject", "Reject a node that waits for a person."),
     Command("settle", "Decide a node whose effect is unknown."),
-    Command("report", "Write a run's report as one HTML file."),
     Command("providers", "List the model providers."),
     Command("ask", "Let the orchestrator perform a task."),
     Command("serve", "Serve the API and the web pages."),
