@@ -57,7 +57,7 @@ def runs(given: Given) -> int:
         started = str(one["started_at"])[:19].replace("T", " ")
         status = "interrupted" if one["interrupted"] else one["status"]
         rows.append((one["run"], status, safe(one["pipeline"]), nodes, started, seconds(one["duration_s"])))
-    sys.stdout.write(_table(rows))
+    sys.stdout.write(table(rows))
     return 0
 
 
@@ -111,7 +111,7 @@ def _described(run: Run, rundir: RunDir) -> Iterable[str]:
     yield ""
     rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
     rows += [(n, str(s.status), str(s.attempts), seconds(s.duration_s), _about(s)) for n, s in run.nodes.items()]
-    yield from _table(rows).splitlines()
+    yield from table(rows).splitlines()
     text = outputs_text(run, rundir)
     if text:
         yield ""
@@ -232,7 +232,7 @@ def cancel(given: Given) -> int:
     return 0
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Columns side by side; the first row is the heading. Safe to print when the cells are."""
     from pipe_runner.text import width
 

@@ -28,7 +28,7 @@ def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings,
             "file": plan.path,
             "inputs": dict(inputs),
             "concurrency": settings.concurrency or plan.concurrency,
-            "nodes": [_node(plan, node) for node in nodes],
+            "nodes": [node_json(plan, node) for node in nodes],
         }
         indent = 2 if output == "json" else None
         sys.stdout.write(json.dumps(data, indent=indent).replace("##", "#\\u0023") + "\n")
@@ -75,7 +75,8 @@ def _conditions(node: PlannedNode) -> list[str]:
     return lines
 
 
-def _node(plan: Plan, node: PlannedNode) -> dict[str, Any]:
+def node_json(plan: Plan, node: PlannedNode) -> dict[str, Any]:
+    """What is known of a node before it runs."""
     return {
         "id": node.id,
         "phase": str(node.phase),

@@ -101,6 +101,25 @@ COMMANDS: Final[tuple[Command, ...]] = (
         everywhere=True,
     ),
     Command(
+        "plan",
+        "Show what a run would do, in which order, and about how long it would take.",
+        "pipe_runner.cli.planning:plan",
+        (_FILE,),
+        (
+            Flag(
+                "--input", "Give an input; parsed by the input's type. Repeatable.", "NAME=VALUE", short="-i", many=True
+            ),
+            Flag("--inputs", "Read inputs from a JSON or YAML file; -i stands over it.", "FILE"),
+            Flag("--only", "Plan this node and what it needs. Repeatable.", "NODE", many=True),
+            _CONCURRENCY,
+            _TABLE_OUTPUT,
+            _STATE_DIR,
+        ),
+        "Order, waves, the longest path, an estimate from the times of earlier runs, what is decided already and what "
+        "only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
+        ("pipe plan deploy.yml", "pipe plan deploy.yml -i target=staging --output json | jq .estimate"),
+    ),
+    Command(
         "schema",
         "Print a JSON Schema of the files that pipe reads and writes.",
         "pipe_runner.cli.reading:schema",
@@ -214,7 +233,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("plan", "Show what a run would do and cost."),
     Command("test", "Run the tests of a pipeline."),
     Command("approve", "Approve a node that waits for a person."),
     Command("reject", "Reject a node that waits for a person."),
