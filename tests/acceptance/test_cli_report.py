@@ -83,3 +83,17 @@ def test_damage_of_the_log_is_told_with_its_place(pipe: Any) -> None:
     path.write_text(path.read_text().replace("hi", "ho", 1))
     done = pipe("report", "latest")
     assert done.returncode == 74 and "log damaged at byte" in done.stderr
+
+
+def test_show_tells_the_attempts_of_nodes_that_took_several(pipe: Any) -> None:
+    pipe.write("f.yml", FILE)
+    pipe("run", "f.yml", env={"TOKEN": "sesame-open-4711"})
+    text = pipe("show", "latest").stdout
+    rows = [line.split(maxsplit=4) for line in text.partition("NODE  ATTEMPT")[2].splitlines()[1:3]]
+    assert [(row[0], row[1], row[2], row[4]) for row in rows] == [
+        ("b", "1", "failed", "exited with 3"),
+        ("b", "2", "failed", "exited with 3"),
+    ]
+    pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    pipe("run", "g.yml")
+    assert "NODE  ATTEMPT  " not in pipe("show", "latest").stdout

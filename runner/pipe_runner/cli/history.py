@@ -21,9 +21,11 @@ from pipe_runner.types import EventKind, NodeStatus, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.ports import Event, RunSummary
-    from pipe_runner.run import NodeState, Run
+    from pipe_runner.reports.story import Story
+    from pipe_runner.run import NodeState
 
 _DEFAULT_LIMIT: Final = 20
+_MOST_TRIES: Final = 100
 _CANCEL_PATIENCE: Final = 600.0
 _POLL: Final = 0.05
 
@@ -71,25 +73,29 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
 def show(given: Given) -> int:
     """`pipe show RUN`."""
     rundir = find_run(state_dir(given, None), given.must("run"))
-    run = fold_log(rundir.log_path, rundir.id)
-    run.id = run.id or rundir.id
-    junit = given.text("junit")
-    if junit is not None:
-        from pipe_runner.cli.results import write_junit
+    junit, as_json = given.text("junit"), given.text("output") == "json"
+    if junit is not None or as_json:
+        from pipe_runner.cli.results import print_result, write_junit
 
-        write_junit(run, junit)
-    if given.text("output") == "json":
-        from pipe_runner.cli.results import print_result
+        run = fold_log(rundir.log_path, rundir.id)
+        run.id = run.id or rundir.id
+        if junit is not None:
+            write_junit(run, junit)
+        if as_json:
+            print_result(run, rundir, "json")
+            return 0
+    from pipe_runner.reports.story import Story
+    from pipe_runner.runlog.reader import LogReader, fold_into
 
-        print_result(run, rundir, "json")
-        return 0
-    sys.stdout.write("".join(f"{line}\n" for line in _described(run, rundir)))
+    story = fold_into(Story(rundir.id, whole=True), LogReader(rundir.log_path, rundir.id))
+    sys.stdout.write("".join(f"{line}\n" for line in _described(story, rundir)))
     return 0
 
 
-def _described(run: Run, rundir: RunDir) -> Iterable[str]:
+def _described(story: Story, rundir: RunDir) -> Iterable[str]:
     from pipe_runner.cli.results import outputs_text
 
+    run = story.run
     holder = RunLock.held(rundir)
     status = str(run.status)
     if run.interrupted:
@@ -110,8 +116,9 @@ def _described(run: Run, rundir: RunDir) -> Iterable[str]:
         yield f"error     {error_line(run.error)}"
     yield ""
     rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
-    rows += [(n, str(s.status), str(s.attempts), seconds(s.duration_s), _about(s)) for n, s in run.nodes.items()]
+    rows += [(safe(n), str(s.status), str(s.attempts), seconds(s.duration_s), _about(s)) for n, s in run.nodes.items()]
     yield from table(rows).splitlines()
+    yield from _attempts(story, live=holder is not None)
     text = outputs_text(run, rundir)
     if text:
         yield ""
@@ -122,13 +129,29 @@ def _described(run: Run, rundir: RunDir) -> Iterable[str]:
         yield f"go on with: pipe resume {run.id}"
 
 
+def _attempts(story: Story, *, live: bool) -> Iterable[str]:
+    """The attempts of the nodes that took several."""
+    rows = []
+    for node in story.run.nodes:
+        tries = story.told(node).tries
+        for attempt in tries if len(tries) > 1 else ():
+            about = error_line(attempt.error) if attempt.error else ""
+            number, time = str(attempt.number), seconds(attempt.duration)
+            rows.append((safe(node), number, story.word(attempt, live=live), time, about))
+    if rows:
+        yield ""
+        yield from table([("NODE", "ATTEMPT", "STATUS", "DURATION", ""), *rows[:_MOST_TRIES]]).splitlines()
+    if len(rows) > _MOST_TRIES:
+        yield f"and {len(rows) - _MOST_TRIES} more; `pipe report` has them by node"
+
+
 def _about(state: NodeState) -> str:
     """What else is to be said of a node: its error, or why it did not run."""
     match state.status:
         case NodeStatus.FAILED:
             return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
         case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
-            by = f"by {', '.join(state.by)}" if state.by else ""
+            by = safe(f"by {', '.join(state.by)}") if state.by else ""
             return reason_line({"when": state.when, "values": state.values}) if state.when else by
         case _:
             return ""

@@ -55,10 +55,7 @@ class View(NamedTuple):
         return str(state.status)
 
     def word_of_try(self, attempt: Try) -> str:
-        if attempt.status is not None:
-            return str(attempt.status)
-        last = attempt.part == len(self.story.parts) - 1
-        return "running" if self.live and last else "interrupted"
+        return self.story.word(attempt, live=self.live)
 
     def link(self, node: str) -> str:
         """A node's name, with a link to its section where it has one."""

@@ -70,11 +70,44 @@ class Told:
         self.reason = ""
 
 
-class Story:
-    """The story of a run, told event by event."""
+_NUMBER: Final = (int, float)
+_SHAPES: Final[dict[str, tuple[type, ...]]] = {
+    "by": (list,),
+    "delay_s": _NUMBER,
+    "duration_s": _NUMBER,
+    "error": (dict,),
+    "git_sha": (str,),
+    "inputs": (dict,),
+    "only": (list,),
+    "output_ref": (dict,),
+    "outputs": (dict,),
+    "outputs_ref": (dict,),
+    "path": (str,),
+    "pipeline": (str,),
+    "reason": (str,),
+    "root": (str,),
+    "tolerated": (bool,),
+    "truncated": (dict,),
+    "usage": (dict,),
+    "values": (dict,),
+    "when": (str,),
+}
 
-    def __init__(self, run_id: str) -> None:
+
+def _shaped(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data without fields that are of another shape than ours: whoever wrote the log, it can be told."""
+    odd = [name for name, value in data.items() if not isinstance(value, _SHAPES.get(name, (object,)))]
+    if "by" in data and "by" not in odd and not all(isinstance(name, str) for name in data["by"]):
+        odd.append("by")
+    return {name: value for name, value in data.items() if name not in odd} if odd else data
+
+
+class Story:
+    """The story of a run, told event by event; with `whole`, its fold has the run's outputs whole."""
+
+    def __init__(self, run_id: str, *, whole: bool = False) -> None:
         self.run = Run(id=run_id)
+        self._whole = whole
         self.nodes: dict[str, Told] = {}
         self.parts: list[tuple[float, float]] = []
         """When the run started, and each resume of it, and the last that is known of each."""
@@ -92,8 +125,15 @@ class Story:
             found = self.nodes[node] = Told()
         return found
 
+    def word(self, attempt: Try, *, live: bool) -> str:
+        """How an attempt ended, for people; `live`: somebody works on the run."""
+        if attempt.status is not None:
+            return str(attempt.status)
+        return "running" if live and attempt.part == len(self.parts) - 1 else "interrupted"
+
     def apply(self, event: Event) -> None:
         """Take one event in."""
+        event = event._replace(data=_shaped(event.data))
         self.last_ts = event.ts
         now = instant(event.ts)
         if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
@@ -106,7 +146,8 @@ class Story:
         if event.event == EventKind.RUN_FINISHED:
             outputs = event.data.get("outputs") or {}
             self.outputs = {name: excerpt(value, _ROOM) for name, value in outputs.items()}
-            event = event._replace(data={**event.data, "outputs": {}})
+            if not self._whole:
+                event = event._replace(data={**event.data, "outputs": {}})
         elif event.node is not None:
             event = self._of_node(event, event.node, now)
         self.run.apply(event)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe_runner.plan import NO_VALUES, Plan, PlannedNode
@@ -39,7 +39,11 @@ class Reader(HTMLParser):
         super().__init__()
         self.links: list[str] = []
         self.ids: list[str] = []
-        self.text = ""
+        self.pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in TAGS, tag
@@ -54,7 +58,7 @@ class Reader(HTMLParser):
                 assert re.fullmatch(r"(left|width|flex):[\d.]+%?(;width:[\d.]+%)?", value or ""), value
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        self.pieces.append(data)
 
 
 class Log:
@@ -260,3 +264,35 @@ def test_r1_ten_thousand_nodes_make_a_page_of_a_sane_size() -> None:
     assert "The graph is left out: with 10000 nodes nobody could read it." in reader.text
     assert "too many attempts to draw each" in reader.text
     assert reader.text.count("exited with 1") >= 500
+
+
+FIELDS = [
+    "output", "output_ref", "error", "usage", "values", "when", "by", "reason", "duration_s", "truncated", "tolerated",
+    "exit_code", "delay_s", "stream", "text", "provider", "tokens", "outputs", "outputs_ref", "inputs", "only", "git_sha",
+    "pipeline", "path", "root", "digest",
+]  # fmt: skip
+scalars = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
+)
+values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner))
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*EventKind, "of.later"]),
+            st.sampled_from([None, "a", "b", "c[1]"]),
+            st.dictionaries(st.sampled_from(FIELDS), values, max_size=5),
+        ),
+        max_size=12,
+    )
+)
+def test_s11_whatever_a_log_says_it_is_told_or_refused(told: Any) -> None:
+    log = Log({"a": "=a", "b": "=b"})
+    for kind, node, data in told:
+        try:
+            log.add(kind, node, 1 if node else None, **data)
+        except (KeyError, ValueError, TypeError, AttributeError):
+            return  # damage, for whoever folds the log
+    read(log, planned(("a", ()), ("b", (0,))))
