@@ -268,8 +268,8 @@ def test_r1_ten_thousand_nodes_make_a_page_of_a_sane_size() -> None:
 
 FIELDS = [
     "output", "output_ref", "error", "usage", "values", "when", "by", "reason", "duration_s", "truncated", "tolerated",
-    "exit_code", "delay_s", "stream", "text", "provider", "tokens", "outputs", "outputs_ref", "inputs", "only", "git_sha",
-    "pipeline", "path", "root", "digest",
+    "exit_code", "delay_s", "stream", "text", "provider", "tokens", "outputs", "outputs_ref", "inputs", "only",
+    "git_sha", "pipeline", "path", "root", "digest",
 ]  # fmt: skip
 scalars = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8)
