@@ -40,6 +40,8 @@ def test_it_goes_where_it_is_told_to_and_replaces_a_link_instead_of_following_it
     assert pipe("report", "latest", "-o", "out.html").stdout == "out.html\n"
     assert kept.read_text() == "mine"
     assert (pipe.folder / "out.html").read_text() == pipe("report", "latest", "-o", "-").stdout
+    assert "✓" in pipe("report", "latest", "-o", "-", env={"LC_ALL": "POSIX", "PYTHONIOENCODING": "ascii"}).stdout
+    assert pipe("report", "latest", "-o", "/dev/null").returncode == 0
     done = pipe("report", "latest", "-o", "none/out.html")
     assert done.returncode == 74 and "cannot write none/out.html: No such file" in done.stderr
     assert pipe("report", "latest", "-o", "").returncode == 2

@@ -31,16 +31,17 @@ def report(given: Given) -> int:
     story = fold_into(Story(rundir.id), LogReader(rundir.log_path, rundir.id))
     live = RunLock.held(rundir) is not None
     plan, missing = _plan(story.run, rundir, state)
-    pieces = page(story, plan, missing=missing, live=live, blobs=_shown(rundir.blobs))
+    text = page(story, plan, missing=missing, live=live, blobs=_shown(rundir.blobs))
+    pieces = (piece.encode("utf-8") for piece in text)  # whatever the locale is: the page says that it is UTF-8
     out = given.text("out")
     if out == "-":
         for piece in pieces:
-            sys.stdout.write(piece)
+            sys.stdout.buffer.write(piece)
         return 0
     if out == "":
         raise UsageError("--out is empty", hint="`-o FILE`, or `-o -` for stdout")
     path = out if out is not None else f"report-{rundir.id}.html"
-    write_whole(path, (piece.encode("utf-8") for piece in pieces))
+    write_whole(path, pieces)
     sys.stdout.write(f"{safe(path)}\n")
     return 0
 

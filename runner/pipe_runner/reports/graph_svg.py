@@ -93,7 +93,7 @@ def drawing(
 
 
 def _width(node: PlannedNode, looks: Looks | None) -> float:
-    mark = len(looks(node).mark) + 1 if looks is not None else 0
+    mark = len(looks(node).mark) + 2 if looks is not None else 0
     return max(64.0, (min(len(node.id), _LONGEST_LABEL) + mark) * _CHARACTER + 24)
 
 

@@ -24,7 +24,7 @@ pre{background:var(--card);border:1px solid var(--line);border-radius:6px;paddin
 max-height:26rem;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;font-size:13px;line-height:1.45;tab-size:4}
 h1{font-size:1.55rem;line-height:1.25;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.12rem;margin:2.2rem 0 .7rem;padding-bottom:.3rem;border-bottom:1px solid var(--line)}
-h3{font-size:1rem;margin:1.3rem 0 .5rem;display:inline-block}h3 small{color:var(--dim);font-weight:400}
+h3{font-size:1rem;margin:1.3rem 0 .5rem}summary h3{display:inline-block}h3 small{color:var(--dim);font-weight:400}
 h4{font-size:.8rem;margin:.9rem 0 .2rem;color:var(--dim);text-transform:uppercase;letter-spacing:.04em}
 h4 .dim{text-transform:none;letter-spacing:0;font-weight:400}
 p{margin:.35rem 0}.dim,.note{color:var(--dim)}.note{font-size:.9rem}
@@ -68,7 +68,8 @@ th{text-align:left;color:var(--dim);font-weight:500;font-size:.82rem}
 th,td{padding:.2rem .9rem .2rem 0;vertical-align:top}
 tbody tr+tr td{border-top:1px solid var(--line)}
 td{font-variant-numeric:tabular-nums}.values td,.tries td:last-child{overflow-wrap:anywhere}
-table.many{width:100%}.many td:last-child{color:var(--dim);width:60%;overflow-wrap:anywhere}
+table.many{width:100%}.tries td:nth-child(-n+4){white-space:nowrap}
+.many td:last-child{color:var(--dim);width:60%;overflow-wrap:anywhere}
 .graph svg{display:block;margin:0 auto}.graph{max-height:44rem;overflow:auto}.dense .edge{stroke-opacity:.16}
 .dense .tip{fill-opacity:.25}.legend span{margin-right:.5rem}.legend .mark{margin:0}
 ul.failures{padding:0;margin:0;list-style:none}.failures li{border-left:3px solid var(--bad);padding:.1rem .7rem;
@@ -99,13 +100,14 @@ white-space:nowrap}
 .profile svg{display:block;width:100%;height:8rem;position:relative}.area{fill:var(--now);fill-opacity:.45}
 .flag{position:absolute;color:var(--bad);font-size:12px;transform:translateX(-50%)}
 footer{margin-top:3rem;color:var(--dim);font-size:.85rem}
-@media (max-width:640px){main{padding:1rem .8rem 3rem}h1{font-size:1.3rem}.tl{--who:6.5rem}
+@media (max-width:640px){main{padding:1rem .8rem 3rem}h1{font-size:1.3rem}.tl{--who:6.5rem;min-width:26rem}
 details.node>summary{flex-wrap:wrap;gap:.1rem .5rem}.node .brief{flex-basis:100%;order:9;white-space:normal}
 .node .meta{margin-left:auto}}
 @media print{:root{color-scheme:light}body{font-size:11px}main{max-width:none;padding:0}a{color:inherit}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 pre{max-height:none;font-size:10px}details.node,tr,.tl .row{break-inside:avoid}h2,h3,h4{break-after:avoid}
-.scroll,.graph{overflow:visible;max-height:none}.graph svg{max-width:100%;height:auto}.tl{min-width:0}
+.scroll,.graph{overflow:visible;max-height:none}.graph svg{max-width:100%;max-height:23cm;width:auto;height:auto}
+.graph{break-inside:avoid}.tl{min-width:0}
 details.group:not([open]){display:none}}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 """

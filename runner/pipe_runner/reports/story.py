@@ -19,6 +19,8 @@ MANY: Final = 500
 """Nodes above which each gets less room."""
 _ROOM: Final = 4096
 _LITTLE_ROOM: Final = 1024
+_MESSAGE: Final = 500
+"""Characters of the message that an attempt keeps."""
 
 _ENDS: Final = {
     EventKind.NODE_SUCCEEDED: NodeStatus.SUCCEEDED,
@@ -187,7 +189,9 @@ class Story:
         attempt.status = status
         attempt.ended = now
         attempt.duration = data.get("duration_s")
-        attempt.error = data.get("error")
+        error = data.get("error")
+        if error is not None:  # without the end of stderr, which the node's state has
+            attempt.error = {name: str(error[name])[:_MESSAGE] for name in ("kind", "message") if name in error}
         attempt.delay = data.get("delay_s")
 
 
