@@ -78,7 +78,8 @@ def test_looking_at_runs_compiles_nothing(project: Path, words: list[str]) -> No
     assert sorted(loaded(project, *words) & {"yaml", "pydantic", "networkx", "jinja2", "boto3", "opentelemetry"}) == []
 
 
-def test_checking_needs_no_event_loop_and_no_client(project: Path) -> None:
+@pytest.mark.parametrize("command", ["check", "plan"])
+def test_checking_and_planning_need_no_event_loop_and_no_client(project: Path, command: str) -> None:
     (project / "p.yml").write_text("version: 1\nnodes: {a: {run: echo hello}}\n")
-    found = loaded(project, "check", "p.yml")
+    found = loaded(project, command, "p.yml")
     assert sorted(found & {"asyncio", "anyio", "httpx2", "boto3", "opentelemetry", "rich"}) == []

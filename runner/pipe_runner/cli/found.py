@@ -28,14 +28,20 @@ def find_run(state: str, reference: str) -> RunDir:
 
 
 def pipeline_of(rundir: RunDir, state: str) -> tuple[str, str]:
-    """The pipeline file of a run, as a path for the working directory, and its project's root.
+    """The pipeline file of a run, as a path for the working directory, and its project's root; raises UsageError where
+    the file is gone."""
+    from pipe_runner.engine import request_of
+
+    path, root, _ = request_of(rundir)
+    return pipeline_at(path, root, rundir, state)
+
+
+def pipeline_at(path: str, root: str, rundir: RunDir, state: str) -> tuple[str, str]:
+    """The same for the path and the root that the run's log names.
 
     A project that was moved or copied is found around its state directory: a run goes on in the project that it lies
     in, not in the one it was copied from. Raises UsageError where the file is gone.
     """
-    from pipe_runner.engine import request_of
-
-    path, root, _ = request_of(rundir)
     tried = []
     around = os.path.dirname(os.path.realpath(state))
     for folder in dict.fromkeys((around, root) if os.path.basename(state) == ".pipe" else (root, around)):

@@ -6,29 +6,25 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
-from pipe_runner.types import EventKind, NodeStatus, RunStatus
+from pipe_runner.types import EventKind, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.ports import Event, RunSummary
-    from pipe_runner.run import NodeState, Run
 
 _DEFAULT_LIMIT: Final = 20
 _CANCEL_PATIENCE: Final = 600.0
 _POLL: Final = 0.05
-_ITEMS: Final = 20
-"""Items of one repeated node that `show` names."""
 
 
 def runs(given: Given) -> int:
@@ -60,7 +56,7 @@ def runs(given: Given) -> int:
         started = str(one["started_at"])[:19].replace("T", " ")
         status = "interrupted" if one["interrupted"] else one["status"]
         rows.append((one["run"], status, safe(one["pipeline"]), nodes, started, seconds(one["duration_s"])))
-    sys.stdout.write(_table(rows))
+    sys.stdout.write(table(rows))
     return 0
 
 
@@ -69,83 +65,6 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
     open_still = one.status in (RunStatus.RUNNING, RunStatus.PENDING)
     held = open_still and RunLock.held(RunDir(one.run, os.path.join(state, "runs", one.run))) is not None
     return {**one._asdict(), "interrupted": open_still and not held}
-
-
-def show(given: Given) -> int:
-    """`pipe show RUN`."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
-    run = fold_log(rundir.log_path, rundir.id)
-    run.id = run.id or rundir.id
-    junit = given.text("junit")
-    if junit is not None:
-        from pipe_runner.cli.results import write_junit
-
-        write_junit(run, junit, under_way=RunLock.held(rundir) is not None)
-    if given.text("output") == "json":
-        from pipe_runner.cli.results import print_result
-
-        print_result(run, rundir, "json")
-        return 0
-    from pipe_runner.cli.results import outputs_text
-
-    holder = RunLock.held(rundir)
-    sys.stdout.writelines(f"{line}\n" for line in _described(run, holder))
-    if run.outputs or run.outputs_ref is not None:
-        sys.stdout.write("\noutputs\n")
-        sys.stdout.writelines(outputs_text(run, rundir, "  "))
-    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
-        sys.stdout.write(f"\ngo on with: pipe resume {run.id}\n")
-    return 0
-
-
-def _described(run: Run, holder: int | None) -> Iterable[str]:
-    status = str(run.status)
-    if run.interrupted:
-        status = f"running (process {holder})" if holder else "interrupted"
-    yield f"run       {run.id}"
-    yield f"status    {status}"
-    yield f"pipeline  {safe(run.pipeline)} ({safe(run.path)})"
-    if run.started_at:
-        yield f"started   {run.started_at[:19].replace('T', ' ')} UTC" + (
-            f", resumed {plural(run.attempt - 1, 'time')}" if run.attempt > 1 else ""
-        )
-    yield f"duration  {seconds(run.duration_s)}"
-    if run.git_sha:
-        yield f"commit    {run.git_sha}"
-    for name, value in run.inputs.items():
-        yield safe(f"input     {name} = {json.dumps(value, ensure_ascii=False)}")
-    if run.error is not None:
-        yield f"error     {error_line(run.error)}"
-    yield ""
-    rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
-    for name, state in run.nodes.items():
-        items = run.items.get(name, {})
-        rows.append(_row(name, state, _about(state, items)))
-        rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
-    yield from _table(rows).splitlines()
-
-
-def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:
-    return name, str(state.status), str(state.attempts), seconds(state.duration_s), about
-
-
-def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
-    """Those items of a repeated node that did not simply succeed."""
-    return ((k, s) for k, s in items.items() if s.status is not NodeStatus.SUCCEEDED or s.attempts > 1)
-
-
-def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
-    """What else is to be said of a node: its error, or why it did not run, and how its items ended."""
-    if items and state.status is not NodeStatus.FAILED:
-        return f"{plural(len(items), 'item')}: {counts(str(one.status) for one in items.values())}"
-    match state.status:
-        case NodeStatus.FAILED:
-            return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
-        case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
-            by = f"by {', '.join(state.by)}" if state.by else ""
-            return reason_line({"when": state.when, "values": state.values}) if state.when else by
-        case _:
-            return ""
 
 
 def logs(given: Given) -> int:
@@ -249,7 +168,7 @@ def cancel(given: Given) -> int:
     return 0
 
 
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Columns side by side; the first row is the heading. Safe to print when the cells are."""
     from pipe_runner.text import width
 

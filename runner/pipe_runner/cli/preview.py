@@ -12,6 +12,7 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.engine import RunSettings
 from pipe_runner.engine.selection import select
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.reports.planned import how, written
 from pipe_runner.types import Json, Phase, RunOn
 
 
@@ -27,7 +28,7 @@ def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings,
             "file": plan.path,
             "inputs": dict(inputs),
             "concurrency": settings.concurrency or plan.concurrency,
-            "nodes": [_node(plan, node) for node in nodes],
+            "nodes": [node_json(plan, node) for node in nodes],
         }
         indent = 2 if output == "json" else None
         sys.stdout.write(json.dumps(data, indent=indent).replace("##", "#\\u0023") + "\n")
@@ -54,7 +55,7 @@ def _text(planned: Planned, nodes: list[PlannedNode], inputs: Mapping[str, Json]
         head = f"{number}. {node.id} ({node.agent}) {planned.shown}:{node.line}"
         lines += ["", safe(head + (f", after {after}" if after else ""))]
         lines += [f"     {line}" for line in _conditions(node)]
-        lines += [f"     {line}" for line in _how(node)]
+        lines += [f"     {safe(line)}" for line in how(node)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -74,35 +75,8 @@ def _conditions(node: PlannedNode) -> list[str]:
     return lines
 
 
-def _how(node: PlannedNode) -> list[str]:
-    """The command with its variables, or the agent's options, with expressions where values will stand."""
-    options = written(node.options.data)
-    if not isinstance(options, dict):
-        return []
-    lines: list[str] = []
-    script = options.pop("script", None)
-    if isinstance(script, str):
-        lines += [safe(f"$ {line}" if number == 0 else f"  {line}") for number, line in enumerate(script.split("\n"))]
-    argv = options.pop("argv", None)
-    if isinstance(argv, list):
-        from shlex import quote
-
-        lines.append(safe("$ " + " ".join(quote(str(word)) for word in argv)))
-    variables = options.pop("variables", None)
-    if isinstance(variables, dict):
-        lines += [safe(f"  {name}={value}") for name, value in variables.items()]
-    for name, value in options.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        lines.append(safe(f"{name}: {text}"))
-    env = written(node.env.data)
-    if isinstance(env, dict):
-        lines += [safe(f"env {name}={value}") for name, value in env.items()]
-    if node.secrets:
-        lines.append(f"secrets: {', '.join(node.secrets)}")
-    return lines
-
-
-def _node(plan: Plan, node: PlannedNode) -> dict[str, Any]:
+def node_json(plan: Plan, node: PlannedNode) -> dict[str, Any]:
+    """What is known of a node before it runs."""
     return {
         "id": node.id,
         "phase": str(node.phase),
@@ -117,19 +91,3 @@ def _node(plan: Plan, node: PlannedNode) -> dict[str, Any]:
         "max_attempts": node.retry.max_attempts,
         "timeout_s": node.timeout,
     }
-
-
-def written(data: Json) -> Json:
-    """A planned value with its templates as the file has them."""
-    if isinstance(data, dict):
-        if len(data) == 1:
-            ((key, inner),) = data.items()
-            if key in ("$", "$text", "$url") and isinstance(inner, dict):
-                source = str(inner.get("s", ""))
-                return source if "{{" in source or "{%" in source else f"{{{{ {source.strip()} }}}}"
-            if key == "$map" and isinstance(inner, list):
-                return {str(pair[0]): written(pair[1]) for pair in inner if isinstance(pair, list)}
-        return {key: written(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [written(value) for value in data]
-    return data

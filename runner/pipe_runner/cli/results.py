@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-
-from pipe_runner.errors import StorageError
 
 if TYPE_CHECKING:
     from pipe_runner.run import Run
@@ -60,19 +57,8 @@ def _shown(value: Json) -> str:
 
 
 def write_junit(run: Run, path: str, *, under_way: bool = False) -> None:
-    """Write the JUnit document, whole or not at all where the system gives the means; raises StorageError."""
+    """Write the JUnit document; raises StorageError."""
+    from pipe_runner.cli.files import write_whole
     from pipe_runner.reports.junit import junit
 
-    data = junit(run, under_way=under_way)
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            part = ""  # a pipe, or a device
-        with open(part or path, "wb") as file:
-            file.write(data)
-        if part:
-            os.replace(part, path)
-    except OSError as error:
-        if part and os.path.lexists(part):
-            os.unlink(part)
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    write_whole(path, [junit(run, under_way=under_way)])

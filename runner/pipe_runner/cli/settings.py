@@ -63,12 +63,11 @@ def run_settings(
     """How a run is to be performed; `defaults` are those of pipe.yml (`durability`, `grace` in seconds)."""
     grace = said(given, "grace", environ)
     durability = said(given, "durability", environ)
-    concurrency = said(given, "concurrency", environ)
     return RunSettings(
         state_dir=state,
         run_id=run_id,
         only=only,
-        concurrency=_concurrency(*concurrency) if concurrency else None,
+        concurrency=concurrency(given, environ),
         durability=_durability(*durability) if durability else Durability(defaults.get("durability") or "full"),
         grace=duration(*grace) if grace else float(_first(defaults.get("grace"), DEFAULT_GRACE)),
     )
@@ -78,7 +77,12 @@ def _first(value: Any, default: float) -> Any:
     return default if value is None else value
 
 
-def _concurrency(text: str, where: str) -> int:
+def concurrency(given: Given, environ: Mapping[str, str] = os.environ) -> int | None:
+    """How many attempts at the same time, where somebody says so; the plan knows what holds else."""
+    found = said(given, "concurrency", environ)
+    if found is None:
+        return None
+    text, where = found
     number = whole(text, where)
     if not 1 <= number <= _MOST_CONCURRENT:
         raise UsageError(f"{where}: {number} is not between 1 and {_MOST_CONCURRENT}")

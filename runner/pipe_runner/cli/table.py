@@ -101,6 +101,25 @@ COMMANDS: Final[tuple[Command, ...]] = (
         everywhere=True,
     ),
     Command(
+        "plan",
+        "Show what a run would do, in which order, and about how long it would take.",
+        "pipe_runner.cli.planning:plan",
+        (_FILE,),
+        (
+            Flag(
+                "--input", "Give an input; parsed by the input's type. Repeatable.", "NAME=VALUE", short="-i", many=True
+            ),
+            Flag("--inputs", "Read inputs from a JSON or YAML file; -i stands over it.", "FILE"),
+            Flag("--only", "Plan this node and what it needs. Repeatable.", "NODE", many=True),
+            _CONCURRENCY,
+            _TABLE_OUTPUT,
+            _STATE_DIR,
+        ),
+        "Order, waves, the longest path, an estimate from the times of earlier runs, what is decided already and what "
+        "only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
+        ("pipe plan deploy.yml", "pipe plan deploy.yml -i target=staging --output json | jq .estimate"),
+    ),
+    Command(
         "schema",
         "Print a JSON Schema of the files that pipe reads and writes.",
         "pipe_runner.cli.reading:schema",
@@ -145,7 +164,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         "show",
         "Show a run: its nodes with state, attempts, time and error, and its outputs.",
-        "pipe_runner.cli.history:show",
+        "pipe_runner.cli.show:show",
         (_RUN,),
         (_TABLE_OUTPUT, _JUNIT, _STATE_DIR),
         "With `--output json` it prints the object that `pipe run --output json` printed. RUN is an id, the start of "
@@ -164,6 +183,19 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
         "RUN is an id, the start of one, or `latest`. It only reads.",
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
+    ),
+    Command(
+        "report",
+        "Write a run's report as one HTML file.",
+        "pipe_runner.cli.report:report",
+        (_RUN,),
+        (
+            Flag("--out", "The file to write (default: report-RUN.html); `-` is stdout.", "FILE", short="-o"),
+            _STATE_DIR,
+        ),
+        "Totals, graph, timeline, and a section for each node with attempts, errors, output and what it printed. The "
+        "file runs no script and requests nothing. RUN is an id, the start of one, or `latest`. It only reads.",
+        ("pipe report latest", "pipe report latest -o -  > report.html"),
     ),
     Command(
         "cancel",
@@ -201,12 +233,10 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("plan", "Show what a run would do and cost."),
     Command("test", "Run the tests of a pipeline."),
     Command("approve", "Approve a node that waits for a person."),
     Command("reject", "Reject a node that waits for a person."),
     Command("settle", "Decide a node whose effect is unknown."),
-    Command("report", "Write a run's report as one HTML file."),
     Command("providers", "List the model providers."),
     Command("ask", "Let the orchestrator perform a task."),
     Command("serve", "Serve the API and the web pages."),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.reports.layers import Layered
-from pipe_runner.text import printable
+from pipe_runner.reports.marks import shown
 from pipe_runner.types import Phase, RunOn
 
 _CHARACTER: Final = 7.3
@@ -17,7 +17,7 @@ _GAP_X: Final = 18.0
 _GAP_Y: Final = 52.0
 _MARGIN: Final = 24.0
 _LONGEST_LABEL: Final = 28
-_ROW_WIDTH: Final = 1800.0
+ROW_WIDTH: Final = 1800.0
 """A layer wider than this is broken into rows, so that a hundred nodes side by side stay readable."""
 
 _STYLE: Final = """
@@ -31,8 +31,32 @@ _STYLE: Final = """
 """
 
 
+class Look(NamedTuple):
+    """How a node is drawn in a picture of a run: a class for its colour, marks beside its name, text, a link."""
+
+    style: str
+    mark: str
+    hover: str
+    href: str
+
+
+Looks = Callable[[PlannedNode], Look]
+
+
 def svg(plan: Plan, parts: Sequence[Layered]) -> str:
     """A whole SVG document; every text in it is escaped."""
+    return drawing(plan, parts, style=_STYLE) + "\n"
+
+
+def drawing(
+    plan: Plan,
+    parts: Sequence[Layered],
+    *,
+    style: str | None = None,
+    looks: Looks | None = None,
+    row_width: float = ROW_WIDTH,
+) -> str:
+    """The `<svg>` element; without `style` it is for a page that has styles of its own for the classes."""
     boxes: dict[int, tuple[float, float, float]] = {}
     headings: list[tuple[float, str]] = []
     y = _MARGIN
@@ -42,10 +66,10 @@ def svg(plan: Plan, parts: Sequence[Layered]) -> str:
             headings.append((y + 14, str(part.phase)))
             y += 30
         for layer in part.layers:
-            for row in _rows(layer):
+            for row in _rows(layer, row_width, looks):
                 x = 0.0
                 for node in row:
-                    wide = _width(node)
+                    wide = _width(node, looks)
                     boxes[node.index] = (x, y, wide)
                     x += wide + _GAP_X
                 width = max(width, x - _GAP_X)
@@ -53,31 +77,32 @@ def svg(plan: Plan, parts: Sequence[Layered]) -> str:
             y += _GAP_Y - 14
     height = y - _GAP_Y + _BOX / 2 + _MARGIN
     _centre(boxes, width)
-    drawing = [
+    drawn = [
         *(f'<text class="phase" x="{_MARGIN:.0f}" y="{at:.0f}">{escape(name)}</text>' for at, name in headings),
         *_edges(plan, boxes),
-        *(_box(plan.nodes[index], *box) for index, box in boxes.items()),
+        *(_box(plan.nodes[index], looks, *box) for index, box in boxes.items()),
     ]
     total = width + 2 * _MARGIN
-    title = escape(printable(plan.name))
+    title = shown(plan.name)
+    inner = f"<title>{title}</title>\n<style>{style}</style>\n" if style is not None else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {total:.0f} {height:.0f}" '
-        f'width="{total:.0f}" height="{height:.0f}" role="img" aria-label="{title}">\n'
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n"
-        f'<rect class="bg" width="100%" height="100%"/>\n' + "\n".join(drawing) + "\n</svg>\n"
+        f'width="{total:.0f}" height="{height:.0f}" role="img" aria-label="{title}">\n{inner}'
+        f'<rect class="bg" width="100%" height="100%"/>\n' + "\n".join(drawn) + "\n</svg>"
     )
 
 
-def _width(node: PlannedNode) -> float:
-    return max(64.0, min(len(node.id), _LONGEST_LABEL) * _CHARACTER + 24)
+def _width(node: PlannedNode, looks: Looks | None) -> float:
+    mark = len(looks(node).mark) + 2 if looks is not None else 0
+    return max(64.0, (min(len(node.id), _LONGEST_LABEL) + mark) * _CHARACTER + 24)
 
 
-def _rows(layer: Sequence[PlannedNode]) -> list[list[PlannedNode]]:
+def _rows(layer: Sequence[PlannedNode], row_width: float, looks: Looks | None) -> list[list[PlannedNode]]:
     rows: list[list[PlannedNode]] = [[]]
     used = 0.0
     for node in layer:
-        wide = _width(node) + _GAP_X
-        if rows[-1] and used + wide > _ROW_WIDTH:
+        wide = _width(node, looks) + _GAP_X
+        if rows[-1] and used + wide > row_width:
             rows.append([])
             used = 0.0
         rows[-1].append(node)
@@ -115,12 +140,16 @@ def _edges(plan: Plan, boxes: dict[int, tuple[float, float, float]]) -> list[str
     return lines
 
 
-def _box(node: PlannedNode, x: float, y: float, wide: float) -> str:
+def _box(node: PlannedNode, looks: Looks | None, x: float, y: float, wide: float) -> str:
     label = node.id if len(node.id) <= _LONGEST_LABEL else node.id[: _LONGEST_LABEL - 1] + "…"
-    condition = " cond" if node.when_text is not None else ""
-    hover = escape(printable(f"{node.id}: {node.title}"))
+    style = "box cond" if node.when_text is not None else "box"
+    before, after, hover = "<g>", "</g>", f"{node.id}: {node.title}"
+    if looks is not None:
+        look = looks(node)
+        before, after, hover = f'<a href="{escape(look.href)}">', "</a>", look.hover
+        style, label = f"{style} {look.style}", f"{look.mark} {label}"
     return (
-        f'<g><title>{hover}</title><rect class="box{condition}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" '
-        f'height="{_BOX:.0f}" rx="6"/><text class="label" x="{x + wide / 2:.1f}" y="{y + _BOX / 2 + 4.5:.1f}">'
-        f"{escape(label)}</text></g>"
+        f'{before}<title>{shown(hover)}</title><rect class="{style}" x="{x:.1f}" y="{y:.1f}" '
+        f'width="{wide:.1f}" height="{_BOX:.0f}" rx="6"/><text class="label" x="{x + wide / 2:.1f}" '
+        f'y="{y + _BOX / 2 + 4.5:.1f}">{shown(label)}</text>{after}'
     )

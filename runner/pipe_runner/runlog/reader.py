@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, Protocol, TypeVar
 
 from pipe_runner.errors import LogDamaged, StorageError
 from pipe_runner.ports import Event
@@ -112,7 +112,16 @@ def fold_log(path: str, run: str | None = None) -> Run:
     return fold_into(Run(), LogReader(path, run))
 
 
-def fold_into(run: Run, reader: LogReader) -> Run:
+class Folds(Protocol):
+    """What takes events in, one by one; raises KeyError, ValueError, TypeError or AttributeError for one it can't."""
+
+    def apply(self, event: Event) -> None: ...
+
+
+Folded = TypeVar("Folded", bound=Folds)
+
+
+def fold_into(run: Folded, reader: LogReader) -> Folded:
     """Fold all that a reader gives into `run`, and give it back; an event that can't be folded counts as damage."""
     for event in reader:
         try:

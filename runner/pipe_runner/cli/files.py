@@ -1,0 +1,36 @@
+"""Files that the user asked for: written whole, or not at all where the system gives the means."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+from pipe_runner.errors import StorageError
+
+
+def write_whole(path: str, pieces: Iterable[bytes]) -> None:
+    """Write beside, then put it in the place of what was there; raises StorageError and leaves what was there.
+
+    A link at `path` is replaced, not followed. A pipe or a device at `path` gets the pieces as they come.
+    """
+    part = None
+    try:
+        if os.path.exists(path) and not os.path.isfile(path):
+            file = open(path, "wb")
+        else:
+            name = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            part, file = name, open(fd, "wb")
+        with file:
+            for piece in pieces:
+                file.write(piece)
+        if part is not None:
+            os.replace(part, path)
+            part = None
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        if part is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(part)

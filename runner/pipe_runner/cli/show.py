@@ -1,0 +1,121 @@
+"""`pipe show`: a run that is, or was, told whole. Reads only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.cli.found import find_run
+from pipe_runner.cli.history import table
+from pipe_runner.cli.settings import state_dir
+from pipe_runner.cli.words import Given
+from pipe_runner.console.words import counts, error_line, plural, reason_line, safe, seconds
+from pipe_runner.runlog import RunLock, fold_log
+from pipe_runner.types import NodeStatus, RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.reports.story import Story
+    from pipe_runner.run import NodeState
+
+_MOST_TRIES: Final = 100
+_ITEMS: Final = 20
+"""Items of one repeated node that are named."""
+
+
+def show(given: Given) -> int:
+    """`pipe show RUN`."""
+    from pipe_runner.cli.results import outputs_text, print_result, write_junit
+
+    rundir = find_run(state_dir(given, None), given.must("run"))
+    junit, as_json = given.text("junit"), given.text("output") == "json"
+    holder = RunLock.held(rundir)
+    if junit is not None or as_json:
+        run = fold_log(rundir.log_path, rundir.id)
+        run.id = run.id or rundir.id
+        if junit is not None:
+            write_junit(run, junit, under_way=holder is not None)
+        if as_json:
+            print_result(run, rundir, "json")
+            return 0
+    from pipe_runner.reports.story import Story
+    from pipe_runner.runlog.reader import LogReader, fold_into
+
+    story = fold_into(Story(rundir.id, whole=True), LogReader(rundir.log_path, rundir.id))
+    run = story.run
+    sys.stdout.writelines(f"{line}\n" for line in _described(story, holder))
+    if run.outputs or run.outputs_ref is not None:
+        sys.stdout.write("\noutputs\n")
+        sys.stdout.writelines(outputs_text(run, rundir, "  "))
+    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
+        sys.stdout.write(f"\ngo on with: pipe resume {run.id}\n")
+    return 0
+
+
+def _described(story: Story, holder: int | None) -> Iterable[str]:
+    run = story.run
+    status = str(run.status)
+    if run.interrupted:
+        status = f"running (process {holder})" if holder else "interrupted"
+    yield f"run       {run.id}"
+    yield f"status    {status}"
+    yield f"pipeline  {safe(run.pipeline)} ({safe(run.path)})"
+    if run.started_at:
+        again = f", resumed {plural(run.attempt - 1, 'time')}" if run.attempt > 1 else ""
+        yield f"started   {run.started_at[:19].replace('T', ' ')} UTC{again}"
+    yield f"duration  {seconds(run.duration_s)}"
+    if run.git_sha:
+        yield f"commit    {run.git_sha}"
+    for name, value in run.inputs.items():
+        yield safe(f"input     {name} = {json.dumps(value, ensure_ascii=False)}")
+    if run.error is not None:
+        yield f"error     {error_line(run.error)}"
+    yield ""
+    rows = [("NODE", "STATUS", "ATTEMPTS", "DURATION", "")]
+    for name, state in run.nodes.items():
+        items = run.items.get(name, {})
+        rows.append(_row(name, state, _about(state, items)))
+        rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
+    yield from table(rows).splitlines()
+    yield from _attempts(story, live=holder is not None)
+
+
+def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:
+    return safe(name), str(state.status), str(state.attempts), seconds(state.duration_s), about
+
+
+def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
+    """Those items of a repeated node that did not simply succeed."""
+    return ((k, s) for k, s in items.items() if s.status is not NodeStatus.SUCCEEDED or s.attempts > 1)
+
+
+def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
+    """What else is to be said of a node: its error, or why it did not run, and how its items ended."""
+    if items and state.status is not NodeStatus.FAILED:
+        return f"{plural(len(items), 'item')}: {counts(str(one.status) for one in items.values())}"
+    match state.status:
+        case NodeStatus.FAILED:
+            return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
+        case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
+            by = safe(f"by {', '.join(state.by)}") if state.by else ""
+            return reason_line({"when": state.when, "values": state.values}) if state.when else by
+        case _:
+            return ""
+
+
+def _attempts(story: Story, *, live: bool) -> Iterable[str]:
+    """The attempts of the nodes that took several."""
+    rows = []
+    for node in story.run.nodes:
+        tries = story.told(node).tries
+        for attempt in tries if len(tries) > 1 else ():
+            about = error_line(attempt.error) if attempt.error else ""
+            number, time = str(attempt.number), seconds(attempt.duration)
+            rows.append((safe(node), number, story.word(attempt, live=live), time, about))
+    if rows:
+        yield ""
+        yield from table([("NODE", "ATTEMPT", "STATUS", "DURATION", ""), *rows[:_MOST_TRIES]]).splitlines()
+    if len(rows) > _MOST_TRIES:
+        yield f"and {len(rows) - _MOST_TRIES} more; `pipe report` has them by node"

@@ -1,0 +1,215 @@
+"""What a log tells of a run, with every attempt and an excerpt of all that is large: bounded, however much was printed.
+
+Beside the fold (`run`, which here holds no outputs) it keeps what only readers for people want: when attempts began and
+ended, the last lines of a node, the beginning of its output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pipe_runner.ports import Event
+from pipe_runner.run import Run
+from pipe_runner.types import EventKind, Json, NodeStatus
+
+MANY: Final = 500
+"""Nodes above which each gets less room."""
+_ROOM: Final = 4096
+_LITTLE_ROOM: Final = 1024
+_MESSAGE: Final = 500
+"""Characters of the message that an attempt keeps."""
+
+_ENDS: Final = {
+    EventKind.NODE_SUCCEEDED: NodeStatus.SUCCEEDED,
+    EventKind.NODE_CACHED: NodeStatus.CACHED,
+    EventKind.NODE_FAILED: NodeStatus.FAILED,
+    EventKind.NODE_RETRYING: NodeStatus.FAILED,
+    EventKind.NODE_CANCELLED: NodeStatus.CANCELLED,
+    EventKind.NODE_UNKNOWN: NodeStatus.UNKNOWN,
+    EventKind.NODE_SKIPPED: NodeStatus.SKIPPED,
+    EventKind.NODE_BLOCKED: NodeStatus.BLOCKED,
+}
+
+
+class Try:
+    """One attempt of a node. Times in seconds since the epoch; `status` is None where the log has no end of it."""
+
+    __slots__ = ("began", "delay", "duration", "ended", "error", "number", "part", "status")
+
+    def __init__(self, number: int, part: int, began: float) -> None:
+        self.number, self.part, self.began = number, part, began
+        """`part` counts the run's start and its resumes, from 0."""
+        self.ended: float | None = None
+        self.duration: float | None = None
+        self.status: NodeStatus | None = None
+        self.error: Mapping[str, Any] | None = None
+        self.delay: float | None = None
+        """Seconds until the next attempt, where one followed."""
+
+
+class Told:
+    """What a log tells of one node, beside its state."""
+
+    __slots__ = ("blob", "calls", "lines", "lost", "output", "reason", "tries")
+
+    def __init__(self) -> None:
+        self.tries: list[Try] = []
+        self.calls: list[Mapping[str, Any]] = []
+        """What `model.called` said, without what is large; the last few."""
+        self.forget()
+
+    def forget(self) -> None:
+        """The node is decided again: only its attempts stay."""
+        self.lines = ""
+        self.lost = False
+        """`lines` are the last ones of more."""
+        self.output: str | None = None
+        """The beginning of its output, as text; JSON is written out. None where there is none."""
+        self.blob: Mapping[str, Any] | None = None
+        self.reason = ""
+
+
+_NUMBER: Final = (int, float)
+_SHAPES: Final[dict[str, tuple[type, ...]]] = {
+    "by": (list,),
+    "delay_s": _NUMBER,
+    "duration_s": _NUMBER,
+    "error": (dict,),
+    "git_sha": (str,),
+    "inputs": (dict,),
+    "only": (list,),
+    "output_ref": (dict,),
+    "outputs": (dict,),
+    "outputs_ref": (dict,),
+    "path": (str,),
+    "pipeline": (str,),
+    "reason": (str,),
+    "root": (str,),
+    "tolerated": (bool,),
+    "truncated": (dict,),
+    "usage": (dict,),
+    "values": (dict,),
+    "when": (str,),
+}
+
+
+def _shaped(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data without fields that are of another shape than ours: whoever wrote the log, it can be told."""
+    odd = [name for name, value in data.items() if not isinstance(value, _SHAPES.get(name, (object,)))]
+    if "by" in data and "by" not in odd and not all(isinstance(name, str) for name in data["by"]):
+        odd.append("by")
+    return {name: value for name, value in data.items() if name not in odd} if odd else data
+
+
+class Story:
+    """The story of a run, told event by event; with `whole`, its fold has the run's outputs whole."""
+
+    def __init__(self, run_id: str, *, whole: bool = False) -> None:
+        self.run = Run(id=run_id)
+        self._whole = whole
+        self.nodes: dict[str, Told] = {}
+        self.parts: list[tuple[float, float]] = []
+        """When the run started, and each resume of it, and the last that is known of each."""
+        self.outputs: dict[str, str] = {}
+        self.last_ts = ""
+
+    @property
+    def room(self) -> int:
+        """Characters that an excerpt of one node may have."""
+        return _ROOM if len(self.run.nodes) <= MANY else _LITTLE_ROOM
+
+    def told(self, node: str) -> Told:
+        found = self.nodes.get(node)
+        if found is None:
+            found = self.nodes[node] = Told()
+        return found
+
+    def word(self, attempt: Try, *, live: bool) -> str:
+        """How an attempt ended, for people; `live`: somebody works on the run."""
+        if attempt.status is not None:
+            return str(attempt.status)
+        return "running" if live and attempt.part == len(self.parts) - 1 else "interrupted"
+
+    def apply(self, event: Event) -> None:
+        """Take one event in."""
+        event = event._replace(data=_shaped(event.data))
+        self.last_ts = event.ts
+        now = instant(event.ts)
+        if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
+            self.parts.append((now, now))
+            for node in event.data.get("rerun", ()):
+                self.told(node).forget()
+        elif self.parts:
+            began, until = self.parts[-1]
+            self.parts[-1] = (began, max(until, now))
+        if event.event == EventKind.RUN_FINISHED:
+            outputs = event.data.get("outputs") or {}
+            self.outputs = {name: excerpt(value, _ROOM) for name, value in outputs.items()}
+            if not self._whole:
+                event = event._replace(data={**event.data, "outputs": {}})
+        elif event.node is not None:
+            event = self._of_node(event, event.node, now)
+        self.run.apply(event)
+
+    def _of_node(self, event: Event, node: str, now: float) -> Event:
+        """Keep what is to be told; gives the event without what is large."""
+        told, data = self.told(node), event.data
+        if event.event == EventKind.NODE_STARTED:
+            told.lines, told.lost = "", False
+            told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, now))
+        elif event.event == EventKind.NODE_OUTPUT:
+            text = told.lines + str(data.get("text", ""))
+            told.lost = told.lost or len(text) > self.room
+            told.lines = text[-self.room :]
+            return event._replace(data={})
+        elif event.event == EventKind.MODEL_CALLED:
+            told.calls = [*told.calls[-9:], {k: v for k, v in data.items() if isinstance(v, (str, int, float))}]
+        status = _ENDS.get(event.event)  # type: ignore[call-overload]
+        if status is None:
+            return event
+        if event.attempt is not None and told.tries and told.tries[-1].status is None:
+            self._end(told.tries[-1], status, data, now)
+        if event.event == EventKind.NODE_RETRYING:
+            return event
+        told.reason = str(data.get("reason") or "")
+        told.blob = data.get("output_ref")
+        if told.blob is not None:
+            told.output = str(told.blob.get("excerpt", ""))[: self.room]
+        elif data.get("output") is not None or status is NodeStatus.SUCCEEDED:
+            told.output = excerpt(data.get("output"), self.room, pretty=len(self.run.nodes) <= MANY)
+        if "output" in data:
+            return event._replace(data={name: value for name, value in data.items() if name != "output"})
+        return event
+
+    @staticmethod
+    def _end(attempt: Try, status: NodeStatus, data: Mapping[str, Any], now: float) -> None:
+        attempt.status = status
+        attempt.ended = now
+        attempt.duration = data.get("duration_s")
+        error = data.get("error")
+        if error is not None:  # without the end of stderr, which the node's state has
+            attempt.error = {name: str(error[name])[:_MESSAGE] for name in ("kind", "message") if name in error}
+        attempt.delay = data.get("delay_s")
+
+
+def excerpt(value: Json, room: int, *, pretty: bool = True) -> str:
+    """The beginning of a value as text: strings as they are, everything else as JSON."""
+    if isinstance(value, str):
+        text = value
+    else:
+        indent = 2 if pretty and isinstance(value, (dict, list)) else None
+        try:
+            text = json.dumps(value, ensure_ascii=False, indent=indent)
+        except RecursionError:
+            text = "(JSON that is nested too deeply to be shown)"
+    if len(text) <= room:
+        return text
+    return f"{text[:room]}\n… {len(text) - room} more characters"
+
+
+def instant(ts: str) -> float:
+    """A log's time in seconds since the epoch; raises ValueError for what is no time."""
+    return datetime.fromisoformat(ts).timestamp()

@@ -1,0 +1,125 @@
+"""`pipe plan`, as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+FILE = """\
+version: 1
+name: release
+inputs: {target: {type: string, default: staging}}
+secrets: {TOKEN: {from: env}, KEY: {from: file, key: /etc/hostname}}
+concurrency: 2
+nodes:
+  build: {run: sleep 0.2}
+  test: {needs: [build], run: sleep 0.1}
+  lint: {run: "true"}
+  deploy: {needs: [test], secrets: [TOKEN, KEY], when: inputs.target == "prod", run: touch ran}
+  page: {when: nodes.lint.exit_code > 0, run: touch ran}
+finally: {clean: {run: "true"}}
+"""
+
+
+def test_it_tells_order_waves_decisions_and_secrets_and_starts_nothing(pipe: Any) -> None:
+    pipe.write("f.yml", FILE)
+    done = pipe("plan", "f.yml")
+    assert (done.returncode, done.stderr) == (0, "")
+    text = done.stdout
+    assert text.startswith("release: would run 5 nodes of 6, at most 2 at a time; nothing was started\n")
+    rows = text.partition("AFTER\n")[2].partition("\n\n")[0].splitlines()
+    assert [row.split()[2] for row in rows] == ["build", "test", "lint", "page", "clean"]
+    assert "  1. 2 nodes: build, lint" in text
+    assert "3 nodes, by number of nodes: no run of this file has times" in text
+    assert '  deploy: when inputs.target == "prod" (inputs.target = "staging")' in text
+    assert "  page: when nodes.lint.exit_code > 0" in text
+    assert "  TOKEN from env TOKEN (not set): deploy" in text
+    assert "  KEY from file /etc/hostname: deploy" in text
+    assert "(not set)" not in pipe("plan", "f.yml", "-i", "target=prod", env={"TOKEN": "sesame-4711"}).stdout
+    assert sorted(os.listdir(pipe.folder)) == ["f.yml"]
+
+
+def test_it_estimates_from_earlier_runs(pipe: Any) -> None:
+    pipe.write("f.yml", FILE)
+    assert pipe("run", "f.yml", env={"TOKEN": "sesame-4711"}).returncode == 0
+    told = json.loads(pipe("plan", "f.yml", "--output", "json").stdout)
+    assert told["longest_path"]["nodes"] == ["build", "test", "clean"]
+    assert 0.3 < told["longest_path"]["duration_s"] <= told["estimate"]["duration_s"] < 3
+    assert told["estimate"]["runs"] == 1 and told["estimate"]["unknown"] == ["page"]
+    assert told["waves"] == [["build", "lint"], ["test", "page"], ["clean"]]
+    assert told["useful_concurrency"] == 2
+    deploy = next(node for node in told["nodes"] if node["id"] == "deploy")
+    assert (deploy["verdict"], deploy["values"], deploy["wave"]) == ("skipped", {"inputs.target": "staging"}, None)
+    text = pipe("plan", "f.yml", "--only", "test").stdout
+    assert "would run 2 nodes of 6" in text and "by the times of the last run" in text
+    assert "estimated time: 0." in text and "if every condition holds" not in text
+    assert "parallelism: none" in text
+
+
+def test_s8_nothing_in_a_file_reaches_the_terminal_or_a_ci(pipe: Any) -> None:
+    pipe.write(
+        "f.yml",
+        'version: 1\nname: "::error::n\\e[31m\\u202e##[error]x"\ninputs: {x: {type: string, default: "::error::\\e"}}\n'
+        "nodes: {a: {when: \"inputs.x == '##[error]'\", run: echo}, b: {run: echo}}\n",
+    )
+    for output in ("text", "json"):
+        done = pipe("plan", "f.yml", "--output", output)
+        assert done.returncode == 0
+        assert not {"\x1b", "\u202e"} & set(done.stdout)
+        assert "##[" not in done.stdout
+        assert not any(line.lstrip().startswith("::") for line in done.stdout.splitlines())
+
+
+def test_faults_and_wrong_words_exit_with_2(pipe: Any) -> None:
+    pipe.write("bad.yml", "version: 1\nnodes: {a: {rum: x}}\n")
+    done = pipe("plan", "bad.yml")
+    assert (done.returncode, done.stdout) == (2, "") and "bad.yml:2:" in done.stderr
+    pipe.write("f.yml", FILE)
+    assert "did you mean build?" in pipe("plan", "f.yml", "--only", "biuld").stderr
+    assert pipe("plan", "f.yml", "-i", "targt=x").returncode == 2
+    assert pipe("plan", "f.yml", "--concurrency", "0").returncode == 2
+    assert pipe("plan", "none.yml").returncode == 2
+
+
+AUDIT = """
+import sys
+from pipe_runner.cli import main
+def hook(event, args):
+    if event == "open" and isinstance(args[0], str):
+        print("OPEN", args[0], file=sys.stderr)
+    elif event in ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "socket.connect"):
+        print("BAD", event, args, file=sys.stderr)
+sys.argv[1:] = ["plan", "warm.yml"]
+main()  # everything is imported once, before anybody listens
+sys.addaudithook(hook)
+sys.argv[1:] = ["plan", "f.yml", "-i", "target=prod"]
+sys.exit(main())
+"""
+
+
+def test_s1_it_runs_nothing_connects_nowhere_and_opens_nothing_outside(pipe: Any) -> None:
+    pipe.write("pipe.yml", "limits: {output: 1MiB}\n")
+    pipe.write(
+        "warm.yml",
+        "version: 1\ninputs: {x: {type: integer, default: 1}}\nnodes: {a: {when: inputs.x == 1, run: echo}}\n",
+    )
+    pipe.write("evil.py", "open('ran', 'w')\n")
+    pipe.write("f.yml", FILE.replace("finally:", '  bad: {agent: python, with: {call: "evil.py:main"}}\nfinally:'))
+    assert pipe("run", "warm.yml").returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-c", AUDIT], cwd=pipe.folder, env=pipe.env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert not [line for line in lines if line.startswith("BAD")]
+    opened = {line.removeprefix("OPEN ") for line in lines if line.startswith("OPEN")}
+    assert any(path.endswith("log.jsonl") for path in opened)
+    ours = (str(pipe.folder), sys.prefix, sys.base_prefix, str(REPOSITORY))
+    assert {path for path in opened if not os.path.abspath(pipe.folder / path).startswith(ours)} == set()
+    assert not {path for path in opened if "evil" in path}
+    assert not (pipe.folder / "ran").exists()
