@@ -59,10 +59,14 @@ def _shown(value: Json) -> str:
 
 
 def write_junit(run: Run, path: str) -> None:
-    """Write the JUnit document, whole or not at all where the system gives the means; raises StorageError."""
+    """Write the JUnit document of a run; raises StorageError."""
     from pipe_runner.reports.junit import junit
 
-    data = junit(run)
+    write_whole(junit(run), path)
+
+
+def write_whole(data: bytes, path: str) -> None:
+    """Write a file, whole or not at all where the system gives the means; raises StorageError."""
     part = f"{path}.{os.getpid()}.part"
     try:
         if os.path.exists(path) and not os.path.isfile(path):
