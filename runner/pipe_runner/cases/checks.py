@@ -85,7 +85,7 @@ class _Checks:
             if one.get("error") is not None:
                 continue
             place = (*path, number) if isinstance(mock, list) else path
-            for sentence in mismatches(one.get("output"), schema, "the output"):
+            for sentence in mismatches(one.get("output"), schema, "output"):
                 hint = "leave it as it is if the pipeline is to meet what its agent never gives"
                 self._report.add("W701", sentence, (*place, "output"), hint=hint)
 

@@ -43,13 +43,13 @@ class Reader:
         self._registry = registry
         self._compiled: dict[str, Compilation] = {}
 
-    def read(self, file: str, *, shown_as: str | None = None) -> Reading:
+    def read(self, file: str, *, shown_as: str | None = None, root: Path | None = None) -> Reading:
         """Read a file. What is wrong in it is told, never raised; one that can't be opened raises UsageError."""
         absolute = os.path.abspath(file)
-        root = root_of(absolute)
-        limit = load_project(Path(root))[0].file_limit
+        root = Path(root_of(absolute)) if root is None else root
+        limit = load_project(root)[0].file_limit
         shown = os.path.normpath(file) if shown_as is None else shown_as
-        document, faults = load(absolute, shown_as=shown, max_bytes=limit, root=Path(root))
+        document, faults = load(absolute, shown_as=shown, max_bytes=limit, root=root)
         if not isinstance(document.data, dict):
             return Reading(None, faults)
         report = Report(document, faults)
@@ -69,7 +69,7 @@ class Reader:
         of_pipeline = [] if compilation is None else compilation.diagnostics
         return Reading(None if report.failed else suite, in_order(report.found), of_pipeline)
 
-    def _pipeline(self, test: str, root: str, spec: CasesSpec | None, report: Report) -> Compilation | None:
+    def _pipeline(self, test: str, root: Path, spec: CasesSpec | None, report: Report) -> Compilation | None:
         """The compiled pipeline of a file of tests; says why where there is none."""
         said = spec.pipeline if spec is not None else None
         place = ("pipeline",) if said is not None else ()
@@ -82,11 +82,14 @@ class Reader:
         try:
             compilation = self._compile(path)
         except UsageError as error:
-            hint = "`pipeline: FILE` names another one"
-            near = did_you_mean(os.path.basename(path), _pipelines_in(os.path.dirname(path)))
-            if near is not None:
-                hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?"
-            message = f"there is no pipeline {name}" if not os.path.lexists(path) else error.message
+            message, hint = error.message, error.hint
+            if not os.path.lexists(path):
+                near = did_you_mean(os.path.basename(path), _pipelines_in(os.path.dirname(path)))
+                message = f"there is no pipeline {name}"
+                hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?" if near else None
+                if said is None:
+                    message = f"there is no {name} beside this file, which would be the pipeline that it tests"
+                    hint = "write `pipeline: FILE`" + (f", or did you mean `{near}`?" if near else "")
             report.add("E702", message, place, hint=hint)
             return None
         if compilation.plan is None:
@@ -114,9 +117,9 @@ def _shaped(report: Report, data: dict[str, Any]) -> tuple[CasesSpec | None, dic
     return shape.check(CasesSpec, data), shape.data
 
 
-def _is_inside(path: str, root: str) -> bool:
+def _is_inside(path: str, root: Path) -> bool:
     real = os.path.realpath(path)
-    return real.startswith(root.rstrip(os.sep) + os.sep)
+    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
 
 
 def _beside(name: str) -> str:
