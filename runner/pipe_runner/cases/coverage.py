@@ -9,8 +9,8 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Event
 from pipe_runner.types import ErrorKind, EventKind, Phase
 
-_TRUE, _FALSE, _RAN, _RETRIED = "when was never true", "when was never false", "never ran", "was never retried"
-_HANDLED = "on_failure never ran it"
+_TRUE, _FALSE, _RAN, _RETRIED = "had no true condition", "had no false condition", "never ran", "was never retried"
+_HANDLED = "never handled a failure"
 
 
 class Missed(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -76,14 +77,19 @@ class StandIn:
         try:
             if attempt.validate:
                 validate_options(self._registry.get(attempt.agent), attempt)
-            outcome = await self._registry.get(attempt.agent).perform(attempt, context)
+            # The folder need not be there: what would have made it may be mocked, too.
+            elsewhere = {name: value for name, value in attempt.options.items() if name != "cwd"}
+            outcome = await self._registry.get(attempt.agent).perform(attempt._replace(options=elsewhere), context)
         except NodeFault as fault:
             return Absent(f"it can't be started: {fault.message}")
         except PipeError as error:
             return Absent(f"it can't be started: {error.message}")
         if launcher.command is None:
             return Absent(outcome.error.message if outcome.error is not None else "there was none")
-        return launcher.command
+        cwd = attempt.options.get("cwd")
+        if not isinstance(cwd, str):
+            return launcher.command
+        return launcher.command._replace(cwd=os.path.normpath(os.path.join(attempt.root, cwd)))
 
     def stop(self, grace: float) -> None:
         self._inner.stop(grace)

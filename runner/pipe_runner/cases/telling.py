@@ -47,9 +47,8 @@ class Text:
 
     def _coverage(self, one: Coverage) -> None:
         self._line(safe(f"coverage of {one.pipeline}: {percent([one]):.0f}% ({one.covered} of {one.total} branches)"))
-        wide = max((len(missed.node) for missed in one.missed[:_MOST_MISSED]), default=0)
         for missed in one.missed[:_MOST_MISSED]:
-            self._line(f"  {safe(f'line {missed.line:<4} {missed.node.ljust(wide)}  {missed.branch}')}")
+            self._line(f"  {safe(f'{one.pipeline}:{missed.line}: {missed.node} {missed.branch}')}")
         if len(one.missed) > _MOST_MISSED:
             self._line(f"  and {len(one.missed) - _MOST_MISSED} more")
 
