@@ -49,6 +49,9 @@ class Reader:
         root = Path(root_of(absolute)) if root is None else root
         limit = load_project(root)[0].file_limit
         shown = os.path.normpath(file) if shown_as is None else shown_as
+        if os.path.exists(absolute) and not _is_inside(absolute, root):
+            hint = f"a file of the project stays in its root, {os.path.realpath(root)}, links resolved"
+            return Reading(None, [Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)])
         document, faults = load(absolute, shown_as=shown, max_bytes=limit, root=root)
         if not isinstance(document.data, dict):
             return Reading(None, faults)
@@ -147,6 +150,8 @@ def _cases(spec: CasesSpec, data: Mapping[str, Any], document: Document) -> tupl
         run: Any = next((one.run for one in reversed(owners) if "run" in one.model_fields_set), "all")
         mocks: dict[str, tuple[Outcome, ...]] = {}
         for owner in owners:
+            for node in owner.run if isinstance(owner.run, list) else ():
+                mocks.pop(node, None)  # the case lets it run for real, whatever the defaults say
             for node, mock in owner.mock.items():
                 mocks[node] = tuple(map(_outcome, mock if isinstance(mock, list) else [mock]))
         found.append(

@@ -12,7 +12,13 @@ from pipe_runner.cases.performing import CaseResult
 from pipe_runner.console.words import error_line
 
 _LONGEST = 200
+_SHORT = 60
+"""Characters of two values that are shown beside each other."""
 _MOST_LINES = 24
+_MOST_NODES = 10
+_MOST_OF_TAIL = 5
+_MOST_COMPARED = 50_000
+"""Characters that are compared line by line; of more, only the beginnings are shown."""
 _LABELS = {
     "matches": "a text that matches ",
     "contains": "something that contains ",
@@ -53,8 +59,11 @@ def _why(result: CaseResult) -> Iterator[str]:
     run = result.run
     if run.error is not None:
         yield f"the run: {error_line(run.error)}"
-    for node in run.failed[:10]:
-        yield f"{node}: {error_line(run.nodes[node].error)}"
+    for node in run.failed[:_MOST_NODES]:
+        error = run.nodes[node].error or {}
+        yield f"{node}: {error_line(error)}"
+        tail = str(error.get("tail") or "").strip().splitlines()
+        yield from (f"  | {line[:_LONGEST]}" for line in tail[-_MOST_OF_TAIL:])
 
 
 def _difference(one: Unmet) -> Iterator[str]:
@@ -79,10 +88,12 @@ def _difference(one: Unmet) -> Iterator[str]:
 def _as_lines(expected: Any, got: Any) -> tuple[list[str], list[str]] | None:
     """Both as lines, where a difference of lines says more than the two values."""
     if isinstance(expected, str) and isinstance(got, str):
-        return (expected.splitlines(), got.splitlines()) if "\n" in expected and "\n" in got else None
+        several = "\n" in expected and "\n" in got and len(expected) + len(got) <= _MOST_COMPARED
+        return (expected.splitlines(), got.splitlines()) if several else None
     if not isinstance(expected, dict | list) or not isinstance(got, type(expected)):
         return None
-    if len(_json(expected)) <= 60 and len(_json(got)) <= 60:
+    sizes = len(_json(expected)), len(_json(got))
+    if max(sizes) <= _SHORT or sum(sizes) > _MOST_COMPARED:
         return None
     return _json(expected, 2).splitlines(), _json(got, 2).splitlines()
 

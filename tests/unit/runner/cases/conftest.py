@@ -23,13 +23,24 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def performed(tmp_path: Path, registry: Registry) -> Performed:
+def performed(performed_file: Performed) -> Performed:
     """Runs cases (the text below `cases:`) of a pipeline (the text below its version) in `tmp_path`."""
 
     def run(pipeline: str, cases: str) -> list[CaseResult]:
+        below = "".join(f"  {line}\n" for line in dedent(cases).strip().splitlines())
+        return performed_file(pipeline, f"cases:\n{below}")
+
+    return run
+
+
+@pytest.fixture
+def performed_file(tmp_path: Path, registry: Registry) -> Performed:
+    """The same with the whole text of the file of tests below its version."""
+
+    def run(pipeline: str, text: str) -> list[CaseResult]:
         (tmp_path / "p.yml").write_text("version: 1\n" + dedent(pipeline))
         tests = tmp_path / "p.test.yml"
-        tests.write_text("version: 1\ncases:\n" + "".join(f"  {line}\n" for line in dedent(cases).strip().splitlines()))
+        tests.write_text("version: 1\n" + dedent(text).lstrip("\n"))
         reading = Reader(registry).read(str(tests), shown_as="p.test.yml")
         assert [d for d in reading.diagnostics if d.is_error] == []
         suite = reading.suite

@@ -50,6 +50,19 @@ def test_what_may_run(performed: Performed, tmp_path: Path, says: str, ran: list
     assert traces(tmp_path) == ran
 
 
+def test_a_case_may_run_what_the_defaults_mock_and_mock_what_they_run(
+    tmp_path: Path, performed_file: Callable[[str, str], list[CaseResult]]
+) -> None:
+    tests = """
+    defaults: {mock: {a: {output: x}}, run: [b]}
+    cases:
+      one: {run: [a, b], expect: {outputs: {b: ba}}}
+      two: {mock: {b: {output: B}}, expect: {outputs: {b: B}}}
+    """
+    assert [result.passed for result in performed_file(TOUCHING, tests)] == [True, True]
+    assert traces(tmp_path) == ["ran_a", "ran_b"]
+
+
 def test_a_node_that_may_not_run_fails_its_case_whatever_is_expected(
     performed: Performed, tmp_path: Path, told: Told
 ) -> None:
