@@ -156,7 +156,7 @@ def test_nothing_runs_while_any_file_has_a_fault_and_all_faults_are_told(pipe: A
     pipe.write("c.test.yml", "version: 1\ncases: {it: {}}\n")
     done = pipe("test")
     assert (done.returncode, done.stdout) == (2, "")
-    for place in ("b.test.yml:2:21: E701", "b.test.yml:2:30: E201", "c.test.yml:1:1: E702", "c.yml:2:14: E201"):
+    for place in ("b.test.yml:2:21: E701", "b.test.yml:2:30: E201", "c.test.yml:1:1: E702", "c.yml:2:13: E201"):
         assert place in done.stderr
     assert not (pipe.folder / "ran").exists()
 
@@ -169,6 +169,13 @@ def test_check_knows_files_of_tests_and_reads_them_only(pipe: Any) -> None:
     assert "2 errors in 2 files" in done.stderr
     write(pipe)
     assert pipe("check", "p.test.yml").returncode == 0
+
+
+def test_what_others_call_tests_is_nobody_s_business(pipe: Any) -> None:
+    write(pipe)
+    pipe.write("docker-compose.test.yml", "version: '3'\nservices: {sut: {build: .}}\n")
+    assert "2 passed in 1 file" in pipe("test").stdout
+    assert "in 2 files" in pipe("check", ".").stderr
 
 
 def test_a_warning_goes_to_stderr_and_the_cases_run(pipe: Any) -> None:

@@ -40,10 +40,19 @@ class Failure(NamedTuple):
 
 def failures(result: CaseResult) -> Iterator[Failure]:
     """All reasons, in the order of the file; first the nodes that nobody let run."""
-    case, document = result.case, result.suite.document
+    yield from _refusals(result)
+    yield from sorted(_unmet(result), key=lambda one: (one.line, one.column))
+
+
+def _refusals(result: CaseResult) -> Iterator[Failure]:
+    case = result.case
     for node in result.refused:
         what = f"{node} would have run: it is not mocked, and `run:` doesn't let it"
         yield Failure(case.line, case.column, what, (f"write `mock: {{{node}: {{output: …}}}}`, or list it in `run:`",))
+
+
+def _unmet(result: CaseResult) -> Iterator[Failure]:
+    case, document = result.case, result.suite.document
     for one in result.unmet:
         at_case = one.path == case.path
         place = document.position(one.path, "key" if at_case else "value")

@@ -17,7 +17,7 @@ from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
 from pipe_runner.cases.words import Failure, failures
 from pipe_runner.cli.boundary import colours, say
-from pipe_runner.cli.reading import below, near
+from pipe_runner.cli.reading import files_below, near
 from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
 from pipe_runner.diagnostics import in_order
@@ -141,9 +141,10 @@ def test_files(paths: Sequence[str]) -> list[str]:
     files: dict[str, None] = {}
     for path in paths:
         if os.path.isdir(path):
-            found = [os.path.normpath(file) for file in below(path) if file.endswith(SUFFIXES)]
+            found = [os.path.normpath(file) for file in files_below(path) if file.endswith(SUFFIXES)]
             if not found:
-                raise UsageError(f"there is no file of tests in {path}", hint="their names end in .test.yml")
+                hint = "of a directory, *.test.yml with `cases:` count"
+                raise UsageError(f"there is no file of tests in {path}", hint=hint)
             files.update(dict.fromkeys(found))
             continue
         if not os.path.lexists(path):

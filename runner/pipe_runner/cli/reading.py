@@ -22,6 +22,8 @@ TESTS = (".test.yml", ".test.yaml")
 _PROJECT = "pipe.yml"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
 """What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
+_CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
+"""The same for *.test.yml: docker-compose.test.yml is somebody else's."""
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 
@@ -65,7 +67,7 @@ def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
     files: dict[str, None] = {}
     for path in paths:
         if os.path.isdir(path):
-            within = [file for file in below(path) if _is_ours(file)]
+            within = list(files_below(path))
             if not within:
                 raise UsageError(
                     f"there is no pipeline file in {path}", hint="of a directory, *.yml and *.yaml with `nodes:` count"
@@ -90,18 +92,19 @@ def near(path: str) -> str | None:
     return f"did you mean {os.path.join(os.path.dirname(path), found)}?" if found else None
 
 
-def below(folder: str) -> Iterator[str]:
-    """Every YAML file below, links to folders not followed, hidden folders left out."""
+def files_below(folder: str) -> Iterator[str]:
+    """Every file below that is ours to judge, links to folders not followed, hidden folders left out."""
     for home, folders, names in os.walk(folder):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
         for name in sorted(names):
-            if name.endswith(_SUFFIXES):
-                yield os.path.join(home, name)
+            file = os.path.join(home, name)
+            if name.endswith(_SUFFIXES) and _is_ours(file):
+                yield file
 
 
 def _is_ours(file: str) -> bool:
-    """A project's file, one of tests, or one that looks like a pipeline."""
-    if os.path.basename(file) == _PROJECT or file.endswith(TESTS):
+    """A project's file, or one that looks like a pipeline or like tests of one."""
+    if os.path.basename(file) == _PROJECT:
         return True
     if not os.path.isfile(file):
         return False
@@ -110,7 +113,7 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    return _PIPELINE.search(text) is not None
+    return (_CASES if file.endswith(TESTS) else _PIPELINE).search(text) is not None
 
 
 def graph(given: Given) -> int:
