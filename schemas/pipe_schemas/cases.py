@@ -151,6 +151,9 @@ class ExpectSpec(Closed):
     )
 
 
+_SUCCESS = ExpectSpec()
+
+
 class CaseDefaultsSpec(Closed):
     """What holds for every case of the file; what a case says itself stands over it, name by name."""
 
@@ -173,7 +176,7 @@ class CaseSpec(CaseDefaultsSpec):
 
     description: str | None = Field(default=None, description="For people.")
     expect: ExpectSpec = Field(
-        default_factory=ExpectSpec, description="What the run must give. Without a status it must succeed."
+        default_factory=lambda: _SUCCESS, description="What the run must give. Without a status it must succeed."
     )
 
 

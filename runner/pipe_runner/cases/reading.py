@@ -13,7 +13,7 @@ from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.compiler.report import Report, TooManyFaults
 from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
-from pipe_runner.loader import Document, load
+from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.project import find_root, load_project, root_of
 from pipe_runner.types import ErrorKind, NodeStatus
@@ -65,7 +65,7 @@ class Reader:
                 from pipe_runner.cases.checks import check
 
                 check(data, compilation.plan, report, self._registry)
-                cases = _cases(spec, data, document)
+                cases = _cases(spec, data)
                 suite = Suite(shown, document, compilation.document.path, compilation.plan, cases)
         except TooManyFaults:
             pass
@@ -141,11 +141,10 @@ def _pipelines_in(folder: str) -> list[str]:
     return [name for name in names if name.endswith((".yml", ".yaml")) and not name.endswith(SUFFIXES)]
 
 
-def _cases(spec: CasesSpec, data: Mapping[str, Any], document: Document) -> tuple[Case, ...]:
+def _cases(spec: CasesSpec, data: Mapping[str, Any]) -> tuple[Case, ...]:
     found = []
     for name, case in spec.cases.items():
         path = ("cases", name)
-        place = document.position(path, "key")
         owners: list[CaseDefaultsSpec] = [case] if spec.defaults is None else [spec.defaults, case]
         run: Any = next((one.run for one in reversed(owners) if "run" in one.model_fields_set), "all")
         mocks: dict[str, tuple[Outcome, ...]] = {}
@@ -158,8 +157,6 @@ def _cases(spec: CasesSpec, data: Mapping[str, Any], document: Document) -> tupl
             Case(
                 name,
                 path,
-                place.line,
-                place.column,
                 {key: value for owner in owners for key, value in owner.inputs.items()},
                 {key: value for owner in owners for key, value in owner.secrets.items()},
                 mocks,

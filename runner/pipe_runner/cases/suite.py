@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipe_runner.diagnostics import Position
 from pipe_runner.loader import Document
 from pipe_runner.plan import Plan
 from pipe_runner.ports import Outcome
@@ -22,8 +23,6 @@ class Case:
     name: str
     path: Path_
     """Where it stands in its file."""
-    line: int
-    column: int
     inputs: Mapping[str, Json]
     secrets: Mapping[str, str]
     mocks: Mapping[str, tuple[Outcome, ...]]
@@ -56,3 +55,7 @@ class Suite:
     pipeline: str
     plan: Plan
     cases: tuple[Case, ...]
+
+    def place(self, case: Case) -> Position:
+        """Where a case begins; looked up when somebody asks, since the first time costs a second parse."""
+        return self.document.position(case.path, "key")

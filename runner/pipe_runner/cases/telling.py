@@ -87,7 +87,7 @@ def as_json(results: Sequence[tuple[CaseResult, Sequence[Failure]]], found: Sequ
 def _case(result: CaseResult, reasons: Sequence[Failure]) -> dict[str, Any]:
     return {
         "file": result.suite.path,
-        "line": result.case.line,
+        "line": result.suite.place(result.case).line,
         "name": result.case.name,
         "status": "passed" if result.passed else "failed",
         "duration_s": round(result.seconds, 6),

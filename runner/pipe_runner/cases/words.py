@@ -45,10 +45,10 @@ def failures(result: CaseResult) -> Iterator[Failure]:
 
 
 def _refusals(result: CaseResult) -> Iterator[Failure]:
-    case = result.case
     for node in result.refused:
         what = f"{node} would have run: it is not mocked, and `run:` doesn't let it"
-        yield Failure(case.line, case.column, what, (f"write `mock: {{{node}: {{output: …}}}}`, or list it in `run:`",))
+        mend = f"write `mock: {{{node}: {{output: …}}}}`, or list it in `run:`"
+        yield Failure(*result.suite.place(result.case), what, (mend,))
 
 
 def _unmet(result: CaseResult) -> Iterator[Failure]:
