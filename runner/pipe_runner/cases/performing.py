@@ -71,7 +71,7 @@ async def perform(
     ended: Callable[[CaseResult], bool],
 ) -> None:
     """Perform the cases in order. `opened` is told each run before it begins; `ended` says whether to go on."""
-    state = tempfile.mkdtemp(prefix="pipe-test-")
+    state = tempfile.mkdtemp(prefix="pipe-cases-")
     before = _here()
     try:
         for suite, case in chosen:
@@ -93,6 +93,7 @@ async def perform_case(
 ) -> CaseResult:
     """One run of the pipeline, with what the case says; `state` is a directory for its log, which is removed."""
     began = time.perf_counter()
+    registry = registry.fresh()  # agents are made once for each run
     secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in suite.plan.secrets}
     plan = _without_sources(suite.plan)
     clock, tape = JumpingClock(), Tape()
