@@ -1,7 +1,8 @@
 """Every diagnostic code and its title; docs/diagnostics.md explains each one (a test compares the two).
 
 E1xx reading YAML · E2xx shape of the file · E3xx graph and references · E4xx expressions and shell text ·
-E5xx agents, options and types · E6xx paths, secrets and policy · E9xx not available in this version · W… warnings.
+E5xx agents, options and types · E6xx paths, secrets and policy ·
+E7xx tests of pipelines · E9xx not available in this version · W… warnings.
 """
 
 from __future__ import annotations
@@ -90,6 +91,11 @@ CODES: Final[dict[str, str]] = {
     "E602": "file that can't be read here",
     "E603": "unknown secret",
     "E604": "secret that isn't granted",
+    "E701": "unknown node in a test",
+    "E702": "test whose pipeline can't be used",
+    "E703": "input of a case that the pipeline doesn't take",
+    "E704": "expectation that can't be met",
+    "E705": "no cases",
     "E901": "not available in this version",
     "W401": "trusted value inside the text of a program",
     "W402": "value pasted as shell text",
@@ -99,4 +105,5 @@ CODES: Final[dict[str, str]] = {
     "W406": "value that could be read as an option",
     "W501": "comparison of values that don't go together",
     "W502": "condition that gives no boolean",
+    "W701": "mocked output that the agent doesn't give",
 }

@@ -26,6 +26,12 @@ def _project() -> dict[str, Any]:
     return ProjectSpec.model_json_schema()
 
 
+def _test() -> dict[str, Any]:
+    from pipe_schemas.cases import CasesSpec
+
+    return CasesSpec.model_json_schema()
+
+
 def _event() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
@@ -37,6 +43,7 @@ def _event() -> dict[str, Any]:
 
 _MAKERS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "pipeline": ("A pipeline file", _pipeline),
+    "test": ("A file of tests, *.test.yml", _test),
     "project": ("pipe.yml, the project's file", _project),
     "event": ("An event of the run log", _event),
 }
@@ -50,7 +57,7 @@ def names() -> tuple[str, ...]:
 def generate(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 7) of that name; raises KeyError for a name that there isn't."""
     title, make = _MAKERS[name]
-    body = _for_editors(make(), nulls=name == "event")
+    body = _for_editors(make(), nulls=name in ("event", "test"))
     body.pop("title", None)
     return {"$schema": DRAFT, "title": title, **body}
 
@@ -63,7 +70,7 @@ def text(name: str) -> str:
 def _for_editors(schema: Any, *, within: str = "", nulls: bool = False) -> Any:
     """`$defs` become draft 7's `definitions`, titles made from field names go, `x-…` keys are free.
 
-    `nulls`: null is a value like others, as in a log.
+    `nulls`: null is a value like others, as in a log, or where it is expected.
     """
     if isinstance(schema, list):
         return [_for_editors(item, nulls=nulls) for item in schema]

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from pipe_runner.reports.diagnostics import Format
 
 _SUFFIXES = (".yml", ".yaml")
-_TESTS = (".test.yml", ".test.yaml")
+TESTS = (".test.yml", ".test.yaml")
 _PROJECT = "pipe.yml"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
 """What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
+_CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
+"""The same for *.test.yml: docker-compose.test.yml is somebody else's."""
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 
@@ -51,6 +53,10 @@ def diagnostics_of(file: str, registry: Registry) -> list[Diagnostic]:
     from pipe_runner.project import find_root, load_project
 
     path = os.path.abspath(file)
+    if path.endswith(TESTS):
+        from pipe_runner.cases.reading import Reader
+
+        return Reader(registry).read(file).diagnostics
     if os.path.basename(path) == _PROJECT:
         return load_project(Path(os.path.dirname(path)))[1]
     return compile_file(file, root=find_root(Path(path)), registry=registry).diagnostics
@@ -61,41 +67,43 @@ def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
     files: dict[str, None] = {}
     for path in paths:
         if os.path.isdir(path):
-            within = [file for file in _below(path) if _is_ours(file)]
+            within = list(files_below(path))
             if not within:
                 raise UsageError(
                     f"there is no pipeline file in {path}", hint="of a directory, *.yml and *.yaml with `nodes:` count"
                 )
             files.update(dict.fromkeys(within))
         elif not os.path.lexists(path):
-            raise UsageError(f"there is no file {path}", hint=_near(path))
+            raise UsageError(f"there is no file {path}", hint=near(path))
         else:
             files[path] = None
     return list(files)
 
 
-def _near(path: str) -> str | None:
+def near(path: str) -> str | None:
+    """What was probably meant by the name of a file that isn't there."""
     from pipe_runner.diagnostics import did_you_mean
 
     try:
         names = os.listdir(os.path.dirname(path) or ".")
     except OSError:
         return None
-    near = did_you_mean(os.path.basename(path), [name for name in names if name.endswith(_SUFFIXES)])
-    return f"did you mean {os.path.join(os.path.dirname(path), near)}?" if near else None
+    found = did_you_mean(os.path.basename(path), [name for name in names if name.endswith(_SUFFIXES)])
+    return f"did you mean {os.path.join(os.path.dirname(path), found)}?" if found else None
 
 
-def _below(folder: str) -> Iterator[str]:
-    """Every YAML file below, links to folders not followed, hidden folders left out."""
+def files_below(folder: str) -> Iterator[str]:
+    """Every file below that is ours to judge, links to folders not followed, hidden folders left out."""
     for home, folders, names in os.walk(folder):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
         for name in sorted(names):
-            if name.endswith(_SUFFIXES) and not name.endswith(_TESTS):
-                yield os.path.join(home, name)
+            file = os.path.join(home, name)
+            if name.endswith(_SUFFIXES) and _is_ours(file):
+                yield file
 
 
 def _is_ours(file: str) -> bool:
-    """A project's file, or one that looks like a pipeline."""
+    """A project's file, or one that looks like a pipeline or like tests of one."""
     if os.path.basename(file) == _PROJECT:
         return True
     if not os.path.isfile(file):
@@ -105,7 +113,7 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    return _PIPELINE.search(text) is not None
+    return (_CASES if file.endswith(TESTS) else _PIPELINE).search(text) is not None
 
 
 def graph(given: Given) -> int:

@@ -73,14 +73,31 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
             _QUIET,
         ),
-        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline or a "
-        "pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to stdout, a summary to "
-        "stderr; exit code 1 means that errors were found, warnings alone give 0.",
+        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
+        "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
+        "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
         (
             "pipe check pipelines/",
             "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
         ),
         everywhere=True,
+    ),
+    Command(
+        "test",
+        "Run the tests of pipelines, with something standing in for their nodes.",
+        "pipe_runner.cli.cases:test",
+        (Argument("PATH", required=False, many=True),),
+        (
+            Flag("--choose", "Only cases whose name has this in it; `*` and `?` are wildcards.", "PATTERN", short="-k"),
+            Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json")),
+            Flag("--junit", "Also write the cases' results as JUnit XML.", "FILE"),
+            Flag("--min-coverage", "Fail where less than N percent of the branches were taken.", "N"),
+            Flag("--quiet", "Only say what failed, and the summary.", short="-q"),
+        ),
+        "Each PATH is a file of tests (*.test.yml), a pipeline that has one beside it, or a directory (default: .). "
+        "Exit code 0: every case passed; 1: one failed, or too few branches were taken; 2: wrong usage, or a file with "
+        "faults, and nothing ran.",
+        ("pipe test", "pipe test pipelines/ -k 'greets*' --junit tests.xml", "pipe test deploy.yml --min-coverage 90"),
     ),
     Command(
         "graph",
@@ -125,8 +142,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "pipe_runner.cli.reading:schema",
         (Argument("NAME", required=False),),
         (),
-        "NAME is `pipeline` (the default), `project` for pipe.yml, or `event` for a line of a run's log. Editors with "
-        "yaml-language-server complete and check a file as you type when they know its schema.",
+        "NAME is `pipeline` (the default), `test` for *.test.yml, `project` for pipe.yml, or `event` for a line of a "
+        "run's log. Editors with yaml-language-server complete and check a file as you type when they know its schema.",
         ("pipe schema > pipeline.schema.json", "pipe schema event"),
         everywhere=True,
     ),
@@ -233,7 +250,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("test", "Run the tests of a pipeline."),
     Command("approve", "Approve a node that waits for a person."),
     Command("reject", "Reject a node that waits for a person."),
     Command("settle", "Decide a node whose effect is unknown."),

@@ -43,7 +43,7 @@ class Telling:
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
-            _check_can_be_written(self._junit)
+            check_can_be_written(self._junit)
 
     def sinks(self, notes: list[str], state_dir: str, *, explain: bool = False) -> list[EventSink]:
         """What is to be told every event: a console, unless quiet, and for jsonl the log's lines on stdout.
@@ -156,7 +156,8 @@ def _close(sinks: Sequence[EventSink]) -> None:
         sink.close()
 
 
-def _check_can_be_written(path: str) -> None:
+def check_can_be_written(path: str) -> None:
+    """Raises UsageError where `--junit` names what can't be a file, before anything runs."""
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path) or not path:
         raise UsageError(f"--junit: {path!r} is not a file's name")

@@ -34,7 +34,8 @@ def mismatches(value: Any, schema: Mapping[str, Any], name: str) -> list[str]:
 def _mismatches(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
     wanted = schema.get("type")
     if wanted is not None and not _is(value, wanted):
-        yield f"{name} must be {_WORDS.get(wanted, wanted)}, not {described(value)}"
+        words = [wanted] if isinstance(wanted, str) else wanted
+        yield f"{name} must be {' or '.join(_WORDS.get(word, word) for word in words)}, not {described(value)}"
         return
     choices = schema.get("enum")
     if choices is not None and not any(same(value, choice) for choice in choices):
@@ -85,7 +86,11 @@ def _size(size: int, schema: Mapping[str, Any], name: str, word: str, what: str)
         yield f"{name} must have at most {high} {what}, and it has {size}"
 
 
-def _is(value: Any, wanted: str) -> bool:
+def _is(value: Any, wanted: str | list[str]) -> bool:
+    if isinstance(wanted, list):
+        return any(_is(value, one) for one in wanted)
+    if wanted == "null":
+        return value is None
     if wanted == "string":
         return isinstance(value, str)
     if wanted == "boolean":

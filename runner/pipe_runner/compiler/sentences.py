@@ -31,14 +31,27 @@ MAPS: Final = {
     "for_each": "a map, as `for_each: {items: [a, b]}`",
     "matrix": "a map of lists, as `matrix: {os: [debian, alpine]}`",
 }
+OF_TESTS: Final = {
+    "cases": "a map of cases by name, as `cases: {it works: {expect: {status: succeeded}}}`",
+    "mock": "a map of nodes by id, as `mock: {fetch: {output: 3}}`",
+    "inputs": "a map of values by name, as `inputs: {host: localhost}`",
+    "secrets": "a map of values by name, as `secrets: {TOKEN: not-a-real-token}`",
+    "expect": "a map, as `expect: {status: failed}`",
+    "outputs": "a map of values by name",
+    "nodes": "a map of nodes by id, as `nodes: {build: succeeded}`",
+    "error": "a map, as `error: {kind: timeout}`",
+}
+"""The maps of a file of tests."""
 THINGS: Final = {
     "nodes": ("node `{}`", "a map, as `{run: make}`"),
     "on_failure": ("node `{}`", "a map, as `{run: make}`"),
     "finally": ("node `{}`", "a map, as `{run: make}`"),
     "inputs": ("input `{}`", "a map, as `{type: string}`"),
     "secrets": ("secret `{}`", "a map, as `{from: env}`"),
+    "cases": ("case `{}`", "a map, as `{expect: {status: succeeded}}`"),
 }
 """What stands in a map by name, and what it is."""
+_TOP_OF_TESTS: Final = ("cases", "defaults")
 _KIND_OF_ERROR: Final = {
     "string_type": "text",
     "string_sub_type": "text",
@@ -104,6 +117,8 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     owner = path[-2] if len(path) > 1 else None
     if wanted == ["a map"] and len(path) == 2 and owner in THINGS:
         name, what = THINGS[str(owner)][0].format(short(str(key))), THINGS[str(owner)][1]
+    elif isinstance(key, str) and wanted == ["a map"] and path[0] in _TOP_OF_TESTS and key in OF_TESTS:
+        what = OF_TESTS[key]
     elif isinstance(key, str) and wanted == ["a map"] and key in MAPS:
         what = MAPS[key]
     elif len(wanted) == 1:

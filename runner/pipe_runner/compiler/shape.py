@@ -31,9 +31,11 @@ _LEAF: Final[dict[Any, Any]] = {}
 class Shape:
     """Checks one file's data. `broken` collects the paths of what had to be left out to go on."""
 
-    def __init__(self, report: Report, context_of: ContextOf) -> None:
+    def __init__(self, report: Report, context_of: ContextOf, prune: Callable[[Path_], Path_] | None = None) -> None:
+        """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file."""
         self._report = report
         self._context_of = context_of
+        self._prune = prune or prunable
         self.broken: set[Path_] = set()
         self.data: dict[str, Any] = {}
         """What the model was made of: without `x-…` keys and without what is wrong."""
@@ -100,7 +102,7 @@ class Shape:
             near = self._report.suggest(str(value), one_of(path, detail["ctx"]["expected"], value)[1])
             hint = f"did you mean `{near}`?" if near else None
         self._report.add(code, message, path, hint=hint)
-        return prunable(path)
+        return self._prune(path)
 
     def _bad_name(self, path: Path_, detail: ErrorDetails) -> None:
         name = str(path[-1])
@@ -159,7 +161,7 @@ class Shape:
         if path and path[0] == "secrets" and key == "from":
             hint = "write `{from: env}` or `{from: file, key: PATH}`"
         add("E202", f"{named(path)} lacks `{key}`", path, at="key", hint=hint)
-        return prunable(path)
+        return self._prune(path)
 
     def _no_kind(self, path: Path_, node: Any) -> None:
         add = self._report.add
@@ -200,7 +202,7 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
     if error_type in _OWN_SENTENCES:
         return "E207", f"{named(path)}: {context['why']}", None
     if error_type == "shape":
-        what = WHAT.get(str(key), "a value of another type")
+        what = context.get("what") or WHAT.get(str(key), "a value of another type")
         if value is None:
             return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
         return "E203", f"{named(path)} is {what}, not {kind(value)}", None

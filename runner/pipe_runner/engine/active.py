@@ -11,14 +11,13 @@ from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Clock, EventSink, Journal, Masker
+from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
 from pipe_runner.stops import Stop
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
-    from pipe_runner.executors.local import LocalExecutor
     from pipe_runner.registry import Registry
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
@@ -92,6 +91,8 @@ class ActiveRun:
         """Resume: the run has succeeded already."""
         self._place, self._opening, self._settings, self._registry = place, opening, settings, registry
         self._granted, self._clock = granted, clock
+        self.around: Callable[[Executor], Executor] = lambda executor: executor
+        """Puts something around the executor: what stands in for nodes, in tests of a pipeline."""
         self._stream = EventStream(run, place.journal, sinks, clock)
         self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
@@ -111,14 +112,16 @@ class ActiveRun:
         from pipe_runner.executors.local import LocalExecutor
 
         place = self._place
-        executor = LocalExecutor(
-            self._registry,
-            place.processes,
-            secrets=self._granted.secrets,
-            masker=self._granted.masker,
-            clock=self._clock,
-            policy=self.plan.policy,
-            scratch=self._scratch(),
+        executor = self.around(
+            LocalExecutor(
+                self._registry,
+                place.processes,
+                secrets=self._granted.secrets,
+                masker=self._granted.masker,
+                clock=self._clock,
+                policy=self.plan.policy,
+                scratch=self._scratch(),
+            )
         )
         os.environ.update(place.processes.marks)
         try:
@@ -130,7 +133,7 @@ class ActiveRun:
             self.close()
         return self.run
 
-    async def _perform(self, executor: LocalExecutor) -> None:
+    async def _perform(self, executor: Executor) -> None:
         import asyncio
 
         from pipe_runner.scope import Scope
@@ -165,7 +168,7 @@ class ActiveRun:
         kind, data = self._opening
         return kind, None, None, data
 
-    async def _phases(self, scope: Scope, executor: LocalExecutor) -> None:
+    async def _phases(self, scope: Scope, executor: Executor) -> None:
         import asyncio
 
         from pipe_runner.scheduler import Scheduler

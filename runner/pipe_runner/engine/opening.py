@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
@@ -48,8 +48,12 @@ def open_run(
     sinks: Sequence[EventSink] = (),
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    idle: Collection[str] = (),
 ) -> ActiveRun:
-    """A new run, ready to be performed. Raises UsageError (selection, secrets, ids) and StorageError."""
+    """A new run, ready to be performed. Raises UsageError (selection, secrets, ids) and StorageError.
+
+    `idle` are nodes for which something else stands in (`ActiveRun.around`), so that nothing is started for them.
+    """
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     granted = _grant(plan, nodes, environ)
@@ -72,7 +76,7 @@ def open_run(
         raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
     try:
-        processes = _processes(rundir, nodes, registry)
+        processes = _processes(rundir, [node for node in nodes if node.id not in idle], registry)
         _keep_request(rundir, request)
         journal = LogWriter.create(rundir, settings.durability)
     except StorageError as error:

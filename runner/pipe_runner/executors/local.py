@@ -75,9 +75,9 @@ class LocalExecutor:
             secrets: Mapping[str, str] = {}
             if attempt.secrets:
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
-                attempt = _with_secrets(attempt, secrets)
+                attempt = with_secrets(attempt, secrets)
             if attempt.validate:
-                _validate(agent, attempt)
+                validate_options(agent, attempt)
             context = Context(emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
             if keeps_time:
                 return await agent.perform(attempt, context)
@@ -178,7 +178,7 @@ def _masked(outcome: Outcome, masker: Masker) -> Outcome:
     return outcome._replace(output=masker.mask_json(outcome.output), error=error)
 
 
-def _validate(agent: Agent, attempt: Attempt) -> None:
+def validate_options(agent: Agent, attempt: Attempt) -> None:
     """Hold the rendered options against the agent's model; raises NodeFault, without the values themselves."""
     from pydantic import ValidationError
 
@@ -190,7 +190,7 @@ def _validate(agent: Agent, attempt: Attempt) -> None:
         raise NodeFault(ErrorKind.TEMPLATE, f"the values don't fit what agent {agent.name} takes: {told}") from None
 
 
-def _with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
+def with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
     def put(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in secrets:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -29,22 +30,28 @@ def junit(run: Run, *, under_way: bool = False) -> bytes:
         "failures": str(sum(case.find("failure") is not None for case in cases)),
         "errors": str(sum(case.find("error") is not None for case in cases)),
         "skipped": str(sum(case.find("skipped") is not None for case in cases)),
-        "time": _time(run.duration_s),
+        "time": xml_time(run.duration_s),
     }
-    suite = ET.Element("testsuite", {"name": _text(run.pipeline or run.id), **totals})
+    suite = ET.Element("testsuite", {"name": xml_text(run.pipeline or run.id), **totals})
     if run.started_at:
         suite.set("timestamp", run.started_at[:19])
     properties = ET.SubElement(suite, "properties")
     for name, value in (("run", run.id), ("status", str(run.status)), ("git_sha", run.git_sha)):
         if value:
-            ET.SubElement(properties, "property", {"name": name, "value": _text(value)})
+            ET.SubElement(properties, "property", {"name": name, "value": xml_text(value)})
     suite.extend(cases)
-    totals.pop("skipped")  # which the schemas know of suites only
-    suites = ET.Element("testsuites", {"name": _text(run.pipeline or run.id), **totals})
-    suites.append(suite)
-    ET.indent(suites)
-    document: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
-    return document + b"\n"
+    return document(run.pipeline or run.id, [suite])
+
+
+def document(name: str, suites: Sequence[ET.Element]) -> bytes:
+    """The whole of several suites, each with its `tests`, `failures`, `errors` and `time`."""
+    totals = {key: str(sum(int(suite.get(key, "0")) for suite in suites)) for key in ("tests", "failures", "errors")}
+    time = xml_time(sum(float(suite.get("time", "0")) for suite in suites))
+    whole = ET.Element("testsuites", {"name": xml_text(name), **totals, "time": time})
+    whole.extend(suites)
+    ET.indent(whole)
+    text: bytes = ET.tostring(whole, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
 
 
 def _case(run: Run, node: str, state: NodeState, under_way: bool) -> ET.Element:
@@ -69,22 +76,22 @@ def _case(run: Run, node: str, state: NodeState, under_way: bool) -> ET.Element:
         case _:
             pass
     if isinstance(state.output, str) and state.output:
-        ET.SubElement(case, "system-out").text = _text(state.output[:_OUTPUT_KEPT])
+        ET.SubElement(case, "system-out").text = xml_text(state.output[:_OUTPUT_KEPT])
     tail = error.get("tail")
     if tail:
-        ET.SubElement(case, "system-err").text = _text(str(tail))
+        ET.SubElement(case, "system-err").text = xml_text(str(tail))
     return case
 
 
 def _attributes(run: Run, name: str, seconds: float | None) -> dict[str, str]:
-    return {"classname": _text(run.pipeline or run.id), "name": _text(name), "time": _time(seconds)}
+    return {"classname": xml_text(run.pipeline or run.id), "name": xml_text(name), "time": xml_time(seconds)}
 
 
 def _verdict(case: ET.Element, tag: str, kind: str, message: str) -> None:
-    verdict = ET.SubElement(case, tag, {"message": _text(message)})
+    verdict = ET.SubElement(case, tag, {"message": xml_text(message)})
     if kind:
         verdict.set("type", kind)
-        verdict.text = _text(message)
+        verdict.text = xml_text(message)
 
 
 def _why(state: NodeState) -> str:
@@ -95,11 +102,12 @@ def _why(state: NodeState) -> str:
     return str(state.status)
 
 
-def _time(seconds: float | None) -> str:
+def xml_time(seconds: float | None) -> str:
+    """Seconds as readers of JUnit take them."""
     return f"{seconds or 0:.6f}"
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """The text with what XML can't hold, not even escaped, written as `\\xNN` or `\\uNNNN`."""
 
     def escape(match: re.Match[str]) -> str:

@@ -14,7 +14,9 @@ from pipe_schemas.generate import generate, names, text
 
 REPOSITORY = Path(__file__).parents[3]
 RIGHT = sorted((REPOSITORY / "tests" / "data" / "ok").glob("*.yml"))
-PIPELINES = sorted((REPOSITORY / "pipelines").glob("*.yml"))
+EXAMPLES = sorted((REPOSITORY / "pipelines").glob("*.yml"))
+TESTS = [file for file in EXAMPLES if file.name.endswith(".test.yml")]
+PIPELINES = [file for file in EXAMPLES if file not in TESTS]
 
 
 def validator(name: str) -> jsonschema.Draft7Validator:
@@ -39,7 +41,7 @@ def test_a_schema_is_valid_draft_7(name: str) -> None:
     validator(name)
 
 
-@pytest.mark.parametrize("name", ["pipeline", "project"])
+@pytest.mark.parametrize("name", ["pipeline", "project", "test"])
 def test_every_property_is_described(name: str) -> None:
     def undescribed(schema: Any, path: str, *, names: bool = False) -> list[str]:
         """Paths of properties without a description; `names`: the keys of `schema` are names, not words of a schema."""
@@ -63,6 +65,33 @@ def test_the_schema_accepts_what_the_compiler_accepts(file: Path) -> None:
     document, faults = load(file)
     assert not faults
     assert [error.message for error in validator("pipeline").iter_errors(document.data)] == []
+
+
+@pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
+def test_the_schema_accepts_the_tests_of_the_examples(file: Path) -> None:
+    document, faults = load(file)
+    assert not faults
+    assert [error.message for error in validator("test").iter_errors(document.data)] == []
+
+
+@pytest.mark.parametrize(
+    "cases",
+    [
+        {},
+        {"": {}},
+        {"a": {"expect": {"nodes": {"n": "sucess"}}}},
+        {"a": {"expect": {"nodes": {"n": {"stauts": "failed"}}}}},
+        {"a": {"expect": {"status": 1}}},
+        {"a": {"mock": {"n": 3}}},
+        {"a": {"mock": {"n": []}}},
+        {"a": {"mock": {"n": {"error": {"kind": "tired"}}}}},
+        {"a": {"run": "some"}},
+        {"a": {"secrets": {"TOKEN": ""}}},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_cases_that_the_models_refuse(cases: dict[str, Any]) -> None:
+    assert list(validator("test").iter_errors({"version": 1, "cases": cases}))
 
 
 @pytest.mark.parametrize(

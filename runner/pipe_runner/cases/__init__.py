@@ -1,0 +1,1 @@
+"""Tests of pipelines: reads `*.test.yml`, runs its cases with something standing in for nodes, compares, tells."""

@@ -1,0 +1,147 @@
+"""Performs cases, one after the other in one event loop, and says how each went."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipe_runner.cases.clock import JumpingClock
+from pipe_runner.cases.facts import Facts, wanted_commands
+from pipe_runner.cases.matching import Unmet
+from pipe_runner.cases.standin import StandIn
+from pipe_runner.cases.suite import Case, Suite
+from pipe_runner.compiler import check_inputs
+from pipe_runner.engine import RunSettings, open_run
+from pipe_runner.plan import Plan, SecretSource
+from pipe_runner.ports import Event, Executor
+from pipe_runner.run import Run
+from pipe_runner.runlog import read_blob
+from pipe_runner.types import Durability
+
+if TYPE_CHECKING:
+    from pipe_runner.engine import ActiveRun
+    from pipe_runner.registry import Registry
+
+RUN_ID = "test"
+"""The id of every run of a case, so that it can be expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """How one case went; passed where nothing was unmet and nothing refused."""
+
+    suite: Suite
+    case: Case
+    unmet: tuple[Unmet, ...]
+    refused: tuple[str, ...]
+    """Nodes that came to be run, are not mocked, and may not run."""
+    run: Run
+    seconds: float
+    events: Sequence[Event] = field(repr=False)
+
+    @property
+    def passed(self) -> bool:
+        return not self.unmet and not self.refused
+
+
+class Tape:
+    """A sink that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def accept(self, event: Event) -> None:
+        self.events.append(event)
+
+    def close(self) -> None:
+        pass
+
+
+async def perform(
+    chosen: Iterable[tuple[Suite, Case]],
+    registry: Registry,
+    *,
+    opened: Callable[[ActiveRun], None],
+    ended: Callable[[CaseResult], bool],
+) -> None:
+    """Perform the cases in order. `opened` is told each run before it begins; `ended` says whether to go on."""
+    state = tempfile.mkdtemp(prefix="pipe-cases-")
+    before = _here()
+    try:
+        for suite, case in chosen:
+            with contextlib.suppress(OSError):  # functions start in the project's root, as in a run
+                os.chdir(suite.plan.root)
+            result = await perform_case(suite, case, registry, state, opened)
+            if before is not None:
+                os.chdir(before)
+            if not ended(result):
+                break
+    finally:
+        if before is not None:
+            os.chdir(before)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+async def perform_case(
+    suite: Suite, case: Case, registry: Registry, state: str, opened: Callable[[ActiveRun], None]
+) -> CaseResult:
+    """One run of the pipeline, with what the case says; `state` is a directory for its log, which is removed."""
+    began = time.perf_counter()
+    registry = registry.fresh()  # agents are made once for each run
+    secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in suite.plan.secrets}
+    plan = _without_sources(suite.plan)
+    clock, tape = JumpingClock(), Tape()
+    active = open_run(
+        plan,
+        check_inputs(plan, case.inputs),
+        RunSettings(state, run_id=RUN_ID, durability=Durability.OS),
+        registry=registry,
+        sinks=(tape,),
+        environ=secrets,
+        clock=clock,
+        idle=frozenset(node.id for node in plan.nodes if not case.runs(node.id)),
+    )
+    standins: list[StandIn] = []
+
+    def around(executor: Executor) -> Executor:
+        standin = StandIn(
+            executor,
+            case,
+            registry,
+            secrets=secrets,
+            wanted=wanted_commands(case.expect),
+            clock=clock,
+            scratch=os.path.join(active.rundir.path, "scratch"),
+        )
+        standins.append(standin)
+        return standin
+
+    active.around = around
+    try:
+        opened(active)
+        run = await active.perform()
+        (standin,) = standins
+        facts = Facts(run, tape.events, standin, lambda ref: read_blob(active.rundir, ref), plan.root)
+        unmet = tuple(facts.unmet(case))
+    finally:
+        active.close()
+        shutil.rmtree(active.rundir.path, ignore_errors=True)
+    return CaseResult(suite, case, unmet, tuple(standin.refused), run, time.perf_counter() - began, tape.events)
+
+
+def _without_sources(plan: Plan) -> Plan:
+    """The plan with every secret taken from what the case says: a test never reads a real one."""
+    return plan._replace(secrets=tuple(SecretSource(one.name, "env", one.name) for one in plan.secrets))
+
+
+def _here() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
