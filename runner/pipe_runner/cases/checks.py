@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cases.matching import is_matcher
-from pipe_runner.cases.suite import OTHERS
+from pipe_runner.cases.suite import OTHERS, node_of
 from pipe_runner.compiler.matching import matches, mismatches
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.plan import Plan, PlannedNode
@@ -60,7 +60,7 @@ class _Checks:
             if name == OTHERS:
                 continue
             if self._known(name, place, at_key=True):
-                self._mocked(self._nodes[name], mock, place)
+                self._mocked(self._nodes[node_of(name)], mock, place)
         run = given.get("run")
         for number, name in enumerate(run if isinstance(run, list) else ()):
             place = (*path, "run", number)
@@ -91,7 +91,10 @@ class _Checks:
 
     def _output_schema(self, node: PlannedNode) -> Mapping[str, Any]:
         if isinstance(node.output_schema, dict):
-            return node.output_schema
+            whole: Any = node.output_schema
+            if node.fan_out is None:
+                return whole  # type: ignore[no-any-return]
+            return {"$defs": whole.get("$defs", {}), **whole["items"]["properties"]["output"]}
         options = node.options.data if isinstance(node.options.data, dict) else {}
         known = {name: value for name, value in options.items() if not _is_template(value)}
         try:
@@ -113,7 +116,7 @@ class _Checks:
         for name, wanted in (expect.get("nodes") or {}).items():
             place = (*path, "nodes", name)
             if self._known(name, place, at_key=True) and isinstance(wanted, dict):
-                self._of_node(self._nodes[name], wanted, place)
+                self._of_node(self._nodes[node_of(name)], wanted, place)
         for place, pattern in _patterns(expect, path):
             self._pattern(place, pattern)
 
@@ -140,7 +143,8 @@ class _Checks:
     # ------------------------------------------------------------ names
 
     def _known(self, name: str, path: Path_, *, at_key: bool) -> bool:
-        if name in self._nodes:
+        found = self._nodes.get(node_of(name))
+        if found is not None and (found.id == name or found.fan_out is not None):
             return True
         message = f"the pipeline has no node `{short(name)}`"
         self._unknown("E701", message, path, name, self._nodes, at_key=at_key)

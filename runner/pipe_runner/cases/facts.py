@@ -53,7 +53,7 @@ class Facts:
             found += unmet(expect["error"], _plain(self._run.error), (*path, "error"), "error")
         for node, wanted in (expect.get("nodes") or {}).items():
             place = (*path, "nodes", node)
-            state = self._run.nodes.get(node) or NodeState()
+            state = self._run.find(node) or NodeState()
             if isinstance(wanted, str):
                 found += unmet(wanted, str(state.status), place, f"{node}.status")
                 continue

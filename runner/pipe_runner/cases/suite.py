@@ -16,6 +16,11 @@ OTHERS = "*"
 """What stands under `mock:` for every node that nothing else is said of."""
 
 
+def node_of(name: str) -> str:
+    """The node that a name of a node, or of an item as `probe[443]`, belongs to."""
+    return name.partition("[")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One run and what is expected of it, `defaults:` put in."""
@@ -33,7 +38,7 @@ class Case:
 
     def outcomes_for(self, node: str) -> tuple[Outcome, ...] | None:
         """What stands in for a node (`probe[443]` for an item); None where nothing does."""
-        owner = node.partition("[")[0]
+        owner = node_of(node)
         found = self.mocks.get(node) or self.mocks.get(owner)
         if found is None and not (self.run is not None and owner in self.run):
             found = self.mocks.get(OTHERS)
@@ -43,7 +48,7 @@ class Case:
         """Whether a node may run for real."""
         if self.outcomes_for(node) is not None:
             return False
-        return self.run is None or node.partition("[")[0] in self.run
+        return self.run is None or node_of(node) in self.run
 
 
 @dataclass(frozen=True, slots=True)
