@@ -39,6 +39,25 @@ def noops(directory: Path, count: int) -> Path:
     return place(directory, f"noops{count}.yml", pipeline(nodes))
 
 
+AWAITING = "import asyncio\nasync def noop():\n    await asyncio.sleep(0)\n"
+
+
+def awaiting(directory: Path, count: int) -> Path:
+    """Functions that wait for something: they are awaited on a loop of their own, apart from the runner's."""
+    path = noops(directory, count)
+    place(directory, "noop.py", AWAITING)
+    return path
+
+
+def each(directory: Path, count: int) -> Path:
+    """The same functions as items of one node, over a list that another node makes."""
+    place(directory, "noop.py", NOOP + f"def numbers():\n    return list(range({count}))\n")
+    node = "  n: {for_each: {items: '{{ nodes.list.output }}'}, agent: python, with: {call: 'noop.py:noop'}}"
+    return place(
+        directory, f"each{count}.yml", pipeline(["  list: {agent: python, with: {call: 'noop.py:numbers'}}", node])
+    )
+
+
 def chain(directory: Path, count: int) -> Path:
     """Nodes of which each waits for the one before it."""
     place(directory, "noop.py", NOOP)

@@ -157,6 +157,14 @@ def functions(bench: Bench) -> list[Row]:
     each = (found["many"] - found["one"]) / (count - 1) * MICRO
     inside = sorted(spans)[len(spans) // 2] / count * MICRO
     beside = [Beside("of that, between the first and the last event", f"{inside:.1f} µs")]
+    awaiting = files.awaiting(bench.directory("awaiting"), count)
+    items = files.each(bench.directory("each"), count)
+    more = medians(
+        {"awaiting": lambda: bench.run(awaiting).wall, "items": lambda: bench.run(items).wall}, bench.times(3)
+    )
+    for label, name in (("functions that await something", "awaiting"), ("the same as items of one for_each", "items")):
+        other = (more[name] - found["one"]) / (count - 1) * MICRO
+        beside.append(Beside(label, f"{other:.1f} µs", each / other))
     for name, share in (("langgraph", 10), ("luigi", 20), ("prefect", 100)):
         if name in bench.peers.found:
             fewer = max(count // share, 1)
