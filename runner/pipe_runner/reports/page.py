@@ -122,14 +122,15 @@ def _totals(view: View) -> Iterator[str]:
     attempts = 0
     spent = 0.0
     usage: dict[str, float] = {}
-    for state in run.nodes.values():
+    for node, state in run.nodes.items():
         count[state.status] = count.get(state.status, 0) + 1
-        attempts += state.attempts
+        # What a repeated node does is what its items do.
+        attempts += sum(item.attempts for item in run.items[node].values()) if node in run.items else state.attempts
         for name, value in (state.usage or {}).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 usage[name] = usage.get(name, 0) + value
-    for told in view.story.nodes.values():
-        spent += sum(attempt.duration or 0.0 for attempt in told.tries)
+    for node, told in view.story.nodes.items():
+        spent += 0.0 if node in run.items else sum(attempt.duration or 0.0 for attempt in told.tries)
     there = [status for status in ORDER if status in count]
     yield '<div class="share" aria-hidden="true">'
     yield "".join(f'<i class="s-{s}" style="flex:{count[s]}"></i>' for s in reversed(there)) + "</div>\n"
@@ -238,7 +239,7 @@ def _times(view: View) -> Iterator[str]:
             yield f"<h3>{what} <small>{shown(_clock(view.story.parts[number][0]))}</small></h3>\n"
         if bars:
             yield '<div class="times">'
-            yield from timeline(bars, lambda node: f"#{view.places[node]}")
+            yield from timeline(bars, lambda node: f"#{view.place_of(node)}")
             yield "</div>\n"
         else:
             yield '<p class="note">No attempt was made.</p>\n'

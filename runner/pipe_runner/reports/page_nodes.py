@@ -30,6 +30,7 @@ _FOLDED_FROM: Final = 30
 """Nodes of one status from which their sections stand in a `<details>` of their own."""
 _MOST_NAMED: Final = 40
 _MOST_TRIES: Final = 50
+_MOST_ITEMS: Final = 200
 _LINES: Final = 40
 
 
@@ -56,6 +57,10 @@ class View(NamedTuple):
 
     def word_of_try(self, attempt: Try) -> str:
         return self.story.word(attempt, live=self.live)
+
+    def place_of(self, node: str) -> str:
+        """The section of a node, or of the one whose item it is."""
+        return self.places.get(node) or self.places[node.partition("[")[0]]
 
     def link(self, node: str) -> str:
         """A node's name, with a link to its section where it has one."""
@@ -136,6 +141,7 @@ def _section(view: View, node: str, *, opened: bool) -> str:
         )
     parts += _reasons(view, state, told)
     parts += _attempts(view, told)
+    parts += _items(view, node)
     if planned is not None:
         parts += _planned(view, node, planned)
     parts += _output(view, state, told)
@@ -207,6 +213,34 @@ def _attempts(view: View, told: Told) -> Iterator[str]:
     yield (
         f'{head}<div class="scroll"><table class="tries"><thead><tr><th>#<th>began<th>time<th>ended<th></thead><tbody>'
         f"{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _items(view: View, node: str) -> Iterator[str]:
+    """The items of a repeated node: those that did not simply succeed first."""
+    items = view.story.run.items.get(node, {})
+    if not items:
+        return
+    plain = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+    ordered = sorted(items.items(), key=lambda pair: pair[1].status in plain and pair[1].attempts < 2)
+    rows = []
+    for key, state in ordered[:_MOST_ITEMS]:
+        told = view.story.told(f"{node}[{key}]")
+        about = f"<samp>{one(told.output, 100)}</samp>" if told.output else ""
+        if state.error is not None:
+            about = one(_message(state.error), 160)
+        elif why := _why(view, state, told, plain=True):
+            about = why
+        took = seconds(state.duration_s) if state.duration_s is not None else ""
+        mark = f'<span class="mark">{MARKS[state.status]}</span>'
+        rows.append(
+            f'<tr><td><code>{shown(key)}</code><td class="s-{state.status}">{mark} '
+            f"{view.word(state)}<td>{state.attempts or ''}<td>{took}<td>{about}"
+        )
+    more = f" ({len(rows)} of {len(items)})" if len(items) > len(rows) else ""
+    yield (
+        f'<h4>Items{more}</h4><div class="scroll"><table class="tries"><thead><tr><th>key<th>status<th>attempts<th>time'
+        f"<th></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

@@ -7,7 +7,7 @@ ended, the last lines of a node, the beginning of its output.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -80,6 +80,8 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "error": (dict,),
     "git_sha": (str,),
     "inputs": (dict,),
+    "item": (str,),
+    "items": (int,),
     "only": (list,),
     "output_ref": (dict,),
     "outputs": (dict,),
@@ -119,7 +121,14 @@ class Story:
     @property
     def room(self) -> int:
         """Characters that an excerpt of one node may have."""
-        return _ROOM if len(self.run.nodes) <= MANY else _LITTLE_ROOM
+        return _ROOM if len(self.run.nodes) <= MANY and len(self.nodes) <= MANY else _LITTLE_ROOM
+
+    def names(self) -> Iterator[str]:
+        """All nodes in the order of the file, each with its items behind it."""
+        for node in self.run.nodes:
+            yield node
+            for key in self.run.items.get(node, ()):
+                yield f"{node}[{key}]"
 
     def told(self, node: str) -> Told:
         found = self.nodes.get(node)

@@ -39,7 +39,9 @@ class Bar(NamedTuple):
 def bars_of(story: Story, word: Callable[[Try], str]) -> list[list[Bar]]:
     """The attempts of each part of the run (its start, its resumes), in the order in which they began."""
     parts: list[list[Bar]] = [[] for _ in story.parts]
-    for node in story.run.nodes:
+    for node in story.names():
+        if node in story.run.items:  # what it did is what its items did
+            continue
         told = story.nodes.get(node)
         for attempt in told.tries if told is not None else ():
             if not 0 <= attempt.part < len(parts):

@@ -296,3 +296,15 @@ def test_s11_whatever_a_log_says_it_is_told_or_refused(told: Any) -> None:
         except (KeyError, ValueError, TypeError, AttributeError):
             return  # damage, for whoever folds the log
     read(log, planned(("a", ()), ("b", (0,))))
+
+
+def test_the_items_of_a_repeated_node_have_bars_and_rows_of_their_own() -> None:
+    log = Log({"a": "=a"}).add(EventKind.NODE_STARTED, "a", 1, items=2)
+    log.ok("a[<x>]", "fine").fails("a[y]")
+    log.add(EventKind.NODE_FAILED, "a", 1, error={"kind": "exit", "message": "1 of 2 items failed"}, duration_s=0.4)
+    _, reader = read(log)
+    assert "1 node, 2 attempts, 0.20s of work" in reader.text
+    assert "2 attempts of 2 nodes" in reader.text
+    at = reader.text.index("Items")
+    assert reader.text.index("y", at) < reader.text.index("<x>", at)  # what failed stands first
+    assert "fine" in reader.text[at:] and "exited with 1" in reader.text[at:]
