@@ -74,7 +74,6 @@ class Told:
 
 _NUMBER: Final = (int, float)
 _SHAPES: Final[dict[str, tuple[type, ...]]] = {
-    "by": (list,),
     "delay_s": _NUMBER,
     "duration_s": _NUMBER,
     "error": (dict,),
@@ -82,7 +81,6 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "inputs": (dict,),
     "item": (str,),
     "items": (int,),
-    "only": (list,),
     "output_ref": (dict,),
     "outputs": (dict,),
     "outputs_ref": (dict,),
@@ -98,11 +96,16 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
+_NAMES: Final = frozenset({"anew", "by", "only", "rerun"})
+"""Lists of names."""
+
+
 def _shaped(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The data without fields that are of another shape than ours: whoever wrote the log, it can be told."""
     odd = [name for name, value in data.items() if not isinstance(value, _SHAPES.get(name, (object,)))]
-    if "by" in data and "by" not in odd and not all(isinstance(name, str) for name in data["by"]):
-        odd.append("by")
+    for name in _NAMES & data.keys():
+        if not isinstance(data[name], list) or not all(isinstance(one, str) for one in data[name]):
+            odd.append(name)
     return {name: value for name, value in data.items() if name not in odd} if odd else data
 
 
