@@ -22,7 +22,7 @@ from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
 from pipe_runner.run import Run
-from pipe_runner.runlog import LogWriter, RunDir, RunLock, new_run_id, read_log, repair
+from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
 from pipe_runner.types import EventKind, Json, RunStatus
@@ -168,7 +168,7 @@ def open_resume(
 def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
     """Path of the pipeline file, the project's root and the inputs of a run; from its log, or from what stands beside
     it where the log was cut before the end of its first line. Reads only; raises StorageError."""
-    for event in read_log(rundir.log_path).events:
+    for event in LogReader(rundir.log_path, rundir.id):
         if event.event == EventKind.RUN_STARTED:
             return event.data["path"], event.data["root"], event.data["inputs"]
         break

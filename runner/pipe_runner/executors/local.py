@@ -155,13 +155,15 @@ class LocalExecutor:
     async def close(self) -> None:
         """Close agents that hold something, and leave no process behind."""
         busy = False
-        for agent, _, _ in self._known.values():
-            close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
-            if close is not None:
-                busy = await close() is True or busy
-        await self._launcher.close()
-        if self._strays is not None:
-            self._strays.close(busy=busy)
+        try:
+            for agent, _, _ in self._known.values():
+                close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
+                if close is not None:
+                    busy = await close() is True or busy
+        finally:  # whatever an agent of somebody's does when it is closed
+            await self._launcher.close()
+            if self._strays is not None:
+                self._strays.close(busy=busy)
 
 
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
