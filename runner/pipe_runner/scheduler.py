@@ -159,7 +159,8 @@ class Scheduler:
                 finally:
                     self._in_flight.discard(index)
                 self._looking = 1
-                self._drain()
+                if self._released:
+                    self._drain()
                 self._wake()
                 self._looking = 0
                 if clock.monotonic() - self._last_turn > LONGEST_STRETCH:
@@ -193,7 +194,7 @@ class Scheduler:
     # ------------------------------------------------------------ ends
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
-        data: dict[str, Any] = {"duration_s": round(duration, 6)}
+        data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
         if outcome.exit_code is not None:
             data["exit_code"] = outcome.exit_code
         if outcome.usage:

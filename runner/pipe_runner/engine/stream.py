@@ -60,4 +60,4 @@ class EventStream:
         if second != self._second:
             self._second = second
             self._stamp = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._stamp}{rest // 1000:06d}Z"
+        return f"{self._stamp}{str(rest // 1000 + 1_000_000)[1:]}Z"  # half the time of a format with zeros
