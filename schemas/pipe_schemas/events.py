@@ -191,6 +191,12 @@ class NodeCached(NodeEvent):
 
     event: Literal["node.cached"]
     output: Any = Field(default=None, description="What the node gives.")
+    output_ref: OutputRef | None = Field(default=None, description="In place of `output` where that is large.")
+    key: str | None = Field(default=None, description="The key under which the result was kept.")
+    from_: str | None = Field(default=None, alias="from", description="The run that made it.")
+    item: str | None = Field(default=None, description="Of an item: the digest of its value.")
+    exit_code: int | None = Field(default=None, description="Of the process that made it, if there was one.")
+    duration_s: Seconds | None = Field(default=None, description="How long it took to find, in seconds.")
 
 
 class NodeWaiting(NodeEvent):

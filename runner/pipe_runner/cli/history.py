@@ -129,9 +129,12 @@ def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, s
     return name, str(state.status), str(state.attempts), seconds(state.duration_s), about
 
 
+_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+
+
 def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
     """Those items of a repeated node that did not simply succeed."""
-    return ((k, s) for k, s in items.items() if s.status is not NodeStatus.SUCCEEDED or s.attempts > 1)
+    return ((k, s) for k, s in items.items() if s.status not in _DONE or s.attempts > 1)
 
 
 def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:

@@ -288,6 +288,7 @@ class Build:
             known,
             draft.title,
             draft.fan_out,
+            draft.cache,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:
