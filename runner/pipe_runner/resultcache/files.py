@@ -36,7 +36,7 @@ def digests(
     except OSError as error:
         raise NotRead(f"{root} can't be read: {error.strerror}") from error
     try:
-        for path in sorted({path for glob in globs for path in _matches(root, glob, leave_out)}):
+        for path in sorted({path for glob in globs for path in _matches(root, glob, leave_out, give_up)}):
             if give_up():
                 raise NotRead("the run was stopped")
             found[path] = _digest(top, root, path, give_up)
@@ -45,7 +45,7 @@ def digests(
     return found
 
 
-def _matches(root: str, glob: str, leave_out: str) -> Iterator[str]:
+def _matches(root: str, glob: str, leave_out: str, give_up: Callable[[], bool]) -> Iterator[str]:
     segments = [segment for segment in glob.split("/") if segment not in ("", ".")]
     end = len(segments)
     stack: list[tuple[str, int]] = [("", 0)]
@@ -55,6 +55,8 @@ def _matches(root: str, glob: str, leave_out: str) -> Iterator[str]:
         if (here, at) in seen or os.path.join(root, here) == leave_out:
             continue
         seen.add((here, at))
+        if give_up():
+            raise NotRead("the run was stopped")
         if at >= end:  # matched, or within a folder that is
             if _is_folder(root, here) or (at == end and os.path.isdir(_inside(root, here) or "")):
                 stack += [(_join(here, name), end + 1) for name in _names(root, here) if name[:1] != "."]
