@@ -133,6 +133,8 @@ class PlannedNode(NamedTuple):
     """A short form of what it does, for people: the first line of `run`, or the agent's name."""
     fan_out: FanOut | None = None
     cache: CachePolicy | None = None
+    artifacts: tuple[tuple[str, str], ...] = ()
+    """Files to copy into the run: name, and path from the working directory."""
 
 
 class Plan(NamedTuple):
@@ -257,6 +259,7 @@ _NODE_SHAPES: dict[str, Any] = {
     "retry": _retry,
     "fan_out": _fan_out,
     "cache": _cache,
+    "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
 _NODE_PLACES = {name: at for at, name in enumerate(PlannedNode._fields)}
 _NODE_START = [_NODE_DEFAULTS[name] for name in PlannedNode._fields]

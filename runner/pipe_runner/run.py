@@ -48,6 +48,8 @@ class NodeState(_State):
     values: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
     truncated: Mapping[str, Any] | None = None
+    artifacts: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]] = ()
+    """Files that were copied into the run: `{name, path, sha256, bytes}`."""
     item: str | None = None
     """Of an item of a repeated node: the digest of its value."""
     tolerated: bool = False

@@ -192,8 +192,8 @@ class Scheduler:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
-        if node.cache is not None and outcome.status is NodeStatus.SUCCEEDED:
-            await self._keeper().keep(self, node, outcome)
+        if (node.cache is not None or node.artifacts) and outcome.status is NodeStatus.SUCCEEDED:
+            outcome = await self._keeper().keep(self, node, attempt, outcome)
         self._conclude(node, number, outcome, clock.monotonic() - began)
 
     # ------------------------------------------------------------ ends
@@ -202,7 +202,8 @@ class Scheduler:
         data: dict[str, Any] = {"duration_s": round(duration, 6)}
         if outcome.exit_code is not None:
             data["exit_code"] = outcome.exit_code
-        data.update({k: v for k in ("usage", "truncated") if (v := getattr(outcome, k))})
+        if outcome.usage or outcome.truncated or outcome.artifacts:
+            data.update({k: v for k in ("usage", "truncated", "artifacts") if (v := getattr(outcome, k))})
         if outcome.status is NodeStatus.SUCCEEDED:
             data.update(self.output_fields(outcome.output))
             self.final(EventKind.NODE_SUCCEEDED, node, number, data)

@@ -145,9 +145,9 @@ def test_fan_out(pipe: Run) -> None:
 
 def test_cache(pipe: Run) -> None:
     first = pipe("cache.yml")
-    assert first.statuses() == {"names": "succeeded", "square": "succeeded"}
+    assert first.statuses() == {"names": "succeeded", "page": "succeeded", "square": "succeeded"}
     again = pipe("cache.yml")
-    assert again.statuses() == {"names": "cached", "square": "succeeded"}
+    assert again.statuses() == {"names": "cached", "page": "cached", "square": "succeeded"}
     assert again.outputs == first.outputs
     assert again.outputs["squares"] == [1, 4, 9]
     other = pipe("cache.yml", "--explain", "-i", "least=8", "-i", "numbers=[1, 2, 3, 4]")

@@ -19,7 +19,7 @@ from pipe_runner.runlog import fold_log
 from pipe_runner.runlog.lines import MAX_LINE, VERSION
 from pipe_runner.testing import run_pipeline
 from pipe_runner.types import EventKind, RunStatus
-from pipe_schemas.events import AnyEvent, EventLine
+from pipe_schemas.events import AnyEvent, ArtifactFile, EventLine
 from pipe_schemas.generate import generate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
@@ -42,8 +42,8 @@ nodes:
   blocked: {{needs: [breaks], run: 'true'}}
   skipped: {{when: inputs.depth > 1, run: 'true'}}
   after: {{needs: [skipped], run: 'true'}}
-  first: {{run: echo kept, cache: true}}
-  second: {{needs: [first], run: echo kept, cache: true}}
+  first: {{run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
+  second: {{needs: [first], run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
   unclear: {{when: nodes.ok.output > 1, run: 'true', continue_on_error: true}}
 on_failure:
   tell: {{run: 'echo "{{{{ run.failed | length }}}}"'}}
@@ -76,6 +76,7 @@ def test_the_fields_of_the_schema_are_those_on_the_page() -> None:
             assert {field.alias or name for name, field in model.model_fields.items()} - ENVELOPE == rows(
                 SECTIONS[kind]
             ), kind
+    assert rows(SECTIONS["Artifacts"]) == set(ArtifactFile.model_fields)
     assert rows(SECTIONS["Large outputs"]) == {"sha256", "bytes", "type", "excerpt"}
 
 
@@ -123,7 +124,9 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert f"above {INLINE_OUTPUT_LIMIT // 1024} KiB" in PAGE
 
 
-@pytest.mark.parametrize("name", ["log.jsonl", "log.torn", "blobs/", "run.lock", "live.lock", "warden.lock", "cancel"])
+@pytest.mark.parametrize(
+    "name", ["log.jsonl", "log.torn", "blobs/", "artifacts/", "run.lock", "live.lock", "warden.lock", "cancel"]
+)
 def test_every_file_of_a_run_is_on_the_page(name: str) -> None:
     assert f"| `runs/<id>/{name}` |" in SECTIONS["The files of a run"]
 

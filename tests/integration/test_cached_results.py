@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import pytest
 from pipe_runner.compiler import check_inputs, compile_text
 from pipe_runner.engine import RunSettings, open_resume, open_run
 from pipe_runner.registry import Registry
+from pipe_runner.resultcache import keeper
+from pipe_runner.resultcache.files import NotRead
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run
 from pipe_runner.runlog import RunDir, read_blob, read_log
 from pipe_runner.testing import FakeAgent, FakeClock, NodeFault
@@ -34,6 +38,8 @@ class Project:
         self.clock: Any = None
         self.settings: dict[str, Any] = {}
         self.environ: dict[str, str] = {}
+        self.active: Any = None
+        self.loop: Any = None
 
     def _registry(self) -> Registry:
         def called(options: Mapping[str, Any]) -> Json:
@@ -64,7 +70,13 @@ class Project:
         else:
             active = open_run(compilation.plan, check_inputs(compilation.plan, inputs or {}), settings, **more)
         active.note = self.notes.append
-        return anyio.run(active.perform)
+        self.active = active
+
+        async def perform() -> Run:
+            self.loop = asyncio.get_running_loop()
+            return await active.perform()
+
+        return anyio.run(perform)
 
     def events(self, run: Run) -> Sequence[Any]:
         return list(read_log(RunDir.open(self.state, run.id).log_path).events)
@@ -241,6 +253,24 @@ def test_a_cache_that_can_t_be_written_fails_nothing(project: Project) -> None:
     (project.state / "cache").write_text("in the way")
     assert statuses(project.run(ONE)) == {"n": "succeeded"}
     assert project.notes[0].startswith("n is not kept in the cache: ")
+
+
+@pytest.mark.parametrize("more", ["", "for_each: {items: [1, 2]}, "])
+def test_a_stop_while_files_are_read_is_heeded_and_starts_nothing(
+    project: Project, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    def digests(root: str, globs: Any, leave_out: str, give_up: Callable[[], bool]) -> dict[str, str]:
+        project.loop.call_soon_threadsafe(project.active.stop, "a test")
+        while not give_up():
+            time.sleep(0.01)
+        raise NotRead("the run was stopped")
+
+    monkeypatch.setattr(keeper, "digests", digests)
+    text = f"nodes: {{n: {{{more}agent: fake, cache: {{files: [a]}}}}, z: {{needs: n, run: echo}}}}"
+    run = project.run(text)
+    assert statuses(run) == {"n": "cancelled", "z": "cancelled"}
+    assert str(run.status) == "cancelled"
+    assert project.calls == []
 
 
 def test_items_are_kept_each_on_its_own(project: Project) -> None:

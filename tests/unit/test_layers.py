@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "fanout",
         "fans",
         "commits",
+        "artifacts",
         "resultcache",
         "scheduler",
         "executors",

@@ -123,12 +123,25 @@ def _described(run: Run, holder: int | None) -> Iterable[str]:
         rows.append(_row(name, state, _about(state, items)))
         rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
     yield from _table(rows).splitlines()
+    units = [*run.nodes.items(), *((f"{n}[{k}]", one) for n, items in run.items.items() for k, one in items.items())]
+    kept = [(name, item) for name, state in units for item in state.artifacts]
+    if kept:
+        yield ""
+        table = [("ARTIFACT", "NODE", "FILE", "BYTES", "SHA256")]
+        table += [
+            (safe(str(i["name"])), safe(name), safe(str(i["path"])), str(i["bytes"]), str(i["sha256"]))
+            for name, i in kept[:_ARTIFACTS]
+        ]
+        yield from _table(table).splitlines()
+        if len(kept) > _ARTIFACTS:
+            yield f"… and {len(kept) - _ARTIFACTS} more"
 
 
 def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:
     return name, str(state.status), str(state.attempts), seconds(state.duration_s), about
 
 
+_ARTIFACTS: Final = 100
 _DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 
 

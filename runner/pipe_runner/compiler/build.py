@@ -289,6 +289,7 @@ class Build:
             draft.title,
             draft.fan_out,
             draft.cache,
+            draft.artifacts,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:

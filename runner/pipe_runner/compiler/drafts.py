@@ -20,6 +20,7 @@ class Draft:
 
     __slots__ = (
         "agent",
+        "artifacts",
         "cache",
         "digest",
         "env",
@@ -64,3 +65,4 @@ class Draft:
         self.output_schema: Any = None
         self.fan_out: FanOut | None = None
         self.cache: CachePolicy | None = None
+        self.artifacts: tuple[tuple[str, str], ...] = ()

@@ -27,7 +27,7 @@ from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
 if TYPE_CHECKING:
     from pipe_schemas.pipeline import DefaultsSpec, PipelineSpec
 
-LATER: Final = frozenset({"artifacts", "provider", "pipeline"})
+LATER: Final = frozenset({"provider", "pipeline"})
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -102,6 +102,10 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_cache
 
             compile_cache(draft, content, self._values, self._report, self._inside)
+        if spec.artifacts:
+            from pipe_runner.compiler.caching import compile_artifacts
+
+            compile_artifacts(draft, self._report, self._inside)
         draft.digest = self._digest(draft, content)
         return draft
 

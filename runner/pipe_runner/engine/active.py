@@ -15,7 +15,7 @@ from pipe_runner.ports import Clock, EventSink, Journal, Masker
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.local import LocalExecutor
@@ -227,7 +227,13 @@ class ActiveRun:
             self._cache = Keeper(
                 self.plan,
                 self.run.id,
-                CacheSettings(where, settings.cache_domain, settings.explain),
+                CacheSettings(
+                    where,
+                    self.rundir.path,
+                    settings.durability is Durability.FULL,
+                    settings.cache_domain,
+                    settings.explain,
+                ),
                 self._granted.secrets,
                 self._granted.masker,
                 scope,

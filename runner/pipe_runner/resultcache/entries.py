@@ -7,7 +7,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Any, Final, NamedTuple
@@ -34,6 +34,15 @@ class Entry(NamedTuple):
     blob: Mapping[str, Any] | None = None
     """`{sha256, bytes}` of the file that holds the output, where it is large."""
     exit_code: int | None = None
+    artifacts: Sequence[Mapping[str, Any]] = ()
+    """`{name, path, sha256, bytes}` of each, whose content has a file, too."""
+
+    def blobs(self) -> dict[str, int]:
+        """The files that it has besides its own, and their sizes."""
+        found = {str(item["sha256"]): int(item["bytes"]) for item in self.artifacts}
+        if self.blob is not None:
+            found[str(self.blob["sha256"])] = int(self.blob["bytes"])
+        return found
 
 
 class Entries:
@@ -76,7 +85,7 @@ class Entries:
             if entry is not None:
                 with contextlib.suppress(OSError):
                     own = os.stat(os.path.join(self._results, key)).st_size
-                    yield entry, own + int((entry.blob or {}).get("bytes", 0))
+                    yield entry, own + sum(entry.blobs().values())
 
     def remove(self, older_than: float | None = None) -> tuple[int, int]:
         """Remove the entries made before `older_than` (all without it), damaged ones, and large outputs that no entry
@@ -86,7 +95,7 @@ class Entries:
         for name in _listed(self._results):
             entry = self._entry(name)
             if entry is not None and older_than is not None and entry.made >= older_than:
-                named.add(str((entry.blob or {}).get("sha256")))
+                named.update(entry.blobs())
                 continue
             freed += _remove(os.path.join(self._results, name))
             gone += 1
@@ -94,6 +103,24 @@ class Entries:
             if name not in named:
                 freed += _remove(os.path.join(self._blobs, name))
         return gone, freed
+
+    def file(self, digest: str) -> str:
+        """Where the content of an artifact is kept."""
+        return os.path.join(self._blobs, digest)
+
+    def take_file(self, source: str, digest: str) -> None:
+        """Keep the content of an artifact, which has this digest. Raises OSError."""
+        os.makedirs(self._blobs, exist_ok=True)
+        target, part = self.file(digest), f"{self.file(digest)}.{os.getpid()}.{next(_numbers)}.part"
+        try:
+            os.link(source, part)
+        except OSError:
+            from shutil import copyfile
+
+            copyfile(source, part)
+        os.replace(part, target)
+        with contextlib.suppress(FileNotFoundError):  # both names were one file already: `replace` does nothing then
+            os.unlink(part)
 
     def salt(self) -> bytes:
         """What the digests of secrets are keyed with: made once, for its owner only. Raises OSError."""
@@ -134,7 +161,9 @@ class Entries:
             if data.pop("format") != FORMAT or data["key"] != key:
                 return None
             data["parts"] = parts_from_json(data["parts"])
+            data["artifacts"] = tuple(data["artifacts"])
             entry = Entry(**data)
+            entry.blobs()
             return entry if entry.parts.digest() == key else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None

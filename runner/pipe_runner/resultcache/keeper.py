@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from pipe_runner.artifacts import collect, kept, put_back
+from pipe_runner.errors import NodeFault
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Masker, Outcome
+from pipe_runner.ports import Attempt, Clock, Masker, NodeError, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
 from pipe_runner.resultcache.key import Parts, differences, make_parts, told
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
-from pipe_runner.types import EventKind, Json, Phase
+from pipe_runner.types import EventKind, Json, NodeStatus, Phase
 
 
 class Host(Protocol):
@@ -39,6 +42,9 @@ class CacheSettings(NamedTuple):
     """Where the cache is, and how this run uses it."""
 
     state_dir: str
+    rundir: str
+    durable: bool = True
+    """Artifacts reach the disk before their node's success is told."""
     domain: str = ""
     """Entries of another domain are never read."""
     explain: bool = False
@@ -103,32 +109,95 @@ class Keeper:
             if self._settings.explain:
                 self._note(self._explained(node, parts, entry))
             return False
+        if entry.artifacts and not await self._put_back(node, attempt, entry):
+            self._wanted[node.index] = parts
+            return False
         output = self._masker.mask_json(entry.output)  # it may hold what was no secret when it was kept
         fields = {**data, **host.output_fields(output), "key": key, "from": entry.run}
         if entry.exit_code is not None:
             fields["exit_code"] = entry.exit_code
+        if entry.artifacts:
+            fields["artifacts"] = list(entry.artifacts)
         fields["duration_s"] = round(self._clock.monotonic() - began, 6)
         host.final(EventKind.NODE_CACHED, node, None, fields)
         host.release(node.index)
         return True
 
-    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
-        """Keep what a node gave, if the files that count are as they were when it started."""
+    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
+        """Keep what a node that succeeded gave, and copy its artifacts; how it ended then.
+
+        Raises StorageError where they can't be written.
+        """
+        if node.artifacts:
+            outcome = await asyncio.to_thread(self._collected, node, attempt, outcome)
+        if outcome.status is NodeStatus.SUCCEEDED and node.cache is not None:
+            await self._keep(host, node, node.cache, outcome)
+        return outcome
+
+    async def _keep(self, host: Host, node: PlannedNode, policy: CachePolicy, outcome: Outcome) -> None:
+        """If the files that count are as they were when it started."""
         parts = self._wanted.pop(node.index, None)
-        policy = node.cache
-        if parts is None or policy is None or outcome.truncated:
+        if parts is None or outcome.truncated:
             return
         try:
             if policy.files and await self._files(host, policy) != parts.files:
                 self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
                 return
             now = self._clock.now_ns() / 1e9
+            for item in outcome.artifacts:
+                self._entries.take_file(os.path.join(self._folder, str(item["sha256"])), str(item["sha256"]))
             self._entries.write(
-                Entry(parts.digest(), parts, self._plan.path, node.id, self._run, now, outcome.output, None,
-                      outcome.exit_code)
-            )  # fmt: skip
+                Entry(
+                    parts.digest(),
+                    parts,
+                    self._plan.path,
+                    node.id,
+                    self._run,
+                    now,
+                    outcome.output,
+                    None,
+                    outcome.exit_code,
+                    tuple(outcome.artifacts),
+                )
+            )
         except (NotRead, OSError, ValueError, RecursionError) as error:
             self._note(f"{node.id} is not kept in the cache: {_why(error)}")
+
+    # ------------------------------------------------------------ artifacts
+
+    @property
+    def _folder(self) -> str:
+        return os.path.join(self._settings.rundir, "artifacts")
+
+    def _collected(self, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
+        try:
+            copied = collect(attempt, node.artifacts, self._folder, durable=self._settings.durable)
+        except NodeFault as fault:
+            message = self._masker.mask_text(fault.message)
+            return outcome._replace(status=NodeStatus.FAILED, error=NodeError(fault.kind, message))
+        files: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
+        return outcome._replace(artifacts=files)
+
+    async def _put_back(self, node: PlannedNode, attempt: Attempt, entry: Entry) -> bool:
+        """Give the run the artifacts of a cached result, and the working directory, too; False where that fails."""
+
+        def put() -> str | None:
+            for item in entry.artifacts:
+                source = self._entries.file(str(item["sha256"]))
+                if not kept(source, str(item["sha256"]), self._folder, durable=self._settings.durable):
+                    return f"artifact {item['name']} is damaged or gone"
+            try:
+                put_back(attempt, entry.artifacts, self._folder)
+            except OSError as error:
+                return _why(error)
+            except NodeFault as fault:
+                return fault.message
+            return None
+
+        why = await asyncio.to_thread(put)
+        if why is not None:
+            self._note(f"{node.id} runs: its cached result can't be used: {why}")
+        return why is None
 
     # ------------------------------------------------------------ keys
 
