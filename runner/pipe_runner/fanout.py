@@ -23,6 +23,7 @@ from pipe_runner.types import ErrorKind, Json, NodeStatus
 LONGEST_KEY: Final = 200
 """Characters of an item's key."""
 _NAMED: Final = 5
+_GOOD: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -93,7 +94,7 @@ class Fan:
         """Take what an earlier attempt of the run has done already, as far as the items are the same."""
         for number, item in enumerate(self.items):
             known = state(self.id_of(item))
-            if known is None or known.status is not NodeStatus.SUCCEEDED or known.item != item.digest:
+            if known is None or known.status not in _GOOD or known.item != item.digest:
                 self.todo.append(number)
 
     @property
@@ -130,7 +131,7 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
         if known is not None and status is NodeStatus.FAILED:
             failed.append(fan.id_of(item))
             first = first or known.error
-    total, succeeded = len(fan.items), counts[NodeStatus.SUCCEEDED]
+    total, succeeded = len(fan.items), sum(counts.get(status, 0) for status in _GOOD)
     if total and counts[NodeStatus.SKIPPED] == total:
         return Verdict(NodeStatus.SKIPPED)
     wanted = fan.fan_out.min_success

@@ -82,6 +82,19 @@ class FanOut(NamedTuple):
     """The condition reads the item, so it is evaluated for each."""
 
 
+class CachePolicy(NamedTuple):
+    """What decides that an earlier output of a node may be taken again."""
+
+    digest: str
+    """Of what the file says of the node, without what can't change its output."""
+    key: Value = Value("")
+    """Further text that counts."""
+    files: tuple[str, ...] = ()
+    """Globs, from the root, of files whose content counts."""
+    ttl: float | None = None
+    """Seconds for which a result counts; None: for ever."""
+
+
 class PlannedNode(NamedTuple):
     """One node, compiled. Times in seconds; `index` is its place in `Plan.nodes`."""
 
@@ -119,6 +132,9 @@ class PlannedNode(NamedTuple):
     title: str = ""
     """A short form of what it does, for people: the first line of `run`, or the agent's name."""
     fan_out: FanOut | None = None
+    cache: CachePolicy | None = None
+    artifacts: tuple[tuple[str, str], ...] = ()
+    """Files to copy into the run: name, and path from the working directory."""
 
 
 class Plan(NamedTuple):
@@ -217,6 +233,8 @@ def _node_to_json(node: PlannedNode) -> dict[str, Any]:
         data["retry"] = _set_fields(data["retry"], _RETRY_DEFAULTS)
     if "fan_out" in data:
         data["fan_out"] = [list(part) if isinstance(part, Value) else part for part in data["fan_out"]]
+    if "cache" in data:
+        data["cache"] = [list(part) if isinstance(part, (Value, tuple)) else part for part in data["cache"]]
     return data
 
 
@@ -228,6 +246,11 @@ def _fan_out(data: list[Any]) -> FanOut:
     return FanOut(Value(*data[0]), Value(*data[1]), *data[2:])
 
 
+def _cache(data: list[Any]) -> CachePolicy:
+    digest, key, files, ttl = data
+    return CachePolicy(digest, Value(*key), tuple(files), ttl)
+
+
 _NODE_SHAPES: dict[str, Any] = {
     **_NODE_ENUMS,
     **dict.fromkeys(_NODE_TUPLES, tuple),
@@ -235,6 +258,8 @@ _NODE_SHAPES: dict[str, Any] = {
     "env": lambda pair: Value(*pair),
     "retry": _retry,
     "fan_out": _fan_out,
+    "cache": _cache,
+    "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
 _NODE_PLACES = {name: at for at, name in enumerate(PlannedNode._fields)}
 _NODE_START = [_NODE_DEFAULTS[name] for name in PlannedNode._fields]

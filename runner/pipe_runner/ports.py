@@ -129,6 +129,8 @@ class Outcome(NamedTuple):
     """`{bytes, sha256}` of the whole output where it was cut at the limit."""
     retry_after: float | None = None
     """Seconds that the other side asked to wait."""
+    artifacts: Sequence[Mapping[str, Json]] = ()
+    """Files that were copied into the run; the runner's to say, not an agent's."""
 
 
 def secret_marker(name: str) -> str:

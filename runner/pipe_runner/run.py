@@ -48,6 +48,8 @@ class NodeState(_State):
     values: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None
     truncated: Mapping[str, Any] | None = None
+    artifacts: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]] = ()
+    """Files that were copied into the run: `{name, path, sha256, bytes}`."""
     item: str | None = None
     """Of an item of a repeated node: the digest of its value."""
     tolerated: bool = False
@@ -235,6 +237,16 @@ _KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_a
 """Fields of the last event of a node that its state takes over."""
 
 
+def _node_cached(run: Run, event: Event) -> None:
+    _CACHED(run, event)
+    state = run.state(event.node or "")
+    state.error = event.data.get("error")
+    state.item = event.data.get("item")
+
+
+_CACHED = _ended(NodeStatus.CACHED)
+
+
 def _node_waiting(run: Run, event: Event) -> None:
     run.state(event.node or "").status = NodeStatus.WAITING
 
@@ -246,7 +258,7 @@ _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.NODE_STARTED: _node_started,
     EventKind.NODE_RETRYING: _node_retrying,
     EventKind.NODE_SUCCEEDED: _ended(NodeStatus.SUCCEEDED),
-    EventKind.NODE_CACHED: _ended(NodeStatus.CACHED),
+    EventKind.NODE_CACHED: _node_cached,
     EventKind.NODE_FAILED: _ended(NodeStatus.FAILED),
     EventKind.NODE_SKIPPED: _ended(NodeStatus.SKIPPED),
     EventKind.NODE_BLOCKED: _ended(NodeStatus.BLOCKED),

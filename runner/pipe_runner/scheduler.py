@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
@@ -29,6 +29,9 @@ from pipe_runner.stops import WHY, EmitEvent, Stop, while_waiting
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 
+if TYPE_CHECKING:
+    from pipe_runner.resultcache.keeper import Keeper
+
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
 
@@ -46,6 +49,7 @@ class Scheduler:
         attempt_emit: Callable[[Attempt], Emit],
         journal: Journal,
         executor: Executor,
+        keeper: Callable[[], Keeper],
         scope: Scope,
         clock: Clock,
         concurrency: int,
@@ -58,7 +62,7 @@ class Scheduler:
         """Those of the plan, and behind them the items of repeated nodes as they start."""
         self._fans = Fans(self, self._nodes, run, scope, clock, concurrency, plan.output_limit)
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
-        self._concurrency, self._grace, self._random = concurrency, grace, random
+        self._concurrency, self._grace, self._random, self._keeper = concurrency, grace, random, keeper
         self._commits = GroupCommit(journal, self._durable, self._fail)
         self._dependents: list[list[int]] = [[] for _ in plan.nodes]
         for node in plan.nodes:
@@ -68,14 +72,12 @@ class Scheduler:
         self._ready: list[tuple[int, int]] = []
         self._released: deque[int] = deque()
         self._phase: Sequence[PlannedNode] = ()
-        self._open = 0
+        self._open = self._workers = self._looking = 0
         self._in_flight: set[int] = set()
         self._made: dict[int, int] = {}
         self._deadline: dict[int, float] = {}
         self._began: dict[int, float] = {}
         self._parked: list[asyncio.Future[None]] = []
-        self._workers = 0
-        self._looking = 0
         self._closed: asyncio.Future[None] | None = None
         self._group: anyio.abc.TaskGroup | None = None
         self._failure: Exception | None = None
@@ -181,6 +183,8 @@ class Scheduler:
         try:
             names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
             attempt = self._scope.attempt(node, number, timeout, names)
+            if node.cache is not None and await self._keeper().found(self, node, attempt, names, data):
+                return
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
@@ -189,6 +193,8 @@ class Scheduler:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
+        if (node.cache is not None or node.artifacts) and outcome.status is NodeStatus.SUCCEEDED:
+            outcome = await self._keeper().keep(self, node, attempt, outcome)
         self._conclude(node, number, outcome, clock.monotonic() - began)
 
     # ------------------------------------------------------------ ends
@@ -197,10 +203,8 @@ class Scheduler:
         data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
         if outcome.exit_code is not None:
             data["exit_code"] = outcome.exit_code
-        if outcome.usage:
-            data["usage"] = outcome.usage
-        if outcome.truncated:
-            data["truncated"] = outcome.truncated
+        if outcome.usage or outcome.truncated or outcome.artifacts:
+            data.update({k: v for k in ("usage", "truncated", "artifacts") if (v := getattr(outcome, k))})
         if outcome.status is NodeStatus.SUCCEEDED:
             data.update(self.output_fields(outcome.output))
             self.final(EventKind.NODE_SUCCEEDED, node, number, data)
@@ -288,7 +292,7 @@ class Scheduler:
             if is_final(state(node.id).status):
                 continue
             if self.stopped is not None:
-                self._cancel(node)
+                self.cancel(node)
                 continue
             if node.needs or node.run_on is RunOn.FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
@@ -362,7 +366,7 @@ class Scheduler:
             if not is_final(state.status):
                 data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - self._began[index], 6)}
                 data["reason"] = "the run was killed; how the attempt ended is not known"
-                self.final(EventKind.NODE_CANCELLED, node, state.attempts, data)
+                self.final(EventKind.NODE_CANCELLED, node, state.attempts or None, data)
 
     def _stop(self, why: Stop) -> None:
         if self.stopped is None or self.stopped is Stop.FAIL_FAST:
@@ -374,9 +378,10 @@ class Scheduler:
             if node.index in self._in_flight or self._fans.is_open(node.index):
                 continue
             if not is_final(self._run.state(node.id).status):
-                self._cancel(node)
+                self.cancel(node)
 
-    def _cancel(self, node: PlannedNode) -> None:
+    def cancel(self, node: PlannedNode) -> None:
+        """End a node that was not started, or waits for another attempt, when the run was stopped."""
         assert self.stopped is not None
         state = self._run.state(node.id)
         if state.status is NodeStatus.QUEUED:  # it waits for another attempt

@@ -138,6 +138,18 @@ class Measured(AttemptEvent):
     truncated: Truncation | None = Field(default=None, description="Where the output was cut at its limit.")
 
 
+class ArtifactFile(BaseModel):
+    """A file that was copied into the run's `artifacts` folder, where its name is its digest."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    name: str = Field(description="The name that the pipeline gives it; of a folder, that of all files in it.")
+    path: str = Field(description="Where it was, from the node's working directory.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of its content, and its name in the folder.")
+    bytes: int = Field(ge=0, description="Its size.")
+    executable: bool = Field(default=False, description="Whether its owner may run it.")
+
+
 class Ended(Measured):
     """What the end of a node has."""
 
@@ -149,6 +161,7 @@ class NodeSucceeded(Ended):
     """An attempt succeeded, and with it the node."""
 
     event: Literal["node.succeeded"]
+    artifacts: list[ArtifactFile] | None = Field(default=None, description="Files that were copied into the run.")
 
 
 class NodeFailed(Ended):
@@ -191,6 +204,13 @@ class NodeCached(NodeEvent):
 
     event: Literal["node.cached"]
     output: Any = Field(default=None, description="What the node gives.")
+    output_ref: OutputRef | None = Field(default=None, description="In place of `output` where that is large.")
+    key: str | None = Field(default=None, description="The key under which the result was kept.")
+    from_: str | None = Field(default=None, alias="from", description="The run that made it.")
+    item: str | None = Field(default=None, description="Of an item: the digest of its value.")
+    artifacts: list[ArtifactFile] | None = Field(default=None, description="Files that were copied into the run.")
+    exit_code: int | None = Field(default=None, description="Of the process that made it, if there was one.")
+    duration_s: Seconds | None = Field(default=None, description="How long it took to find, in seconds.")
 
 
 class NodeWaiting(NodeEvent):

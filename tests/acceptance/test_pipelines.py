@@ -143,6 +143,19 @@ def test_fan_out(pipe: Run) -> None:
     assert "pipelines" in told.outputs["folders"]
 
 
+def test_cache(pipe: Run) -> None:
+    first = pipe("cache.yml")
+    assert first.statuses() == {"names": "succeeded", "page": "succeeded", "square": "succeeded"}
+    again = pipe("cache.yml")
+    assert again.statuses() == {"names": "cached", "page": "cached", "square": "succeeded"}
+    assert again.outputs == first.outputs
+    assert again.outputs["squares"] == [1, 4, 9]
+    other = pipe("cache.yml", "--explain", "-i", "least=8", "-i", "numbers=[1, 2, 3, 4]")
+    assert "there changed env LEAST" in other.stderr
+    assert [item["status"] for item in other.node("square")["output"]] == ["cached"] * 3 + ["succeeded"]
+    assert pipe("cache.yml", "--cache-domain", "other").statuses()["names"] == "succeeded"
+
+
 def test_http(pipe: Run) -> None:
     told = pipe("http.yml")
     assert told.outputs == {"ordered": {"ordered": {"item": "nuts & bolts", "count": 7}, "once": True}, "missing": 404}

@@ -19,12 +19,12 @@ from pipe_runner.runlog import fold_log
 from pipe_runner.runlog.lines import MAX_LINE, VERSION
 from pipe_runner.testing import run_pipeline
 from pipe_runner.types import EventKind, RunStatus
-from pipe_schemas.events import AnyEvent, EventLine
+from pipe_schemas.events import AnyEvent, ArtifactFile, EventLine
 from pipe_schemas.generate import generate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^#{2,3} `?(.+?)`?\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-LATER = {"node.cached", "node.waiting", "node.unknown", "model.called", "message.published"}
+LATER = {"node.waiting", "node.unknown", "model.called", "message.published"}
 ENVELOPE = {"v", "seq", "ts", "run", "event", "node", "attempt", "crc"}
 MODELS: dict[str, type[BaseModel]] = {
     typing.get_args(model.model_fields["event"].annotation)[0]: model
@@ -42,6 +42,8 @@ nodes:
   blocked: {{needs: [breaks], run: 'true'}}
   skipped: {{when: inputs.depth > 1, run: 'true'}}
   after: {{needs: [skipped], run: 'true'}}
+  first: {{run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
+  second: {{needs: [first], run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
   unclear: {{when: nodes.ok.output > 1, run: 'true', continue_on_error: true}}
 on_failure:
   tell: {{run: 'echo "{{{{ run.failed | length }}}}"'}}
@@ -71,7 +73,10 @@ def test_the_fields_of_the_schema_are_those_on_the_page() -> None:
     assert set(EventLine.model_fields) <= rows(SECTIONS["A line"]) == ENVELOPE
     for kind, model in MODELS.items():
         if kind not in LATER:
-            assert set(model.model_fields) - ENVELOPE == rows(SECTIONS[kind]), kind
+            assert {field.alias or name for name, field in model.model_fields.items()} - ENVELOPE == rows(
+                SECTIONS[kind]
+            ), kind
+    assert rows(SECTIONS["Artifacts"]) == set(ArtifactFile.model_fields)
     assert rows(SECTIONS["Large outputs"]) == {"sha256", "bytes", "type", "excerpt"}
 
 
@@ -87,7 +92,7 @@ def test_every_field_that_a_run_writes_is_on_the_page_and_fits_the_schema() -> N
 
 def test_an_event_of_a_node_without_an_attempt_has_none() -> None:
     for line in written():
-        if line["event"] in ("node.skipped", "node.blocked") or line.get("node") == "unclear":
+        if line["event"] in ("node.skipped", "node.blocked", "node.cached") or line.get("node") == "unclear":
             assert "attempt" not in line
         elif line["event"].startswith("node."):
             assert line["attempt"] in (1, 2)
@@ -119,7 +124,9 @@ def test_the_limits_on_the_page_are_those_of_the_code() -> None:
     assert f"above {INLINE_OUTPUT_LIMIT // 1024} KiB" in PAGE
 
 
-@pytest.mark.parametrize("name", ["log.jsonl", "log.torn", "blobs/", "run.lock", "live.lock", "warden.lock", "cancel"])
+@pytest.mark.parametrize(
+    "name", ["log.jsonl", "log.torn", "blobs/", "artifacts/", "run.lock", "live.lock", "warden.lock", "cancel"]
+)
 def test_every_file_of_a_run_is_on_the_page(name: str) -> None:
     assert f"| `runs/<id>/{name}` |" in SECTIONS["The files of a run"]
 

@@ -31,6 +31,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "fanout",
         "fans",
         "commits",
+        "artifacts",
+        "resultcache",
         "scheduler",
         "executors",
     ),

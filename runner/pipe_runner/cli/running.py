@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _NOT_HERE: Final = {
     "record": "--record needs model providers, which this version doesn't have",
     "replay": "--replay needs model providers, which this version doesn't have",
-    "explain": "`pipe run --explain` tells of cached results, which this version doesn't keep",
 }
 
 

@@ -18,6 +18,7 @@ from pipe_runner.types import Durability
 
 STATE_DIR: Final = ".pipe"
 _MOST_CONCURRENT: Final = 10_000
+_DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
 _PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -63,6 +64,7 @@ def run_settings(
     """How a run is to be performed; `defaults` are those of pipe.yml (`durability`, `grace` in seconds)."""
     grace = said(given, "grace", environ)
     durability = said(given, "durability", environ)
+    domain = said(given, "cache_domain", environ)
     return RunSettings(
         state_dir=state,
         run_id=run_id,
@@ -70,7 +72,15 @@ def run_settings(
         concurrency=concurrency(given, environ),
         durability=_durability(*durability) if durability else Durability(defaults.get("durability") or "full"),
         grace=duration(*grace) if grace else float(_first(defaults.get("grace"), DEFAULT_GRACE)),
+        cache_domain=_domain(*domain) if domain else "",
+        explain=given.on("explain"),
     )
+
+
+def _domain(text: str, where: str) -> str:
+    if not _DOMAIN.match(text):
+        raise UsageError(f"{where}: {text!r} can't name a domain", hint="1 to 80 letters, digits, `.`, `_` and `-`")
+    return text
 
 
 def _first(value: Any, default: float) -> Any:

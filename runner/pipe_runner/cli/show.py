@@ -18,9 +18,11 @@ from pipe_runner.types import NodeStatus, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.reports.story import Story
-    from pipe_runner.run import NodeState
+    from pipe_runner.run import NodeState, Run
 
 _MOST_TRIES: Final = 100
+_ARTIFACTS: Final = 100
+_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _ITEMS: Final = 20
 """Items of one repeated node that are named."""
 
@@ -79,7 +81,24 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
         rows.append(_row(name, state, _about(state, items)))
         rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
     yield from table(rows).splitlines()
+    yield from _artifacts(run)
     yield from _attempts(story, live=holder is not None)
+
+
+def _artifacts(run: Run) -> Iterable[str]:
+    units = [*run.nodes.items(), *((f"{n}[{k}]", one) for n, items in run.items.items() for k, one in items.items())]
+    kept = [(name, item) for name, state in units for item in state.artifacts]
+    if not kept:
+        return
+    rows = [("ARTIFACT", "NODE", "FILE", "BYTES", "SHA256")]
+    rows += [
+        (safe(str(i["name"])), safe(name), safe(str(i["path"])), str(i["bytes"]), str(i["sha256"]))
+        for name, i in kept[:_ARTIFACTS]
+    ]
+    yield ""
+    yield from table(rows).splitlines()
+    if len(kept) > _ARTIFACTS:
+        yield f"… and {len(kept) - _ARTIFACTS} more"
 
 
 def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:
@@ -88,7 +107,7 @@ def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, s
 
 def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
     """Those items of a repeated node that did not simply succeed."""
-    return ((k, s) for k, s in items.items() if s.status is not NodeStatus.SUCCEEDED or s.attempts > 1)
+    return ((k, s) for k, s in items.items() if s.status not in _DONE or s.attempts > 1)
 
 
 def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:

@@ -19,6 +19,7 @@ _DURABILITY = Flag(
     choices=("full", "os"),
 )
 _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
+_CACHE_DOMAIN = Flag("--cache-domain", "Read and keep cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
 _RUN = Argument("RUN")
 _FILE = Argument("FILE")
@@ -41,7 +42,8 @@ RUN: Final = Command(
         _GRACE,
         _OUTPUT,
         _JUNIT,
-        Flag("--explain", "Say why a node's cached result was not used. Not in this version."),
+        _CACHE_DOMAIN,
+        Flag("--explain", "Say for every node with a cache that runs what changed since its result was kept."),
         Flag("--dry-run", "Show what would run, in order, and start nothing."),
         _QUIET,
         _VERBOSE,
@@ -153,7 +155,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "pipe_runner.cli.running:resume",
         (_RUN,),
         (
-            Flag("--explain", "Say for every node that runs again why it does."),
+            Flag("--explain", "Say for every node that runs again why it does, and why cached results were not used."),
+            _CACHE_DOMAIN,
             _CONCURRENCY,
             _DURABILITY,
             _GRACE,
@@ -222,6 +225,21 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (_STATE_DIR,),
         "No new node starts, running ones get TERM and their grace, `finally` runs. Waits until the run has ended.",
         ("pipe cancel latest",),
+    ),
+    Command(
+        "cache",
+        "List the cached results of nodes, or remove some.",
+        "pipe_runner.cli.cached:cache",
+        (Argument("ACTION"),),
+        (
+            Flag("--older-than", "With `prune`: remove the results that are older than this.", "DURATION"),
+            Flag("--all", "With `prune`: remove every result."),
+            _TABLE_OUTPUT,
+            _STATE_DIR,
+        ),
+        "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned. Pruning removes damaged "
+        "ones too, and no run: a run's log has its outputs itself.",
+        ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --all"),
     ),
     Command(
         "agents",

@@ -288,6 +288,8 @@ class Build:
             known,
             draft.title,
             draft.fan_out,
+            draft.cache,
+            draft.artifacts,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Compiled
-from pipe_runner.plan import FanOut, Value
+from pipe_runner.plan import CachePolicy, FanOut, Value
 from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ class Draft:
 
     __slots__ = (
         "agent",
+        "artifacts",
+        "cache",
         "digest",
         "env",
         "explicit",
@@ -62,3 +64,5 @@ class Draft:
         self.validate_options = False
         self.output_schema: Any = None
         self.fan_out: FanOut | None = None
+        self.cache: CachePolicy | None = None
+        self.artifacts: tuple[tuple[str, str], ...] = ()

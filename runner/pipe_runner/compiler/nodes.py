@@ -27,7 +27,7 @@ from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
 if TYPE_CHECKING:
     from pipe_schemas.pipeline import DefaultsSpec, PipelineSpec
 
-LATER: Final = frozenset({"cache", "artifacts", "provider", "pipeline"})
+LATER: Final = frozenset({"provider", "pipeline"})
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -97,15 +97,22 @@ class NodeCompiler:
         else:
             draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
             self._inside(spec.pipeline, (*draft.path, "pipeline"))
-        draft.digest = self._digest(draft)
+        content = self._content(draft)
+        if spec.cache is not None and spec.cache is not False:
+            from pipe_runner.compiler.caching import compile_cache
+
+            compile_cache(draft, content, self._values, self._report, self._inside)
+        if spec.artifacts:
+            from pipe_runner.compiler.caching import compile_artifacts
+
+            compile_artifacts(draft, self._report, self._inside)
+        draft.digest = self._digest(draft, content)
         return draft
 
     # ------------------------------------------------------------ parts that every node has
 
     def _not_yet(self, draft: Draft, given: Iterable[str]) -> None:
         for key in sorted(LATER.intersection(given)):
-            if key == "cache" and draft.spec.cache is False:
-                continue
             self._report.add("E901", f"`{key}` is not available in this version", (*draft.path, key), at="key")
 
     def _condition(self, draft: Draft) -> None:
@@ -142,7 +149,8 @@ class NodeCompiler:
                 self._report.add("E212", message, path, hint=hint)
             seen.add(name)
 
-    def _digest(self, draft: Draft) -> str:
+    def _content(self, draft: Draft) -> dict[str, Any]:
+        """What the file says of a node, its defaults included, without what changes nothing."""
         raw = self._data[draft.phase.value][draft.id]
         spec = draft.spec
         content = dict(raw)
@@ -158,6 +166,10 @@ class NodeCompiler:
                     continue
                 if process or key not in ("shell", "cwd"):
                     content.setdefault(key, value)
+        return content
+
+    def _digest(self, draft: Draft, content: Mapping[str, Any]) -> str:
+        spec = draft.spec
         parts = [_ENCODE(content)]
         if draft.agent is not None and draft.agent.name != "shell":
             parts.append(draft.agent.agent.version)

@@ -15,10 +15,11 @@ from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
 from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
+    from pipe_runner.resultcache.keeper import Keeper
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
 
@@ -102,6 +103,7 @@ class ActiveRun:
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
         self._timed_out = False
+        self._cache: Keeper | None = None
         self._closing = False
         """`finally` runs: nothing else is left that a first signal could stop."""
 
@@ -181,6 +183,7 @@ class ActiveRun:
             attempt_emit=self._stream.for_attempt,
             journal=self._place.journal,
             executor=executor,
+            keeper=lambda: self._keeper(scope),
             scope=scope,
             clock=self._clock,
             concurrency=self._settings.concurrency or self.plan.concurrency,
@@ -216,6 +219,31 @@ class ActiveRun:
                 self._cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
             scheduler.close()
+
+    def _keeper(self, scope: Scope) -> Keeper:
+        """The cache of results, for runs that have a node which asks for one."""
+        if self._cache is None:
+            from pipe_runner.resultcache.keeper import CacheSettings, Keeper
+
+            settings = self._settings
+            where = os.path.realpath(settings.state_dir)
+            self._cache = Keeper(
+                self.plan,
+                self.run.id,
+                CacheSettings(
+                    where,
+                    self.rundir.path,
+                    settings.durability is Durability.FULL,
+                    settings.cache_domain,
+                    settings.explain,
+                ),
+                self._granted.secrets,
+                self._granted.masker,
+                scope,
+                self._clock,
+                lambda line: self.note(line),
+            )
+        return self._cache
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]

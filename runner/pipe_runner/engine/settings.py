@@ -22,3 +22,7 @@ class RunSettings(NamedTuple):
     concurrency: int | None = None
     durability: Durability = Durability.FULL
     grace: float = DEFAULT_GRACE
+    cache_domain: str = ""
+    """Cached results of another domain are never read."""
+    explain: bool = False
+    """Say why cached results were not used."""

@@ -77,6 +77,7 @@ class Bench:
                 attempt_emit=self.stream.for_attempt,
                 journal=self.journal,
                 executor=self.executor,
+                keeper=lambda: pytest.fail("no node has a cache"),
                 scope=Scope(self.plan, self.run, lambda ref: None, random.Random(1).getrandbits),
                 clock=self.clock,
                 concurrency=concurrency,

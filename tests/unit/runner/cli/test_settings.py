@@ -15,7 +15,9 @@ from pipe_runner.cli.words import Given
 from pipe_runner.errors import LogDamaged, PipeError, UsageError
 from pipe_runner.types import Durability
 
-NOTHING = Given({"grace": None, "durability": None, "concurrency": None, "state_dir": None})
+NOTHING = Given(
+    {"grace": None, "durability": None, "concurrency": None, "state_dir": None, "cache_domain": None, "explain": False}
+)
 
 
 @pytest.mark.parametrize(
@@ -39,8 +41,8 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
 
 
 def test_flag_beats_variable_beats_pipe_yml_beats_default() -> None:
-    flag = Given({"grace": "1s", "durability": "os", "concurrency": "2"})
-    env = {"PIPE_GRACE": "2s", "PIPE_DURABILITY": "full", "PIPE_CONCURRENCY": "3"}
+    flag = Given({"grace": "1s", "durability": "os", "concurrency": "2", "cache_domain": "pr", "explain": True})
+    env = {"PIPE_GRACE": "2s", "PIPE_DURABILITY": "full", "PIPE_CONCURRENCY": "3", "PIPE_CACHE_DOMAIN": "main"}
     project = {"grace": 3.0, "durability": "os"}
     first = run_settings(flag, "s", project, environ=env)
     second = run_settings(NOTHING, "s", project, environ=env)
@@ -49,6 +51,8 @@ def test_flag_beats_variable_beats_pipe_yml_beats_default() -> None:
     assert (first.grace, first.durability, first.concurrency) == (1.0, Durability.OS, 2)
     assert (second.grace, second.durability, second.concurrency) == (2.0, Durability.FULL, 3)
     assert (third.grace, third.durability, third.concurrency) == (3.0, Durability.OS, None)
+    assert [one.cache_domain for one in (first, second, third)] == ["pr", "main", ""]
+    assert (first.explain, second.explain) == (True, False)
     assert (fourth.grace, fourth.durability) == (10.0, Durability.FULL)
 
 
@@ -59,6 +63,8 @@ def test_a_grace_of_nothing_in_pipe_yml_is_not_the_default() -> None:
 def test_what_a_wrong_variable_says_is_told_with_its_name() -> None:
     with pytest.raises(UsageError, match="PIPE_CONCURRENCY: 0 is not between"):
         run_settings(NOTHING, "s", {}, environ={"PIPE_CONCURRENCY": "0"})
+    with pytest.raises(UsageError, match="PIPE_CACHE_DOMAIN: 'a/b' can't name a domain"):
+        run_settings(NOTHING, "s", {}, environ={"PIPE_CACHE_DOMAIN": "a/b"})
     with pytest.raises(UsageError, match="PIPE_DURABILITY"):
         run_settings(NOTHING, "s", {}, environ={"PIPE_DURABILITY": "some"})
 

@@ -1,0 +1,239 @@
+"""Files that a node leaves behind: copied into the run by digest, and put back from a cached result (S9)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import count
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.ports import Attempt
+from pipe_runner.types import ErrorKind
+
+MOST: Final = 10_000
+"""Files of one node."""
+_CHUNK: Final = 1 << 20
+_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_numbers = count()
+
+
+class Copied(NamedTuple):
+    """A file that was copied, as events have it."""
+
+    name: str
+    path: str
+    """From the node's working directory."""
+    sha256: str
+    bytes: int
+    executable: bool
+
+    def to_json(self) -> dict[str, Any]:
+        data = self._asdict()
+        if not self.executable:
+            del data["executable"]
+        return data
+
+
+def working_directory(attempt: Attempt) -> tuple[str, int]:
+    """Where a node's paths begin: links resolved, inside the root; and a descriptor of it. Raises NodeFault."""
+    cwd = attempt.options.get("cwd") if attempt.agent == "shell" else None
+    root = attempt.root
+    real = os.path.realpath(os.path.join(root, str(cwd or "")))
+    if real != root and not real.startswith(root.rstrip("/") + "/"):
+        raise NodeFault(ErrorKind.REFUSED, f"the working directory {cwd} is outside the project's root")
+    try:
+        top = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        try:
+            return real, _open(top, os.path.relpath(real, root), _FOLDER)
+        finally:
+            os.close(top)
+    except OSError as error:
+        raise NodeFault(ErrorKind.NOT_FOUND, f"the working directory {real}: {error.strerror}") from error
+
+
+def collect(attempt: Attempt, wanted: Sequence[tuple[str, str]], folder: str, *, durable: bool) -> list[Copied]:
+    """Copy these (name, path from the working directory) into `folder`, each file under its digest.
+
+    Raises NodeFault for what is not there, leaves that directory or is no file, StorageError where it can't be written.
+    """
+    copied: list[Copied] = []
+    base, top = working_directory(attempt)
+    try:
+        for name, path in wanted:
+            for shown, real in _files(base, name, path):
+                if len(copied) == MOST:
+                    raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the artifacts are more than {MOST} files: pack them")
+                try:
+                    source = _open(top, os.path.relpath(real, base))
+                except OSError as error:
+                    raise _not_read(name, shown, error) from error
+                mode = os.fstat(source).st_mode
+                if not stat.S_ISREG(mode):
+                    os.close(source)
+                    raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {shown} is no regular file")
+                with open(source, "rb", buffering=0) as file:
+                    digest, size = _keep(file, folder, durable=durable)
+                copied.append(Copied(name, shown, digest, size, bool(mode & 0o100)))
+    finally:
+        os.close(top)
+    return copied
+
+
+def kept(source: str, digest: str, folder: str, *, durable: bool) -> bool:
+    """Copy a file of the cache into `folder`; False where it isn't what its name says. Raises StorageError."""
+    try:
+        file = open(os.open(source, _READ), "rb", buffering=0)
+    except OSError:
+        return False
+    with file:
+        return (
+            stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            and _keep(file, folder, durable=durable, expected=digest)[0] == digest
+        )
+
+
+def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str) -> None:
+    """Put files of the run back where the node left them; what is there already, with the same content, stays.
+
+    No link is followed on the way. Raises OSError and NodeFault.
+    """
+    _, top = working_directory(attempt)
+    try:
+        for item in files:
+            *folders, name = str(item["path"]).split("/")
+            if not name or ".." in (*folders, name):
+                raise OSError(0, f"{item['path']} is no path of an artifact")
+            here = os.dup(top)
+            try:
+                for below in folders:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(below, dir_fd=here)
+                    deeper = os.open(below, _FOLDER, dir_fd=here)
+                    os.close(here)
+                    here = deeper
+                _place(here, name, os.path.join(folder, item["sha256"]), item)
+            finally:
+                os.close(here)
+    finally:
+        os.close(top)
+
+
+def _place(here: int, name: str, source: str, item: Mapping[str, Any]) -> None:
+    mode = 0o777 if item.get("executable") else 0o666
+    with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
+        found = os.fstat(there.fileno())
+        same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
+            item.get("executable")
+        )  # fmt: skip
+        if same and _digest(there) == item["sha256"]:
+            return
+    part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
+    fd = os.open(part, _NEW, mode, dir_fd=here)
+    try:
+        with open(fd, "wb") as file, open(source, "rb", buffering=0) as kept_file:
+            while chunk := kept_file.read(_CHUNK):
+                file.write(chunk)
+        os.rename(part, name, src_dir_fd=here, dst_dir_fd=here)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(part, dir_fd=here)
+        raise
+
+
+def _files(base: str, name: str, path: str) -> Iterator[tuple[str, str]]:
+    """The files of an artifact: their path as it is shown, and where they are, links resolved."""
+    shown = os.path.normpath(path)
+    real = _inside(base, name, shown)
+    if not os.path.lexists(real):
+        raise NodeFault(ErrorKind.NOT_FOUND, f"artifact {name}: {shown} is not there")
+    if not os.path.isdir(real):
+        yield shown, real
+        return
+    stack = [("" if shown == "." else shown, real)]
+    while stack:
+        here, folder = stack.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+        except OSError as error:
+            raise _not_read(name, here, error) from error
+        files = []
+        for entry in entries:
+            below = f"{here}/{entry.name}" if here else entry.name
+            if entry.is_dir(follow_symlinks=False):
+                stack.append((below, entry.path))
+            else:
+                files.append((below, _inside(base, name, below) if entry.is_symlink() else entry.path))
+        yield from reversed(files)
+
+
+def _inside(base: str, name: str, path: str) -> str:
+    real = os.path.realpath(os.path.join(base, path))
+    if real != base and not real.startswith(base.rstrip("/") + "/"):
+        raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} leaves the node's working directory")
+    return real
+
+
+def _open(top: int, path: str, how: int = _READ) -> int:
+    """Folder by folder: what is exchanged for a link meanwhile is refused by the system."""
+    *folders, name = path.split("/")
+    here = os.dup(top)
+    try:
+        for folder in folders:
+            below = os.open(folder, _FOLDER, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(name, how, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+def _not_read(name: str, path: str, error: OSError) -> NodeFault:
+    return NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} can't be read: {error.strerror}")
+
+
+def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None) -> tuple[str, int]:
+    """Copy a file to its digest's name in `folder`, whole or not at all; its digest and size.
+
+    Where it is not what was expected nothing is kept.
+    """
+    part = os.path.join(folder, f"{os.getpid()}.{next(_numbers)}.part")
+    digest, size = sha256(), 0
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(os.open(part, _NEW, 0o666), "wb") as out:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                size += len(chunk)
+                out.write(chunk)
+            out.flush()
+            if durable:
+                os.fsync(out.fileno())
+        found = digest.hexdigest()
+        if expected is not None and found != expected:
+            os.unlink(part)
+            return found, size
+        os.rename(part, os.path.join(folder, found))
+        if durable:
+            fd = os.open(folder, _FOLDER)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise StorageError(f"cannot write {part}: {error.strerror}") from error
+    return found, size
+
+
+def _digest(file: Any) -> str:
+    digest = sha256()
+    while chunk := file.read(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""`cache`: what a node's result is kept by, compiled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from glob import escape
+from hashlib import sha256
+from os.path import join, normpath
+from typing import Any, Final
+
+from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.values import Values
+from pipe_runner.plan import CachePolicy, Value
+from pipe_runner.types import Path_
+
+_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_NOT_OF_THE_OUTPUT: Final = frozenset(
+    {
+        "description", "needs", "when", "run_on", "continue_on_error", "retry", "timeout", "max_time", "effect",
+        "cache", "for_each", "matrix", "min_success",
+    }
+)  # fmt: skip
+"""Keys that say when and how often a node runs, not what it gives."""
+
+
+def compile_cache(
+    draft: Draft,
+    content: Mapping[str, Any],
+    values: Values,
+    report: Report,
+    inside: Callable[[str, Path_], None],
+) -> None:
+    """Set `draft.cache`; `content` is the node in the file, `inside` tells of a path that leaves the root."""
+    spec, path = draft.spec.cache, (*draft.path, "cache")
+    if draft.spec.effect == "once":
+        message = "`effect: once` and `cache` contradict each other: what acts must not be taken from an earlier run"
+        report.add("E212", message, path, at="key", hint="leave one of the two out")
+    files: list[str] = []
+    key, ttl = Value(""), None
+    if spec is not True:
+        for number, glob in enumerate(spec.files):
+            place = (*path, "files", number)
+            if "{{" in glob or "{%" in glob:
+                hint = "put what varies into `key`, and let the globs match all files that may count"
+                report.add("E213", "which files count is no value's to say", place, hint=hint)
+                continue
+            inside(glob, place)
+            files.append(glob)
+        if spec.key is not None:
+            key = Value(*values.leaf(spec.key, (*path, "key"), "key", draft.uses))
+        if spec.ttl is not None:
+            from pipe_schemas.durations import parse_duration
+
+            ttl = parse_duration(spec.ttl)
+    code = _code_file(draft)
+    if code is not None:
+        files.append(escape(code))
+    kept = {name: value for name, value in content.items() if name not in _NOT_OF_THE_OUTPUT and name[:2] != "x-"}
+    draft.cache = CachePolicy(sha256(_ENCODE(kept).encode()).hexdigest(), key, tuple(files), ttl)
+
+
+def _code_file(draft: Draft) -> str | None:
+    """The file of the project that holds a node's function, which counts as the node does."""
+    if draft.agent is None or draft.agent.name != "python" or not isinstance(draft.options.data, dict):
+        return None
+    call = draft.options.data.get("call")
+    file = call.rpartition(":")[0] if isinstance(call, str) else ""
+    return file if file.endswith(".py") else None
+
+
+def compile_artifacts(draft: Draft, report: Report, inside: Callable[[str, Path_], None]) -> None:
+    """Set `draft.artifacts`; their paths stay in the working directory, as far as is known here."""
+    path = (*draft.path, "artifacts")
+    names: set[str] = set()
+    if draft.spec.cache and draft.spec.secrets:
+        message = "`cache` and `artifacts` of a node that is granted secrets: files can't be masked, and would be kept"
+        report.add("E212", message, path, at="key", hint="let another node, without secrets, make the files")
+    for number, spec in enumerate(draft.spec.artifacts):
+        place = (*path, number, "path")
+        if spec.name in names:
+            report.add("E303", f"`{short(spec.name)}` stands here twice", (*path, number, "name"))
+        names.add(spec.name)
+        if "{{" in spec.path or "{%" in spec.path:
+            report.add("E213", "where an artifact is is no value's to say", place, hint="name a folder that holds it")
+        elif normpath(spec.path).split("/")[0] in ("..", ""):
+            hint = "paths of artifacts count from the node's working directory, and stay in it"
+            report.add("E601", f"`{short(spec.path)}` leaves the node's working directory", place, hint=hint)
+        else:
+            cwd = draft.options.data.get("cwd") if isinstance(draft.options.data, dict) else None
+            inside(join(cwd if isinstance(cwd, str) else "", spec.path), place)
+    draft.artifacts = tuple((spec.name, spec.path) for spec in draft.spec.artifacts)

@@ -1,0 +1,104 @@
+"""An entry is whole or a miss, whatever was done to its file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipe_runner.resultcache.entries import INLINE, Entries, Entry
+from pipe_runner.resultcache.key import Parts
+
+PARTS = Parts("", "r", "n", "shell 1", "", {"`run`": "1"}, {}, {})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+def entry(output: Any = "kept", made: float = 100.0, **parts: Any) -> Entry:
+    own = PARTS._replace(**parts)
+    return Entry(own.digest(), own, "p.yml", "n", "run1", made, output, None, 0)
+
+
+@given(JSON)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_an_entry_is_read_as_it_was_written(tmp_path: Path, output: Any) -> None:
+    entries = Entries(tmp_path)
+    entries.write(entry(output))
+    assert entries.read(PARTS.digest()) == entry(output)
+
+
+def test_a_large_output_has_a_file_of_its_own(tmp_path: Path) -> None:
+    entries, large = Entries(tmp_path), "ü" * INLINE
+    entries.write(entry(large))
+    found = entries.read(PARTS.digest())
+    assert found is not None
+    assert found.output == large
+    (blob,) = (tmp_path / "cache/blobs").iterdir()
+    blob.write_bytes(blob.read_bytes()[:-2] + b'x"')
+    assert entries.read(PARTS.digest()) is None
+    blob.unlink()
+    assert entries.read(PARTS.digest()) is None
+
+
+def test_damage_anywhere_makes_a_miss(tmp_path: Path) -> None:
+    entries = Entries(tmp_path)
+    entries.write(entry())
+    path = tmp_path / "cache/results" / PARTS.digest()
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert entries.read(PARTS.digest()) is None, at
+        path.write_bytes(whole[:at])
+        assert entries.read(PARTS.digest()) is None, at
+    path.write_bytes(whole)
+    assert entries.read(PARTS.digest()) is not None
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "fifo", "other name"])
+def test_what_is_no_entry_is_a_miss(tmp_path: Path, kind: str) -> None:
+    entries = Entries(tmp_path)
+    entries.write(entry())
+    path = tmp_path / "cache/results" / PARTS.digest()
+    if kind == "other name":
+        path = path.rename(path.with_name(PARTS._replace(key="x").digest()))
+        assert entries.read(path.name) is None
+        return
+    path.rename(tmp_path / "real")
+    {"link": lambda: path.symlink_to(tmp_path / "real"), "folder": path.mkdir, "fifo": lambda: os.mkfifo(path)}[kind]()
+    assert entries.read(PARTS.digest()) is None
+
+
+def test_pruning_removes_old_entries_damaged_ones_and_outputs_that_nobody_names(tmp_path: Path) -> None:
+    entries = Entries(tmp_path)
+    entries.write(entry("a" * INLINE + "a", made=100))
+    entries.write(entry("b" * INLINE + "b", made=200, key="2"))
+    (tmp_path / "cache/results/damaged").write_text("{}")
+    assert sorted(one.made for one, _ in entries.all()) == [100, 200]
+    gone, freed = entries.remove(older_than=150)
+    assert gone == 2
+    assert freed > INLINE
+    assert [one.made for one, _ in entries.all()] == [200]
+    assert len(list((tmp_path / "cache/blobs").iterdir())) == 1
+    assert entries.remove()[0] == 1
+    assert list((tmp_path / "cache/blobs").iterdir()) == []
+    assert entries.remove() == (0, 0)
+
+
+def test_the_salt_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    salt = Entries(tmp_path).salt()
+    assert len(salt) == 32
+    assert Entries(tmp_path).salt() == salt
+    path = tmp_path / "cache/salt"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_text("short")
+    again = Entries(tmp_path).salt()
+    assert len(again) == 32
+    assert Entries(tmp_path).salt() == again
+    assert [p.name for p in (tmp_path / "cache").iterdir()] == ["salt"]
