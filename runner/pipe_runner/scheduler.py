@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
@@ -20,12 +20,13 @@ from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
+from pipe_runner.holds import Holds
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import next_delay
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, EmitEvent, Stop, while_waiting
+from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 
@@ -64,6 +65,7 @@ class Scheduler:
         for node in plan.nodes:
             for need in node.needs:
                 self._dependents[need].append(node.index)
+        self.holds = Holds(self, self._dependents)
         self._waits = [0] * len(plan.nodes)
         self._ready: list[tuple[int, int]] = []
         self._released: deque[int] = deque()
@@ -85,16 +87,20 @@ class Scheduler:
 
     # ------------------------------------------------------------ a phase
 
-    async def perform(self, nodes: Sequence[PlannedNode]) -> None:
-        """Run these nodes (one phase; those that are final already stay as they are) until none is open."""
+    async def perform(self, nodes: Sequence[PlannedNode], waiting: Collection[int] = ()) -> None:
+        """Run these nodes (one phase; those that are final already stay as they are) until none is open.
+
+        `waiting` are those of them on which a person decides first, by index.
+        """
         state = self._run.state
         self._phase = [node for node in nodes if not is_final(state(node.id).status)]
         self.stopped, self._stop_first = self._stop_first, None
-        self._open = len(self._phase)
+        acting = self.holds.begin(nodes, self._phase, waiting) if waiting else self._phase
+        self._open = len(acting)
         if not self._open:
             return
-        opened = {node.index for node in self._phase}
-        for node in self._phase:
+        opened = {node.index for node in acting}
+        for node in acting:
             self._waits[node.index] = sum(1 for need in node.needs if need in opened)
             if not self._waits[node.index]:
                 self._released.append(node.index)
@@ -183,9 +189,11 @@ class Scheduler:
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        self.emit(EventKind.NODE_STARTED, node.id, number, data)
         if node.effect is Effect.ONCE:
+            self.emit(EventKind.NODE_STARTED, node.id, number, {**data, "effect": str(Effect.ONCE)})
             self._journal.commit()
+        else:
+            self.emit(EventKind.NODE_STARTED, node.id, number, data)
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
         self._conclude(node, number, outcome, clock.monotonic() - began)
@@ -193,17 +201,17 @@ class Scheduler:
     # ------------------------------------------------------------ ends
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
-        data: dict[str, Any] = {"duration_s": round(duration, 6)}
-        if outcome.exit_code is not None:
-            data["exit_code"] = outcome.exit_code
-        if outcome.usage:
-            data["usage"] = outcome.usage
-        if outcome.truncated:
-            data["truncated"] = outcome.truncated
+        data = measured(outcome, duration)
         if outcome.status is NodeStatus.SUCCEEDED:
             data.update(self.output_fields(outcome.output))
             self.final(EventKind.NODE_SUCCEEDED, node, number, data)
             self.release(node.index)
+            return
+        if outcome.status is NodeStatus.WAITING:
+            held = self.holds.hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
+            self._open -= held
+            if held and not self._open:
+                self._close()
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
         if outcome.status is NodeStatus.CANCELLED:
@@ -291,14 +299,9 @@ class Scheduler:
                 continue
             if node.needs or node.run_on is RunOn.FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
-                if decision.action is Action.BLOCK:
-                    self.final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})
-                    self._release(node.index)
-                    continue
-                if decision.action is Action.SKIP:
-                    why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason}
-                    why["by"] = list(decision.by)
-                    self.final(EventKind.NODE_SKIPPED, node, None, why)
+                if decision.action is not Action.RUN:
+                    kind, data = decision.last_event()
+                    self.final(kind, node, None, data)
                     self._release(node.index)
                     continue
             fan_out = node.fan_out
@@ -368,6 +371,7 @@ class Scheduler:
             self.stopped = why
         self._ready.clear()
         self._released.clear()
+        self._open += self.holds.let_go(self._phase)
         self._fans.stop(self._in_flight)
         for node in self._phase:
             if node.index in self._in_flight or self._fans.is_open(node.index):
@@ -377,15 +381,11 @@ class Scheduler:
 
     def _cancel(self, node: PlannedNode) -> None:
         assert self.stopped is not None
-        state = self._run.state(node.id)
-        if state.status is NodeStatus.QUEUED:  # it waits for another attempt
-            reason, error = while_waiting(self.stopped, state)
-            if error is not None:
-                self.failed(node, state.attempts, error, {})
-            else:
-                self.final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
-            return
-        self.final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{WHY[self.stopped]} before it started"})
+        number, reason, error = how_stopped(self.stopped, self._run.state(node.id))
+        if error is not None:
+            self.failed(node, number, error, {})
+        else:
+            self.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run
-from pipe_runner.cli.settings import state_dir, whole
+from pipe_runner.cli.settings import kept_elsewhere, state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import counts, error_line, one_line, plural, reason_line, safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
@@ -73,7 +73,8 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
 
 def show(given: Given) -> int:
     """`pipe show RUN`."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    state = state_dir(given, None)
+    rundir = find_run(state, given.must("run"))
     run = fold_log(rundir.log_path, rundir.id)
     run.id = run.id or rundir.id
     junit = given.text("junit")
@@ -93,8 +94,13 @@ def show(given: Given) -> int:
     if run.outputs or run.outputs_ref is not None:
         sys.stdout.write("\noutputs\n")
         sys.stdout.writelines(outputs_text(run, rundir, "  "))
-    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
-        sys.stdout.write(f"\ngo on with: pipe resume {run.id}\n")
+    if not holder and run.status is not RunStatus.SUCCEEDED:
+        from pipe_runner.console.questions import questions
+
+        where = kept_elsewhere(given.text("state_dir"), state)
+        asked = questions(run, where)
+        sys.stdout.writelines(f"{line}\n" for line in ("", *asked) if asked)
+        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: pipe resume {run.id}{where}\n")
     return 0
 
 
@@ -144,6 +150,10 @@ def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
         case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
             by = f"by {', '.join(state.by)}" if state.by else ""
             return reason_line({"when": state.when, "values": state.values}) if state.when else by
+        case NodeStatus.UNKNOWN:
+            return "nobody knows whether it took effect"
+        case NodeStatus.WAITING:
+            return one_line(state.message or "for a person")
         case _:
             return ""
 

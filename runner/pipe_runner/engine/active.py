@@ -6,16 +6,17 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipe_runner.engine.outputs import output_fields
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Journal, Masker
-from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
-from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
+from pipe_runner.run import Run, is_final
+from pipe_runner.runlog import RunDir, RunLock, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
+from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.local import LocalExecutor
@@ -31,8 +32,6 @@ LAST_WAIT = 1.5
 
 SCRATCH = "scratch"
 """Where attempts keep files, in the run's directory; removed with the run's end."""
-
-_EXCERPT = 1024
 
 
 def _random_bits(count: int) -> int:
@@ -101,6 +100,8 @@ class ActiveRun:
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
         self._timed_out = False
+        self._undecided: set[int] = set()
+        """Nodes on which a person decides before they go on, by index."""
         self._closing = False
         """`finally` runs: nothing else is left that a first signal could stop."""
 
@@ -137,6 +138,8 @@ class ActiveRun:
 
         began = self._clock.monotonic()
         self._stream.emit(*self._opening_event())
+        if self._opening[0] is EventKind.RUN_RESUMED:
+            self._tell_unknown()
         self._place.journal.commit()
         scope = Scope(self.plan, self.run, self._read_blob, _random_bits)
         watch = asyncio.ensure_future(self._watch())
@@ -165,6 +168,20 @@ class ActiveRun:
         kind, data = self._opening
         return kind, None, None, data
 
+    def _tell_unknown(self) -> None:
+        """Of what may have acted once, nobody knows; it waits for a person, as whatever waited for one before does."""
+        from pipe_runner.deciding import undecided_of
+
+        for node in self.nodes:
+            names = undecided_of(self.run, node.id)
+            if names:
+                self._undecided.add(node.index)
+            for name in dict.fromkeys((*names, node.id) if names else ()):
+                state = self.run.state(name)
+                if state.status not in (NodeStatus.UNKNOWN, NodeStatus.WAITING):
+                    data = {"error": state.error} if state.error is not None else {}
+                    self._stream.emit(EventKind.NODE_UNKNOWN, name, state.attempts or 1, data)
+
     async def _phases(self, scope: Scope, executor: LocalExecutor) -> None:
         import asyncio
 
@@ -191,7 +208,7 @@ class ActiveRun:
                     timer = asyncio.get_running_loop().call_later(self.plan.max_time, self._time_is_up)
                 if self._stops:
                     scheduler.stop_before(Stop.CANCEL)
-                await scheduler.perform(self._of(Phase.NODES))
+                await scheduler.perform(self._of(Phase.NODES), self._undecided)
                 if timer is not None:
                     timer.cancel()
             if self._timed_out:
@@ -202,13 +219,17 @@ class ActiveRun:
             # Handlers act on how the nodes ended: that must be durable first (D2).
             self._place.journal.commit()
             scope.run_status = self._status()
+            if scope.run_status is RunStatus.WAITING:
+                return  # handlers run when the run ends
             if scope.run_status is RunStatus.FAILED:
-                await scheduler.perform(self._of(Phase.ON_FAILURE))
+                await scheduler.perform(self._of(Phase.ON_FAILURE), self._undecided)
+                if self._status() is RunStatus.WAITING:
+                    return
             else:
                 self._leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
             if self._stops < 2:
                 self._closing = True
-                await scheduler.perform(self._of(Phase.FINALLY))
+                await scheduler.perform(self._of(Phase.FINALLY), self._undecided)
             else:
                 self._cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
@@ -232,12 +253,20 @@ class ActiveRun:
     # ------------------------------------------------------------ its end
 
     def _status(self) -> RunStatus:
-        """How the run has gone so far; a failed handler of `finally` fails it, too."""
+        """How the run has gone so far; a failed handler of `finally` fails it, too.
+
+        It waits when a person is to decide on one of the nodes it has performed, and nobody has cut it short."""
+        if self._error is None and not self._cut and self._waits():
+            return RunStatus.WAITING
         if self._error is not None or self.run.failed:
             return RunStatus.CANCELLED if self._cut else RunStatus.FAILED
         if self._cut:
             return RunStatus.CANCELLED
         return RunStatus.SUCCEEDED
+
+    def _waits(self) -> bool:
+        scheduler = self._scheduler
+        return scheduler is not None and scheduler.holds.any
 
     def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
         status = self._status()
@@ -264,17 +293,7 @@ class ActiveRun:
         return totals
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
-        """The fields in which an event carries an output: itself, or a reference to a blob when it is large."""
-        if output is None or isinstance(output, (bool, int, float)):
-            return {"output": output}
-        if isinstance(output, str) and len(output) * 4 <= INLINE_OUTPUT_LIMIT:
-            return {"output": output}
-        raw, kind = encode_output(output)
-        if len(raw) <= INLINE_OUTPUT_LIMIT:
-            return {"output": output}
-        excerpt = raw[:_EXCERPT].decode("utf-8", "replace")
-        sha256 = self._place.journal.put_blob(raw)
-        return {"output_ref": {"sha256": sha256, "bytes": len(raw), "type": kind, "excerpt": excerpt}}
+        return output_fields(output, self._place.journal)
 
     def _read_blob(self, ref: Mapping[str, Any]) -> Json:
         return read_blob(self.rundir, ref)
