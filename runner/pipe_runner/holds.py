@@ -52,6 +52,7 @@ class Holds:
     def let_go(self, phase: Sequence[PlannedNode]) -> int:
         """The run is stopped: they count as open again; gives how many they are."""
         held = sum(1 for node in phase if node.index in self._held)
+        self.any = len(self._held) > held  # what may have acted once is beyond any stop
         self._held.clear()
         return held
 

@@ -47,9 +47,8 @@ def test_a_failure_elsewhere_leaves_the_run_waiting_and_handlers_too() -> None:
 
 
 def test_a_stop_cancels_what_waits() -> None:
-    done = told(
-        f"fail_fast: true\nnodes:\n  a: {ASK}}}\n  b: {{agent: say, needs: [a]}}\n  x: {{run: sleep 0.2; exit 1}}\n"
-    )
+    rest = "  b: {agent: say, needs: [a]}\n  x: {run: sleep 0.2; exit 1}\n"
+    done = told(f"fail_fast: true\nnodes:\n  a: {ASK}}}\n{rest}")
     assert (done.status, done.statuses) == ("failed", {"a": "cancelled", "b": "cancelled", "x": "failed"})
     (cancelled,) = [e for e in done.events if e.node == "a" and e.event == EventKind.NODE_CANCELLED]
     assert "while it waited for a person" in cancelled.data["reason"]
