@@ -21,6 +21,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, Run
 if TYPE_CHECKING:
     from pipe_runner.executors.local import LocalExecutor
     from pipe_runner.registry import Registry
+    from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
 
@@ -99,6 +100,7 @@ class ActiveRun:
         self._cut = False
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
+        self._group: GroupLock | None = None
         self._timed_out = False
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
@@ -148,7 +150,11 @@ class ActiveRun:
                 scope.evaluate_pipeline_env()
             except ExpressionFault as fault:
                 self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"env: {fault.message}"}
-            await self._phases(scope, executor)
+            if self.plan.group is None or self._error is not None or await self._enter_group(scope):
+                await self._phases(scope, executor)
+            else:
+                for phase in Phase:
+                    self._cancel(phase, "the run was stopped while it waited for its group")
         finally:
             watch.cancel()
         status, outputs = self._end(scope)
@@ -167,6 +173,28 @@ class ActiveRun:
     def _opening_event(self) -> tuple[EventKind, None, None, Mapping[str, Any]]:
         kind, data = self._opening
         return kind, None, None, data
+
+    async def _enter_group(self, scope: Scope) -> bool:
+        """Wait for the other run of the group; False when the run was stopped before it was its turn."""
+        from pipe_runner.engine.groups import enter
+
+        assert self.plan.group is not None
+        try:
+            name = str(scope.render(self.plan.group, scope.names(())))
+            if not name.strip():
+                raise ExpressionFault("its name is empty")
+        except ExpressionFault as fault:
+            self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"concurrency.group: {fault.message}"}
+            return True
+        self._group = await enter(
+            self.rundir,
+            name,
+            self._stream.now(),
+            cancel=self.plan.cancel_in_progress,
+            note=lambda line: self.note(line),
+            stopped=lambda: self._stops > 0,
+        )
+        return self._group is not None
 
     def _tell_unknown(self) -> None:
         """Of what may have acted once, nobody knows; it waits for a person, as whatever waited for one before does."""
@@ -311,6 +339,8 @@ class ActiveRun:
         _remove(os.path.join(self.rundir.path, SCRATCH))
         self._place.journal.close()
         self._place.lock.release()
+        if self._group is not None:
+            self._group.release()
 
     # ------------------------------------------------------------ stopping
 
