@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.abc
@@ -20,15 +20,17 @@ from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
-from pipe_runner.holds import Holds
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import next_delay
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured
+from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
+
+if TYPE_CHECKING:
+    from pipe_runner.holds import Holds
 
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
@@ -65,7 +67,8 @@ class Scheduler:
         for node in plan.nodes:
             for need in node.needs:
                 self._dependents[need].append(node.index)
-        self.holds = Holds(self, self._dependents)
+        self.holds: Holds | None = None
+        """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
         self._ready: list[tuple[int, int]] = []
         self._released: deque[int] = deque()
@@ -95,7 +98,7 @@ class Scheduler:
         state = self._run.state
         self._phase = [node for node in nodes if not is_final(state(node.id).status)]
         self.stopped, self._stop_first = self._stop_first, None
-        acting = self.holds.begin(nodes, self._phase, waiting) if waiting else self._phase
+        acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
         self._open = len(acting)
         if not self._open:
             return
@@ -189,11 +192,10 @@ class Scheduler:
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        if node.effect is Effect.ONCE:
-            self.emit(EventKind.NODE_STARTED, node.id, number, {**data, "effect": str(Effect.ONCE)})
+        once = node.effect is Effect.ONCE
+        self.emit(EventKind.NODE_STARTED, node.id, number, {**data, "effect": "once"} if once else data)
+        if once:
             self._journal.commit()
-        else:
-            self.emit(EventKind.NODE_STARTED, node.id, number, data)
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
         self._conclude(node, number, outcome, clock.monotonic() - began)
@@ -208,23 +210,18 @@ class Scheduler:
             self.release(node.index)
             return
         if outcome.status is NodeStatus.WAITING:
-            held = self.holds.hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
+            held = self._holding().hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
             self._open -= held
             if held and not self._open:
                 self._close()
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
-        if outcome.status is NodeStatus.CANCELLED:
+        if outcome.status is NodeStatus.CANCELLED and self.stopped is not None:
+            error = while_running(self.stopped, outcome, error)
             if self.stopped is Stop.CANCEL:
-                data["reason"] = WHY[self.stopped]
-                error = NodeError(
-                    ErrorKind.CANCELLED, f"{data['reason']} while the node ran", outcome.exit_code, error.tail
-                )
-                data["error"] = error.to_json()
+                data.update(reason=WHY[self.stopped], error=error.to_json())
                 self.final(EventKind.NODE_CANCELLED, node, number, data)
                 return
-            if self.stopped is Stop.RUN_TIMEOUT:
-                error = NodeError(ErrorKind.RUN_TIMEOUT, "the run's time was up", outcome.exit_code, error.tail)
         delay = self._delay(node, outcome)
         if delay is not None:
             data["error"] = error.to_json()
@@ -241,8 +238,7 @@ class Scheduler:
             return None
         deadline = self._deadline.get(node.index)
         left = None if deadline is None else deadline - self._clock.monotonic()
-        made = self._made[node.index]
-        return next_delay(node.retry, outcome, made, time_left=left, random=self._random())
+        return next_delay(node.retry, outcome, self._made[node.index], time_left=left, random=self._random())
 
     def failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
         data["error"] = error.to_json()
@@ -326,6 +322,13 @@ class Scheduler:
 
     # ------------------------------------------------------------ waits and stops
 
+    def _holding(self) -> Holds:
+        if self.holds is None:
+            from pipe_runner.holds import Holds
+
+            self.holds = Holds(self, self._dependents)
+        return self.holds
+
     def _rest(self, index: int, delay: float) -> None:
         """Wait for the next attempt without holding a slot."""
         assert self._group is not None
@@ -371,7 +374,8 @@ class Scheduler:
             self.stopped = why
         self._ready.clear()
         self._released.clear()
-        self._open += self.holds.let_go(self._phase)
+        if self.holds is not None:
+            self._open += self.holds.let_go(self._phase)
         self._fans.stop(self._in_flight)
         for node in self._phase:
             if node.index in self._in_flight or self._fans.is_open(node.index):

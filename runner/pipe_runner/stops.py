@@ -51,6 +51,15 @@ def how_stopped(stop: Stop, state: NodeState) -> tuple[int | None, str, NodeErro
     return None, f"{WHY[stop]} before it started", None
 
 
+def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
+    """Why an attempt has failed that a stop has ended."""
+    if stop is Stop.CANCEL:
+        return NodeError(ErrorKind.CANCELLED, f"{WHY[stop]} while the node ran", outcome.exit_code, error.tail)
+    if stop is Stop.RUN_TIMEOUT:
+        return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop], outcome.exit_code, error.tail)
+    return error
+
+
 def measured(outcome: Outcome, duration: float) -> dict[str, Any]:
     """What an event says of an attempt that has ended, whichever way."""
     data: dict[str, Any] = {"duration_s": round(duration, 6)}

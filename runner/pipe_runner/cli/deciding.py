@@ -87,7 +87,7 @@ def _json(text: str) -> Json:
 
     try:
         value: Json = json.loads(text, parse_constant=refuse, parse_float=finite)
-        json.dumps(value).encode("ascii")
+        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"--with: {text[:60]!r} is not JSON: {error}", hint="text stands in quotes: --with '\"released\"'"

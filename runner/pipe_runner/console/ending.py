@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.console.questions import questions
 from pipe_runner.console.words import counts, error_line, plural, safe, seconds
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, RunStatus
@@ -44,6 +43,8 @@ def ending(
         lines.append(f"… and {len(failed) - _NAMED} more failed")
     if run.error is not None:
         lines.append(f"{red('the run')} failed: {error_line(run.error)}")
+    from pipe_runner.console.questions import questions
+
     asked = questions(run, where)
     if asked:
         lines += ["", *asked]

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipe_runner.engine.outputs import output_fields
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
@@ -14,7 +13,7 @@ from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Journal, Masker
 from pipe_runner.run import Run, is_final
-from pipe_runner.runlog import RunDir, RunLock, read_blob
+from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
 from pipe_runner.stops import Stop
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
 
@@ -293,8 +292,8 @@ class ActiveRun:
         return RunStatus.SUCCEEDED
 
     def _waits(self) -> bool:
-        scheduler = self._scheduler
-        return scheduler is not None and scheduler.holds.any
+        holds = None if self._scheduler is None else self._scheduler.holds
+        return holds is not None and holds.any
 
     def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
         status = self._status()

@@ -8,13 +8,12 @@ from typing import Any, Final, Literal, NamedTuple
 from pipe_runner.deciding import may_have_acted, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.outputs import output_fields
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import RunBusy, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.ports import Clock
 from pipe_runner.run import NodeState, Run
-from pipe_runner.runlog import LogWriter, RunDir, RunLock, repair
+from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
 from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus
 
 Word = Literal["done", "again", "approve", "reject"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipe_runner.deciding import undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import Plan, PlannedNode
@@ -57,6 +56,8 @@ def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
     What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands.
     """
+    from pipe_runner.deciding import undecided_of
+
     reasons: dict[str, str] = {}
     changed: set[int] = set()
     any_node = False
