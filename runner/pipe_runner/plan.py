@@ -154,6 +154,10 @@ class Plan(NamedTuple):
     """The pipeline's own `env:`, evaluated once at the run's start; each node's `env` stands over it."""
     secrets: tuple[SecretSource, ...] = ()
     concurrency: int = 16
+    group: Value | None = None
+    """Text; only one run of those with the same one is under way at a time."""
+    cancel_in_progress: bool = False
+    """The other run of the group is asked to stop."""
     fail_fast: bool = False
     max_time: float | None = None
     output_limit: int = 16 * 2**20
@@ -176,7 +180,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     data["nodes"] = [_node_to_json(node) for node in plan.nodes]
     data["inputs"] = [_set_fields(item, _INPUT_DEFAULTS) for item in plan.inputs]
     data["secrets"] = [[s.name, s.source, s.key] for s in plan.secrets]
-    for name in ("outputs", "env"):
+    for name in ("outputs", "env", "group"):
         if name in data:
             data[name] = [data[name].data, data[name].static]
     return data
@@ -188,7 +192,7 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     values["nodes"] = tuple([_node_from_json(node) for node in values["nodes"]])
     values["inputs"] = tuple(PlannedInput(**item) for item in values["inputs"])
     values["secrets"] = tuple(SecretSource(*item) for item in values["secrets"])
-    for name in ("outputs", "env"):
+    for name in ("outputs", "env", "group"):
         if name in values:
             values[name] = Value(*values[name])
     if "warnings" in values:

@@ -118,7 +118,10 @@ class Attempt(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How an attempt ended. `status` is succeeded, failed or cancelled; the output of a failed one is recorded too."""
+    """How an attempt ended. `status` is succeeded, failed or cancelled; the output of a failed one is recorded too.
+
+    It may also be waiting: a person decides before the run goes on, and `output` is what they are asked, as text.
+    """
 
     status: NodeStatus
     output: Json = None

@@ -26,6 +26,12 @@ LONGEST_REQUESTED_WAIT = 300.0
 """Seconds; what the other side may ask to wait at most where the file sets no `max_delay`."""
 
 
+def bounded(timeout: float | None, time_left: float) -> float:
+    """Seconds that an attempt may take of what is left for all of them; never none at all."""
+    left = max(time_left, 0.001)
+    return left if timeout is None else min(timeout, left)
+
+
 def next_delay(
     policy: RetryPolicy, outcome: Outcome, made: int, *, time_left: float | None, random: float
 ) -> float | None:

@@ -52,6 +52,12 @@ class NodeState(_State):
     """Files that were copied into the run: `{name, path, sha256, bytes}`."""
     item: str | None = None
     """Of an item of a repeated node: the digest of its value."""
+    once: bool = False
+    """An attempt of it has begun under `effect: once`, and nobody has decided that it may run again."""
+    decided: Mapping[str, Any] | None = None
+    """Who decided that it ended so, and why, where a person did."""
+    message: str | None = None
+    """What a person is asked, of a node that waits for one."""
     tolerated: bool = False
     """Failed, and the file says that the run goes on (`continue_on_error`)."""
 
@@ -207,6 +213,7 @@ def _node_started(run: Run, event: Event) -> None:
     state.error = None
     if event.data:
         state.item = event.data.get("item")
+        state.once, state.decided = event.data.get("effect") == "once", None
 
 
 def _node_retrying(run: Run, event: Event) -> None:
@@ -214,6 +221,8 @@ def _node_retrying(run: Run, event: Event) -> None:
     state.status = NodeStatus.QUEUED
     state.error = event.data.get("error")
     state.duration_s = event.data.get("duration_s")
+    if "decided" in event.data:
+        state.once, state.decided = False, event.data["decided"]
 
 
 def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
@@ -233,7 +242,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     return apply
 
 
-_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at", "item"}
+_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at", "item", "once"}
 """Fields of the last event of a node that its state takes over."""
 
 
@@ -248,7 +257,10 @@ _CACHED = _ended(NodeStatus.CACHED)
 
 
 def _node_waiting(run: Run, event: Event) -> None:
-    run.state(event.node or "").status = NodeStatus.WAITING
+    state = run.state(event.node or "")
+    state.status = NodeStatus.WAITING
+    state.message = event.data.get("message")
+    state.tolerated = event.data.get("tolerated", False)
 
 
 _FOLDS: dict[str, Callable[[Run, Event], None]] = {

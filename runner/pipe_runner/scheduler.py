@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,15 @@ from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
-from pipe_runner.retry import next_delay
+from pipe_runner.retry import bounded, next_delay
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, EmitEvent, Stop, while_waiting
+from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 
 if TYPE_CHECKING:
+    from pipe_runner.holds import Holds
     from pipe_runner.resultcache.keeper import Keeper
 
 LONGEST_STRETCH = 0.005
@@ -68,6 +69,8 @@ class Scheduler:
         for node in plan.nodes:
             for need in node.needs:
                 self._dependents[need].append(node.index)
+        self.holds: Holds | None = None
+        """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
         self._ready: list[tuple[int, int]] = []
         self._released: deque[int] = deque()
@@ -87,16 +90,20 @@ class Scheduler:
 
     # ------------------------------------------------------------ a phase
 
-    async def perform(self, nodes: Sequence[PlannedNode]) -> None:
-        """Run these nodes (one phase; those that are final already stay as they are) until none is open."""
+    async def perform(self, nodes: Sequence[PlannedNode], waiting: Collection[int] = ()) -> None:
+        """Run these nodes (one phase; those that are final already stay as they are) until none is open.
+
+        `waiting` are those of them on which a person decides first, by index.
+        """
         state = self._run.state
         self._phase = [node for node in nodes if not is_final(state(node.id).status)]
         self.stopped, self._stop_first = self._stop_first, None
-        self._open = len(self._phase)
+        acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
+        self._open = len(acting)
         if not self._open:
             return
-        opened = {node.index for node in self._phase}
-        for node in self._phase:
+        opened = {node.index for node in acting}
+        for node in acting:
             self._waits[node.index] = sum(1 for need in node.needs if need in opened)
             if not self._waits[node.index]:
                 self._released.append(node.index)
@@ -177,9 +184,7 @@ class Scheduler:
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
-            deadline = self._deadline.setdefault(index, began + node.max_time)
-            left = max(deadline - began, 0.001)
-            timeout = left if timeout is None else min(timeout, left)
+            timeout = bounded(timeout, self._deadline.setdefault(index, began + node.max_time) - began)
         try:
             names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
             attempt = self._scope.attempt(node, number, timeout, names)
@@ -188,8 +193,9 @@ class Scheduler:
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        self.emit(EventKind.NODE_STARTED, node.id, number, data)
-        if node.effect is Effect.ONCE:
+        once = node.effect is Effect.ONCE
+        self.emit(EventKind.NODE_STARTED, node.id, number, {**data, "effect": "once"} if once else data)
+        if once:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
@@ -200,32 +206,28 @@ class Scheduler:
     # ------------------------------------------------------------ ends
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
-        data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
-        if outcome.exit_code is not None:
-            data["exit_code"] = outcome.exit_code
-        if outcome.usage or outcome.truncated or outcome.artifacts:
-            data.update({k: v for k in ("usage", "truncated", "artifacts") if (v := getattr(outcome, k))})
+        data = measured(outcome, duration)
         if outcome.status is NodeStatus.SUCCEEDED:
             data.update(self.output_fields(outcome.output))
             self.final(EventKind.NODE_SUCCEEDED, node, number, data)
             self.release(node.index)
             return
+        if outcome.status is NodeStatus.WAITING:
+            held = self._holding().hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
+            self._open -= held
+            if held and not self._open:
+                self._close()
+            return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
-        if outcome.status is NodeStatus.CANCELLED:
+        if outcome.status is NodeStatus.CANCELLED and self.stopped is not None:
+            error = while_running(self.stopped, outcome, error)
             if self.stopped is Stop.CANCEL:
-                data["reason"] = WHY[self.stopped]
-                error = NodeError(
-                    ErrorKind.CANCELLED, f"{data['reason']} while the node ran", outcome.exit_code, error.tail
-                )
-                data["error"] = error.to_json()
+                data.update(reason=WHY[self.stopped], error=error.to_json())
                 self.final(EventKind.NODE_CANCELLED, node, number, data)
                 return
-            if self.stopped is Stop.RUN_TIMEOUT:
-                error = NodeError(ErrorKind.RUN_TIMEOUT, "the run's time was up", outcome.exit_code, error.tail)
         delay = self._delay(node, outcome)
         if delay is not None:
-            data["error"] = error.to_json()
-            data["delay_s"] = delay
+            data.update(error=error.to_json(), delay_s=delay)
             self.emit(EventKind.NODE_RETRYING, node.id, number, data)
             self._rest(node.index, delay)
             return
@@ -238,8 +240,7 @@ class Scheduler:
             return None
         deadline = self._deadline.get(node.index)
         left = None if deadline is None else deadline - self._clock.monotonic()
-        made = self._made[node.index]
-        return next_delay(node.retry, outcome, made, time_left=left, random=self._random())
+        return next_delay(node.retry, outcome, self._made[node.index], time_left=left, random=self._random())
 
     def failed(self, node: PlannedNode, number: int | None, error: NodeError, data: dict[str, Any]) -> None:
         data["error"] = error.to_json()
@@ -296,14 +297,9 @@ class Scheduler:
                 continue
             if node.needs or node.run_on is RunOn.FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
-                if decision.action is Action.BLOCK:
-                    self.final(EventKind.NODE_BLOCKED, node, None, {"by": list(decision.by)})
-                    self._release(node.index)
-                    continue
-                if decision.action is Action.SKIP:
-                    why: dict[str, Any] = {"when": None, "values": {}, "reason": decision.reason}
-                    why["by"] = list(decision.by)
-                    self.final(EventKind.NODE_SKIPPED, node, None, why)
+                if decision.action is not Action.RUN:
+                    kind, data = decision.last_event()
+                    self.final(kind, node, None, data)
                     self._release(node.index)
                     continue
             fan_out = node.fan_out
@@ -328,6 +324,13 @@ class Scheduler:
 
     # ------------------------------------------------------------ waits and stops
 
+    def _holding(self) -> Holds:
+        if self.holds is None:
+            from pipe_runner.holds import Holds
+
+            self.holds = Holds(self, self._dependents)
+        return self.holds
+
     def _rest(self, index: int, delay: float) -> None:
         """Wait for the next attempt without holding a slot."""
         assert self._group is not None
@@ -338,10 +341,7 @@ class Scheduler:
     async def _wake_after(self, index: int, delay: float) -> None:
         await self._clock.sleep(delay)
         if self.stopped is None and self._failure is None:
-            if self._fans.is_unit(index):
-                self._fans.wake(index)
-            else:
-                self.push(self._nodes[index])
+            self._fans.wake(index) if self._fans.is_unit(index) else self.push(self._nodes[index])
             self._wake()
 
     def stop(self, why: Stop, *, kill: bool = False) -> None:
@@ -373,25 +373,22 @@ class Scheduler:
             self.stopped = why
         self._ready.clear()
         self._released.clear()
+        if self.holds is not None:
+            self._open += self.holds.let_go(self._phase)
         self._fans.stop(self._in_flight)
         for node in self._phase:
-            if node.index in self._in_flight or self._fans.is_open(node.index):
-                continue
-            if not is_final(self._run.state(node.id).status):
+            busy = node.index in self._in_flight or self._fans.is_open(node.index)
+            if not busy and not is_final(self._run.state(node.id).status):
                 self.cancel(node)
 
     def cancel(self, node: PlannedNode) -> None:
         """End a node that was not started, or waits for another attempt, when the run was stopped."""
         assert self.stopped is not None
-        state = self._run.state(node.id)
-        if state.status is NodeStatus.QUEUED:  # it waits for another attempt
-            reason, error = while_waiting(self.stopped, state)
-            if error is not None:
-                self.failed(node, state.attempts, error, {})
-            else:
-                self.final(EventKind.NODE_CANCELLED, node, state.attempts, {"reason": reason})
-            return
-        self.final(EventKind.NODE_CANCELLED, node, None, {"reason": f"{WHY[self.stopped]} before it started"})
+        number, reason, error = how_stopped(self.stopped, self._run.state(node.id))
+        if error is not None:
+            self.failed(node, number, error, {})
+        else:
+            self.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from pipe_runner.ports import NodeError
+from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.run import NodeState
-from pipe_runner.types import ErrorKind, EventKind
+from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
 
 class Stop(StrEnum):
@@ -40,6 +40,38 @@ def while_waiting(stop: Stop, state: NodeState) -> tuple[str, NodeError | None]:
     last = state.error or {}
     message = f"{reason}; the last one: {last.get('message', 'failed')}"
     return reason, NodeError(ErrorKind.RUN_TIMEOUT, message, last.get("exit_code"), last.get("tail"))
+
+
+def how_stopped(stop: Stop, state: NodeState) -> tuple[int | None, str, NodeError | None]:
+    """What becomes of a node that is not in flight: its attempt, why, and its error where it counts as failed."""
+    if state.status is NodeStatus.QUEUED:
+        return (state.attempts, *while_waiting(stop, state))
+    if state.status is NodeStatus.WAITING:
+        return state.attempts, f"{WHY[stop]} while it waited for a person", None
+    return None, f"{WHY[stop]} before it started", None
+
+
+def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
+    """Why an attempt has failed that a stop has ended."""
+    if stop is Stop.CANCEL:
+        return NodeError(ErrorKind.CANCELLED, f"{WHY[stop]} while the node ran", outcome.exit_code, error.tail)
+    if stop is Stop.RUN_TIMEOUT:
+        return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop], outcome.exit_code, error.tail)
+    return error
+
+
+def measured(outcome: Outcome, duration: float) -> dict[str, Any]:
+    """What an event says of an attempt that has ended, whichever way."""
+    data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
+    if outcome.exit_code is not None:
+        data["exit_code"] = outcome.exit_code
+    if outcome.usage:
+        data["usage"] = outcome.usage
+    if outcome.truncated:
+        data["truncated"] = outcome.truncated
+    if outcome.artifacts:
+        data["artifacts"] = outcome.artifacts
+    return data
 
 
 class EmitEvent(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from pipe_runner.run import NodeState
-from pipe_runner.types import NodeStatus, RunOn
+from pipe_runner.types import EventKind, NodeStatus, RunOn
 
 
 class Action(StrEnum):
@@ -22,6 +22,13 @@ class Decision(NamedTuple):
     action: Action
     by: tuple[str, ...] = ()
     reason: str = ""
+
+    def last_event(self) -> tuple[EventKind, dict[str, Any]]:
+        """The last event of a node that does not run."""
+        by = list(self.by)
+        if self.action is Action.BLOCK:
+            return EventKind.NODE_BLOCKED, {"by": by}
+        return EventKind.NODE_SKIPPED, {"when": None, "values": {}, "reason": self.reason, "by": by}
 
 
 RUN = Decision(Action.RUN)

@@ -69,6 +69,15 @@ class Truncation(BaseModel):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="Digest of the whole.")
 
 
+class Decided(BaseModel):
+    """Who decided, and why: `pipe settle`, `approve` and `reject` write it."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    by: str = Field(description="Who.")
+    reason: str | None = Field(default=None, description="Why, in their words.")
+
+
 class RunStarted(EventLine):
     """A run begins."""
 
@@ -119,6 +128,9 @@ class NodeStarted(AttemptEvent):
     event: Literal["node.started"]
     items: int | None = Field(default=None, description="Of a repeated node: how many items it has.")
     item: str | None = Field(default=None, description="Of an item: the digest of its value.")
+    effect: Literal["once"] | None = Field(
+        default=None, description="`once`: the line is durable before the attempt begins, and it is not made again."
+    )
 
 
 class NodeOutput(AttemptEvent):
@@ -162,6 +174,7 @@ class NodeSucceeded(Ended):
 
     event: Literal["node.succeeded"]
     artifacts: list[ArtifactFile] | None = Field(default=None, description="Files that were copied into the run.")
+    decided: Decided | None = Field(default=None, description="Who said so, where a person did.")
 
 
 class NodeFailed(Ended):
@@ -172,6 +185,7 @@ class NodeFailed(Ended):
     error: ErrorInfo = Field(description="Why.")
     tolerated: bool = Field(default=False, description="With `continue_on_error`: the run goes on, and may succeed.")
     when: str | None = Field(default=None, description="The condition, where it was what failed.")
+    decided: Decided | None = Field(default=None, description="Who said so, where a person did.")
 
 
 class NodeRetrying(Measured):
@@ -180,6 +194,7 @@ class NodeRetrying(Measured):
     event: Literal["node.retrying"]
     error: ErrorInfo = Field(description="Why the attempt failed.")
     delay_s: Seconds | None = Field(default=None, description="Seconds until the next attempt.")
+    decided: Decided | None = Field(default=None, description="Who said so, where a person did; a resume makes it.")
 
 
 class NodeSkipped(NodeEvent):
@@ -213,10 +228,12 @@ class NodeCached(NodeEvent):
     duration_s: Seconds | None = Field(default=None, description="How long it took to find, in seconds.")
 
 
-class NodeWaiting(NodeEvent):
+class NodeWaiting(AttemptEvent):
     """A node waits for a person."""
 
     event: Literal["node.waiting"]
+    message: str | None = Field(default=None, description="What the person is asked.")
+    tolerated: bool = Field(default=False, description="With `continue_on_error`: the run goes on after a refusal.")
 
 
 class NodeCancelled(NodeEvent):
@@ -234,10 +251,11 @@ class NodeCancelled(NodeEvent):
     truncated: Truncation | None = Field(default=None, description="Where the output was cut at its limit.")
 
 
-class NodeUnknown(NodeEvent):
+class NodeUnknown(AttemptEvent):
     """Nobody knows whether a node with `effect: once` acted; a person decides."""
 
     event: Literal["node.unknown"]
+    error: ErrorInfo | None = Field(default=None, description="How its last attempt failed, where it wasn't cut off.")
 
 
 class ModelCalled(NodeEvent):

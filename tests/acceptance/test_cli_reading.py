@@ -132,11 +132,12 @@ def test_schema_prints_json_schemas_by_name(pipe: Any) -> None:
 
 
 def test_agents_are_listed_and_described_with_their_options(pipe: Any) -> None:
-    assert [line.split()[0] for line in pipe("agents").stdout.splitlines()] == ["http", "python", "shell"]
+    ours = ["approval", "http", "python", "shell"]
+    assert [line.split()[0] for line in pipe("agents").stdout.splitlines()] == ours
     assert "url (string, required)" in pipe("agents", "http").stdout
     told = json.loads(pipe("agents", "shell", "--output", "json").stdout)
     assert told["name"] == "shell" and "script" in told["options"]["properties"]
-    assert [one["name"] for one in json.loads(pipe("agents", "--output", "json").stdout)] == ["http", "python", "shell"]
+    assert [one["name"] for one in json.loads(pipe("agents", "--output", "json").stdout)] == ours
     done = pipe("agents", "shel")
     assert done.returncode == 2 and "did you mean 'shell'?" in done.stderr
 
@@ -193,11 +194,11 @@ def test_help_lists_every_command_that_is_there_and_names_those_that_are_not(pip
         assert f"\n  {name} " in text
         own = pipe(name, "--help")
         assert own.returncode == 0 and "Usage: pipe " + name in own.stdout
-    assert "Not in this version: approve, ask" in text
+    assert "Not in this version: ask, plan" in text
     assert pipe("--version").stdout == "pipe 0.1.0\n"
 
 
-@pytest.mark.parametrize("name", ["approve", "reject", "settle", "providers", "ask", "serve"])
+@pytest.mark.parametrize("name", ["providers", "ask", "serve"])
 def test_commands_of_later_versions_are_refused_with_2(pipe: Any, name: str) -> None:
     done = pipe(name, "x", "--flag")
     assert (done.returncode, done.stdout) == (2, "")

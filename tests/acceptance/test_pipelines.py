@@ -143,6 +143,24 @@ def test_fan_out(pipe: Run) -> None:
     assert "pipelines" in told.outputs["folders"]
 
 
+def test_approval(pipe: Run, tmp_path: Path) -> None:
+    told = pipe("approval.yml", code=75)
+    assert told.told["status"] == "waiting"
+    waits = {"archive": "succeeded", "listing": "succeeded", "release": "waiting", "publish": "pending"}
+    assert told.statuses() == {**waits, "clean": "pending"}
+    project, run = tmp_path / "project", told.told["run"]
+    assert f"pipe approve {run} release" in told.stderr
+    for words in (["approve", run, "release", "--by", "ada"], ["resume", run, "--output", "json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "pipe_runner", *words], cwd=project, capture_output=True, text=True, timeout=90
+        )
+        assert done.returncode == 0, done.stderr
+    outputs = json.loads(done.stdout)["outputs"]
+    assert outputs["files"] > 10
+    assert outputs["published"].endswith("approved by ada")
+    assert not (project / "report" / "release.tar").exists()
+
+
 def test_cache(pipe: Run) -> None:
     first = pipe("cache.yml")
     assert first.statuses() == {"names": "succeeded", "page": "succeeded", "square": "succeeded"}

@@ -92,6 +92,10 @@ CASES: dict[str, Case] = {
 }
 
 
+WAITING = ("approval",)
+"""Agents whose attempts end in a question; tests/acceptance/test_cli_deciding.py has what becomes of it."""
+
+
 class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
@@ -211,20 +215,21 @@ def ours() -> list[str]:
 
 
 def test_every_agent_of_ours_has_a_case() -> None:
-    assert sorted(CASES) == ours()
+    assert sorted([*CASES, *WAITING]) == ours()
 
 
 every = pytest.mark.parametrize("name", sorted(CASES))
+even_waiting = pytest.mark.parametrize("name", sorted([*CASES, *WAITING]))
 
 
-@every
+@even_waiting
 def test_its_name_is_the_one_that_it_is_registered_under(name: str) -> None:
     agent = Registry.installed().get(name)
     assert agent.name == name
     assert agent.version
 
 
-@every
+@even_waiting
 def test_it_can_be_described_in_one_sentence(name: str) -> None:
     about = Registry.installed().get(name).describe()
     assert about.summary.endswith(".")
@@ -233,7 +238,7 @@ def test_it_can_be_described_in_one_sentence(name: str) -> None:
     assert {option.partition(".")[0] for option in about.secret_options} <= fields
 
 
-@every
+@even_waiting
 def test_importing_it_is_cheap(name: str) -> None:
     target = Registry.installed().target(name)
     assert target is not None
@@ -246,7 +251,7 @@ def test_importing_it_is_cheap(name: str) -> None:
     assert (ended.stdout, ended.stderr) == ("[]\n", "")
 
 
-@every
+@even_waiting
 def test_its_options_are_closed_and_explained(name: str) -> None:
     model = Registry.installed().get(name).options_model()
     assert issubclass(model, BaseModel)
@@ -284,7 +289,7 @@ def test_its_output_is_what_it_declares(name: str, bench: Bench) -> None:
     assert_json(outcome.output)
 
 
-@every
+@even_waiting
 def test_it_declares_an_output_without_knowing_any_option(name: str) -> None:
     schema: Any = Registry.installed().get(name).output_schema({})
     jsonschema.Draft202012Validator.check_schema(schema)

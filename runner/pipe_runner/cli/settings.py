@@ -52,6 +52,24 @@ def here() -> str:
     return root_of(os.getcwd())
 
 
+def kept_elsewhere(told: str | None, state: str) -> str:
+    """What a command that is given from here needs to find the runs in `state`: nothing, or ` --state-dir DIR`.
+
+    `told` is what `--state-dir` said this time."""
+    where = told
+    if where is None and not os.environ.get("PIPE_STATE_DIR"):
+        try:
+            usual = os.path.join(here(), STATE_DIR)
+            where = None if state == usual else os.path.relpath(state)
+        except (UsageError, OSError):  # the working directory is gone
+            where = state
+    if where is None:
+        return ""
+    from shlex import quote
+
+    return f" --state-dir {quote(where)}"
+
+
 def run_settings(
     given: Given,
     state: str,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
-from pipe_runner.cli.settings import state_dir
+from pipe_runner.cli.settings import kept_elsewhere, state_dir
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import counts, error_line, one_line, plural, reason_line, safe, seconds
 from pipe_runner.runlog import RunLock, fold_log
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -31,7 +31,8 @@ def show(given: Given) -> int:
     """`pipe show RUN`."""
     from pipe_runner.cli.results import outputs_text, print_result, write_junit
 
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    state = state_dir(given, None)
+    rundir = find_run(state, given.must("run"))
     junit, as_json = given.text("junit"), given.text("output") == "json"
     holder = RunLock.held(rundir)
     if junit is not None or as_json:
@@ -51,8 +52,13 @@ def show(given: Given) -> int:
     if run.outputs or run.outputs_ref is not None:
         sys.stdout.write("\noutputs\n")
         sys.stdout.writelines(outputs_text(run, rundir, "  "))
-    if not holder and (run.interrupted or run.status in (RunStatus.FAILED, RunStatus.CANCELLED)):
-        sys.stdout.write(f"\ngo on with: pipe resume {run.id}\n")
+    if not holder and run.status is not RunStatus.SUCCEEDED:
+        from pipe_runner.console.questions import questions
+
+        where = kept_elsewhere(given.text("state_dir"), state)
+        asked = questions(run, where)
+        sys.stdout.writelines(f"{line}\n" for line in ("", *asked) if asked)
+        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: pipe resume {run.id}{where}\n")
     return 0
 
 
@@ -120,6 +126,10 @@ def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
         case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
             by = safe(f"by {', '.join(state.by)}") if state.by else ""
             return reason_line({"when": state.when, "values": state.values}) if state.when else by
+        case NodeStatus.UNKNOWN:
+            return "nobody knows whether it took effect"
+        case NodeStatus.WAITING:
+            return one_line(state.message or "for a person")
         case _:
             return ""
 

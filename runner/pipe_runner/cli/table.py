@@ -22,6 +22,9 @@ _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 1
 _CACHE_DOMAIN = Flag("--cache-domain", "Read and keep cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
 _RUN = Argument("RUN")
+_NODE = Argument("NODE")
+_BY = Flag("--by", "Who decides (default: the user that calls the command).", "NAME")
+_REASON = Flag("--reason", "Why; kept in the run's log.", "TEXT")
 _FILE = Argument("FILE")
 
 RUN: Final = Command(
@@ -227,6 +230,45 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe cancel latest",),
     ),
     Command(
+        "settle",
+        "Decide a node with `effect: once` that failed or was interrupted.",
+        "pipe_runner.cli.deciding:settle",
+        (_RUN, _NODE),
+        (
+            Flag("--done", "It took effect: it counts as succeeded and is not run again."),
+            Flag("--with", "With --done: what the node gives (default: null).", "JSON"),
+            Flag("--again", "It did not take effect: the next resume may run it again."),
+            _BY,
+            _REASON,
+            _STATE_DIR,
+        ),
+        "A node that acts once is never run again by itself. Look whether it acted, say so, and go on with `pipe "
+        "resume`. NODE may be an item, as `notify[a]`.",
+        (
+            "pipe settle latest publish --done --with '\"v1.2\"'",
+            "pipe settle latest publish --again --reason 'not there'",
+        ),
+    ),
+    Command(
+        "approve",
+        "Approve a node that waits for a person.",
+        "pipe_runner.cli.deciding:approve",
+        (_RUN, _NODE),
+        (_BY, _REASON, _STATE_DIR),
+        "The node has then succeeded, with `{approved, by, at, reason}`; `pipe resume` goes on. A rejection can be "
+        "changed into an approval.",
+        ("pipe approve latest release --reason 'tests are green'",),
+    ),
+    Command(
+        "reject",
+        "Reject a node that waits for a person.",
+        "pipe_runner.cli.deciding:reject",
+        (_RUN, _NODE),
+        (_BY, _REASON, _STATE_DIR),
+        "The node has then failed with the error `refused`; `pipe resume` ends the run accordingly, handlers included.",
+        ("pipe reject latest release --reason 'not on a Friday'",),
+    ),
+    Command(
         "cache",
         "List the cached results of nodes, or remove some.",
         "pipe_runner.cli.cached:cache",
@@ -268,9 +310,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("approve", "Approve a node that waits for a person."),
-    Command("reject", "Reject a node that waits for a person."),
-    Command("settle", "Decide a node whose effect is unknown."),
     Command("providers", "List the model providers."),
     Command("ask", "Let the orchestrator perform a task."),
     Command("serve", "Serve the API and the web pages."),

@@ -99,33 +99,19 @@ class Telling:
         self.close()
         code = self._results(run, active)
         colour = colours(sys.stderr)
+        from pipe_runner.cli.settings import kept_elsewhere
         from pipe_runner.console.ending import ending, last_line
 
         text = ""
         if run.status is not RunStatus.SUCCEEDED:
             places = {node.id: f"{planned.shown}:{node.line}" for node in planned.plan.nodes}
             tails = self._console.progress.tails if self._console is not None else {}
-            text = ending(run, places=places, tails=tails, go_on=self._go_on(run, planned), colour=colour)
+            where = kept_elsewhere(self._state_dir_said, planned.state_dir)
+            go_on = f"pipe resume {run.id}{where}"
+            text = ending(run, places=places, tails=tails, go_on=go_on, where=where, colour=colour)
         if text or not self._quiet:
             say(text + last_line(run, colour=colour))
         return code
-
-    def _go_on(self, run: Run, planned: Planned) -> str:
-        """The command that goes on, as it can be given here: a run kept elsewhere needs to be told where."""
-        from pipe_runner.cli.settings import STATE_DIR, here
-
-        where = self._state_dir_said
-        if where is None and not os.environ.get("PIPE_STATE_DIR"):
-            try:
-                usual = os.path.join(here(), STATE_DIR)
-                where = None if planned.state_dir == usual else os.path.relpath(planned.state_dir)
-            except (UsageError, OSError):  # the working directory is gone
-                where = planned.state_dir
-        if where is None:
-            return f"pipe resume {run.id}"
-        from shlex import quote
-
-        return f"pipe resume {run.id} --state-dir {quote(where)}"
 
     def _results(self, run: Run, active: ActiveRun) -> int:
         from pipe_runner.cli.boundary import forget

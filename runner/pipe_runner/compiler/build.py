@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.checks import check_types
@@ -85,6 +85,7 @@ class Build:
         uses: list[Use] = []
         check_names(spec.env, ("env",), report)
         env = values.compile(spec.env, ("env",), "pipeline env", uses, text=True)
+        group = self._group(spec, values, uses)
         outputs = values.compile(spec.outputs, ("outputs",), "outputs", uses)
         references.check(uses)
         order(drafts, report)
@@ -93,7 +94,10 @@ class Build:
                 check_types(draft, references, report)
         if report.failed:
             return None
-        return self._frozen(spec, path, digest, drafts, inputs, secrets, env, outputs)
+        plan = self._frozen(spec, path, digest, drafts, inputs, secrets, env, outputs)
+        if group is None:
+            return plan
+        return plan._replace(group=group, cancel_in_progress=cast(ConcurrencySpec, spec.concurrency).cancel_in_progress)
 
     # ------------------------------------------------------------ the file's own keys
 
@@ -101,13 +105,24 @@ class Build:
         add = self.report.add
         if spec.include:
             add("E901", "`include` is not available in this version", ("include",), at="key")
-        if isinstance(spec.concurrency, ConcurrencySpec):
-            for key in ("group", "cancel_in_progress"):
-                if key in spec.concurrency.model_fields_set:
-                    add("E901", f"`concurrency.{key}` is not available in this version", ("concurrency", key), at="key")
         for key in ("max_cost", "max_tokens"):
             if spec.budget is not None and key in spec.budget.model_fields_set:
                 add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
+
+    def _group(self, spec: PipelineSpec, values: Values, uses: list[Use]) -> Value | None:
+        """`concurrency.group`: text, from what is known before the run."""
+        if not isinstance(spec.concurrency, ConcurrencySpec):
+            return None
+        path = ("concurrency", "group")
+        if spec.concurrency.group is None:
+            if spec.concurrency.cancel_in_progress:
+                hint = "name the runs that it is about: `group: release`"
+                place = ("concurrency", "cancel_in_progress")
+                self.report.add("E212", "`cancel_in_progress` says nothing without `group`", place, at="key", hint=hint)
+            return None
+        if not spec.concurrency.group.strip():
+            self.report.add("E204", "the group's name is empty", path)
+        return values.compile(spec.concurrency.group, path, "group", uses, text=True)
 
     def _secrets(self, spec: PipelineSpec) -> tuple[SecretSource, ...]:
         found = []

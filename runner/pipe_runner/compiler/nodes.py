@@ -82,10 +82,6 @@ class NodeCompiler:
             message = "`effect: once` and `retry` contradict each other: a second attempt would act twice"
             hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
             self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)
-        elif spec.effect == "once":
-            message = "`effect: once` is not available in this version"
-            hint = "a node may run twice after a fault; `$PIPE_IDEMPOTENCY_KEY` is the same both times"
-            self._report.add("E901", message, (*draft.path, "effect"), hint=hint)
         if draft.path in self._stand_ins:
             self._unclear(draft, self._whole[phase.value][id])
         elif type(spec) is RunNode:
@@ -317,6 +313,8 @@ class NodeCompiler:
             self._values.compile(spec.with_, place, "with", draft.uses)
             return
         draft.agent = info
+        if draft.fan_out is not None and "approval" in info.describe.capabilities:
+            self._report.add("E901", "an approval that is repeated is not available in this version", path)
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))

@@ -163,6 +163,10 @@ class References:
             message = "the pipeline's `env` is set before any node runs, so it can't read one"
             self._add("E311", message, reference, use, hint="give it to the nodes that want it, in their own `env`")
             return
+        elif use.place == "group":
+            message = "`concurrency.group` is known before any node runs, so it can't read one"
+            self._add("E311", message, reference, use, hint="make it from `inputs`")
+            return
         if len(path) > 3 and not reference.guarded:
             self._fields(reference, use, target)
 
@@ -240,6 +244,9 @@ class References:
         if use.place == "pipeline env":
             self._add("E311", "`env` can't be read where it is made", reference, use, hint="repeat the value")
             return
+        if use.place == "group":
+            self._add("E311", "`concurrency.group` can't read `env`", reference, use, hint="make it from `inputs`")
+            return
         if len(path) < 2 or path[1] in self._declared.env or reference.guarded:
             return
         name = str(path[1])
@@ -276,7 +283,7 @@ class References:
         if use.place in ("run", "argv", "when"):  # told by the expressions already
             return
         if draft is None:
-            what = "the pipeline's `env` is for every node" if use.place == "pipeline env" else "outputs are shown"
+            what = "the pipeline's `env` is for every node" if use.place == "pipeline env" else f"{_shown(use)} shown"
             hint = "grant it to a node: `secrets: [" + name + "]`"
             self._add("E405", f"a secret can't stand here: {what}", reference, use, hint=hint)
             return
@@ -286,6 +293,10 @@ class References:
         elif not may_hold_secret(use, draft.agent):
             hint = "a secret may stand in `env:`, and in the options that an agent declares for it"
             self._add("E405", f"a secret can't stand in {_where(use)}", reference, use, hint=hint)
+
+
+def _shown(use: Use) -> str:
+    return "a group's name is" if use.place == "group" else "outputs are"
 
 
 def may_hold_secret(use: Use, agent: AgentInfo | None) -> bool:

@@ -12,7 +12,7 @@ from pipe_runner.plan import Value
 from pipe_runner.types import Json, Path_
 
 Place: TypeAlias = Literal[
-    "env", "with", "run", "argv", "stdin", "cwd", "when", "outputs", "pipeline env", "url", "items", "key"
+    "env", "with", "run", "argv", "stdin", "cwd", "when", "outputs", "pipeline env", "group", "url", "items", "key"
 ]
 
 

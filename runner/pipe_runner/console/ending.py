@@ -17,11 +17,18 @@ _WIDEST: Final = 400
 
 
 def ending(
-    run: Run, *, places: Mapping[str, str], tails: Mapping[str, str], go_on: str | None, colour: bool = False
+    run: Run,
+    *,
+    places: Mapping[str, str],
+    tails: Mapping[str, str],
+    go_on: str | None,
+    where: str = "",
+    colour: bool = False,
 ) -> str:
     """The paragraph after a run that did not succeed; empty for one that did.
 
-    `places` gives file and line of each node, `tails` the end of what nodes printed, `go_on` the command to go on with.
+    `places` gives file and line of each node, `tails` the end of what nodes printed, `go_on` the command to go on with;
+    `where` is what commands need to find the run, if anything.
     """
     if run.status is RunStatus.SUCCEEDED:
         return ""
@@ -36,10 +43,15 @@ def ending(
         lines.append(f"… and {len(failed) - _NAMED} more failed")
     if run.error is not None:
         lines.append(f"{red('the run')} failed: {error_line(run.error)}")
+    from pipe_runner.console.questions import questions
+
+    asked = questions(run, where)
+    if asked:
+        lines += ["", *asked]
     if lines:
         lines.append("")
     if go_on is not None:
-        lines.append(f"go on with: {go_on}")
+        lines.append(f"go on with: {go_on}" if not asked else f"then go on with: {go_on}")
     return "".join(line + "\n" for line in lines)
 
 

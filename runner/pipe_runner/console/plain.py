@@ -155,7 +155,8 @@ def line_of(event: Event, progress: Progress) -> str | None:
             why = reason_line(data)
             return f"  cancelled  {node}" + (f": {why}" if why else "")
         case EventKind.NODE_WAITING:
-            return f"  waiting    {node}"
+            message = data.get("message")
+            return f"  waiting    {node}: " + (one_line(str(message)) if message else "for a person")
         case EventKind.NODE_UNKNOWN:
             return f"  unknown    {node}: nobody knows whether it took effect"
         case _:

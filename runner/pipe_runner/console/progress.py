@@ -76,6 +76,8 @@ class Progress:
         elif kind == EventKind.NODE_RETRYING:
             self.running.pop(node, None)
             self.resting[node] = self._clock() + float(event.data.get("delay_s") or 0)
+        elif kind == EventKind.NODE_WAITING:
+            self.running.pop(node, None)
         else:
             status = ENDINGS.get(kind)
             if status is not None:

@@ -12,14 +12,15 @@ from pipe_runner.errors import ExpressionFault
 from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
-from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run, is_final
-from pipe_runner.runlog import RunDir, RunLock, encode_output, read_blob
+from pipe_runner.run import Run, is_final
+from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.types import Durability, ErrorKind, EventKind, Json, Phase, RunStatus
+from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
 
@@ -31,8 +32,6 @@ LAST_WAIT = 1.5
 
 SCRATCH = "scratch"
 """Where attempts keep files, in the run's directory; removed with the run's end."""
-
-_EXCERPT = 1024
 
 
 def _random_bits(count: int) -> int:
@@ -102,8 +101,11 @@ class ActiveRun:
         self._cut = False
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
+        self._group: GroupLock | None = None
         self._timed_out = False
         self._cache: Keeper | None = None
+        self._undecided: set[int] = set()
+        """Nodes on which a person decides before they go on, by index."""
         self._closing = False
         """`finally` runs: nothing else is left that a first signal could stop."""
 
@@ -141,7 +143,12 @@ class ActiveRun:
         from pipe_runner.scope import Scope
 
         began = self._clock.monotonic()
-        self._stream.emit(*self._opening_event())
+        kind, data = self._opening
+        self._stream.emit(kind, None, None, data)
+        if kind is EventKind.RUN_RESUMED:
+            from pipe_runner.engine.unknown import tell_unknown
+
+            self._undecided = tell_unknown(self.run, self.nodes, self._stream.emit)
         self._place.journal.commit()
         scope = Scope(self.plan, self.run, self._read_blob, _random_bits)
         watch = asyncio.ensure_future(self._watch())
@@ -150,25 +157,44 @@ class ActiveRun:
                 scope.evaluate_pipeline_env()
             except ExpressionFault as fault:
                 self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"env: {fault.message}"}
-            await self._phases(scope, executor)
+            if self.plan.group is None or self._error is not None or await self._enter_group(scope):
+                await self._phases(scope, executor)
+            else:
+                for phase in Phase:
+                    self._cancel(phase, "the run was stopped while it waited for its group")
         finally:
             watch.cancel()
         status, outputs = self._end(scope)
         await executor.close()
-        data: dict[str, Any] = {
+        end: dict[str, Any] = {
             "status": str(status),
             **outputs,
             "totals": self._totals(),
             "duration_s": round(self._clock.monotonic() - began, 6),
         }
         if self._error is not None:
-            data["error"] = self._error
-        self._stream.emit(EventKind.RUN_FINISHED, data=data)
+            end["error"] = self._error
+        self._stream.emit(EventKind.RUN_FINISHED, data=end)
         self._place.journal.commit()
 
-    def _opening_event(self) -> tuple[EventKind, None, None, Mapping[str, Any]]:
-        kind, data = self._opening
-        return kind, None, None, data
+    async def _enter_group(self, scope: Scope) -> bool:
+        """Wait for the other run of the group; False when the run was stopped before it was its turn."""
+        from pipe_runner.engine.groups import enter, name_of
+
+        try:
+            name = name_of(self.plan, scope)
+        except ExpressionFault as fault:
+            self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"concurrency.group: {fault.message}"}
+            return True
+        self._group = await enter(
+            self.rundir,
+            name,
+            self._stream.now(),
+            cancel=self.plan.cancel_in_progress,
+            note=lambda line: self.note(line),
+            stopped=lambda: self._stops > 0,
+        )
+        return self._group is not None
 
     async def _phases(self, scope: Scope, executor: Executor) -> None:
         import asyncio
@@ -197,7 +223,7 @@ class ActiveRun:
                     timer = asyncio.get_running_loop().call_later(self.plan.max_time, self._time_is_up)
                 if self._stops:
                     scheduler.stop_before(Stop.CANCEL)
-                await scheduler.perform(self._of(Phase.NODES))
+                await scheduler.perform(self._of(Phase.NODES), self._undecided)
                 if timer is not None:
                     timer.cancel()
             if self._timed_out:
@@ -208,13 +234,17 @@ class ActiveRun:
             # Handlers act on how the nodes ended: that must be durable first (D2).
             self._place.journal.commit()
             scope.run_status = self._status()
+            if scope.run_status is RunStatus.WAITING:
+                return  # handlers run when the run ends
             if scope.run_status is RunStatus.FAILED:
-                await scheduler.perform(self._of(Phase.ON_FAILURE))
+                await scheduler.perform(self._of(Phase.ON_FAILURE), self._undecided)
+                if self._status() is RunStatus.WAITING:
+                    return
             else:
                 self._leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
             if self._stops < 2:
                 self._closing = True
-                await scheduler.perform(self._of(Phase.FINALLY))
+                await scheduler.perform(self._of(Phase.FINALLY), self._undecided)
             else:
                 self._cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
@@ -223,25 +253,12 @@ class ActiveRun:
     def _keeper(self, scope: Scope) -> Keeper:
         """The cache of results, for runs that have a node which asks for one."""
         if self._cache is None:
-            from pipe_runner.resultcache.keeper import CacheSettings, Keeper
+            from pipe_runner.engine.keeping import open_keeper
 
-            settings = self._settings
-            where = os.path.realpath(settings.state_dir)
-            self._cache = Keeper(
-                self.plan,
-                self.run.id,
-                CacheSettings(
-                    where,
-                    self.rundir.path,
-                    settings.durability is Durability.FULL,
-                    settings.cache_domain,
-                    settings.explain,
-                ),
-                self._granted.secrets,
-                self._granted.masker,
-                scope,
-                self._clock,
-                lambda line: self.note(line),
+            granted = self._granted
+            tell = lambda line: self.note(line)  # noqa: E731
+            self._cache = open_keeper(
+                self.plan, self.rundir, self._settings, granted.secrets, granted.masker, scope, self._clock, tell
             )
         return self._cache
 
@@ -263,12 +280,20 @@ class ActiveRun:
     # ------------------------------------------------------------ its end
 
     def _status(self) -> RunStatus:
-        """How the run has gone so far; a failed handler of `finally` fails it, too."""
+        """How the run has gone so far; a failed handler of `finally` fails it, too.
+
+        It waits when a person is to decide on one of the nodes it has performed, and nobody has cut it short."""
+        if self._error is None and not self._cut and self._waits():
+            return RunStatus.WAITING
         if self._error is not None or self.run.failed:
             return RunStatus.CANCELLED if self._cut else RunStatus.FAILED
         if self._cut:
             return RunStatus.CANCELLED
         return RunStatus.SUCCEEDED
+
+    def _waits(self) -> bool:
+        holds = None if self._scheduler is None else self._scheduler.holds
+        return holds is not None and holds.any
 
     def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
         status = self._status()
@@ -295,17 +320,7 @@ class ActiveRun:
         return totals
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
-        """The fields in which an event carries an output: itself, or a reference to a blob when it is large."""
-        if output is None or isinstance(output, (bool, int, float)):
-            return {"output": output}
-        if isinstance(output, str) and len(output) * 4 <= INLINE_OUTPUT_LIMIT:
-            return {"output": output}
-        raw, kind = encode_output(output)
-        if len(raw) <= INLINE_OUTPUT_LIMIT:
-            return {"output": output}
-        excerpt = raw[:_EXCERPT].decode("utf-8", "replace")
-        sha256 = self._place.journal.put_blob(raw)
-        return {"output_ref": {"sha256": sha256, "bytes": len(raw), "type": kind, "excerpt": excerpt}}
+        return output_fields(output, self._place.journal)
 
     def _read_blob(self, ref: Mapping[str, Any]) -> Json:
         return read_blob(self.rundir, ref)
@@ -323,6 +338,8 @@ class ActiveRun:
         _remove(os.path.join(self.rundir.path, SCRATCH))
         self._place.journal.close()
         self._place.lock.release()
+        if self._group is not None:
+            self._group.release()
 
     # ------------------------------------------------------------ stopping
 

@@ -40,12 +40,13 @@ _UNDONE = {
     NodeStatus.PENDING: "not started",
     NodeStatus.QUEUED: "interrupted",
     NodeStatus.RUNNING: "interrupted",
-    NodeStatus.WAITING: "interrupted",
     NodeStatus.FAILED: "failed",
     NodeStatus.BLOCKED: "blocked",
     NodeStatus.CANCELLED: "cancelled",
     NodeStatus.UNKNOWN: "interrupted",
 }
+
+SETTLED = "settled: it is to run again"
 
 
 def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict[str, str]:
@@ -53,24 +54,35 @@ def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict
 
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
+    What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands.
     """
+    from pipe_runner.deciding import undecided_of
+
     reasons: dict[str, str] = {}
     changed: set[int] = set()
     any_node = False
     for node in _in_order(nodes, plan):
+        state = run.nodes.get(node.id)
+        if state is not None and state.status is not NodeStatus.WAITING and undecided_of(run, node.id):
+            any_node = any_node or node.phase is Phase.NODES
+            continue
+        if node.phase is not Phase.NODES and state is not None and state.once and state.status is NodeStatus.SUCCEEDED:
+            continue
         if node.phase is not Phase.NODES and any_node:
             reasons[node.id] = "the run goes on"
             continue
         why = _why(run, node, reasons, changed, plan)
         if why is not None:
             reasons[node.id] = why
-            any_node = any_node or node.phase is Phase.NODES
+        elif state is None or state.status is not NodeStatus.WAITING:
+            continue
+        any_node = any_node or node.phase is Phase.NODES
     return reasons
 
 
 def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[str]:
     """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
-    undone = set(_UNDONE.values())
+    undone = {*_UNDONE.values(), SETTLED}
     return [node.id for node in nodes if node.fan_out is not None and reasons.get(node.id, "failed") not in undone]
 
 
@@ -86,10 +98,15 @@ def _why(run: Run, node: PlannedNode, reasons: dict[str, str], changed: set[int]
         if need in changed:
             changed.add(node.index)
             return f"needs {plan.nodes[need].id}, which changed"
-    status = run.nodes[node.id].status
-    if status is NodeStatus.SKIPPED:
+    state = run.nodes[node.id]
+    status = state.status
+    if status is NodeStatus.SKIPPED or status is NodeStatus.WAITING:
         again = next((plan.nodes[n].id for n in node.needs if plan.nodes[n].id in reasons), None)
         return f"needs {again}, which runs again" if again else None
+    if status is NodeStatus.FAILED and (state.decided is not None or (state.once and state.tolerated)):
+        return None
+    if status is NodeStatus.QUEUED and state.decided is not None:
+        return SETTLED
     return _UNDONE.get(status)
 
 

@@ -34,7 +34,7 @@ class EventStream:
     ) -> None:
         with self._lock:
             run = self._run
-            event = Event(run.seq + 1, self._now(), run.id, kind, node, attempt, data or {})
+            event = Event(run.seq + 1, self.now(), run.id, kind, node, attempt, data or {})
             self._journal.append(event)
             run.apply(event)
             for sink in self._sinks:
@@ -54,7 +54,7 @@ class EventStream:
 
         return emit
 
-    def _now(self) -> str:
+    def now(self) -> str:
         """RFC 3339, UTC, microseconds; formatted once a second."""
         second, rest = divmod(self._clock.now_ns(), 1_000_000_000)
         if second != self._second:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipe_runner.runlog.blobs import encode_output, read_blob
+    from pipe_runner.runlog.blobs import encode_output, output_fields, read_blob
     from pipe_runner.runlog.lock import RunLock
     from pipe_runner.runlog.mend import Repaired, repair
     from pipe_runner.runlog.reader import LogContents, LogReader, fold_log, read_log
@@ -27,6 +27,7 @@ __all__ = [
     "fold_log",
     "follow",
     "new_run_id",
+    "output_fields",
     "read_blob",
     "read_log",
     "repair",
@@ -43,6 +44,7 @@ _HOMES = {
     "fold_log": "reader",
     "follow": "watch",
     "new_run_id": "rundir",
+    "output_fields": "blobs",
     "read_blob": "blobs",
     "read_log": "reader",
     "repair": "mend",

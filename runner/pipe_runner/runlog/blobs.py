@@ -12,6 +12,8 @@ from itertools import count
 from typing import Any, Final
 
 from pipe_runner.errors import StorageError
+from pipe_runner.ports import Journal
+from pipe_runner.run import INLINE_OUTPUT_LIMIT
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RunDir
 from pipe_runner.runlog.sync import sync_directory, sync_file
@@ -19,6 +21,7 @@ from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _numbers = count()
+_EXCERPT: Final = 1024
 
 
 def encode_output(output: Json) -> tuple[bytes, str]:
@@ -95,3 +98,17 @@ def _read(path: str, size: object) -> bytes:
             return file.read()
     except OSError as error:
         raise storage_fault("read", path, error) from error
+
+
+def output_fields(output: Json, journal: Journal) -> dict[str, Any]:
+    """The fields in which an event carries an output."""
+    if output is None or isinstance(output, (bool, int, float)):
+        return {"output": output}
+    if isinstance(output, str) and len(output) * 4 <= INLINE_OUTPUT_LIMIT:
+        return {"output": output}
+    raw, kind = encode_output(output)
+    if len(raw) <= INLINE_OUTPUT_LIMIT:
+        return {"output": output}
+    excerpt = raw[:_EXCERPT].decode("utf-8", "replace")
+    sha256 = journal.put_blob(raw)
+    return {"output_ref": {"sha256": sha256, "bytes": len(raw), "type": kind, "excerpt": excerpt}}

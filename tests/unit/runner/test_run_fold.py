@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipe_runner.deciding import undecided
 from pipe_runner.ports import Event
 from pipe_runner.run import Run, fold
 from pipe_runner.runlog import LogWriter, RunDir, fold_log, read_log, repair
@@ -205,3 +206,45 @@ def test_a_resume_knows_the_nodes_of_the_file_as_it_is_then() -> None:
 
 def test_every_event_of_a_node_that_ends_it_is_folded() -> None:
     assert set(LAST_WORDS) == {kind for kind in EventKind if kind.startswith("node.")} - {EventKind.NODE_OUTPUT}
+
+
+def test_d10_an_attempt_that_acts_once_is_known_by_its_log_until_somebody_decides() -> None:
+    told: list[Told] = [
+        (EventKind.RUN_STARTED, None, None, {"nodes": {"a": "1", "b": "2"}}),
+        (EventKind.NODE_STARTED, "a", 1, {"effect": "once"}),
+    ]
+    assert undecided(fold(numbered(told))) == ["a"]
+    failed: Told = (EventKind.NODE_FAILED, "a", 1, {"error": ERROR})
+    assert undecided(fold(numbered([*told, failed]))) == ["a"]
+    unknown: Told = (EventKind.NODE_UNKNOWN, "a", 1, {"error": ERROR})
+    run = fold(numbered([*told, failed, unknown]))
+    assert (undecided(run), run.nodes["a"].error) == (["a"], ERROR)
+    again: Told = (EventKind.NODE_RETRYING, "a", 1, {"error": ERROR, "decided": {"by": "ada"}})
+    done: Told = (EventKind.NODE_SUCCEEDED, "a", 1, {"output": 1, "decided": {"by": "ada"}})
+    for decision in (again, done):
+        assert undecided(fold(numbered([*told, failed, unknown, decision]))) == []
+    restarted: Told = (EventKind.RUN_RESUMED, None, None, {"rerun": ["a"]})
+    anew = numbered([*told, failed, unknown, again, restarted, (EventKind.NODE_STARTED, "a", 2, {"effect": "once"})])
+    assert undecided(fold(anew)) == ["a"]
+
+
+def test_an_item_that_acts_once_is_undecided_as_long_as_its_node_is_not_done() -> None:
+    told: list[Told] = [
+        (EventKind.RUN_STARTED, None, None, {"nodes": {"n": "1"}}),
+        (EventKind.NODE_STARTED, "n", 1, {"items": 2}),
+        (EventKind.NODE_STARTED, "n[a]", 1, {"item": "x", "effect": "once"}),
+        (EventKind.NODE_STARTED, "n[b]", 1, {"item": "y", "effect": "once"}),
+        (EventKind.NODE_SUCCEEDED, "n[a]", 1, {"output": 1}),
+    ]
+    assert undecided(fold(numbered(told))) == ["n[b]"]
+    assert undecided(fold(numbered([*told, (EventKind.NODE_SUCCEEDED, "n", 1, {"output": []})]))) == []
+
+
+def test_what_waits_says_what_it_asks() -> None:
+    told: list[Told] = [
+        (EventKind.RUN_STARTED, None, None, {"nodes": {"a": "1"}}),
+        (EventKind.NODE_STARTED, "a", 1, {}),
+        (EventKind.NODE_WAITING, "a", 1, {"message": "Go?", "tolerated": True}),
+    ]
+    run = fold(numbered(told))
+    assert (run.nodes["a"].message, undecided(run), run.failed) == ("Go?", ["a"], [])

@@ -120,3 +120,47 @@ def test_only_says_what_is_near_an_unknown_node() -> None:
     with pytest.raises(UsageError) as caught:
         select(plan({"build": ()}), ["bild"])
     assert "build" in (caught.value.hint or "")
+
+
+def acted(run: Run, name: str, status: NodeStatus, **fields: Any) -> None:
+    """The node's attempt began under `effect: once`, and came to this."""
+    run.nodes[name] = NodeState(status=status, attempts=1, once=True, **fields)
+
+
+@pytest.mark.parametrize("status", [S.RUNNING, S.FAILED, S.CANCELLED, S.UNKNOWN])
+def test_d10_what_acts_once_and_did_not_succeed_is_left_to_a_person_also_where_it_changed(status: NodeStatus) -> None:
+    p = plan(CHAIN)
+    run = run_of(p, b=S.BLOCKED, c=S.PENDING)
+    acted(run, "a", status)
+    assert reasons(p, run) == {"b": "blocked", "c": "not started"}
+    assert "a" not in reasons_to_rerun(run, changed(p, "a").nodes, changed(p, "a"))
+
+
+def test_d10_what_a_person_said_may_run_again_runs_again() -> None:
+    p = plan(CHAIN)
+    run = run_of(p)
+    run.nodes["a"] = NodeState(status=S.QUEUED, attempts=1, decided={"by": "ada"})
+    assert reasons(p, run) == {"a": "settled: it is to run again"}
+
+
+def test_a_refusal_and_what_waits_for_a_person_stand_until_they_change() -> None:
+    p = plan({"a": (), "b": (), "clean": ()}, clean=Phase.FINALLY)
+    run = run_of(p, b=S.WAITING)
+    run.nodes["a"] = NodeState(status=S.FAILED, attempts=1, decided={"by": "ada"})
+    assert reasons(p, run) == {"clean": "the run goes on"}
+    assert reasons_to_rerun(run, changed(p, "b").nodes, changed(p, "b"))["b"] == "changed"
+    assert reasons_to_rerun(run, changed(p, "a").nodes, changed(p, "a"))["a"] == "changed"
+
+
+def test_a_handler_that_acted_once_is_not_run_again() -> None:
+    p = plan({"a": (), "tell": (), "clean": ()}, tell=Phase.FINALLY, clean=Phase.FINALLY)
+    run = run_of(p, a=S.FAILED)
+    acted(run, "tell", S.SUCCEEDED)
+    assert reasons(p, run) == {"a": "failed", "clean": "the run goes on"}
+
+
+def test_a_failure_that_is_tolerated_asks_nobody() -> None:
+    p = plan(CHAIN)
+    run = run_of(p, x=S.FAILED)
+    acted(run, "a", S.FAILED, tolerated=True)
+    assert reasons(p, run) == {"x": "failed"}

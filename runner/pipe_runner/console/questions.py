@@ -1,0 +1,41 @@
+"""What a run asks of people: which decision each node waits for, and the command that gives it."""
+
+from __future__ import annotations
+
+from shlex import quote
+from typing import Final
+
+from pipe_runner.console.words import error_line, one_line, plural
+from pipe_runner.deciding import undecided
+from pipe_runner.run import NodeState, Run
+from pipe_runner.types import NodeStatus
+
+_SHOWN: Final = 10
+
+
+def questions(run: Run, where: str = "") -> list[str]:
+    """A few lines for each decision that is open, safe to print; `where` is what commands need to find the run."""
+    found = undecided(run)
+    lines: list[str] = []
+    for name in found[:_SHOWN]:
+        lines += _question(run, name, run.state(name), where)
+    if len(found) > _SHOWN:
+        lines.append(f"… and {plural(len(found) - _SHOWN, 'more decision')}: `pipe show {run.id}` names the nodes")
+    return lines
+
+
+def _question(run: Run, name: str, state: NodeState, where: str) -> list[str]:
+    node = quote(name)
+    if state.status is NodeStatus.WAITING:
+        message = f": {one_line(state.message)}" if state.message else ""
+        return [
+            f"{name} waits for an approval{message}",
+            f"    pipe approve {run.id} {node}{where}",
+            f"    pipe reject {run.id} {node}{where}",
+        ]
+    how = f"failed ({error_line(state.error)})" if state.error is not None else "was interrupted"
+    return [
+        f"{name} acts once and {how}: nobody knows whether it took effect. Look, then say which it is:",
+        f"    pipe settle {run.id} {node} --done{where}     it took effect, and is not run again",
+        f"    pipe settle {run.id} {node} --again{where}    it did not, and may run again",
+    ]

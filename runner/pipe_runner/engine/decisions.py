@@ -1,0 +1,129 @@
+"""Writes into a run's log what a person decides: under the run's lock, durable when it returns."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any, Final, Literal, NamedTuple
+
+from pipe_runner.deciding import may_have_acted, undecided_of
+from pipe_runner.diagnostics import did_you_mean
+from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.stream import EventStream
+from pipe_runner.errors import RunBusy, UsageError
+from pipe_runner.executors.leftovers import end_leftovers
+from pipe_runner.ports import Clock
+from pipe_runner.run import NodeState, Run
+from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus
+
+Word = Literal["done", "again", "approve", "reject"]
+_BUSY: Final = "a run that waits for a person ends by itself when nothing else can run; decide then"
+
+
+class Decision(NamedTuple):
+    """What a person says of a node: that it took effect, or may run again; that it may go on, or not."""
+
+    word: Word
+    by: str
+    reason: str | None = None
+    output: Json = None
+    """Of `done`: what the node gives."""
+
+    def to_json(self) -> dict[str, Json]:
+        data: dict[str, Json] = {"by": self.by}
+        if self.reason is not None:
+            data["reason"] = self.reason
+        return data
+
+
+def decide(
+    state_dir: str | PathLike[str],
+    run_id: str,
+    node: str,
+    decision: Decision,
+    *,
+    durability: Durability = Durability.FULL,
+    clock: Clock | None = None,
+) -> Run:
+    """Record the decision; gives the run as it is then. Nothing runs before a resume.
+
+    Raises UsageError where there is nothing to decide, RunBusy while a process works on the run, StorageError.
+    """
+    rundir = RunDir.open(state_dir, run_id)
+    try:
+        lock = RunLock.acquire(rundir)
+    except RunBusy as error:
+        raise RunBusy(error.message, hint=_BUSY) from None
+    try:
+        repaired = repair(rundir)
+        run = repaired.run
+        names = _names(run, node, decision.word)
+        end_leftovers(rundir.id, rundir.warden_lock_path)
+        journal = LogWriter.append_to(rundir, durability, repaired)
+        try:
+            stream = EventStream(run, journal, (), clock or SystemClock())
+            for name in names:
+                state = run.state(name)
+                kind, data = _event(state, decision, journal, stream.now())
+                stream.emit(kind, name, state.attempts or 1, data)
+            journal.commit()
+        finally:
+            journal.close()
+    finally:
+        lock.release()
+    return run
+
+
+def _names(run: Run, node: str, word: Word) -> list[str]:
+    """The nodes or items of which an event is to be written; raises UsageError where there is nothing to decide."""
+    state = run.find(node)
+    if state is None:
+        near = did_you_mean(node, run.nodes)
+        raise UsageError(
+            f"run {run.id} has no node {node}",
+            hint=f"did you mean {near}?" if near else f"its nodes: {', '.join(list(run.nodes)[:20])}",
+        )
+    if word in ("approve", "reject"):
+        again = word == "approve" and state.status is NodeStatus.FAILED and state.decided is not None
+        if state.status is NodeStatus.WAITING or again:
+            return [node]
+        raise UsageError(
+            f"{node} is {_standing(state)}: it does not wait for an approval",
+            hint=f"`pipe settle` decides on it: `pipe settle {run.id} {node} --done`, or `--again`"
+            if may_have_acted(state)
+            else f"`pipe show {run.id}` says what waits",
+        )
+    open_ones = [node] if node not in run.nodes and may_have_acted(state) else undecided_of(run, node)
+    if state.status is NodeStatus.WAITING:
+        raise UsageError(
+            f"{node} waits for an approval", hint=f"`pipe approve {run.id} {node}`, or `pipe reject {run.id} {node}`"
+        )
+    if not open_ones:
+        raise UsageError(
+            f"{node} is {_standing(state)}: there is nothing to settle",
+            hint="what can be settled is a node with `effect: once` that began and did not succeed",
+        )
+    return [node] if word == "done" else open_ones
+
+
+def _standing(state: NodeState) -> str:
+    by = f", decided by {state.decided.get('by')}" if state.decided else ""
+    return f"{state.status}{by}"
+
+
+def _event(state: NodeState, decision: Decision, journal: Any, now: str) -> tuple[EventKind, dict[str, Any]]:
+    by: dict[str, Json] = decision.to_json()
+    match decision.word:
+        case "done":
+            return EventKind.NODE_SUCCEEDED, {**output_fields(decision.output, journal), "decided": by}
+        case "again":
+            error = state.error or {"kind": str(ErrorKind.LOST), "message": "it was interrupted"}
+            return EventKind.NODE_RETRYING, {"error": dict(error), "decided": by}
+        case "approve":
+            output: Json = {"approved": True, "by": decision.by, "at": now, "reason": decision.reason}
+            return EventKind.NODE_SUCCEEDED, {**output_fields(output, journal), "decided": by}
+        case "reject":
+            why = f": {decision.reason}" if decision.reason else ""
+            error = {"kind": str(ErrorKind.REFUSED), "message": f"refused by {decision.by}{why}"}
+            tolerated = {"tolerated": True} if state.tolerated else {}
+            return EventKind.NODE_FAILED, {"error": error, **tolerated, "decided": by}

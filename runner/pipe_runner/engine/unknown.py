@@ -1,0 +1,26 @@
+"""What a resume finds undecided: nobody knows whether it acted, or a person was asked and has not answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipe_runner.deciding import undecided_of
+from pipe_runner.plan import PlannedNode
+from pipe_runner.run import Run
+from pipe_runner.stops import EmitEvent
+from pipe_runner.types import EventKind, NodeStatus
+
+
+def tell_unknown(run: Run, nodes: Sequence[PlannedNode], emit: EmitEvent) -> set[int]:
+    """Say of what may have acted once that nobody knows; gives the nodes on which a person decides first, by index."""
+    undecided: set[int] = set()
+    for node in nodes:
+        names = undecided_of(run, node.id)
+        if names:
+            undecided.add(node.index)
+        for name in dict.fromkeys((*names, node.id) if names else ()):
+            state = run.state(name)
+            if state.status not in (NodeStatus.UNKNOWN, NodeStatus.WAITING):
+                data = {"error": state.error} if state.error is not None else {}
+                emit(EventKind.NODE_UNKNOWN, name, state.attempts or 1, data)
+    return undecided
