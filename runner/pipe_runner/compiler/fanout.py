@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import Any, Final
 
@@ -13,11 +14,15 @@ from pipe_runner.types import Json
 
 MOST: Final = 10_000
 """Combinations of one matrix."""
+STEPS: Final = 100_000
+"""Of all matrices of one file."""
+_SPLIT: Final = "make the list in a node, and repeat over it with `for_each`; or split the file"
+_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _OF_ITEM: Final = frozenset({"item", "index", "matrix"})
 _SPECIAL: Final = ("include", "exclude")
 
 
-def compile_fan_out(draft: Draft, values: Values, report: Report) -> None:
+def compile_fan_out(draft: Draft, values: Values, report: Report, room: Room) -> None:
     """Set `draft.fan_out` where the node has `for_each` or `matrix`."""
     spec = draft.spec
     if spec.for_each is not None and spec.matrix is not None:
@@ -25,7 +30,7 @@ def compile_fan_out(draft: Draft, values: Values, report: Report) -> None:
         report.add("E212", message, (*draft.path, "matrix"), at="key", hint="leave one of the two out")
         return
     if spec.matrix is not None:
-        _matrix(draft, report)
+        _matrix(draft, report, room)
     elif spec.for_each is not None:
         _for_each(draft, values, report)
     if spec.min_success is not None and spec.matrix is None:
@@ -48,7 +53,7 @@ def _for_each(draft: Draft, values: Values, report: Report) -> None:
     )  # fmt: skip
 
 
-def _matrix(draft: Draft, report: Report) -> None:
+def _matrix(draft: Draft, report: Report, room: Room) -> None:
     spec, path = draft.spec, (*draft.path, "matrix")
     for name in _SPECIAL:
         for number, entry in enumerate(spec.matrix.get(name, ())):
@@ -64,9 +69,9 @@ def _matrix(draft: Draft, report: Report) -> None:
     size = 1
     for given in axes.values():
         size *= len(given)
-    if size > MOST:
-        report.add("E204", f"the matrix has {size} combinations, and {MOST} are the most", path, at="key")
-        return
+        if size > MOST:
+            report.add("E204", f"the matrix has more than {MOST} combinations", path, at="key", hint=_SPLIT)
+            return
     for number, entry in enumerate(spec.matrix.get("exclude", ())):
         unknown = [name for name in entry if name not in axes]
         if unknown:
@@ -74,10 +79,31 @@ def _matrix(draft: Draft, report: Report) -> None:
             hint = f"did you mean `{near}`?" if near else None
             place = (*path, "exclude", number, unknown[0])
             report.add("E310", f"the matrix has no `{short(unknown[0])}`", place, at="key", hint=hint)
-    combinations = expand(axes, spec.matrix.get("include", ()), spec.matrix.get("exclude", ()))
+    try:
+        combinations = expand(axes, spec.matrix.get("include", ()), spec.matrix.get("exclude", ()), room)
+    except NoRoom:
+        message = "the matrices of this file are too large: all their combinations, and the entries for them"
+        report.add("E204", message, path, at="key", hint=_SPLIT)
+        return
     _enough(draft, spec.min_success, combinations, (*draft.path, "min_success"), report)
     items: Any = combinations
     draft.fan_out = FanOut(Value(items), Value(None), True, None, False, spec.min_success, _reads_item(draft))
+
+
+class NoRoom(Exception):
+    """All matrices of a file together take more steps than are allowed."""
+
+
+class Room:
+    """How many steps the matrices of one file may take (R2): about a microsecond and a few hundred bytes each."""
+
+    def __init__(self, steps: int = STEPS) -> None:
+        self._left = steps
+
+    def take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise NoRoom
 
 
 def names_of(matrix: dict[str, list[Json]]) -> list[str]:
@@ -86,18 +112,44 @@ def names_of(matrix: dict[str, list[Json]]) -> list[str]:
     return list(dict.fromkeys([*(name for name in matrix if name not in _SPECIAL), *included]))
 
 
-def expand(axes: dict[str, list[Json]], include: Any, exclude: Any) -> list[dict[str, Json]]:
-    """The combinations, as GitHub Actions makes them.
+def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room | None = None) -> list[dict[str, Json]]:
+    """The combinations, as GitHub Actions makes them; raises NoRoom.
 
     `exclude` takes out each combination that has all values of one of its entries. An entry of `include` is added to
     each combination of which it changes no value of the axes, else it is a combination of its own.
     """
+    room = room or Room()
     names = list(axes)
-    found = [dict(zip(names, values, strict=True)) for values in product(*axes.values())] if names else []
-    found = [one for one in found if not any(_has(one, entry) for entry in exclude)]
-    made = list(found)
+    size = 1 if names else 0
+    for given in axes.values():
+        size *= len(given)
+    room.take(size * (1 + len(names) // 4))
+    coded = [[(value, _ENCODE(value)) for value in given] for given in axes.values()]
+    # Each combination, and the texts of its values: 1, 1.0 and true are equal in Python, and different in a matrix.
+    made: list[tuple[dict[str, Json], tuple[str, ...]]] = [
+        ({name: value for name, (value, _) in zip(names, one, strict=True)}, tuple(code for _, code in one))
+        for one in (product(*coded) if names else ())
+    ]
+    places = {name: at for at, name in enumerate(names)}
+    out: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
+    for entry in exclude:
+        if entry.keys() <= axes.keys():
+            at, codes = _coded(entry, places)
+            out.setdefault(at, set()).add(codes)
+    for at, excluded in out.items():
+        room.take(len(made))
+        made = [one for one in made if tuple(one[1][place] for place in at) not in excluded]
+    found = [combination for combination, _ in made]
+    known: dict[tuple[int, ...], dict[tuple[str, ...], list[dict[str, Json]]]] = {}
     for entry in include:
-        fitting = [one for one in made if all(one[name] == entry[name] for name in entry.keys() & axes.keys())]
+        at, codes = _coded(entry, places)
+        if at not in known:
+            room.take(len(made))
+            index = known[at] = {}
+            for combination, own in made:
+                index.setdefault(tuple(own[place] for place in at), []).append(combination)
+        fitting = known[at].get(codes, ())
+        room.take(1 + len(fitting))
         for one in fitting:
             one.update(entry)
         if not fitting:
@@ -105,8 +157,10 @@ def expand(axes: dict[str, list[Json]], include: Any, exclude: Any) -> list[dict
     return found
 
 
-def _has(combination: dict[str, Json], entry: dict[str, Json]) -> bool:
-    return all(name in combination and combination[name] == value for name, value in entry.items())
+def _coded(entry: dict[str, Json], places: dict[str, int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Which axes an entry names, and the texts of its values for them, in the order of the axes."""
+    named = sorted((places[name], _ENCODE(value)) for name, value in entry.items() if name in places)
+    return tuple(at for at, _ in named), tuple(code for _, code in named)
 
 
 def _enough(draft: Draft, wanted: int | None, items: Any, path: Any, report: Report) -> None:

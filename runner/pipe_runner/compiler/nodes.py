@@ -12,7 +12,7 @@ from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import Environment
-from pipe_runner.compiler.fanout import compile_fan_out
+from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values, sound
@@ -57,6 +57,7 @@ class NodeCompiler:
         self._values = Values(report)
         self._environment = Environment(spec.env, report)
         self._root = root
+        self._matrices = Room(max(STEPS, len(report.document.text) // 10))
         self._defaults: DefaultsSpec | None = spec.defaults
         self._env_text = _ENCODE(spec.env) if spec.env else ""
         if self._defaults is not None and isinstance(self._defaults.shell, list):
@@ -72,7 +73,7 @@ class NodeCompiler:
         if spec.when is not True:
             self._condition(draft)
         if not _FAN_OUT.isdisjoint(given):
-            compile_fan_out(draft, self._values, self._report)
+            compile_fan_out(draft, self._values, self._report, self._matrices)
         if spec.env:
             check_names(spec.env, (*draft.path, "env"), self._report)
             draft.env = self._values.compile(spec.env, (*draft.path, "env"), "env", draft.uses, text=True)
