@@ -267,8 +267,7 @@ class Scheduler:
         """Decide a node's dependents once its end is durable."""
         if not self._fans.is_unit(index) and self._dependents[index] and self.stopped is None:
             self._commits.add(index)
-            if self._ready or self._nodes[index].fan_out is not None:  # else the worker that asks does it, if one does
-                self._commits.soon()
+            self._commits.soon()  # a worker without work commits at once; but there may be none
 
     def _durable(self, batch: list[int]) -> None:
         for index in batch:

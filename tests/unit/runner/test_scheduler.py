@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import StorageError
+from pipe_runner.expressions.compile import compile_condition
 from pipe_runner.plan import Plan, PlannedNode, RetryPolicy, Value
 from pipe_runner.ports import Attempt, Event, Outcome
 from pipe_runner.run import Run, fold
@@ -364,3 +365,13 @@ def test_a_node_that_waits_for_another_attempt_ends_as_its_run_does_and_tells_it
 
 def test_run_on_failure_without_needs_is_skipped() -> None:
     assert Bench(graph({"a": ()}, a={"run_on": RunOn.FAILURE})).go() == {"a": "skipped"}
+
+
+@pytest.mark.parametrize("run_on", [RunOn.SUCCESS, RunOn.ALWAYS])
+@pytest.mark.parametrize("first", [True, False])
+def test_d8_a_condition_that_can_not_be_evaluated_keeps_nobody_waiting(run_on: RunOn, first: bool) -> None:
+    needs = {"a": {"when": compile_condition("nodes.z.output")[0].to_json(), "when_text": "…"}, "b": {"run_on": run_on}}
+    nodes = graph({"a": () if first else ("z",), "b": ("a",), "z": ()}, **needs)
+    statuses = Bench(nodes).go()
+    assert statuses["a"] == "failed"
+    assert statuses["b"] == ("succeeded" if run_on is RunOn.ALWAYS else "blocked")
