@@ -58,7 +58,8 @@ def make_items(
             raise ExpressionFault(f"for_each: the items {seen[key]} and {index} have the same key, {_shown(key)}")
         if not key or len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
             raise ExpressionFault(
-                f"for_each: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters"
+                f"for_each: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
+                "of which none could be a command to a CI (`::` at the beginning, `##[`)"
             )
         seen[key] = index
         items.append(Item(key, own, sha256(_ENCODE(value).encode()).hexdigest()[:16]))
@@ -83,6 +84,8 @@ class Fan:
         self.resting: set[int] = set()
         """Units that wait for another attempt."""
         self.active = 0
+        self.late = False
+        """Its `max_time` was over before all its items had started."""
         self.releasing = False
         self.closed = False
         """Its last event is written, or being written."""
@@ -139,10 +142,15 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
     if enough:
         return Verdict(NodeStatus.SUCCEEDED)
     named = ", ".join(failed[:_NAMED]) + (f" and {len(failed) - _NAMED} more" if len(failed) > _NAMED else "")
-    goal = "" if wanted is None else f", and {wanted} had to succeed"
-    message = f"{len(failed)} of {total} items failed{goal}" + (f": {named}" if named else "")
+    message = f"{len(failed)} of {total} items failed"
+    if wanted is not None:
+        message = f"{succeeded} of {total} items succeeded, and {wanted} had to; {len(failed)} failed"
+    message += f": {named}" if named else ""
     kind = str((first or {}).get("kind") or ErrorKind.EXCEPTION)
-    if first and first.get("message"):
+    if fan.late:
+        kind = ErrorKind.TIMEOUT
+        message += f"; its max_time of {fan.node.max_time:g} s was over before all had started"
+    elif first and first.get("message"):
         message += f": {first['message']}"
     return Verdict(NodeStatus.FAILED, NodeError(ErrorKind(kind), message[:4096]))
 

@@ -82,6 +82,10 @@ class Fans:
     def is_unit(self, index: int) -> bool:
         return index >= self._planned
 
+    def whole(self, index: int) -> int:
+        """The node that a unit is an item of; every other node itself."""
+        return index if index < self._planned else self._units[index][0].node.index
+
     def ended(self, index: int, kind: EventKind) -> None:
         """The last event of a unit is written."""
         fan, _ = self._units.pop(index)
@@ -129,6 +133,9 @@ class Fans:
         if fan.releasing or fan.closed:
             return
         fan.releasing = True
+        if fan.node.max_time is not None and self._clock.monotonic() >= fan.began + fan.node.max_time:
+            fan.late = bool(fan.todo)
+            fan.todo.clear()
         while fan.may_release:
             fan.active += 1
             if fan.again:

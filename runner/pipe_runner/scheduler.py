@@ -184,7 +184,8 @@ class Scheduler:
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
-            timeout = bounded(timeout, self._deadline.setdefault(index, began + node.max_time) - began)
+            whole = self._fans.whole(index)  # all items of a node share its time
+            timeout = bounded(timeout, self._deadline.setdefault(whole, began + node.max_time) - began)
         try:
             names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
             attempt = self._scope.attempt(node, number, timeout, names)
@@ -238,7 +239,7 @@ class Scheduler:
     def _delay(self, node: PlannedNode, outcome: Outcome) -> float | None:
         if self.stopped is not None or node.retry.max_attempts == 1:
             return None
-        deadline = self._deadline.get(node.index)
+        deadline = self._deadline.get(self._fans.whole(node.index))
         left = None if deadline is None else deadline - self._clock.monotonic()
         return next_delay(node.retry, outcome, self._made[node.index], time_left=left, random=self._random())
 

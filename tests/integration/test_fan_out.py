@@ -156,6 +156,17 @@ def test_a_retry_is_an_item_s_own_and_holds_no_slot() -> None:
     assert ended == ["n[1]", "n[2]", "n[0]", "n"]
 
 
+def test_max_time_bounds_all_items_together() -> None:
+    done = told(
+        "nodes:\n  n: {for_each: {items: [0.3, 0.3, 5, 0.1], max_parallel: 1}, max_time: 1s, run: 'sleep {{ item }}'}\n"
+    )
+    assert [r["status"] for r in done.output("n")] == ["succeeded", "succeeded", "failed", "cancelled"]
+    assert done.output("n")[2]["error"]["kind"] == "timeout"
+    assert done.node("n").error["kind"] == "timeout"
+    assert "its max_time of 1 s was over before all had started" in done.node("n").error["message"]
+    assert done.node("n").duration_s < 3
+
+
 @pytest.mark.parametrize(
     ("items", "why"),
     [

@@ -122,6 +122,8 @@ class References:
         spec = draft.spec if draft is not None else None
         if spec is None or (spec.for_each is None and spec.matrix is None):
             own = "matrix" if root == "matrix" else "for_each"
+            if draft is not None and self._report.wrote(draft.path, "for_each", "matrix"):
+                return  # it is wrong, which is told
             self._add("E311", f"`{root}` is known only in a node with `{own}:`", reference, use, upto=1)
         elif use.place == "items":
             self._add("E311", f"`{root}` isn't known where the items are made", reference, use, upto=1)

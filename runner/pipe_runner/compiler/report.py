@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from pipe_runner.diagnostics import Diagnostic, did_you_mean
 from pipe_runner.loader import Document
@@ -50,6 +50,13 @@ class Report:
             self.found.append(self.document.diagnostic("E119", f"more than {MOST} faults; the rest is not shown", path))
             raise TooManyFaults
         self.found.append(self.document.diagnostic(code, message, path, at=at, offset=offset, length=length, hint=hint))
+
+    def wrote(self, path: Path_, *keys: str) -> bool:
+        """Whether the map at `path` has one of these keys in the file, right or wrong."""
+        found: Any = self.document.data
+        for step in path:
+            found = found.get(step) if isinstance(found, dict) else None
+        return isinstance(found, dict) and not found.keys().isdisjoint(keys)
 
     def suggest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was most likely meant; stops looking where that would take long."""
