@@ -194,7 +194,7 @@ def test_help_lists_every_command_that_is_there_and_names_those_that_are_not(pip
         assert f"\n  {name} " in text
         own = pipe(name, "--help")
         assert own.returncode == 0 and "Usage: pipe " + name in own.stdout
-    assert "Not in this version: ask, plan" in text
+    assert "Not in this version: ask, providers, serve" in text
     assert pipe("--version").stdout == "pipe 0.1.0\n"
 
 

@@ -252,7 +252,6 @@ def test_inputs_are_parsed_by_their_type_and_the_flag_stands_over_the_file(pipe:
     [
         ["--record", "d"],
         ["--replay", "d"],
-        ["--explain"],
         ["--executor", "dask"],
         ["--concurrency", "0"],
         ["--concurrency", "many"],
