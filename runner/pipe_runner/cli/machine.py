@@ -133,8 +133,8 @@ def subreaper() -> Finding:
     )
     if done.returncode == 0:
         found = (
-            "caught, also those that leave their group and empty their environment (subreaper); of a function's, when the "
-            "runner is killed, those that are older than 0.2 s or have kept their environment"
+            "caught, also those that leave their group and empty their environment (subreaper); of a function's, when "
+            "the runner is killed, those that are older than 0.2 s or have kept their environment"
         )
         return Finding(name, "ok", found)
     return Finding(name, "warn", "caught unless they empty their environment: no subreaper here", why, do)
