@@ -29,6 +29,8 @@ def child(seconds, *words):
 def plain(seconds=0.2): child(seconds)
 def emptied(seconds=0.2): child(seconds, *EMPTY)
 def away(seconds=0.2): child(seconds, "setsid", "-f", *EMPTY)
+def emptied60(): emptied(60)
+def away60(): away(60)
 def polite():
     script = "trap 'echo bye > bye; exit' TERM; echo $$ > p; while :; do sleep 0.05; done"
     kept.append(subprocess.Popen(["sh", "-c", script]))
@@ -111,6 +113,16 @@ def test_x2_it_gets_term_and_time_to_end(tmp_path: Path, start: Start) -> None:
 def test_x2_what_was_there_before_the_runner_is_left_alone(tmp_path: Path, start: Start) -> None:
     runner = start(one("plain"), before="sleep 60 & echo $! > before; ")
     assert runner.wait(timeout=20) == 0
+    assert alive(pid_of(tmp_path / "before"))
+
+
+@pytest.mark.parametrize("call", ["emptied", "away"])
+def test_x2_a_killed_runners_go_and_what_was_there_before_it_stays(tmp_path: Path, start: Start, call: str) -> None:
+    runner = start(one(f"{call}60"), before="sleep 60 & echo $! > before; ")
+    pid = pid_of(tmp_path / "p")
+    time.sleep(0.4)
+    runner.kill()
+    assert until(lambda: not alive(pid), 5)
     assert alive(pid_of(tmp_path / "before"))
 
 

@@ -13,7 +13,14 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         from pipe_runner.cli.boundary import guarded
 
-        return guarded(_perform, list(sys.argv[1:] if words is None else words))
+        code = guarded(_perform, list(sys.argv[1:] if words is None else words))
+        signals = sys.modules.get("pipe_runner.cli.signals")
+        last = None if signals is None else signals.Signals.last
+        if last is not None and words is None:
+            last.see_out(code)
+        elif last is not None:
+            last.let_go_on()
+        return code
     except KeyboardInterrupt:  # before there was a boundary, or behind it
         return INTERRUPTED
 

@@ -120,7 +120,7 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
         import asyncio
 
         signals.attach(asyncio.get_running_loop(), active)
-        active.adopt()
+        active.processes.adopt(asyncio.get_running_loop())
         before = _enter(active.plan.root)
         try:
             return await active.perform()

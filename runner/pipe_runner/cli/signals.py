@@ -8,8 +8,11 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+
+from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,6 +25,11 @@ LAST_RESORT: Final = 1.9
 """Seconds after the second signal until the process ends, whatever it is stuck in; the warden ends what it started.
 As long after the grace, where the loop has not even seen the first one."""
 
+HURRY: Final = 0.3
+"""Seconds that Python has for its own end after a signal."""
+PATIENCE: Final = 2.0
+"""The same without one."""
+
 _HEARD: Final = b"\0"
 """What is told the warden when a signal's handler runs."""
 _SHOW_CURSOR: Final = b"\x1b[?25h"
@@ -30,11 +38,18 @@ _SHOW_CURSOR: Final = b"\x1b[?25h"
 class Signals:
     """Installed before a run is opened and until it has ended; what comes before the loop runs is not lost."""
 
+    last: ClassVar[Signals | None] = None
+    """Those of this process's last run."""
+
     def __init__(self) -> None:
         self.received: list[int] = []
         self._before: dict[int, Any] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._active: ActiveRun | None = None
+        self._run: ActiveRun | None = None
+        """The same, also when it has ended."""
+        self._busy = False
+        """A run has ended while a function still ran."""
         self._guard: int | None = None
         """Where the warden hears of signals, which it does also when Python can't act on them."""
         self._seen = False
@@ -50,14 +65,17 @@ class Signals:
 
     def attach(self, loop: asyncio.AbstractEventLoop, active: ActiveRun) -> None:
         """From here on signals stop this run, on this loop; those that came before do so now."""
-        self._loop, self._active = loop, active
-        self._guard = active.guard()
+        self._loop, self._active, self._run = loop, active, active
+        self._guard = active.processes.guard(active.grace)
+        Signals.last = self
         if self._guard is not None:
             signal.set_wakeup_fd(self._guard, warn_on_full_buffer=False)
+            let_go_in_children(self)
         for number in list(self.received):
             loop.call_soon(self._stop, number)
 
     def detach(self) -> None:
+        self._busy = self._busy or (self._run is not None and self._run.busy)
         self._loop = self._active = None
 
     def restore(self) -> None:
@@ -68,6 +86,9 @@ class Signals:
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
         self._before = {}
+
+    let_go = restore
+    """A signal to a child that a function forked is that child's alone, and ends it if it does nothing about it."""
 
     @property
     def exit_code(self) -> int:
@@ -83,7 +104,29 @@ class Signals:
         stderr = sys.__stderr__  # whose descriptor is not 2 while functions run
         if stderr is not None and stderr.isatty():
             os.write(stderr.fileno(), _SHOW_CURSOR)
-        os._exit(self.exit_code)
+        self._end(self.exit_code)
+
+    def see_out(self, code: int) -> None:
+        """The command is over: have the process end with this code, whatever functions left in it.
+
+        Python itself waits at its end for threads and for pools of processes, as long as it takes."""
+        others = any(thread is not threading.current_thread() for thread in threading.enumerate())
+        if self._busy:
+            self._end(code)
+        if others or "multiprocessing" in sys.modules:
+            _after(HURRY if self.received else PATIENCE, partial(self._end, code))
+
+    def let_go_on(self) -> None:
+        """The command is over, and this process goes on, since it is somebody's who called it."""
+        if self._run is not None:
+            self._run.processes.let_start()
+
+    def _end(self, code: int) -> NoReturn:
+        """End this process, and before it all that functions have started in it."""
+        with contextlib.suppress(Exception):
+            if self._run is not None:
+                self._run.processes.end_now()
+        os._exit(code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)

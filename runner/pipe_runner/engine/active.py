@@ -98,6 +98,8 @@ class ActiveRun:
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
         self._stops = 0
+        self.busy = False
+        """It has ended while a function still ran, which nothing could end."""
         self._cut = False
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
@@ -116,17 +118,16 @@ class ActiveRun:
         from pipe_runner.executors.local import LocalExecutor
 
         place = self._place
-        executor = self.around(
-            LocalExecutor(
-                self._registry,
-                place.processes,
-                secrets=self._granted.secrets,
-                masker=self._granted.masker,
-                clock=self._clock,
-                policy=self.plan.policy,
-                scratch=self._scratch(),
-            )
+        local = LocalExecutor(
+            self._registry,
+            place.processes,
+            secrets=self._granted.secrets,
+            masker=self._granted.masker,
+            clock=self._clock,
+            policy=self.plan.policy,
+            scratch=self._scratch(),
         )
+        executor = self.around(local)
         os.environ.update(place.processes.marks)
         try:
             await self._perform(executor)
@@ -134,6 +135,7 @@ class ActiveRun:
             for name in place.processes.marks:
                 os.environ.pop(name, None)
             await executor.close()
+            self.busy = local.busy
             self.close()
         return self.run
 
@@ -348,15 +350,10 @@ class ActiveRun:
         """Seconds between TERM and KILL when it is stopped."""
         return self._settings.grace
 
-    def adopt(self) -> None:
-        """This process is the run's alone: what it has started or taken in ends with the run. From within the loop."""
-        import asyncio
-
-        self._place.processes.adopt(asyncio.get_running_loop())
-
-    def guard(self) -> int | None:
-        """A descriptor that is to be told of signals, where a function could keep Python from acting on them."""
-        return self._place.processes.guard(self._settings.grace)
+    @property
+    def processes(self) -> Pool:
+        """What starts and ends its processes."""
+        return self._place.processes
 
     def stop(self, why: str) -> None:
         """Stop the run: no new work, TERM, grace, KILL, then `finally`; called again: KILL at once, and no `finally`.

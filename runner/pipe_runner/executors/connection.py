@@ -9,9 +9,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
+from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
     import asyncio
@@ -83,6 +85,7 @@ class Connection:
         self._waits = False
         """The loop tells when there is room to send more."""
         self._reaped = False
+        let_go_in_children(self)
 
     def attach(self, loop: asyncio.AbstractEventLoop, on_reports: Any) -> None:
         """Let the loop call `on_reports` when there is something to receive."""
@@ -128,10 +131,15 @@ class Connection:
     def close(self) -> None:
         """Hang up: the warden ends what there is, then itself."""
         self.detach()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close this process's end, and what was to be sent over it."""
         self._socket.close()
         for _, fds in self._unsent:
             for fd in fds:
-                os.close(fd)
+                with suppress(OSError):  # of a fork while these were being closed
+                    os.close(fd)
         self._unsent.clear()
 
     def wake(self) -> None:

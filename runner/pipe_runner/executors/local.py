@@ -61,6 +61,8 @@ class LocalExecutor:
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
         self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
         self._strays: Strays | None = None
+        self.busy = False
+        """Closed while a function still ran, which nothing could end."""
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
 
@@ -162,6 +164,7 @@ class LocalExecutor:
                     busy = await close() is True or busy
         finally:  # whatever an agent of somebody's does when it is closed
             await self._launcher.close()
+            self.busy = busy
             if self._strays is not None:
                 self._strays.close(busy=busy)
 

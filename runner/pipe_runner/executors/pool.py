@@ -59,6 +59,10 @@ class Pool:
         become_subreaper()
         for member in self._members:
             member.strangers = self._strangers
+        if self.marks:
+            from pipe_runner.executors.relatives import ticks
+
+            self._members[0].claim(ticks())
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""
@@ -100,10 +104,21 @@ class Pool:
 
         strangers = self._strangers if self.marks else None
         if strangers is not None:
+            strangers.keep_from_starting()
             await (strangers.end(0.0) if self._killed else strangers.end())
         await gather(*(member.close() for member in self._members))
         if strangers is not None:
             await strangers.end(0.0)  # what code started that still runs
+
+    def end_now(self) -> None:
+        """Kill what this process has started by itself, which is about to leave: wardens end the rest."""
+        if self._strangers is not None:
+            self._strangers.end_now()
+
+    def let_start(self) -> None:
+        """This process goes on after the run: what its other threads start is nobody's concern any more."""
+        if self._strangers is not None:
+            self._strangers.let_start()
 
     def abandon(self) -> None:
         for member in self._members:

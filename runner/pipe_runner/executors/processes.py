@@ -15,7 +15,7 @@ from pipe_runner.executors.descriptors import file_of, with_room
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.leftovers import end_marked, marks, own_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, SPAWN
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, KIN, SPAWN
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
@@ -55,6 +55,8 @@ class Processes:
         self._lock_path = lock_path
         self._sweep_marks = [f"{k}={v}" for k, v in own_marks(run, lock_path).items()] if sweep else []
         self._marks = {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
+        self._kin: int | None = None
+        """Since when all that this process starts is the run's."""
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flights: dict[int, Flight] = {}
@@ -78,6 +80,8 @@ class Processes:
             from pipe_runner.executors.connection import Connection
 
             self._connection = Connection(self._lock_path, self._sweep_marks)
+            if self._kin is not None:
+                self._connection.send((KIN, self._kin))
 
     @property
     def warden(self) -> int | None:
@@ -95,6 +99,12 @@ class Processes:
         os.set_blocking(tell, False)
         self._connection.send((GUARD, grace), (told,))
         return tell
+
+    def claim(self, since: int) -> None:
+        """Have the warden end all that this process has started since then (`relatives.ticks`), marked or not."""
+        self._kin = since
+        if self._connection is not None:
+            self._connection.send((KIN, since))
 
     def prepare(self) -> None:
         """Start the warden from within the loop, which sees when it is `ready`."""

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from asyncio import sleep
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from threading import get_ident
 from time import monotonic
+from time import sleep as block
 from typing import Final
 
 from pipe_runner.executors.family import below, children_of
@@ -21,7 +24,12 @@ GRACE: Final = 0.5
 """Seconds between TERM and KILL at the end of a run."""
 GIVE_UP: Final = 2.0
 """Seconds after a KILL until nobody waits any longer."""
+LAST_MOMENT: Final = 0.1
+"""Seconds that killing may take where the process is to leave at once."""
 _AGAIN: Final = 0.01
+_RARELY: Final = 1.0
+_STARTS: Final = frozenset(("os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"))
+"""What Python tells of before a process is started."""
 
 
 class Strangers:
@@ -35,6 +43,7 @@ class Strangers:
         self._own = set(own)
         self._before = set(children_of(os.getpid()))
         """Children that were here before the run: whoever called exec may have left some."""
+        self._closed = False
 
     async def end_orphans(self) -> None:
         """Kill what a dead warden left; not what functions started, which goes on."""
@@ -58,6 +67,32 @@ class Strangers:
                 _signal_all([pid for pid in found if pid not in asked], signal.SIGTERM)
                 asked.update(found)
             await sleep(_AGAIN)
+
+    def end_now(self) -> None:
+        """Kill all that is there, for the moment that a process has which is about to leave."""
+        self.keep_from_starting()
+        give_up = monotonic() + LAST_MOMENT
+        while (found := self._find()) and monotonic() < give_up:
+            _signal_all(found, signal.SIGKILL)
+            _reap(found)
+            block(_AGAIN)
+
+    def keep_from_starting(self) -> None:
+        """Have code in other threads start nothing more: a pool of processes replaces each that is ended."""
+        if not self._closed:
+            self._closed = True
+            us, ours = os.getpid(), get_ident()
+
+            def stay(event: str, _: object) -> None:
+                if self._closed and event in _STARTS and get_ident() != ours and os.getpid() == us:
+                    while self._closed:
+                        block(_RARELY)
+
+            sys.addaudithook(stay)
+
+    def let_start(self) -> None:
+        """Let it start again: the process goes on, and is no run's any more."""
+        self._closed = False
 
     def _find(self) -> list[int]:
         """Our children that live, but for wardens and those that were here before."""

@@ -14,13 +14,25 @@ import time
 from typing import TYPE_CHECKING
 
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
-from pipe_runner.executors.protocol import BROKEN, EXITED, FAILED, GONE, GUARD, IN_EXEC, IN_FOLDER, IN_SEARCH, SPAWN
+from pipe_runner.executors.protocol import (
+    BROKEN,
+    EXITED,
+    FAILED,
+    GONE,
+    GUARD,
+    IN_EXEC,
+    IN_FOLDER,
+    IN_SEARCH,
+    KIN,
+    SPAWN,
+)
 
 if TYPE_CHECKING:
     import signal
     import socket
 
     from pipe_runner.executors.guard import Guard
+    from pipe_runner.executors.relatives import Relatives
 else:  # the parts in C alone: starting takes half the time
     import _signal as signal
     import _socket as socket
@@ -43,6 +55,7 @@ class Warden:
     def __init__(self, fd: int) -> None:
         self.runner = os.getppid()
         self.guard: Guard | None = None
+        self.relatives: Relatives | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
         self.socket.setblocking(False)
@@ -71,6 +84,8 @@ class Warden:
             seconds = family.wait() if family.unsettled else None
             if self.guard is not None:
                 seconds = _sooner(seconds, self.guard.wait())
+            if self.relatives is not None:
+                seconds = _sooner(seconds, self.relatives.wait())
             events = poll.poll(None if seconds is None else seconds * 1000 + 1)
             has_come = False
             for fd, event in events:
@@ -83,6 +98,8 @@ class Warden:
                     has_come = True
             if self.guard is not None:
                 self.guard.act()
+            if self.relatives is not None:
+                self.relatives.look()
             if family.unsettled:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
@@ -130,6 +147,8 @@ class Warden:
                 self.spawn(*message[1:])
             elif message[0] == GUARD:
                 self.watch_signals(message[1])
+            elif message[0] == KIN:
+                self.watch_relatives(message[1])
             elif (attempt := self.family.attempts.get(message[1])) is not None:
                 self.family.end(attempt, message[2])
             at = end
@@ -142,6 +161,12 @@ class Warden:
 
         self.guard = Guard(self.fds.pop(0), grace, self.runner)
         self.poll.register(self.guard.fd, select.POLLIN)
+
+    def watch_relatives(self, since: int) -> None:
+        """Remember from now on what the runner itself has started."""
+        from pipe_runner.executors.relatives import Relatives
+
+        self.relatives = Relatives(self.runner, since)
 
     def hear(self) -> None:
         if self.guard is not None and not self.guard.read():
@@ -262,7 +287,11 @@ def main(fd: int, lock: int, sweep: list[str]) -> None:
         warden.reports = [(BROKEN, 0, 0, traceback.format_exc())]
         warden.report()
     finally:
+        if warden.relatives is not None:
+            warden.relatives.look(now=True)
         warden.end_all()
+        if warden.relatives is not None:
+            warden.relatives.end()
         if sweep:
             from pipe_runner.executors.leftovers import end_marked
 

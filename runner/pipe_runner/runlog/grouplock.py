@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import weakref
 from hashlib import sha256
 from typing import NamedTuple
 
+from pipe_runner.forks import let_go_in_children
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RUN_ID, RunDir
 
@@ -50,14 +50,7 @@ class GroupLock:
             os.close(fd)
             raise storage_fault("lock", path, error) from error
         lock = cls(fd)
-        let_go = weakref.WeakMethod(lock.release)
-
-        def after_fork() -> None:  # else a forked child that outlives us would keep the group
-            release = let_go()
-            if release is not None:
-                release()
-
-        os.register_at_fork(after_in_child=after_fork)
+        let_go_in_children(lock)
         return lock
 
     def release(self) -> None:
@@ -65,6 +58,8 @@ class GroupLock:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
+
+    let_go = release
 
 
 def group_path(rundir: RunDir, group: str) -> str:

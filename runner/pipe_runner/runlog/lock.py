@@ -9,12 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self
 
 from pipe_runner.errors import RunBusy
+from pipe_runner.forks import let_go_in_children
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RunDir
 
@@ -49,14 +49,7 @@ class RunLock:
             _close(fds)
             raise
         lock = cls(tuple(fds))
-        let_go = weakref.WeakMethod(lock.release)
-
-        def after_fork() -> None:  # else a forked child that outlives us would hold the run
-            release = let_go()
-            if release is not None:
-                release()
-
-        os.register_at_fork(after_in_child=after_fork)
+        let_go_in_children(lock)
         return lock
 
     @staticmethod
@@ -80,6 +73,8 @@ class RunLock:
         """Let the run go; again does nothing. Only closes: in a forked child that leaves the parent's lock alone."""
         fds, self._fds = self._fds, ()
         _close(reversed(fds))
+
+    let_go = release
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from pipe_runner.errors import StorageError
+from pipe_runner.forks import let_go_in_children
 from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import encode_line
@@ -39,6 +40,7 @@ class LogWriter:
         self._commit_lock = threading.Lock()
         self._failed: StorageError | None = None
         self._blobs: set[str] = set()
+        let_go_in_children(self)
 
     @classmethod
     def create(cls, rundir: RunDir, durability: Durability) -> LogWriter:
@@ -117,6 +119,8 @@ class LogWriter:
                 os.close(fd)
             except OSError as error:
                 raise storage_fault("close", self._path, error) from error
+
+    let_go = close
 
     def _write(self, data: bytes) -> None:
         self._check()

@@ -1,0 +1,105 @@
+"""Knows what the runner's own functions started, so that it ends with a runner that can't end it; part of the warden.
+
+Such a process is the runner's descendant, not the warden's: once the runner is dead nobody tells whose it was, unless
+its environment does. So the warden looks while the runner lives, and remembers. What starts and loses the runner
+between two looks is found by its environment only. Linux only: elsewhere nothing is found.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from pipe_runner.executors.family import AGAIN, children_of
+
+if TYPE_CHECKING:
+    import signal
+else:  # as in the rest of the warden
+    import _signal as signal
+
+LOOK = 0.2
+"""Seconds between two looks."""
+GIVE_UP = 3.0
+"""Seconds after which what doesn't end is waited for no longer."""
+_WARDEN = b"pipe_runner.executors.warden"
+
+
+class Relatives:
+    """Descendants of the process `runner` that started at `since` (`ticks`) or later, but for wardens and theirs."""
+
+    def __init__(self, runner: int, since: int) -> None:
+        self._runner = runner
+        self._since = since
+        self._known: dict[int, int] = {}
+        """When each started, by its pid."""
+        self._young: set[int] = set()
+        """Those that were first seen by the last look: one may have been a warden that was not its own program yet."""
+        self._next = 0.0
+
+    def wait(self) -> float:
+        """Seconds until `look` has something to do."""
+        return max(0.0, self._next - time.monotonic())
+
+    def look(self, *, now: bool = False) -> None:
+        """See what is there, if it is time."""
+        if now or self.wait() == 0.0:
+            self._next = time.monotonic() + LOOK
+            for pid, began in list(self._known.items()):
+                if started(pid) != began or (pid in self._young and _is_warden(pid)):
+                    del self._known[pid]
+            before = set(self._known)
+            self._add(self._runner)
+            self._young = self._known.keys() - before
+
+    def end(self) -> None:
+        """Kill all of them, and what they have started since, until none is left."""
+        give_up = time.monotonic() + GIVE_UP
+        while True:
+            self.look(now=True)
+            for pid in list(self._known):
+                self._add(pid)
+            found = [pid for pid, began in self._known.items() if started(pid) == began and not _is_warden(pid)]
+            for pid in found:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except OSError:
+                    pass
+            if not found or time.monotonic() > give_up:
+                return
+            time.sleep(AGAIN)
+
+    def _add(self, parent: int) -> None:
+        """Remember what is below a process."""
+        pending = [parent]
+        while pending:
+            for pid in children_of(pending.pop()):
+                began = started(pid)
+                if pid in self._known or (began >= self._since and not _is_warden(pid)):
+                    self._known[pid] = began
+                    pending.append(pid)
+
+
+def started(pid: int) -> int:
+    """When a process started, in the system's ticks; -1 when it has ended."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            words = file.read().rpartition(b")")[2].split()
+        return -1 if words[0] in (b"Z", b"X") else int(words[19])
+    except (OSError, IndexError):
+        return -1
+
+
+def ticks() -> int:
+    """Now, as the system counts when processes start."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return int(time.clock_gettime(clock) * os.sysconf("SC_CLK_TCK"))
+
+
+def _is_warden(pid: int) -> bool:
+    """Whether a process is one that ends by itself what it has started."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return _WARDEN in file.read(4096)
+    except OSError:
+        return False
