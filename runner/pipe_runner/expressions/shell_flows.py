@@ -23,6 +23,8 @@ MAX_SHIFT: Final = 10
 """Arguments that a function shifts away, beyond which any argument may have become any other."""
 MAX_NAMES: Final = 200
 """Characters of a text, and variables, in which names of other variables are looked for."""
+INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
+"""Variables of bash that calculate whatever they are given."""
 SPEAKING: Final = frozenset(
     {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
 )
@@ -90,6 +92,8 @@ class Flows:
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    literal: dict[str, list[str]] = field(default_factory=dict)
+    """Texts of the file that variables hold."""
     pipes: int = 0
     """Pipes that begin with what passes its input on."""
     scripts: int = 0
@@ -150,6 +154,7 @@ class Flows:
         if word.static and len(word.text) < MAX_NAMES:
             found = ASSIGNED.match(word.text)
             names = _NAME.findall(word.text, found.end() if found else 0)
+            self.literal.setdefault(name, []).append(word.text)
             if names:
                 self.texts.setdefault(name, []).extend(names)
 
@@ -165,6 +170,11 @@ class Flows:
     def begin_script(self) -> None:
         """A script within the script begins, whose arguments are its own."""
         self.scope, self.loops, self.branches = f"script {self.scripts}", 0, 0
+
+    def written(self, name: str) -> list[str]:
+        """The texts that a variable may hold, as they stand in the file; none where it may hold others."""
+        tables = (self.holding, self.derived, self.copied, self.made, self.read)
+        return [] if any(name in table for table in tables) else self.literal.get(name, [])
 
     def code(self, word: Word, hint: str) -> None:
         """What stands in a word becomes code, variables and the output of commands too."""
@@ -261,7 +271,7 @@ class Flows:
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: set[Node] = set()
         found: set[str] = set()
-        pending = list(self.calculated)
+        pending = [*self.calculated, *INTEGERS]
         while pending:
             name = pending.pop()
             if name in found:

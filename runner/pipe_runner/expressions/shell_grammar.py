@@ -8,7 +8,7 @@ from typing import Final
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import FILTERS, inspect_command
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
-from pipe_runner.expressions.shell_marks import inspect_assignment
+from pipe_runner.expressions.shell_marks import KEYED, inspect_assignment
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
 from pipe_runner.expressions.shell_tests import ShellTests
 from pipe_runner.expressions.tokens import Refused
@@ -144,7 +144,9 @@ class ShellGrammar(ShellTests):
             self.flows.unshift(shifted)
             self.flows.feed(before, following)
             facts.parts.append(following)
-            before = Facts(parts=[before, following])
+            if following.number:
+                facts.parts = [following]
+            before = Facts(parts=list(facts.parts) if following.number else [before, following])
 
     def _command(self) -> Facts:
         """One command, simple or compound, with its redirections."""
@@ -289,11 +291,12 @@ class ShellGrammar(ShellTests):
             self._skip()
             self.position += self.at(")")
         self._skip(newlines=True)
-        outer = self.flows.place
+        outer, around = self.flows.place, self.function
         self.flows.place = name.text, 0, 0, 0
+        self.function = name.text
         body = self._command()
         self._redirections(body)
-        self.flows.place = outer
+        self.flows.place, self.function = outer, around
         self.flows.bodies.setdefault(name.text, []).append(body)
         return Facts()
 
@@ -323,7 +326,7 @@ class ShellGrammar(ShellTests):
                 break
             declaring = bool(words) and words[0].text in _DECLARING
             if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
-                word = self._array()
+                word = self._array(keyed=declaring and any(KEYED.match(word.text) for word in words))
             else:
                 word = self.word(assignable=not words or declaring)
             if word.end == word.start:
@@ -343,6 +346,7 @@ class ShellGrammar(ShellTests):
             if any(operator.startswith("<") for operator in redirected):
                 self._fed(facts, found)
             facts.add(found)
+            facts.number = found.number
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
                 if any(operator.startswith("<") for operator in redirected):
                     self._followed.append(facts.input())
@@ -364,10 +368,11 @@ class ShellGrammar(ShellTests):
         if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
             facts.takes.append(found[1])
 
-    def _array(self) -> Word:
-        """`name=( … )`; an element's subscript, `[…]=`, is calculated."""
+    def _array(self, *, keyed: bool) -> Word:
+        """`name=( … )`; an element's subscript, `[…]=`, is calculated where it isn't a key."""
         found = _ARRAY.match(self.text, self.position, self.limit)
         assert found is not None
+        name = found[0].rstrip("+=(")
         word = Word(self.position, found[0][:-1] + EXPANSION)
         self.position = found.end()
         while self.position < self.limit:
@@ -377,16 +382,10 @@ class ShellGrammar(ShellTests):
             before = self.position
             if self.at("["):
                 self.position += 1
-                self.arithmetic(word, "]")
+                self.subscript(word, name, "bare", keyed=keyed)
             element = self.word()
             word.elements.append(element)
-            word.holes += element.holes
-            word.nested += element.nested
-            word.variables += element.variables
-            word.several |= element.several
-            word.commands += element.commands
-            word.files += element.files
-            word.sinks += element.sinks
+            word.take(element)
             self.position += self.position == before
         self.position += 1
         word.end = self.position
