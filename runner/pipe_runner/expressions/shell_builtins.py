@@ -12,6 +12,8 @@ from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STA
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
+_GIVEN: Final = re.compile(rf"{EXPANSION}=[\"']?\$\{{?(\w+)\}}?[\"']?")
+"""What `eval` is given to assign to a variable whose name stands in another: `"$1=\\$2"`."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -25,6 +27,11 @@ def _eval(command: Command, index: int) -> None:
     command.all_code(
         index, "`eval` reads its arguments as shell code", "call the command itself: its arguments may be values"
     )
+    given = _GIVEN.fullmatch(" ".join(word.text for word in command.words[index + 1 :]))
+    if given is not None and command.words[index + 1].variables:
+        flows = command.scan.flows
+        key = flows.named_by(command.words[index + 1])
+        flows.copied.setdefault(key, []).append(flows.key(given[1]))
     if all(word.static for word in command.words[index + 1 :]):
         command.facts.add(command.scan.script(" ".join(word.text for word in command.words[index + 1 :])))
 
@@ -103,6 +110,8 @@ def _declare(command: Command, index: int) -> None:
                 flows = command.scan.flows
                 flows.assign(f"{refers[1]} refers", word)
                 flows.copied.setdefault(refers[1], []).append(f"{refers[1]} refers!")
+                flows.pointing[refers[1]] = [f"{refers[1]} refers"]
+                flows.code(word, "write the name")
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)
@@ -140,11 +149,17 @@ def _named(command: Command, index: int) -> None:
         flows = command.scan.flows
         flows.copied.setdefault("OPTARG", []).append(flows.key("@"))
     if command.words[index].text in ("read", "mapfile", "readarray"):
-        own = [command.words[at].text for at in rest] or ["REPLY", "MAPFILE"]
-        command.facts.takes += [
-            *own,
-            *(value.text for option, value in options if option == "-a" and value is not None),
+        flows = command.scan.flows
+        own = [flows.named_by(command.words[at]) for at in rest] or ["REPLY", "MAPFILE"]
+        beside = next((value for option, value in options if option == "-u" and value is not None), None)
+        own += [
+            *(flows.named_by(value) for option, value in options if option == "-a" and value is not None),
         ]
+        if beside is None or beside.text == "0":
+            command.facts.takes += own
+        else:
+            for name in own:
+                flows.read.setdefault(name, []).append(flows.beyond)
     for position, at in enumerate(rest):
         if command.words[index].text == "getopts" and position != 1:
             if position > 1:
@@ -163,8 +178,9 @@ def _printf(command: Command, index: int) -> None:
     if not name.text and printed:
         name, printed = printed[0], printed[1:]
     command.names(name)
+    key = command.scan.flows.named_by(name)
     for word in printed:
-        command.scan.flows.assign(name.text.partition("[")[0], word)
+        command.scan.flows.assign(key, word)
 
 
 def _set(command: Command, index: int) -> None:

@@ -92,6 +92,8 @@ class Flows:
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    pointing: dict[str, list[str]] = field(default_factory=dict)
+    """Variables that are others by name, and those in which the names stand."""
     literal: dict[str, list[str]] = field(default_factory=dict)
     """Texts of the file that variables hold."""
     pipes: int = 0
@@ -171,6 +173,14 @@ class Flows:
         """A script within the script begins, whose arguments are its own."""
         self.scope, self.loops, self.branches = f"script {self.scripts}", 0, 0
 
+    def named_by(self, word: Word) -> str:
+        """The key of a variable whose name stands in another: `printf -v "$1" …`."""
+        if not word.variables:
+            return word.text.partition("[")[0]
+        key = f"named {len(self.pointing)}"
+        self.pointing[key] = list(word.variables)
+        return key
+
     def written(self, name: str) -> list[str]:
         """The texts that a variable may hold, as they stand in the file; none where it may hold others."""
         tables = (self.holding, self.derived, self.copied, self.made, self.read)
@@ -239,6 +249,10 @@ class Flows:
         for name, words in self.calls:
             if name in self.bodies:
                 self.arguments(name, words)
+        for name, sources in self.pointing.items():
+            for source in sources:
+                for target in self._meant(source):
+                    self.copied.setdefault(target, []).append(name)
         for name in self.listed:  # what was assigned to the array otherwise, `a[0]=x`, may be its first element too
             for table in (self.holding, self.derived, self.copied, self.made, self.read):
                 each = [node for node in table.get(name, ()) if node != f"{name}[]"]

@@ -16,6 +16,8 @@ from pipe_runner.expressions.tokens import Refused
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
+_LAST: Final = re.compile(r"\$\{?_(?!\w)")
+_OWN: Final = re.compile(r"PIPE_V[0-9]+")
 MAX_PIPELINE: Final = 200
 MAX_SCRIPTS: Final = 4
 """Scripts in scripts that are read."""
@@ -45,12 +47,15 @@ class ShellGrammar(ShellTests):
         self._whole = Facts()
         self._followed: list[Facts] = []
         """What `exec < …` gives to all that follows to read."""
+        self._repeated = _LAST.search(text) is not None
         self._within = 0
         """Scripts around this one."""
 
     def program(self, given: Facts | None = None) -> Facts:
         """Scan the whole text; `given` is what it reads from standard input."""
         facts = self._commands()
+        for name in set(_OWN.findall(self.text)):
+            self.flows.holding.setdefault(name, []).extend(self.holes)
         if given is not None:
             self.flows.feed(given, facts)
         self.flows.settle()
@@ -143,10 +148,8 @@ class ShellGrammar(ShellTests):
             following = self._command()
             self.flows.unshift(shifted)
             self.flows.feed(before, following)
-            facts.parts.append(following)
-            if following.number:
-                facts.parts = [following]
-            before = Facts(parts=list(facts.parts) if following.number else [before, following])
+            facts.parts = [following] if following.number else [*facts.parts, following]
+            before = Facts(parts=[following] if following.number else [before, following])
 
     def _command(self) -> Facts:
         """One command, simple or compound, with its redirections."""
@@ -165,6 +168,7 @@ class ShellGrammar(ShellTests):
         self._depth -= 1
         if beside:
             self.flows.feed(self.flows.elsewhere, facts)
+            self.flows.beyond.parts.append(facts)
             facts.reads, facts.takes, facts.hands = [], [], []
         return facts
 
@@ -341,6 +345,8 @@ class ShellGrammar(ShellTests):
             facts.sinks += word.sinks
         for word in assignments:
             self._assign(word, facts)
+        if words and self._repeated:
+            self.flows.assign("_", words[-1])
         if words:
             found = inspect_command(words, self)
             if any(operator.startswith("<") for operator in redirected):

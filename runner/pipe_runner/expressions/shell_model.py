@@ -126,6 +126,12 @@ class Facts:
     hands: list[str] = field(default_factory=list)
     """Commands that read what it would read, of which some are functions of the script."""
 
+    runs: list[Word] | None = None
+    """The arguments of the shell that it is, if it is one that reads its script from standard input."""
+    printed: Facts | None = None
+    """What the script prints that stands in this input of a shell."""
+    texts: list[str] = field(default_factory=list)
+    """Here-strings that are texts of the file."""
     number: bool = False
     """Whether it prints numbers, and nothing that it is given or reads."""
 

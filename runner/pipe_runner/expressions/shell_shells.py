@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipe_runner.expressions.interpreter_table import CONTAINERS
 from pipe_runner.expressions.shell_marks import SH_HINT
-from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE
+from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -50,5 +51,8 @@ def inspect_shell(command: Command, index: int) -> None:
         if DESCRIPTOR.fullmatch(operand.text):
             beyond = command.scan.flows.beyond
             command.scan.flows.coded.append((beyond, "the value becomes part of what the shell runs", SH_HINT))
+    fed = operand is None or stdin or operand.text in STANDARD_INPUT
+    if not code and fed and command.words[0].text not in CONTAINERS:
+        command.facts.runs = command.words[at + (not stdin) :]
     if not code and (operand is None or stdin or not command.is_file(operand)):
         command.facts.reads.append((command.words[index].text.rsplit("/", 1)[-1], SH_HINT))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -55,7 +56,12 @@ def test_what_is_refused_is_a_way_in(text: str, tmp_path: Path) -> None:
     for value in EVIL:
         program = text.replace("X", f"'{value}'" if "$x" in text or "<<" not in text else value)
         subprocess.run(
-            ["bash", "-c", program + "\nsleep 0.2; :"], cwd=tmp_path, capture_output=True, check=False, timeout=20
+            ["bash", "-c", program + "\nsleep 0.2; :"],
+            cwd=tmp_path,
+            env={**os.environ, "PIPE_V1": value},
+            capture_output=True,
+            check=False,
+            timeout=20,
         )
         if (tmp_path / "CANARY").exists():
             return
