@@ -37,6 +37,10 @@ class Interpreter:
     """Options may stand behind operands."""
     goes_on: bool = False
     """Looks for options also behind its code, until `--` or an operand."""
+    glued: str = ""
+    """Letters of options whose value, if they have one, is the rest of their word."""
+    numbered: str = ""
+    """Letters of options with digits behind them, or none, and perhaps other letters."""
     single_dash: bool = False
     """`-name` is one option, not several letters."""
 
@@ -61,7 +65,9 @@ _PERL = Interpreter(
     BY_ARGUMENT + "perl -e '… $ARGV[0] …' {{ x }}",
     code=_set("-e -E -M -m"),
     modules=_set("-M -m"),
-    short="eEMmIxiFC0lDV",
+    short="eEMmI",
+    glued="xiFCDV",
+    numbered="0l",
     goes_on=True,
 )
 _NODE = Interpreter(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +9,10 @@ from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHEL
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
-from pipe_runner.expressions.shell_tools import TOOLS, named, through_variable, within_container
+from pipe_runner.expressions.shell_shells import inspect_shell
+from pipe_runner.expressions.shell_tools import TOOLS, in_full, named, through_variable, within_container
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -76,11 +77,7 @@ class Command:
             self.all_code(index, "the command is wrapped too often to say what its words are", "write it in a script")
             return
         word = self.words[index]
-        hint = "write the program's name, or a `case` over the names that may be"
-        for hole in word.all_holes:
-            mark_choice(hole, "the value chooses which program runs", hint)
-        if word.text == EXPANSION:
-            self.scan.flows.choose(word)
+        self.program(word)
         if word.unstable and word.listed not in self.scan.flows.begun and index + 1 < len(self.words):
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
@@ -92,21 +89,23 @@ class Command:
             return
         name = named(word)
         arguments = self.words[index + 1 :]
-        self.facts.parts += [facts for other in arguments for facts in other.files]
-        if name not in _BYTES:
+        self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
+        if not self.facts.number:
+            self.facts.parts += [facts for other in arguments for facts in other.files]
+        if name not in _BYTES and not self.facts.number:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
             self.facts.parts += [facts for other in arguments for facts in other.commands]
         if word.static:
             self.facts.names.append(word.text)
-            self.facts.hands.append(word.text)
+            self.facts.hands += [] if self.facts.number else [word.text]
         if arguments and word.static:
             self.scan.flows.calls.append((name, arguments))
         special = SPECIAL.get(name)
         if not word.static:
             through_variable(self, index)
         if name in SHELLS:
-            self.shell(index)
+            inspect_shell(self, index)
         elif special is not None:
             special(self, index)
         elif name in PROGRAMS:
@@ -128,6 +127,14 @@ class Command:
         elif name not in _SPEAKERS:
             self.net(index + 1)
 
+    def program(self, word: Word) -> None:
+        """A word that names what runs."""
+        for hole in word.all_holes:
+            hint = "write the program's name, or a `case` over the names that may be"
+            mark_choice(hole, "the value chooses which program runs", hint)
+        if word.text.rpartition("/")[2].startswith(EXPANSION):
+            self.scan.flows.choose(word)
+
     def net(self, index: int) -> None:
         """Whatever wraps it: an interpreter with `-c` or `-e` behind it somewhere in the words is seen."""
         if len(self.words) > MAX_LOOKED_THROUGH:
@@ -137,7 +144,7 @@ class Command:
             if name in _NETTED and self.words[at + 1].text.startswith("-"):
                 reads, self.facts.reads = self.facts.reads, []
                 if name in SHELLS:
-                    self.shell(at)
+                    inspect_shell(self, at)
                 else:
                     self.interpreter(at, name, PROGRAMS[name])
                 self.facts.reads = reads
@@ -150,8 +157,13 @@ class Command:
         *,
         permute: bool = False,
         single: bool = False,
+        glued: str = "",
+        numbered: str = "",
     ) -> tuple[list[tuple[str, Word | None]], list[int]]:
-        """Options behind the word at `index`, each with its value, and the indexes of the operands."""
+        """Options behind the word at `index`, each with its value, and the indexes of the operands.
+
+        The value of a `glued` letter, if it has one, is the rest of its word; that of a `numbered` one are digits.
+        """
         found: list[tuple[str, Word | None]] = []
         operands: list[int] = []
         at = index + 1
@@ -169,6 +181,7 @@ class Command:
                 operands += range(at, len(self.words))
                 break
             name, equals, value = text.partition("=")
+            name = in_full(name, long) if name.startswith("--") and name not in long else name
             if text.startswith("--") or single or name in long:
                 if equals:
                     found.append((name, word.copy_of(value)))
@@ -178,7 +191,17 @@ class Command:
                 else:
                     found.append((name, word if HOLE in name else None))
                 continue
-            for place, letter in enumerate(text[1:], 1):
+            place = 0
+            while (place := place + 1) < len(text):
+                letter = text[place]
+                if letter in numbered:
+                    found.append(("-" + letter, None))
+                    while text[place + 1 : place + 2].isdigit():
+                        place += 1
+                    continue
+                if letter in glued:
+                    found.append(("-" + letter, word.copy_of(text[place + 1 :])))
+                    break
                 if letter in short:
                     if place + 1 < len(text):
                         found.append(("-" + letter, word.copy_of(text[place + 1 :])))
@@ -192,7 +215,13 @@ class Command:
     def interpreter(self, index: int, name: str, program: Interpreter) -> None:
         message = f"the value becomes part of {program.what} code"
         options, operands = self.options(
-            index, program.short, program.long | program.code, permute=program.permute, single=program.single_dash
+            index,
+            program.short,
+            program.long | program.code,
+            permute=program.permute,
+            single=program.single_dash,
+            glued=program.glued,
+            numbered=program.numbered,
         )
         coded = False
         for option, value in options:
@@ -230,13 +259,14 @@ class Command:
             if program.first == "code":
                 self.code(self.words[first], message, program.hint)
             elif program.first == "script" and self.words[first].text != "-":
-                for word in self._operand(first):
+                for word in self.operands_at(first):
                     self.chosen(word, name)
         if coded and first is not None and program.goes_on and self.leads(first):
             self.scan.inserted[self.words[first].start] = "-- "
         if program.permute and program.code:
             self.could_be_options(operands)
-        if program.what == "Perl" and any(option in ("-n", "-p") for option, _ in options):
+        letters = {option for option, _ in options}
+        if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
             for operand in operands:
                 hint = "perl -ne '…' < {{ x }}"
                 self.code(self.words[operand], "perl -n and -p run a file name that begins or ends with `|`", hint)
@@ -244,7 +274,7 @@ class Command:
             for operand in operands[1:]:
                 self.code(self.words[operand], message, program.hint)
             coded = coded or len(operands) > 1
-        scripted = program.first == "script" and first is not None and self._file(self.words[first])
+        scripted = program.first == "script" and first is not None and self.is_file(self.words[first])
         if program.stdin and not coded and not scripted:
             self.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
 
@@ -259,52 +289,11 @@ class Command:
                 return rest[:1]
         return [operand for operand in operands if operand not in taken]
 
-    def shell(self, index: int) -> None:
-        code = False
-        at = index + 1
-        stdin = False
-        while at < len(self.words):
-            text = self.words[at].text
-            if text in ("-", "--"):
-                at += 1
-                break
-            if len(text) < 2 or text[0] not in "-+" or text[1] in (HOLE, EXPANSION):
-                break
-            if text.startswith("--"):
-                if text in ("--rcfile", "--init-file") and at + 1 < len(self.words):
-                    self.chosen(self.words[at + 1], "the shell")
-                at += 2 if text in ("--rcfile", "--init-file", "--wordexp", "--init-command", "--command") else 1
-                if text in ("--command", "--init-command"):
-                    code = True
-                    at -= 1
-                    break
-                continue
-            letters = text[1:]
-            if HOLE in letters:
-                self.code(self.words[at], "the value could be the option `-c`", SH_HINT)
-            code = code or (text[0] == "-" and "c" in letters)
-            stdin = stdin or (text[0] == "-" and "s" in letters)
-            at += 2 if letters[-1] in "oO" else 1
-        operand = self.words[at] if at < len(self.words) else None
-        if code:
-            if operand is not None:
-                self.code(operand, "the value becomes part of shell code", SH_HINT)
-                if operand.static:
-                    self.facts.add(self.scan.script(operand.text, self.words[at + 2 :]))
-        elif operand is not None and not stdin:
-            for word in self._operand(at):
-                self.chosen(word, self.words[index].text)
-            if re.fullmatch(r"/(?:dev|proc/self)/fd/[0-9]+", operand.text):
-                beyond = self.scan.flows.beyond
-                self.scan.flows.coded.append((beyond, "the value becomes part of what the shell runs", SH_HINT))
-        if not code and (operand is None or stdin or not self._file(operand)):
-            self.facts.reads.append((self.words[index].text.rsplit("/", 1)[-1], SH_HINT))
-
-    def _file(self, word: Word) -> bool:
+    def is_file(self, word: Word) -> bool:
         """Whether a word is certain to name a file that isn't standard input."""
         return word.text not in STANDARD_INPUT and not word.unstable
 
-    def _operand(self, at: int) -> list[Word]:
+    def operands_at(self, at: int) -> list[Word]:
         """The operand at an index, and the next one where the shell may make nothing of it."""
         last = at
         while last + 1 < len(self.words) and self.words[last].unstable:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_marks import ASSIGNED, inspect_assignment
-from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT
+from pipe_runner.expressions.shell_marks import ASSIGNED, KEYED, inspect_assignment
+from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
+_GIVEN: Final = re.compile(rf"{EXPANSION}=[\"']?\$\{{?(\w+)\}}?[\"']?")
+"""What `eval` is given to assign to a variable whose name stands in another: `"$1=\\$2"`."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -25,8 +27,20 @@ def _eval(command: Command, index: int) -> None:
     command.all_code(
         index, "`eval` reads its arguments as shell code", "call the command itself: its arguments may be values"
     )
+    given = _GIVEN.fullmatch(" ".join(word.text for word in command.words[index + 1 :]))
+    if given is not None and command.words[index + 1].variables:
+        flows = command.scan.flows
+        key = flows.named_by(command.words[index + 1])
+        flows.copied.setdefault(key, []).append(flows.key(given[1]))
     if all(word.static for word in command.words[index + 1 :]):
         command.facts.add(command.scan.script(" ".join(word.text for word in command.words[index + 1 :])))
+
+
+def _hash(command: Command, index: int) -> None:
+    options, _ = command.options(index, "pdt")
+    for option, value in options:
+        if option == "-p" and value is not None:
+            command.program(value)
 
 
 def _trap(command: Command, index: int) -> None:
@@ -46,6 +60,11 @@ def _source(command: Command, index: int) -> None:
         word = command.words[index + 1]
         if word.text in STANDARD_INPUT:
             command.facts.reads.append((command.words[index].text, "call the command itself"))
+        elif DESCRIPTOR.fullmatch(word.text):
+            flows = command.scan.flows
+            flows.coded.append(
+                (flows.beyond, "the value becomes part of what the shell runs", "call the command itself")
+            )
         command.code(
             word,
             "`source` runs the file that the value names",
@@ -60,12 +79,30 @@ def _let(command: Command, index: int) -> None:
             hole.integer = True
 
 
+def _kept(command: Command, index: int, word: Word, *, keyed: bool) -> None:
+    """Whether a variable that is declared is an associative array from here on."""
+    scan, found = command.scan, NAME.match(word.text)
+    if found is None or word.text[found.end() :][:1] not in ("", "=", "+"):
+        return
+    if not keyed:
+        if scan.function and command.words[index].text not in ("export", "readonly"):
+            scan.keyed[scan.function, found[0]] = False
+        return
+    everywhere = any(re.match(r"-\w*g", each.text) for each in command.words[index + 1 :])
+    unset = re.search(rf"\bunset\b[^;\n]*\b{found[0]}\b(?!\[)", scan.text)
+    if not scan.flows.branches and not unset and not (everywhere and scan.function):
+        scan.keyed[scan.function, found[0]] = True
+
+
 def _declare(command: Command, index: int) -> None:
     integer = any(
         re.match(r"-\w*i", word.text) for word in command.words[index + 1 :] if command.words[index].text != "export"
     )
     reference = any(re.match(r"-\w*n", word.text) for word in command.words[index + 1 :])
+    array = any(re.match(r"-\w*[aA]", word.text) for word in command.words[index + 1 :])
+    keyed = any(KEYED.match(word.text) for word in command.words[index + 1 :])
     for word in command.words[index + 1 :]:
+        _kept(command, index, word, keyed=keyed)
         if reference and command.words[index].text != "export":
             command.names(word)
             refers = ASSIGNED.match(word.text)
@@ -73,6 +110,8 @@ def _declare(command: Command, index: int) -> None:
                 flows = command.scan.flows
                 flows.assign(f"{refers[1]} refers", word)
                 flows.copied.setdefault(refers[1], []).append(f"{refers[1]} refers!")
+                flows.pointing[refers[1]] = [f"{refers[1]} refers"]
+                flows.code(word, "write the name")
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)
@@ -80,6 +119,9 @@ def _declare(command: Command, index: int) -> None:
                 command.scan.flows.calculated.add(word.text)
             continue
         inspect_assignment(command.scan, found[1], word)
+        if array and not word.elements and word.text[found.end() :].startswith((HOLE, EXPANSION, "(")):
+            message = "bash reads a value that begins with a bracket as the text of a whole array"
+            command.code(word, message, f'write {found[1]}=("$x"), with x={{{{ … }}}} before it')
         if integer:
             command.scan.flows.calculated.add(found[1])
             for hole in word.holes:
@@ -107,11 +149,17 @@ def _named(command: Command, index: int) -> None:
         flows = command.scan.flows
         flows.copied.setdefault("OPTARG", []).append(flows.key("@"))
     if command.words[index].text in ("read", "mapfile", "readarray"):
-        own = [command.words[at].text for at in rest] or ["REPLY", "MAPFILE"]
-        command.facts.takes += [
-            *own,
-            *(value.text for option, value in options if option == "-a" and value is not None),
+        flows = command.scan.flows
+        own = [flows.named_by(command.words[at]) for at in rest] or ["REPLY", "MAPFILE"]
+        beside = next((value for option, value in options if option == "-u" and value is not None), None)
+        own += [
+            *(flows.named_by(value) for option, value in options if option == "-a" and value is not None),
         ]
+        if beside is None or beside.text == "0":
+            command.facts.takes += own
+        else:
+            for name in own:
+                flows.read.setdefault(name, []).append(flows.beyond)
     for position, at in enumerate(rest):
         if command.words[index].text == "getopts" and position != 1:
             if position > 1:
@@ -130,8 +178,9 @@ def _printf(command: Command, index: int) -> None:
     if not name.text and printed:
         name, printed = printed[0], printed[1:]
     command.names(name)
+    key = command.scan.flows.named_by(name)
     for word in printed:
-        command.scan.flows.assign(name.text.partition("[")[0], word)
+        command.scan.flows.assign(key, word)
 
 
 def _set(command: Command, index: int) -> None:
@@ -168,6 +217,7 @@ def _completion(command: Command, index: int) -> None:
 BUILTINS: Final[dict[str, Callable[[Command, int], None]]] = {
     "command": _command,
     "eval": _eval,
+    "hash": _hash,
     "trap": _trap,
     "alias": _alias,
     ".": _source,

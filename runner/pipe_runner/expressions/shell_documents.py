@@ -41,6 +41,11 @@ class ShellDocuments(ShellLexer):
         """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
         if reader.reads or reader.takes or reader.hands:
             self.flows.feed(facts.input(), reader)
+        if reader.runs is not None:
+            given = facts.input()
+            given.runs, given.printed = reader.runs, Facts()
+            given.printed.parts += [self.script(text, reader.runs) for text in given.texts]
+            facts.parts.append(given.printed)
         reader.reads, reader.takes, reader.hands = [], [], []
 
     def _poured(self, facts: Facts) -> None:
@@ -79,6 +84,7 @@ class ShellDocuments(ShellLexer):
                 facts.input().parts.append(self.flows.beyond)
             if operator[0] == "<<<":
                 _filled(given or facts.input(), word)
+                (given or facts.input()).texts += [word.text] if word.static else []
             elif word.files:
                 (given or facts.input()).parts += word.files
             facts.sinks += word.sinks
@@ -95,6 +101,7 @@ class ShellDocuments(ShellLexer):
         for delimiter, strip, quoted, facts, self.flows.scope in documents:
             end, after = self._end_of_document(delimiter, strip, quoted)
             word = Word(self.position)
+            text = self.text[self.position : end] if quoted else ""
             if quoted:
                 while (opened := self.text.find("{{", self.position, end)) >= 0:
                     self.position = opened
@@ -111,6 +118,8 @@ class ShellDocuments(ShellLexer):
             else:
                 self.document(word, end)
             _filled(facts, word)
+            if facts.runs is not None and facts.printed is not None and not word.holes and word.static:
+                facts.printed.parts.append(self.script(text or word.text, facts.runs))
             self.position = max(after, self.position)
         self.flows.scope = outer
 

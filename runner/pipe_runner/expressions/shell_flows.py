@@ -23,6 +23,8 @@ MAX_SHIFT: Final = 10
 """Arguments that a function shifts away, beyond which any argument may have become any other."""
 MAX_NAMES: Final = 200
 """Characters of a text, and variables, in which names of other variables are looked for."""
+INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
+"""Variables of bash that calculate whatever they are given."""
 SPEAKING: Final = frozenset(
     {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
 )
@@ -90,6 +92,10 @@ class Flows:
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    pointing: dict[str, list[str]] = field(default_factory=dict)
+    """Variables that are others by name, and those in which the names stand."""
+    literal: dict[str, list[str]] = field(default_factory=dict)
+    """Texts of the file that variables hold."""
     pipes: int = 0
     """Pipes that begin with what passes its input on."""
     scripts: int = 0
@@ -150,6 +156,7 @@ class Flows:
         if word.static and len(word.text) < MAX_NAMES:
             found = ASSIGNED.match(word.text)
             names = _NAME.findall(word.text, found.end() if found else 0)
+            self.literal.setdefault(name, []).append(word.text)
             if names:
                 self.texts.setdefault(name, []).extend(names)
 
@@ -165,6 +172,19 @@ class Flows:
     def begin_script(self) -> None:
         """A script within the script begins, whose arguments are its own."""
         self.scope, self.loops, self.branches = f"script {self.scripts}", 0, 0
+
+    def named_by(self, word: Word) -> str:
+        """The key of a variable whose name stands in another: `printf -v "$1" …`."""
+        if not word.variables:
+            return word.text.partition("[")[0]
+        key = f"named {len(self.pointing)}"
+        self.pointing[key] = list(word.variables)
+        return key
+
+    def written(self, name: str) -> list[str]:
+        """The texts that a variable may hold, as they stand in the file; none where it may hold others."""
+        tables = (self.holding, self.derived, self.copied, self.made, self.read)
+        return [] if any(name in table for table in tables) else self.literal.get(name, [])
 
     def code(self, word: Word, hint: str) -> None:
         """What stands in a word becomes code, variables and the output of commands too."""
@@ -229,6 +249,10 @@ class Flows:
         for name, words in self.calls:
             if name in self.bodies:
                 self.arguments(name, words)
+        for name, sources in self.pointing.items():
+            for source in sources:
+                for target in self._meant(source):
+                    self.copied.setdefault(target, []).append(name)
         for name in self.listed:  # what was assigned to the array otherwise, `a[0]=x`, may be its first element too
             for table in (self.holding, self.derived, self.copied, self.made, self.read):
                 each = [node for node in table.get(name, ()) if node != f"{name}[]"]
@@ -261,7 +285,7 @@ class Flows:
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: set[Node] = set()
         found: set[str] = set()
-        pending = list(self.calculated)
+        pending = [*self.calculated, *INTEGERS]
         while pending:
             name = pending.pop()
             if name in found:

@@ -8,7 +8,7 @@ from typing import Final
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import FILTERS, inspect_command
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
-from pipe_runner.expressions.shell_marks import inspect_assignment
+from pipe_runner.expressions.shell_marks import KEYED, inspect_assignment
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
 from pipe_runner.expressions.shell_tests import ShellTests
 from pipe_runner.expressions.tokens import Refused
@@ -16,6 +16,8 @@ from pipe_runner.expressions.tokens import Refused
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
 _UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
 _ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
+_LAST: Final = re.compile(r"\$\{?_(?!\w)")
+_OWN: Final = re.compile(r"PIPE_V[0-9]+")
 MAX_PIPELINE: Final = 200
 MAX_SCRIPTS: Final = 4
 """Scripts in scripts that are read."""
@@ -45,12 +47,15 @@ class ShellGrammar(ShellTests):
         self._whole = Facts()
         self._followed: list[Facts] = []
         """What `exec < …` gives to all that follows to read."""
+        self._repeated = _LAST.search(text) is not None
         self._within = 0
         """Scripts around this one."""
 
     def program(self, given: Facts | None = None) -> Facts:
         """Scan the whole text; `given` is what it reads from standard input."""
         facts = self._commands()
+        for name in set(_OWN.findall(self.text)):
+            self.flows.holding.setdefault(name, []).extend(self.holes)
         if given is not None:
             self.flows.feed(given, facts)
         self.flows.settle()
@@ -143,8 +148,8 @@ class ShellGrammar(ShellTests):
             following = self._command()
             self.flows.unshift(shifted)
             self.flows.feed(before, following)
-            facts.parts.append(following)
-            before = Facts(parts=[before, following])
+            facts.parts = [following] if following.number else [*facts.parts, following]
+            before = Facts(parts=[following] if following.number else [before, following])
 
     def _command(self) -> Facts:
         """One command, simple or compound, with its redirections."""
@@ -163,6 +168,7 @@ class ShellGrammar(ShellTests):
         self._depth -= 1
         if beside:
             self.flows.feed(self.flows.elsewhere, facts)
+            self.flows.beyond.parts.append(facts)
             facts.reads, facts.takes, facts.hands = [], [], []
         return facts
 
@@ -289,11 +295,12 @@ class ShellGrammar(ShellTests):
             self._skip()
             self.position += self.at(")")
         self._skip(newlines=True)
-        outer = self.flows.place
+        outer, around = self.flows.place, self.function
         self.flows.place = name.text, 0, 0, 0
+        self.function = name.text
         body = self._command()
         self._redirections(body)
-        self.flows.place = outer
+        self.flows.place, self.function = outer, around
         self.flows.bodies.setdefault(name.text, []).append(body)
         return Facts()
 
@@ -323,7 +330,7 @@ class ShellGrammar(ShellTests):
                 break
             declaring = bool(words) and words[0].text in _DECLARING
             if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
-                word = self._array()
+                word = self._array(keyed=declaring and any(KEYED.match(word.text) for word in words))
             else:
                 word = self.word(assignable=not words or declaring)
             if word.end == word.start:
@@ -338,11 +345,14 @@ class ShellGrammar(ShellTests):
             facts.sinks += word.sinks
         for word in assignments:
             self._assign(word, facts)
+        if words and self._repeated:
+            self.flows.assign("_", words[-1])
         if words:
             found = inspect_command(words, self)
             if any(operator.startswith("<") for operator in redirected):
                 self._fed(facts, found)
             facts.add(found)
+            facts.number = found.number
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
                 if any(operator.startswith("<") for operator in redirected):
                     self._followed.append(facts.input())
@@ -364,10 +374,11 @@ class ShellGrammar(ShellTests):
         if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
             facts.takes.append(found[1])
 
-    def _array(self) -> Word:
-        """`name=( … )`; an element's subscript, `[…]=`, is calculated."""
+    def _array(self, *, keyed: bool) -> Word:
+        """`name=( … )`; an element's subscript, `[…]=`, is calculated where it isn't a key."""
         found = _ARRAY.match(self.text, self.position, self.limit)
         assert found is not None
+        name = found[0].rstrip("+=(")
         word = Word(self.position, found[0][:-1] + EXPANSION)
         self.position = found.end()
         while self.position < self.limit:
@@ -377,16 +388,10 @@ class ShellGrammar(ShellTests):
             before = self.position
             if self.at("["):
                 self.position += 1
-                self.arithmetic(word, "]")
+                self.subscript(word, name, "bare", keyed=keyed)
             element = self.word()
             word.elements.append(element)
-            word.holes += element.holes
-            word.nested += element.nested
-            word.variables += element.variables
-            word.several |= element.several
-            word.commands += element.commands
-            word.files += element.files
-            word.sinks += element.sinks
+            word.take(element)
             self.position += self.position == before
         self.position += 1
         word.end = self.position

@@ -39,6 +39,10 @@ class ShellLexer(ShellSource):
         self._depth = 0
         self._tried = 0
         self._brackets = Brackets(self.text)
+        self.function = ""
+        """The function of this text that is read."""
+        self.keyed: dict[tuple[str, str], bool] = {}
+        """Variables of functions, and of all the text, that are certain to be associative arrays, or not to be."""
 
     # ------------------------------------------------------------ words
 
@@ -157,12 +161,17 @@ class ShellLexer(ShellSource):
                 self.position += 1
                 continue
             before = self.position
-            self._deeper(lambda: _merge(word, pieces, self.word()))
+            self._deeper(lambda: self._part(word, pieces))
             if self.position == before:
                 self.position += 1
         self.position += 1
         pieces.append(")")
         return True
+
+    def _part(self, word: Word, pieces: list[str]) -> None:
+        part = self.word()
+        word.take(part)
+        pieces.append(part.text)
 
     def _subscript(self, word: Word, pieces: list[str]) -> None:
         """`name[…]=` at a word's start: the shell calculates what stands in the brackets."""
@@ -171,7 +180,7 @@ class ShellLexer(ShellSource):
             return
         start, known = self.position, len(self.holes)
         self.position = found.end()
-        self.arithmetic(word, "]")
+        self.subscript(word, found[0][:-1], "bare")
         if not (self.at("=") or self.at("+=")):
             self._tried += 1
             self.position = start
@@ -317,6 +326,8 @@ class ShellLexer(ShellSource):
             listed = self.peek() in ("*", "@") or self.peek(3) in ("[*]", "[@]")
             if prefix == "!" and not listed:
                 word.variables += [f"{key}!", self.flows.key("@")]
+            if prefix == "!" and listed:
+                word.variables.append(f"{key}[keys]")
             if (prefix == "!" and not listed) or self.at("@P"):
                 self.flows.coded.append((key, "", "name the variable itself"))
         if self.at("["):
@@ -324,7 +335,7 @@ class ShellLexer(ShellSource):
             if self.at("[@]}") and found is not None and not prefix:
                 word.listed = found[0]
             self.position += 1
-            self.arithmetic(word, "]")
+            self.subscript(word, found[0] if found else "", quote)
         known = len(self.holes)
         if self.at(":") and self.peek(2)[1:] not in ("-", "=", "?", "+"):
             self.position += 1
@@ -339,7 +350,7 @@ class ShellLexer(ShellSource):
         self._brace_word(inner, quote)
         if operator in ("=", ":=") and found is not None:
             self.flows.assign(found[0], inner)
-        _merge(word, [], inner)
+        word.take(inner)
         for hole in self.holes[known:]:
             if hole in word.nested:
                 continue
@@ -348,9 +359,18 @@ class ShellLexer(ShellSource):
             elif not tolerated:
                 hole.refuse("E422", f"a value can't stand behind `{operator}` in ${{…}}, which reads patterns", _CANT)
 
-    def _brace_word(self, word: Word, quote: Quote) -> None:
+    def subscript(self, word: Word, name: str, quote: Quote, *, keyed: bool = False) -> None:
+        """What stands behind `NAME[`: calculated, but for the keys of an associative array."""
+        if not keyed and not self.keyed.get((self.function, name), self.keyed.get(("", name), False)):
+            self.arithmetic(word, "]")
+            return
+        inner = Word(self.position)
+        self._brace_word(inner, quote, "]")
+        self.flows.assign(f"{name}[keys]", inner)
+
+    def _brace_word(self, word: Word, quote: Quote, closing: str = "}") -> None:
         scratch: list[str] = []
-        while self.position < self.limit and not self.at("}"):
+        while self.position < self.limit and not self.at(closing):
             character = self.text[self.position]
             if character == "{" and self.at_hole():
                 word.holes.append(self.hole(quote))
@@ -360,7 +380,7 @@ class ShellLexer(ShellSource):
                     self.hole(quote).refuse("E422", "a backslash before a value has no meaning", "remove it")
                 else:
                     self.position += 1
-            elif character == "'" and quote == "bare":
+            elif character == "'" and (quote == "bare" or closing == "]"):
                 self._single(word, scratch)
             elif character == '"':
                 self.position += 1
@@ -375,14 +395,3 @@ class ShellLexer(ShellSource):
             else:
                 self.position += 1
         self.position += 1
-
-
-def _merge(word: Word, pieces: list[str], inner: Word) -> None:
-    word.holes += inner.holes
-    word.nested += inner.nested
-    word.variables += inner.variables
-    word.several |= inner.several
-    word.commands += inner.commands
-    word.files += inner.files
-    word.sinks += inner.sinks
-    pieces.append(inner.text)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 SH_HINT: Final = "give the value as an argument: sh -c '… \"$1\" …' sh {{ x }}"
 ASSIGNED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=", re.DOTALL)
 """`NAME=`, `NAME+=` or `NAME[…]=` at the start of a word."""
+KEYED: Final = re.compile(r"-[A-Za-z]*A")
+"""The option that declares an associative array."""
 
 
 def mark_hole(hole: Hole, message: str, hint: str) -> None:

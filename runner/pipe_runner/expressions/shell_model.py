@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
@@ -12,6 +13,8 @@ EXPANSION: Final = "\x01"
 
 STANDARD_INPUT: Final = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 """Names of files that are standard input."""
+DESCRIPTOR: Final = re.compile(r"/(?:dev|proc/self)/fd/[0-9]+")
+"""The name of a descriptor as a file."""
 
 Quote = Literal["bare", "double", "single"]
 
@@ -85,6 +88,16 @@ class Word:
     def static(self) -> bool:
         return HOLE not in self.text and EXPANSION not in self.text
 
+    def take(self, inner: Word) -> None:
+        """Take in what a part of this word holds and expands."""
+        self.holes += inner.holes
+        self.nested += inner.nested
+        self.variables += inner.variables
+        self.several |= inner.several
+        self.commands += inner.commands
+        self.files += inner.files
+        self.sinks += inner.sinks
+
     def copy_of(self, text: str) -> Word:
         """The same word, read as `text`: `--file=x` as `x`."""
         return replace(self, text=text)
@@ -112,6 +125,15 @@ class Facts:
     """Variables that it reads from standard input."""
     hands: list[str] = field(default_factory=list)
     """Commands that read what it would read, of which some are functions of the script."""
+
+    runs: list[Word] | None = None
+    """The arguments of the shell that it is, if it is one that reads its script from standard input."""
+    printed: Facts | None = None
+    """What the script prints that stands in this input of a shell."""
+    texts: list[str] = field(default_factory=list)
+    """Here-strings that are texts of the file."""
+    number: bool = False
+    """Whether it prints numbers, and nothing that it is given or reads."""
 
     def add(self, part: Facts) -> None:
         """Take in a command that is part of this one; one of which nothing is to say is forgotten."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from pipe_runner.expressions.shell_documents import ShellDocuments
@@ -9,6 +10,20 @@ from pipe_runner.expressions.shell_lexer import META, NAME
 from pipe_runner.expressions.shell_model import Facts, Word
 
 _ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+_PATTERN: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\{[0-9,]*\}|.", re.DOTALL)
+"""A part of a regular expression."""
+_OF_DIGITS: Final = re.compile(r"\[(?:[0-9.-]|\[:digit:\])+\]|\\[.+-]|[0-9()?*+|]|\{[0-9,]*\}")
+
+
+def finds_digits(pattern: str) -> bool:
+    """Whether all that the brackets of a regular expression can hold is a number, or several."""
+    depth = groups = 0
+    for found in _PATTERN.finditer(pattern):
+        depth += (found[0] == "(") - (found[0] == ")")
+        groups += found[0] == "("
+        if depth and not _OF_DIGITS.fullmatch(found[0]):
+            return False
+    return groups > 0
 
 
 class ShellTests(ShellDocuments):
@@ -23,12 +38,13 @@ class ShellTests(ShellDocuments):
             if self.at("]]") and self.text[self.position + 2 : self.position + 3] in ("", *META):
                 self.position += 2
                 break
-            if self.peek() in "()<>&|;!" and not self.at("<(") and not self.at(">("):
+            matched = bool(words) and words[-1].text == "=~"
+            if not matched and self.peek() in "()<>&|;!" and not self.at("<(") and not self.at(">("):
                 words.append(Word(self.position, self.peek()))
                 self.position += 1
                 continue
             before = self.position
-            words.append(self._pattern() if words and words[-1].text == "=~" else self.word())
+            words.append(self._pattern() if matched else self.word())
             self.position += self.position == before
         for index, word in enumerate(words):
             if word.text in _ARITHMETIC_TESTS and not word.quoted:
@@ -38,18 +54,38 @@ class ShellTests(ShellDocuments):
                 self.flows.code(words[index + 1], "write the name")
                 for hole in words[index + 1].holes:
                     hole.refuse("E424", f"`{word.text}` takes the name of a variable, which a value can't be", None)
+            elif word.text == "=~" and 0 < index < len(words) - 1:
+                self._matched(words[index - 1], words[index + 1])
         return Facts()
 
     def _pattern(self) -> Word:
         """The regular expression behind `=~`, in which brackets and bars stand bare."""
         whole = Word(self.position)
-        while self.position < self.limit and self.peek() not in " \t\n":
+        depth = 0
+        while self.position < self.limit and not self.at("\n") and not self.at(" ]]"):
+            if depth <= 0 and self.peek() in " \t":
+                break
             before = self.position
+            if self.peek() in "()":
+                classed = self.text.rfind("[", whole.start, before) > self.text.rfind("]", whole.start, before)
+                depth += 0 if classed else 1 if self.at("(") else -1
             part = self.word()
             whole.holes += part.holes
             whole.nested += part.nested
+            whole.variables += part.variables
             self.position += self.position == before
+        whole.text = self.text[whole.start : self.position]
         return whole
+
+    def _matched(self, word: Word, pattern: Word) -> None:
+        """What a regular expression finds in a word stands in BASH_REMATCH; where that is digits, it is no code."""
+        texts = [pattern.text]
+        if pattern.variables:
+            only = len(pattern.variables) == 1 and pattern.text.strip('"${}') == pattern.variables[0]
+            texts = self.flows.written(pattern.variables[0]) if only else []
+        if not texts or not all(finds_digits(text) for text in texts):
+            found = Facts(word.all_holes, [*word.variables], [*word.commands])
+            self.flows.made.setdefault("BASH_REMATCH", []).append(found)
 
     def _calculate(self, word: Word) -> None:
         for hole in word.holes:

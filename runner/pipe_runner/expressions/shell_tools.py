@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
@@ -27,6 +27,8 @@ _BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex
 """Programs that a variable in capitals is taken for."""
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
+_WHOLE: Final = frozenset({"--", "--checkpoint"})
+"""Options that longer ones begin with."""
 _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HEAD", "TAIL", "CC", "CXX", "LD"})
 """Variables whose names say that `-c` and `-e` mean something else to the program."""
 
@@ -159,6 +161,12 @@ def named(word: Word) -> str:
     if re.fullmatch(r"python[23]?\.\d+|pypy3\.\d+", name):
         return "python3"
     return name.rstrip("0123456789.-") if re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name) else name
+
+
+def in_full(name: str, known: Collection[str]) -> str:
+    """A long option that is written with its beginning alone: `--expr` for `--expression`."""
+    meant = [each for each in known if each.startswith(name)] if name not in _WHOLE else []
+    return meant[0] if len(meant) == 1 else name
 
 
 def through_variable(command: Command, index: int) -> None:

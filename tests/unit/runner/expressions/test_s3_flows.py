@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import compile_shell
 
 HOLE = "{{ inputs.v }}"
-EVIL = ["touch CANARY", "a[$(touch${IFS}CANARY)]", "$(touch CANARY)", "./evil"]
+EVIL = ["touch CANARY", "a[$(touch${IFS}CANARY)]", "$(touch CANARY)", "./evil", "($(touch CANARY))"]
 
 
 def texts(name: str) -> list[str]:
@@ -49,12 +50,18 @@ def test_s3_a_value_on_its_way_into_code_is_refused_or_must_be_an_integer(
 def test_what_is_refused_is_a_way_in(text: str, tmp_path: Path) -> None:
     if shutil.which("bash") is None:
         pytest.skip("no bash here")
-    (tmp_path / "evil").write_text("touch CANARY\n", encoding="utf-8")
-    (tmp_path / "evil").chmod(0o755)
+    for name in ("evil", "evil.sh"):
+        (tmp_path / name).write_text("touch CANARY\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
     for value in EVIL:
         program = text.replace("X", f"'{value}'" if "$x" in text or "<<" not in text else value)
         subprocess.run(
-            ["bash", "-c", program + "\nsleep 0.2; :"], cwd=tmp_path, capture_output=True, check=False, timeout=20
+            ["bash", "-c", program + "\nsleep 0.2; :"],
+            cwd=tmp_path,
+            env={**os.environ, "PIPE_V1": value},
+            capture_output=True,
+            check=False,
+            timeout=20,
         )
         if (tmp_path / "CANARY").exists():
             return
