@@ -26,3 +26,5 @@ class RunSettings(NamedTuple):
     """Cached results of another domain are never read."""
     explain: bool = False
     """Say why cached results were not used."""
+    keeps: bool = True
+    """Results and artifacts of nodes are kept, where the file says so."""
