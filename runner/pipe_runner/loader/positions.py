@@ -72,6 +72,8 @@ class Places:
         start, end, after, keys = self.start, self.end, self.after, self._keys
         anchors: dict[str, int] = {}
         anchored: dict[str, str] = {}  # texts of anchored scalars, for aliases that stand as keys
+        add_start, add_end, add_after = start.append, end.append, after.append
+        add_shape, add_target, add_flow = self._shape.append, self._target.append, self._flow.append
         open_: list[int] = []
         turns: list[int] = []
         turn = _NO_KEYS
@@ -93,6 +95,16 @@ class Places:
             begins = event.start_mark.index
             if begins > read_to:
                 return
+            if (
+                shape == _SCALAR and turn == _NO_KEYS and event.anchor is None
+            ):  # an item of a list: most of a large file
+                add_start(begins)
+                add_end(event.end_mark.index)
+                add_shape(_SCALAR)
+                add_target(_NONE)
+                add_flow(0)
+                add_after(number + 1)
+                continue
             start.append(begins)
             end.append(event.end_mark.index)
             self._shape.append(shape)
