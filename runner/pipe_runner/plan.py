@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import repeat
-from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -273,14 +272,14 @@ _UNCHANGING = frozenset({"phase", "agent", "needs", "reads", "secrets", "run_on"
 
 def _columns(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Nodes that say the same fields, field by field: a table is read in a third of the time of its rows."""
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for node in nodes:
-        groups.setdefault(tuple(node), []).append(node)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, node in enumerate(nodes):
+        groups.setdefault(tuple(node), []).append(place)
     tables = []
-    for names, rows in groups.items():
-        table: dict[str, Any] = {"rows": len(rows), "each": {}, "all": {}}
+    for names, places in groups.items():
+        table: dict[str, Any] = {"places": places, "each": {}, "all": {}}
         for name in names:
-            column = [row[name] for row in rows]
+            column = [nodes[place][name] for place in places]
             if name in _UNCHANGING and all(value == column[0] for value in column):
                 table["all"][name] = column[0]
             else:
@@ -291,9 +290,10 @@ def _columns(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _nodes_from_json(tables: list[dict[str, Any]]) -> tuple[PlannedNode, ...]:
     """The hot spot of loading a kept plan: no step of Python for what is as by default, or the same in all nodes."""
-    nodes: list[PlannedNode] = []
+    nodes: list[tuple[int, PlannedNode]] = []
     for table in tables:
-        rows, each, same = table["rows"], table["each"], table["all"]
+        places, each, same = table["places"], table["each"], table["all"]
+        rows = len(places)
         columns: list[Iterable[Any]] = []
         for name, default in _NODE_DEFAULTS.items():
             shape = _NODE_SHAPES.get(name)
@@ -307,7 +307,7 @@ def _nodes_from_json(tables: list[dict[str, Any]]) -> tuple[PlannedNode, ...]:
                 if value is _MISSING:
                     raise ValueError(f"nodes of the plan lack {name}")
                 columns.append(repeat(value, rows))
-        nodes.extend(map(PlannedNode._make, zip(*columns, strict=True)))
+        nodes.extend(zip(places, map(PlannedNode._make, zip(*columns, strict=True)), strict=True))
     if len(tables) > 1:
-        nodes.sort(key=itemgetter(PlannedNode._fields.index("index")))
-    return tuple(nodes)
+        nodes.sort()
+    return tuple([node for _, node in nodes])
