@@ -57,6 +57,8 @@ class NodeCompiler:
         self._values = Values(report)
         self._environment = Environment(spec.env, report)
         self._root = root
+        self._resolved: dict[str, str] = {}
+        """Paths of the file, links resolved: many nodes may name the same one."""
         self._matrices = Room(max(STEPS, len(report.document.text) // 10))
         self._defaults: DefaultsSpec | None = spec.defaults
         self._env_text = _ENCODE(spec.env) if spec.env else ""
@@ -294,7 +296,9 @@ class NodeCompiler:
         if "\0" in path:
             self._report.add("E601", "a path can't hold a NUL character", place)
             return
-        found = os.path.realpath(os.path.join(self._root, path))
+        found = self._resolved.get(path)
+        if found is None:
+            found = self._resolved[path] = os.path.realpath(os.path.join(self._root, path))
         if found != self._root and not found.startswith(self._root.rstrip(os.sep) + os.sep):
             hint = "paths count from the project's root, and stay in it, links resolved"
             self._report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)
