@@ -102,6 +102,7 @@ CODES: Final[dict[str, str]] = {
     "E804": "input that the other file doesn't take",
     "E805": "input that the other file needs",
     "E806": "value that doesn't fit an input of the other file",
+    "E807": "secret that two files take from different places",
     "E901": "not available in this version",
     "W401": "trusted value inside the text of a program",
     "W402": "value pasted as shell text",

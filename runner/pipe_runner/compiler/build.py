@@ -15,10 +15,12 @@ from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
 from pipe_runner.compiler.nodes import NodeCompiler, check_names
+from pipe_runner.compiler.outputs import schema_of_outputs
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.references import Declared, References, output_of
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
 from pipe_runner.compiler.shape import Shape
+from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.loader import Document
@@ -37,8 +39,22 @@ class Build:
     """One compilation; `report` has its faults, `agents` the agents that it met."""
 
     def __init__(
-        self, document: Document, faults: Iterable[Diagnostic], root: str, registry: Registry, project: Project
+        self,
+        document: Document,
+        faults: Iterable[Diagnostic],
+        root: str,
+        registry: Registry,
+        project: Project,
+        family: Family,
     ) -> None:
+        self.drafts: list[Draft] = []
+        self.inputs: tuple[PlannedInput, ...] | None = None
+        self.outputs: Schema = ANY
+        """What `outputs:` gives, for those that run it as a sub-pipeline."""
+        self.own_time: float | None = None
+        """Its `budget.max_time`."""
+        self.said_concurrency = False
+        self._family = family
         self.report = Report(document, faults)
         self.agents = Agents(registry, self.report)
         self._document = document
@@ -72,9 +88,10 @@ class Build:
         if spec is None:
             return None
         self._not_yet(spec)
-        inputs = compile_inputs(spec.inputs, report)
+        inputs = self.inputs = compile_inputs(spec.inputs, report)
         secrets = self._secrets(spec)
-        drafts = self._drafts(spec, data, shape)
+        drafts = self.drafts = self._drafts(spec, data, shape)
+        self._family.compile(drafts, self)
         declared = self._declared(spec, data, inputs, drafts)
         references = References(declared, report)
         self._needs(drafts, declared)
@@ -92,8 +109,9 @@ class Build:
         for draft in drafts:
             if draft.uses:
                 check_types(draft, references, report)
-        if report.failed:
+        if report.failed or self._family.failed:
             return None
+        self.outputs = schema_of_outputs(spec.outputs, uses, references)
         plan = self._frozen(spec, path, digest, drafts, inputs, secrets, env, outputs)
         if group is None:
             return plan
@@ -240,6 +258,7 @@ class Build:
         else:
             concurrency = project.concurrency or spec.concurrency
         max_time = parse_duration(spec.budget.max_time) if spec.budget and spec.budget.max_time else None
+        self.own_time, self.said_concurrency = max_time, "concurrency" in spec.model_fields_set
         limits = [limit for limit in (max_time, project.max_time) if limit is not None]
         return Plan(
             name=spec.name or os.path.basename(path).removesuffix(".yml").removesuffix(".yaml"),
@@ -266,9 +285,10 @@ class Build:
 
     def _node(self, draft: Draft, place: tuple[int, int], spec: PipelineSpec) -> PlannedNode:
         node = draft.spec
+        inside = draft.inside
         defaults = spec.defaults
         timeout, max_time, retry = node.timeout, node.max_time, node.retry
-        if defaults is not None:
+        if defaults is not None and inside is None:  # they are for nodes that do something themselves
             timeout = timeout or defaults.timeout
             max_time = max_time or defaults.max_time
             if retry is None and node.effect != "once":
@@ -296,7 +316,7 @@ class Build:
             RunOn.SUCCESS if node.run_on == "success" else RunOn(node.run_on),
             node.continue_on_error,
             NO_RETRY if retry is None else self._retry(retry),
-            self._project.timeout if timeout is None else parse_duration(timeout),
+            (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
             None if max_time is None else parse_duration(max_time),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
@@ -305,6 +325,7 @@ class Build:
             draft.fan_out,
             draft.cache,
             draft.artifacts,
+            inside.plan.path if inside is not None and inside.plan is not None else None,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:

@@ -79,11 +79,20 @@ def _compile(
         if crowd is not None:
             return Compilation(None, in_order([*project_faults, *faults, crowd]), document, content=content)
         from pipe_runner.compiler.build import Build
+        from pipe_runner.compiler.subpipelines import Family
 
-        build = Build(document, [*project_faults, *faults], root, registry, project)
+        family = Family(root, registry, project, path, shown)
+        build = Build(document, [*project_faults, *faults], root, registry, project, family)
         plan = build.plan(_inside(path, root), sha256(content).hexdigest())
+        if plan is not None:
+            plan = plan._replace(subplans=family.plans, warnings=(*plan.warnings, *family.warnings))
         return Compilation(
-            plan, in_order(build.report.found), document, build.agents.targets(), build.watched(), content
+            plan,
+            in_order([*build.report.found, *family.faults]),
+            document,
+            {**family.targets, **build.agents.targets()},
+            tuple(sorted({*build.watched(), *family.watched})),
+            content,
         )
     finally:
         if collecting:
