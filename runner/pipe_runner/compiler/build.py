@@ -90,6 +90,7 @@ class Build:
         self._not_yet(spec)
         inputs = self.inputs = compile_inputs(spec.inputs, report)
         secrets = self._secrets(spec)
+        self._family.declare(secrets, report)
         drafts = self.drafts = self._drafts(spec, data, shape)
         self._family.compile(drafts, self)
         declared = self._declared(spec, data, inputs, drafts)
@@ -137,6 +138,10 @@ class Build:
                 hint = "name the runs that it is about: `group: release`"
                 place = ("concurrency", "cancel_in_progress")
                 self.report.add("E212", "`cancel_in_progress` says nothing without `group`", place, at="key", hint=hint)
+            return None
+        if self._family.inside:
+            message = "a sub-pipeline is part of another run, so its `concurrency.group` counts for nothing"
+            self.report.add("W802", message, path, hint="it counts when the file is run by itself")
             return None
         if not spec.concurrency.group.strip():
             self.report.add("E204", "the group's name is empty", path)

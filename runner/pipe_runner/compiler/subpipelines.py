@@ -95,6 +95,11 @@ class Family:
     def failed(self) -> bool:
         return any(fault.is_error for fault in self.faults)
 
+    @property
+    def inside(self) -> bool:
+        """Whether the file that is being compiled is run by another one."""
+        return len(self._way) > 1
+
     def compile(self, drafts: Sequence[Draft], build: Build) -> None:
         """Compile what these nodes run, and hold what they give it against what it takes."""
         values = Values(build.report)
@@ -175,7 +180,6 @@ class Family:
         finally:
             self._way.pop()
             self._notes = before
-        self._same_secrets(build, plan)
         self.faults += told_from(build.report.found, notes)
         self.targets.update(build.agents.targets())
         self.watched.update(build.watched(), [found.real])
@@ -197,17 +201,14 @@ class Family:
             self.plans[key] = plan
         return SubPipeline(found.shown, build, plan, size, waits)
 
-    def _same_secrets(self, build: Build, plan: Plan | None) -> None:
+    def declare(self, secrets: Sequence[SecretSource], report: Report) -> None:
         """One name of a secret means the same in all files: the run reads it once."""
-        for source in plan.secrets if plan is not None else ():
-            self.declare(source, build.report)
-
-    def declare(self, source: SecretSource, report: Report) -> None:
-        known, shown = self._secrets.setdefault(source.name, (source, report.document.path))
-        if known != source:
-            message = f"the secret `{source.name}` comes from elsewhere in {short(shown, 100)}"
-            hint = "a run reads a secret once: give one of the two another name"
-            report.add("E807", message, ("secrets", source.name), at="key", hint=hint)
+        for source in secrets:
+            known, shown = self._secrets.setdefault(source.name, (source, report.document.path))
+            if known != source:
+                message = f"the secret `{source.name}` comes from elsewhere in {short(shown, 100)}"
+                hint = "a run reads a secret once: give one of the two another name"
+                report.add("E807", message, ("secrets", source.name), at="key", hint=hint)
 
 
 def _waits(draft: Draft) -> bool:
