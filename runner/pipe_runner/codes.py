@@ -87,6 +87,8 @@ CODES: Final[dict[str, str]] = {
     "E506": "agent that is written otherwise",
     "E507": "value that doesn't fit the option",
     "E508": "for_each over something that is no list",
+    "E509": "preset that takes the name of an agent",
+    "E510": "presets that are made of one another",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",
     "E603": "unknown secret",

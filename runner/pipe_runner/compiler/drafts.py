@@ -31,6 +31,7 @@ class Draft:
         "needs",
         "options",
         "output_schema",
+        "part",
         "path",
         "phase",
         "priority",
@@ -46,6 +47,8 @@ class Draft:
         self.id = id
         self.index = index
         self.phase = phase
+        self.part: Any = None
+        """The `Part` that it stands in."""
         self.spec = spec
         self.path: Path_ = (phase.value, id)
         self.agent: AgentInfo | None = None
