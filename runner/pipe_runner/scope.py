@@ -25,8 +25,9 @@ class Scope:
         self._key = ""
         self._trace = f"00-{random_bits(128) or 1:032x}-"
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
-        self._env: dict[str, Json] = {}
-        self._env_text: dict[str, str] = {}
+        files = 1 + len(plan.parts)
+        self._env: list[dict[str, Json]] = [{} for _ in range(files)]
+        self._env_text: list[dict[str, str]] = [{} for _ in range(files)]
         self._compiled: dict[int, Compiled] = {}
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
@@ -42,14 +43,21 @@ class Scope:
         return scope
 
     def evaluate_pipeline_env(self) -> None:
-        """Evaluate the pipeline's own `env:`; once, before any node. Raises ExpressionFault."""
-        values = self.render(self._plan.env, self.names(()))
-        assert isinstance(values, dict)
-        self._env = values
-        self._env_text = {name: value_to_text(v) for name, v in values.items()}
+        """Evaluate the `env:` of every file; once, before any node. Raises ExpressionFault."""
+        envs = [(self._plan.env, 0), *((part.env, part.within) for part in self._plan.parts)]
+        for part, (env, within) in enumerate(envs):
+            values = self.render(env, self.names((), part=part))
+            assert isinstance(values, dict)
+            self._env[part] = {**self._env[within], **values} if part else values
+            self._env_text[part] = {name: value_to_text(v) for name, v in self._env[part].items()}
 
-    def names(self, reads: tuple[int, ...], *, handler: bool = False) -> dict[str, Json]:
-        """The scope with the state of the nodes at these indexes; handlers also see how the run went."""
+    def names_of(self, node: PlannedNode) -> dict[str, Json]:
+        """The scope of a node's templates."""
+        return self.names(node.reads, handler=node.phase is not Phase.NODES, part=node.part)
+
+    def names(self, reads: tuple[int, ...], *, handler: bool = False, part: int = 0) -> dict[str, Json]:
+        """The scope with the state of the nodes at these indexes, for a node of that file; handlers also see how the
+        run went."""
         run = self._run
         about: dict[str, Json] = {
             "id": run.id,
@@ -66,12 +74,15 @@ class Scope:
             node = self._plan.nodes[index]
             nodes[node.id[self._cut :]] = self._visible(run.nodes.get(node.id) or NodeState())
         return {
-            "inputs": dict(run.inputs if self._inputs is None else self._inputs),
-            "env": self._env,
+            "inputs": dict(self._plan.parts[part - 1].inputs if part else self._own_inputs()),
+            "env": self._env[part],
             "secrets": self._secrets,
             "run": about,
             "nodes": nodes,
         }
+
+    def _own_inputs(self) -> Mapping[str, Json]:
+        return self._run.inputs if self._inputs is None else self._inputs
 
     def _failed(self) -> list[str]:
         """The nodes of a sub-pipeline that failed and weren't tolerated."""
@@ -166,19 +177,19 @@ class Scope:
             rendered, own = options.data, env.data
         else:
             if names is None:
-                names = self.names(node.reads, handler=node.phase is not Phase.NODES)
+                names = self.names_of(node)
             rendered, own = self.render(options, names), self.render(env, names)
         assert isinstance(rendered, dict)
         assert isinstance(own, dict)
         self._span += 1
-        run_id = self._run.id
+        run_id, env_text = self._run.id, self._env_text[node.part]
         return Attempt(  # by position: by name it takes twice as long
             run_id,
             node.id,
             number,
             node.agent,
             rendered,
-            {**self._env_text, **{k: value_to_text(v) for k, v in own.items()}} if own else self._env_text,
+            {**env_text, **{k: value_to_text(v) for k, v in own.items()}} if own else env_text,
             plan.root,
             f"{self._key or self._make_key()}.{node.id}",
             node.secrets,

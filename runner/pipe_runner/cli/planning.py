@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.history import table
+from pipe_runner.cli.plans import shown_warning
 from pipe_runner.cli.preview import in_order, node_json
 from pipe_runner.cli.settings import concurrency, said, state_dir
 from pipe_runner.cli.words import Given
@@ -76,8 +77,7 @@ def _outlook(given: Given) -> _Outlook:
     if found is None:
         raise InvalidPipeline(compilation.diagnostics)
     for one in found.warnings:
-        place = f"{os.path.normpath(file)}:{one.get('line')}:{one.get('column')}"
-        say(safe(f"warning: {place}: {one.get('code')} {one.get('message')}"))
+        say(safe(f"warning: {shown_warning(found, one, os.path.normpath(file))}"))
     inputs = check_inputs(found, read_inputs(found, given))
     slots = concurrency(given) or found.concurrency
     nodes = in_order(select(found, given.many("only")))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from pipe_runner.cli.plans import Planned
+from pipe_runner.cli.plans import Planned, shown_place
 from pipe_runner.console.words import plural, safe
 from pipe_runner.engine import RunSettings
 from pipe_runner.engine.selection import select
@@ -52,7 +52,7 @@ def _text(planned: Planned, nodes: list[PlannedNode], inputs: Mapping[str, Json]
         lines.append(safe(f"  input {name} = {json.dumps(value, ensure_ascii=False)}"))
     for number, node in enumerate(nodes, 1):
         after = ", ".join(plan.nodes[index].id for index in node.needs)
-        head = f"{number}. {node.id} ({node.agent}) {planned.shown}:{node.line}"
+        head = f"{number}. {node.id} ({node.agent}) {shown_place(plan, node, planned.shown)}"
         lines += ["", safe(head + (f", after {after}" if after else ""))]
         lines += [f"     {line}" for line in _conditions(node)]
         lines += [f"     {safe(line)}" for line in how(node)]
@@ -81,6 +81,7 @@ def node_json(plan: Plan, node: PlannedNode) -> dict[str, Any]:
         "id": node.id,
         "phase": str(node.phase),
         "agent": node.agent,
+        **({"file": plan.file_of(node.part)} if node.part else {}),
         "line": node.line,
         "needs": [plan.nodes[index].id for index in node.needs],
         "when": node.when_text,

@@ -33,6 +33,7 @@ class Draft:
         "needs",
         "options",
         "output_schema",
+        "part",
         "path",
         "phase",
         "priority",
@@ -49,6 +50,8 @@ class Draft:
         self.id = id
         self.index = index
         self.phase = phase
+        self.part: Any = None
+        """The `Part` that it stands in."""
         self.spec = spec
         self.inside: SubPipeline | None = None
         """The sub-pipeline that it runs; it is its `agent`, too."""

@@ -21,6 +21,7 @@ from pipe_schemas.nodes import PipelineNode
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.build import Build
+    from pipe_runner.compiler.parts import Part
     from pipe_runner.project import Project
     from pipe_runner.registry import Registry
 
@@ -77,14 +78,14 @@ class SubPipeline:
 class Family:
     """All files of one compilation that run one another; `faults` are those of the files beside the first one."""
 
-    def __init__(self, root: str, registry: Registry, project: Project, path: str, shown: str) -> None:
+    def __init__(self, neighbours: Neighbours, root: str, registry: Registry, project: Project) -> None:
+        self.neighbours = neighbours
         self._root, self._registry, self._project = root, registry, project
-        self._neighbours = Neighbours(root, project.file_limit)
         self._known: dict[str, SubPipeline] = {}
-        self._way: list[tuple[str, str]] = [(os.path.realpath(os.path.join(root, path)), shown)]
+        self._way: list[tuple[str, str]] = []
         """Files that are being compiled, each of which runs the next: with links resolved, and as they are shown."""
         self._notes: tuple[Note, ...] = ()
-        self._secrets: dict[str, tuple[SecretSource, str]] = {}
+        self._secrets: dict[str, tuple[SecretSource, Report]] = {}
         self.faults: list[Diagnostic] = []
         self.plans: dict[str, Plan] = {}
         self.warnings: list[dict[str, Any]] = []
@@ -98,24 +99,32 @@ class Family:
     @property
     def inside(self) -> bool:
         """Whether the file that is being compiled is run by another one."""
-        return len(self._way) > 1
+        return bool(self._way)
 
-    def compile(self, drafts: Sequence[Draft], build: Build) -> None:
-        """Compile what these nodes run, and hold what they give it against what it takes."""
-        values = Values(build.report)
-        for draft in drafts:
-            if isinstance(draft.spec, PipelineNode):
-                self._node(draft, draft.spec, values, build.report)
+    def compile(self, build: Build, main: Part, secrets: Sequence[SecretSource]) -> None:
+        """Compile what the nodes of a file run, and hold what they give it against what it takes."""
+        self._same_secrets(secrets, build.report)
+        drafts = build.drafts
+        if not any(isinstance(draft.spec, PipelineNode) for draft in drafts):
+            return
+        self._way.append((main.real, main.document.path))
+        try:
+            for draft in drafts:
+                if isinstance(draft.spec, PipelineNode):
+                    self._node(draft, draft.spec, draft.part)
+        finally:
+            self._way.pop()
         inside = [(draft.inside.size, draft) for draft in drafts if draft.inside is not None]
         if inside and len(drafts) + sum(size for size, _ in inside) > MOST_NODES:
             _, largest = max(inside, key=lambda one: one[0])
             message = f"more than {MOST_NODES} nodes, with those of sub-pipelines, as often as they run"
-            build.report.add("E802", message, (*largest.path, "pipeline"))
+            largest.part.report.add("E802", message, (*largest.path, "pipeline"))
 
-    def _node(self, draft: Draft, spec: PipelineNode, values: Values, report: Report) -> None:
+    def _node(self, draft: Draft, spec: PipelineNode, part: Part) -> None:
+        report = part.report
         path = (*draft.path, "pipeline")
         place = (*draft.path, "with")
-        draft.options = values.compile(spec.with_, place, "with", draft.uses)
+        draft.options = Values(report).compile(spec.with_, place, "with", draft.uses)
         for key, hint in _NOT_BESIDE.items():
             if key in spec.model_fields_set:
                 message = f"`{key}` says nothing of a node that runs a sub-pipeline"
@@ -123,7 +132,7 @@ class Family:
         if spec.effect == "once":
             hint = "say it of the node in the file that acts"
             report.add("E212", "`effect: once` says nothing of a sub-pipeline", (*draft.path, "effect"), hint=hint)
-        found = self._find(spec.pipeline, path, report)
+        found = self._find(spec.pipeline, path, part)
         if found is None:
             return
         draft.inside, draft.agent = found, cast(Any, found)
@@ -146,9 +155,9 @@ class Family:
 
     # ------------------------------------------------------------ files
 
-    def _find(self, name: str, path: Path_, report: Report) -> SubPipeline | None:
-        beside, shown = self._way[-1]
-        found = self._neighbours.read(name, beside, shown)
+    def _find(self, name: str, path: Path_, part: Part) -> SubPipeline | None:
+        report = part.report
+        found = self.neighbours.read(name, part.path, part.document.path)
         if isinstance(found, Refused):
             report.add(found.code, found.message, path, hint=found.hint)
             return None
@@ -163,52 +172,42 @@ class Family:
             report.add("E802", f"more than {DEEPEST} files that run one another in a chain", path)
             return None
         note = note_of(report.document, path, "run as a sub-pipeline")
-        sub = self._known[found.real] = self._compiled(found, (note, *self._notes))
+        sub = self._known[found.real] = self._compiled(found, report, (note, *report.notes, *self._notes))
         return sub
 
-    def _compiled(self, found: Neighbour, notes: tuple[Note, ...]) -> SubPipeline:
+    def _compiled(self, found: Neighbour, outer: Report, notes: tuple[Note, ...]) -> SubPipeline:
         from pipe_runner.compiler.build import Build
 
         key = os.path.relpath(found.real, self._root)
-        build = Build(found.document, found.faults, self._root, self._registry, self._project, self)
+        build = Build(outer.beside(found.document, found.faults), self._root, self._registry, self._project, self)
         before, self._notes = self._notes, notes
-        self._way.append((found.real, found.shown))
         plan = None
         try:
-            if isinstance(found.document.data, dict):
-                plan = build.plan(key, sha256(found.content).hexdigest())
+            if isinstance(found.document.data, dict) and not build.report.crowded():
+                plan = build.plan(found.path, key, found.content)
         finally:
-            self._way.pop()
             self._notes = before
         self.faults += told_from(build.report.found, notes)
         self.targets.update(build.agents.targets())
-        self.watched.update(build.watched(), [found.real])
+        self.watched.update(build.watched())
         size = sum(1 if draft.inside is None else 1 + draft.inside.size for draft in build.drafts)
         waits = any(map(_waits, build.drafts))
         if plan is not None:
-            self.warnings += [
-                {**one, "beside": os.path.relpath(found.real, os.path.dirname(self._way[0][0]))}
-                for one in plan.warnings
-            ]
-            said = build.said_concurrency
-            plan = plan._replace(
-                concurrency=plan.concurrency if said else 0,
-                max_time=build.own_time,
-                warnings=(),
-                policy={},
-                settings={},
-            )
+            self.warnings += [{"from": key, **one} for one in plan.warnings]
+            slots, time = build.own
+            plan = plan._replace(concurrency=slots, max_time=time, warnings=(), policy={}, settings={})
             self.plans[key] = plan
         return SubPipeline(found.shown, build, plan, size, waits)
 
-    def declare(self, secrets: Sequence[SecretSource], report: Report) -> None:
+    def _same_secrets(self, secrets: Sequence[SecretSource], report: Report) -> None:
         """One name of a secret means the same in all files: the run reads it once."""
         for source in secrets:
-            known, shown = self._secrets.setdefault(source.name, (source, report.document.path))
+            known, first = self._secrets.setdefault(source.name, (source, report))
             if known != source:
-                message = f"the secret `{source.name}` comes from elsewhere in {short(shown, 100)}"
-                hint = "a run reads a secret once: give one of the two another name"
-                report.add("E807", message, ("secrets", source.name), at="key", hint=hint)
+                path = ("secrets", source.name)
+                notes = (note_of(first.document, path, "declared first", at="key"),)
+                message = f"`{source.name}` comes from elsewhere in {short(first.document.path)}"
+                report.add("E212", message, path, at="key", hint="one of the two needs another name", notes=notes)
 
 
 def _waits(draft: Draft) -> bool:
@@ -233,21 +232,18 @@ def _check_inputs(
             report.add("E804", f"{short(sub.shown, 100)} has no input `{short(name)}`", path, at="key", hint=hint)
         elif not may_hold_template(value):
             for sentence in mismatches(value, known[name].schema, f"input `{name}`"):
-                report.add("E806", sentence, path)
-                _note(report, sub, name)
+                report.add("E806", sentence, path, notes=_declared(sub, name))
     for name, one in known.items():
         if one.required and name not in given:
             what = f": {one.description}" if one.description else ""
             where = place if report.wrote(place[:-1], "with") else (*place[:-1], "pipeline")
             message = f"{short(sub.shown, 100)} needs the input `{name}`{short(what, 200)}"
-            report.add("E805", message, where, at="key", hint=f"write `with: {{{name}: …}}`")
-            _note(report, sub, name)
+            hint = f"write `with: {{{name}: …}}`"
+            report.add("E805", message, where, at="key", hint=hint, notes=_declared(sub, name))
 
 
-def _note(report: Report, sub: SubPipeline, name: str) -> None:
-    """Add to the last fault where the input is declared."""
-    declared = note_of(sub.document, ("inputs", name), "declared")
-    report.found[-1] = report.found[-1]._replace(notes=(declared,))
+def _declared(sub: SubPipeline, name: str) -> tuple[Note, ...]:
+    return (note_of(sub.document, ("inputs", name), "declared", at="key"),)
 
 
 def _keys(data: Any, key: str) -> Mapping[str, Any]:

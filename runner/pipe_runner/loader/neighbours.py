@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
 from pipe_runner.errors import UsageError
-from pipe_runner.loader.document import Document
+from pipe_runner.loader.document import At, Document
 from pipe_runner.loader.loading import load_text
 from pipe_runner.loader.source import read_bytes
 from pipe_runner.types import Path_
@@ -106,10 +106,17 @@ class Neighbours:
         return Refused("E602", f"there is no file {_short(name)}", hint)
 
 
-def note_of(document: Document, path: Path_, message: str) -> Note:
-    """The place of a value of a file that names another one: `included`, `run as a sub-pipeline`, …"""
-    place = document.position(path)
+def note_of(document: Document, path: Path_, message: str, at: At = "value") -> Note:
+    """A place that has to do with a fault elsewhere: `included`, `declared`, …"""
+    place = document.position(path, at)
     return Note(document.path, place.line, place.column, message)
+
+
+def digest_of(content: bytes, files: Iterable[tuple[str, str, str]]) -> str:
+    """The digest of a pipeline: of its file's bytes, and of every file (`Neighbours.states`) that it is made of."""
+    own = sha256(content).hexdigest()
+    others = sorted(digest for _, _, digest in files)
+    return sha256("\0".join((own, *others)).encode()).hexdigest() if others else own
 
 
 def told_from(faults: Iterable[Diagnostic], notes: tuple[Note, ...]) -> list[Diagnostic]:

@@ -85,12 +85,23 @@ def _fate(
     return fate
 
 
+def _plain_env(plan: Plan, part: int) -> dict[str, Json] | None:
+    """The environment of a file's nodes, where no value of it is an expression."""
+    own, around = plan.env, None
+    if part:
+        own, around = plan.parts[part - 1].env, _plain_env(plan, plan.parts[part - 1].within)
+        if around is None:
+            return None
+    return {**(around or {}), **own.data} if own.static and isinstance(own.data, dict) else None
+
+
 def _condition(plan: Plan, node: PlannedNode, inputs: Mapping[str, Json]) -> Fate:
     """Decided now where it reads nothing but inputs and a plain environment; evaluating runs no code (S2)."""
     compiled = Compiled.from_json(node.when)
-    scope: dict[str, Json] = {"inputs": dict(inputs)}
-    if plan.env.static:
-        scope["env"] = plan.env.data
+    scope: dict[str, Json] = {"inputs": dict(plan.parts[node.part - 1].inputs if node.part else inputs)}
+    env = _plain_env(plan, node.part)
+    if env is not None:
+        scope["env"] = env
     if any(reference.path[0] not in scope for reference in compiled.references):
         return Fate(Verdict.OPEN, f"when {node.when_text}")
     try:
