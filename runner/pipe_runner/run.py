@@ -166,9 +166,24 @@ class Run(_State):
         return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated and "." not in i]
 
     @property
+    def failures(self) -> list[str]:
+        """As `failed`, and the nodes in sub-pipelines that they come from."""
+        failed = set(self.failed)
+        return [
+            i
+            for i, n in self.nodes.items()
+            if n.status is NodeStatus.FAILED and not n.tolerated and (i in failed or _outermost(i) in failed)
+        ]
+
+    @property
     def interrupted(self) -> bool:
         """The log ends before the run did: whoever ran it is gone, or still at it."""
         return not self.status.final and self.status is not RunStatus.WAITING
+
+
+def _outermost(node: str) -> str:
+    """The node of the file that runs this one, at whatever depth."""
+    return node.partition(".")[0].partition("[")[0]
 
 
 def fold(events: Iterable[Event]) -> Run:

@@ -40,32 +40,31 @@ def _is_at(name: str, node: str) -> bool:
     return name == node or name.startswith(f"{node}.")
 
 
-def inner(node: PlannedNode, subplans: Mapping[str, Plan], only: Sequence[str] = ()) -> list[PlannedNode]:
-    """The nodes that a node runs, theirs behind each; none of one that is repeated, which only the run knows."""
-    if node.pipeline is None or node.fan_out is not None:
-        return []
-    return expanded(chosen(instance(subplans[node.pipeline], node.id, node.priority), node.id, only), subplans, only)
+def expanded(
+    nodes: Iterable[PlannedNode], subplans: Mapping[str, Plan], only: Sequence[str] = (), *, repeated: bool = False
+) -> list[PlannedNode]:
+    """These nodes, and behind each those that it runs, by the ids that the log knows them by.
 
-
-def expanded(nodes: Iterable[PlannedNode], subplans: Mapping[str, Plan], only: Sequence[str] = ()) -> list[PlannedNode]:
-    """These nodes, and behind each those that it runs, by the ids that the log knows them by."""
+    What repeated ones run is known to the run alone; with `repeated` it is here once, under the node without a key.
+    """
     if not subplans:
         return list(nodes)
-    return [each for node in nodes for each in (node, *inner(node, subplans, only))]
+    return [each for node in nodes for each in (node, *inner(node, subplans, only, repeated=repeated))]
+
+
+def inner(
+    node: PlannedNode, subplans: Mapping[str, Plan], only: Sequence[str] = (), *, repeated: bool = False
+) -> list[PlannedNode]:
+    """The nodes that a node runs, as `expanded` gives them."""
+    if node.pipeline is None or (node.fan_out is not None and not repeated):
+        return []
+    own = chosen(instance(subplans[node.pipeline], node.id, node.priority), node.id, only)
+    return expanded(own, subplans, only, repeated=repeated)
 
 
 def members(nodes: Iterable[PlannedNode], subplans: Mapping[str, Plan], only: Sequence[str] = ()) -> list[PlannedNode]:
-    """As `expanded`, and the nodes of repeated ones, too, once, under the id of the node without a key."""
-    if not subplans:
-        return list(nodes)
-    plain = [node._replace(fan_out=None) if node.pipeline is not None else node for node in nodes]
-    return expanded(plain, {path: _plain(subplan) for path, subplan in subplans.items()}, only)
-
-
-def _plain(subplan: Plan) -> Plan:
-    return subplan._replace(
-        nodes=tuple(n._replace(fan_out=None) if n.pipeline is not None else n for n in subplan.nodes)
-    )
+    """All that these nodes run, and they themselves; see `expanded`."""
+    return expanded(nodes, subplans, only, repeated=True)
 
 
 def secrets_of(plan: Plan) -> tuple[SecretSource, ...]:

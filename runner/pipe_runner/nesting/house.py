@@ -38,7 +38,7 @@ class House(NamedTuple):
     slots: asyncio.Semaphore
     """Attempts in flight, of the run's own nodes and of all that are inside."""
 
-    def stands_in(self, node: str) -> bool:
+    def stands_in(self, attempt: Attempt) -> bool:
         """Whether something else stands in for a sub-pipeline as a whole, in a test."""
-        found: Callable[[str], bool] | None = getattr(self.executor, "stands_in", None)
-        return found is not None and found(node)
+        found: Callable[[Attempt], bool] | None = getattr(self.executor, "stands_in", None)
+        return found is not None and found(attempt)

@@ -120,10 +120,11 @@ class SharingScheduler(Scheduler):
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        if self._house.stands_in(node.id):
+        if self._house.stands_in(attempt):
             self.emit(EventKind.NODE_STARTED, node.id, number, data)
             emit = self._house.attempt_emit(attempt)
             outcome = await self._house.executor.perform(attempt._replace(validate=False), emit)
+            self._leave_inside(node, EventKind.NODE_SKIPPED, {"reason": f"something stands in for {node.id}"})
         else:
             inside = Inner(self._house, node, attempt.options, self._scope, timeout, self.until)
             self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
@@ -156,7 +157,8 @@ class SharingScheduler(Scheduler):
         elif kind is EventKind.NODE_CANCELLED:
             more = {"reason": data.get("reason")}
         elif kind is EventKind.NODE_SKIPPED:
-            more |= {"when": None, "values": {}, "reason": f"{node.id} was skipped", "by": [node.id]}
+            reason = data.get("reason") if "when" not in data else None
+            more = {"when": None, "values": {}, "reason": reason or f"{node.id} was skipped", "by": [node.id]}
         for each in inner(node, self._house.subplans, self._run.only):
             state = self._run.nodes.get(each.id)
             if state is not None and state.status is NodeStatus.PENDING:
