@@ -2,7 +2,7 @@
 
 E1xx reading YAML · E2xx shape of the file · E3xx graph and references · E4xx expressions and shell text ·
 E5xx agents, options and types · E6xx paths, secrets and policy ·
-E7xx tests of pipelines · E9xx not available in this version · W… warnings.
+E7xx tests of pipelines · E8xx files that name other files · E9xx not available in this version · W… warnings.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ CODES: Final[dict[str, str]] = {
     "E506": "agent that is written otherwise",
     "E507": "value that doesn't fit the option",
     "E508": "for_each over something that is no list",
+    "E509": "preset that takes the name of an agent",
+    "E510": "presets that are made of one another",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",
     "E603": "unknown secret",
@@ -96,6 +98,12 @@ CODES: Final[dict[str, str]] = {
     "E703": "input of a case that the pipeline doesn't take",
     "E704": "expectation that can't be met",
     "E705": "no cases",
+    "E801": "file that names itself, through others",
+    "E802": "too many files, or too deep",
+    "E803": "file that is included twice",
+    "E804": "input that the other file doesn't take",
+    "E805": "input that the other file needs",
+    "E806": "value that doesn't fit an input of the other file",
     "E901": "not available in this version",
     "W401": "trusted value inside the text of a program",
     "W402": "value pasted as shell text",
@@ -106,4 +114,6 @@ CODES: Final[dict[str, str]] = {
     "W501": "comparison of values that don't go together",
     "W502": "condition that gives no boolean",
     "W701": "mocked output that the agent doesn't give",
+    "W801": "key that counts for nothing in an included file",
+    "W802": "group of a sub-pipeline",
 }

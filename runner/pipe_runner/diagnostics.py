@@ -19,6 +19,19 @@ class Position(NamedTuple):
     column: int
 
 
+class Note(NamedTuple):
+    """Another place that has to do with a fault: the one that names the file, or where something was declared."""
+
+    path: str
+    line: int
+    column: int
+    message: str
+    """What happens there, in a word or two: `included`, `declared`."""
+
+    def __str__(self) -> str:
+        return f"{self.message} at {self.path}:{self.line}:{self.column}"
+
+
 class Diagnostic(NamedTuple):
     """One fault. `path` is as the user would type it, relative to the working directory where that is shorter."""
 
@@ -31,6 +44,8 @@ class Diagnostic(NamedTuple):
     length: int = 1
     source: str | None = None
     """The source line, without its line end, for the caret; None where there is none to show."""
+    notes: tuple[Note, ...] = ()
+    """The places that lead to the file, the nearest first."""
 
     @property
     def severity(self) -> Severity:

@@ -13,7 +13,7 @@ from pipe_runner.ports import Clock, NodeError
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, Stop, stop_error, while_waiting
-from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase
+from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus
 
 NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -60,7 +60,7 @@ class Fans:
         assert node.fan_out is not None
         number = self._run.state(node.id).attempts + 1
         try:
-            names = self._scope.names(node.reads, handler=node.phase is not Phase.NODES)
+            names = self._scope.names_of(node)
             items = make_items(node.fan_out, names, self._scope.render)
         except ExpressionFault as fault:
             self._host.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})

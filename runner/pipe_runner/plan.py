@@ -136,6 +136,22 @@ class PlannedNode(NamedTuple):
     cache: CachePolicy | None = None
     artifacts: tuple[tuple[str, str], ...] = ()
     """Files to copy into the run: name, and path from the working directory."""
+    part: int = 0
+    """The file that it stands in: 0 is the pipeline's own, n the one of `Plan.parts[n - 1]`."""
+    pipeline: str | None = None
+    """The sub-pipeline that it runs: its key in `Plan.subplans`; its options are the inputs."""
+
+
+class PlannedPart(NamedTuple):
+    """An included file: what its nodes read as theirs."""
+
+    file: str
+    """From the root."""
+    inputs: Mapping[str, Json] = NOTHING
+    env: Value = NO_VALUES
+    """Its own `env:`; it stands over that of the file that includes it."""
+    within: int = 0
+    """The file that includes it, as in `PlannedNode.part`."""
 
 
 class Plan(NamedTuple):
@@ -147,7 +163,7 @@ class Plan(NamedTuple):
     root: str
     """The project's root, absolute, links resolved."""
     digest: str
-    """sha256 of the file's bytes."""
+    """sha256 of the file's bytes; of a pipeline of several files, of all their digests."""
     nodes: tuple[PlannedNode, ...]
     inputs: tuple[PlannedInput, ...] = ()
     outputs: Value = NO_VALUES
@@ -170,6 +186,15 @@ class Plan(NamedTuple):
     agent_versions: Mapping[str, str] = NOTHING
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Diagnostics of severity warning, as JSON, so that a cached plan still tells them."""
+    subplans: Mapping[str, Plan] = NOTHING
+    """The sub-pipelines that its nodes run, and theirs, by `path`; these have none themselves."""
+
+    parts: tuple[PlannedPart, ...] = ()
+    """The included files."""
+
+    def file_of(self, part: int) -> str:
+        """A file of the pipeline by its number, as `path` is."""
+        return self.parts[part - 1].file if part else self.path
 
     def by_id(self) -> dict[str, PlannedNode]:
         return {node.id: node for node in self.nodes}
@@ -181,9 +206,13 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     data["nodes"] = _columns([_node_to_json(node) for node in plan.nodes])
     data["inputs"] = [_set_fields(item, _INPUT_DEFAULTS) for item in plan.inputs]
     data["secrets"] = [[s.name, s.source, s.key] for s in plan.secrets]
+    if plan.subplans:
+        data["subplans"] = {path: plan_to_json(one) for path, one in plan.subplans.items()}
     for name in ("outputs", "env", "group"):
         if name in data:
             data[name] = [data[name].data, data[name].static]
+    if plan.parts:
+        data["parts"] = [[part.file, dict(part.inputs), list(part.env), part.within] for part in plan.parts]
     return data
 
 
@@ -198,6 +227,12 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             values[name] = Value(*values[name])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
+    if "subplans" in values:
+        values["subplans"] = {path: plan_from_json(one) for path, one in values["subplans"].items()}
+    if "parts" in values:
+        values["parts"] = tuple(
+            PlannedPart(file, inputs, Value(*env), within) for file, inputs, env, within in values["parts"]
+        )
     return Plan(**values)
 
 

@@ -1,8 +1,9 @@
 """Keeps compiled plans by content, so that an unchanged file is not read, validated and compiled again.
 
 A kept plan is data, never code. It is found by the digest of the pipeline file's bytes and of everything that is known
-before it is read; everything else that the compilation depended on (pipe.yml, the sources of the packages, the
-directories in which plugins are installed) is kept as `(path, mtime_ns, size)` and looked at again.
+before it is read. The files that it includes are read again, and compared by digest; everything else that the
+compilation depended on (pipe.yml, the sources of the packages, the directories in which plugins are installed) is kept
+as `(path, mtime_ns, size)` and looked at again.
 Whatever is wrong with a kept plan makes it a miss, never an error.
 """
 
@@ -11,8 +12,9 @@ from __future__ import annotations
 import gc
 import json
 import os
+import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 try:  # the part of hashlib that needs no OpenSSL: loading that costs as much as reading a plan
@@ -28,6 +30,7 @@ KEPT: Final = 64
 """Plans that are kept at most; the oldest go first."""
 
 
+_MOST_READ: Final = 64 * 2**20
 _OURS: Final = ("pipe_runner", "pipe_schemas", "pipe_agents")
 
 
@@ -49,6 +52,8 @@ def load_plan(path: str, content: bytes, root: str, state_dir: str) -> KeptPlan 
             data = json.loads(raw)
             if data["format"] != FORMAT or any(_state(seen[0]) != seen for seen in data["watched"]):
                 return None
+            if not all(_is_as_it_was(*file) for file in data.get("files", ())):
+                return None
             return KeptPlan(plan_from_json(data["plan"]), data["targets"])
         finally:
             if paused:
@@ -58,12 +63,22 @@ def load_plan(path: str, content: bytes, root: str, state_dir: str) -> KeptPlan 
 
 
 def store_plan(
-    path: str, content: bytes, root: str, state_dir: str, plan: Plan, targets: Mapping[str, str], watched: Iterable[str]
+    path: str,
+    content: bytes,
+    root: str,
+    state_dir: str,
+    plan: Plan,
+    targets: Mapping[str, str],
+    watched: Iterable[str],
+    files: Sequence[tuple[str, str, str]] = (),
 ) -> None:
-    """Keep a plan; does nothing where the state directory can't be written, or the file isn't what was compiled."""
-    from hashlib import sha256
+    """Keep a plan; does nothing where the state directory can't be written, or the file isn't what was compiled.
 
-    if plan.digest != sha256(content).hexdigest():
+    `files` are the others that the pipeline is made of, as `Compilation` has them.
+    """
+    from pipe_runner.loader.neighbours import digest_of
+
+    if plan.digest != digest_of(content, files):
         return
     home = _home(state_dir)
     name = _key(path, content, root)
@@ -71,6 +86,7 @@ def store_plan(
         "format": FORMAT,
         "watched": [_state(seen) for seen in sorted({*watched, *_installed()})],
         "targets": dict(targets),
+        "files": [list(file) for file in files],
         "plan": plan_to_json(plan),
     }
     part = os.path.join(home, f".{name}.{os.getpid()}")
@@ -118,6 +134,20 @@ def _state(path: str) -> list[Any]:
     except OSError:
         return [path, None, None]
     return [path, found.st_mtime_ns, found.st_size]
+
+
+def _is_as_it_was(path: str, real: str, digest: str) -> bool:
+    """Whether a file has the content that was compiled, and the path still leads to it."""
+    from hashlib import sha256
+
+    if os.path.realpath(path) != real:
+        return False
+    fd = os.open(real, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    with open(fd, "rb") as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_READ:
+            return False
+        return sha256(file.read()).hexdigest() == digest
 
 
 def _prune(home: str) -> None:

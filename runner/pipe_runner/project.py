@@ -11,14 +11,17 @@ from pipe_runner.plan import NOTHING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipe_runner.compiler.presets import Presets
     from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.registry import Registry
+    from pipe_runner.types import Path_
     from pipe_schemas.project import ProjectSpec
 
 PROJECT_FILE: Final = "pipe.yml"
 LOCAL: Final = "local"
 """The executor that this version has."""
 _FILE_LIMIT: Final = 64 * 2**20
-_LATER: Final = ("providers", "agents", "mcp_servers", "store")
+_LATER: Final = ("providers", "mcp_servers", "store")
 
 
 class Project(NamedTuple):
@@ -37,6 +40,8 @@ class Project(NamedTuple):
     policy: Mapping[str, Any] = NOTHING
     settings: Mapping[str, Any] = NOTHING
     """For commands: `durability`, `grace`, `executor`, where pipe.yml sets them."""
+    presets: Presets | None = None
+    """The agents that pipe.yml names."""
 
 
 def find_root(start: Path) -> Path:
@@ -65,8 +70,13 @@ def root_of(start: str) -> str:
         here = above
 
 
-def load_project(root: Path) -> tuple[Project, list[Diagnostic]]:
-    """What the project's pipe.yml says, and what is wrong in it; a project without one has our defaults."""
+def load_project(
+    root: Path, registry: Registry | None = None, *, deep: bool = False
+) -> tuple[Project, list[Diagnostic]]:
+    """What the project's pipe.yml says, and what is wrong in it; a project without one has our defaults.
+
+    `registry`: the agents that there are. `deep` loads those of all presets, to check their options.
+    """
     home = os.path.realpath(root)
     path = os.path.join(home, PROJECT_FILE)
     plain = Project(home, path)
@@ -93,14 +103,31 @@ def load_project(root: Path) -> tuple[Project, list[Diagnostic]]:
     from pipe_schemas.project import ProjectSpec
 
     report = Report(document, faults)
-    spec = Shape(report, of_project).check(ProjectSpec, document.data)
+    shape = Shape(report, of_project, _prunable)
+    spec = shape.check(ProjectSpec, document.data)
     for key in _LATER:
         if document.data.get(key):
             report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
     if spec is not None and spec.executor not in (None, LOCAL):
         hint = f"`{LOCAL}` is the one that there is"
         report.add("E901", f"there is no executor `{spec.executor[:60]}` in this version", ("executor",), hint=hint)
-    return (plain if spec is None else _project(plain, spec)), report.found
+    if spec is None:
+        return plain, report.found
+    project = _project(plain, spec)
+    written = document.data.get("agents")
+    if isinstance(written, dict) and written:
+        from pipe_runner.compiler.presets import check_presets, read_presets
+
+        presets = read_presets(spec.agents, written, report, registry)
+        if deep and registry is not None:
+            check_presets(presets, report, registry)
+        project = project._replace(presets=presets)
+    return project, report.found
+
+
+def _prunable(path: Path_) -> Path_:
+    """What is left out of pipe.yml where something is wrong: one preset, or a whole key."""
+    return path[:2] if path[:1] == ("agents",) else path[:1]
 
 
 def _project(plain: Project, spec: ProjectSpec) -> Project:

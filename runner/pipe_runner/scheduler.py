@@ -273,7 +273,7 @@ class Scheduler:
 
     def _condition_holds(self, node: PlannedNode) -> bool:
         try:
-            names = self._scope.names(node.reads, handler=node.phase is not Phase.NODES)
+            names = self._scope.names_of(node)
             holds, values = evaluate_condition(self._scope.condition(node), names)
         except ExpressionFault as fault:
             error = NodeError(ErrorKind.CONDITION, f"when: {fault.message}")

@@ -9,7 +9,7 @@ from pipe_runner.expressions import Compiled, evaluate, value_to_text
 from pipe_runner.plan import Plan, PlannedNode, Value
 from pipe_runner.ports import Attempt, secret_marker
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import Json, Phase, RunStatus
+from pipe_runner.types import Json, NodeStatus, Phase, RunStatus
 
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
 ReadBlob = Callable[[Mapping[str, Any]], Json]
@@ -21,26 +21,44 @@ class Scope:
     def __init__(self, plan: Plan, run: Run, read_blob: ReadBlob, random_bits: Callable[[int], int]) -> None:
         self._plan = plan
         self._run = run
-        self._read_blob = read_blob
+        self._read_blob, self._random_bits = read_blob, random_bits
         self._span = random_bits(63)
         self._key = ""
         self._trace = f"00-{random_bits(128) or 1:032x}-"
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
-        self._env: dict[str, Json] = {}
-        self._env_text: dict[str, str] = {}
+        files = 1 + len(plan.parts)
+        self._env: list[dict[str, Json]] = [{} for _ in range(files)]
+        self._env_text: list[dict[str, str]] = [{} for _ in range(files)]
         self._compiled: dict[int, Compiled] = {}
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
+        self._cut = 0
+        """Characters before the ids of the file in those of the log: of a sub-pipeline, the node that runs it."""
+        self._inputs: Mapping[str, Json] | None = None
+        """Those of a sub-pipeline."""
+
+    def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
+        """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
+        scope = Scope(plan, self._run, self._read_blob, self._random_bits)
+        scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
+        return scope
 
     def evaluate_pipeline_env(self) -> None:
-        """Evaluate the pipeline's own `env:`; once, before any node. Raises ExpressionFault."""
-        values = self.render(self._plan.env, self.names(()))
-        assert isinstance(values, dict)
-        self._env = values
-        self._env_text = {name: value_to_text(v) for name, v in values.items()}
+        """Evaluate the `env:` of every file; once, before any node. Raises ExpressionFault."""
+        envs = [(self._plan.env, 0), *((part.env, part.within) for part in self._plan.parts)]
+        for part, (env, within) in enumerate(envs):
+            values = self.render(env, self.names((), part=part))
+            assert isinstance(values, dict)
+            self._env[part] = {**self._env[within], **values} if part else values
+            self._env_text[part] = {name: value_to_text(v) for name, v in self._env[part].items()}
 
-    def names(self, reads: tuple[int, ...], *, handler: bool = False) -> dict[str, Json]:
-        """The scope with the state of the nodes at these indexes; handlers also see how the run went."""
+    def names_of(self, node: PlannedNode) -> dict[str, Json]:
+        """The scope of a node's templates."""
+        return self.names(node.reads, handler=node.phase is not Phase.NODES, part=node.part)
+
+    def names(self, reads: tuple[int, ...], *, handler: bool = False, part: int = 0) -> dict[str, Json]:
+        """The scope with the state of the nodes at these indexes, for a node of that file; handlers also see how the
+        run went."""
         run = self._run
         about: dict[str, Json] = {
             "id": run.id,
@@ -50,19 +68,27 @@ class Scope:
         }
         if handler:
             about["status"] = str(self.run_status)
-            failed: list[Json] = list(run.failed)
+            failed: list[Json] = list(run.failed if self._inputs is None else self._failed())
             about["failed"] = failed
         nodes: dict[str, Json] = {}
         for index in reads:
             node = self._plan.nodes[index]
-            nodes[node.id] = self._visible(run.nodes.get(node.id) or NodeState())
+            nodes[node.id[self._cut :]] = self._visible(run.nodes.get(node.id) or NodeState())
         return {
-            "inputs": dict(run.inputs),
-            "env": self._env,
+            "inputs": dict(self._plan.parts[part - 1].inputs if part else self._own_inputs()),
+            "env": self._env[part],
             "secrets": self._secrets,
             "run": about,
             "nodes": nodes,
         }
+
+    def _own_inputs(self) -> Mapping[str, Json]:
+        return self._run.inputs if self._inputs is None else self._inputs
+
+    def _failed(self) -> list[str]:
+        """The nodes of a sub-pipeline that failed and weren't tolerated."""
+        states = ((node.id[self._cut :], self._run.nodes.get(node.id)) for node in self._plan.nodes)
+        return [id for id, s in states if s is not None and s.status is NodeStatus.FAILED and not s.tolerated]
 
     def _visible(self, state: NodeState) -> dict[str, Json]:
         return {
@@ -112,8 +138,8 @@ class Scope:
         value = self._plan.outputs
         if value.static:
             return value.data
-        by_id = self._plan.by_id()
-        reads = {by_id[name].index for name in self._nodes_read(value.data) if name in by_id}
+        by_id = {node.id[self._cut :]: node.index for node in self._plan.nodes}
+        reads = {by_id[name] for name in self._nodes_read(value.data) if name in by_id}
         return self.render(value, self.names(tuple(sorted(reads))))
 
     def _nodes_read(self, data: Json) -> set[str]:
@@ -153,10 +179,10 @@ class Scope:
         (rendered, constant), (own, fixed) = options, env
         if not (constant and fixed):
             if names is None:
-                names = self.names(node.reads, handler=node.phase is not Phase.NODES)
+                names = self.names_of(node)
             rendered, own = self.render(options, names), self.render(env, names)
         self._span += 1
-        node_id, env_text = node.id, self._env_text
+        node_id, env_text = node.id, self._env_text[node.part]
         if own:
             env_text = {**env_text, **{name: value_to_text(value) for name, value in own.items()}}
         values = (

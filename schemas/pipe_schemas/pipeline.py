@@ -107,3 +107,11 @@ class PipelineSpec(Closed):
         description="What the run gives, by name.",
         examples=[{"severity": "{{ nodes.explain.output.severity }}"}],
     )
+
+
+class PartSpec(PipelineSpec):
+    """A file that may have no nodes of its own: one that includes others, or is included."""
+
+    nodes: dict[Identifier, Node] = Field(
+        default_factory=dict, description="The nodes by id; their order in the file has no meaning."
+    )

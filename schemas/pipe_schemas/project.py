@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipe_schemas.fields import Closed, Duration, Size, Text, Version, Wait
+from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Size, Text, Version, Wait
 from pipe_schemas.http import HttpPolicy
+from pipe_schemas.nodes import Cache, Retry
 
 
 class LimitsSpec(Closed):
@@ -40,12 +41,42 @@ class ProjectDefaultsSpec(Closed):
     timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
 
 
+class PresetSpec(Closed):
+    """An agent with options, under a name of its own. What a node says stands over it."""
+
+    description: str | None = Field(default=None, description="For people; `pipe agents` shows it.")
+    agent: Text = Field(description="An agent, or another preset.", examples=["http", "shell"])
+    with_: dict[str, Any] = Field(
+        default_factory=dict,
+        alias="with",
+        description="Options; a node's own stand over them, key by key. Of `shell`: `run` or `argv`, `shell`, `cwd`, "
+        "`output`, `stdin`.",
+    )
+    env: dict[Identifier, Scalar] = Field(
+        default_factory=dict, description="Environment variables; a node's own stand over them, name by name."
+    )
+    secrets: list[Identifier] = Field(
+        default_factory=list, description="Secrets that a node is granted beside its own; its file declares them."
+    )
+    retry: Retry | None = Field(default=None, description="Attempts in total, or a map that says more.")
+    timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
+    max_time: Duration | None = Field(default=None, description="Bounds all attempts and the waits between them.")
+    effect: Literal["none", "idempotent", "once"] | None = Field(
+        default=None, description="What running it twice would do."
+    )
+    cache: Cache | None = Field(default=None, description="Take an earlier output where nothing changed.")
+
+
 class ProjectSpec(Closed):
     """`pipe.yml` at the project's root."""
 
     version: Version | None = Field(default=None, description="The version of the language: 1.")
     providers: dict[str, Any] = Field(default_factory=dict, description="Model services by name.")
-    agents: dict[str, Any] = Field(default_factory=dict, description="Named presets of agents.")
+    agents: dict[Identifier, PresetSpec] = Field(
+        default_factory=dict,
+        description="Presets of agents: nodes name them as they name agents.",
+        examples=[{"ping": {"agent": "http", "with": {"method": "HEAD"}, "timeout": "5s"}}],
+    )
     mcp_servers: dict[str, Any] = Field(default_factory=dict, description="MCP servers by name.")
     executor: Text | None = Field(default=None, description="Where attempts are performed; `local` by default.")
     store: Text | None = Field(default=None, description="Where runs are indexed.")

@@ -22,6 +22,7 @@ from pipe_runner.plan import Plan, SecretSource
 from pipe_runner.ports import Event, Executor
 from pipe_runner.run import Run
 from pipe_runner.runlog import read_blob
+from pipe_runner.subplans import members, secrets_of
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ async def perform_case(
     """One run of the pipeline, with what the case says; `state` is a directory for its log, which is removed."""
     began = time.perf_counter()
     registry = registry.fresh()  # agents are made once for each run
-    secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in suite.plan.secrets}
+    secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in secrets_of(suite.plan)}
     plan = _without_sources(suite.plan)
     clock, tape = JumpingClock(), Tape()
     active = open_run(
@@ -105,7 +106,7 @@ async def perform_case(
         sinks=(tape,),
         environ=secrets,
         clock=clock,
-        idle=frozenset(node.id for node in plan.nodes if not case.runs(node.id)),
+        idle=frozenset(node.id for node in members(plan.nodes, plan.subplans) if not case.runs(node.id)),
     )
     standins: list[StandIn] = []
 
@@ -137,7 +138,9 @@ async def perform_case(
 
 def _without_sources(plan: Plan) -> Plan:
     """The plan with every secret taken from what the case says: a test never reads a real one."""
-    return plan._replace(secrets=tuple(SecretSource(one.name, "env", one.name) for one in plan.secrets))
+    inside = {path: _without_sources(one) for path, one in plan.subplans.items()}
+    secrets = tuple(SecretSource(one.name, "env", one.name) for one in plan.secrets)
+    return plan._replace(secrets=secrets, subplans=inside)
 
 
 def _here() -> str | None:

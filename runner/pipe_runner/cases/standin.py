@@ -70,6 +70,11 @@ class StandIn:
             return _failed(fault.kind, fault.message)
         return outcomes[min(made, len(outcomes)) - 1]
 
+    def stands_in(self, attempt: Attempt) -> bool:
+        """Whether a sub-pipeline is mocked as a whole, which then comes here as an attempt."""
+        self.attempts[attempt.node] = attempt
+        return self._case.whole(attempt.node) is not None
+
     async def _command(self, attempt: Attempt, granted: Mapping[str, str]) -> Command | Absent:
         """What the shell agent would start: it performs the attempt with a launcher that starts nothing."""
         launcher = _Noting()

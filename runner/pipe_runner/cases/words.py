@@ -68,7 +68,7 @@ def _why(result: CaseResult) -> Iterator[str]:
     run = result.run
     if run.error is not None:
         yield f"the run: {error_line(run.error)}"
-    for node in run.failed[:_MOST_NODES]:
+    for node in run.failures[:_MOST_NODES]:
         error = run.nodes[node].error or {}
         yield f"{node}: {error_line(error)}"
         tail = str(error.get("tail") or "").strip().splitlines()

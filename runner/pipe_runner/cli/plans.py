@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import InvalidPipeline
-from pipe_runner.plan import Plan
+from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.plancache import load_plan, store_plan
 from pipe_runner.project import root_of
 from pipe_runner.registry import Registry
@@ -50,8 +51,28 @@ def plan_for(file: str, given: Given, *, state: str | None = None, root: str | N
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
     if content is not None:
-        store_plan(inside, content, root, state, compilation.plan, compilation.targets, compilation.watched)
+        found = compilation
+        store_plan(inside, content, root, state, compilation.plan, found.targets, found.watched, found.files)
     return Planned(compilation.plan, registry, root, state, os.path.normpath(file))
+
+
+def shown_file(plan: Plan, file: str, shown: str) -> str:
+    """A file of a pipeline as the user would name it; `file` counts from the root, `shown` is the pipeline's own."""
+    if file == plan.path:
+        return shown
+    beside = os.path.relpath(os.path.join(plan.root, file), os.path.dirname(os.path.join(plan.root, plan.path)))
+    return os.path.normpath(os.path.join(os.path.dirname(shown), beside))
+
+
+def shown_place(plan: Plan, node: PlannedNode, shown: str) -> str:
+    """`file:line` of a node."""
+    return f"{shown_file(plan, plan.file_of(node.part), shown)}:{node.line}"
+
+
+def shown_warning(plan: Plan, one: Mapping[str, Any], shown: str) -> str:
+    """A warning that a plan has, in one line."""
+    file = shown_file(plan, one.get("from", plan.path), shown)
+    return f"{file}:{one.get('line')}:{one.get('column')}: {one.get('code')} {one.get('message')}"
 
 
 def _content(path: str) -> bytes | None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
 
 if TYPE_CHECKING:
-    from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.diagnostics import Diagnostic, Note
     from pipe_runner.registry import Registry
     from pipe_runner.reports.diagnostics import Format
 
@@ -32,11 +32,10 @@ def check(given: Given) -> int:
     from pipe_runner.registry import Registry
     from pipe_runner.reports.diagnostics import render, summary
 
-    files = pipeline_files(given.many("path"))
+    paths = given.many("path")
+    files = pipeline_files(paths)
     registry = Registry.installed()
-    found: list[Diagnostic] = []
-    for file in files:
-        found += diagnostics_of(file, registry)
+    found = together([checked_file(file, registry, named=file in paths) for file in files])
     form = cast("Format", given.text("format") or "text")
     sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
     sys.stdout.flush()
@@ -45,8 +44,35 @@ def check(given: Given) -> int:
     return 1 if any(one.is_error for one in found) else 0
 
 
-def diagnostics_of(file: str, registry: Registry) -> list[Diagnostic]:
-    """What is wrong with one file; pipe.yml by its own rules."""
+class Checked(NamedTuple):
+    """What a check of one file found."""
+
+    named: bool
+    """The user named it, and not only a directory that it lies in."""
+    real: str
+    diagnostics: Sequence[Diagnostic]
+    includes: frozenset[str] = frozenset()
+    """The files that it is made of beside its own, links resolved."""
+
+
+def together(checked: Sequence[Checked]) -> list[Diagnostic]:
+    """What is wrong with all files. One that another one includes is checked there, with the inputs that it has there,
+    and by itself only where the user names it; a fault that several files lead to is told once, with all their places.
+    """
+    inside: set[str] = set()
+    for one in checked:
+        if not any(one.real in other.includes for other in checked):
+            inside |= one.includes
+    told: dict[Diagnostic, dict[Note, None]] = {}
+    for one in checked:
+        if one.named or one.real not in inside:
+            for fault in one.diagnostics:
+                told.setdefault(fault._replace(notes=()), {}).update(dict.fromkeys(fault.notes))
+    return [fault._replace(notes=tuple(notes)) for fault, notes in told.items()]
+
+
+def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
+    """Check one file; pipe.yml by its own rules."""
     from pathlib import Path
 
     from pipe_runner.compiler import compile_file
@@ -56,10 +82,11 @@ def diagnostics_of(file: str, registry: Registry) -> list[Diagnostic]:
     if path.endswith(TESTS):
         from pipe_runner.cases.reading import Reader
 
-        return Reader(registry).read(file).diagnostics
+        return Checked(named, path, Reader(registry).read(file).diagnostics)
     if os.path.basename(path) == _PROJECT:
-        return load_project(Path(os.path.dirname(path)))[1]
-    return compile_file(file, root=find_root(Path(path)), registry=registry).diagnostics
+        return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
+    found = compile_file(file, root=find_root(Path(path)), registry=registry)
+    return Checked(named, os.path.realpath(path), found.diagnostics, frozenset(real for _, real, _ in found.files))
 
 
 def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from pipe_runner.cli.plans import Planned, plan_for
+from pipe_runner.cli.plans import Planned, plan_for, shown_warning
 from pipe_runner.cli.settings import check_executor, run_settings, state_dir
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
@@ -79,7 +79,8 @@ def _perform(
     """Open the run, perform it under signals, tell its end."""
     from pipe_runner.cli.signals import Signals
 
-    notes = [_warning(planned, one) for one in planned.plan.warnings]
+    warnings = [shown_warning(planned.plan, one, planned.shown) for one in planned.plan.warnings]
+    notes = [safe(f"  warning    {warning}") for warning in warnings]
     signals = Signals()
     signals.install()
     try:
@@ -101,11 +102,6 @@ def _perform(
         signals.restore()
     written = telling.end(finished, active, planned)
     return _exit_code(finished, signals.exit_code) or written
-
-
-def _warning(planned: Planned, one: Mapping[str, Any]) -> str:
-    place = f"{planned.shown}:{one.get('line')}:{one.get('column')}"
-    return safe(f"  warning    {place}: {one.get('code')} {one.get('message')}")
 
 
 def _in_loop(active: ActiveRun, signals: Signals) -> Run:

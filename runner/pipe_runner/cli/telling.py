@@ -104,7 +104,14 @@ class Telling:
 
         text = ""
         if run.status is not RunStatus.SUCCEEDED:
-            places = {node.id: f"{planned.shown}:{node.line}" for node in planned.plan.nodes}
+            from pipe_runner.cli.plans import shown_place
+
+            plan = planned.plan
+            if plan.subplans:
+                from pipe_runner.reports.flat import flat
+
+                plan = flat(plan)
+            places = {node.id: shown_place(plan, node, planned.shown) for node in plan.nodes}
             tails = self._console.progress.tails if self._console is not None else {}
             where = kept_elsewhere(self._state_dir_said, planned.state_dir)
             go_on = f"pipe resume {run.id}{where}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,9 @@ LATER: Final = frozenset({"llm", "auto"})
 
 class AgentInfo:
     """One agent that the file uses; what costs time to know is asked for once."""
+
+    unfit: Final = ("E507", "option")
+    """How a value is told that can't stand in one of its options."""
 
     def __init__(self, name: str, agent: Agent) -> None:
         self.name = name
@@ -71,10 +74,18 @@ class AgentInfo:
 class Agents:
     """The agents that one file uses, by name."""
 
-    def __init__(self, registry: Registry, report: Report) -> None:
+    def __init__(self, registry: Registry, report: Report, presets: Collection[str] = ()) -> None:
+        """`presets` are names that nodes can use beside those of the registry."""
         self._registry = registry
         self._report = report
+        self._presets = presets
         self._infos: dict[str, AgentInfo | None] = {}
+
+    def told_in(self, report: Report) -> Agents:
+        """The same agents, for another file of the pipeline, whose faults are told in its own report."""
+        other = Agents(self._registry, report, self._presets)
+        other._infos = self._infos
+        return other
 
     def used(self) -> list[AgentInfo]:
         return [info for info in self._infos.values() if info is not None]
@@ -106,8 +117,11 @@ class Agents:
         elif name in LATER:
             add("E901", f"the agent `{name}` is not available in this version", path)
         elif isinstance(error, UnknownPlugin):
-            near = self._report.suggest(name, self._registry.names())
-            names = listed(self._registry.names())
+            if name in self._presets:  # one that is wrong, which is told in pipe.yml
+                return
+            known = sorted({*self._registry.names(), *self._presets})
+            near = self._report.suggest(name, known)
+            names = listed(known)
             hint = f"did you mean `{near}`?" if near else f"there is {names}" if names else "no agent is installed"
             if "{{" in name:
                 hint = "an agent's name can't be a template: which one it is must be known before the run"

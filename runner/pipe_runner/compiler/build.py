@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.checks import check_types
-from pipe_runner.compiler.contexts import of_pipeline
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
 from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
 from pipe_runner.compiler.nodes import NodeCompiler, check_names
+from pipe_runner.compiler.outputs import schema_of_outputs
+from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
-from pipe_runner.compiler.references import Declared, References, output_of
+from pipe_runner.compiler.presets import NO_PRESETS, with_presets
+from pipe_runner.compiler.references import Broken, Declared, References, output_of
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
-from pipe_runner.compiler.shape import Shape
+from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
-from pipe_runner.loader import Document
+from pipe_runner.loader.neighbours import Neighbours, digest_of, note_of
 from pipe_runner.plan import NO_RETRY, Plan, PlannedInput, PlannedNode, RetryPolicy, SecretSource, Value
 from pipe_runner.types import Effect, Phase, RunOn
 from pipe_schemas.durations import parse_duration
@@ -32,26 +34,36 @@ if TYPE_CHECKING:
     from pipe_runner.registry import Registry
     from pipe_schemas.nodes import RetrySpec
 
+_FIELDS: Final = {Phase.NODES: "nodes", Phase.ON_FAILURE: "on_failure", Phase.FINALLY: "finally_"}
+
 
 class Build:
-    """One compilation; `report` has its faults, `agents` the agents that it met."""
+    """One compilation; `report` has its faults, `agents` the agents that it met, `neighbours` the other files."""
 
     def __init__(
-        self, document: Document, faults: Iterable[Diagnostic], root: str, registry: Registry, project: Project
+        self, report: Report, root: str, registry: Registry, project: Project, family: Family | None = None
     ) -> None:
-        self.report = Report(document, faults)
-        self.agents = Agents(registry, self.report)
-        self._document = document
+        """`family`: of a file that another one runs."""
+        self.report = report
+        self.neighbours = Neighbours(root, project.file_limit) if family is None else family.neighbours
+        self.family = family or Family(self.neighbours, root, registry, project)
+        self.drafts: list[Draft] = []
+        self.inputs: tuple[PlannedInput, ...] | None = None
+        self.outputs: Schema = ANY
+        """What `outputs:` gives, for those that run it as a sub-pipeline."""
+        self.own: tuple[int, float | None] = (0, None)
+        """The concurrency that its file says itself, if it does, and its `budget.max_time`."""
         self._root = root
         self._project = project
+        self._presets = project.presets or NO_PRESETS
+        self.agents = Agents(registry, report, self._presets.names())
         self._retries: dict[Any, RetryPolicy] = {}
+        self._complete = True
 
-    def plan(self, path: str, digest: str) -> Plan | None:
-        """The plan, or None where anything is wrong."""
-        data = self._document.data
-        assert isinstance(data, dict)
+    def plan(self, absolute: str, path: str, content: bytes) -> Plan | None:
+        """The plan, or None where anything is wrong. `absolute` is the pipeline file, `path` as the plan shows it."""
         try:
-            return self._plan(data, path, digest)
+            return self._plan(absolute, path, content)
         except TooManyFaults:
             return None
 
@@ -65,36 +77,47 @@ class Build:
                 found.add(os.path.abspath(file))
         return tuple(sorted(found))
 
-    def _plan(self, data: dict[str, Any], path: str, digest: str) -> Plan | None:
+    def _plan(self, absolute: str, path: str, content: bytes) -> Plan | None:
         report = self.report
-        shape = Shape(report, of_pipeline)
-        spec = shape.check(PipelineSpec, data)
+        with_presets(report, self._presets)
+        shape, spec = shaped(report)
         if spec is None:
             return None
+        main = Part(0, absolute, os.path.realpath(absolute), report, shape, spec)
         self._not_yet(spec)
-        inputs = compile_inputs(spec.inputs, report)
-        secrets = self._secrets(spec)
-        drafts = self._drafts(spec, data, shape)
-        declared = self._declared(spec, data, inputs, drafts)
-        references = References(declared, report)
-        self._needs(drafts, declared)
+        main.inputs = self.inputs = compile_inputs(spec.inputs, report)
+        includes = Includes(main, self.neighbours, self._presets, self._root)
+        includes.read(main)
+        parts, self._complete = includes.parts, includes.complete
+        secrets = self._secrets(parts)
+        for part in parts:
+            self._environment(part)
+        drafts = self.drafts = self._drafts(parts)
+        self.family.compile(self, main, secrets)
+        self._declare(parts, drafts)
+        self._needs(drafts)
         for draft in drafts:
             if draft.uses:
-                references.edges(draft)
+                draft.part.references.edges(draft)
         values = Values(report)
         uses: list[Use] = []
-        check_names(spec.env, ("env",), report)
-        env = values.compile(spec.env, ("env",), "pipeline env", uses, text=True)
         group = self._group(spec, values, uses)
         outputs = values.compile(spec.outputs, ("outputs",), "outputs", uses)
-        references.check(uses)
+        main.references.check(uses)
+        for part in parts:
+            part.references.check(part.env_uses)
         order(drafts, report)
         for draft in drafts:
             if draft.uses:
-                check_types(draft, references, report)
-        if report.failed:
+                check_types(draft, draft.part.references, draft.part.report)
+        if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
+            report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
+        if report.failed or self.family.failed:
             return None
-        plan = self._frozen(spec, path, digest, drafts, inputs, secrets, env, outputs)
+        self.outputs = schema_of_outputs(spec.outputs, uses, main.references)
+        plan = self._frozen(main, path, digest_of(content, self.neighbours.states()), drafts, secrets, outputs, parts)
+        if includes.parts[1:]:
+            plan = plan._replace(parts=includes.planned())
         if group is None:
             return plan
         return plan._replace(group=group, cancel_in_progress=cast(ConcurrencySpec, spec.concurrency).cancel_in_progress)
@@ -103,8 +126,6 @@ class Build:
 
     def _not_yet(self, spec: PipelineSpec) -> None:
         add = self.report.add
-        if spec.include:
-            add("E901", "`include` is not available in this version", ("include",), at="key")
         for key in ("max_cost", "max_tokens"):
             if spec.budget is not None and key in spec.budget.model_fields_set:
                 add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
@@ -120,74 +141,99 @@ class Build:
                 place = ("concurrency", "cancel_in_progress")
                 self.report.add("E212", "`cancel_in_progress` says nothing without `group`", place, at="key", hint=hint)
             return None
+        if self.family.inside:
+            message = "a sub-pipeline is part of another run, so its `concurrency.group` counts for nothing"
+            self.report.add("W802", message, path, hint="it counts when the file is run by itself")
+            return None
         if not spec.concurrency.group.strip():
             self.report.add("E204", "the group's name is empty", path)
         return values.compile(spec.concurrency.group, path, "group", uses, text=True)
 
-    def _secrets(self, spec: PipelineSpec) -> tuple[SecretSource, ...]:
-        found = []
-        for name, secret in spec.secrets.items():
-            path = ("secrets", name)
-            if secret.from_ in ("aws-secretsmanager", "aws-ssm"):
-                self.report.add("E901", f"`from: {secret.from_}` is not available in this version", (*path, "from"))
-            elif secret.from_ == "file" and secret.key is None:
-                hint = "write `{from: file, key: PATH}`"
-                self.report.add(
-                    "E202", f"secret `{name}` from a file lacks `key`, the file's path", path, at="key", hint=hint
-                )
-            found.append(SecretSource(name, secret.from_, secret.key or name))
-        return tuple(found)
+    def _secrets(self, parts: list[Part]) -> tuple[SecretSource, ...]:
+        """Those of all files; one name is one secret."""
+        found: dict[str, SecretSource] = {}
+        first: dict[str, Part] = {}
+        for part in parts:
+            for name, secret in part.spec.secrets.items():
+                path = ("secrets", name)
+                add = part.report.add
+                if secret.from_ in ("aws-secretsmanager", "aws-ssm"):
+                    add("E901", f"`from: {secret.from_}` is not available in this version", (*path, "from"))
+                elif secret.from_ == "file" and secret.key is None:
+                    hint = "write `{from: file, key: PATH}`"
+                    add("E202", f"secret `{name}` from a file lacks `key`, the file's path", path, at="key", hint=hint)
+                source = SecretSource(name, secret.from_, secret.key or name)
+                if found.setdefault(name, source) != source:
+                    note = note_of(first[name].document, path, "declared first", at="key")
+                    message = f"`{name}` comes from elsewhere in {short(first[name].document.path)}"
+                    add("E212", message, path, at="key", hint="one of the two needs another name", notes=(note,))
+                first.setdefault(name, part)
+        return tuple(found.values())
+
+    def _environment(self, part: Part) -> None:
+        """A file's own `env:`."""
+        check_names(part.spec.env, ("env",), part.report)
+        values = Values(part.report)
+        part.env = values.compile(part.spec.env, ("env",), "pipeline env", part.env_uses, text=True)
 
     # ------------------------------------------------------------ nodes
 
-    def _drafts(self, spec: PipelineSpec, data: Mapping[str, Any], shape: Shape) -> list[Draft]:
-        compiler = NodeCompiler(spec, shape.data, self.agents, self.report, self._root, shape.stand_ins)
+    def _drafts(self, parts: list[Part]) -> list[Draft]:
+        for part in parts:
+            outer = part.outer.compiler if part.outer is not None else None
+            part.compiler = NodeCompiler(part, self.agents.told_in(part.report), self._root, outer)
         drafts: list[Draft] = []
-        ids: set[str] = set()
-        for phase, nodes in (
-            (Phase.NODES, spec.nodes),
-            (Phase.ON_FAILURE, spec.on_failure),
-            (Phase.FINALLY, spec.finally_),
-        ):
-            twice = ids.intersection(_keys(data, phase.value)) if ids else ids
-            for id in sorted(twice):
-                earlier = next(p for p in Phase if id in _keys(data, p.value))
-                message = f"`{short(id)}` stands under `{earlier}` too, and ids are unique in the file"
-                self.report.add("E214", message, (phase.value, id), at="key")
-            for id, node in nodes.items():
-                if id not in twice:
-                    drafts.append(compiler.draft(id, len(drafts), phase, node))
-            ids |= set(_keys(data, phase.value))
+        first: dict[str, tuple[Part, Phase]] = {}
+        for phase in Phase:
+            for part in parts:
+                nodes: Mapping[str, Any] = getattr(part.spec, _FIELDS[phase])
+                ids = _keys(part.written, phase.value)
+                twice = first.keys() & ids
+                for id in sorted(twice):
+                    self._twice(part, phase, id, *first[id])
+                for id, node in nodes.items():
+                    if id not in twice:
+                        drafts.append(part.compiler.draft(id, len(drafts), phase, node))
+                first.update((id, (part, phase)) for id in ids if id not in twice)
         return drafts
 
-    def _declared(
-        self, spec: PipelineSpec, data: Mapping[str, Any], inputs: tuple[PlannedInput, ...], drafts: list[Draft]
-    ) -> Declared:
-        schemas: dict[str, Schema] = dict.fromkeys(_keys(data, "inputs"), ANY)
-        schemas.update((item.name, item.schema) for item in inputs)
-        nodes = {draft.id: draft for draft in drafts}
-        broken = frozenset(id for phase in Phase for id in _keys(data, phase.value) if id not in nodes)
-        return Declared(
-            schemas,
-            frozenset(_keys(data, "env")),
-            frozenset(_keys(data, "secrets")),
-            nodes,
-            broken,
-        )
+    def _twice(self, part: Part, phase: Phase, id: str, first: Part, earlier: Phase) -> None:
+        """An id that stands in two maps, of one file or of two."""
+        if part is first:
+            message = f"`{short(id)}` stands under `{earlier}` too, and ids are unique in the file"
+            part.report.add("E214", message, (phase.value, id), at="key")
+            return
+        message = f"`{short(id)}` stands in {short(first.document.path)} too, and ids are unique over all files"
+        note = note_of(first.document, (earlier.value, id), "first", at="key")
+        part.report.add("E214", message, (phase.value, id), at="key", notes=(note,))
 
-    def _needs(self, drafts: list[Draft], declared: Declared) -> None:
+    def _declare(self, parts: list[Part], drafts: list[Draft]) -> None:
+        """What references of each file can find: nodes of every file, inputs of its own."""
+        nodes = {draft.id: draft for draft in drafts}
+        written = (id for part in parts for phase in Phase for id in _keys(part.written, phase.value))
+        broken = Broken((id for id in written if id not in nodes), everything=not self._complete)
+        for part in parts:
+            schemas: dict[str, Schema] = dict.fromkeys(_keys(part.written, "inputs"), ANY)
+            schemas.update((item.name, item.schema) for item in part.inputs)
+            chain = list(part.chain())
+            env = frozenset(name for one in chain for name in _keys(one.written, "env"))
+            secrets = frozenset(name for one in chain for name in _keys(one.written, "secrets"))
+            part.references = References(Declared(schemas, env, secrets, nodes, broken), part.report)
+
+    def _needs(self, drafts: list[Draft]) -> None:
         """The edges of `needs:`."""
-        nodes = declared.nodes
         for draft in drafts:
             needs = draft.spec.needs
             if not needs:
                 continue
+            declared = draft.part.references.declared
+            nodes = declared.nodes
             listed_ = type(needs) is list
             explicit = set()
             for number, name in enumerate(needs if listed_ else [needs]):
                 target = nodes.get(name)
                 if target is None or target is draft or target.phase is not draft.phase or target.index in explicit:
-                    if name not in declared.broken:
+                    if target is not None or name not in declared.broken:
                         path = (*draft.path, "needs", number) if listed_ else (*draft.path, "needs")
                         self._bad_need(draft, name, target, path, declared)
                     continue
@@ -198,7 +244,7 @@ class Build:
     def _bad_need(
         self, draft: Draft, name: str, target: Draft | None, path: tuple[str | int, ...], declared: Declared
     ) -> None:
-        add = self.report.add
+        add = draft.part.report.add
         if target is None:
             near = self.report.suggest(name, declared.nodes)
             hint = f"did you mean `{near}`?" if near else f"there is {listed(declared.nodes, 8)}"
@@ -220,19 +266,20 @@ class Build:
 
     def _frozen(
         self,
-        spec: PipelineSpec,
+        main: Part,
         path: str,
         digest: str,
         drafts: list[Draft],
-        inputs: tuple[PlannedInput, ...],
         secrets: tuple[SecretSource, ...],
-        env: Value,
         outputs: Value,
+        parts: list[Part],
     ) -> Plan:
-        project = self._project
+        project, spec = self._project, main.spec
         places: list[tuple[int, int]] = []
         for phase in Phase:
-            places += positions(self._document, phase.value, [d.id for d in drafts if d.phase is phase])
+            for part in parts:
+                ids = [d.id for d in drafts if d.phase is phase and d.part is part]
+                places += positions(part.document, phase.value, ids)
         if isinstance(spec.concurrency, ConcurrencySpec):
             concurrency = spec.concurrency.max_parallel
         elif "concurrency" in spec.model_fields_set:
@@ -240,6 +287,7 @@ class Build:
         else:
             concurrency = project.concurrency or spec.concurrency
         max_time = parse_duration(spec.budget.max_time) if spec.budget and spec.budget.max_time else None
+        self.own = (concurrency if "concurrency" in spec.model_fields_set else 0, max_time)
         limits = [limit for limit in (max_time, project.max_time) if limit is not None]
         return Plan(
             name=spec.name or os.path.basename(path).removesuffix(".yml").removesuffix(".yaml"),
@@ -247,11 +295,11 @@ class Build:
             root=self._root,
             digest=digest,
             nodes=tuple(
-                [self._node(draft, place, spec) for draft, place in zip(drafts, places, strict=True)],
+                [self._node(draft, place) for draft, place in zip(drafts, places, strict=True)],
             ),
-            inputs=inputs,
+            inputs=main.inputs,
             outputs=outputs,
-            env=env,
+            env=main.env,
             secrets=secrets,
             concurrency=min(concurrency, project.concurrency_limit or concurrency),
             fail_fast=spec.fail_fast,
@@ -261,14 +309,15 @@ class Build:
             policy=project.policy,
             settings=project.settings,
             agent_versions={info.name: info.agent.version for info in self.agents.used()},
-            warnings=tuple(_as_json(d) for d in self.report.found),
+            warnings=tuple(self._as_json(d, parts) for d in self.report.found),
         )
 
-    def _node(self, draft: Draft, place: tuple[int, int], spec: PipelineSpec) -> PlannedNode:
+    def _node(self, draft: Draft, place: tuple[int, int]) -> PlannedNode:
         node = draft.spec
-        defaults = spec.defaults
+        inside = draft.inside
+        defaults = draft.part.compiler.around.defaults
         timeout, max_time, retry = node.timeout, node.max_time, node.retry
-        if defaults is not None:
+        if defaults is not None and inside is None:  # they are for nodes that do something themselves
             timeout = timeout or defaults.timeout
             max_time = max_time or defaults.max_time
             if retry is None and node.effect != "once":
@@ -296,7 +345,7 @@ class Build:
             RunOn.SUCCESS if node.run_on == "success" else RunOn(node.run_on),
             node.continue_on_error,
             NO_RETRY if retry is None else self._retry(retry),
-            self._project.timeout if timeout is None else parse_duration(timeout),
+            (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
             None if max_time is None else parse_duration(max_time),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
@@ -305,7 +354,29 @@ class Build:
             draft.fan_out,
             draft.cache,
             draft.artifacts,
+            draft.part.number,
+            inside.plan.path if inside is not None and inside.plan is not None else None,
         )
+
+    def _as_json(self, diagnostic: Diagnostic, parts: list[Part]) -> dict[str, Any]:
+        """As `--format json` has it, with what the caret needs; `from` is the file from the root, if it isn't the
+        pipeline's own."""
+        files = {part.document.path: os.path.relpath(part.real, self._root) for part in parts[1:]}
+        if self._presets.document is not None:
+            files.setdefault(self._presets.document.path, os.path.basename(self._project.path))
+        other = files.get(diagnostic.path) if diagnostic.path != self.report.document.path else None
+        return {
+            "file": diagnostic.path,
+            "line": diagnostic.line,
+            "column": diagnostic.column,
+            "code": diagnostic.code,
+            "severity": str(diagnostic.severity),
+            "message": diagnostic.message,
+            "hint": diagnostic.hint,
+            "length": diagnostic.length,
+            "source": diagnostic.source,
+            **({"from": other} if other is not None else {}),
+        }
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:
         if isinstance(retry, int):
@@ -326,18 +397,3 @@ class Build:
 def _keys(data: Mapping[str, Any], key: str) -> list[str]:
     found = data.get(key)
     return list(found) if isinstance(found, dict) else []
-
-
-def _as_json(diagnostic: Diagnostic) -> dict[str, Any]:
-    """As `--format json` has it, with what the caret needs."""
-    return {
-        "file": diagnostic.path,
-        "line": diagnostic.line,
-        "column": diagnostic.column,
-        "code": diagnostic.code,
-        "severity": str(diagnostic.severity),
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
-        "length": diagnostic.length,
-        "source": diagnostic.source,
-    }

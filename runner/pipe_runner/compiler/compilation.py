@@ -22,5 +22,7 @@ class Compilation:
     """`module:attribute` of each agent that the plan uses, for `Registry.from_targets`."""
     watched: tuple[str, ...] = ()
     """Files beside the pipeline's own whose change makes the plan stale: pipe.yml, sources of agents."""
+    files: tuple[tuple[str, str, str], ...] = ()
+    """The other files that the pipeline is made of: path, path with links resolved, sha256 of the content."""
     content: bytes = b""
     """What was compiled, as the plan cache wants it."""

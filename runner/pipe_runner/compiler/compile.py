@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pipe_runner.compiler.compilation import Compilation
+from pipe_runner.compiler.report import EXPRESSIONS as EXPRESSIONS
+from pipe_runner.compiler.report import Report
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader import Document, load_text
 from pipe_runner.loader.source import read_bytes
-
-EXPRESSIONS: Final = 20_000
-"""Expressions that any file may hold; longer files one for every `CHARACTERS_EACH` characters."""
-CHARACTERS_EACH: Final = 50
 
 if TYPE_CHECKING:
     from pipe_runner.project import Project
@@ -40,7 +37,7 @@ def compile_file(
         hint = f"a file of the project stays in its root, {home}, links resolved"
         fault = Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)
         return Compilation(None, [fault], Document(shown, "", None))
-    project, faults = load_project(Path(home))
+    project, faults = load_project(Path(home), registry)
     limit = project.file_limit
     content = read_bytes(real if os.path.exists(real) else absolute, limit)  # no link is followed after the check
     if len(content) > limit:
@@ -55,7 +52,7 @@ def compile_text(text: str, *, path: str = "<text>", root: Path, registry: Regis
     from pipe_runner.project import load_project
 
     home = os.path.realpath(root)
-    project, faults = load_project(Path(home))
+    project, faults = load_project(Path(home), registry)
     content = text.encode("utf-8", "surrogatepass")
     return _compile(content, path, path, home, registry, project, faults)
 
@@ -75,35 +72,28 @@ def _compile(
         document, faults = load_text(content, shown)
         if not isinstance(document.data, dict):
             return Compilation(None, in_order([*project_faults, *faults]), document, content=content)
-        crowd = _too_many_expressions(document)
-        if crowd is not None:
-            return Compilation(None, in_order([*project_faults, *faults, crowd]), document, content=content)
+        report = Report(document, [*project_faults, *faults])
+        if report.crowded():
+            return Compilation(None, in_order(report.found), document, content=content)
         from pipe_runner.compiler.build import Build
 
-        build = Build(document, [*project_faults, *faults], root, registry, project)
-        plan = build.plan(_inside(path, root), sha256(content).hexdigest())
+        build = Build(report, root, registry, project)
+        plan = build.plan(os.path.join(root, path), _inside(path, root), content)
+        family = build.family
+        if plan is not None:
+            plan = plan._replace(subplans=family.plans, warnings=(*plan.warnings, *family.warnings))
         return Compilation(
-            plan, in_order(build.report.found), document, build.agents.targets(), build.watched(), content
+            plan,
+            in_order([*report.found, *family.faults]),
+            document,
+            {**family.targets, **build.agents.targets()},
+            tuple(sorted({*build.watched(), *family.watched})),
+            build.neighbours.states(),
+            content,
         )
     finally:
         if collecting:
             gc.enable()
-
-
-def _too_many_expressions(document: Document) -> Diagnostic | None:
-    """A fault where a file holds more expressions than can be read in the time that its size allows (R2)."""
-    text = document.text
-    most = max(EXPRESSIONS, len(text) // CHARACTERS_EACH)
-    if text.count("{{") <= most:
-        return None
-    at = -2
-    for _ in range(most + 1):
-        at = text.index("{{", at + 2)
-    line = text.count("\n", 0, at) + 1
-    column = at - text.rfind("\n", 0, at)
-    message = f"more than {most} expressions in one file of this size"
-    hint = "give a list as one expression, `{{ inputs.items }}`, or split the file"
-    return Diagnostic(document.path, line, column, "E403", message, hint, length=2)
 
 
 def _inside(path: str, root: str) -> str:

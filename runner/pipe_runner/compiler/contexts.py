@@ -81,4 +81,9 @@ def of_project(path: Path_, value: Any) -> Context:
     model: type[BaseModel] | None = _UNDER_PROJECT.get(str(path[0]))
     if path[:2] == ("policy", "http"):
         model = HttpPolicy
+    if path[0] == "agents" and len(path) == 2:
+        return Context("a preset", keys_of(project.PresetSpec), aliases.NODE)
+    if path[0] == "agents" and len(path) > 2:
+        model, others = _UNDER_NODE.get(str(path[2]), (None, {}))
+        return Context(f"`{path[2]}`", keys_of(model) if model else (), others)
     return Context(f"`{path[-1]}`", keys_of(model) if model else ())

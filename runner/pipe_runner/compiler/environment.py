@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipe_runner.compiler.report import Report
 from pipe_runner.expressions import Compiled, Fault
@@ -11,13 +11,27 @@ from pipe_runner.expressions.compile import compile_value
 from pipe_runner.types import Path_
 
 
+class _Given(NamedTuple):
+    """A variable that isn't a text of the file."""
+
+    path: Path_
+    value: Compiled
+    report: Report
+
+
 class Environment:
     """The values that templates set in the `env:` of a file and of its nodes."""
 
-    def __init__(self, env: Mapping[str, Any], report: Report) -> None:
+    def __init__(self, env: Mapping[str, Any], report: Report, outer: Environment | None = None) -> None:
+        """`outer` is that of the file that includes this one."""
         self._report = report
         self._told: set[Path_] = set()
         self._whole = self._given(env, ("env",))
+        if outer is not None:
+            inherited = {name: found for name, found in outer._whole.items() if name not in env}
+            for name, found in inherited.items():  # what it reads are inputs of the other file
+                value = compile_value(f"{{{{ env.{name} }}}}")[0]
+                self._whole[name] = found._replace(value=value)
 
     def check(self, env: Mapping[str, Any], path: Path_, script: str | None, options: dict[str, Any]) -> bool:
         """Check those of a node that runs `script`, or a program; gives whether it added options that aren't static."""
@@ -29,12 +43,13 @@ class Environment:
 
         faults, integers = follow_environment(script, given)
         for name, fault in faults.items():
-            self._tell(given[name][0], fault)
+            self._tell(given[name].path, fault, given[name].report)
         for name in integers:
-            value = given[name][1]
+            value = given[name].value
             if any(reference.path[0] == "secrets" for reference in value.references):
                 message = f"in `run:`, ${name} is calculated, and holds a secret beside the value"
-                self._tell(given[name][0], Fault("E420", message, 0, 1, "put the two in variables of their own"))
+                fault = Fault("E420", message, 0, 1, "put the two in variables of their own")
+                self._tell(given[name].path, fault, given[name].report)
                 continue
             if value.whole:
                 value = Compiled("jinja", value.source, ["integer", value.tree], value.references)
@@ -50,11 +65,11 @@ class Environment:
         if any(reference.path[0] != "secrets" for reference in value.references):
             from pipe_runner.expressions.shell_environment import follow_input
 
-            self._tell(path, follow_input(command))
+            self._tell(path, follow_input(command), self._report)
 
-    def _given(self, env: Mapping[str, Any], path: Path_) -> dict[str, tuple[Path_, Compiled]]:
+    def _given(self, env: Mapping[str, Any], path: Path_) -> dict[str, _Given]:
         """Where each value that isn't a text of the file stands; secrets are the user's own."""
-        found: dict[str, tuple[Path_, Compiled]] = {}
+        found: dict[str, _Given] = {}
         for name, text in env.items():
             if not isinstance(text, str) or "{" not in text:
                 continue
@@ -62,11 +77,11 @@ class Environment:
             if any(reference.path[0] != "secrets" for reference in value.references):
                 from pipe_runner.expressions.shell_environment import code_variable
 
-                found[name] = ((*path, name), value)
-                self._tell((*path, name), code_variable(name))
+                found[name] = _Given((*path, name), value, self._report)
+                self._tell((*path, name), code_variable(name), self._report)
         return found
 
-    def _tell(self, path: Path_, fault: Fault | None) -> None:
+    def _tell(self, path: Path_, fault: Fault | None, report: Report) -> None:
         if fault is not None and path not in self._told:
             self._told.add(path)
-            self._report.add(fault.code, fault.message, path, hint=fault.hint)
+            report.add(fault.code, fault.message, path, hint=fault.hint)

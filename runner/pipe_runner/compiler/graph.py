@@ -95,4 +95,5 @@ def _tell(report: Report, cycle: list[Draft]) -> None:
         how.append(f"`{short(draft.id)}` {by} `{short(need.id)}`")
     hint = "; ".join(how[:4]) + ("; …" if len(how) > 4 else "")
     message = f"these nodes wait for one another: {' → '.join(names)}"
-    report.add("E304", message, cycle[0].path, at="key", hint=hint)
+    first = cycle[0]
+    (first.part.report if first.part is not None else report).add("E304", message, first.path, at="key", hint=hint)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
-from pipe_runner.compiler.environment import Environment
 from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.surroundings import ENCODE, Surroundings, check_shell
 from pipe_runner.compiler.values import Use, Values, sound
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
@@ -25,50 +24,39 @@ from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
 
 if TYPE_CHECKING:
-    from pipe_schemas.pipeline import DefaultsSpec, PipelineSpec
+    from pipe_runner.compiler.parts import Part
 
-LATER: Final = frozenset({"provider", "pipeline"})
+LATER: Final = frozenset({"provider"})
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
 
 
 class NodeCompiler:
-    """Compiles the nodes of one file; `data` is the file's, without `x-…` keys and without what is wrong."""
+    """Compiles the nodes of one file of a pipeline; `outer` does so for the file that includes it."""
 
-    def __init__(
-        self,
-        spec: PipelineSpec,
-        data: Mapping[str, Any],
-        agents: Agents,
-        report: Report,
-        root: str,
-        stand_ins: Container[Path_] = (),
-    ) -> None:
-        self._spec = spec
-        self._stand_ins = stand_ins
-        self._data = data
-        self._whole: Any = report.document.data
+    def __init__(self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None) -> None:
+        report = part.report
+        self._part = part
+        self._stand_ins = part.stand_ins
+        self._data = part.data
+        self._whole = part.written
         self._agents = agents
         self._report = report
         self._values = Values(report)
-        self._environment = Environment(spec.env, report)
+        self.around: Surroundings = Surroundings(part, outer.around if outer else None)
+        self._environment = self.around.environment
         self._root = root
         self._resolved: dict[str, str] = {}
         """Paths of the file, links resolved: many nodes may name the same one."""
-        self._matrices = Room(max(STEPS, len(report.document.text) // 10))
-        self._defaults: DefaultsSpec | None = spec.defaults
-        self._env_text = _ENCODE(spec.env) if spec.env else ""
-        if self._defaults is not None and isinstance(self._defaults.shell, list):
-            check_shell(self._defaults.shell, ("defaults", "shell"), report)
-        self._default_parts = _defaults_of(data.get("defaults"))
+        self._matrices: Room = Room(max(STEPS, len(report.document.text) // 10)) if outer is None else outer._matrices
 
     def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
         """One node; its templates' references are not looked at yet."""
         draft = Draft(id, index, phase, spec)
+        draft.part = self._part
         given = spec.model_fields_set
         if not LATER.isdisjoint(given):
             self._not_yet(draft, given)
@@ -95,7 +83,7 @@ class NodeCompiler:
             self._agent(draft, spec)
         else:
             draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
-            self._inside(spec.pipeline, (*draft.path, "pipeline"))
+            draft.written = self._data[phase.value][id]
         content = self._content(draft)
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache
@@ -126,13 +114,13 @@ class NodeCompiler:
         draft.uses.append(Use(compiled, path, "when", sound(faults)))
 
     def _granted(self, draft: Draft) -> None:
-        known = self._spec.secrets
+        known = self.around.secrets
         seen: set[str] = set()
         for number, name in enumerate(draft.spec.secrets):
             path = (*draft.path, "secrets", number)
             if name in seen:
                 self._report.add("E303", f"`{name}` stands here twice", path)
-            elif name not in known and name not in self._data.get("secrets", {}):
+            elif name not in known:
                 near = self._report.suggest(name, known)
                 hint = (
                     f"did you mean `{near}`?"
@@ -158,9 +146,9 @@ class NodeCompiler:
             content["needs"] = sorted(spec.needs)
         if spec.retry is not None and type(spec.retry) is int:
             content["retry"] = {"max_attempts": spec.retry}
-        if self._default_parts:
+        if self.around.default_parts:
             process = type(spec) is RunNode or type(spec) is ArgvNode
-            for key, value in self._default_parts.items():
+            for key, value in self.around.default_parts.items():
                 if key == "retry" and spec.effect == "once":
                     continue
                 if process or key not in ("shell", "cwd"):
@@ -169,14 +157,17 @@ class NodeCompiler:
 
     def _digest(self, draft: Draft, content: Mapping[str, Any]) -> str:
         spec = draft.spec
-        parts = [_ENCODE(content)]
+        parts = [ENCODE(content)]
         if draft.agent is not None and draft.agent.name != "shell":
             parts.append(draft.agent.agent.version)
-        if self._env_text:
-            parts.append(self._env_text)
+        if self.around.env_text:
+            parts.append(self.around.env_text)
         if spec.secrets:
-            sources = self._data.get("secrets", {})
-            parts.append(_ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
+            sources = self.around.secrets
+            parts.append(ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
+        read = self.around.values_read(draft.uses)
+        if read:
+            parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     def _unclear(self, draft: Draft, raw: Mapping[str, Any]) -> None:
@@ -199,8 +190,8 @@ class NodeCompiler:
         draft.title = short(lines[: lines.find("\n")] if "\n" in lines else lines, _TITLE).rstrip()
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
-        if "shell" not in spec.model_fields_set and self._defaults is not None:
-            shell = self._defaults.shell
+        if "shell" not in spec.model_fields_set and self.around.defaults is not None:
+            shell = self.around.defaults.shell
         elif isinstance(shell, list):
             check_shell(shell, (*draft.path, "shell"), self._report)
         if shell != "sh":
@@ -279,35 +270,37 @@ class NodeCompiler:
         if spec.output != "text":
             options["output"] = spec.output
         cwd, path = spec.cwd, (*draft.path, "cwd")
-        if cwd is None and self._defaults is not None and self._defaults.cwd is not None:
-            cwd, path = self._defaults.cwd, ("defaults", "cwd")
+        report = self._report
+        if cwd is None:
+            cwd, path, report = self.around.default_cwd()
         if cwd is not None:
             options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)
             static = static and plain
             if plain:
-                self._inside(cwd, path)
+                self._inside(cwd, path, report)
         if spec.stdin is not None:
             options["stdin"], plain = self._values.leaf(spec.stdin, (*draft.path, "stdin"), "stdin", draft.uses)
             static = static and plain
         draft.options = Value(options, static=static)
 
-    def _inside(self, path: str, place: Path_) -> None:
+    def _inside(self, path: str, place: Path_, report: Report | None = None) -> None:
         """A path that the file names stays in the project's root, links resolved."""
+        report = report or self._report
         if "\0" in path:
-            self._report.add("E601", "a path can't hold a NUL character", place)
+            report.add("E601", "a path can't hold a NUL character", place)
             return
         found = self._resolved.get(path)
         if found is None:
             found = self._resolved[path] = os.path.realpath(os.path.join(self._root, path))
         if found != self._root and not found.startswith(self._root.rstrip(os.sep) + os.sep):
             hint = "paths count from the project's root, and stay in it, links resolved"
-            self._report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)
+            report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)
 
     # ------------------------------------------------------------ agents
 
     def _agent(self, draft: Draft, spec: AgentNode) -> None:
         path = (*draft.path, "agent")
-        draft.title = short(f"agent {spec.agent}", _TITLE)
+        draft.title = short(f"agent {self._report.presets.get(draft.path, spec.agent)}", _TITLE)
         if spec.agent == "shell":
             message = "the agent `shell` is written `run:` (shell text) or `argv:` (a program with its arguments)"
             self._report.add("E506", message, path, hint="so that no value of a template can become shell text")
@@ -359,25 +352,6 @@ def check_names(env: Mapping[str, Any], path: Path_, report: Report) -> None:
         if name.startswith(_RESERVED):
             hint = "the runner sets PIPE_… and TRACEPARENT itself; take another name"
             report.add("E211", f"`{short(name)}` is a reserved name", (*path, name), at="key", hint=hint)
-
-
-def check_shell(shell: list[str], path: Path_, report: Report) -> None:
-    """A list for `shell` names the program that reads the text: no value chooses one."""
-    for number, word in enumerate(shell):
-        if "{{" in word or "{%" in word:
-            hint = "give the text its values where it reads them: {{ … }} in `run:` of a shell, or `env:` on the node"
-            report.add(
-                "E213", "`shell` is the program that reads the text, and no template", (*path, number), hint=hint
-            )
-
-
-def _defaults_of(raw: Any) -> dict[str, Any]:
-    if not isinstance(raw, dict):
-        return {}
-    found = {key: value for key, value in raw.items() if not str(key).startswith("x-")}
-    if type(found.get("retry")) is int:
-        found["retry"] = {"max_attempts": found["retry"]}
-    return found
 
 
 def _is_shell(shell: str | list[str]) -> bool:

@@ -18,8 +18,13 @@ _ANY: Final = "\x00a value that the run gives\x00"
 _CODES: Final = {"E202": "E504", "E201": "E503"}
 
 
-def check_options(info: AgentInfo, options: dict[str, Any], path: Path_, report: Report) -> None:
-    """Report every option that is unknown, missing or wrong; what depends on a template is left to the run."""
+def check_options(
+    info: AgentInfo, options: dict[str, Any], path: Path_, report: Report, *, partly: bool = False
+) -> None:
+    """Report every option that is unknown, missing or wrong; what depends on a template is left to the run.
+
+    `partly`: further options may come, so that nothing is missing, and nothing is said of all of them together.
+    """
     options = {key: value for key, value in options.items() if not key.startswith("x-")}
     templates = may_hold_template(options)
     given = _replaced(options) if templates else options
@@ -39,6 +44,8 @@ def check_options(info: AgentInfo, options: dict[str, Any], path: Path_, report:
             grouped.setdefault(real_path(detail, given), []).append(detail)
     deep = {inner[:length] for inner, _ in grouped for length in range(len(inner))}
     for (inner, _), found in grouped.items():
+        if partly and (not inner or (len(inner) == 1 and found[0]["type"] == "missing")):
+            continue
         if inner in deep and all(is_type_error(detail["type"]) for detail in found):
             continue  # the other branches of a union, one of which got further
         _tell(info, inner, found, options, path, report)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,6 +20,16 @@ _ORDER: Final = {phase: rank for rank, phase in enumerate(Phase)}
 _ONLY_HANDLERS: Final = frozenset({"status", "failed"})
 
 
+class Broken:
+    """Ids of which nothing is known; every id, where a file of the pipeline could not be read."""
+
+    def __init__(self, ids: Iterable[str], *, everything: bool) -> None:
+        self._ids, self._everything = frozenset(ids), everything
+
+    def __contains__(self, id: object) -> bool:
+        return self._everything or id in self._ids
+
+
 @dataclass(slots=True)
 class Declared:
     """What the file declares, for references to find."""
@@ -29,7 +39,7 @@ class Declared:
     env: frozenset[str]
     secrets: frozenset[str]
     nodes: dict[str, Draft] = field(default_factory=dict)
-    broken: frozenset[str] = frozenset()
+    broken: Container[str] = frozenset()
     """Ids of nodes that are so wrong that nothing is known of them."""
 
 
@@ -37,7 +47,7 @@ class References:
     """Knows the declarations; checks one template at a time."""
 
     def __init__(self, declared: Declared, report: Report) -> None:
-        self._declared = declared
+        self.declared = declared
         self._report = report
         self._inputs = Lookup({})
 
@@ -74,10 +84,10 @@ class References:
         if root == "nodes" and len(path) > 2:
             if path[2] != "output":
                 return NODE.get(str(path[2]), ANY), self._inputs, path[3:]
-            schema = output_of(self._declared.nodes.get(str(path[1])))
+            schema = output_of(self.declared.nodes.get(str(path[1])))
             return schema, Lookup(schema), path[3:]
         if root == "inputs" and len(path) > 1:
-            schema = self._declared.inputs.get(str(path[1]), ANY)
+            schema = self.declared.inputs.get(str(path[1]), ANY)
             return schema, Lookup(schema), path[2:]
         if root == "run" and len(path) > 1:
             return RUN.get(str(path[1]), ANY), self._inputs, path[2:]
@@ -94,7 +104,7 @@ class References:
             if len(path) > 1:
                 self._node(reference, use, draft)
         elif root == "inputs":
-            self._declared_name(reference, use, "E308", "input", self._declared.inputs)
+            self._declared_name(reference, use, "E308", "input", self.declared.inputs)
         elif root == "env":
             self._env(reference, use, draft)
         elif root == "secrets":
@@ -145,9 +155,9 @@ class References:
     def _node(self, reference: Reference, use: Use, draft: Draft | None) -> None:
         path = reference.path
         name = path[1]
-        target = self._declared.nodes.get(name)  # type: ignore[arg-type]
+        target = self.declared.nodes.get(name)  # type: ignore[arg-type]
         if target is None:
-            if isinstance(name, str) and name not in self._declared.broken:
+            if isinstance(name, str) and name not in self.declared.broken:
                 self._unknown_node(name, reference, use)
             return
         if draft is not None:
@@ -173,8 +183,8 @@ class References:
             self._fields(reference, use, target)
 
     def _unknown_node(self, name: str, reference: Reference, use: Use) -> None:
-        near = self._report.suggest(name, self._declared.nodes)
-        hint = f"did you mean `nodes.{near}`?" if near else f"there is {listed(self._declared.nodes, 8)}"
+        near = self._report.suggest(name, self.declared.nodes)
+        hint = f"did you mean `nodes.{near}`?" if near else f"there is {listed(self.declared.nodes, 8)}"
         if "-" in name:
             hint = "a node id is an identifier, without `-`"
         self._add("E305", f"there is no node `{short(name)}`", reference, use, hint=hint, upto=2)
@@ -249,7 +259,7 @@ class References:
         if use.place == "group":
             self._add("E311", "`concurrency.group` can't read `env`", reference, use, hint="make it from `inputs`")
             return
-        if len(path) < 2 or path[1] in self._declared.env or reference.guarded:
+        if len(path) < 2 or path[1] in self.declared.env or reference.guarded:
             return
         name = str(path[1])
         own = draft.spec.env if draft is not None else {}
@@ -257,7 +267,7 @@ class References:
             hint = f"the node's own variables are set after its templates: in `run:` write ${name}"
             self._add("E309", f"`env.{name}` is set by this node itself", reference, use, hint=hint, upto=2)
             return
-        near = self._report.suggest(name, self._declared.env)
+        near = self._report.suggest(name, self.declared.env)
         hint = (
             f"did you mean `env.{near}`?"
             if near
@@ -273,8 +283,8 @@ class References:
         if len(path) != 2:
             return
         name = str(path[1])
-        if name not in self._declared.secrets:
-            near = self._report.suggest(name, self._declared.secrets)
+        if name not in self.declared.secrets:
+            near = self._report.suggest(name, self.declared.secrets)
             hint = (
                 f"did you mean `secrets.{near}`?"
                 if near
@@ -289,7 +299,10 @@ class References:
             hint = "grant it to a node: `secrets: [" + name + "]`"
             self._add("E405", f"a secret can't stand here: {what}", reference, use, hint=hint)
             return
-        if name not in draft.spec.secrets:
+        if draft.agent is not None and draft.agent.name == "pipeline":
+            hint = "declare it in the file of the sub-pipeline, and grant it to its nodes"
+            self._add("E405", "a secret can't be given to a sub-pipeline", reference, use, hint=hint)
+        elif name not in draft.spec.secrets:
             hint = f"grant it: `secrets: [{name}]` on node `{short(draft.id)}`"
             self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
         elif not may_hold_secret(use, draft.agent):

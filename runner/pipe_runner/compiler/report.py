@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
-from pipe_runner.diagnostics import Diagnostic, did_you_mean
+from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
 from pipe_runner.loader import Document
 from pipe_runner.loader.document import At
+from pipe_runner.loader.neighbours import note_of
 from pipe_runner.types import Path_
 
 MOST: Final = 1000
@@ -18,8 +20,31 @@ _CANDIDATES: Final = 100
 """Words that are compared for one suggestion where there are very many."""
 
 
+EXPRESSIONS: Final = 20_000
+"""Expressions that any pipeline may hold; longer ones one for every `CHARACTERS_EACH` characters."""
+CHARACTERS_EACH: Final = 50
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What the reports of all files of a pipeline count together."""
+
+    characters: int
+    expressions: int
+    comparisons: int = 0
+
+
 class TooManyFaults(Exception):
     """More faults than anybody reads."""
+
+
+class Origin(NamedTuple):
+    """Where a part of a file's data was written, if not where it stands: in pipe.yml, or under another key."""
+
+    document: Document
+    path: Path_
+    used: tuple[Document, Path_] | None = None
+    """The place that brings it in."""
 
 
 class Report:
@@ -28,7 +53,29 @@ class Report:
     def __init__(self, document: Document, found: Iterable[Diagnostic] = ()) -> None:
         self.document = document
         self.found: list[Diagnostic] = list(found)
-        self._comparisons = 0
+        self.presets: dict[Path_, str] = {}
+        """Nodes that name a preset, and its name."""
+        self._way: tuple[tuple[Document, Path_], ...] = ()
+        self.origins: dict[Path_, Origin] = {}
+        self._shared = _Shared(len(document.text), document.text.count("{{"))
+
+    def included(self, document: Document, path: Path_) -> Report:
+        """The report of a file that this one includes at `path`; what is found or bounded is one for both."""
+        other = Report(document)
+        other.found = self.found
+        other._way = ((self.document, path), *self._way)
+        self._shared.characters += other._shared.characters
+        self._shared.expressions += other._shared.expressions
+        other._shared = self._shared
+        return other
+
+    def beside(self, document: Document, found: Iterable[Diagnostic]) -> Report:
+        """The report of a file that a node runs: what is bounded is one for both."""
+        other = Report(document, found)
+        self._shared.characters += other._shared.characters
+        self._shared.expressions += other._shared.expressions
+        other._shared = self._shared
+        return other
 
     @property
     def failed(self) -> bool:
@@ -44,12 +91,56 @@ class Report:
         offset: int | None = None,
         length: int | None = None,
         hint: str | None = None,
+        notes: tuple[Note, ...] = (),
     ) -> None:
         """Note a fault at a key or value, or at a character of a text. Raises TooManyFaults when there are enough."""
         if len(self.found) >= MOST:
             self.found.append(self.document.diagnostic("E119", f"more than {MOST} faults; the rest is not shown", path))
             raise TooManyFaults
-        self.found.append(self.document.diagnostic(code, message, path, at=at, offset=offset, length=length, hint=hint))
+        document = self.document
+        if self.origins and (origin := self._origin(path)) is not None:
+            document, path = origin.document, origin.path
+            notes = notes if origin.used is None else (*notes, note_of(*origin.used, "used"))
+        found = document.diagnostic(code, message, path, at=at, offset=offset, length=length, hint=hint)
+        notes = (*notes, *self.notes)
+        self.found.append(found._replace(notes=notes) if notes else found)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """The places that lead to the file, the nearest first; looked up when there is a fault, as all places are."""
+        return tuple(note_of(document, path, "included") for document, path in self._way)
+
+    def _origin(self, path: Path_) -> Origin | None:
+        """Where `path` was written, if it isn't where it stands."""
+        for length in range(len(path), 0, -1):
+            origin = self.origins.get(path[:length])
+            if origin is not None:
+                return origin._replace(path=(*origin.path, *path[length:]))
+        return None
+
+    def data(self) -> dict[str, Any]:
+        """The file's data, which is a map."""
+        assert isinstance(self.document.data, dict)
+        return self.document.data
+
+    def crowded(self) -> bool:
+        """Whether the files so far hold more expressions than can be read in the time that their size allows (R2);
+        says so."""
+        shared, text = self._shared, self.document.text
+        most = max(EXPRESSIONS, shared.characters // CHARACTERS_EACH)
+        if shared.expressions <= most:
+            return False
+        at = -2
+        for _ in range(max(most + 1 - (shared.expressions - text.count("{{")), 1)):
+            at = text.index("{{", at + 2)
+        line = text.count("\n", 0, at) + 1
+        column = at - text.rfind("\n", 0, at)
+        what = "in one file of this size" if not self._way else "in files of this size"
+        hint = "give a list as one expression, `{{ inputs.items }}`, or split the file"
+        message = f"more than {most} expressions {what}"
+        fault = Diagnostic(self.document.path, line, column, "E403", message, hint, length=2, notes=self.notes)
+        self.found.append(fault)
+        return True
 
     def wrote(self, path: Path_, *keys: str) -> bool:
         """Whether the map at `path` has one of these keys in the file, right or wrong."""
@@ -60,7 +151,7 @@ class Report:
 
     def suggest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was most likely meant; stops looking where that would take long."""
-        if self._comparisons > _COMPARISONS or len(word) > 100:
+        if self._shared.comparisons > _COMPARISONS or len(word) > 100:
             return None
         candidates = list(known)
         if len(candidates) > _CANDIDATES:
@@ -68,7 +159,7 @@ class Report:
             candidates = [
                 c for c in candidates if -3 < len(c) - length < 3 and letters & {c[:1].lower(), c[-1:].lower()}
             ][:_CANDIDATES]
-        self._comparisons += len(candidates) + 1
+        self._shared.comparisons += len(candidates) + 1
         return did_you_mean(word, candidates)
 
 

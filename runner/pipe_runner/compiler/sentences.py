@@ -23,6 +23,7 @@ MAPS: Final = {
     "finally": "a map of nodes by id",
     "inputs": "a map of inputs by name, as `inputs: {host: {type: string}}`",
     "outputs": "a map of values by name",
+    "agents": "a map of presets by name, as `agents: {ping: {agent: http, with: {method: HEAD}}}`",
     "env": "a map of names and values, as `env: {LC_ALL: C.UTF-8}`",
     "secrets": "a map of secrets by name, as `secrets: {TOKEN: {from: env}}`",
     "with": "a map of the agent's options",
@@ -48,6 +49,7 @@ THINGS: Final = {
     "finally": ("node `{}`", "a map, as `{run: make}`"),
     "inputs": ("input `{}`", "a map, as `{type: string}`"),
     "secrets": ("secret `{}`", "a map, as `{from: env}`"),
+    "agents": ("preset `{}`", "a map, as `{agent: http, with: {timeout: 5s}}`"),
     "cases": ("case `{}`", "a map, as `{expect: {status: succeeded}}`"),
 }
 """What stands in a map by name, and what it is."""

@@ -113,6 +113,7 @@ class Shape:
             return
         what = {"inputs": "an input's name", "outputs": "an output's name", "env": "a variable's name"}
         what["secrets"] = "a secret's name"
+        what["agents"] = "a preset's name"
         owner = str(path[-2]) if len(path) > 1 else ""
         message = f"`{short(name)}` is not an identifier, and {what.get(owner, 'a node id')} is one"
         wanted = identifier(name)

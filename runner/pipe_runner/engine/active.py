@@ -15,6 +15,7 @@ from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
 from pipe_runner.stops import Stop
+from pipe_runner.subplans import expanded
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -203,7 +204,12 @@ class ActiveRun:
 
         from pipe_runner.scheduler import Scheduler
 
-        scheduler = self._scheduler = Scheduler(
+        make = Scheduler
+        if self.plan.subplans:
+            from pipe_runner.engine.nested import sharing
+
+            make = sharing(self._open_keeper)
+        scheduler = self._scheduler = make(
             self.plan,
             self.run,
             emit=self._stream.emit,
@@ -255,29 +261,30 @@ class ActiveRun:
     def _keeper(self, scope: Scope) -> Keeper:
         """The cache of results, for runs that have a node which asks for one."""
         if self._cache is None:
-            from pipe_runner.engine.keeping import open_keeper
-
-            granted = self._granted
-            tell = lambda line: self.note(line)  # noqa: E731
-            self._cache = open_keeper(
-                self.plan, self.rundir, self._settings, granted.secrets, granted.masker, scope, self._clock, tell
-            )
+            self._cache = self._open_keeper(self.plan, scope)
         return self._cache
+
+    def _open_keeper(self, plan: Plan, scope: Scope) -> Keeper:
+        from pipe_runner.engine.keeping import open_keeper
+
+        secrets, masker, _ = self._granted
+        return open_keeper(
+            plan, self.rundir, self._settings, secrets, masker, scope, self._clock, lambda line: self.note(line)
+        )
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
 
     def _cancel(self, phase: Phase, reason: str) -> None:
-        for node in self._of(phase):
-            if not is_final(self.run.state(node.id).status):
-                self._stream.emit(EventKind.NODE_CANCELLED, node.id, None, {"reason": reason})
+        self._end_all(phase, EventKind.NODE_CANCELLED, {"reason": reason})
 
     def _leave_out(self, phase: Phase, reason: str) -> None:
-        for node in self._of(phase):
+        self._end_all(phase, EventKind.NODE_SKIPPED, {"when": None, "values": {}, "reason": reason, "by": []})
+
+    def _end_all(self, phase: Phase, kind: EventKind, data: Mapping[str, Any]) -> None:
+        for node in expanded(self._of(phase), self.plan.subplans, self.run.only):
             if not is_final(self.run.state(node.id).status):
-                self._stream.emit(
-                    EventKind.NODE_SKIPPED, node.id, None, {"when": None, "values": {}, "reason": reason, "by": []}
-                )
+                self._stream.emit(kind, node.id, None, data)
 
     # ------------------------------------------------------------ its end
 

@@ -25,6 +25,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
+from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
@@ -56,14 +57,15 @@ def open_run(
     """
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
-    granted = _grant(plan, nodes, environ)
+    every = members(nodes, plan.subplans, settings.only)
+    granted = _grant(plan, every, environ)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
         "root": plan.root,
         "digest": plan.digest,
         "inputs": granted.masker.mask_json(dict(inputs)),
-        "nodes": _digests(nodes),
+        "nodes": _digests(expanded(nodes, plan.subplans, settings.only)),
         "only": list(settings.only),
         "versions": _versions(plan),
         "git_sha": git_sha(plan.root),
@@ -76,7 +78,7 @@ def open_run(
         raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
     try:
-        processes = _processes(rundir, [node for node in nodes if node.id not in idle], registry)
+        processes = _processes(rundir, [node for node in every if node.id not in idle], registry)
         _keep_request(rundir, request)
         journal = LogWriter.create(rundir, settings.durability)
     except StorageError as error:
@@ -131,30 +133,32 @@ def open_resume(
         run = repaired.run
         begun = bool(run.id)
         kept = {} if begun else _kept_request(rundir)
-        nodes = _selected_before(plan, settings.only, run.only if begun else tuple(kept.get("only", ())))
+        only = run.only if begun else tuple(kept.get("only", ()))
+        nodes = _selected_before(plan, settings.only, only)
+        every = expanded(nodes, plan.subplans, only)
         done = run.status is RunStatus.SUCCEEDED
         reasons: dict[str, str] = {}
         if not begun:
             run.id = rundir.id
-            reasons = {node.id: "not started" for node in nodes}
+            reasons = {node.id: "not started" for node in every}
         elif not done:
             end_leftovers(rundir.id, rundir.warden_lock_path)
             reasons = reasons_to_rerun(run, nodes, plan)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)
         gained = _gained(run, plan) if begun and not done else {}
-        wanted = [node for node in nodes if node.id in reasons]
+        wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
     except BaseException:
         lock.release()
         raise
-    data = {**kept, "digest": plan.digest, "nodes": _digests(nodes), "versions": _versions(plan)}
+    data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan)}
     opening = (EventKind.RUN_STARTED, data)
     if begun:
         data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
-        anew = run_anew(nodes, reasons)
+        anew = run_anew(every, reasons)
         if anew:
             data["anew"] = anew
         if gained:
@@ -231,16 +235,17 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
     Hidden are also those of the plan's other nodes, as far as they can be had: a node that ran before this resume may
     have left one where a node that runs now prints it (S4).
     """
-    every = {name for node in plan.nodes for name in node.secrets}
+    every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
+    sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         return Granted({}, NoMasking(), ())
     from pipe_runner.secrets import resolve
 
     environ = os.environ if environ is None else environ
     names = {name for node in nodes for name in node.secrets}
-    values, warnings = resolve([source for source in plan.secrets if source.name in names], environ, plan.root)
+    values, warnings = resolve([source for source in sources if source.name in names], environ, plan.root)
     hidden = dict(values)
-    for source in plan.secrets:
+    for source in sources:
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
@@ -249,7 +254,7 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes}]
+    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes if node.pipeline is None}]
     functions = any(agent.runs_functions for agent in agents)
     processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
     if functions or any(agent.runs_processes for agent in agents):
@@ -263,7 +268,7 @@ def _digests(nodes: Sequence[PlannedNode]) -> dict[str, str]:
 
 def _versions(plan: Plan) -> dict[str, Json]:
     python = ".".join(str(part) for part in sys.version_info[:3])
-    return {"pipe": __version__, "python": python, "agents": dict(plan.agent_versions)}
+    return {"pipe": __version__, "python": python, "agents": versions_of(plan)}
 
 
 def _request(data: Mapping[str, Any]) -> str:

@@ -74,6 +74,8 @@ def _text(found: Diagnostic, ink: _Ink) -> str:
         shown, caret = _excerpt(found.source, found.column, found.length)
         lines.append(f"{ink(_GUTTER, '2')}{ci_safe(shown)}".rstrip())
         lines.append(f"{ink(_GUTTER, '2')}{caret[0]}{ink(caret[1], strong)}")
+    for note in found.notes:
+        lines.append(ci_safe(f"    {ink('note:', '36')} {printable(str(note))}"))
     if found.hint is not None:
         hint = printable(found.hint, newlines=True).split("\n")
         lines.append(ci_safe(f"    {ink('hint:', '36')} {hint[0]}"))
@@ -103,7 +105,16 @@ def _safe(text: str) -> str:
     return ci_safe(printable(text, tabs=True))
 
 
+def _whole(found: Diagnostic) -> str:
+    """The message with its notes and its hint, a line each."""
+    notes = [f"note: {note}" for note in found.notes]
+    return "\n".join([found.message, *notes, *([] if found.hint is None else [f"hint: {found.hint}"])])
+
+
 def _plain(found: Diagnostic) -> dict[str, Any]:
+    notes = [
+        {"file": note.path, "line": note.line, "column": note.column, "message": note.message} for note in found.notes
+    ]
     return {
         "file": found.path,
         "line": found.line,
@@ -112,6 +123,7 @@ def _plain(found: Diagnostic) -> dict[str, Any]:
         "severity": str(found.severity),
         "message": found.message,
         "hint": found.hint,
+        **({"notes": notes} if notes else {}),
     }
 
 
@@ -130,8 +142,7 @@ def _github(found: Diagnostic) -> str:
         "title": f"{found.code} {CODES.get(found.code, '')}".strip(),
     }
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    message = found.message if found.hint is None else f"{found.message}\nhint: {found.hint}"
-    return f"::{found.severity} {listed}::{_data(message)}\n"
+    return f"::{found.severity} {listed}::{_data(_whole(found))}\n"
 
 
 def _data(text: str) -> str:
@@ -143,6 +154,11 @@ def _property(text: str) -> str:
     # No colon is left for `::` before the text is made harmless: what that writes would be another path.
     safe = printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
     return ci_safe(safe)
+
+
+def _in_one_line(found: Diagnostic) -> str:
+    asides = [str(note) for note in found.notes] + ([] if found.hint is None else [f"hint: {found.hint}"])
+    return f"{found.message} ({'; '.join(asides)})" if asides else found.message
 
 
 def _gitlab(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
@@ -159,7 +175,7 @@ def _gitlab(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
             {
                 "type": "issue",
                 "check_name": one.code,
-                "description": one.message if one.hint is None else f"{one.message} (hint: {one.hint})",
+                "description": _in_one_line(one),
                 "categories": ["Bug Risk"],
                 "severity": "major" if one.is_error else "minor",
                 "fingerprint": fingerprint,
@@ -210,12 +226,24 @@ def _sarif_result(found: Diagnostic, rule: int) -> dict[str, Any]:
         "endLine": found.line,
         "endColumn": found.column + max(found.length, 1),
     }
-    message = found.message if found.hint is None else f"{found.message}\nhint: {found.hint}"
-    uri = quote(found.path.removeprefix("./"), errors="surrogatepass")
+
+    def place(path: str, region: dict[str, int]) -> dict[str, Any]:
+        uri = quote(path.removeprefix("./"), errors="surrogatepass")
+        return {"artifactLocation": {"uri": uri}, "region": region}
+
+    related = [
+        {
+            "id": number,
+            "physicalLocation": place(note.path, {"startLine": note.line, "startColumn": note.column}),
+            "message": {"text": note.message},
+        }
+        for number, note in enumerate(found.notes, 1)
+    ]
     return {
         "ruleId": found.code,
         "ruleIndex": rule,
         "level": str(found.severity),
-        "message": {"text": message},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}],
+        "message": {"text": _whole(found)},
+        "locations": [{"physicalLocation": place(found.path, region)}],
+        **({"relatedLocations": related} if related else {}),
     }

@@ -17,7 +17,7 @@ from pipe_runner.resultcache.files import NotRead, digests
 from pipe_runner.resultcache.key import Parts, differences, make_parts, told
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
-from pipe_runner.types import EventKind, Json, NodeStatus, Phase
+from pipe_runner.types import EventKind, Json, NodeStatus
 
 
 class Host(Protocol):
@@ -205,7 +205,7 @@ class Keeper:
         if policy.key.static:
             return str(policy.key.data)
         if names is None:
-            names = self._scope.names(node.reads, handler=node.phase is not Phase.NODES)
+            names = self._scope.names_of(node)
         return str(self._scope.render(policy.key, names))
 
     async def _files(self, host: Host, policy: CachePolicy) -> dict[str, str]:

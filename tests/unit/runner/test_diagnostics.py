@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
 from pipe_runner.codes import CODES
-from pipe_runner.diagnostics import Diagnostic, Position, Severity, did_you_mean, in_order
+from pipe_runner.diagnostics import Diagnostic, Note, Position, Severity, did_you_mean, in_order
 from pipe_runner.reports.diagnostics import FORMATS, Format, render, summary
 from pipe_runner.text import ci_safe, printable, width
 
@@ -212,3 +212,30 @@ def test_a_near_miss_is_recognised() -> None:
 def test_positions_are_ordered() -> None:
     assert Position(1, 9) < Position(2, 1)
     assert width("x") == 1
+
+
+FROM = (Note("main.yml", 4, 12, "included"), Note("all.yml", 2, 3, "included"))
+
+
+def test_a_fault_names_the_places_that_lead_to_its_file_in_every_format() -> None:
+    found = ERROR._replace(notes=FROM)
+    assert "    note: included at main.yml:4:12\n    note: included at all.yml:2:3\n    hint:" in text(found)
+    (plain,) = json.loads(render([found], "json"))
+    assert plain["notes"] == [
+        {"file": "main.yml", "line": 4, "column": 12, "message": "included"},
+        {"file": "all.yml", "line": 2, "column": 3, "message": "included"},
+    ]
+    assert "note: included at main.yml:4:12%0Anote:" in render([found], "github")
+    (quality,) = json.loads(render([found], "gitlab"))
+    assert "included at main.yml:4:12; included at all.yml:2:3; hint:" in quality["description"]
+    (result,) = json.loads(render([found], "sarif"))["runs"][0]["results"]
+    assert [place["physicalLocation"] for place in result["relatedLocations"]] == [
+        {"artifactLocation": {"uri": "main.yml"}, "region": {"startLine": 4, "startColumn": 12}},
+        {"artifactLocation": {"uri": "all.yml"}, "region": {"startLine": 2, "startColumn": 3}},
+    ]
+    assert "note: included at main.yml:4:12" in result["message"]["text"]
+
+
+def test_a_fault_without_notes_has_no_word_of_them() -> None:
+    assert "note" not in render([ERROR], "json") + render([ERROR], "text")
+    assert "relatedLocations" not in render([ERROR], "sarif")
