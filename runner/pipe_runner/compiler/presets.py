@@ -55,9 +55,6 @@ class Presets:
     wrong: frozenset[str] = frozenset()
     """Names of those that can't be used, which is told."""
 
-    def names(self) -> list[str]:
-        return [*self.by_name, *self.wrong]
-
 
 NO_PRESETS: Final = Presets()
 
@@ -287,8 +284,9 @@ class _Expanding:
             if key[:2] == "x-":
                 continue
             if key in OF_SHELL:
-                if key in own:
-                    self._report.origins[(*path, key)] = Origin(self._report.document, (*path, "with", key))
+                here = Origin(self._report.document, (*path, "with", key))
+                origins = self._report.origins
+                origins[(*path, key)] = here if key in own else origins[(*path, "with", key)]
                 out[key] = value
             else:
                 hint = f"there is {listed(OF_SHELL)}"

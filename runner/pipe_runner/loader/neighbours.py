@@ -67,7 +67,7 @@ class Neighbours:
         path = os.path.normpath(os.path.join(os.path.dirname(beside), name))
         real = os.path.realpath(path)
         if not self._is_inside(real):
-            hint = f"files are read below {self._root} only, links resolved; a path counts from the file that names it"
+            hint = "files are read inside the root only, links resolved; a path counts from the file that names it"
             return Refused("E601", f"`{_short(name)}` leaves the project's root", hint)
         known = self._found.get(real)
         if known is not None:
