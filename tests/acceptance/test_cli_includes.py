@@ -145,7 +145,9 @@ def test_s9_a_kept_plan_opens_no_included_file_that_has_become_a_link_out_of_the
 def test_d11_a_resume_after_a_change_of_an_included_file_runs_what_has_changed_and_what_needs_it(both: Any) -> None:
     both.write("main.yml", MAIN.replace("nodes:\n", "nodes:\n  broken: {run: 'false'}\n"))
     assert both("run", "main.yml").returncode == 1
-    both.write("parts/net.yml", "# a comment\n" + PART.replace("echo {{ inputs.host }} {{", "echo +{{ inputs.host }} {{"))
+    both.write(
+        "parts/net.yml", "# a comment\n" + PART.replace("echo {{ inputs.host }} {{", "echo +{{ inputs.host }} {{")
+    )
     done = both("resume", "latest", "--explain", "--output", "json")
     reasons = {name: done.stderr.count(f"{name}:") for name in ("probe", "end", "other", "skip")}
     assert reasons["other"] == reasons["skip"] == 0, done.stderr

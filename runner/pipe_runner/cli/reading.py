@@ -58,7 +58,7 @@ class Checked(NamedTuple):
 
 def together(checked: Sequence[Checked]) -> list[Diagnostic]:
     """What is wrong with all files. One that another one includes is checked there, with the inputs that it has there,
-    and by itself only where the user names it; a fault that several places lead to is told once, with the first of them.
+    and by itself only where the user names it; a fault that several places lead to is told once, with these places.
     """
     inside: set[str] = set()
     for one in checked:

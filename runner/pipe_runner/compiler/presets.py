@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.compiler.agents import LATER, Agents
-from pipe_runner.compiler.report import Origin, Report, listed, short
+from pipe_runner.compiler.report import Origin, Report, TooManyFaults, listed, short
 from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
@@ -209,8 +209,15 @@ def with_presets(report: Report, presets: Presets) -> None:
     if presets.document is None or not isinstance(report.document.data, dict):
         return
     data = report.data()
+    weights: dict[str, int] = {}
     changed: dict[str, dict[str, Any]] = {}
     for path, node, preset in _using(data, presets):
+        if preset.name not in weights:
+            weights[preset.name] = _weight([one.value for one in (*preset.options.values(), *preset.env.values())])
+        if not report.take(weights[preset.name]):
+            message = "the presets put so much into this pipeline that nobody could read it"
+            report.add("E121", message, (*path, "agent"), hint="let fewer nodes name it, or take something out of it")
+            raise TooManyFaults
         phase, id = str(path[0]), str(path[1])
         nodes = changed.setdefault(phase, dict(data[phase]))
         nodes[id] = _Expanding(report, presets.document, preset, path).node(node)
@@ -227,6 +234,15 @@ def _using(data: Mapping[str, Any], presets: Presets) -> Iterator[tuple[Path_, d
             preset = presets.by_name.get(name) if isinstance(name, str) else None
             if preset is not None and not {"run", "argv", "pipeline"}.intersection(node):
                 yield (phase.value, id), node, preset
+
+
+def _weight(value: Any) -> int:
+    """How many values there are; long texts count as several."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_weight, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_weight, value))
+    return 1 + len(value) // 32 if isinstance(value, str) else 1
 
 
 class _Expanding:
