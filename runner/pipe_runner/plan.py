@@ -301,7 +301,9 @@ _NODE_SHAPES: dict[str, Any] = {
     "cache": _cache,
     "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
-_UNCHANGING = frozenset({"phase", "agent", "needs", "reads", "secrets", "run_on", "retry", "timeout", "title", "line"})
+_UNCHANGING = frozenset(
+    {"phase", "agent", "needs", "reads", "secrets", "run_on", "retry", "timeout", "title", "line", "part"}
+)
 """Fields of which nodes may have the same object: nothing can change it."""
 
 
