@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
+from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
-from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
+from pipe_runner.runlog import output_fields, read_blob
 from pipe_runner.stops import Stop
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.keeper import Keeper
     from pipe_runner.runlog.grouplock import GroupLock
@@ -47,23 +48,6 @@ def _remove(path: str) -> None:
         import shutil  # costs more than a small run's end, and is seldom needed
 
         shutil.rmtree(path, ignore_errors=True)
-
-
-class Place(NamedTuple):
-    """What a run holds on this machine: directory, lock, log, and what starts its processes."""
-
-    rundir: RunDir
-    lock: RunLock
-    journal: Journal
-    processes: Pool
-
-
-class Granted(NamedTuple):
-    """The secrets of a run, what hides them, and what is to be said of them."""
-
-    secrets: Mapping[str, str]
-    masker: Masker
-    warnings: tuple[str, ...]
 
 
 class ActiveRun:
@@ -188,6 +172,8 @@ class ActiveRun:
         except ExpressionFault as fault:
             self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"concurrency.group: {fault.message}"}
             return True
+        if self._place.lock is None:
+            return True  # a run of which nothing is kept is alone in every group
         self._group = await enter(
             self.rundir,
             name,
@@ -338,8 +324,7 @@ class ActiveRun:
         The sinks are closed by who gave them: a reader that is slow holds no lock."""
         self._place.processes.abandon()
         _remove(os.path.join(self.rundir.path, SCRATCH))
-        self._place.journal.close()
-        self._place.lock.release()
+        self._place.let_go()
         if self._group is not None:
             self._group.release()
 
