@@ -31,7 +31,7 @@ from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Ph
 
 if TYPE_CHECKING:
     from pipe_runner.holds import Holds
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
@@ -50,7 +50,7 @@ class Scheduler:
         attempt_emit: Callable[[Attempt], Emit],
         journal: Journal,
         executor: Executor,
-        keeper: Callable[[], Keeper],
+        keeper: Callable[[], Keeping],
         scope: Scope,
         clock: Clock,
         concurrency: int,

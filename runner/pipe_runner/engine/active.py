@@ -20,7 +20,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 if TYPE_CHECKING:
     from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
     from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
@@ -89,7 +89,7 @@ class ActiveRun:
         self._error: dict[str, Json] | None = None
         self._group: GroupLock | None = None
         self._timed_out = False
-        self._cache: Keeper | None = None
+        self._cache: Keeping | None = None
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
         self._closing = False
@@ -238,9 +238,13 @@ class ActiveRun:
         finally:
             scheduler.close()
 
-    def _keeper(self, scope: Scope) -> Keeper:
+    def _keeper(self, scope: Scope) -> Keeping:
         """The cache of results, for runs that have a node which asks for one."""
-        if self._cache is None:
+        if self._cache is None and not self._settings.keeps:
+            from pipe_runner.resultcache.host import NothingKept
+
+            self._cache = NothingKept()
+        elif self._cache is None:
             from pipe_runner.engine.keeping import open_keeper
 
             granted = self._granted

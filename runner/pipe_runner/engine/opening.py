@@ -79,9 +79,7 @@ def open_run(
     return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
 
 
-def _begin(
-    run_id: str, request: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry
-) -> Place:
+def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry) -> Place:
     try:
         rundir = RunDir.create(settings.state_dir, run_id)
     except StorageError as error:
