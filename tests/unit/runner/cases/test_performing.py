@@ -274,7 +274,7 @@ def test_no_case_writes_a_log_or_takes_a_lock(performed: Performed, monkeypatch:
     monkeypatch.setattr(GroupLock, "acquire", refuse)
     pipeline = """
     concurrency: {group: "g{{ inputs.n }}"}
-    inputs: {n: {default: 1}}
+    inputs: {n: {type: string, default: one}}
     nodes:
       a: {run: "seq 20000"}
       b: {run: "printf %s \\"{{ nodes.a.output }}\\" | wc -l", output: json}
