@@ -11,8 +11,14 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
 
-CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Tells the same times as the system does of the start of a process."""
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
+KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What ends a process for certain; on Windows none is ever found to be ended."""
+
+
+def now() -> float:
+    """Now, on the clock by which Linux tells when a process was started."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Interrupted(BaseException):
@@ -56,7 +62,7 @@ class Call:
     def perform(self) -> None:
         """Run the function; in the thread."""
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
-        self._began = time.clock_gettime(CLOCK)
+        self._began = now()
         try:
             if self.interrupted:
                 raise Interrupted
@@ -85,7 +91,7 @@ class Call:
 
     def force(self) -> None:
         """Do more to end it, when `interrupt` was not enough."""
-        self._end_children(signal.SIGKILL)
+        self._end_children(KILL)
 
     def give_up(self) -> None:
         """Wait for it no longer, also not at the run's end."""

@@ -30,7 +30,7 @@ from pipe_runner.workers import Workers
 
 if TYPE_CHECKING:
     from pipe_runner.holds import Holds
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 # Looked up once: a node's fields one by one, and members of enums by name, take a tenth of what a quick node takes.
 _of_attempt = itemgetter(
@@ -53,7 +53,7 @@ class Scheduler:
         attempt_emit: Callable[[Attempt], Emit],
         journal: Journal,
         executor: Executor,
-        keeper: Callable[[], Keeper],
+        keeper: Callable[[], Keeping],
         scope: Scope,
         clock: Clock,
         concurrency: int,

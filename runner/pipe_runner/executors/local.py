@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -101,7 +102,8 @@ class LocalExecutor:
     def _meet(self, name: str) -> tuple[Agent, bool, Strays | None]:
         agent = self._agents.get(name)
         description = agent.describe()
-        strays = self._take_strays() if description.runs_functions else None
+        # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
+        strays = self._take_strays() if description.runs_functions and sys.platform != "win32" else None
         known = self._known[name] = (agent, description.runs_processes, strays)
         return known
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.errors import PipeError
 from pipe_runner.executors.descriptors import file_of, with_room
 from pipe_runner.executors.flight import Flight
-from pipe_runner.executors.leftovers import end_marked, marks, own_marks
+from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
 from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, KIN, SPAWN
 from pipe_runner.executors.reasons import why_not_started
@@ -50,10 +50,10 @@ class Processes:
     def __init__(self, run: str, lock_path: str, number: int = 0, *, sweep: bool = False) -> None:
         """`number` tells the wardens of one run apart: one that dies takes no other's commands with it.
 
-        `sweep`: the warden also ends what this process starts by itself (its functions do), by `own_marks`.
+        `sweep`: the warden also ends what this process starts by itself (its functions do), see `sweep_marks`.
         """
         self._lock_path = lock_path
-        self._sweep_marks = [f"{k}={v}" for k, v in own_marks(run, lock_path).items()] if sweep else []
+        self._sweep_marks = [f"{k}={v}" for k, v in sweep_marks(run, lock_path, number, functions=sweep).items()]
         self._marks = {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
         self._kin: int | None = None
         """Since when all that this process starts is the run's."""
@@ -145,10 +145,15 @@ class Processes:
             loop.call_later(TICK, self._tick)
         self._young.append(flight)
         try:
-            return await flight.future
+            end = await flight.future
         finally:
             if flight.number in self._flights:
                 await self._cancelled(flight)
+        if not BELOW and end.exit_code != 0 and end.not_found is None:  # another attempt may follow (D4)
+            from asyncio import to_thread
+
+            await to_thread(end_attempt, self._marks, attempt.node, attempt.number)
+        return end
 
     def stop(self, grace: float) -> None:
         """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before."""

@@ -19,6 +19,7 @@ from typing import Final
 
 from pipe_runner.executors.family import below, children_of
 from pipe_runner.executors.leftovers import environment_of
+from pipe_runner.executors.listed import PS
 
 GRACE: Final = 0.5
 """Seconds between TERM and KILL at the end of a run."""
@@ -83,8 +84,10 @@ class Strangers:
             self._closed = True
             us, ours = os.getpid(), get_ident()
 
-            def stay(event: str, _: object) -> None:
-                if self._closed and event in _STARTS and get_ident() != ours and os.getpid() == us:
+            def stay(event: str, args: tuple[object, ...]) -> None:
+                if not self._closed or event not in _STARTS or args[:1] == (PS,):  # which looks for what is left
+                    return
+                if get_ident() != ours and os.getpid() == us:
                     while self._closed:
                         block(_RARELY)
 

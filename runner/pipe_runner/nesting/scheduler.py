@@ -20,7 +20,7 @@ from pipe_runner.subplans import inner
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
 if TYPE_CHECKING:
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 _NOT_RUN = (EventKind.NODE_SKIPPED, EventKind.NODE_BLOCKED, EventKind.NODE_CANCELLED, EventKind.NODE_FAILED)
 
@@ -29,7 +29,7 @@ class SharingScheduler(Scheduler):
     """Performs the phases of a run that has sub-pipelines, or of one of these. A node that runs one holds no slot."""
 
     def __init__(
-        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeper], *, concurrency: int
+        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeping], *, concurrency: int
     ) -> None:
         super().__init__(
             plan,
