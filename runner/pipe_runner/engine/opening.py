@@ -146,6 +146,10 @@ def open_resume(
         wanted = [node for node in nodes if node.id in reasons]
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        if begun and not done:
+            from pipe_runner.engine.overrun import tell_overrun
+
+            tell_overrun(rundir, run, journal, clock, reasons)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
     except BaseException:
         lock.release()

@@ -41,9 +41,10 @@ class Relatives:
         """Seconds until `look` has something to do."""
         return max(0.0, self._next - time.monotonic())
 
-    def look(self, *, now: bool = False) -> None:
-        """See what is there, if it is time."""
-        if now or self.wait() == 0.0:
+    def look(self, *, now: bool = False) -> bool:
+        """See what is there, if it is time; whether it was."""
+        due = now or self.wait() == 0.0
+        if due:
             self._next = time.monotonic() + LOOK
             for pid, began in list(self._known.items()):
                 if started(pid) != began or (pid in self._young and _is_warden(pid)):
@@ -51,6 +52,7 @@ class Relatives:
             before = set(self._known)
             self._add(self._runner)
             self._young = self._known.keys() - before
+        return due
 
     def end(self) -> None:
         """Kill all of them, and what they have started since, until none is left."""
