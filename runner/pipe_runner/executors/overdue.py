@@ -54,7 +54,8 @@ class Entry(NamedTuple):
 
 
 class Overdue:
-    """`fd` is the table, `folder` the run's directory, `stderr` where the runner's user reads, `runner` its pid."""
+    """`fd` is the table, `folder` the run's directory (empty: nobody resumes it), `stderr` where the runner's user reads,
+    `runner` its pid."""
 
     def __init__(self, fd: int, folder: str, stderr: int, runner: int) -> None:
         self._fd, self._folder, self._stderr, self._runner = fd, folder, stderr, runner
@@ -102,7 +103,7 @@ class Overdue:
         beat = HEAD.unpack(os.pread(self._fd, HEAD.size, 0))[0]
         if (beat > self._last - MARGIN and not blocked) or os.getppid() != self._runner:
             return  # it goes on after all
-        if len(suspects) == 1 and suspects[0].whole:
+        if self._folder and len(suspects) == 1 and suspects[0].whole:
             self._leave_word(suspects[0], now, of_run=not own)
         self._say(suspects, of_run=not own)
         os.kill(self._runner, signal.SIGKILL)
@@ -175,11 +176,13 @@ class Overdue:
         text = ci_safe(
             f"error: {which}: {self._passed(suspects, of_run=of_run)}, and the function has not given the interpreter "
             "back: nothing else can go on, so the runner is ended\n"
-            "hint: a function that computes in C can't be stopped: run it as a command, `argv: [python, …]`; "
-            f"`pipe resume {os.path.basename(self._folder)}` goes on with the run\n"
+            "hint: a function that computes in C can't be stopped: run it as a command, `argv: [python, …]`"
         )
+        if self._folder:
+            text += f"; `pipe resume {os.path.basename(self._folder)}` goes on with the run"
         if os.isatty(self._stderr):
             text = f"\x1b[?25h\n{text}"
+        text += "\n"
         poll = select.poll()
         poll.register(self._stderr, select.POLLOUT)
         try:

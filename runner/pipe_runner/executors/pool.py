@@ -47,14 +47,17 @@ class Pool:
         """Start the first warden, beside whatever this process does next."""
         self._members[0].start()
 
-    def adopt(self, loop: AbstractEventLoop) -> None:
-        """This process is the run's alone: what is left to it, and what its functions start, ends with the run."""
+    def adopt(self, loop: AbstractEventLoop, *, kept: bool = True) -> None:
+        """This process is the run's alone: what is left to it, and what its functions start, ends with the run.
+
+        `kept`: there is a log, from which the run can be resumed when this process is ended.
+        """
         if self.marks:
-            self._adopt()
+            self._adopt(kept=kept)
         else:
             loop.call_later(SOON, self._adopt)
 
-    def _adopt(self) -> None:
+    def _adopt(self, *, kept: bool = True) -> None:
         from pipe_runner.executors.family import become_subreaper
         from pipe_runner.executors.strangers import Strangers
 
@@ -62,12 +65,12 @@ class Pool:
         become_subreaper()
         for member in self._members:
             member.strangers = self._strangers
-        if self.marks:
+        if self.marks and self._members[0].warden is not None:
             from pipe_runner.executors.relatives import ticks
             from pipe_runner.executors.timetable import Timetable
 
             self.timetable = Timetable()
-            self._members[0].claim(ticks(), self.timetable.fd)
+            self._members[0].claim(ticks(), self.timetable.fd, kept=kept)
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""

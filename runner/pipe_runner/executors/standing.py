@@ -32,7 +32,10 @@ class Standing:
         self._tell(connection, (KIN, since))
 
     def watch(self, connection: Connection, folder: str, table: int) -> None:
-        """The warden ends this process when it can't hold the time limits of the table (`overdue.py`)."""
+        """The warden ends this process when it can't hold the time limits of the table (`overdue.py`).
+
+        `folder` is the directory of a run that can be resumed then; empty, if it can't be.
+        """
         try:
             stderr = os.dup(2)
         except OSError:

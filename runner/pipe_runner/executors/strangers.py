@@ -30,6 +30,9 @@ _AGAIN: Final = 0.01
 _RARELY: Final = 1.0
 _STARTS: Final = frozenset(("os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"))
 """What Python tells of before a process is started."""
+_HELD: Final[dict[object, tuple[int, int]]] = {}
+"""Runs that have ended, whose other threads start nothing more: their process, and the thread that may."""
+_hooked = False
 
 
 class Strangers:
@@ -43,7 +46,6 @@ class Strangers:
         self._own = set(own)
         self._before = set(children_of(os.getpid()))
         """Children that were here before the run: whoever called exec may have left some."""
-        self._closed = False
 
     async def end_orphans(self) -> None:
         """Kill what a dead warden left; not what functions started, which goes on."""
@@ -79,20 +81,15 @@ class Strangers:
 
     def keep_from_starting(self) -> None:
         """Have code in other threads start nothing more: a pool of processes replaces each that is ended."""
-        if not self._closed:
-            self._closed = True
-            us, ours = os.getpid(), get_ident()
-
-            def stay(event: str, _: object) -> None:
-                if self._closed and event in _STARTS and get_ident() != ours and os.getpid() == us:
-                    while self._closed:
-                        block(_RARELY)
-
-            sys.addaudithook(stay)
+        global _hooked
+        if not _hooked:
+            _hooked = True
+            sys.addaudithook(_stay)  # which nobody can take back: one is enough for all runs of a process
+        _HELD[self] = (os.getpid(), get_ident())
 
     def let_start(self) -> None:
         """Let it start again: the process goes on, and is no run's any more."""
-        self._closed = False
+        _HELD.pop(self, None)
 
     def _find(self) -> list[int]:
         """Our children that live, but for wardens and those that were here before."""
@@ -108,6 +105,11 @@ class Strangers:
             return os.getpgid(pid) != os.getpgrp() and not (self._own and self._own <= environment_of(pid))
         except OSError:
             return False
+
+
+def _stay(event: str, _: object) -> None:
+    while event in _STARTS and any(us == os.getpid() and own != get_ident() for us, own in list(_HELD.values())):
+        block(_RARELY)
 
 
 def _signal_all(pids: Collection[int], number: int) -> None:
