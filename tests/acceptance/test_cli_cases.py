@@ -283,7 +283,8 @@ def second():
     pipe.write(
         "p.yml",
         "version: 1\ninputs: {how: {default: forked}}\nnodes:\n"
-        "  first: {when: inputs.how != 'none', agent: python, with: {call: 'tools.py:first', args: ['{{ inputs.how }}']}}\n"
+        "  first:\n    when: inputs.how != 'none'\n    agent: python\n"
+        "    with: {call: 'tools.py:first', args: ['{{ inputs.how }}']}\n"
         "  second: {when: inputs.how == 'none', agent: python, with: {call: 'tools.py:second'}}\n",
     )
     pipe.write(

@@ -180,3 +180,13 @@ def test_what_a_function_started_ends_with_the_runner_also_after_its_warden_was_
     process.wait()
     stat = Path(f"/proc/{(pipe.folder / 'pid').read_text()}/stat")
     pipe.until(lambda: not stat.exists() or ") Z " in stat.read_text(), 5)
+
+
+def test_a_limit_holds_in_a_test_of_a_pipeline_as_well(pipe: Any) -> None:
+    pipe.write("f.yml", f"version: 1\nnodes:\n  stuck: {call('matches')}, timeout: 1s}}\n")
+    pipe.write("tools.py", TOOLS)
+    pipe.write("f.test.yml", "version: 1\ncases:\n  is stuck: {}\n")
+    done = pipe("test")
+    assert done.returncode == -signal.SIGKILL
+    assert "error: node stuck: its limit of 1 s" in done.stderr
+    assert "pipe resume" not in done.stderr

@@ -54,8 +54,8 @@ class Entry(NamedTuple):
 
 
 class Overdue:
-    """`fd` is the table, `folder` the run's directory (empty: nobody resumes it), `stderr` where the runner's user reads,
-    `runner` its pid."""
+    """`fd` is the table, `folder` the run's directory (empty: nobody resumes it), `stderr` where the user reads,
+    `runner` the process."""
 
     def __init__(self, fd: int, folder: str, stderr: int, runner: int) -> None:
         self._fd, self._folder, self._stderr, self._runner = fd, folder, stderr, runner

@@ -70,7 +70,7 @@ class Pool:
             from pipe_runner.executors.timetable import Timetable
 
             self.timetable = Timetable()
-            self._members[0].claim(ticks(), self.timetable.fd, kept=kept)
+            self._strangers.tell_of_starts(self._members[0].claim(ticks(), self.timetable.fd, kept=kept))
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""

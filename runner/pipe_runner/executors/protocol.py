@@ -4,8 +4,9 @@ Frames go over a stream socket, each a length of 4 bytes (little endian) and a m
 From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
 it; `(END, id, grace)`: TERM to all that there is of an attempt, KILL after `grace` seconds; `(GUARD, grace)` with the
 pipe beside it that tells of signals: kill the runner when it takes no notice of them; `(KIN, ticks)`: what the
-runner itself has started since then (`relatives.py`) is the run's, too; `(TABLE, folder)` with a table and the runner's
-stderr beside it: end the runner when it can't hold the limits that stand there (`overdue.py`).
+runner itself has started since then (`relatives.py`) is the run's, too, and the pipe beside it tells when it is about
+to start something; `(TABLE, folder)` with a table and the runner's stderr beside it: end the runner when it can't hold
+the limits that stand there (`overdue.py`).
 To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`, `(FAILED, id, errno,
 stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
 What is left after a command has exited is ended when the runner says so, or is dead.

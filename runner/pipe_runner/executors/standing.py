@@ -27,9 +27,15 @@ class Standing:
         self._tell(connection, (GUARD, grace), told)
         return tell
 
-    def claim(self, connection: Connection, since: int) -> None:
-        """What this process has started since then (`relatives.ticks`) ends with it, marked or not."""
-        self._tell(connection, (KIN, since))
+    def claim(self, connection: Connection, since: int) -> int:
+        """What this process has started since then (`relatives.ticks`) ends with it, marked or not.
+
+        Gives a descriptor to write to when something is about to be started; whoever asks closes it.
+        """
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        self._tell(connection, (KIN, since), told)
+        return tell
 
     def watch(self, connection: Connection, folder: str, table: int) -> None:
         """The warden ends this process when it can't hold the time limits of the table (`overdue.py`).

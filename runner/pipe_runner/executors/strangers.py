@@ -19,6 +19,7 @@ from typing import Final
 
 from pipe_runner.executors.family import below, children_of
 from pipe_runner.executors.leftovers import environment_of
+from pipe_runner.forks import let_go_in_children
 
 GRACE: Final = 0.5
 """Seconds between TERM and KILL at the end of a run."""
@@ -32,6 +33,8 @@ _STARTS: Final = frozenset(("os.fork", "os.forkpty", "os.posix_spawn", "os.syste
 """What Python tells of before a process is started."""
 _HELD: Final[dict[object, tuple[int, int]]] = {}
 """Runs that have ended, whose other threads start nothing more: their process, and the thread that may."""
+_TOLD: Final[dict[object, int]] = {}
+"""Where it is told that a process is about to be started."""
 _hooked = False
 
 
@@ -81,15 +84,29 @@ class Strangers:
 
     def keep_from_starting(self) -> None:
         """Have code in other threads start nothing more: a pool of processes replaces each that is ended."""
-        global _hooked
-        if not _hooked:
-            _hooked = True
-            sys.addaudithook(_stay)  # which nobody can take back: one is enough for all runs of a process
+        _hook()
         _HELD[self] = (os.getpid(), get_ident())
 
     def let_start(self) -> None:
         """Let it start again: the process goes on, and is no run's any more."""
         _HELD.pop(self, None)
+        self._hush()
+
+    def tell_of_starts(self, fd: int | None) -> None:
+        """Write to this descriptor whenever Python code is about to start a process."""
+        if fd is not None:
+            _TOLD[self] = fd
+            _hook()
+            let_go_in_children(self)
+
+    def let_go(self) -> None:
+        """In a forked child: what it starts is below it, and found there."""
+        self._hush()
+
+    def _hush(self) -> None:
+        fd = _TOLD.pop(self, None)
+        if fd is not None:
+            os.close(fd)
 
     def _find(self) -> list[int]:
         """Our children that live, but for wardens and those that were here before."""
@@ -107,8 +124,20 @@ class Strangers:
             return False
 
 
-def _stay(event: str, _: object) -> None:
-    while event in _STARTS and any(us == os.getpid() and own != get_ident() for us, own in list(_HELD.values())):
+def _hook() -> None:
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        sys.addaudithook(_starts)  # which nobody can take back: one is enough for all runs of a process
+
+
+def _starts(event: str, _: object) -> None:
+    if event not in _STARTS:
+        return
+    for fd in list(_TOLD.values()):
+        with suppress(OSError):  # it is full: the warden looks soon in any case
+            os.write(fd, b"\0")
+    while any(us == os.getpid() and own != get_ident() for us, own in list(_HELD.values())):
         block(_RARELY)
 
 

@@ -58,6 +58,8 @@ class Warden:
         self.runner = os.getppid()
         self.guard: Guard | None = None
         self.relatives: Relatives | None = None
+        self.starts = -1
+        """What tells that the runner is about to start a process by itself."""
         self.overdue: Overdue | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
@@ -95,8 +97,10 @@ class Warden:
                 if fd == of_signals:
                     os.read(of_signals, 4096)
                     self.reap()
-                elif fd != of_socket:
+                elif self.guard is not None and fd == self.guard.fd:
                     self.hear()
+                elif fd == self.starts:
+                    self.hear_start()
                 elif event & ~select.POLLOUT:
                     has_come = True
             if self.guard is not None:
@@ -172,6 +176,9 @@ class Warden:
         from pipe_runner.executors.relatives import Relatives
 
         self.relatives = Relatives(self.runner, since)
+        self.starts = self.fds.pop(0)
+        os.set_blocking(self.starts, False)
+        self.poll.register(self.starts, select.POLLIN)
 
     def watch_limits(self, folder: str) -> None:
         """See from now on whether the runner holds the limits of the table that came with this."""
@@ -184,6 +191,14 @@ class Warden:
             self.poll.unregister(self.guard.fd)
             os.close(self.guard.fd)
             self.guard = None
+
+    def hear_start(self) -> None:
+        if not os.read(self.starts, 4096):
+            self.poll.unregister(self.starts)
+            os.close(self.starts)
+            self.starts = -1
+        elif self.relatives is not None:
+            self.relatives.hurry()
 
     def report(self) -> None:
         """Send what there is to tell, as far as it goes without waiting."""
