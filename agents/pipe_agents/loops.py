@@ -32,6 +32,7 @@ class AsyncCall(Call):
         """The cancellation has arrived at its loop."""
         self.seconds = 0.0
         """How long it took."""
+        self.thread = home.native_id or 0
 
     def perform(self) -> None:
         """Begin; the task ends with the call."""

@@ -42,6 +42,7 @@ class Call:
         "loop",
         "result",
         "sent",
+        "thread",
     )
 
     def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -58,6 +59,8 @@ class Call:
         self._began = 0.0
         self._at_end: list[Callable[[], None]] = []
         self.sent = False
+        self.thread = 0
+        """The native id of the thread that performs it."""
 
     def perform(self) -> None:
         """Run the function; in the thread."""
@@ -146,6 +149,7 @@ class Threads:
             self._made += 1
             worker = _Worker(f"{self._name}-{self._made}", self._give_back)
             worker.start()
+        call.thread = worker.native_id or 0
         worker.inbox.put(call)
         return call
 

@@ -215,11 +215,13 @@ class ActiveRun:
                 timer = None
                 if self.plan.max_time is not None:
                     timer = asyncio.get_running_loop().call_later(self.plan.max_time, self._time_is_up)
+                    self._place.processes.bound(self.plan.max_time)
                 if self._stops:
                     scheduler.stop_before(Stop.CANCEL)
                 await scheduler.perform(self._of(Phase.NODES), self._undecided)
                 if timer is not None:
                     timer.cancel()
+                    self._place.processes.bound(None)
             if self._timed_out:
                 self._error = {
                     "kind": str(ErrorKind.RUN_TIMEOUT),

@@ -166,6 +166,10 @@ def open_resume(
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        if begun and not done:
+            from pipe_runner.engine.overrun import tell_overrun
+
+            tell_overrun(rundir, run, journal, clock, reasons)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
     except BaseException:
         lock.release()
