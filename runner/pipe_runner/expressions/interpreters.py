@@ -10,6 +10,7 @@ from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
+from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
 from pipe_runner.expressions.shell_tools import TOOLS, in_full, named, through_variable, within_container
@@ -23,21 +24,6 @@ MAX_LOOKED_THROUGH: Final = 1000
 """Words of a command beyond which only its beginning is looked through."""
 MAX_WORDS: Final = 200
 """Words that are looked through for an interpreter behind a program that isn't known."""
-_BYTES_OF_FILES: Final = """
-    cat tac head tail zcat gunzip gzip bzcat bzip2 bunzip2 xzcat xz unxz zstd zstdcat unzip curl wget pg_dump pg_dumpall
-    pg_restore mysqldump mariadb-dump mongodump aws gsutil az dd pv openssl gpg age sops tar cpio
-"""
-_BYTES: Final = frozenset(_BYTES_OF_FILES.split())
-"""Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
-_FILTERS: Final = """
-    cat tac tee tr sed gsed awk gawk mawk grep cut head tail sort uniq rev fold column envsubst base64 jq paste
-"""
-FILTERS: Final = frozenset(_FILTERS.split())
-"""Programs that print what they read."""
-_NETTED: Final = frozenset({*SHELLS, "python", "python3", "perl", "ruby", "node", "php"})
-_SPEAKERS: Final = frozenset(
-    {"echo", "printf", "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
-)
 
 
 def inspect_command(words: list[Word], scan: ShellLexer) -> Facts:
@@ -92,7 +78,7 @@ class Command:
         self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
         if not self.facts.number:
             self.facts.parts += [facts for other in arguments for facts in other.files]
-        if name not in _BYTES and not self.facts.number:
+        if name not in BYTES and not self.facts.number:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
             self.facts.parts += [facts for other in arguments for facts in other.commands]
@@ -124,7 +110,7 @@ class Command:
                     before = self.depth
                     self.at(later)
                     self.depth = before
-        elif name not in _SPEAKERS:
+        elif name not in SPEAKERS:
             self.net(index + 1)
 
     def program(self, word: Word) -> None:
@@ -141,7 +127,7 @@ class Command:
             return
         for at in range(index, min(len(self.words) - 1, index + MAX_WORDS)):
             name = self.words[at].text.rsplit("/", 1)[-1]
-            if name in _NETTED and self.words[at + 1].text.startswith("-"):
+            if name in NETTED and self.words[at + 1].text.startswith("-"):
                 reads, self.facts.reads = self.facts.reads, []
                 if name in SHELLS:
                     inspect_shell(self, at)

@@ -6,16 +6,14 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreters import FILTERS, inspect_command
+from pipe_runner.expressions.interpreters import inspect_command
+from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAssignments
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
-from pipe_runner.expressions.shell_marks import KEYED, inspect_assignment
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
-from pipe_runner.expressions.shell_tests import ShellTests
+from pipe_runner.expressions.shell_marks import KEYED
+from pipe_runner.expressions.shell_model import HOLE, Facts, Word
+from pipe_runner.expressions.shell_printers import FILTERS
 from pipe_runner.expressions.tokens import Refused
 
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
-_UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
-_ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
 _LAST: Final = re.compile(r"\$\{?_(?!\w)")
 _OWN: Final = re.compile(r"PIPE_V[0-9]+")
 MAX_PIPELINE: Final = 200
@@ -39,7 +37,7 @@ _CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
 _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
 
 
-class ShellGrammar(ShellTests):
+class ShellGrammar(ShellAssignments):
     """A scan that follows commands, so that it knows the role of every word."""
 
     def __init__(self, text: str) -> None:
@@ -329,13 +327,13 @@ class ShellGrammar(ShellTests):
                     return self._function(words[0])
                 break
             declaring = bool(words) and words[0].text in _DECLARING
-            if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
-                word = self._array(keyed=declaring and any(KEYED.match(word.text) for word in words))
+            if (not words or declaring) and ARRAY.match(self.text, self.position, self.limit):
+                word = self.array(keyed=declaring and any(KEYED.match(word.text) for word in words))
             else:
                 word = self.word(assignable=not words or declaring)
             if word.end == word.start:
                 break
-            if not words and _ASSIGNMENT.match(word.text) and self._plain_start(word):
+            if not words and ASSIGNMENT.match(word.text) and self.plain_start(word):
                 assignments.append(word)
             else:
                 words.append(word)
@@ -344,7 +342,7 @@ class ShellGrammar(ShellTests):
                 facts.inherit(inner)
             facts.sinks += word.sinks
         for word in assignments:
-            self._assign(word, facts)
+            self.assign(word, facts)
         if words and self._repeated:
             self.flows.assign("_", words[-1])
         if words:
@@ -361,38 +359,3 @@ class ShellGrammar(ShellTests):
                 facts.sinks = []
         self._poured(facts)
         return facts
-
-    def _plain_start(self, word: Word) -> bool:
-        """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
-        return _UNQUOTED.match(self.text, word.start, self.limit) is not None
-
-    def _assign(self, word: Word, facts: Facts) -> None:
-        found = _ASSIGNMENT.match(word.text)
-        assert found is not None
-        inspect_assignment(self, found[1], word)
-        self.flows.assign(found[1], word)
-        if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
-            facts.takes.append(found[1])
-
-    def _array(self, *, keyed: bool) -> Word:
-        """`name=( … )`; an element's subscript, `[…]=`, is calculated where it isn't a key."""
-        found = _ARRAY.match(self.text, self.position, self.limit)
-        assert found is not None
-        name = found[0].rstrip("+=(")
-        word = Word(self.position, found[0][:-1] + EXPANSION)
-        self.position = found.end()
-        while self.position < self.limit:
-            self._skip(newlines=True)
-            if self.at(")"):
-                break
-            before = self.position
-            if self.at("["):
-                self.position += 1
-                self.subscript(word, name, "bare", keyed=keyed)
-            element = self.word()
-            word.elements.append(element)
-            word.take(element)
-            self.position += self.position == before
-        self.position += 1
-        word.end = self.position
-        return word
