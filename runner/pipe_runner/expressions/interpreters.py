@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, choose_file, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
@@ -311,9 +311,7 @@ class Command:
             self.facts.reads.append((self.words[0].text, hint))
 
     def chosen(self, word: Word, name: str) -> None:
-        for hole in word.all_holes:
-            hint = "write the file's name, or a `case` over the names that may be"
-            mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+        choose_file(self.scan, word, name)
         for facts in word.files:
             self.scan.flows.coded.append((facts, f"the value becomes part of what {name} runs", SH_HINT))
 
@@ -334,6 +332,12 @@ class Command:
                     "put `--` before it, if the program knows that",
                 )
 
+    def split(self, indexes: Iterable[int]) -> None:
+        """Words of which the shell may make several, one of which would begin a command."""
+        for at in indexes:
+            if self.words[at].loose or self.words[at].several:
+                self.scan.flows.spread(self.words[at])
+
     def _escapes(self, value: Word) -> None:
         for hole in value.holes:
             self.scan.fault(
@@ -349,9 +353,10 @@ class Command:
         if assignments:
             while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
                 inspect_assignment(self.scan, found[1], self.words[rest[0]])
-                self.scan.flows.assign(found[1], self.words[rest[0]])
+                self.scan.flows.assign(self.scan.flows.key(found[1]), self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
+            self.split(range(index + 1, rest[operands]))
             self.at(rest[operands])
 
     def names(self, word: Word) -> None:

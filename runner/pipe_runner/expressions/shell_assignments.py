@@ -22,19 +22,23 @@ class ShellAssignments(ShellTests):
         """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
         return _UNQUOTED.match(self.text, word.start, self.limit) is not None
 
-    def assign(self, word: Word, facts: Facts) -> None:
+    def assign(self, word: Word, facts: Facts, *, alone: bool) -> None:
         found = ASSIGNMENT.match(word.text)
         assert found is not None
         inspect_assignment(self, found[1], word)
-        self.flows.assign(found[1], word)
+        if alone and found[2] is None and not word.text[found.end(1) :].startswith("+"):
+            self.flows.own(found[1])
+        name = self.flows.key(found[1])
+        self.flows.assign(name, word)
         if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
-            facts.takes.append(found[1])
+            facts.takes.append(name)
 
     def array(self, *, keyed: bool) -> Word:
         """`name=( … )`; an element's subscript, `[…]=`, is calculated where it isn't a key."""
         found = ARRAY.match(self.text, self.position, self.limit)
         assert found is not None
         name = found[0].rstrip("+=(")
+        self.flows.list_arrays([self.flows.key(name)])
         word = Word(self.position, found[0][:-1] + EXPANSION)
         self.position = found.end()
         while self.position < self.limit:

@@ -15,6 +15,8 @@ from pipe_runner.expressions.shell_printers import FILTERS
 from pipe_runner.expressions.tokens import Refused
 
 _LAST: Final = re.compile(r"\$\{?_(?!\w)")
+_COUNTED: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*[0-9$]")
+"""The variable of a loop that counts."""
 _OWN: Final = re.compile(r"PIPE_V[0-9]+")
 MAX_PIPELINE: Final = 200
 MAX_SCRIPTS: Final = 4
@@ -59,7 +61,7 @@ class ShellGrammar(ShellAssignments):
         self.flows.settle()
         return facts
 
-    def script(self, text: str, arguments: list[Word] | None = None) -> Facts:
+    def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:
         """A script that stands in this one as a word, with the words behind it: `sh -c '… "$1" …' sh x`."""
         self.flows.scripts += 1
         if self._within == MAX_SCRIPTS or self.flows.scripts > MAX_WITHIN:
@@ -69,8 +71,7 @@ class ShellGrammar(ShellAssignments):
         inner.flows, inner._within = self.flows, self._within + 1
         outer = self.flows.place
         if arguments is not None:
-            self.flows.begin_script()
-            self.flows.arguments(self.flows.scope, arguments)
+            self.flows.begin_script(arguments, zero)
         try:
             return inner._commands()
         except Refused as refused:
@@ -214,6 +215,8 @@ class ShellGrammar(ShellAssignments):
         facts = Facts()
         if self.at("(("):
             self.position += 2
+            if (counted := _COUNTED.match(self.text, self.position, self.limit)) is not None:
+                self.flows.own(counted[1])
             self.arithmetic(Word(self.position), "))")
         else:
             name = self.word()
@@ -224,7 +227,7 @@ class ShellGrammar(ShellAssignments):
                 self.position += 2
                 self._words_of_for(name)
             else:
-                self.flows.copied.setdefault(name.text, []).append(self.flows.key("@"))
+                self.flows.copied.setdefault(self.flows.key(name.text), []).append(self.flows.key("@"))
         self._skip(newlines=True, separators=True)
         if self._keyword() in ("do", "{"):
             end = "done" if self._keyword() == "do" else "}"
@@ -243,7 +246,9 @@ class ShellGrammar(ShellAssignments):
             word = self.word()
             if word.end == word.start:
                 return
-            self.flows.assign(name.text, word)
+            if not word.shifts:
+                self.flows.own(name.text)
+            self.flows.assign(self.flows.key(name.text), word)
             if word.text == HOLE and not word.quoted and word.holes[0].inner[0] >= 0 and not word.holes[0].raw:
                 hole = word.holes[0]
                 self.fault(
@@ -294,7 +299,7 @@ class ShellGrammar(ShellAssignments):
             self.position += self.at(")")
         self._skip(newlines=True)
         outer, around = self.flows.place, self.function
-        self.flows.place = name.text, 0, 0, 0
+        self.flows.place = name.text, 0, 0, 0, outer[-1]
         self.function = name.text
         body = self._command()
         self._redirections(body)
@@ -342,7 +347,7 @@ class ShellGrammar(ShellAssignments):
                 facts.inherit(inner)
             facts.sinks += word.sinks
         for word in assignments:
-            self.assign(word, facts)
+            self.assign(word, facts, alone=not words)
         if words and self._repeated:
             self.flows.assign("_", words[-1])
         if words:
