@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, choose_file, inspect_assignment, mark, mark_choice
+from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
-from pipe_runner.expressions.shell_tools import TOOLS, in_full, named, through_variable, within_container
+from pipe_runner.expressions.shell_tools import TOOLS, entered, in_full, named, through_variable, within_container
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -82,6 +83,8 @@ class Command:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
             self.facts.parts += [facts for other in arguments for facts in other.commands]
+        if name in BYTES or name in FILTERS:
+            prints(self, arguments)
         if word.static:
             self.facts.names.append(word.text)
             self.facts.hands += [] if self.facts.number else [word.text]
@@ -104,14 +107,21 @@ class Command:
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
             for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
+                if (begin := entered(self, index, later)) is not None:
+                    self.again(begin)
+                    continue
                 if self.words[later - 1].text == "--entrypoint":
                     continue
                 if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
-                    before = self.depth
-                    self.at(later)
-                    self.depth = before
+                    self.again(later)
         elif name not in SPEAKERS:
             self.net(index + 1)
+
+    def again(self, index: int) -> None:
+        """Inspect a command that may begin at a word, one of many such words."""
+        before = self.depth
+        self.at(index)
+        self.depth = before
 
     def program(self, word: Word) -> None:
         """A word that names what runs."""
@@ -120,6 +130,8 @@ class Command:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text.rpartition("/")[2].startswith(EXPANSION):
             self.scan.flows.choose(word)
+        if "/" in word.text or EXPANSION in word.text:
+            runs(self.scan.flows, word, "the shell")
 
     def net(self, index: int) -> None:
         """Whatever wraps it: an interpreter with `-c` or `-e` behind it somewhere in the words is seen."""
@@ -228,6 +240,8 @@ class Command:
                 self.chosen(value, name)
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
+            elif option in ("-f", "--file", "-init") and value is not None:
+                runs(self.scan.flows, value, name)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
@@ -375,5 +389,5 @@ class Command:
             self._code(word, message, hint)
 
 
-SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS, **TOOLS}
+SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS}
 """Programs and builtins that take a function of their own to look at."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.expressions.shell_files import runs
 from pipe_runner.expressions.shell_marks import (
     ARITHMETIC_TESTS,
     ARRAY_HINT,
@@ -73,6 +74,7 @@ def _source(command: Command, index: int) -> None:
             flows.coded.append(
                 (flows.beyond, "the value becomes part of what the shell runs", "call the command itself")
             )
+        runs(command.scan.flows, word, "the shell")
         command.code(
             word,
             "`source` runs the file that the value names",
@@ -169,7 +171,8 @@ def _named(command: Command, index: int) -> None:
         own = [flows.named_by(command.words[at]) for at in rest] or ["REPLY", "MAPFILE"]
         beside = next((value for option, value in options if option == "-u" and value is not None), None)
         arrays = [flows.named_by(value) for option, value in options if option == "-a" and value is not None]
-        arrays += own if command.words[index].text != "read" else []
+        listed = command.words[index].text != "read" or any(option == "-a" for option, _ in options)
+        arrays += own if listed else []
         own += [*arrays, *map(split, arrays)]
         flows.list_arrays(arrays)
         if beside is None or beside.text == "0":

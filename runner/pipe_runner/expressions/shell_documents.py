@@ -6,8 +6,8 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.interpreter_table import runs_files
+from pipe_runner.expressions.shell_files import WRITING, choose_file, reads, writes
 from pipe_runner.expressions.shell_lexer import ShellLexer
-from pipe_runner.expressions.shell_marks import choose_file
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
@@ -37,6 +37,8 @@ class ShellDocuments(ShellLexer):
                 return
             if operator.startswith("<"):
                 self._fed(facts, facts)
+            elif facts.hands:
+                facts.takes += facts.writes
             self._poured(facts)
 
     def _fed(self, facts: Facts, reader: Facts) -> None:
@@ -94,6 +96,9 @@ class ShellDocuments(ShellLexer):
                 (given or facts.input()).parts += word.files
             if operator[0] == "<" and not numbered:
                 facts.opened.append(word)
+                reads(self.flows, word, facts)
+            elif operator[0] in WRITING and (found is None or found[0] == "1"):
+                writes(self.flows, word, facts)
             facts.sinks += word.sinks
         if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:
             facts.hands.append("cat")

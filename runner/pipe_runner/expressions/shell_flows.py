@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
+from pipe_runner.expressions.shell_files import is_file, link_files, text_of
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import Facts, Hole
 from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
@@ -53,6 +54,7 @@ class Flows(Tables):
         self.coded += [(name, "", f"write ${_shown(name)} without values") for name in self._every(CODE_VARIABLES)]
         self.chosen += self._every(CHOICE_VARIABLES)
         self._arrays()
+        link_files(self)
         seen: set[Node] = set()
         for start, message, hint in self.coded:
             for hole, name in self._reached(start, seen):
@@ -123,7 +125,7 @@ class Flows(Tables):
                 following = [*node.variables, *node.parts]
                 following += [body for called in node.names for body in self.bodies.get(called, ())]
             else:
-                if not node.endswith("<"):
+                if not node.endswith("<") and not is_file(node):
                     name = name or node
                 for hole in (*self.holding.get(node, ()), *self.derived.get(node, ())):
                     yield hole, name
@@ -148,6 +150,17 @@ class Flows(Tables):
         if most > MAX_SHIFT or int(found["loop"] or 0) in self.shifting or first + most >= MAX_PLACE:
             return [f"{scope}:{ALL}"]
         return [f"{scope}=0", *(f"{scope}={each}" for each in range(first + least, first + most + 1))]
+
+    def literals(self, name: str) -> list[str]:
+        """The texts of the file that a variable may hold."""
+        found: set[str] = set()
+        pending = [name]
+        while pending and len(found) < MAX_NAMES:
+            name = pending.pop()
+            if name not in found:
+                found.add(name)
+                pending += [*self.copied.get(name, ()), *self._given(name)]
+        return [text_of(text) for each in sorted(found) for text in self.literal.get(each, ())]
 
     def _meant(self, name: str) -> list[str]:
         """The variables that `${!name}` may mean."""

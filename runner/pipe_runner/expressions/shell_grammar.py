@@ -11,7 +11,7 @@ from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAs
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
 from pipe_runner.expressions.shell_marks import KEYED
 from pipe_runner.expressions.shell_model import HOLE, Facts, Word
-from pipe_runner.expressions.shell_printers import FILTERS
+from pipe_runner.expressions.shell_printers import FILTERS, SPEAKERS
 from pipe_runner.expressions.tokens import Refused
 
 _LAST: Final = re.compile(r"\$\{?_(?!\w)")
@@ -352,6 +352,8 @@ class ShellGrammar(ShellAssignments):
             self.flows.assign("_", words[-1])
         if words:
             found = inspect_command(words, self)
+            if facts.writes and found.hands and words[0].text not in SPEAKERS:
+                found.takes += facts.writes
             if any(operator.startswith("<") for operator in redirected):
                 self._fed(facts, found)
             facts.add(found)
@@ -359,8 +361,11 @@ class ShellGrammar(ShellAssignments):
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
                 if any(operator.startswith("<") for operator in redirected):
                     self._followed.append(facts.input())
+                following = self.flows.elsewhere if numbered or words[1:] else self._whole
                 for sink in facts.sinks:
-                    self.flows.feed(self.flows.elsewhere if numbered or words[1:] else self._whole, sink)
+                    self.flows.feed(following, sink)
+                for key in facts.writes:
+                    self.flows.made[key].append(following)
                 facts.sinks = []
         self._poured(facts)
         return facts

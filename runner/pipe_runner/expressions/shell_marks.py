@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
-from pipe_runner.expressions.shell_model import EXPANSION, Hole, Word
+from pipe_runner.expressions.shell_model import Hole, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -35,15 +35,6 @@ def mark(word: Word, message: str, hint: str) -> None:
     """A word whose text is code: no value may stand in it, nor in a `$(…)` of it."""
     for hole in word.all_holes:
         mark_hole(hole, message, hint)
-
-
-def choose_file(scan: ShellLexer, word: Word, name: str) -> None:
-    """A file that a program runs: a value in its name, or a variable that begins it, chooses the program."""
-    for hole in word.all_holes:
-        hint = "write the file's name, or a `case` over the names that may be"
-        mark_choice(hole, f"the value chooses the program that {name} runs", hint)
-    if word.text.rpartition("/")[2].startswith(EXPANSION):
-        scan.flows.choose(word)
 
 
 def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:

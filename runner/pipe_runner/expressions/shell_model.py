@@ -133,6 +133,8 @@ class Facts:
     """The arguments of the shell that it is, if it is one that reads its script from standard input."""
     printed: Facts | None = None
     """What the script prints that stands in this input of a shell."""
+    writes: list[str] = field(default_factory=list)
+    """Files that it prints into."""
     opened: list[Word] = field(default_factory=list)
     """Files that it is given to read."""
     texts: list[str] = field(default_factory=list)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.expressions.shell_files import made
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 
@@ -211,6 +212,8 @@ def _make(command: Command, index: int) -> None:
                 command.facts.reads.append(("make", "give the value by the environment: X={{ x }} make"))
         if option in ("-E", "--eval") and value is not None:
             command.code(value, "the value becomes part of a makefile", "give it by the environment: X={{ x }} make")
+    if not any(option in ("-f", "--file", "--makefile") for option, _ in options):
+        made(command)
     for at in rest:
         if command.words[at].text.startswith(HOLE):
             command.code(

@@ -103,6 +103,8 @@ class Tables:
     """Scripts that stand in this one as words."""
     beyond: Facts = field(default_factory=Facts)
     """What can be read from descriptors other than standard input."""
+    files: set[str] = field(default_factory=set)
+    """Files that commands print into."""
     elsewhere: Facts = field(default_factory=Facts)
     """What is printed to descriptors other than standard output."""
 
