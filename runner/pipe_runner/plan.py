@@ -135,6 +135,8 @@ class PlannedNode(NamedTuple):
     cache: CachePolicy | None = None
     artifacts: tuple[tuple[str, str], ...] = ()
     """Files to copy into the run: name, and path from the working directory."""
+    own_workspace: bool = False
+    """Each attempt has an empty working directory of its own, into which artifacts of what it needs are put."""
 
 
 class Plan(NamedTuple):

@@ -115,6 +115,8 @@ class Attempt(NamedTuple):
     traceparent: str = ""
     validate: bool = False
     """The options hold values that only the run knows: the executor holds them against the agent's `options_model`."""
+    workspace: str = ""
+    """A directory that was made for this attempt, absolute: it works there and not in the root."""
 
 
 class Outcome(NamedTuple):

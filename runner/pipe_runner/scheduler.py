@@ -200,8 +200,8 @@ class Scheduler:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         self._made[index] = self._made.get(index, 0) + 1
-        if (node.cache is not None or node.artifacts) and outcome.status is NodeStatus.SUCCEEDED:
-            outcome = await self._keeper().keep(self, node, attempt, outcome)
+        if node.cache is not None and outcome.status is NodeStatus.SUCCEEDED:
+            await self._keeper().keep(self, node, outcome)
         self._conclude(node, number, outcome, clock.monotonic() - began)
 
     # ------------------------------------------------------------ ends

@@ -19,7 +19,7 @@ class Scope:
 
     def __init__(self, plan: Plan, run: Run, read_blob: ReadBlob, random_bits: Callable[[int], int]) -> None:
         self._plan = plan
-        self._run = run
+        self._run = self.run = run
         self._read_blob = read_blob
         self._span = random_bits(63)
         self._key = ""

@@ -305,6 +305,7 @@ class Build:
             draft.fan_out,
             draft.cache,
             draft.artifacts,
+            draft.own_workspace,
         )
 
     def _retry(self, retry: int | RetrySpec) -> RetryPolicy:

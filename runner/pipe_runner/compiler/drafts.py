@@ -31,6 +31,7 @@ class Draft:
         "needs",
         "options",
         "output_schema",
+        "own_workspace",
         "path",
         "phase",
         "priority",
@@ -66,3 +67,4 @@ class Draft:
         self.fan_out: FanOut | None = None
         self.cache: CachePolicy | None = None
         self.artifacts: tuple[tuple[str, str], ...] = ()
+        self.own_workspace = False

@@ -277,7 +277,11 @@ class NodeCompiler:
         if spec.output != "text":
             options["output"] = spec.output
         cwd, path = spec.cwd, (*draft.path, "cwd")
-        if cwd is None and self._defaults is not None and self._defaults.cwd is not None:
+        draft.own_workspace = spec.workspace == "own"
+        if draft.own_workspace and cwd is not None:
+            message = "`cwd` and `workspace: own` both say where the node works"
+            self._report.add("E212", message, path, at="key", hint="leave one out; `cd` leads on from there")
+        elif cwd is None and not draft.own_workspace and self._defaults is not None and self._defaults.cwd is not None:
             cwd, path = self._defaults.cwd, ("defaults", "cwd")
         if cwd is not None:
             options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipe_runner.clearing import clear
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
@@ -15,7 +16,7 @@ from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
@@ -30,23 +31,12 @@ CANCEL_POLL = 0.2
 LAST_WAIT = 1.5
 """Seconds after a kill until nobody waits any longer for what doesn't end."""
 
-SCRATCH = "scratch"
-"""Where attempts keep files, in the run's directory; removed with the run's end."""
+SCRATCH, WORK = "scratch", "work"
+"""Where attempts keep files, and have directories of their own, in the run's directory; removed with the run's end."""
 
 
 def _random_bits(count: int) -> int:
     return int.from_bytes(os.urandom((count + 7) // 8), "little") >> (-count % 8)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except FileNotFoundError:
-        return
-    except OSError:
-        import shutil  # costs more than a small run's end, and is seldom needed
-
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class Place(NamedTuple):
@@ -127,7 +117,7 @@ class ActiveRun:
             policy=self.plan.policy,
             scratch=self._scratch(),
         )
-        executor = self.around(local)
+        executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
         try:
             await self._perform(executor)
@@ -257,11 +247,8 @@ class ActiveRun:
         if self._cache is None:
             from pipe_runner.engine.keeping import open_keeper
 
-            granted = self._granted
             tell = lambda line: self.note(line)  # noqa: E731
-            self._cache = open_keeper(
-                self.plan, self.rundir, self._settings, granted.secrets, granted.masker, scope, self._clock, tell
-            )
+            self._cache = open_keeper(self.plan, self.rundir, self._settings, self._granted, scope, self._clock, tell)
         return self._cache
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
@@ -327,6 +314,23 @@ class ActiveRun:
     def _read_blob(self, ref: Mapping[str, Any]) -> Json:
         return read_blob(self.rundir, ref)
 
+    def _with_files(self, executor: Executor) -> Executor:
+        """For runs in which nodes leave files or ask for a directory of their own."""
+        if not any(node.artifacts or node.own_workspace for node in self.plan.nodes):
+            return executor
+        from pipe_runner.workspaces import Workspaces
+
+        return Workspaces(
+            executor,
+            self.plan,
+            self.run,
+            self.rundir.path,
+            os.path.join(self.rundir.path, WORK),
+            durable=self._settings.durability is Durability.FULL,
+            masker=self._granted.masker,
+            output=lambda state: state.output if state.output_ref is None else self._read_blob(state.output_ref),
+        )
+
     def _scratch(self) -> str:
         path = os.path.join(self.rundir.path, SCRATCH)
         os.makedirs(path, exist_ok=True)
@@ -337,7 +341,8 @@ class ActiveRun:
 
         The sinks are closed by who gave them: a reader that is slow holds no lock."""
         self._place.processes.abandon()
-        _remove(os.path.join(self.rundir.path, SCRATCH))
+        for name in (SCRATCH, WORK):
+            clear(os.path.join(self.rundir.path, name))
         self._place.journal.close()
         self._place.lock.release()
         if self._group is not None:

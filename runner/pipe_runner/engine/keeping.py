@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Masker, Outcome
+from pipe_runner.ports import Attempt, Clock, Outcome
 from pipe_runner.resultcache.keeper import CacheSettings, Host, Keeper
 from pipe_runner.runlog import RunDir
 from pipe_runner.types import Durability, Json
 
 if TYPE_CHECKING:
+    from pipe_runner.engine.active import Granted
     from pipe_runner.scope import Scope
 
 
@@ -33,16 +34,15 @@ class NoKeeper(Keeper):
     ) -> bool:
         return False
 
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        return outcome
+    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
+        pass
 
 
 def open_keeper(
     plan: Plan,
     rundir: RunDir,
     settings: RunSettings,
-    secrets: Mapping[str, str],
-    masker: Masker,
+    granted: Granted,
     scope: Scope,
     clock: Clock,
     note: Callable[[str], None],
@@ -52,9 +52,10 @@ def open_keeper(
         return NoKeeper()
     kept = CacheSettings(
         os.path.realpath(settings.state_dir),
+        rundir.id,
         rundir.path,
         settings.durability is Durability.FULL,
         settings.cache_domain,
         settings.explain,
     )
-    return Keeper(plan, rundir.id, kept, secrets, masker, scope, clock, note)
+    return Keeper(plan, kept, granted.secrets, granted.masker, scope, clock, note)

@@ -33,6 +33,8 @@ def how(node: PlannedNode) -> list[str]:
     env = written(node.env.data)
     if isinstance(env, dict):
         lines += [f"env {name}={value}" for name, value in env.items()]
+    if node.own_workspace:
+        lines.append("workspace: own")
     if node.secrets:
         lines.append(f"secrets: {', '.join(node.secrets)}")
     return lines

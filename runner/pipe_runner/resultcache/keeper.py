@@ -8,16 +8,17 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from pipe_runner.artifacts import collect, kept, put_back
+from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Masker, NodeError, Outcome
+from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
 from pipe_runner.resultcache.key import Parts, differences, make_parts, told
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
-from pipe_runner.types import EventKind, Json, NodeStatus, Phase
+from pipe_runner.types import EventKind, Json, Phase
+from pipe_runner.workspaces import KEPT, left_for
 
 
 class Host(Protocol):
@@ -42,6 +43,7 @@ class CacheSettings(NamedTuple):
     """Where the cache is, and how this run uses it."""
 
     state_dir: str
+    run: str
     rundir: str
     durable: bool = True
     """Artifacts reach the disk before their node's success is told."""
@@ -57,7 +59,6 @@ class Keeper:
     def __init__(
         self,
         plan: Plan,
-        run: str,
         settings: CacheSettings,
         secrets: Mapping[str, str],
         masker: Masker,
@@ -65,7 +66,7 @@ class Keeper:
         clock: Clock,
         note: Callable[[str], None],
     ) -> None:
-        self._plan, self._run, self._settings, self._secrets = plan, run, settings, secrets
+        self._plan, self._settings, self._secrets = plan, settings, secrets
         self._masker, self._scope, self._clock, self._note = masker, scope, clock, note
         self._entries = Entries(settings.state_dir)
         self._salt: bytes | None = None
@@ -123,19 +124,10 @@ class Keeper:
         host.release(node.index)
         return True
 
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """Keep what a node that succeeded gave, and copy its artifacts; how it ended then.
-
-        Raises StorageError where they can't be written.
-        """
-        if node.artifacts:
-            outcome = await asyncio.to_thread(self._collected, node, attempt, outcome)
-        if outcome.status is NodeStatus.SUCCEEDED and node.cache is not None:
-            await self._keep(host, node, node.cache, outcome)
-        return outcome
-
-    async def _keep(self, host: Host, node: PlannedNode, policy: CachePolicy, outcome: Outcome) -> None:
-        """If the files that count are as they were when it started."""
+    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
+        """Keep what a node that succeeded gave, if the files that count are as they were when it started."""
+        policy = node.cache
+        assert policy is not None
         parts = self._wanted.pop(node.index, None)
         if parts is None or outcome.truncated:
             return
@@ -152,7 +144,7 @@ class Keeper:
                     parts,
                     self._plan.path,
                     node.id,
-                    self._run,
+                    self._settings.run,
                     now,
                     outcome.output,
                     None,
@@ -167,25 +159,18 @@ class Keeper:
 
     @property
     def _folder(self) -> str:
-        return os.path.join(self._settings.rundir, "artifacts")
-
-    def _collected(self, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        try:
-            copied = collect(attempt, node.artifacts, self._folder, durable=self._settings.durable)
-        except NodeFault as fault:
-            message = self._masker.mask_text(fault.message)
-            return outcome._replace(status=NodeStatus.FAILED, error=NodeError(fault.kind, message))
-        files: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
-        return outcome._replace(artifacts=files)
+        return os.path.join(self._settings.rundir, KEPT)
 
     async def _put_back(self, node: PlannedNode, attempt: Attempt, entry: Entry) -> bool:
-        """Give the run the artifacts of a cached result, and the working directory, too; False where that fails."""
+        """Give the run the artifacts of a cached result, and the project, if it works there; False where that fails."""
 
         def put() -> str | None:
             for item in entry.artifacts:
                 source = self._entries.file(str(item["sha256"]))
                 if not kept(source, str(item["sha256"]), self._folder, durable=self._settings.durable):
                     return f"artifact {item['name']} is damaged or gone"
+            if node.own_workspace:
+                return None
             try:
                 put_back(attempt, entry.artifacts, self._folder)
             except OSError as error:
@@ -227,6 +212,11 @@ class Keeper:
             agent=f"{node.agent} {self._plan.agent_versions.get(node.agent, '')}",
             key=text,
             files=files,
+            artifacts={
+                f"{one.file['path']} of {one.by}": str(one.file["sha256"])
+                for one in left_for(node, self._plan, self._scope.run, self._scope.output)
+                if node.own_workspace or one.node.own_workspace
+            },
             secrets=self._secrets,
             salt=self._salt or b"",
         )
