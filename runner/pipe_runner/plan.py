@@ -175,6 +175,14 @@ class Plan(NamedTuple):
     def by_id(self) -> dict[str, PlannedNode]:
         return {node.id: node for node in self.nodes}
 
+    def dependents(self) -> list[list[int]]:
+        """Of each node, by index, those that need it."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for node in self.nodes:
+            for need in node.needs:
+                found[need].append(node.index)
+        return found
+
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain data, without what is as by default; `plan_from_json` gives an equal plan back."""

@@ -65,10 +65,7 @@ class Scheduler:
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
         self._concurrency, self._grace, self._random, self._keeper = concurrency, grace, random, keeper
         self._commits = GroupCommit(journal, self._durable, self._fail)
-        self._dependents: list[list[int]] = [[] for _ in plan.nodes]
-        for node in plan.nodes:
-            for need in node.needs:
-                self._dependents[need].append(node.index)
+        self._dependents = plan.dependents()
         self.holds: Holds | None = None
         """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
@@ -214,10 +211,8 @@ class Scheduler:
             self.release(node.index)
             return
         if outcome.status is NodeStatus.WAITING:
-            held = self._holding().hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
-            self._open -= held
-            if held and not self._open:
-                self._close()
+            if self._holding().asked(node, number, outcome):
+                self._fans.wait(node.index) if self._fans.is_unit(node.index) else self.hold(node.index)
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
         if outcome.status is NodeStatus.CANCELLED and self.stopped is not None:
@@ -330,6 +325,12 @@ class Scheduler:
 
             self.holds = Holds(self, self._dependents)
         return self.holds
+
+    def hold(self, index: int) -> None:
+        """A person decides on a node first: it and what needs it are not open any more."""
+        self._open -= self._holding().hold(index, self._phase)
+        if not self._open:
+            self._close()
 
     def _rest(self, index: int, delay: float) -> None:
         """Wait for the next attempt without holding a slot."""

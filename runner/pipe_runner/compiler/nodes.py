@@ -318,8 +318,6 @@ class NodeCompiler:
             self._values.compile(spec.with_, place, "with", draft.uses)
             return
         draft.agent = info
-        if draft.fan_out is not None and "approval" in info.describe.capabilities:
-            self._report.add("E901", "an approval that is repeated is not available in this version", path)
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import may_have_acted, undecided_of
+from pipe_runner.deciding import acted_of, is_refused, may_have_acted, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -84,8 +84,11 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             hint=f"did you mean {near}?" if near else f"its nodes: {', '.join(list(run.nodes)[:20])}",
         )
     if word in ("approve", "reject"):
-        again = word == "approve" and state.status is NodeStatus.FAILED and state.decided is not None
-        if state.status is NodeStatus.WAITING or again:
+        if node in run.nodes and run.items.get(node):
+            asked = [name for name in undecided_of(run, node) if run.state(name).status is NodeStatus.WAITING]
+            if asked:
+                return asked
+        elif state.status is NodeStatus.WAITING or (word == "approve" and is_refused(state)):
             return [node]
         raise UsageError(
             f"{node} is {_standing(state)}: it does not wait for an approval",
@@ -93,7 +96,7 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             if may_have_acted(state)
             else f"`pipe show {run.id}` says what waits",
         )
-    open_ones = [node] if node not in run.nodes and may_have_acted(state) else undecided_of(run, node)
+    open_ones = [node] if node not in run.nodes and may_have_acted(state) else acted_of(run, node)
     if state.status is NodeStatus.WAITING:
         raise UsageError(
             f"{node} waits for an approval", hint=f"`pipe approve {run.id} {node}`, or `pipe reject {run.id} {node}`"

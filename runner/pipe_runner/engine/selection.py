@@ -47,6 +47,7 @@ _UNDONE = {
 }
 
 SETTLED = "settled: it is to run again"
+DECIDED = "its items were decided"
 
 
 def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict[str, str]:
@@ -56,14 +57,14 @@ def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
     What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands.
     """
-    from pipe_runner.deciding import undecided_of
+    from pipe_runner.deciding import acted_of
 
     reasons: dict[str, str] = {}
     changed: set[int] = set()
     any_node = False
     for node in _in_order(nodes, plan):
         state = run.nodes.get(node.id)
-        if state is not None and state.status is not NodeStatus.WAITING and undecided_of(run, node.id):
+        if state is not None and state.status is not NodeStatus.WAITING and acted_of(run, node.id):
             any_node = any_node or node.phase is Phase.NODES
             continue
         if node.phase is not Phase.NODES and state is not None and state.once and state.status is NodeStatus.SUCCEEDED:
@@ -82,7 +83,7 @@ def reasons_to_rerun(run: Run, nodes: Sequence[PlannedNode], plan: Plan) -> dict
 
 def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[str]:
     """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
-    undone = {*_UNDONE.values(), SETTLED}
+    undone = {*_UNDONE.values(), SETTLED, DECIDED}
     return [node.id for node in nodes if node.fan_out is not None and reasons.get(node.id, "failed") not in undone]
 
 
@@ -98,11 +99,15 @@ def _why(run: Run, node: PlannedNode, reasons: dict[str, str], changed: set[int]
         if need in changed:
             changed.add(node.index)
             return f"needs {plan.nodes[need].id}, which changed"
+    from pipe_runner.deciding import goes_on
+
     state = run.nodes[node.id]
     status = state.status
     if status is NodeStatus.SKIPPED or status is NodeStatus.WAITING:
         again = next((plan.nodes[n].id for n in node.needs if plan.nodes[n].id in reasons), None)
-        return f"needs {again}, which runs again" if again else None
+        if again:
+            return f"needs {again}, which runs again"
+        return DECIDED if status is NodeStatus.WAITING and node.fan_out is not None and goes_on(run, node.id) else None
     if status is NodeStatus.FAILED and (state.decided is not None or (state.once and state.tolerated)):
         return None
     if status is NodeStatus.QUEUED and state.decided is not None:
