@@ -163,6 +163,8 @@ class Plan(NamedTuple):
     fail_fast: bool = False
     max_time: float | None = None
     output_limit: int = 16 * 2**20
+    cache_limit: int = 2**30
+    """Bytes that the cache of results may take."""
     description: str = ""
     policy: Mapping[str, Any] = NOTHING
     """`policy` of pipe.yml: what agents may reach."""

@@ -275,13 +275,15 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (Argument("ACTION"),),
         (
             Flag("--older-than", "With `prune`: remove the results that are older than this.", "DURATION"),
+            Flag("--max-size", "With `prune`: remove what was used least recently until it takes no more.", "SIZE"),
             Flag("--all", "With `prune`: remove every result."),
             _TABLE_OUTPUT,
             _STATE_DIR,
         ),
-        "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned. Pruning removes damaged "
-        "ones too, and no run: a run's log has its outputs itself.",
-        ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --all"),
+        "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned, or take more room than "
+        "limits.cache in pipe.yml allows (1 GiB). Pruning removes damaged ones too, and no run: a run's log has its "
+        "outputs itself.",
+        ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --max-size 500MiB"),
     ),
     Command(
         "agents",

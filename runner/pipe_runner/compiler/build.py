@@ -257,6 +257,7 @@ class Build:
             fail_fast=spec.fail_fast,
             max_time=min(limits) if limits else None,
             output_limit=project.output_limit,
+            cache_limit=project.cache_limit,
             description=spec.description or "",
             policy=project.policy,
             settings=project.settings,

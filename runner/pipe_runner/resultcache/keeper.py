@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
@@ -15,10 +16,16 @@ from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
 from pipe_runner.resultcache.key import Parts, differences, make_parts, told
+from pipe_runner.resultcache.room import Hold
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
 from pipe_runner.types import EventKind, Json, Phase
 from pipe_runner.workspaces import KEPT, left_for
+
+_LOW: Final = 0.9
+"""Of the bound: what is left when something goes, so that all is not counted again for the next result."""
+_PATIENCE: Final = 1.0
+"""Seconds that something which has to go waits for those that use the cache."""
 
 
 class Host(Protocol):
@@ -72,6 +79,7 @@ class Keeper:
         self._salt: bytes | None = None
         self._wanted: dict[int, Parts] = {}
         """Of nodes that run: the key under which their result belongs."""
+        self._shrinking = False
         self._earlier: dict[tuple[str, str], list[Entry]] | None = None
 
     async def found(
@@ -103,7 +111,22 @@ class Keeper:
         if host.stopped is not None:
             host.cancel(node)
             return True
-        key = parts.digest()
+        with await self._hold():
+            return await self._taken(host, node, attempt, data, parts, began)
+
+    async def _hold(self) -> Hold:
+        """Nothing is removed from the cache meanwhile."""
+        room = self._entries.room
+        try:
+            return room.hold(patience=0.0)
+        except BlockingIOError:
+            return await asyncio.to_thread(room.hold)
+
+    async def _taken(
+        self, host: Host, node: PlannedNode, attempt: Attempt, data: Mapping[str, Any], parts: Parts, began: float
+    ) -> bool:
+        policy, key = node.cache, parts.digest()
+        assert policy is not None
         entry = self._entries.read(key)
         if entry is None or not self._counts(entry, policy):
             self._wanted[node.index] = parts
@@ -113,6 +136,7 @@ class Keeper:
         if entry.artifacts and not await self._put_back(node, attempt, entry):
             self._wanted[node.index] = parts
             return False
+        self._entries.used(key)
         output = self._masker.mask_json(entry.output)  # it may hold what was no secret when it was kept
         fields = {**data, **host.output_fields(output), "key": key, "from": entry.run}
         if entry.exit_code is not None:
@@ -135,17 +159,14 @@ class Keeper:
             if policy.files and await self._files(host, policy) != parts.files:
                 self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
                 return
-            now = self._clock.now_ns() / 1e9
-            for item in outcome.artifacts:
-                self._entries.take_file(os.path.join(self._folder, str(item["sha256"])), str(item["sha256"]))
-            self._entries.write(
+            await self._write(
                 Entry(
                     parts.digest(),
                     parts,
                     self._plan.path,
                     node.id,
                     self._settings.run,
-                    now,
+                    self._clock.now_ns() / 1e9,
                     outcome.output,
                     None,
                     outcome.exit_code,
@@ -154,6 +175,26 @@ class Keeper:
             )
         except (NotRead, OSError, ValueError, RecursionError) as error:
             self._note(f"{node.id} is not kept in the cache: {_why(error)}")
+
+    async def _write(self, entry: Entry) -> None:
+        """Keep an entry within the bound; what was used least recently goes where there is too much. Raises OSError."""
+        entries, most = self._entries, self._plan.cache_limit
+        size = sum(entry.blobs().values()) + len(json.dumps(entry.output))
+        if size > most:
+            self._note(f"{entry.node} is not kept in the cache: it has {size} bytes, and limits.cache is {most}")
+            return
+        with await self._hold():
+            size = sum(entries.take_file(os.path.join(self._folder, digest), digest) for digest in entry.blobs())
+            size += entries.write(entry)
+        total = entries.room.add(size)
+        if (total is None or total > most) and not self._shrinking:
+            self._shrinking = True
+            try:
+                await asyncio.to_thread(entries.shrink, most, down_to=int(most * _LOW), patience=_PATIENCE)
+            except BlockingIOError:  # others are at it: the next result tries again
+                pass
+            finally:
+                self._shrinking = False
 
     # ------------------------------------------------------------ artifacts
 
