@@ -133,12 +133,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
             Flag("--inputs", "Read inputs from a JSON or YAML file; -i stands over it.", "FILE"),
             Flag("--only", "Plan this node and what it needs. Repeatable.", "NODE", many=True),
+            Flag("--cache-domain", "Look for cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME"),
             _CONCURRENCY,
             _TABLE_OUTPUT,
             _STATE_DIR,
         ),
-        "Order, waves, the longest path, an estimate from the times of earlier runs, what is decided already and what "
-        "only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
+        "Order, waves, the longest path, an estimate from the times of earlier runs, what the cache holds, what is "
+        "decided already and what only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
         ("pipe plan deploy.yml", "pipe plan deploy.yml -i target=staging --output json | jq .estimate"),
     ),
     Command(

@@ -175,11 +175,16 @@ class Entries:
             os.unlink(part)
         return size
 
+    def known_salt(self) -> bytes | None:
+        """What `salt` has made, None before it has."""
+        found = _content(self._salt)
+        return found if found is not None and len(found) == 32 else None
+
     def salt(self) -> bytes:
         """What the digests of secrets are keyed with: made once, for its owner only. Raises OSError."""
         for _ in range(2):
-            found = _content(self._salt)
-            if found is not None and len(found) == 32:
+            found = self.known_salt()
+            if found is not None:
                 return found
             os.makedirs(os.path.dirname(self._salt), exist_ok=True)
             part = f"{self._salt}.{os.getpid()}.{next(_numbers)}.part"

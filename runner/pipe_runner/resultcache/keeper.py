@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -15,7 +14,8 @@ from pipe_runner.plan import CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
-from pipe_runner.resultcache.key import Parts, differences, make_parts, told
+from pipe_runner.resultcache.key import Parts, make_parts
+from pipe_runner.resultcache.misses import Misses, counts
 from pipe_runner.resultcache.room import Hold
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
@@ -80,7 +80,7 @@ class Keeper:
         self._wanted: dict[int, Parts] = {}
         """Of nodes that run: the key under which their result belongs."""
         self._shrinking = False
-        self._earlier: dict[tuple[str, str], list[Entry]] | None = None
+        self._misses = Misses(self._entries, settings.domain)
 
     async def found(
         self,
@@ -128,10 +128,10 @@ class Keeper:
         policy, key = node.cache, parts.digest()
         assert policy is not None
         entry = self._entries.read(key)
-        if entry is None or not self._counts(entry, policy):
+        if entry is None or not counts(entry, policy, self._clock.now_ns() / 1e9):
             self._wanted[node.index] = parts
             if self._settings.explain:
-                self._note(self._explained(node, parts, entry))
+                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry)}")
             return False
         if entry.artifacts and not await self._put_back(node, attempt, entry):
             self._wanted[node.index] = parts
@@ -261,31 +261,6 @@ class Keeper:
             secrets=self._secrets,
             salt=self._salt or b"",
         )
-
-    def _counts(self, entry: Entry, policy: CachePolicy) -> bool:
-        """Whether an entry is young enough; one from the future, by a clock that was wrong, isn't."""
-        return policy.ttl is None or 0 <= self._clock.now_ns() / 1e9 - entry.made < policy.ttl
-
-    # ------------------------------------------------------------ why not
-
-    def _explained(self, node: PlannedNode, parts: Parts, expired: Entry | None) -> str:
-        """What is not as it was in the entry of this node that is nearest: the fewest differences, then the newest."""
-        if expired is not None:
-            made = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(expired.made))
-            return f"{node.id} runs: its cached result, of {made} UTC, is older than its ttl"
-        if self._earlier is None:
-            self._earlier = {}
-            for entry, _ in self._entries.all():
-                if entry.parts.domain == self._settings.domain:
-                    self._earlier.setdefault((entry.pipeline, entry.node), []).append(entry)
-        earlier = self._earlier.get((self._plan.path, node.id))
-        if not earlier:
-            return f"{node.id} runs: the cache holds no result of it"
-        near = min(earlier, key=lambda entry: (len(differences(entry.parts, parts)), -entry.made))
-        changes = differences(near.parts, parts)
-        if not changes:
-            return f"{node.id} runs: its cached result is damaged"
-        return f"{node.id} runs: since run {near.run} there changed {told(changes)}"
 
 
 def _why(error: BaseException) -> str:
