@@ -55,4 +55,6 @@ def with_hits(plan: Plan, seconds: Mapping[str, float], found: Mapping[int, Pros
     """The times by node, where what is cached takes none; as they are where none are known."""
     if not seconds:
         return seconds
-    return {**seconds, **{plan.nodes[index].id: 0.0 for index, one in found.items() if one.found == "hit"}}
+    hits = {plan.nodes[index].id for index, one in found.items() if one.found == "hit"}
+    others = {name: time for name, time in seconds.items() if name.partition("[")[0] not in hits}
+    return {**others, **dict.fromkeys(hits, 0.0)}
