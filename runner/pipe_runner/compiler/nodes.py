@@ -84,7 +84,7 @@ class NodeCompiler:
             hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
             self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)
         if draft.path in self._stand_ins:
-            self._unclear(draft, self._whole[phase.value][id])
+            self._unclear(draft, self._as_written(draft))
         elif type(spec) is RunNode:
             self._run(draft, spec)
         elif type(spec) is ArgvNode:
@@ -176,6 +176,11 @@ class NodeCompiler:
             sources = self._data.get("secrets", {})
             parts.append(_ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def _as_written(self, draft: Draft) -> Mapping[str, Any]:
+        phase, id = self._report.written(draft.path)
+        raw: Mapping[str, Any] = self._whole[phase][id]
+        return raw
 
     def _unclear(self, draft: Draft, raw: Mapping[str, Any]) -> None:
         """Of a node of which nobody knows what it does: what its templates read, so that those faults are told, too."""
@@ -324,7 +329,7 @@ class NodeCompiler:
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._whole[draft.phase.value][draft.id].get("with")  # and told already
+        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
         if not wrong:
             check_options(info, options, place, self._report)
 
