@@ -177,6 +177,10 @@ class Plan(NamedTuple):
     def by_id(self) -> dict[str, PlannedNode]:
         return {node.id: node for node in self.nodes}
 
+    def agent_of(self, node: PlannedNode) -> str:
+        """Name and version of a node's agent."""
+        return f"{node.agent} {self.agent_versions.get(node.agent, '')}"
+
     def dependents(self) -> list[list[int]]:
         """Of each node, by index, those that need it."""
         found: list[list[int]] = [[] for _ in self.nodes]

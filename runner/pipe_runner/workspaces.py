@@ -48,6 +48,16 @@ def left_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeStat
     return list(found.values())
 
 
+def counted_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeState], Json]) -> dict[str, str]:
+    """Digests of the artifacts that a key of the node's result counts, by path and who left them: those that are put
+    into a directory of its own, and those that come from one."""
+    return {
+        f"{one.file['path']} of {one.by}": str(one.file["sha256"])
+        for one in left_for(node, plan, run, output)
+        if node.own_workspace or one.node.own_workspace
+    }
+
+
 def _states(need: PlannedNode, run: Run, output: Callable[[NodeState], Json]) -> Iterator[tuple[str, NodeState]]:
     state = run.find(need.id)
     if state is None:

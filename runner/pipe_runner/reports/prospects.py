@@ -25,7 +25,7 @@ from pipe_runner.resultcache.misses import Misses, counts
 from pipe_runner.run import NodeState, Run
 from pipe_runner.scope import Scope
 from pipe_runner.types import Json, NodeStatus
-from pipe_runner.workspaces import left_for
+from pipe_runner.workspaces import counted_for
 
 _OF_ONE_RUN: Final = frozenset({"id", "started_at", "attempt", "status", "failed"})
 _MEASURED: Final = frozenset({"duration", "usage"})
@@ -214,22 +214,17 @@ class _Outlook:
         policy = node.cache
         assert policy is not None
         attempt = self._scope.attempt(node, 1, None, names)
-        planned = self._plan.nodes[node.index]
         secrets, salt = self._secrets(node)
         return make_parts(
             attempt,
             domain=self._domain,
             node=policy.digest,
-            agent=f"{node.agent} {self._plan.agent_versions.get(node.agent, '')}",
+            agent=self._plan.agent_of(node),
             key=str(self._scope.render(policy.key, names)),
             files=self._digests(policy),
             secrets=secrets,
             salt=salt,
-            artifacts={
-                f"{one.file['path']} of {one.by}": str(one.file["sha256"])
-                for one in left_for(planned, self._plan, self._run, lambda state: state.output)
-                if node.own_workspace or one.node.own_workspace
-            },
+            artifacts=counted_for(node, self._plan, self._run, lambda state: state.output),
         )
 
     def _digests(self, policy: CachePolicy) -> dict[str, str]:

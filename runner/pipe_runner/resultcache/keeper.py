@@ -20,7 +20,7 @@ from pipe_runner.resultcache.room import Hold
 from pipe_runner.scope import Scope
 from pipe_runner.stops import Stop
 from pipe_runner.types import EventKind, Json, Phase
-from pipe_runner.workspaces import KEPT, left_for
+from pipe_runner.workspaces import KEPT, counted_for
 
 _LOW: Final = 0.9
 """Of the bound: what is left when something goes, so that all is not counted again for the next result."""
@@ -250,14 +250,10 @@ class Keeper:
             attempt,
             domain=self._settings.domain,
             node=policy.digest,
-            agent=f"{node.agent} {self._plan.agent_versions.get(node.agent, '')}",
+            agent=self._plan.agent_of(node),
             key=text,
             files=files,
-            artifacts={
-                f"{one.file['path']} of {one.by}": str(one.file["sha256"])
-                for one in left_for(node, self._plan, self._scope.run, self._scope.output)
-                if node.own_workspace or one.node.own_workspace
-            },
+            artifacts=counted_for(node, self._plan, self._scope.run, self._scope.output),
             secrets=self._secrets,
             salt=self._salt or b"",
         )
