@@ -72,6 +72,8 @@ class ShellAgent:
         env["PIPE_ATTEMPT"] = str(attempt.number)
         env["PIPE_IDEMPOTENCY_KEY"] = attempt.idempotency_key
         env["PIPE_OUTPUT"] = output_path
+        if attempt.workspace:
+            env["PIPE_ROOT"] = attempt.root
         if attempt.traceparent:
             env["TRACEPARENT"] = attempt.traceparent
         script = options.get("script")
@@ -92,7 +94,7 @@ class ShellAgent:
             command = Command(
                 argv,
                 env,
-                attempt.root if cwd is None else _folder(attempt.root, cwd),
+                attempt.workspace or (attempt.root if cwd is None else _folder(attempt.root, cwd)),
                 None if stdin is None else stdin.encode("utf-8", "surrogatepass"),
             )
             if kind == "file":

@@ -42,13 +42,15 @@ class Copied(NamedTuple):
 
 def working_directory(attempt: Attempt) -> tuple[str, int]:
     """Where a node's paths begin: links resolved, inside the root; and a descriptor of it. Raises NodeFault."""
-    cwd = attempt.options.get("cwd") if attempt.agent == "shell" else None
-    root = attempt.root
+    cwd = attempt.options.get("cwd") if attempt.agent == "shell" and not attempt.workspace else None
+    root = attempt.workspace or attempt.root
     real = os.path.realpath(os.path.join(root, str(cwd or "")))
+    if attempt.workspace and real != root:
+        raise NodeFault(ErrorKind.REFUSED, f"the working directory {root} was exchanged for a link")
     if real != root and not real.startswith(root.rstrip("/") + "/"):
         raise NodeFault(ErrorKind.REFUSED, f"the working directory {cwd} is outside the project's root")
     try:
-        top = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        top = os.open(root, _FOLDER if attempt.workspace else os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
             return real, _open(top, os.path.relpath(real, root), _FOLDER)
         finally:
@@ -98,10 +100,11 @@ def kept(source: str, digest: str, folder: str, *, durable: bool) -> bool:
         )
 
 
-def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str) -> None:
-    """Put files of the run back where the node left them; what is there already, with the same content, stays.
+def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, *, verify: bool = False) -> None:
+    """Put files of the run into the working directory; what is there already, with the same content, stays.
 
-    No link is followed on the way. Raises OSError and NodeFault.
+    No link is followed on the way. With `verify` a file that isn't what its name says is refused.
+    Raises OSError and NodeFault.
     """
     _, top = working_directory(attempt)
     try:
@@ -117,14 +120,14 @@ def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str) 
                     deeper = os.open(below, _FOLDER, dir_fd=here)
                     os.close(here)
                     here = deeper
-                _place(here, name, os.path.join(folder, item["sha256"]), item)
+                _place(here, name, os.path.join(folder, item["sha256"]), item, verify)
             finally:
                 os.close(here)
     finally:
         os.close(top)
 
 
-def _place(here: int, name: str, source: str, item: Mapping[str, Any]) -> None:
+def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> None:
     mode = 0o777 if item.get("executable") else 0o666
     with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
@@ -135,12 +138,21 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any]) -> None:
             return
     part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
     fd = os.open(part, _NEW, mode, dir_fd=here)
+    digest = sha256()
     try:
-        with open(fd, "wb") as file, open(source, "rb", buffering=0) as kept_file:
-            while chunk := kept_file.read(_CHUNK):
-                file.write(chunk)
+        with open(fd, "wb") as file:
+            try:
+                kept_file = open(source, "rb", buffering=0)
+            except FileNotFoundError as error:
+                raise NodeFault(ErrorKind.NOT_FOUND, "it is gone from the run") from error
+            with kept_file:
+                while chunk := kept_file.read(_CHUNK):
+                    file.write(chunk)
+                    digest.update(chunk)
+        if verify and digest.hexdigest() != item["sha256"]:
+            raise NodeFault(ErrorKind.NOT_FOUND, "it is damaged in the run")
         os.rename(part, name, src_dir_fd=here, dst_dir_fd=here)
-    except OSError:
+    except (OSError, NodeFault):
         with contextlib.suppress(OSError):
             os.unlink(part, dir_fd=here)
         raise

@@ -12,6 +12,8 @@ from pipe_runner.types import NodeStatus
 
 _OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
 _DONE: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.BLOCKED})
+_ENDED: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.WAITING})
+"""Of items of a node that waits: those with which nothing is to be done."""
 
 
 def may_have_acted(state: NodeState) -> bool:
@@ -24,14 +26,35 @@ def is_undecided(state: NodeState) -> bool:
     return state.pipeline is None and (state.status is NodeStatus.WAITING or may_have_acted(state))
 
 
+def is_refused(state: NodeState) -> bool:
+    """A person has rejected it: that stands, until the node changes."""
+    return state.status is NodeStatus.FAILED and state.decided is not None
+
+
+def acted_of(run: Run, node: str) -> list[str]:
+    """The node, or those of its items, that may have acted: it is not performed before a person has decided."""
+    return [name for name in undecided_of(run, node) if may_have_acted(run.state(name))]
+
+
 def undecided_of(run: Run, node: str) -> list[str]:
     """The node, or those of its items, on which a person must decide."""
     state = run.nodes.get(node)
     if state is None or state.status in _DONE or (state.status is NodeStatus.FAILED and state.tolerated):
         return []
-    if is_undecided(state):
+    items = run.items.get(node, {})
+    if is_undecided(state) and (may_have_acted(state) or not items):
         return [node]
-    return [f"{node}[{key}]" for key, item in run.items.get(node, {}).items() if is_undecided(item)]
+    return [f"{node}[{key}]" for key, item in items.items() if is_undecided(item)]
+
+
+def goes_on(run: Run, node: str) -> bool:
+    """Whether a repeated node that waits has items that a resume can perform, or waits for nobody any more.
+
+    Items that run a sub-pipeline are looked into again: they know what of it can go on."""
+    items = run.items.get(node, {}).values()
+    if not any(item.status is NodeStatus.WAITING and item.pipeline is None for item in items):
+        return True
+    return any(item.status not in _ENDED and not is_refused(item) for item in items)
 
 
 def undecided(run: Run) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.deciding import is_refused
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import Compiled, evaluate, value_to_text
 from pipe_runner.expressions.values import describe
@@ -83,6 +84,12 @@ class Fan:
         """Units whose wait for another attempt is over."""
         self.resting: set[int] = set()
         """Units that wait for another attempt."""
+        self.held: set[int] = set()
+        """Units on which a person decides first."""
+        self.asked: list[int] = []
+        """Items that an earlier attempt of the run has asked a person about, by number."""
+        self.broken = False
+        """An item has failed, and with `fail_fast` no further one starts."""
         self.active = 0
         self.late = False
         """Its `max_time` was over before all its items had started."""
@@ -94,11 +101,22 @@ class Fan:
         return f"{self.node.id}[{item.key}]"
 
     def begin(self, state: Callable[[str], NodeState | None]) -> None:
-        """Take what an earlier attempt of the run has done already, as far as the items are the same."""
+        """Take what an earlier attempt of the run has done already, as far as the items are the same.
+
+        What a person was asked is not asked again, and a refusal stands."""
+        refused = False
         for number, item in enumerate(self.items):
             known = state(self.id_of(item))
-            if known is None or known.status not in _GOOD or known.item != item.digest:
+            if known is None or known.item != item.digest:
                 self.todo.append(number)
+            elif known.status is NodeStatus.WAITING and known.pipeline is None:
+                self.asked.append(number)
+            elif is_refused(known):
+                refused = True
+            elif known.status not in _GOOD:
+                self.todo.append(number)
+        if refused and self.fan_out.fail_fast:
+            self.todo.clear()
 
     @property
     def may_release(self) -> bool:
@@ -107,7 +125,12 @@ class Fan:
     @property
     def done(self) -> bool:
         """Nothing of it runs, waits or may start."""
-        return not (self.active or self.todo or self.again or self.resting)
+        return not (self.active or self.todo or self.again or self.resting or self.held)
+
+    @property
+    def waits(self) -> bool:
+        """Nothing is left of it but what a person decides."""
+        return bool(self.held) and not (self.active or self.todo or self.again or self.resting)
 
     def holds(self, item: Item) -> bool:
         """Whether the condition holds for an item; raises ExpressionFault."""

@@ -12,7 +12,7 @@ from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import Clock, NodeError
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, Stop, stop_error, while_waiting
+from pipe_runner.stops import WHY, Stop, how_stopped, stop_error, while_waiting
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -30,6 +30,9 @@ class Host(Protocol):
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it."""
+
+    def hold(self, index: int) -> None:
+        """A person decides on a node first."""
 
     def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
         """Write a node's last event."""
@@ -72,6 +75,8 @@ class Fans:
             fan.condition = self._scope.condition(node)
         fan.begin(self._run.find)
         self._open[node.index] = fan
+        for at in fan.asked:
+            fan.held.add(self._unit(fan, fan.items[at]).index)
         self._go_on(fan)
 
     def item(self, index: int) -> tuple[Mapping[str, Json], Mapping[str, Any]]:
@@ -91,7 +96,16 @@ class Fans:
         fan, _ = self._units.pop(index)
         fan.active -= 1
         if kind is EventKind.NODE_FAILED and fan.fan_out.fail_fast:
-            fan.todo.clear()
+            self._start_no_more(fan)
+        self._go_on(fan)
+
+    def wait(self, index: int) -> None:
+        """A person decides on a unit first; the others go on, and the node waits when nothing else of it is left."""
+        fan, _ = self._units[index]
+        fan.active -= 1
+        fan.held.add(index)
+        if fan.broken:
+            self._start_no_more(fan)
         self._go_on(fan)
 
     def rest(self, index: int) -> None:
@@ -115,10 +129,11 @@ class Fans:
             fan.releasing = True
             waiting = [index for index, (owner, _) in self._units.items() if owner is fan and index not in in_flight]
             for index in waiting:
-                fan.active += index in fan.resting or index in fan.again
+                fan.active += index in fan.resting or index in fan.again or index in fan.held
                 self._cancel(index)
             fan.again.clear()
             fan.resting.clear()
+            fan.held.clear()
             fan.releasing = False
             self._go_on(fan)
 
@@ -145,13 +160,33 @@ class Fans:
         fan.releasing = False
         if fan.done:
             self._conclude(fan)
+        elif fan.waits:
+            message = f"a person decides on {len(fan.held)} of {len(fan.items)} items"
+            self._host.emit(EventKind.NODE_WAITING, fan.node.id, fan.number, {"message": message})
+            self._host.hold(fan.node.index)
 
-    def _start(self, fan: Fan, item: Item) -> None:
+    def _unit(self, fan: Fan, item: Item) -> PlannedNode:
         unit = fan.node._replace(
             id=fan.id_of(item), index=len(self._nodes), continue_on_error=False, fan_out=None, when=None
         )
         self._nodes.append(unit)
         self._units[unit.index] = (fan, item)
+        return unit
+
+    def _start_no_more(self, fan: Fan) -> None:
+        """An item has failed, and the file says that no further one starts; what waits for a person is not asked."""
+        fan.broken = True
+        fan.todo.clear()
+        held, fan.held, fan.releasing = sorted(fan.held), set(), True
+        fan.active += len(held)
+        for index in held:
+            unit = self._nodes[index]
+            reason = "fail_fast: another item failed while it waited for a person"
+            self._host.final(EventKind.NODE_CANCELLED, unit, self._run.state(unit.id).attempts, {"reason": reason})
+        fan.releasing = False
+
+    def _start(self, fan: Fan, item: Item) -> None:
+        unit = self._unit(fan, item)
         if fan.condition is not None:
             try:
                 holds, values = evaluate_condition(fan.condition, {**fan.names, **item.names})
@@ -165,13 +200,17 @@ class Fans:
         self._host.push(unit)
 
     def _cancel(self, index: int) -> None:
+        assert self._host.stopped is not None
         unit = self._nodes[index]
         state = self._run.find(unit.id)
+        if state is not None and state.status is NodeStatus.WAITING:
+            number, reason, _ = how_stopped(self._host.stopped, state)
+            self._host.final(EventKind.NODE_CANCELLED, unit, number, {"reason": reason})
+            return
         if state is None or state.status is not NodeStatus.QUEUED:  # it was never started: there is nothing to tell
             fan, _ = self._units.pop(index)
             fan.active -= 1
             return
-        assert self._host.stopped is not None
         reason, error = while_waiting(self._host.stopped, state)
         if error is not None:
             self._host.failed(unit, state.attempts, error, {})

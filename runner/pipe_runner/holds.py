@@ -7,9 +7,9 @@ from typing import Any
 
 from pipe_runner.fans import Host
 from pipe_runner.plan import PlannedNode
-from pipe_runner.ports import NodeError, Outcome
+from pipe_runner.ports import Outcome
 from pipe_runner.stops import WHY
-from pipe_runner.types import ErrorKind, EventKind
+from pipe_runner.types import EventKind
 
 
 class Holds:
@@ -28,24 +28,22 @@ class Holds:
         self.any = self.any or bool(self._held)
         return [node for node in phase if node.index not in self._held]
 
-    def hold(
-        self, node: PlannedNode, number: int, outcome: Outcome, phase: Sequence[PlannedNode], *, item: bool
-    ) -> int:
-        """An attempt asks for a person; gives how many nodes of the phase are not open any more because of it."""
-        if item:
-            error = NodeError(ErrorKind.EXCEPTION, "an item of a repeated node can't wait for a person")
-            self._host.failed(node, number, error, {})
-            return 0
+    def asked(self, node: PlannedNode, number: int, outcome: Outcome) -> bool:
+        """Whether what an attempt asks a person is told; False where the run was stopped, and the node with it."""
         if self._host.stopped is not None:
             reason = f"{WHY[self._host.stopped]} while it waited for a person"
             self._host.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
-            return 0
+            return False
         data: dict[str, Any] = {} if outcome.output is None else {"message": str(outcome.output)}
         if node.continue_on_error:
             data["tolerated"] = True
         self._host.emit(EventKind.NODE_WAITING, node.id, number, data)
+        return True
+
+    def hold(self, index: int, phase: Sequence[PlannedNode]) -> int:
+        """A person decides on a node first; gives how many nodes of the phase are not open any more because of it."""
         self.any = True
-        held = self._reached([node.index]) - self._held
+        held = self._reached([index]) - self._held
         self._held |= held
         return sum(1 for one in phase if one.index in held)
 

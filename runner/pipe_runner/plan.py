@@ -136,6 +136,8 @@ class PlannedNode(NamedTuple):
     cache: CachePolicy | None = None
     artifacts: tuple[tuple[str, str], ...] = ()
     """Files to copy into the run: name, and path from the working directory."""
+    own_workspace: bool = False
+    """Each attempt has an empty working directory of its own, into which artifacts of what it needs are put."""
     part: int = 0
     """The file that it stands in: 0 is the pipeline's own, n the one of `Plan.parts[n - 1]`."""
     pipeline: str | None = None
@@ -178,6 +180,8 @@ class Plan(NamedTuple):
     fail_fast: bool = False
     max_time: float | None = None
     output_limit: int = 16 * 2**20
+    cache_limit: int = 2**30
+    """Bytes that the cache of results may take."""
     description: str = ""
     policy: Mapping[str, Any] = NOTHING
     """`policy` of pipe.yml: what agents may reach."""
@@ -198,6 +202,18 @@ class Plan(NamedTuple):
 
     def by_id(self) -> dict[str, PlannedNode]:
         return {node.id: node for node in self.nodes}
+
+    def agent_of(self, node: PlannedNode) -> str:
+        """Name and version of a node's agent."""
+        return f"{node.agent} {self.agent_versions.get(node.agent, '')}"
+
+    def dependents(self) -> list[list[int]]:
+        """Of each node, by index, those that need it."""
+        found: list[list[int]] = [[] for _ in self.nodes]
+        for node in self.nodes:
+            for need in node.needs:
+                found[need].append(node.index)
+        return found
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:

@@ -115,6 +115,10 @@ class Attempt(NamedTuple):
     traceparent: str = ""
     validate: bool = False
     """The options hold values that only the run knows: the executor holds them against the agent's `options_model`."""
+    workspace: str = ""
+    """A directory that was made for this attempt, absolute: it works there and not in the root."""
+    inside: str = ""
+    """The node that runs the sub-pipeline to which the attempt's node belongs; empty for one of the run's own file."""
 
 
 class Outcome(NamedTuple):

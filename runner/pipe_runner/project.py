@@ -37,6 +37,7 @@ class Project(NamedTuple):
     timeout: float | None = None
     max_time: float | None = None
     output_limit: int = 16 * 2**20
+    cache_limit: int = 2**30
     file_limit: int = _FILE_LIMIT
     policy: Mapping[str, Any] = NOTHING
     settings: Mapping[str, Any] = NOTHING
@@ -148,6 +149,8 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
         changes["max_time"] = parse_duration(limits.max_time) if limits.max_time else None
         if limits.output:
             changes["output_limit"] = limits.output
+        if limits.cache:
+            changes["cache_limit"] = limits.cache
         if limits.file:
             changes["file_limit"] = limits.file
     settings: dict[str, Any] = {}

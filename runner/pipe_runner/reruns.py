@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pipe_runner.deciding import undecided_of
+from pipe_runner.deciding import acted_of, goes_on
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, instance
@@ -22,6 +22,8 @@ _UNDONE: Final = {
 }
 
 SETTLED: Final = "settled: it is to run again"
+DECIDED: Final = "its items were decided"
+_INSIDE: Final = "goes on inside"
 
 
 def reasons_to_rerun(
@@ -52,7 +54,7 @@ def left_inside(run: Run, nodes: Sequence[PlannedNode], plan: Plan, subplans: Ma
 
 def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[str]:
     """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
-    undone = {*_UNDONE.values(), SETTLED}
+    undone = {*_UNDONE.values(), SETTLED, DECIDED, _INSIDE}
     return [node.id for node in nodes if node.fan_out is not None and reasons.get(node.id, "failed") not in undone]
 
 
@@ -70,7 +72,7 @@ class _Look:
         any_node = False
         for node in _in_order(nodes, self._plan):
             state = run.nodes.get(node.id)
-            if state is not None and state.status is not NodeStatus.WAITING and undecided_of(run, node.id):
+            if state is not None and state.status is not NodeStatus.WAITING and acted_of(run, node.id):
                 any_node = any_node or node.phase is Phase.NODES
                 continue
             if node.phase is not Phase.NODES and _had_once(state):
@@ -104,12 +106,14 @@ class _Look:
         status = state.status
         if status is NodeStatus.SKIPPED or (status is NodeStatus.WAITING and state.pipeline is None):
             again = next((nodes[n].id for n in node.needs if nodes[n].id in self._reasons), None)
+            if again is None and status is NodeStatus.WAITING and node.fan_out is not None:
+                return None if not goes_on(self._run, node.id) else DECIDED if node.pipeline is None else _INSIDE
             return f"needs {again}, which runs again" if again else None
         if status is NodeStatus.FAILED and (state.decided is not None or (state.once and state.tolerated)):
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
             return SETTLED
-        return "goes on inside" if status is NodeStatus.WAITING else _UNDONE.get(status)
+        return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
 
     def _inside(self, node: PlannedNode, why: str | None) -> str | None:
         """Note why the node of a sub-pipeline runs again, and what of it does."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # Looked up once: a node's fields one by one, and members of enums by name, take a tenth of what a quick node takes.
 _of_attempt = itemgetter(
-    *map(PlannedNode._fields.index, ("id", "index", "timeout", "max_time", "effect", "retry", "cache", "artifacts"))
+    *map(PlannedNode._fields.index, ("id", "index", "timeout", "max_time", "effect", "retry", "cache"))
 )
 _STARTED, _ENDED_WELL = EventKind.NODE_STARTED, EventKind.NODE_SUCCEEDED
 _SUCCEEDED, _ONCE = NodeStatus.SUCCEEDED, Effect.ONCE
@@ -69,10 +69,7 @@ class Scheduler:
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
         self._concurrency, self._grace, self._random, self._keeper = concurrency, grace, random, keeper
         self._commits = GroupCommit(journal, self._durable, self.fail)
-        self._dependents: list[list[int]] = [[] for _ in plan.nodes]
-        for node in plan.nodes:
-            for need in node.needs:
-                self._dependents[need].append(node.index)
+        self._dependents = plan.dependents()
         self.holds: Holds | None = None
         """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
@@ -135,7 +132,7 @@ class Scheduler:
     async def attempt(self, node: PlannedNode) -> None:
         """Perform the node's next attempt, and write how it ended."""
         monotonic = self._clock.monotonic
-        node_id, index, timeout, max_time, effect, retry, cache, artifacts = _of_attempt(node)
+        node_id, index, timeout, max_time, effect, retry, cache = _of_attempt(node)
         number = self._run.state(node_id).attempts + 1
         began = self._began[index] = monotonic()
         if max_time is not None:
@@ -156,8 +153,8 @@ class Scheduler:
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         if retry is not NO_RETRY:
             self._made[index] = self._made.get(index, 0) + 1
-        if (cache is not None or artifacts) and outcome.status is NodeStatus.SUCCEEDED:
-            outcome = await self._keeper().keep(self, node, attempt, outcome)
+        if cache is not None and outcome.status is NodeStatus.SUCCEEDED:
+            await self._keeper().keep(self, node, outcome)
         self._conclude(node, number, outcome, monotonic() - began)
 
     # ------------------------------------------------------------ ends
@@ -171,10 +168,8 @@ class Scheduler:
             self.release(node.index)
             return
         if status is NodeStatus.WAITING:
-            held = self._holding().hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
-            self._open -= held
-            if held and not self._open:
-                self._close()
+            if self._holding().asked(node, number, outcome):
+                self._fans.wait(node.index) if self._fans.is_unit(node.index) else self.hold(node.index)
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
         if status is NodeStatus.CANCELLED and self.stopped is not None:
@@ -292,6 +287,12 @@ class Scheduler:
 
             self.holds = Holds(self, self._dependents)
         return self.holds
+
+    def hold(self, index: int) -> None:
+        """A person decides on a node first: it and what needs it are not open any more."""
+        self._open -= self._holding().hold(index, self._phase)
+        if not self._open:
+            self._close()
 
     def _rest(self, index: int, delay: float) -> None:
         """Wait for the next attempt without holding a slot."""

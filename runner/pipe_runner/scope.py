@@ -20,7 +20,7 @@ class Scope:
 
     def __init__(self, plan: Plan, run: Run, read_blob: ReadBlob, random_bits: Callable[[int], int]) -> None:
         self._plan = plan
-        self._run = run
+        self.run = run
         self._read_blob, self._random_bits = read_blob, random_bits
         self._span = random_bits(63)
         self._key = ""
@@ -32,15 +32,17 @@ class Scope:
         self._compiled: dict[int, Compiled] = {}
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
+        self._owner = ""
+        """Of a sub-pipeline, the node that runs it."""
         self._cut = 0
-        """Characters before the ids of the file in those of the log: of a sub-pipeline, the node that runs it."""
+        """Characters before the ids of the file in those of the log: those of the owner, and a dot."""
         self._inputs: Mapping[str, Json] | None = None
         """Those of a sub-pipeline."""
 
     def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
         """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
-        scope = Scope(plan, self._run, self._read_blob, self._random_bits)
-        scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
+        scope = Scope(plan, self.run, self._read_blob, self._random_bits)
+        scope._trace, scope._owner, scope._cut, scope._inputs = self._trace, owner, len(owner) + 1, inputs
         return scope
 
     def evaluate_pipeline_env(self) -> None:
@@ -59,7 +61,7 @@ class Scope:
     def names(self, reads: tuple[int, ...], *, handler: bool = False, part: int = 0) -> dict[str, Json]:
         """The scope with the state of the nodes at these indexes, for a node of that file; handlers also see how the
         run went."""
-        run = self._run
+        run = self.run
         about: dict[str, Json] = {
             "id": run.id,
             "started_at": run.started_at,
@@ -83,11 +85,11 @@ class Scope:
         }
 
     def _own_inputs(self) -> Mapping[str, Json]:
-        return self._run.inputs if self._inputs is None else self._inputs
+        return self.run.inputs if self._inputs is None else self._inputs
 
     def _failed(self) -> list[str]:
         """The nodes of a sub-pipeline that failed and weren't tolerated."""
-        states = ((node.id[self._cut :], self._run.nodes.get(node.id)) for node in self._plan.nodes)
+        states = ((node.id[self._cut :], self.run.nodes.get(node.id)) for node in self._plan.nodes)
         return [id for id, s in states if s is not None and s.status is NodeStatus.FAILED and not s.tolerated]
 
     def _visible(self, state: NodeState) -> dict[str, Json]:
@@ -154,8 +156,8 @@ class Scope:
 
     def _make_key(self) -> str:
         """What tells this run from every other: its id may be given twice, its first instant isn't."""
-        instant = "".join(c for c in self._run.started_at or "" if c.isdigit())
-        self._key = f"{self._run.id}.{instant}"
+        instant = "".join(c for c in self.run.started_at or "" if c.isdigit())
+        self._key = f"{self.run.id}.{instant}"
         return self._key
 
     def condition(self, node: PlannedNode) -> Compiled:
@@ -186,7 +188,7 @@ class Scope:
         if own:
             env_text = {**env_text, **{name: value_to_text(value) for name, value in own.items()}}
         values = (
-            self._run.id,
+            self.run.id,
             node_id,
             number,
             node.agent,
@@ -199,5 +201,7 @@ class Scope:
             plan.output_limit,
             f"{self._trace}{self._span:016x}-01",
             node.validate_options,
+            "",
+            self._owner,
         )
         return _tuple(Attempt, values)  # type: ignore[no-any-return]

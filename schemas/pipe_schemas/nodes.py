@@ -153,6 +153,11 @@ class ProcessNode(AnyNode):
     cwd: Annotated[Template, Field(min_length=1)] | None = Field(
         default=None, description="Working directory, from the project's root; it can't leave it."
     )
+    workspace: Literal["root", "own"] = Field(
+        default="root",
+        description="`own`: each attempt works in an empty directory of its own, into which the artifacts of the "
+        "nodes that it needs are put; `$PIPE_ROOT` is the project's root. `root`: it works in the project.",
+    )
     output: Literal["text", "json", "lines", "file"] = Field(
         default="text",
         description="How to read what it prints: as text, JSON or a list of lines. "

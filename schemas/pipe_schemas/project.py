@@ -15,6 +15,11 @@ class LimitsSpec(Closed):
     """Bounds that hold for every run of the project."""
 
     output: Size | None = Field(default=None, description="How much of a node's output is kept; 16 MiB by default.")
+    cache: Size | None = Field(
+        default=None,
+        description="How much the cache of results takes on disk; 1 GiB by default. What was used least "
+        "recently goes first.",
+    )
     file: Size | None = Field(default=None, description="How large a pipeline file may be; 64 MiB by default.")
     concurrency: Annotated[int, Field(ge=1, le=10000)] | None = Field(
         default=None, description="Attempts in flight for a run, at most, whatever its file says."

@@ -267,3 +267,28 @@ def test_a_run_kept_elsewhere_is_decided_where_it_is(pipe: Any) -> None:
     (command,) = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("pipe approve")]
     assert command.endswith(" --state-dir kept")
     assert pipe(*command.split()[1:]).returncode == 0
+
+
+def test_items_that_wait_are_decided_by_name_or_all_at_once(pipe: Any) -> None:
+    pipe.write(
+        "p.yml",
+        "version: 1\nnodes:\n"
+        "  release:\n    for_each: {items: [eu, us, ap], key: '{{ item }}'}\n    agent: approval\n"
+        "    with: {message: 'Release to {{ item }}?'}\n"
+        "  publish: {run: \"echo {{ nodes.release.output | map(attribute='output.by') | join(' ') }}\"}\n"
+        "  aside: {run: echo 1}\noutputs: {by: '{{ nodes.publish.output }}'}\n",
+    )
+    done = pipe("run", "p.yml")
+    run = pipe.run_id()
+    assert done.returncode == 75, done.stderr
+    assert "release[eu] waits for an approval: Release to eu?" in done.stderr
+    assert f"pipe approve {run} 'release[us]'" in done.stderr
+    assert states(pipe) == {"release": "waiting", "publish": "pending", "aside": "succeeded"}
+    assert pipe("approve", "latest", "release[eu]", "--by", "ada").returncode == 0
+    done = pipe("resume", "latest")
+    assert done.returncode == 75
+    assert "release[eu]" not in done.stderr and "'release[us]'" in done.stderr
+    assert pipe("approve", "latest", "release[mars]").returncode == 2
+    assert pipe("approve", "latest", "release", "--by", "bob").returncode == 0
+    done = pipe("resume", "latest")
+    assert (done.returncode, done.stdout) == (0, "by: ada bob bob\n")

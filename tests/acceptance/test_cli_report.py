@@ -99,3 +99,18 @@ def test_show_tells_the_attempts_of_nodes_that_took_several(pipe: Any) -> None:
     pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
     pipe("run", "g.yml")
     assert "NODE  ATTEMPT  " not in pipe("show", "latest").stdout
+
+
+def test_show_and_report_name_the_items_of_a_node_where_they_are_few(pipe: Any) -> None:
+    pipe.write(
+        "p.yml",
+        "version: 1\nnodes:\n  n: {for_each: {items: [eu, us], key: '{{ item }}'}, run: 'test {{ item }} = eu'}\n"
+        "  many: {for_each: {items: '{{ range(9) | list }}'}, run: 'test {{ index }} != 7'}\n",
+    )
+    pipe("run", "p.yml")
+    shown = pipe("show", "latest").stdout
+    assert "[eu]" in shown and "[us]" in shown
+    assert "[7]" in shown and "[6]" not in shown, "of many those that did not simply succeed"
+    html = pipe("report", "latest", "-o", "-").stdout
+    assert "✓ eu</text>" in html and "✗ us</text>" in html
+    assert ">9 items</text>" in html and "✗ 1 failed</text>" in html

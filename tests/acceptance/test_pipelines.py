@@ -272,3 +272,9 @@ def test_every_example_has_a_test_that_runs_it(name: str) -> None:
 
 def test_the_schema_named_in_the_examples_is_there() -> None:
     assert (REPOSITORY / "schemas" / "pipeline.schema.json").is_file()
+
+
+def test_artifacts(pipe: Run) -> None:
+    told = pipe("artifacts.yml")
+    assert told.outputs == {"words": 5, "lines": 6}
+    assert set(told.statuses().values()) == {"succeeded"}

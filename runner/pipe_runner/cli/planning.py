@@ -15,7 +15,7 @@ from pipe_runner.cli.boundary import say
 from pipe_runner.cli.history import table
 from pipe_runner.cli.plans import shown_warning
 from pipe_runner.cli.preview import flat_and_chosen, node_json
-from pipe_runner.cli.settings import concurrency, said, state_dir
+from pipe_runner.cli.settings import cache_domain, concurrency, said, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipe_runner.plan import Plan, PlannedNode
     from pipe_runner.reports.fates import Fate
     from pipe_runner.reports.forecast import Forecast
+    from pipe_runner.reports.prospects import Prospect
     from pipe_runner.stores.durations import Past
 
 _NAMED: Final = 8
@@ -47,6 +48,8 @@ class _Outlook(NamedTuple):
     fates: Mapping[int, Fate]
     forecast: Forecast
     past: Past
+    cached: Mapping[int, Prospect]
+    """What the cache holds for nodes with `cache:`, by index."""
 
     @property
     def running(self) -> list[PlannedNode]:
@@ -65,6 +68,7 @@ def plan(given: Given) -> int:
 
 def _outlook(given: Given) -> _Outlook:
     from pipe_runner.cli.inputs import read_inputs
+    from pipe_runner.cli.prospects import looked_up, with_hits
     from pipe_runner.compiler import check_inputs, compile_file
     from pipe_runner.registry import Registry
     from pipe_runner.reports.fates import fates
@@ -84,12 +88,14 @@ def _outlook(given: Given) -> _Outlook:
     what = fates(found, nodes, inputs)
     # A state directory that nobody named is the project's, and then it has to lie in it.
     within = None if said(given, "state_dir", os.environ) is not None else found.root
-    past = past_durations(state_dir(given, found.root), found.path, within)
+    state = state_dir(given, found.root)
+    past = past_durations(state, found.path, within)
+    cached = looked_up(found, nodes, inputs, what, state=state, within=within, domain=cache_domain(given))
     if past.seconds:  # what runs a sub-pipeline takes the time of that, and none itself
         past.seconds.update((node.id, 0.0) for node in nodes if node.pipeline is not None and node.fan_out is None)
     running = [node for node in nodes if what[node.index].may_run]
-    outlook = forecast(found, running, past.seconds, slots)
-    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past)
+    outlook = forecast(found, running, with_hits(found, past.seconds, cached), slots)
+    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached)
 
 
 # ---------------------------------------------------------------- for people
@@ -108,19 +114,28 @@ def _text(outlook: _Outlook) -> Iterator[str]:
     yield ""
     yield from _waves(outlook)
     yield from _times(outlook)
+    yield from _cache(outlook)
     yield from _decisions(outlook)
     yield from _asks(outlook)
 
 
 def _rows(outlook: _Outlook) -> list[tuple[str, ...]]:
     wave_of = {node.index: number for number, wave in enumerate(outlook.forecast.waves, 1) for node in wave}
-    rows: list[tuple[str, ...]] = [("#", "WAVE", "NODE", "AGENT", "TIME", "IF", "AFTER")]
+    rows: list[tuple[str, ...]] = [("#", "WAVE", "NODE", "AGENT", "TIME", "CACHE", "IF", "AFTER")]
     for number, node in enumerate(outlook.running, 1):
         past = outlook.past.seconds.get(node.id)
         time = seconds(past) if past is not None else "?"
         after = _names(own_needs(outlook.plan, node))
-        rows.append((str(number), str(wave_of[node.index]), node.id, safe(node.agent), time, _if(outlook, node), after))
-    return rows
+        found = _word(outlook.cached.get(node.index))
+        row = (str(number), str(wave_of[node.index]), node.id, safe(node.agent), time, found, _if(outlook, node), after)
+        rows.append(row)
+    return rows if outlook.cached else [(*row[:5], *row[6:]) for row in rows]
+
+
+def _word(found: Prospect | None) -> str:
+    if found is None:
+        return ""
+    return str(found.found) if not found.hits or found.hits == found.items else f"{found.hits} of {found.items}"
 
 
 def _if(outlook: _Outlook, node: PlannedNode) -> str:
@@ -175,6 +190,18 @@ def _times(outlook: _Outlook) -> Iterator[str]:
             yield f"  no times yet, counted with {seconds(forecast.guess)} each: {_names(forecast.guessed)}"
     slots = f"more than {forecast.useful} at a time would change nothing"
     yield f"parallelism: {slots}" if forecast.useful > 1 else "parallelism: none, the nodes run one after the other"
+
+
+def _cache(outlook: _Outlook) -> Iterator[str]:
+    """Why a node is not in the cache, and what only the run can tell."""
+    named = [(node, found) for node in outlook.running if (found := outlook.cached.get(node.index)) and found.why]
+    if named:
+        yield ""
+        yield "not cached"
+    for node, found in named[:_MOST_LINES]:
+        word = "open" if found.found == "open" else "runs"
+        yield f"  {node.id} {word}: {one_line(found.why)}"
+    yield from _more(len(named))
 
 
 def _decisions(outlook: _Outlook) -> Iterator[str]:
@@ -240,6 +267,7 @@ def _json(outlook: _Outlook) -> dict[str, Any]:
                 "values": dict(fate.values),
                 "wave": wave_of.get(node.index),
                 "duration_s": outlook.past.seconds.get(node.id),
+                "cache": found.to_json() if (found := outlook.cached.get(node.index)) else None,
             }
         )
     return {

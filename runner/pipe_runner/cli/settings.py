@@ -82,7 +82,6 @@ def run_settings(
     """How a run is to be performed; `defaults` are those of pipe.yml (`durability`, `grace` in seconds)."""
     grace = said(given, "grace", environ)
     durability = said(given, "durability", environ)
-    domain = said(given, "cache_domain", environ)
     return RunSettings(
         state_dir=state,
         run_id=run_id,
@@ -90,12 +89,17 @@ def run_settings(
         concurrency=concurrency(given, environ),
         durability=_durability(*durability) if durability else Durability(defaults.get("durability") or "full"),
         grace=duration(*grace) if grace else float(_first(defaults.get("grace"), DEFAULT_GRACE)),
-        cache_domain=_domain(*domain) if domain else "",
+        cache_domain=cache_domain(given, environ),
         explain=given.on("explain"),
     )
 
 
-def _domain(text: str, where: str) -> str:
+def cache_domain(given: Given, environ: Mapping[str, str] = os.environ) -> str:
+    """Of which domain cached results are read; empty for none."""
+    found = said(given, "cache_domain", environ)
+    if found is None:
+        return ""
+    text, where = found
     if not _DOMAIN.match(text):
         raise UsageError(f"{where}: {text!r} can't name a domain", hint="1 to 80 letters, digits, `.`, `_` and `-`")
     return text

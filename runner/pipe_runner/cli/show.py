@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 _MOST_TRIES: Final = 100
 _ARTIFACTS: Final = 100
 _DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+_FEW: Final = 6
+"""Items of one repeated node that are named however they ended."""
 _ITEMS: Final = 20
-"""Items of one repeated node that are named."""
+"""Items of one with more that are named, of those that did not simply succeed."""
 
 
 def show(given: Given) -> int:
@@ -85,7 +87,8 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
     for name, state in run.nodes.items():
         items = run.items.get(name, {})
         rows.append(_row(name, state, _about(state, items)))
-        rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in islice(_remarkable(items), _ITEMS)]
+        named = items.items() if len(items) <= _FEW else islice(_remarkable(items), _ITEMS)
+        rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in named]
     yield from table(rows).splitlines()
     yield from _artifacts(run)
     yield from _attempts(story, live=holder is not None)

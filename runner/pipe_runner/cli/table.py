@@ -134,12 +134,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
             Flag("--inputs", "Read inputs from a JSON or YAML file; -i stands over it.", "FILE"),
             Flag("--only", "Plan this node and what it needs. Repeatable.", "NODE", many=True),
+            Flag("--cache-domain", "Look for cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME"),
             _CONCURRENCY,
             _TABLE_OUTPUT,
             _STATE_DIR,
         ),
-        "Order, waves, the longest path, an estimate from the times of earlier runs, what is decided already and what "
-        "only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
+        "Order, waves, the longest path, an estimate from the times of earlier runs, what the cache holds, what is "
+        "decided already and what only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
         ("pipe plan deploy.yml", "pipe plan deploy.yml -i target=staging --output json | jq .estimate"),
     ),
     Command(
@@ -276,13 +277,15 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (Argument("ACTION"),),
         (
             Flag("--older-than", "With `prune`: remove the results that are older than this.", "DURATION"),
+            Flag("--max-size", "With `prune`: remove what was used least recently until it takes no more.", "SIZE"),
             Flag("--all", "With `prune`: remove every result."),
             _TABLE_OUTPUT,
             _STATE_DIR,
         ),
-        "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned. Pruning removes damaged "
-        "ones too, and no run: a run's log has its outputs itself.",
-        ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --all"),
+        "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned, or take more room than "
+        "limits.cache in pipe.yml allows (1 GiB). Pruning removes damaged ones too, and no run: a run's log has its "
+        "outputs itself.",
+        ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --max-size 500MiB"),
     ),
     Command(
         "agents",

@@ -294,9 +294,7 @@ class Build:
             path=path,
             root=self._root,
             digest=digest,
-            nodes=tuple(
-                [self._node(draft, place) for draft, place in zip(drafts, places, strict=True)],
-            ),
+            nodes=tuple([self._node(draft, place) for draft, place in zip(drafts, places, strict=True)]),
             inputs=main.inputs,
             outputs=outputs,
             env=main.env,
@@ -305,6 +303,7 @@ class Build:
             fail_fast=spec.fail_fast,
             max_time=min(limits) if limits else None,
             output_limit=project.output_limit,
+            cache_limit=project.cache_limit,
             description=spec.description or "",
             policy=project.policy,
             settings=project.settings,
@@ -354,6 +353,7 @@ class Build:
             draft.fan_out,
             draft.cache,
             draft.artifacts,
+            draft.own_workspace,
             draft.part.number,
             inside.plan.path if inside is not None and inside.plan is not None else None,
         )

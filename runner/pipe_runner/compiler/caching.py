@@ -87,7 +87,7 @@ def compile_artifacts(draft: Draft, report: Report, inside: Callable[[str, Path_
         elif normpath(spec.path).split(sep)[0] in ("..", ""):
             hint = "paths of artifacts count from the node's working directory, and stay in it"
             report.add("E601", f"`{short(spec.path)}` leaves the node's working directory", place, hint=hint)
-        else:
+        elif not draft.own_workspace:
             cwd = draft.options.data.get("cwd") if isinstance(draft.options.data, dict) else None
             inside(join(cwd if isinstance(cwd, str) else "", spec.path), place)
     draft.artifacts = tuple((spec.name, spec.path) for spec in draft.spec.artifacts)

@@ -33,6 +33,7 @@ class Draft:
         "needs",
         "options",
         "output_schema",
+        "own_workspace",
         "part",
         "path",
         "phase",
@@ -76,3 +77,4 @@ class Draft:
         self.fan_out: FanOut | None = None
         self.cache: CachePolicy | None = None
         self.artifacts: tuple[tuple[str, str], ...] = ()
+        self.own_workspace = False

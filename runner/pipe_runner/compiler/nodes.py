@@ -74,7 +74,7 @@ class NodeCompiler:
             hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
             self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)
         if draft.path in self._stand_ins:
-            self._unclear(draft, self._whole[phase.value][id])
+            self._unclear(draft, self._as_written(draft))
         elif type(spec) is RunNode:
             self._run(draft, spec)
         elif type(spec) is ArgvNode:
@@ -169,6 +169,11 @@ class NodeCompiler:
         if read:
             parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+    def _as_written(self, draft: Draft) -> Mapping[str, Any]:
+        phase, id = self._report.written(draft.path)
+        raw: Mapping[str, Any] = self._whole[str(phase)][id]
+        return raw
 
     def _unclear(self, draft: Draft, raw: Mapping[str, Any]) -> None:
         """Of a node of which nobody knows what it does: what its templates read, so that those faults are told, too."""
@@ -270,8 +275,12 @@ class NodeCompiler:
         if spec.output != "text":
             options["output"] = spec.output
         cwd, path = spec.cwd, (*draft.path, "cwd")
+        draft.own_workspace = spec.workspace == "own"
         report = self._report
-        if cwd is None:
+        if draft.own_workspace and cwd is not None:
+            message = "`cwd` and `workspace: own` both say where the node works"
+            report.add("E212", message, path, at="key", hint="leave one out; `cd` leads on from there")
+        elif cwd is None and not draft.own_workspace:
             cwd, path, report = self.around.default_cwd()
         if cwd is not None:
             options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)
@@ -311,15 +320,13 @@ class NodeCompiler:
             self._values.compile(spec.with_, place, "with", draft.uses)
             return
         draft.agent = info
-        if draft.fan_out is not None and "approval" in info.describe.capabilities:
-            self._report.add("E901", "an approval that is repeated is not available in this version", path)
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._whole[draft.phase.value][draft.id].get("with")  # and told already
+        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
         if not wrong:
             check_options(info, options, place, self._report)
 

@@ -66,7 +66,7 @@ def _tell(
     elif detail["type"] == "missing":
         key = detail["loc"][-1]
         owner = f"agent `{info.name}`" if not inner else named(inner)
-        where = path if at(report.document.data, path) is not None else path[:-1]
+        where = path if at(report.document.data, report.written(path)) is not None else path[:-1]
         report.add("E504", f"{owner} needs the option `{key}`", (*where, *inner), at="key")
     else:
         code, message, hint = sentence(inner or ("with",), details, at(options, inner))

@@ -56,6 +56,8 @@ class Report:
     def __init__(self, document: Document, found: Iterable[Diagnostic] = ()) -> None:
         self.document = document
         self.found: list[Diagnostic] = list(found)
+        self.renamed: dict[Path_, Path_] = {}
+        """Nodes whose id is none, under the name by which they are looked at all the same: where they stand."""
         self.presets: dict[Path_, str] = {}
         """Nodes that name a preset, and its name."""
         self._way: tuple[tuple[Document, Path_], ...] = ()
@@ -97,6 +99,7 @@ class Report:
         notes: tuple[Note, ...] = (),
     ) -> None:
         """Note a fault at a key or value, or at a character of a text. Raises TooManyFaults when there are enough."""
+        path = self.written(path)
         if len(self.found) >= MOST:
             self.found.append(self.document.diagnostic("E119", f"more than {MOST} faults; the rest is not shown", path))
             raise TooManyFaults
@@ -149,6 +152,10 @@ class Report:
         fault = Diagnostic(self.document.path, line, column, "E403", message, hint, length=2, notes=self.notes)
         self.found.append(fault)
         return True
+
+    def written(self, path: Path_) -> Path_:
+        """Where something stands in the file."""
+        return (*self.renamed.get(path[:2], path[:2]), *path[2:]) if self.renamed else path
 
     def wrote(self, path: Path_, *keys: str) -> bool:
         """Whether the map at `path` has one of these keys in the file, right or wrong."""

@@ -24,6 +24,7 @@ ContextOf = Callable[[Path_, Any], Context]
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
 _OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
+_LONGEST: Final = 80
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
 
@@ -64,6 +65,7 @@ class Shape:
             grouped.setdefault((path, is_key), []).append(detail)
         pruned: set[Path_] = set()
         replaced: set[Path_] = set()
+        unnamed: list[Path_] = []
         for (path, is_key), details in grouped.items():
             if details[0]["type"] == "extra_forbidden" and str(path[-1]).startswith("x-"):
                 pruned.add(path)
@@ -73,13 +75,32 @@ class Shape:
                 return data  # every node had a fault, and each has been told
             if path not in self.broken:
                 cut = self._explain(data, path, is_key, details)
+            if is_key and len(path) == 2 and path[0] in PHASES:
+                unnamed.append(path)
+                continue
             if len(cut) == 2 and cut[0] in PHASES and not is_key and type(at(data, cut)) is dict:
                 replaced.add(cut)
                 continue
             self.broken.add(cut)
             pruned.add(cut)
-        self.stand_ins |= replaced
-        return _with_stand_ins(without(data, pruned), replaced)
+        found = _with_stand_ins(without(data, pruned), replaced)
+        names = self._named(data, unnamed)
+        self.stand_ins |= {names.get(path, path) for path in replaced}
+        return _renamed(found, names)
+
+    def _named(self, data: dict[str, Any], unnamed: list[Path_]) -> dict[Path_, Path_]:
+        """Names by which nodes whose id is none are looked at all the same; no other node has one of them."""
+        names: dict[Path_, Path_] = {}
+        if unnamed:
+            taken = {name for phase in PHASES if isinstance(data.get(phase), dict) for name in data[phase]}
+        for path in unnamed:
+            name = (identifier(str(path[-1])) or "node")[:_LONGEST]
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            names[path] = (path[0], name)
+            self._report.renamed[names[path]] = path
+        return names
 
     def _explain(self, data: dict[str, Any], path: Path_, is_key: bool, details: list[ErrorDetails]) -> Path_:
         """Report the fault at one place; gives the path of what to leave out."""
@@ -303,6 +324,13 @@ def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
         if not any(kind in node for kind in nodes.KINDS):  # and its unknown keys are told
             kept = {key: value for key, value in kept.items() if key in keys_of(nodes.RunNode)}
         data = {**data, phase: {**data[phase], id: {**kept, "run": ":"}}}
+    return data
+
+
+def _renamed(data: dict[str, Any], names: Mapping[Path_, Path_]) -> dict[str, Any]:
+    for phase in {path[0] for path in names}:
+        given = {(phase, name): node for name, node in data[str(phase)].items()}
+        data = {**data, str(phase): {str(names.get(path, path)[1]): node for path, node in given.items()}}
     return data
 
 

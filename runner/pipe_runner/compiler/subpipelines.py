@@ -44,8 +44,8 @@ class SubPipeline:
     name: Final = "pipeline"
     unfit: Final = ("E806", "input")
 
-    def __init__(self, shown: str, build: Build, plan: Plan | None, size: int, waits: bool) -> None:
-        self.shown, self.plan, self.size, self.waits = shown, plan, size, waits
+    def __init__(self, shown: str, build: Build, plan: Plan | None, size: int) -> None:
+        self.shown, self.plan, self.size = shown, plan, size
         self.document = build.report.document
         self.inputs: tuple[PlannedInput, ...] | None = build.inputs
         """None where the file is so wrong that they aren't known."""
@@ -136,8 +136,6 @@ class Family:
         if found is None:
             return
         draft.inside, draft.agent = found, cast(Any, found)
-        if draft.fan_out is not None and found.waits:
-            report.add("E901", "an approval in a sub-pipeline that is repeated is not available in this version", path)
         if found.inputs is not None:
             _check_inputs(spec.with_, place, found, found.inputs, report)
         content = {key: value for key, value in draft.written.items() if key != "description"}
@@ -191,13 +189,12 @@ class Family:
         self.targets.update(build.agents.targets())
         self.watched.update(build.watched())
         size = sum(1 if draft.inside is None else 1 + draft.inside.size for draft in build.drafts)
-        waits = any(map(_waits, build.drafts))
         if plan is not None:
             self.warnings += [{"from": key, **one} for one in plan.warnings]
             slots, time = build.own
             plan = plan._replace(concurrency=slots, max_time=time, warnings=(), policy={}, settings={})
             self.plans[key] = plan
-        return SubPipeline(found.shown, build, plan, size, waits)
+        return SubPipeline(found.shown, build, plan, size)
 
     def _same_secrets(self, secrets: Sequence[SecretSource], report: Report) -> None:
         """One name of a secret means the same in all files: the run reads it once."""
@@ -208,13 +205,6 @@ class Family:
                 notes = (note_of(first.document, path, "declared first", at="key"),)
                 message = f"`{source.name}` comes from elsewhere in {short(first.document.path)}"
                 report.add("E212", message, path, at="key", hint="one of the two needs another name", notes=notes)
-
-
-def _waits(draft: Draft) -> bool:
-    """Whether a person is asked in it."""
-    if draft.inside is not None:
-        return draft.inside.waits
-    return draft.agent is not None and "approval" in draft.agent.describe.capabilities
 
 
 def _check_inputs(

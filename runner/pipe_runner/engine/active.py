@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipe_runner.engine.place import Granted, Place
+from pipe_runner.clearing import clear
+from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
@@ -15,7 +16,7 @@ from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import output_fields, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.subplans import expanded
+from pipe_runner.subplans import Instances, expanded, leaves_files
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -32,23 +33,9 @@ CANCEL_POLL = 0.2
 LAST_WAIT = 1.5
 """Seconds after a kill until nobody waits any longer for what doesn't end."""
 
-SCRATCH = "scratch"
-"""Where attempts keep files, in the run's directory; removed with the run's end."""
-
 
 def _random_bits(count: int) -> int:
     return int.from_bytes(os.urandom((count + 7) // 8), "little") >> (-count % 8)
-
-
-def _remove(path: str) -> None:
-    try:
-        os.rmdir(path)
-    except FileNotFoundError:
-        return
-    except OSError:
-        import shutil  # costs more than a small run's end, and is seldom needed
-
-        shutil.rmtree(path, ignore_errors=True)
 
 
 class ActiveRun:
@@ -91,6 +78,7 @@ class ActiveRun:
         self._group: GroupLock | None = None
         self._timed_out = False
         self._cache: Keeping | None = None
+        self._instances = Instances(plan)
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
         self._closing = False
@@ -112,7 +100,7 @@ class ActiveRun:
             policy=self.plan.policy,
             scratch=self._scratch(),
         )
-        executor = self.around(local)
+        executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
         try:
             await self._perform(executor)
@@ -194,7 +182,7 @@ class ActiveRun:
         if self.plan.subplans:
             from pipe_runner.engine.nested import sharing
 
-            make = sharing(self._open_keeper)
+            make = sharing(self._open_keeper, self._instances)
         scheduler = self._scheduler = make(
             self.plan,
             self.run,
@@ -259,10 +247,8 @@ class ActiveRun:
             return NothingKept()
         from pipe_runner.engine.keeping import open_keeper
 
-        secrets, masker, _ = self._granted
-        return open_keeper(
-            plan, self.rundir, self._settings, secrets, masker, scope, self._clock, lambda line: self.note(line)
-        )
+        tell = lambda line: self.note(line)  # noqa: E731
+        return open_keeper(plan, self.rundir, self._settings, self._granted, scope, self._clock, tell)
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
@@ -326,6 +312,14 @@ class ActiveRun:
     def _read_blob(self, ref: Mapping[str, Any]) -> Json:
         return read_blob(self.rundir, ref)
 
+    def _with_files(self, executor: Executor) -> Executor:
+        """For runs in which nodes leave files or ask for a directory of their own."""
+        if not leaves_files(self.plan):
+            return executor
+        from pipe_runner.engine.files import with_files
+
+        return with_files(executor, self._instances, self.run, self.rundir, self._settings, self._granted)
+
     def _scratch(self) -> str:
         path = os.path.join(self.rundir.path, SCRATCH)
         os.makedirs(path, exist_ok=True)
@@ -336,7 +330,8 @@ class ActiveRun:
 
         The sinks are closed by who gave them: a reader that is slow holds no lock."""
         self._place.processes.abandon()
-        _remove(os.path.join(self.rundir.path, SCRATCH))
+        for name in (SCRATCH, WORK):
+            clear(os.path.join(self.rundir.path, name))
         self._place.let_go()
         if self._group is not None:
             self._group.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import may_have_acted, undecided, undecided_of
+from pipe_runner.deciding import acted_of, is_refused, may_have_acted, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -83,15 +83,18 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             f"run {run.id} has no node {node}",
             hint=f"did you mean {near}?" if near else f"its nodes: {', '.join(list(run.nodes)[:20])}",
         )
-    if state.pipeline is not None:
-        inside = [name for name in undecided(run) if name.startswith(f"{node}.")]
+    if state.pipeline is not None or any(item.pipeline is not None for item in run.items.get(node, {}).values()):
+        inside = [name for name in undecided(run) if name.startswith((f"{node}.", f"{node}["))]
         raise UsageError(
             f"{node} runs a sub-pipeline: a person decides on the nodes of that",
             hint=f"decide on {', '.join(inside[:20])}" if inside else f"`pipe show {run.id}` says what waits",
         )
     if word in ("approve", "reject"):
-        again = word == "approve" and state.status is NodeStatus.FAILED and state.decided is not None
-        if state.status is NodeStatus.WAITING or again:
+        if node in run.nodes and run.items.get(node):
+            asked = [name for name in undecided_of(run, node) if run.state(name).status is NodeStatus.WAITING]
+            if asked:
+                return asked
+        elif state.status is NodeStatus.WAITING or (word == "approve" and is_refused(state)):
             return [node]
         raise UsageError(
             f"{node} is {_standing(state)}: it does not wait for an approval",
@@ -99,7 +102,7 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             if may_have_acted(state)
             else f"`pipe show {run.id}` says what waits",
         )
-    open_ones = [node] if node not in run.nodes and may_have_acted(state) else undecided_of(run, node)
+    open_ones = [node] if node not in run.nodes and may_have_acted(state) else acted_of(run, node)
     if state.status is NodeStatus.WAITING:
         raise UsageError(
             f"{node} waits for an approval", hint=f"`pipe approve {run.id} {node}`, or `pipe reject {run.id} {node}`"

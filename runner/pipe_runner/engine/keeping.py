@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.plan import Plan
-from pipe_runner.ports import Clock, Masker
+from pipe_runner.ports import Clock
 from pipe_runner.resultcache.keeper import CacheSettings, Keeper
 from pipe_runner.runlog import RunDir
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
+    from pipe_runner.engine.place import Granted
     from pipe_runner.scope import Scope
 
 
@@ -21,8 +22,7 @@ def open_keeper(
     plan: Plan,
     rundir: RunDir,
     settings: RunSettings,
-    secrets: Mapping[str, str],
-    masker: Masker,
+    granted: Granted,
     scope: Scope,
     clock: Clock,
     note: Callable[[str], None],
@@ -30,9 +30,10 @@ def open_keeper(
     """What keeps the results of this run's nodes, and finds those of earlier ones."""
     kept = CacheSettings(
         os.path.realpath(settings.state_dir),
+        rundir.id,
         rundir.path,
         settings.durability is Durability.FULL,
         settings.cache_domain,
         settings.explain,
     )
-    return Keeper(plan, rundir.id, kept, secrets, masker, scope, clock, note)
+    return Keeper(plan, kept, granted.secrets, granted.masker, scope, clock, note)

@@ -13,9 +13,10 @@ from pipe_runner.plan import Plan
 from pipe_runner.resultcache.host import Keeping
 from pipe_runner.run import Run
 from pipe_runner.scope import Scope
+from pipe_runner.subplans import Instances
 
 
-def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
+def sharing(open_keeper: Callable[[Plan, Scope], Keeping], instances: Instances) -> Any:
     """What makes it, of the same arguments as the scheduler of a run that has none."""
 
     def make(
@@ -24,6 +25,7 @@ def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
         house = House(
             run=run,
             subplans=plan.subplans,
+            instances=instances,
             keeper=open_keeper,
             undecided=tell_unknown,
             concurrency=concurrency,

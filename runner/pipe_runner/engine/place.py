@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pipe_runner.ports import Journal, Masker
     from pipe_runner.runlog import RunDir, RunLock
 
+SCRATCH, WORK = "scratch", "work"
+"""Where attempts keep files, and have directories of their own, in the run's directory; removed with the run's end."""
+
 
 class Place(NamedTuple):
     """What a run holds on this machine: directory, lock, log, and what starts its processes."""

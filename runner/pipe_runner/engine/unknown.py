@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipe_runner.deciding import undecided_of
+from pipe_runner.deciding import may_have_acted, undecided_of
 from pipe_runner.plan import PlannedNode
 from pipe_runner.run import Run
 from pipe_runner.stops import EmitEvent
@@ -16,9 +16,10 @@ def tell_unknown(run: Run, nodes: Sequence[PlannedNode], emit: EmitEvent) -> set
     undecided: set[int] = set()
     for node in nodes:
         names = undecided_of(run, node.id)
-        if names:
-            undecided.add(node.index)
-        for name in dict.fromkeys((*names, node.id) if names else ()):
+        acted = [name for name in names if may_have_acted(run.state(name))]
+        if acted or (names and run.state(node.id).status is NodeStatus.WAITING):
+            undecided.add(node.index)  # of any other the items that wait are left alone, and the rest goes on
+        for name in dict.fromkeys((*acted, node.id) if acted else ()):
             state = run.state(name)
             if state.status not in (NodeStatus.UNKNOWN, NodeStatus.WAITING):
                 data = {"error": state.error} if state.error is not None else {}

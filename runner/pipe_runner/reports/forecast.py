@@ -30,14 +30,19 @@ class Forecast(NamedTuple):
 
 
 def forecast(plan: Plan, nodes: Sequence[PlannedNode], seconds: Mapping[str, float], concurrency: int) -> Forecast:
-    """Play it through; `nodes` are those that may run, `seconds` what is known of them by id.
+    """Play it through; `nodes` are those that may run, `seconds` what is known of them, and of their items, by id.
 
-    Handlers for failures are in no time: the run is taken to succeed, at the first attempt of each node.
+    Handlers for failures are in no time: the run is taken to succeed, at the first attempt of each node. A repeated
+    node takes a slot for each item, and alone as long as they do, as many at once as its own bound allows.
     """
+    units = _items(nodes, seconds)
     known = [seconds[node.id] for node in nodes if node.id in seconds]
-    measured = bool(known)
-    guess = median(known) if measured else 1.0
+    measured = bool(known or units)
+    guess = median(known) if known else 1.0
     times = {node.index: seconds.get(node.id, guess) if measured else guess for node in nodes}
+    for node in nodes:
+        if node.index in units:
+            times[node.index] = play([node._replace(needs=())], times, len(units[node.index]), units)[0]
     waves: list[tuple[PlannedNode, ...]] = []
     path: list[PlannedNode] = []
     total = 0.0
@@ -49,11 +54,25 @@ def forecast(plan: Plan, nodes: Sequence[PlannedNode], seconds: Mapping[str, flo
         waves += _waves(part)
         if phase is not Phase.ON_FAILURE:
             path += _longest(plan, part, times)
-            total += play(part, times, concurrency)[0]
-            useful = max(useful, play(part, times, len(part))[1])
-    guessed = tuple(node.id for node in nodes if node.id not in seconds and node.phase is not Phase.ON_FAILURE)
+            total += play(part, times, concurrency, units)[0]
+            useful = max(useful, play(part, times, len(part) + sum(map(len, units.values())), units)[1])
+    guessed = tuple(
+        node.id
+        for node in nodes
+        if node.id not in seconds and node.index not in units and node.phase is not Phase.ON_FAILURE
+    )
     path_time = sum(times[node.index] for node in path)
     return Forecast(tuple(waves), tuple(path), path_time, total, useful, measured, guessed if measured else (), guess)
+
+
+def _items(nodes: Sequence[PlannedNode], seconds: Mapping[str, float]) -> dict[int, list[float]]:
+    """The times of the items of repeated nodes, as far as they are known, by the node's index."""
+    repeated = {node.id: node.index for node in nodes if node.fan_out is not None}
+    found: dict[int, list[float]] = {}
+    for name, time in seconds.items() if repeated else ():
+        if name[-1:] == "]" and (index := repeated.get(name.partition("[")[0])) is not None:
+            found.setdefault(index, []).append(time)
+    return found
 
 
 def _in_order(nodes: Sequence[PlannedNode]) -> list[PlannedNode]:
@@ -87,31 +106,63 @@ def _longest(plan: Plan, nodes: Sequence[PlannedNode], times: Mapping[int, float
     return path[::-1]
 
 
-def play(nodes: Sequence[PlannedNode], times: Mapping[int, float], slots: int) -> tuple[float, int]:
+def play(
+    nodes: Sequence[PlannedNode],
+    times: Mapping[int, float],
+    slots: int,
+    units: Mapping[int, Sequence[float]] | None = None,
+) -> tuple[float, int]:
     """The scheduler's rule: of what is ready the longest way to the end first, `slots` at a time.
 
-    Gives the time until the last node has ended, and how many ran at once at most.
+    Nodes that have `units` are as many attempts, at most `max_parallel` of them at once. Gives the time until the last
+    node has ended, and how many attempts ran at once at most.
     """
     waits = {node.index: 0 for node in nodes}
     dependents: dict[int, list[PlannedNode]] = {}
+    parts: dict[int, _Parts] = {}
     ready: list[tuple[int, int]] = []
     for node in nodes:
         waits[node.index] = sum(need in waits for need in node.needs)
         for need in node.needs:
             dependents.setdefault(need, []).append(node)
+        most = node.fan_out.max_parallel if node.fan_out is not None else None
+        parts[node.index] = _Parts(-node.priority, (units or {}).get(node.index) or (times[node.index],), most)
         if not waits[node.index]:
             heappush(ready, (-node.priority, node.index))
     running: list[tuple[float, int]] = []
-    now, most = 0.0, 0
+    now, most_at_once = 0.0, 0
     while ready or running:
         while ready and len(running) < slots:
             index = heappop(ready)[1]
-            heappush(running, (now + times[index], index))
-        most = max(most, len(running))
+            part = parts[index]
+            heappush(running, (now + part.todo.pop(), index))
+            part.active += 1
+            if part.may_start:
+                heappush(ready, (part.rank, index))
+        most_at_once = max(most_at_once, len(running))
         now = running[0][0]
         while running and running[0][0] == now:
-            for node in dependents.get(heappop(running)[1], ()):
+            index = heappop(running)[1]
+            part = parts[index]
+            held = not part.may_start
+            part.active -= 1
+            if part.todo and held:
+                heappush(ready, (part.rank, index))
+            for node in dependents.get(index, ()) if not (part.todo or part.active) else ():
                 waits[node.index] -= 1
                 if not waits[node.index]:
                     heappush(ready, (-node.priority, node.index))
-    return now, most
+    return now, most_at_once
+
+
+class _Parts:
+    """The attempts of a node while a run is played through: one, or one for each item."""
+
+    def __init__(self, rank: int, units: Sequence[float], most: int | None) -> None:
+        self.rank, self.todo, self._most = rank, list(reversed(units)), most or len(units)
+        self.active = 0
+
+    @property
+    def may_start(self) -> bool:
+        """Another one can start: then the node stands among what is ready."""
+        return bool(self.todo) and self.active < self._most

@@ -13,7 +13,10 @@ from pipe_runner.reports.marks import shown
 from pipe_runner.types import Phase, RunOn
 
 _CHARACTER: Final = 7.3
+_SMALL: Final = 6.4
+"""Width of a character of a line below the name."""
 _BOX: Final = 34.0
+_LINE: Final = 16.0
 _GAP_X: Final = 18.0
 _GAP_Y: Final = 52.0
 _MARGIN: Final = 24.0
@@ -39,6 +42,8 @@ class Look(NamedTuple):
     mark: str
     hover: str
     href: str
+    lines: Sequence[tuple[str, str]] = ()
+    """Below its name: what is said, each with a class for its colour."""
 
 
 Looks = Callable[[PlannedNode], Look]
@@ -58,7 +63,7 @@ def drawing(
     row_width: float = ROW_WIDTH,
 ) -> str:
     """The `<svg>` element; without `style` it is for a page that has styles of its own for the classes."""
-    boxes: dict[int, tuple[float, float, float]] = {}
+    boxes: dict[int, _Box] = {}
     headings: list[tuple[float, str]] = []
     y = _MARGIN
     width = 240.0
@@ -71,17 +76,17 @@ def drawing(
                 x = 0.0
                 for node in row:
                     wide = _width(node, looks)
-                    boxes[node.index] = (x, y, wide)
+                    boxes[node.index] = _Box(x, y, wide, _height(node, looks))
                     x += wide + _GAP_X
                 width = max(width, x - _GAP_X)
-                y += _BOX + 14
+                y += max(boxes[node.index].high for node in row) + 14
             y += _GAP_Y - 14
     height = y - _GAP_Y + _BOX / 2 + _MARGIN
     _centre(boxes, width)
     drawn = [
         *(f'<text class="phase" x="{_MARGIN:.0f}" y="{at:.0f}">{escape(name)}</text>' for at, name in headings),
         *_edges(plan, boxes),
-        *(_box(plan.nodes[index], looks, *box) for index, box in boxes.items()),
+        *(_drawn(plan.nodes[index], looks, box) for index, box in boxes.items()),
     ]
     total = width + 2 * _MARGIN
     title = shown(plan.name)
@@ -93,9 +98,23 @@ def drawing(
     )
 
 
+class _Box(NamedTuple):
+    x: float
+    y: float
+    wide: float
+    high: float
+
+
 def _width(node: PlannedNode, looks: Looks | None) -> float:
-    mark = len(looks(node).mark) + 2 if looks is not None else 0
-    return max(64.0, (min(len(node.id), _LONGEST_LABEL) + mark) * _CHARACTER + 24)
+    look = looks(node) if looks is not None else None
+    mark = len(look.mark) + 2 if look is not None else 0
+    lines = max((min(len(text), _LONGEST_LABEL) for _, text in look.lines), default=0) if look is not None else 0
+    return max(64.0, (min(len(node.id), _LONGEST_LABEL) + mark) * _CHARACTER + 24, lines * _SMALL + 24)
+
+
+def _height(node: PlannedNode, looks: Looks | None) -> float:
+    lines = len(looks(node).lines) if looks is not None else 0
+    return _BOX + lines * _LINE
 
 
 def _rows(layer: Sequence[PlannedNode], row_width: float, looks: Looks | None) -> list[list[PlannedNode]]:
@@ -111,24 +130,23 @@ def _rows(layer: Sequence[PlannedNode], row_width: float, looks: Looks | None) -
     return rows
 
 
-def _centre(boxes: dict[int, tuple[float, float, float]], width: float) -> None:
+def _centre(boxes: dict[int, _Box], width: float) -> None:
     by_row: dict[float, list[int]] = {}
-    for index, (_, y, _) in boxes.items():
-        by_row.setdefault(y, []).append(index)
+    for index, box in boxes.items():
+        by_row.setdefault(box.y, []).append(index)
     for row in by_row.values():
-        end = max(boxes[i][0] + boxes[i][2] for i in row)
+        end = max(boxes[i].x + boxes[i].wide for i in row)
         for i in row:
-            x, y, wide = boxes[i]
-            boxes[i] = (x + _MARGIN + (width - end) / 2, y, wide)
+            boxes[i] = boxes[i]._replace(x=boxes[i].x + _MARGIN + (width - end) / 2)
 
 
-def _edges(plan: Plan, boxes: dict[int, tuple[float, float, float]]) -> list[str]:
+def _edges(plan: Plan, boxes: dict[int, _Box]) -> list[str]:
     lines = []
-    for index, (x, y, wide) in boxes.items():
+    for index, (x, y, wide, _) in boxes.items():
         node = plan.nodes[index]
         for need in drawn_needs(plan, node):
-            from_x, from_y, from_wide = boxes[need]
-            x1, y1 = from_x + from_wide / 2, from_y + _BOX
+            source = boxes[need]
+            x1, y1 = source.x + source.wide / 2, source.y + source.high
             x2, y2 = x + wide / 2, y - 5
             bend = (y2 - y1) / 2
             maybe = " maybe" if node.run_on is not RunOn.SUCCESS else ""
@@ -141,16 +159,25 @@ def _edges(plan: Plan, boxes: dict[int, tuple[float, float, float]]) -> list[str
     return lines
 
 
-def _box(node: PlannedNode, looks: Looks | None, x: float, y: float, wide: float) -> str:
-    label = node.id if len(node.id) <= _LONGEST_LABEL else node.id[: _LONGEST_LABEL - 1] + "…"
+def _drawn(node: PlannedNode, looks: Looks | None, box: _Box) -> str:
     style = "box cond" if node.when_text is not None else "box"
-    before, after, hover = "<g>", "</g>", f"{node.id}: {node.title}"
+    label, before, after, hover = _cut(node.id), "<g>", "</g>", f"{node.id}: {node.title}"
+    lines: Sequence[tuple[str, str]] = ()
     if looks is not None:
         look = looks(node)
         before, after, hover = f'<a href="{escape(look.href)}">', "</a>", look.hover
-        style, label = f"{style} {look.style}", f"{look.mark} {label}"
-    return (
-        f'{before}<title>{shown(hover)}</title><rect class="{style}" x="{x:.1f}" y="{y:.1f}" '
-        f'width="{wide:.1f}" height="{_BOX:.0f}" rx="6"/><text class="label" x="{x + wide / 2:.1f}" '
-        f'y="{y + _BOX / 2 + 4.5:.1f}">{shown(label)}</text>{after}'
+        style, label, lines = f"{style} {look.style}", f"{look.mark} {label}", look.lines
+    middle = box.x + box.wide / 2
+    below = "".join(
+        f'<text class="item {one}" x="{middle:.1f}" y="{box.y + _BOX + at * _LINE + 4:.1f}">{shown(_cut(text))}</text>'
+        for at, (one, text) in enumerate(lines)
     )
+    return (
+        f'{before}<title>{shown(hover)}</title><rect class="{style}" x="{box.x:.1f}" y="{box.y:.1f}" '
+        f'width="{box.wide:.1f}" height="{box.high:.0f}" rx="6"/><text class="label" x="{middle:.1f}" '
+        f'y="{box.y + _BOX / 2 + 4.5:.1f}">{shown(label)}</text>{below}{after}'
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"

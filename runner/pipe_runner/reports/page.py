@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pipe_runner import __version__
-from pipe_runner.console.words import plural, seconds, short
+from pipe_runner.console.words import counts, plural, seconds, short
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.reports.graph_svg import Look, drawing
 from pipe_runner.reports.layers import layered
@@ -16,6 +16,7 @@ from pipe_runner.reports.page_style import STYLE
 from pipe_runner.reports.run_graph import MOST_DRAWN, known
 from pipe_runner.reports.story import Story
 from pipe_runner.reports.timeline import bars_of, timeline
+from pipe_runner.run import NodeState
 from pipe_runner.types import NodeStatus, RunStatus
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -23,6 +24,8 @@ _GRAPH_WIDTH: Final = 1000.0
 _FEW: Final = 12
 _LONG: Final = 400
 _MANY_EDGES: Final = 150
+_FEW_ITEMS: Final = 6
+"""Items of a node that are named in the graph."""
 _LAST_LINES: Final = 3
 
 
@@ -214,9 +217,10 @@ def _graph(view: View) -> Iterator[str]:
         style = "s-tolerated" if state.tolerated else f"s-{state.status}"
         again = f" ×{state.attempts}" if state.attempts > 1 else ""
         time = f", {seconds(state.duration_s)}" if state.duration_s is not None else ""
-        return Look(
-            style, MARKS[state.status], f"{node.id}: {view.word(state)}{time}{again}", f"#{view.places[node.id]}"
-        )
+        items = view.story.run.items.get(node.id, {})
+        said = f"; {_counted(items)}" if items else ""
+        hover = f"{node.id}: {view.word(state)}{time}{again}{said}"
+        return Look(style, MARKS[state.status], hover, f"#{view.places[node.id]}", list(_item_lines(items)))
 
     there = {view.story.run.state(node.id).status for node in drawn.nodes}
     legend = "".join(
@@ -226,6 +230,20 @@ def _graph(view: View) -> Iterator[str]:
     yield f'<p class="note legend">{legend}</p>\n<div class="graph scroll{dense}">'
     yield drawing(drawn, layered(drawn), looks=look, row_width=_GRAPH_WIDTH)
     yield "</div>\n"
+
+
+def _counted(items: Mapping[str, NodeState]) -> str:
+    return f"{plural(len(items), 'item')}: {counts(str(one.status) for one in items.values())}"
+
+
+def _item_lines(items: Mapping[str, NodeState]) -> Iterator[tuple[str, str]]:
+    """A repeated node in the graph: its items where they are few, else how many there are and how they ended."""
+    if 0 < len(items) <= _FEW_ITEMS:
+        yield from ((f"s-{one.status}", f"{MARKS[one.status]} {key}") for key, one in items.items())
+    elif items:
+        yield "", plural(len(items), "item")
+        number = {status: sum(one.status is status for one in items.values()) for status in ORDER}
+        yield from ((f"s-{s}", f"{MARKS[s]} {number[s]} {s}") for s in ORDER if number[s])
 
 
 def _times(view: View) -> Iterator[str]:

@@ -80,6 +80,7 @@ overflow-wrap:anywhere}.failures samp{color:var(--dim);white-space:pre-wrap}
 .box.s-failed{stroke-width:2.4}
 .edge{fill:none;stroke:var(--dim);stroke-opacity:.45;stroke-width:1.1}.maybe{stroke-dasharray:5 4}
 .tip{fill:var(--dim);fill-opacity:.6}.label{fill:var(--text);font:13px var(--mono);text-anchor:middle}
+.item{fill:var(--c,var(--dim));font:11px var(--mono);text-anchor:middle}
 .phase{fill:var(--dim);font:600 13px system-ui,sans-serif}
 .graph a:hover .label{text-decoration:underline}.graph a:hover .box{stroke-width:2.6}
 .tl{position:relative;min-width:34rem;padding:1.5rem 0 .2rem;--who:10rem}.tl.lanes,.tl.profile{--who:0px}

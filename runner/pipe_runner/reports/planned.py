@@ -33,6 +33,8 @@ def how(node: PlannedNode) -> list[str]:
     env = written(node.env.data)
     if isinstance(env, dict):
         lines += [f"env {name}={value}" for name, value in env.items()]
+    if node.own_workspace:
+        lines.append("workspace: own")
     if node.secrets:
         lines.append(f"secrets: {', '.join(node.secrets)}")
     return lines
@@ -40,8 +42,13 @@ def how(node: PlannedNode) -> list[str]:
 
 def paths_read(node: PlannedNode) -> list[tuple[str | int, ...]]:
     """What the templates of a node read (`("inputs", "host")`, `("nodes", "a", "output")`), each once, in order."""
+    return paths_in(node.when and {"$": node.when}, node.options.data, node.env.data)
+
+
+def paths_in(*data: Json) -> list[tuple[str | int, ...]]:
+    """What the templates of planned values read, each once, in order."""
     found: dict[tuple[str | int, ...], None] = {}
-    for template in _templates([node.when and {"$": node.when}, node.options.data, node.env.data]):
+    for template in _templates(list(data)):
         for reference in template.get("r") or ():
             found[tuple(reference[0])] = None
     return list(found)

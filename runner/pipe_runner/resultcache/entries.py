@@ -7,12 +7,13 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.resultcache.key import FORMAT, Parts, parts_from_json, parts_to_json
+from pipe_runner.resultcache.room import Room
 from pipe_runner.types import Json
 
 INLINE: Final = 64 * 1024
@@ -45,6 +46,14 @@ class Entry(NamedTuple):
         return found
 
 
+class _Kept(NamedTuple):
+    """An entry with the size of its own file, and when it was last used, in ns since 1970."""
+
+    entry: Entry
+    size: int
+    used: int
+
+
 class Entries:
     """The entries below one state directory. Whatever is wrong with one makes it a miss, never an error."""
 
@@ -53,6 +62,8 @@ class Entries:
         self._results = os.path.join(home, "results")
         self._blobs = os.path.join(home, "blobs")
         self._salt = os.path.join(home, "salt")
+        self.room = Room(home)
+        """Hold it while an entry is read with its files, or written with them."""
 
     def read(self, key: str) -> Entry | None:
         """The entry of this key, with its output; None where there is none, or one that is damaged."""
@@ -67,50 +78,91 @@ class Entries:
         except (ValueError, RecursionError):
             return None
 
-    def write(self, entry: Entry) -> None:
-        """Keep an entry: whole or not at all, in place of one of the same key. Raises OSError."""
+    def used(self, key: str) -> None:
+        """An entry was taken: it is among the last that go."""
+        with contextlib.suppress(OSError):
+            os.utime(os.path.join(self._results, key), follow_symlinks=False)
+
+    def write(self, entry: Entry) -> int:
+        """Keep an entry: whole or not at all, in place of one of the same key; the bytes written. Raises OSError."""
+        size = 0
         text = json.dumps(entry.output, separators=(",", ":"), allow_nan=False)
         data: dict[str, Any] = {**entry._asdict(), "format": FORMAT, "parts": parts_to_json(entry.parts)}
         if len(text) > INLINE:
             raw = text.encode("ascii")
             data["output"], data["blob"] = None, {"sha256": sha256(raw).hexdigest(), "bytes": len(raw)}
+            size = len(raw)
             _write(self._blobs, data["blob"]["sha256"], raw)
         line = json.dumps(data, separators=(",", ":"), allow_nan=False)[:-1].encode("ascii")
-        _write(self._results, entry.key, b'%s,"crc":"%08x"}\n' % (line, zlib.crc32(line)))
+        line = b'%s,"crc":"%08x"}\n' % (line, zlib.crc32(line))
+        _write(self._results, entry.key, line)
+        return size + len(line)
 
     def all(self) -> Iterator[tuple[Entry, int]]:
         """Every entry that can be read, without large outputs, and its size in bytes with them; in no order."""
+        yield from ((one.entry, one.size + sum(one.entry.blobs().values())) for one in self._kept())
+
+    def remove(self, older_than: float | None = None, *, patience: float | None = None) -> tuple[int, int]:
+        """Remove the entries made before `older_than` (all without it), damaged ones, and large outputs that no entry
+        names; how many entries and how many bytes that were. Raises OSError: BlockingIOError where others kept the
+        cache busy for that many seconds."""
+        with self.room.hold(alone=True, patience=patience):
+            return self._remove(lambda one: older_than is None or one.entry.made < older_than)
+
+    def shrink(self, most: int, *, down_to: int | None = None, patience: float | None = None) -> tuple[int, int]:
+        """Where there are more bytes than `most`, remove the entries that were used least recently until `down_to` are
+        left, and what `remove` removes beside; gives and raises what that does."""
+        with self.room.hold(alone=True, patience=patience):
+            kept = sorted(self._kept(), key=lambda one: (-one.used, one.entry.key))
+            if down_to is not None and _bytes(kept) > most:
+                most = down_to
+            stay: set[str] = set()
+            blobs: set[str] = set()
+            total = 0
+            for one in kept:
+                if _bytes([one]) > most:  # too large by itself: it drives nothing else out
+                    continue
+                total += one.size + sum(size for name, size in one.entry.blobs().items() if name not in blobs)
+                if total > most:
+                    break
+                blobs.update(one.entry.blobs())
+                stay.add(one.entry.key)
+            return self._remove(lambda one: one.entry.key not in stay)
+
+    def total(self) -> int:
+        """Bytes of all entries, each large output counted once."""
+        return _bytes(self._kept())
+
+    def _kept(self) -> Iterator[_Kept]:
         for key in _listed(self._results):
             entry = self._entry(key)
             if entry is not None:
                 with contextlib.suppress(OSError):
-                    own = os.stat(os.path.join(self._results, key)).st_size
-                    yield entry, own + sum(entry.blobs().values())
+                    found = os.stat(os.path.join(self._results, key), follow_symlinks=False)
+                    yield _Kept(entry, found.st_size, found.st_mtime_ns)
 
-    def remove(self, older_than: float | None = None) -> tuple[int, int]:
-        """Remove the entries made before `older_than` (all without it), damaged ones, and large outputs that no entry
-        names; how many entries and how many bytes that were. Raises OSError."""
+    def _remove(self, goes: Callable[[_Kept], bool]) -> tuple[int, int]:
+        stay = {one.entry.key: one for one in self._kept() if not goes(one)}
+        named = {name for one in stay.values() for name in one.entry.blobs()}
         gone = freed = 0
-        named: set[str] = set()
         for name in _listed(self._results):
-            entry = self._entry(name)
-            if entry is not None and older_than is not None and entry.made >= older_than:
-                named.update(entry.blobs())
-                continue
-            freed += _remove(os.path.join(self._results, name))
-            gone += 1
+            if name not in stay:
+                freed += _remove(os.path.join(self._results, name))
+                gone += 1
         for name in _listed(self._blobs):
             if name not in named:
                 freed += _remove(os.path.join(self._blobs, name))
+        self.room.set(_bytes(stay.values()))
         return gone, freed
 
     def file(self, digest: str) -> str:
         """Where the content of an artifact is kept."""
         return os.path.join(self._blobs, digest)
 
-    def take_file(self, source: str, digest: str) -> None:
-        """Keep the content of an artifact, which has this digest. Raises OSError."""
+    def take_file(self, source: str, digest: str) -> int:
+        """Keep the content of an artifact, which has this digest; the bytes that are new. Raises OSError."""
         os.makedirs(self._blobs, exist_ok=True)
+        size = 0 if os.path.lexists(self.file(digest)) else os.stat(source).st_size
         target, part = self.file(digest), f"{self.file(digest)}.{os.getpid()}.{next(_numbers)}.part"
         try:
             os.link(source, part)
@@ -121,12 +173,18 @@ class Entries:
         os.replace(part, target)
         with contextlib.suppress(FileNotFoundError):  # both names were one file already: `replace` does nothing then
             os.unlink(part)
+        return size
+
+    def known_salt(self) -> bytes | None:
+        """What `salt` has made, None before it has."""
+        found = _content(self._salt)
+        return found if found is not None and len(found) == 32 else None
 
     def salt(self) -> bytes:
         """What the digests of secrets are keyed with: made once, for its owner only. Raises OSError."""
         for _ in range(2):
-            found = _content(self._salt)
-            if found is not None and len(found) == 32:
+            found = self.known_salt()
+            if found is not None:
                 return found
             os.makedirs(os.path.dirname(self._salt), exist_ok=True)
             part = f"{self._salt}.{os.getpid()}.{next(_numbers)}.part"
@@ -167,6 +225,16 @@ class Entries:
             return entry if entry.parts.digest() == key else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _bytes(kept: Iterable[_Kept]) -> int:
+    """Of entries, each file counted once."""
+    blobs: dict[str, int] = {}
+    own = 0
+    for one in kept:
+        own += one.size
+        blobs.update(one.entry.blobs())
+    return own + sum(blobs.values())
 
 
 def _listed(folder: str) -> list[str]:

@@ -30,7 +30,7 @@ class Host(Protocol):
 
 
 class Keeping(Protocol):
-    """What a scheduler asks of the nodes whose results, or artifacts, are to be kept."""
+    """What a scheduler asks of the nodes whose results are to be kept."""
 
     async def found(
         self,
@@ -42,8 +42,8 @@ class Keeping(Protocol):
     ) -> bool:
         """Whether there was a result already, with which the node has ended."""
 
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """Keep what an attempt gave; the outcome as it is then."""
+    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
+        """Keep what an attempt gave."""
 
 
 class NothingKept:
@@ -59,5 +59,5 @@ class NothingKept:
     ) -> bool:
         return False
 
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        return outcome
+    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
+        pass

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pipe_runner.artifacts import collect, kept, put_back
+from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Masker, NodeError, Outcome
+from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
 from pipe_runner.resultcache.host import Host
-from pipe_runner.resultcache.key import Parts, differences, make_parts, told
+from pipe_runner.resultcache.key import Parts, make_parts
+from pipe_runner.resultcache.misses import Misses, counts
+from pipe_runner.resultcache.room import Hold
 from pipe_runner.scope import Scope
-from pipe_runner.types import EventKind, Json, NodeStatus
+from pipe_runner.types import EventKind, Json
+from pipe_runner.workspaces import KEPT, counted_for
+
+_LOW: Final = 0.9
+"""Of the bound: what is left when something goes, so that all is not counted again for the next result."""
+_PATIENCE: Final = 1.0
+"""Seconds that something which has to go waits for those that use the cache."""
 
 
 class CacheSettings(NamedTuple):
     """Where the cache is, and how this run uses it."""
 
     state_dir: str
+    run: str
     rundir: str
     durable: bool = True
     """Artifacts reach the disk before their node's success is told."""
@@ -39,7 +48,6 @@ class Keeper:
     def __init__(
         self,
         plan: Plan,
-        run: str,
         settings: CacheSettings,
         secrets: Mapping[str, str],
         masker: Masker,
@@ -47,13 +55,14 @@ class Keeper:
         clock: Clock,
         note: Callable[[str], None],
     ) -> None:
-        self._plan, self._run, self._settings, self._secrets = plan, run, settings, secrets
+        self._plan, self._settings, self._secrets = plan, settings, secrets
         self._masker, self._scope, self._clock, self._note = masker, scope, clock, note
         self._entries = Entries(settings.state_dir)
         self._salt: bytes | None = None
         self._wanted: dict[int, Parts] = {}
         """Of nodes that run: the key under which their result belongs."""
-        self._earlier: dict[tuple[str, str], list[Entry]] | None = None
+        self._shrinking = False
+        self._misses = Misses(self._entries, settings.domain)
 
     async def found(
         self,
@@ -84,16 +93,32 @@ class Keeper:
         if host.stopped is not None:
             host.cancel(node)
             return True
-        key = parts.digest()
+        with await self._hold():
+            return await self._taken(host, node, attempt, data, parts, began)
+
+    async def _hold(self) -> Hold:
+        """Nothing is removed from the cache meanwhile."""
+        room = self._entries.room
+        try:
+            return room.hold(patience=0.0)
+        except BlockingIOError:
+            return await asyncio.to_thread(room.hold)
+
+    async def _taken(
+        self, host: Host, node: PlannedNode, attempt: Attempt, data: Mapping[str, Any], parts: Parts, began: float
+    ) -> bool:
+        policy, key = node.cache, parts.digest()
+        assert policy is not None
         entry = self._entries.read(key)
-        if entry is None or not self._counts(entry, policy):
+        if entry is None or not counts(entry, policy, self._clock.now_ns() / 1e9):
             self._wanted[node.index] = parts
             if self._settings.explain:
-                self._note(self._explained(node, parts, entry))
+                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry)}")
             return False
         if entry.artifacts and not await self._put_back(node, attempt, entry):
             self._wanted[node.index] = parts
             return False
+        self._entries.used(key)
         output = self._masker.mask_json(entry.output)  # it may hold what was no secret when it was kept
         fields = {**data, **host.output_fields(output), "key": key, "from": entry.run}
         if entry.exit_code is not None:
@@ -105,19 +130,10 @@ class Keeper:
         host.release(node.index)
         return True
 
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        """Keep what a node that succeeded gave, and copy its artifacts; how it ended then.
-
-        Raises StorageError where they can't be written.
-        """
-        if node.artifacts:
-            outcome = await asyncio.to_thread(self._collected, node, attempt, outcome)
-        if outcome.status is NodeStatus.SUCCEEDED and node.cache is not None:
-            await self._keep(host, node, node.cache, outcome)
-        return outcome
-
-    async def _keep(self, host: Host, node: PlannedNode, policy: CachePolicy, outcome: Outcome) -> None:
-        """If the files that count are as they were when it started."""
+    async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:
+        """Keep what a node that succeeded gave, if the files that count are as they were when it started."""
+        policy = node.cache
+        assert policy is not None
         parts = self._wanted.pop(node.index, None)
         if parts is None or outcome.truncated:
             return
@@ -125,17 +141,14 @@ class Keeper:
             if policy.files and await self._files(host, policy) != parts.files:
                 self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
                 return
-            now = self._clock.now_ns() / 1e9
-            for item in outcome.artifacts:
-                self._entries.take_file(os.path.join(self._folder, str(item["sha256"])), str(item["sha256"]))
-            self._entries.write(
+            await self._write(
                 Entry(
                     parts.digest(),
                     parts,
                     self._plan.path,
                     node.id,
-                    self._run,
-                    now,
+                    self._settings.run,
+                    self._clock.now_ns() / 1e9,
                     outcome.output,
                     None,
                     outcome.exit_code,
@@ -145,29 +158,42 @@ class Keeper:
         except (NotRead, OSError, ValueError, RecursionError) as error:
             self._note(f"{node.id} is not kept in the cache: {_why(error)}")
 
+    async def _write(self, entry: Entry) -> None:
+        """Keep an entry within the bound; what was used least recently goes where there is too much. Raises OSError."""
+        entries, most = self._entries, self._plan.cache_limit
+        size = sum(entry.blobs().values()) + len(json.dumps(entry.output))
+        if size > most:
+            self._note(f"{entry.node} is not kept in the cache: it has {size} bytes, and limits.cache is {most}")
+            return
+        with await self._hold():
+            size = sum(entries.take_file(os.path.join(self._folder, digest), digest) for digest in entry.blobs())
+            size += entries.write(entry)
+        total = entries.room.add(size)
+        if (total is None or total > most) and not self._shrinking:
+            self._shrinking = True
+            try:
+                await asyncio.to_thread(entries.shrink, most, down_to=int(most * _LOW), patience=_PATIENCE)
+            except BlockingIOError:  # others are at it: the next result tries again
+                pass
+            finally:
+                self._shrinking = False
+
     # ------------------------------------------------------------ artifacts
 
     @property
     def _folder(self) -> str:
-        return os.path.join(self._settings.rundir, "artifacts")
-
-    def _collected(self, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        try:
-            copied = collect(attempt, node.artifacts, self._folder, durable=self._settings.durable)
-        except NodeFault as fault:
-            message = self._masker.mask_text(fault.message)
-            return outcome._replace(status=NodeStatus.FAILED, error=NodeError(fault.kind, message))
-        files: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
-        return outcome._replace(artifacts=files)
+        return os.path.join(self._settings.rundir, KEPT)
 
     async def _put_back(self, node: PlannedNode, attempt: Attempt, entry: Entry) -> bool:
-        """Give the run the artifacts of a cached result, and the working directory, too; False where that fails."""
+        """Give the run the artifacts of a cached result, and the project, if it works there; False where that fails."""
 
         def put() -> str | None:
             for item in entry.artifacts:
                 source = self._entries.file(str(item["sha256"]))
                 if not kept(source, str(item["sha256"]), self._folder, durable=self._settings.durable):
                     return f"artifact {item['name']} is damaged or gone"
+            if node.own_workspace:
+                return None
             try:
                 put_back(attempt, entry.artifacts, self._folder)
             except OSError as error:
@@ -206,37 +232,13 @@ class Keeper:
             attempt,
             domain=self._settings.domain,
             node=policy.digest,
-            agent=f"{node.agent} {self._plan.agent_versions.get(node.agent, '')}",
+            agent=self._plan.agent_of(node),
             key=text,
             files=files,
+            artifacts=counted_for(node, self._plan, self._scope.run, self._scope.output),
             secrets=self._secrets,
             salt=self._salt or b"",
         )
-
-    def _counts(self, entry: Entry, policy: CachePolicy) -> bool:
-        """Whether an entry is young enough; one from the future, by a clock that was wrong, isn't."""
-        return policy.ttl is None or 0 <= self._clock.now_ns() / 1e9 - entry.made < policy.ttl
-
-    # ------------------------------------------------------------ why not
-
-    def _explained(self, node: PlannedNode, parts: Parts, expired: Entry | None) -> str:
-        """What is not as it was in the entry of this node that is nearest: the fewest differences, then the newest."""
-        if expired is not None:
-            made = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(expired.made))
-            return f"{node.id} runs: its cached result, of {made} UTC, is older than its ttl"
-        if self._earlier is None:
-            self._earlier = {}
-            for entry, _ in self._entries.all():
-                if entry.parts.domain == self._settings.domain:
-                    self._earlier.setdefault((entry.pipeline, entry.node), []).append(entry)
-        earlier = self._earlier.get((self._plan.path, node.id))
-        if not earlier:
-            return f"{node.id} runs: the cache holds no result of it"
-        near = min(earlier, key=lambda entry: (len(differences(entry.parts, parts)), -entry.made))
-        changes = differences(near.parts, parts)
-        if not changes:
-            return f"{node.id} runs: its cached result is damaged"
-        return f"{node.id} runs: since run {near.run} there changed {told(changes)}"
 
 
 def _why(error: BaseException) -> str:

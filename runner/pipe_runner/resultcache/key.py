@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NAMES: Final = {"node": "the node", "agent": "the agent's version", "root": "the project's root", "key": "`key`"}
 _LABELS: Final = {
@@ -41,10 +42,12 @@ class Parts(NamedTuple):
     """By path from the root."""
     secrets: Mapping[str, str]
     """By name; keyed, so that a digest tells nothing to who doesn't have the project's own key."""
+    artifacts: Mapping[str, str] = NOTHING
+    """What the nodes that it needs have left and is put into its working directory, by path and node."""
 
     def digest(self) -> str:
         """The key itself."""
-        return sha256(_ENCODE([FORMAT, *self]).encode("ascii")).hexdigest()
+        return sha256(_ENCODE([FORMAT, *self[:-1], dict(self.artifacts)]).encode("ascii")).hexdigest()
 
 
 def make_parts(
@@ -57,6 +60,7 @@ def make_parts(
     files: Mapping[str, str],
     secrets: Mapping[str, str],
     salt: bytes,
+    artifacts: Mapping[str, str] = NOTHING,
 ) -> Parts:
     """The parts of an attempt's key. Its run, number, idempotency key and trace are of one run, and count for nothing.
 
@@ -72,13 +76,13 @@ def make_parts(
         name: hmac.new(salt, secrets[name].encode("utf-8", "surrogatepass"), "sha256").hexdigest()
         for name in attempt.secrets
     }
-    return Parts(domain, _digest(attempt.root), node, agent, _digest(key), inputs, dict(files), keyed)
+    return Parts(domain, _digest(attempt.root), node, agent, _digest(key), inputs, dict(files), keyed, dict(artifacts))
 
 
 def differences(before: Parts, now: Parts) -> list[str]:
     """In words, what of a key is not as it was in an earlier one; empty where all is the same."""
     found = [text for name, text in _NAMES.items() if getattr(before, name) != getattr(now, name)]
-    for kind in ("inputs", "files", "secrets"):
+    for kind in ("inputs", "files", "artifacts", "secrets"):
         old, new = getattr(before, kind), getattr(now, kind)
         word = "" if kind == "inputs" else f"{kind[:-1]} "
         found += [f"{word}{name}" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]

@@ -25,7 +25,8 @@ _LONGEST: Final = 1e9
 
 class Past(NamedTuple):
     """`seconds` has the median time of each node over the runs in which it succeeded, waits between attempts left out;
-    `runs` says how many runs of the pipeline have been read."""
+    of a repeated node also of the items, as `node[key]`, that its last run had. `runs` says how many runs of the
+    pipeline have been read."""
 
     seconds: dict[str, float]
     runs: int
@@ -47,8 +48,11 @@ def past_durations(state_dir: str, path: str, within: str | None = None) -> Past
             size += length
             if size > _MOST_BYTES and runs:
                 break
-            for node, seconds in _durations(reader).items():
-                found.setdefault(node, []).append(seconds)
+            took = _durations(reader)
+            repeated = {node.partition("[")[0] for node in found if node[-1:] == "]"}
+            for node, seconds in took.items():
+                if node in found or node[-1:] != "]" or node.partition("[")[0] not in repeated:
+                    found.setdefault(node, []).append(seconds)
         except (PipeError, TypeError):  # a log of another version, or a damaged one
             continue
         runs += 1

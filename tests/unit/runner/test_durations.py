@@ -82,3 +82,9 @@ def test_s1_no_link_is_followed_to_a_log(tmp_path: Path) -> None:
     (tmp_path / "other" / ".pipe").symlink_to(outside)
     assert past_durations(str(tmp_path / "other" / ".pipe"), "p.yml", str(tmp_path / "other")) == ({}, 0)
     assert past_durations(str(tmp_path / "other" / ".pipe"), "p.yml").runs == 1  # somebody named it
+
+
+def test_of_a_repeated_node_the_items_of_its_last_run_count(tmp_path: Path) -> None:
+    write_run(tmp_path, "new", took("n[a]", 1.0), took("n[b]", 2.0), took("n", 2.5), age=0)
+    write_run(tmp_path, "old", took("n[a]", 3.0), took("n[gone]", 9.0), took("n", 9.5), age=1)
+    assert past_durations(str(tmp_path), "p.yml").seconds == {"n[a]": 2.0, "n[b]": 2.0, "n": 6.0}

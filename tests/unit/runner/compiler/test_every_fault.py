@@ -54,3 +54,28 @@ def test_a_cycle_through_a_node_of_a_wrong_shape_is_found(compiled: Compile) -> 
 def test_an_expression_that_cannot_be_read_is_not_said_to_give_another_type(compiled: Compile) -> None:
     assert codes(compiled("nodes: {a: {when: 1 +, run: x}}\n")) == ["E401"]
     assert codes(compiled("nodes: {a: {agent: http, with: {url: '{{ 1 + }}'}}}\n")) == ["E401"]
+
+
+@pytest.mark.parametrize("id", ["a-b", "1a", "'{{ x }}'", "'-'", "é", f"{'x' * 201}"])
+def test_a_node_without_an_identifier_has_its_other_faults_told_too(compiled: Compile, id: str) -> None:
+    more = "needs: [gone], when: 1 +, timeout: 5, env: {A: '{{ nodes.gone.output }}'}"
+    found = compiled(f"nodes: {{{id}: {{run: 'echo {{{{ inputs.gone }}}}', {more}}}}}\n")
+    assert codes(found) == sorted(["E205", "E207", "E301", "E305", "E308", "E401"])
+    assert found.plan is None
+
+
+def test_faults_of_a_node_without_an_identifier_are_told_at_their_places(compiled: Compile) -> None:
+    found = compiled(
+        "nodes:\n  a_b: {run: x}\n  a-b: {run: 'echo {{ nodes.gone.output }}'}\n  b: {run: x, needs: [a-b]}\n"
+    )
+    assert [(one.code, one.line) for one in found.diagnostics] == [("E205", 4), ("E305", 4)]
+
+
+def test_a_node_without_an_identifier_may_be_of_a_wrong_shape_too(compiled: Compile) -> None:
+    assert codes(compiled("nodes: {a-b: {run: x, argv: [y], needs: [gone]}, b: {run: x}}\n")) == [
+        "E205",
+        "E206",
+        "E301",
+    ]
+    assert codes(compiled("nodes: {a-b: text, b: {run: x}}\n")) == ["E203", "E205"]
+    assert codes(compiled("nodes: {a-b: {agent: http, with: {urll: x}}}\n")) == ["E205", "E503", "E504"]

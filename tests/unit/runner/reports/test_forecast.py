@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipe_runner.cli.preview import in_order
 from pipe_runner.compiler import compile_text
-from pipe_runner.plan import NO_VALUES, Plan, PlannedNode
+from pipe_runner.plan import NO_VALUES, FanOut, Plan, PlannedNode, Value
 from pipe_runner.registry import Registry
 from pipe_runner.reports.fates import Fate, fates
 from pipe_runner.reports.forecast import forecast, play
@@ -183,3 +183,52 @@ def test_a_condition_that_cannot_be_evaluated_fails_its_node_and_blocks_what_nee
 def test_r4_no_condition_hangs_it_or_gives_a_traceback(text: str) -> None:
     found = fates_of(f"inputs: {{x: {{}}}}\nnodes: {{a: {{when: {text!r}, run: echo a}}}}", x="1")
     assert found["a"].verdict in ("fails", "skipped")
+
+
+def repeated(plan: Plan, at: int, most: int | None = None) -> Plan:
+    """The same, with a node that is repeated."""
+    nodes = list(plan.nodes)
+    nodes[at] = nodes[at]._replace(fan_out=FanOut(Value([]), max_parallel=most))
+    return plan._replace(nodes=tuple(nodes))
+
+
+ITEMS = {"n1[a]": 2.0, "n1[b]": 2.0, "n1[c]": 2.0, "n1[d]": 1.0}
+
+
+@pytest.mark.parametrize(("most", "slots", "alone", "time"), [
+    (None, 10, 2.0, 4.0), (2, 10, 4.0, 6.0), (1, 10, 7.0, 9.0), (None, 2, 2.0, 6.0), (None, 1, 2.0, 9.0)
+])  # fmt: skip
+def test_a_repeated_node_takes_a_slot_for_each_of_its_items(
+    most: int | None, slots: int, alone: float, time: float
+) -> None:
+    plan = repeated(graph((), (0,), (1,)), 1, most)
+    found = forecast(plan, plan.nodes, {"n0": 1.0, "n1": 99.0, "n2": 1.0, **ITEMS}, slots)
+    assert [node.id for node in found.path] == ["n0", "n1", "n2"]
+    assert (found.path_time, found.time, found.useful) == (2 + alone, time, most or 4)
+    assert found.guessed == ()
+
+
+def test_a_repeated_node_whose_items_are_not_known_counts_as_one() -> None:
+    plan = repeated(graph((), (0,)), 1)
+    assert forecast(plan, plan.nodes, {"n0": 1.0, "n1": 3.0}, 4).path_time == 4.0
+    assert forecast(plan, plan.nodes, {"n0": 1.0, "other[a]": 3.0}, 4).guessed == ("n1",)
+
+
+def test_the_items_decide_which_path_is_the_longest() -> None:
+    plan = repeated(graph((), (), (0, 1)), 1)
+    long, short = {"n0": 3.0, "n2": 1.0}, {"n0": 1.0, "n2": 1.0}
+    assert [n.id for n in forecast(plan, plan.nodes, {**long, **ITEMS}, 9).path] == ["n0", "n2"]
+    assert [n.id for n in forecast(plan, plan.nodes, {**short, **ITEMS}, 9).path] == ["n1", "n2"]
+
+
+@given(graphs, st.lists(st.integers(0, 9), min_size=1, max_size=9), st.integers(1, 4), st.integers(1, 5))
+def test_with_items_too_a_run_takes_at_least_its_path_and_at_most_all_work(
+    needs: Any, items: list[int], most: int, slots: int
+) -> None:
+    plan = repeated(graph(*needs), 0, most)
+    seconds = {node.id: 1.0 for node in plan.nodes} | {f"n0[{at}]": float(time) for at, time in enumerate(items)}
+    found = forecast(plan, plan.nodes, seconds, slots)
+    work = sum(items) + len(plan.nodes) - 1
+    assert work / slots <= found.time + 1e-9
+    assert found.time <= work
+    assert forecast(plan, plan.nodes, seconds, 1000).time == pytest.approx(found.path_time)

@@ -308,3 +308,30 @@ def test_the_items_of_a_repeated_node_have_bars_and_rows_of_their_own() -> None:
     at = reader.text.index("Items")
     assert reader.text.index("y", at) < reader.text.index("<x>", at)  # what failed stands first
     assert "fine" in reader.text[at:] and "exited with 1" in reader.text[at:]
+
+
+def drawn(log: Log, *edges: tuple[str, tuple[int, ...]]) -> str:
+    """The picture of the graph, as it stands in the page."""
+    html, _ = read(log, planned(*edges))
+    return html[html.index('<div class="graph') : html.index("</svg>", html.index('<div class="graph'))]
+
+
+def test_the_graph_names_the_items_of_a_node_where_they_are_few() -> None:
+    log = Log({"a": "=a", "b": "=b"}).add(EventKind.NODE_STARTED, "a", 1, items=2)
+    log.ok("a[<x>]", "fine").fails("a[y]")
+    log.add(EventKind.NODE_FAILED, "a", 1, error={"kind": "exit", "message": "1 of 2 items failed"}, duration_s=0.4)
+    picture = drawn(log, ("a", ()), ("b", (0,)))
+    assert '<text class="item s-succeeded"' in picture and "✓ &lt;x&gt;</text>" in picture
+    assert '<text class="item s-failed"' in picture and "✗ y</text>" in picture
+    assert "2 items: 1 succeeded, 1 failed" in picture
+    heights = [float(found) for found in re.findall(r'height="([\d.]+)" rx="6"', picture)]
+    assert sorted(heights) == [34, 66], "as tall as there are lines"
+
+
+def test_the_graph_counts_the_items_of_a_node_where_they_are_many() -> None:
+    log = Log({"a": "=a"}).add(EventKind.NODE_STARTED, "a", 1, items=40)
+    for number in range(40):
+        log.fails(f"a[{number}]") if number % 10 == 3 else log.ok(f"a[{number}]", "x")
+    picture = drawn(log, ("a", ()))
+    lines = re.findall(r'<text class="item[^>]*>([^<]*)</text>', picture)
+    assert lines == ["40 items", "✗ 4 failed", "✓ 36 succeeded"]

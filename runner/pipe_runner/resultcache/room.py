@@ -1,0 +1,107 @@
+"""How much room the cache takes, and who may touch it: many at a time that read and write, or one that removes.
+
+Both hold for all processes of a state directory. A system without locks on files goes without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from errno import EAGAIN
+from typing import Final
+
+from pipe_runner.forks import let_go_in_children
+
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_PAUSE: Final = 0.05
+
+
+class Hold:
+    """The right to touch the cache, until `close`; a context manager."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        if fd >= 0:
+            let_go_in_children(self)
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Again does nothing."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    let_go = close
+
+
+class Room:
+    """The lock and the number of bytes, each in a file of the cache's directory `home`."""
+
+    def __init__(self, home: str) -> None:
+        self._lock, self._size = os.path.join(home, "lock"), os.path.join(home, "size")
+
+    def hold(self, *, alone: bool = False, patience: float | None = None) -> Hold:
+        """Take the right, beside others or alone; waits without end, or that many seconds, then BlockingIOError."""
+        fd = _open(self._lock)
+        if fd < 0:
+            return Hold(-1)
+        how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        until = None if patience is None else time.monotonic() + patience
+        try:
+            while until is not None:
+                try:
+                    fcntl.flock(fd, how | fcntl.LOCK_NB)
+                    return Hold(fd)
+                except BlockingIOError:
+                    if time.monotonic() >= until:
+                        os.close(fd)
+                        raise BlockingIOError(EAGAIN, "it is in use all the time", self._lock) from None
+                    time.sleep(_PAUSE)
+            fcntl.flock(fd, how)
+        except BlockingIOError:
+            raise
+        except OSError:
+            os.close(fd)
+            return Hold(-1)
+        return Hold(fd)
+
+    def add(self, size: int) -> int | None:
+        """Count bytes that were written; gives how many there are then, None where that isn't known."""
+        fd = _open(self._size)
+        if fd < 0:
+            return None
+        with open(fd, "r+b", buffering=0) as file, contextlib.suppress(OSError, ValueError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            total = int(file.read(32)) + size
+            _write(fd, total)
+            return total
+        return None
+
+    def set(self, total: int) -> None:
+        """What was found by counting all."""
+        fd = _open(self._size)
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_EX)
+                _write(fd, total)
+            os.close(fd)
+
+
+def _open(path: str) -> int:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, _FLAGS, 0o666)
+    except OSError:
+        return -1
+
+
+def _write(fd: int, total: int) -> None:
+    """Always as long, so that no reader ever finds half of it."""
+    os.pwrite(fd, b"%031d\n" % max(0, total), 0)

@@ -1,0 +1,181 @@
+"""The files of attempts: directories of their own, what their needs left put there, and what they leave kept."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Iterator, Mapping
+from errno import EDQUOT, EIO, ENOSPC
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.artifacts import collect, put_back, working_directory
+from pipe_runner.clearing import clear
+from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.ports import Attempt, Emit, Executor, Masker, NodeError, Outcome
+from pipe_runner.run import NodeState, Run
+from pipe_runner.subplans import Instances
+from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+KEPT: Final = "artifacts"
+"""Where a run keeps artifacts, in its directory, by digest."""
+_NO_ROOM: Final = (ENOSPC, EDQUOT, EIO)
+_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+
+
+class Left(NamedTuple):
+    """A file that a node or an item has left: who, and what its event says of it."""
+
+    node: PlannedNode
+    by: str
+    file: Mapping[str, Any]
+
+
+def left_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeState], Json]) -> list[Left]:
+    """The artifacts of what a node needs, each path once: of two with the same path that of the later node.
+
+    One node is later than another if it needs it, else if it stands behind it in the file; so with the items of a list.
+    A node with a directory of its own is also given those of nodes that it only reads, as handlers do.
+    """
+    wanted = {*node.needs, *node.reads} if node.own_workspace else set(node.needs)
+    found: dict[str, Left] = {}
+    for index in sorted(wanted, key=lambda index: (-plan.nodes[index].priority, index)):
+        need = plan.nodes[index]
+        if need.artifacts:
+            for name, state in _states(need, run, output):
+                for file in state.artifacts if state.status in _DONE else ():
+                    found[str(file["path"])] = Left(need, name, file)
+    return list(found.values())
+
+
+def counted_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeState], Json]) -> dict[str, str]:
+    """Digests of the artifacts that a key of the node's result counts, by path and who left them: those that are put
+    into a directory of its own, and those that come from one."""
+    return {
+        f"{one.file['path']} of {one.by}": str(one.file["sha256"])
+        for one in left_for(node, plan, run, output)
+        if node.own_workspace or one.node.own_workspace
+    }
+
+
+def _states(need: PlannedNode, run: Run, output: Callable[[NodeState], Json]) -> Iterator[tuple[str, NodeState]]:
+    state = run.find(need.id)
+    if state is None:
+        return
+    if need.fan_out is None:
+        yield need.id, state
+        return
+    items = run.items.get(need.id, {})
+    results = output(state)
+    order = [str(one["key"]) for one in results if isinstance(one, dict)] if isinstance(results, list) else list(items)
+    yield from ((f"{need.id}[{key}]", items[key]) for key in order if key in items)
+
+
+class Workspaces:
+    """An executor around another one, for runs in which nodes leave files or ask for a directory of their own."""
+
+    def __init__(
+        self,
+        inner: Executor,
+        instances: Instances,
+        run: Run,
+        rundir: str,
+        work: str,
+        *,
+        durable: bool,
+        masker: Masker,
+        output: Callable[[NodeState], Json],
+    ) -> None:
+        self._inner, self._instances, self._run, self._durable = inner, instances, run, durable
+        self._masker, self._output = masker, output
+        self._kept = os.path.join(rundir, KEPT)
+        self._work = os.path.realpath(work)
+        self._stops = 0
+        clear(self._work)  # what a killed runner left
+
+    async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+        plan, node = self._instances.find(attempt.inside, attempt.node)
+        stops = self._stops
+        left = left_for(node, plan, self._run, self._output)
+        if not (left or node.artifacts or node.own_workspace):
+            return await self._inner.perform(attempt, emit)
+        if node.own_workspace:
+            attempt = attempt._replace(workspace=os.path.join(self._work, _name(attempt)))
+        try:
+            if left or node.own_workspace:
+                await asyncio.to_thread(self._prepare, node, attempt, left, stops)
+            if self._stops != stops:
+                return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
+            outcome = await self._inner.perform(attempt, emit)
+            if node.artifacts and outcome.status is NodeStatus.SUCCEEDED:
+                outcome = await asyncio.to_thread(self._collected, node, attempt, outcome)
+            return outcome
+        except NodeFault as fault:
+            return Outcome(NodeStatus.FAILED, error=NodeError(fault.kind, self._masker.mask_text(fault.message)))
+        finally:
+            if attempt.workspace:
+                await asyncio.to_thread(clear, attempt.workspace)
+
+    def _prepare(self, node: PlannedNode, attempt: Attempt, left: list[Left], stops: int) -> None:
+        """Raises NodeFault for what can't be put where it belongs, StorageError where there is no room for it."""
+        if attempt.workspace:
+            try:
+                clear(attempt.workspace)
+                os.makedirs(attempt.workspace)
+            except OSError as error:
+                raise StorageError(f"cannot make {attempt.workspace}: {error.strerror}") from error
+        else:
+            left = list(_missing(node, attempt, left))
+        for one in left:
+            if self._stops != stops:
+                return
+            what = f"artifact {one.file['name']} of {one.by}: {one.file['path']}"
+            try:
+                put_back(attempt, [one.file], self._kept, verify=True)
+            except NodeFault as fault:
+                raise NodeFault(fault.kind, f"{what}: {fault.message}") from fault
+            except OSError as error:
+                if attempt.workspace and error.errno in _NO_ROOM:
+                    raise StorageError(f"cannot write to {attempt.workspace}: {error.strerror}") from error
+                why = error.strerror or str(error)
+                raise NodeFault(ErrorKind.REFUSED, f"{what} can't be put into the working directory: {why}") from error
+
+    def _collected(self, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
+        copied = collect(attempt, node.artifacts, self._kept, durable=self._durable)
+        files: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
+        return outcome._replace(artifacts=files)
+
+    def stop(self, grace: float) -> None:
+        self._stops += 1
+        self._inner.stop(grace)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def _missing(node: PlannedNode, attempt: Attempt, left: list[Left]) -> Iterator[Left]:
+    """What is put into the project for a node that works there: all that comes from directories of their own, and what
+    was left where this node works and is gone."""
+    try:
+        base, top = working_directory(attempt)
+    except NodeFault:  # there is none, as the agent will tell
+        return
+    os.close(top)
+    for one in left:
+        path = str(one.file["path"])
+        gone = _cwd(one.node) == _cwd(node) and "***" not in path and not os.path.lexists(os.path.join(base, path))
+        if one.node.own_workspace or gone:
+            yield one
+
+
+def _cwd(node: PlannedNode) -> Json:
+    return node.options.data.get("cwd") if isinstance(node.options.data, dict) and node.agent == "shell" else None
+
+
+def _name(attempt: Attempt) -> str:
+    """The name of an attempt's directory; differs for every node, item and attempt of the run."""
+    node = attempt.node
+    if not (node.isidentifier() and node.isascii() and len(node) <= 100):
+        node = f"-{sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
+    return f"{node}.{attempt.number}"
