@@ -84,13 +84,15 @@ def _outlook(given: Given) -> _Outlook:
         say(safe(f"warning: {shown_warning(found, one, os.path.normpath(file))}"))
     inputs = check_inputs(found, read_inputs(found, given))
     slots = concurrency(given) or found.concurrency
-    found, nodes = flat_and_chosen(found, given.many("only"), repeated=False)
+    whole, only = found, given.many("only")
+    found, nodes = flat_and_chosen(whole, only, repeated=False)
     what = fates(found, nodes, inputs)
     # A state directory that nobody named is the project's, and then it has to lie in it.
     within = None if said(given, "state_dir", os.environ) is not None else found.root
     state = state_dir(given, found.root)
     past = past_durations(state, found.path, within)
-    cached = looked_up(found, nodes, inputs, what, state=state, within=within, domain=cache_domain(given))
+    domain = cache_domain(given)
+    cached = looked_up(whole, nodes, inputs, what, only=only, state=state, within=within, domain=domain)
     if past.seconds:  # what runs a sub-pipeline takes the time of that, and none itself
         past.seconds.update((node.id, 0.0) for node in nodes if node.pipeline is not None and node.fan_out is None)
     running = [node for node in nodes if what[node.index].may_run]

@@ -18,17 +18,20 @@ _CACHE: Final = ("cache", "cache/results", "cache/blobs")
 
 def looked_up(
     plan: Plan,
-    nodes: Sequence[PlannedNode],
+    shown: Sequence[PlannedNode],
     inputs: Mapping[str, Json],
     fates: Mapping[int, Fate],
     *,
+    only: Sequence[str],
     state: str,
     within: str | None,
     domain: str,
 ) -> Mapping[int, Prospect]:
-    """Of each node with `cache:`, by index; a cache that a link leads out of `within` is not looked at (S1)."""
-    if not any(node.cache is not None for node in nodes):
+    """Of each node with `cache:`, by its index in `shown`, where those of sub-pipelines stand among the others; a cache
+    that a link leads out of `within` is not looked at (S1)."""
+    if not any(node.cache is not None for node in shown):
         return {}
+    from pipe_runner.engine.selection import select
     from pipe_runner.reports.prospects import prospects
 
     home = None if within is None else os.path.realpath(within)
@@ -37,7 +40,18 @@ def looked_up(
         if home is not None and os.path.commonpath([home, real]) != home:
             state = os.path.join(home, ".pipe", "nowhere")
     git_sha = _git_sha(plan.root)
-    return prospects(plan, nodes, inputs, fates, state_dir=state, domain=domain, git_sha=git_sha, environ=os.environ)
+    found = prospects(
+        plan,
+        select(plan, only),
+        inputs,
+        {node.id: fates[node.index] for node in shown},
+        only=only,
+        state_dir=state,
+        domain=domain,
+        git_sha=git_sha,
+        environ=os.environ,
+    )
+    return {node.index: found[node.id] for node in shown if node.id in found}
 
 
 def _git_sha(root: str) -> str | None:

@@ -67,11 +67,12 @@ def forecast(plan: Plan, nodes: Sequence[PlannedNode], seconds: Mapping[str, flo
 
 def _items(nodes: Sequence[PlannedNode], seconds: Mapping[str, float]) -> dict[int, list[float]]:
     """The times of the items of repeated nodes, as far as they are known, by the node's index."""
-    repeated = {node.id: node.index for node in nodes if node.fan_out is not None}
+    repeated = {node.id: node for node in nodes if node.fan_out is not None}
     found: dict[int, list[float]] = {}
     for name, time in seconds.items() if repeated else ():
-        if name[-1:] == "]" and (index := repeated.get(name.partition("[")[0])) is not None:
-            found.setdefault(index, []).append(time)
+        node = repeated.get(name.partition("[")[0]) if name[-1:] == "]" else None
+        if node is not None and (node.pipeline is None or "]." not in name):
+            found.setdefault(node.index, []).append(time)
     return found
 
 

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.errors import ExpressionFault
+from pipe_runner.compiler.given import check_inputs
+from pipe_runner.errors import ExpressionFault, UsageError
 from pipe_runner.expressions import Compiled, evaluate_condition
 from pipe_runner.fanout import Item, make_items
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
@@ -24,7 +25,8 @@ from pipe_runner.resultcache.key import Parts, make_parts
 from pipe_runner.resultcache.misses import Misses, counts
 from pipe_runner.run import NodeState, Run
 from pipe_runner.scope import Scope
-from pipe_runner.types import Json, NodeStatus
+from pipe_runner.subplans import chosen, instance, secrets_of
+from pipe_runner.types import Json, NodeStatus, Phase
 from pipe_runner.workspaces import counted_for
 
 _OF_ONE_RUN: Final = frozenset({"id", "started_at", "attempt", "status", "failed"})
@@ -64,66 +66,118 @@ def prospects(
     plan: Plan,
     nodes: Sequence[PlannedNode],
     inputs: Mapping[str, Json],
-    fates: Mapping[int, Fate],
+    fates: Mapping[str, Fate],
     *,
+    only: Sequence[str] = (),
     state_dir: str,
     domain: str,
     git_sha: str | None,
     environ: Mapping[str, str],
-) -> dict[int, Prospect]:
-    """Of each node with `cache:` that may run, by its index; `nodes` in an order in which needs stand before what needs
-    them. Where the cache can't be read there is nothing in it."""
-    if not any(node.cache is not None for node in nodes):
+) -> dict[str, Prospect]:
+    """Of each node with `cache:` that may run, by its id, those of sub-pipelines included. Where the cache can't be
+    read there is nothing in it. What a repeated sub-pipeline runs is not looked at: there is a run for that."""
+    plans = (plan, *plan.subplans.values())
+    if not any(node.cache is not None for one in plans for node in one.nodes):
         return {}
-    return _Outlook(plan, inputs, state_dir, domain, git_sha, environ).of(nodes, fates)
+    run = Run(inputs=dict(inputs), git_sha=git_sha)
+    shared = _Shared(run, plan, fates, only, os.path.realpath(state_dir), domain, environ)
+    _Look(shared, plan, Scope(plan, run, lambda ref: None, lambda bits: 1)).at(nodes)
+    return shared.found
 
 
-class _Outlook:
+class _Shared:
+    """What is one for all files of a run."""
+
     def __init__(
         self,
+        run: Run,
         plan: Plan,
-        inputs: Mapping[str, Json],
+        fates: Mapping[str, Fate],
+        only: Sequence[str],
         state_dir: str,
         domain: str,
-        git_sha: str | None,
         environ: Mapping[str, str],
     ) -> None:
-        self._plan, self._domain, self._environ = plan, domain, environ
-        self._state_dir = os.path.realpath(state_dir)
-        self._entries = Entries(self._state_dir)
-        self._misses = Misses(self._entries, domain)
-        self._run = Run(inputs=dict(inputs), git_sha=git_sha)
-        self._scope = Scope(plan, self._run, lambda ref: None, lambda bits: 1)
+        self.run, self.subplans, self.fates, self.only = run, plan.subplans, fates, only
+        self.state_dir, self.domain, self.environ = state_dir, domain, environ
+        self.entries = Entries(state_dir)
+        self.misses = Misses(self.entries, domain)
+        self.files: dict[tuple[str, ...], dict[str, str]] = {}
+        self.sources = {source.name: source for source in secrets_of(plan)}
+        self.found: dict[str, Prospect] = {}
+
+
+class _Look:
+    """One file's nodes, or those of one sub-pipeline; `cut` is where the ids begin that the file has."""
+
+    def __init__(self, shared: _Shared, plan: Plan, scope: Scope, cut: int = 0) -> None:
+        self._shared, self._plan, self._scope, self._run = shared, plan, scope, shared.run
+        self._by_id = {node.id[cut:]: node for node in plan.nodes}
         self._known: set[int] = set()
         """Nodes whose end and output are known before the run."""
-        self._files: dict[tuple[str, ...], dict[str, str]] = {}
-        self._sources = {source.name: source for source in plan.secrets}
 
-    def of(self, nodes: Sequence[PlannedNode], fates: Mapping[int, Fate]) -> dict[int, Prospect]:
-        found: dict[int, Prospect] = {}
-        no_env = self._no_env()
-        for node in nodes:
-            if fates[node.index].verdict is Verdict.SKIPPED:
+    def at(self, nodes: Sequence[PlannedNode], unknown: str = "") -> bool:
+        """Look at these nodes; gives whether the ends of all are known that run unless something fails. `unknown` says
+        why no key can be made."""
+        phases = list(Phase)
+        no_env = unknown or self._no_env()
+        for node in sorted(nodes, key=lambda one: (phases.index(one.phase), -one.priority, one.index)):
+            fate = self._shared.fates.get(node.id)
+            if fate is None:
+                continue
+            if fate.verdict is Verdict.SKIPPED:
                 self._run.nodes[node.id] = NodeState(NodeStatus.SKIPPED)
                 self._known.add(node.index)
-            if node.cache is None or not fates[node.index].may_run:
+            if not fate.may_run:
                 continue
-            try:
-                if no_env:
-                    raise _Open(no_env)
-                found[node.index] = self._items(node) if node.fan_out is not None else self._one(node)
-            except _Open as open_:
-                found[node.index] = Prospect(Found.OPEN, str(open_))
-            except ExpressionFault as fault:
-                found[node.index] = Prospect(Found.OPEN, f"its values can't be had before the run: {fault.message}")
-            except (NotRead, OSError) as error:
-                found[node.index] = Prospect(Found.MISS, f"it can't be cached: {error}")
-        return found
+            if node.pipeline is not None and node.fan_out is None:
+                self._inside(node, node.pipeline, no_env)
+            elif node.cache is not None:
+                self._shared.found[node.id] = self._node(node, no_env)
+        return all(node.index in self._known for node in nodes if node.phase is not Phase.ON_FAILURE)
+
+    def _node(self, node: PlannedNode, no_env: str) -> Prospect:
+        try:
+            if no_env:
+                raise _Open(no_env)
+            return self._items(node) if node.fan_out is not None else self._one(node)
+        except _Open as open_:
+            return Prospect(Found.OPEN, str(open_))
+        except ExpressionFault as fault:
+            return Prospect(Found.OPEN, f"its values can't be had before the run: {fault.message}")
+        except (NotRead, OSError) as error:
+            return Prospect(Found.MISS, f"it can't be cached: {error}")
+
+    def _inside(self, node: PlannedNode, pipeline: str, no_env: str) -> None:
+        """What a sub-pipeline runs; it gives its outputs where all of it is known."""
+        plan = instance(self._shared.subplans[pipeline], node.id, node.priority)
+        inputs: dict[str, Json] = {}
+        try:
+            if no_env:
+                raise _Open(no_env)
+            self._check_paths(paths_in(node.options.data), "")
+            given = self._scope.render(node.options, self._scope.names_of(node))
+            assert isinstance(given, dict)
+            inputs = check_inputs(plan, given)
+        except _Open as open_:
+            no_env = no_env or f"the inputs of {node.id}: {open_}"
+        except (ExpressionFault, UsageError) as fault:
+            no_env = f"the inputs of {node.id} can't be had before the run: {fault.message}"
+        scope = self._scope.inside(plan, node.id, inputs)
+        look = _Look(self._shared, plan, scope, len(node.id) + 1)
+        if not look.at(chosen(plan, node.id, self._shared.only), no_env):
+            return
+        try:
+            self._run.nodes[node.id] = NodeState(NodeStatus.SUCCEEDED, output=scope.outputs())
+            self._known.add(node.index)
+        except ExpressionFault:  # which the run will tell
+            pass
 
     def _no_env(self) -> str:
-        """Why the pipeline's own environment is not known before the run; empty where it is."""
+        """Why the environment of a file is not known before the run; empty where it is."""
         try:
-            self._check_paths(paths_in(self._plan.env.data), "env: ")
+            for env in (self._plan.env, *(part.env for part in self._plan.parts)):
+                self._check_paths(paths_in(env.data), "env: ")
             self._scope.evaluate_pipeline_env()
         except _Open as open_:
             return str(open_)
@@ -135,7 +189,7 @@ class _Outlook:
 
     def _one(self, node: PlannedNode) -> Prospect:
         self._check(node)
-        names = self._scope.names(node.reads)
+        names = self._scope.names_of(node)
         parts = self._parts(node, names)
         entry, why = self._look(node, node.id, parts)
         if entry is None:
@@ -147,7 +201,7 @@ class _Outlook:
     def _items(self, node: PlannedNode) -> Prospect:
         assert node.fan_out is not None
         self._check(node)
-        names = self._scope.names(node.reads)
+        names = self._scope.names_of(node)
         items = make_items(node.fan_out, names, self._scope.render)
         if len(items) > _MOST_ITEMS:
             raise _Open(f"it has {len(items)} items")
@@ -197,14 +251,13 @@ class _Outlook:
                 raise _Open(f"it takes files of {need.id}, which runs")
 
     def _check_paths(self, paths: Sequence[tuple[str | int, ...]], where: str) -> None:
-        by_id = self._plan.by_id()
         for path in paths:
             if path[0] == "run" and (len(path) < 2 or path[1] in _OF_ONE_RUN):
                 raise _Open(f"{where}it reads {'.'.join(map(str, path[:2]))}, which is of one run")
             if path[:2] == ("run", "git_sha") and self._run.git_sha is None:
                 raise _Open(f"{where}it reads run.git_sha")
             if path[0] == "nodes":
-                need = by_id.get(str(path[1])) if len(path) > 1 else None
+                need = self._by_id.get(str(path[1])) if len(path) > 1 else None
                 if need is None or need.index not in self._known:
                     raise _Open(f"{where}it reads {path[1] if len(path) > 1 else 'nodes'}, which runs")
                 if len(path) < 3 or path[2] in _MEASURED:
@@ -217,7 +270,7 @@ class _Outlook:
         secrets, salt = self._secrets(node)
         return make_parts(
             attempt,
-            domain=self._domain,
+            domain=self._shared.domain,
             node=policy.digest,
             agent=self._plan.agent_of(node),
             key=str(self._scope.render(policy.key, names)),
@@ -228,32 +281,34 @@ class _Outlook:
         )
 
     def _digests(self, policy: CachePolicy) -> dict[str, str]:
-        if policy.files not in self._files:
-            self._files[policy.files] = digests(self._plan.root, policy.files, self._state_dir) if policy.files else {}
-        return self._files[policy.files]
+        if policy.files not in self._shared.files:
+            self._shared.files[policy.files] = (
+                digests(self._plan.root, policy.files, self._shared.state_dir) if policy.files else {}
+            )
+        return self._shared.files[policy.files]
 
     def _secrets(self, node: PlannedNode) -> tuple[dict[str, str], bytes]:
         """Those of a node's that are in the environment: no file is read for a plan. Raises _Open for others."""
         found: dict[str, str] = {}
         for name in node.secrets:
-            source = self._sources[name]
-            value = self._environ.get(source.key) if source.source == "env" else None
+            source = self._shared.sources[name]
+            value = self._shared.environ.get(source.key) if source.source == "env" else None
             if value is None:
                 raise _Open(f"its key counts the secret {name}, which is not read for a plan")
             found[name] = value
-        salt = self._entries.known_salt() if found else b""
+        salt = self._shared.entries.known_salt() if found else b""
         if salt is None:
             raise _Open("no key with a secret was ever made here")
         return found, salt
 
     def _look(self, node: PlannedNode, name: str, parts: Parts) -> tuple[Entry | None, str]:
         assert node.cache is not None
-        entry = self._entries.read(parts.digest())
+        entry = self._shared.entries.read(parts.digest())
         if entry is None:
-            return None, self._misses.why(self._plan.path, name, parts)
+            return None, self._shared.misses.why(self._plan.path, name, parts)
         if not counts(entry, node.cache, time.time()):
-            return None, self._misses.why(self._plan.path, name, parts, entry)
-        if not all(os.path.exists(self._entries.file(str(item["sha256"]))) for item in entry.artifacts):
+            return None, self._shared.misses.why(self._plan.path, name, parts, entry)
+        if not all(os.path.exists(self._shared.entries.file(str(item["sha256"]))) for item in entry.artifacts):
             return None, "its cached result is damaged"
         return entry, ""
 
