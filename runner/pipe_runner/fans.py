@@ -136,6 +136,18 @@ class Fans:
             fan.held.clear()
             fan.releasing = False
             self._go_on(fan)
+        self._ask_no_more()
+
+    def _ask_no_more(self) -> None:
+        """Items of nodes that were not performed this time, since they wait for a person."""
+        assert self._host.stopped is not None
+        for node in self._nodes[: self._planned]:
+            if node.fan_out is None or node.index in self._open:
+                continue
+            for key, state in self._run.items.get(node.id, {}).items():
+                if state.status is NodeStatus.WAITING:
+                    number, reason, _ = how_stopped(self._host.stopped, state)
+                    self._host.emit(EventKind.NODE_CANCELLED, f"{node.id}[{key}]", number, {"reason": reason})
 
     def is_open(self, index: int) -> bool:
         """Whether a node is a repeated one that has begun; `stop` sees to it."""

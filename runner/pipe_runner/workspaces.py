@@ -174,8 +174,8 @@ def _cwd(node: PlannedNode) -> Json:
 
 
 def _name(attempt: Attempt) -> str:
-    """The name of an attempt's directory; differs for every node, item and attempt of the run."""
+    """The name of an attempt's directory; differs for every node, item and attempt of the run, and not by case."""
     node = attempt.node
-    if not (node.isidentifier() and node.isascii() and len(node) <= 100):
+    if not (node.isidentifier() and node.isascii() and node.islower() and len(node) <= 100):
         node = f"-{sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
     return f"{node}.{attempt.number}"

@@ -292,3 +292,5 @@ def test_items_that_wait_are_decided_by_name_or_all_at_once(pipe: Any) -> None:
     assert pipe("approve", "latest", "release", "--by", "bob").returncode == 0
     done = pipe("resume", "latest")
     assert (done.returncode, done.stdout) == (0, "by: ada bob bob\n")
+    shown = pipe("show", "latest").stdout
+    assert "release  1        waiting" in shown and "interrupted" not in shown

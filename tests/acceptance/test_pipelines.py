@@ -278,3 +278,16 @@ def test_artifacts(pipe: Run) -> None:
     told = pipe("artifacts.yml")
     assert told.outputs == {"words": 5, "lines": 6}
     assert set(told.statuses().values()) == {"succeeded"}
+
+
+def test_regions(pipe: Run, tmp_path: Path) -> None:
+    told = pipe("regions.yml", code=75)
+    assert told.statuses() == {"notes": "succeeded", "release": "waiting", "publish": "pending"}
+
+    def decide(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipe_runner", *words]
+        return subprocess.run(command, cwd=tmp_path / "project", capture_output=True, text=True, timeout=90, check=True)
+
+    decide("approve", "latest", "release[eu]")
+    decide("reject", "latest", "release[us]")
+    assert decide("resume", "latest").stdout == 'published: ["published to eu"]\n'

@@ -186,6 +186,16 @@ def test_a_stop_cancels_what_waits_and_a_resume_asks_again(project: Project, mor
     assert (str(run.status), items(run)) == ("waiting", {"a": "waiting", "b": "waiting", "c": "waiting"})
 
 
+def test_a_stop_cancels_what_waited_since_an_earlier_attempt_of_the_run_too(project: Project) -> None:
+    text = f"fail_fast: true\n{TEXT}".replace("echo 1}\nfinally", "test ! -e broken}\nfinally")
+    assert str(project.run(text).status) == "waiting"
+    (project.root / "broken").touch()
+    text = text.replace("test ! -e broken", "test ! -e  broken")  # it runs again
+    run = project.resume(text)
+    assert (str(run.status), items(run)) == ("failed", {"a": "cancelled", "b": "cancelled", "c": "cancelled"})
+    assert undecided(run) == []
+
+
 def test_fail_fast_of_the_items_cancels_those_that_wait() -> None:
     done = run_pipeline(
         "version: 1\nnodes:\n"

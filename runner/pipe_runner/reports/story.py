@@ -179,6 +179,8 @@ class Story:
             return event._replace(data={})
         elif event.event == EventKind.MODEL_CALLED:
             told.calls = [*told.calls[-9:], {k: v for k, v in data.items() if isinstance(v, (str, int, float))}]
+        elif event.event == EventKind.NODE_WAITING and node in self.run.items and told.tries:
+            self._end(told.tries[-1], NodeStatus.WAITING, data, now)  # a resume goes on with it in another one
         status = _ENDS.get(event.event)  # type: ignore[call-overload]
         if status is None:
             return event
