@@ -161,8 +161,19 @@ class SharingScheduler(Scheduler):
             more = {"when": None, "values": {}, "reason": reason or f"{node.id} was skipped", "by": [node.id]}
         for each in inner(node, self._house.subplans, self._run.only):
             state = self._run.nodes.get(each.id)
-            if state is not None and state.status is NodeStatus.PENDING:
+            if state is None:
+                continue
+            if state.status is NodeStatus.PENDING:
                 self.emit(kind, each.id, None, more)
+            elif state.status is NodeStatus.WAITING and kind is EventKind.NODE_CANCELLED:
+                self._ask_no_more(each, more)
+
+    def _ask_no_more(self, node: PlannedNode, data: Mapping[str, Any]) -> None:
+        """It has waited for a person, and so have items of it."""
+        for key, state in self._run.items.get(node.id, {}).items():
+            if state.status is NodeStatus.WAITING:
+                self.emit(EventKind.NODE_CANCELLED, f"{node.id}[{key}]", state.attempts, data)
+        self.emit(EventKind.NODE_CANCELLED, node.id, self._run.state(node.id).attempts, data)
 
     # ------------------------------------------------------------ stops
 
