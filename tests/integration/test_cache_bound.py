@@ -114,3 +114,8 @@ def test_a_hit_makes_a_result_one_of_the_last_that_go(root: Path) -> None:
     size = used.stat().st_size
     pipe(root, "cache", "prune", "--max-size", str(size))
     assert list(results.iterdir()) == [used]
+
+
+def test_where_nothing_ever_ran_pruning_makes_nothing(root: Path) -> None:
+    assert pipe(root, "cache", "prune", "--all").stdout == "removed 0 results, 0 bytes\n"
+    assert not (root / ".pipe").exists()
