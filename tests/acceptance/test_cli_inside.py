@@ -88,7 +88,7 @@ def test_d4_after_kill_9_a_directory_inside_is_empty_again(pipe: Any) -> None:
         "sub.yml",
         "version: 1\nnodes:\n"
         "  a: {workspace: own, run: 'echo 1 > f', artifacts: [{name: f, path: f}]}\n"
-        "  b: {workspace: own, needs: [a], run: 'ls; echo > half; cd $PIPE_ROOT; [ -e go ] || { touch at; sleep 9; }'}\n"
+        "  b: {workspace: own, needs: [a], run: 'ls; echo > half; cd $PIPE_ROOT; [ -e go ] || { touch at; sleep 9;}'}\n"
         "outputs: {b: '{{ nodes.b.output }}'}\n",
     )
     pipe.write("f.yml", "version: 1\nnodes: {s: {pipeline: sub.yml, for_each: {items: [1], key: k}}}\n")
@@ -241,7 +241,7 @@ def test_d10_what_acts_once_inside_a_repeated_one_waits_for_a_person_after_kill_
     pipe.write(
         "acts.yml",
         "version: 1\ninputs: {x: {type: string}}\nnodes:\n"
-        "  act: {effect: once, run: 'echo {{ inputs.x }} >> acts; [ {{ inputs.x }} = eu ] || { touch at; sleep 9; }'}\n"
+        "  act: {effect: once, run: 'echo {{ inputs.x }} >> acts; [ {{ inputs.x }} = eu ] || { touch at; sleep 9;}'}\n"
         "  then: {run: 'echo {{ nodes.act.status }}', needs: [act]}\n",
     )
     pipe.write(
