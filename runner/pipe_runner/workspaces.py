@@ -15,7 +15,7 @@ from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Emit, Executor, Masker, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
-from pipe_runner.subplans import Instances
+from pipe_runner.subplans import Instances, instance
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 KEPT: Final = "artifacts"
@@ -36,17 +36,28 @@ def left_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeStat
     """The artifacts of what a node needs, each path once: of two with the same path that of the later node.
 
     One node is later than another if it needs it, else if it stands behind it in the file; so with the items of a list.
+    Of a node that runs a sub-pipeline they are those of the nodes inside.
     A node with a directory of its own is also given those of nodes that it only reads, as handlers do.
     """
     wanted = {*node.needs, *node.reads} if node.own_workspace else set(node.needs)
     found: dict[str, Left] = {}
     for index in sorted(wanted, key=lambda index: (-plan.nodes[index].priority, index)):
         need = plan.nodes[index]
-        if need.artifacts:
-            for name, state in _states(need, run, output):
-                for file in state.artifacts if state.status in _DONE else ():
-                    found[str(file["path"])] = Left(need, name, file)
+        if need.artifacts or need.pipeline is not None:
+            found.update((str(left.file["path"]), left) for left in _left_by(need, plan.subplans, run, output))
     return list(found.values())
+
+
+def _left_by(
+    node: PlannedNode, subplans: Mapping[str, Plan], run: Run, output: Callable[[NodeState], Json]
+) -> Iterator[Left]:
+    for name, state in _states(node, run, output):
+        if node.pipeline is not None:
+            inside = instance(subplans[node.pipeline], name, node.priority).nodes
+            for one in sorted(inside, key=lambda one: (-one.priority, one.index)):
+                yield from _left_by(one, subplans, run, output)
+        elif state.status in _DONE:
+            yield from (Left(node, name, file) for file in state.artifacts)
 
 
 def counted_for(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeState], Json]) -> dict[str, str]:

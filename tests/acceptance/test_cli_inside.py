@@ -24,6 +24,7 @@ nodes:
   each: {pipeline: lib.yml, for_each: {items: [b, "c].d[1"], key: "{{ item }}"}, with: {x: "{{ item }}"}}
   deep: {pipeline: mid.yml}
   again: {workspace: own, run: "find . -type f | sort", needs: [zip], output: lines}
+  taken: {workspace: own, run: "cat out/*", needs: [each], output: lines}
 include: [{file: part.yml}]
 """
 MID = """version: 1
@@ -64,6 +65,7 @@ def test_directories_and_artifacts_inside_are_those_of_each_instance(pipe: Any) 
     assert [one["output"]["all"] for one in found["each"]["output"]] == [["b1", "b2"], ["c].d[11", "c].d[12"]]
     assert found["deep"]["output"] == {"all": ["m1", "m2"]}
     assert found["again"]["output"] == ["./z.txt"]
+    assert found["taken"]["output"] == ["c].d[11", "c].d[12"], "of two files with the same path that of the later item"
     assert sorted(os.listdir(pipe.folder)) == [".pipe", "f.yml", "lib.yml", "mid.yml", "part.yml"]
     assert not (pipe.folder / ".pipe" / "runs" / pipe.run_id() / "work").exists()
 
@@ -116,6 +118,7 @@ def test_results_inside_are_cached_with_their_files_and_pipe_plan_says_so(pipe: 
         "version: 1\nnodes:\n  deep: {pipeline: mid.yml}\n"
         "  after: {cache: true, run: \"echo {{ nodes.deep.output.all | join(' ') }} {{ nodes.zip.output }}\"}\n"
         "  made: {run: echo q}\n  s: {pipeline: lib.yml, with: {x: '{{ nodes.made.output }}'}}\n"
+        "  takes: {cache: true, workspace: own, needs: [deep], run: cat out/1}\n"
         "include: [{file: part.yml}]\n",
     )
 
@@ -127,14 +130,14 @@ def test_results_inside_are_cached_with_their_files_and_pipe_plan_says_so(pipe: 
     before = found()
     assert {name: one["found"] for name, one in before.items()} == {
         "deep.lib.build": "miss", "deep.lib.pack": "open", "after": "open", "s.build": "open", "s.pack": "open",
-        "zip": "miss",
+        "takes": "open", "zip": "miss",
     }  # fmt: skip
     assert before["s.build"]["why"] == "the inputs of s: it reads made, which runs"
     assert pipe("run", "f.yml").returncode == 0
     after = found()
     assert {name: one["found"] for name, one in after.items()} == {
         "deep.lib.build": "hit", "deep.lib.pack": "hit", "after": "hit", "s.build": "open", "s.pack": "open",
-        "zip": "hit",
+        "takes": "hit", "zip": "hit",
     }  # fmt: skip
     assert after["deep.lib.build"]["items"] == {"hit": 2, "of": 2}
     text = pipe("plan", "f.yml").stdout

@@ -41,7 +41,8 @@ class Inner:
     ) -> None:
         assert node.pipeline is not None
         self._house, self._node, self._given, self._timeout, self._until = house, node, given, timeout, until
-        self._plan = instance(house.subplans[node.pipeline], node.id, node.priority)
+        plan = instance(house.subplans[node.pipeline], node.id, node.priority)
+        self._plan = plan._replace(subplans=house.subplans)
         self._nodes = chosen(self._plan, node.id, house.run.only)
         self._inputs: dict[str, Json] = {}
         self._refused: str | None = None

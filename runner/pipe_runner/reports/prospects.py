@@ -25,7 +25,7 @@ from pipe_runner.resultcache.key import Parts, make_parts
 from pipe_runner.resultcache.misses import Misses, counts
 from pipe_runner.run import NodeState, Run
 from pipe_runner.scope import Scope
-from pipe_runner.subplans import chosen, instance, secrets_of
+from pipe_runner.subplans import chosen, instance, leaves_files, secrets_of
 from pipe_runner.types import Json, NodeStatus, Phase
 from pipe_runner.workspaces import counted_for
 
@@ -151,6 +151,7 @@ class _Look:
     def _inside(self, node: PlannedNode, pipeline: str, no_env: str) -> None:
         """What a sub-pipeline runs; it gives its outputs where all of it is known."""
         plan = instance(self._shared.subplans[pipeline], node.id, node.priority)
+        plan = plan._replace(subplans=self._shared.subplans)
         inputs: dict[str, Json] = {}
         try:
             if no_env:
@@ -247,7 +248,9 @@ class _Look:
         self._check_paths(paths_in(*parts), "")
         for index in (*node.needs, *(node.reads if node.own_workspace else ())):
             need = self._plan.nodes[index]
-            if need.artifacts and index not in self._known and (node.own_workspace or need.own_workspace):
+            inside = need.pipeline is not None and leaves_files(self._plan)
+            counts = inside or (need.artifacts and (node.own_workspace or need.own_workspace))
+            if counts and index not in self._known:
                 raise _Open(f"it takes files of {need.id}, which runs")
 
     def _check_paths(self, paths: Sequence[tuple[str | int, ...]], where: str) -> None:
