@@ -28,6 +28,8 @@ class Scope:
         self._env: dict[str, Json] = {}
         self._env_text: dict[str, str] = {}
         self._compiled: dict[int, Compiled] = {}
+        self._leave = frozenset([node.index for node in plan.nodes if node.artifacts])
+        """Nodes that leave files."""
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
 
@@ -157,7 +159,7 @@ class Scope:
         assert isinstance(own, dict)
         self._span += 1
         run_id = self._run.id
-        return Attempt(  # by position: by name it takes twice as long
+        attempt = Attempt(  # by position: by name it takes twice as long
             run_id,
             node.id,
             number,
@@ -172,3 +174,8 @@ class Scope:
             f"{self._trace}{self._span:016x}-01",
             node.validate_options,
         )
+        if node.own_workspace or (self._leave and (node.artifacts or not self._leave.isdisjoint(node.needs))):
+            from pipe_runner.workspaces import files_of
+
+            return attempt._replace(files=files_of(node, plan, self._run, self.output))
+        return attempt

@@ -315,20 +315,15 @@ class ActiveRun:
         return read_blob(self.rundir, ref)
 
     def _with_files(self, executor: Executor) -> Executor:
-        """For runs in which nodes leave files or ask for a directory of their own."""
-        if not any(node.artifacts or node.own_workspace for node in self.plan.nodes):
-            return executor
+        """What gives attempts directories of their own, and hands on what they leave."""
         from pipe_runner.workspaces import Workspaces
 
         return Workspaces(
             executor,
-            self.plan,
-            self.run,
             self.rundir.path,
             os.path.join(self.rundir.path, WORK),
             durable=self._settings.durability is Durability.FULL,
             masker=self._granted.masker,
-            output=lambda state: state.output if state.output_ref is None else self._read_blob(state.output_ref),
         )
 
     def _scratch(self) -> str:
