@@ -93,6 +93,27 @@ class NodeError(NamedTuple):
         return data
 
 
+class LeftFile(NamedTuple):
+    """An artifact of a node that the attempt's node needs, for its working directory."""
+
+    by: str
+    """The node or item that has left it."""
+    file: Mapping[str, Json]
+    """As its event has it: `name`, `path`, `sha256`, `bytes`."""
+    replaces: bool
+    """It is put there whatever stands at its path; else only where nothing does."""
+
+
+class Files(NamedTuple):
+    """What happens with files around an attempt."""
+
+    own_workspace: bool
+    """It works in a directory that is made for it."""
+    artifacts: tuple[tuple[str, str], ...]
+    """What is copied into the run when it has succeeded: name, and path from the working directory."""
+    left: tuple[LeftFile, ...]
+
+
 class Attempt(NamedTuple):
     """One try of one node, as a serialisable value: what an executor is given, here or on another machine.
 
@@ -117,8 +138,7 @@ class Attempt(NamedTuple):
     """The options hold values that only the run knows: the executor holds them against the agent's `options_model`."""
     workspace: str = ""
     """A directory that was made for this attempt, absolute: it works there and not in the root."""
-    inside: str = ""
-    """The node that runs the sub-pipeline to which the attempt's node belongs; empty for one of the run's own file."""
+    files: Files | None = None
 
 
 class Outcome(NamedTuple):

@@ -30,19 +30,21 @@ class Scope:
         self._env: list[dict[str, Json]] = [{} for _ in range(files)]
         self._env_text: list[dict[str, str]] = [{} for _ in range(files)]
         self._compiled: dict[int, Compiled] = {}
+        self._leave = frozenset(
+            [n.index for n in plan.nodes if n.artifacts or n.own_workspace or n.pipeline is not None]
+        )
+        """Nodes that may leave files, or need those of others."""
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
-        self._owner = ""
-        """Of a sub-pipeline, the node that runs it."""
         self._cut = 0
-        """Characters before the ids of the file in those of the log: those of the owner, and a dot."""
+        """Characters before the ids of the file in those of the log: of a sub-pipeline, the node that runs it."""
         self._inputs: Mapping[str, Json] | None = None
         """Those of a sub-pipeline."""
 
     def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
         """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
         scope = Scope(plan, self.run, self._read_blob, self._random_bits)
-        scope._trace, scope._owner, scope._cut, scope._inputs = self._trace, owner, len(owner) + 1, inputs
+        scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
         return scope
 
     def evaluate_pipeline_env(self) -> None:
@@ -202,6 +204,11 @@ class Scope:
             f"{self._trace}{self._span:016x}-01",
             node.validate_options,
             "",
-            self._owner,
+            None,
         )
-        return _tuple(Attempt, values)  # type: ignore[no-any-return]
+        attempt: Attempt = _tuple(Attempt, values)
+        if self._leave and (node.own_workspace or node.artifacts or not self._leave.isdisjoint(node.needs)):
+            from pipe_runner.workspaces import files_of
+
+            return attempt._replace(files=files_of(node, plan, self.run, self.output))
+        return attempt

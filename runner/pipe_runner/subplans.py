@@ -12,30 +12,6 @@ from pipe_runner.plan import Plan, PlannedNode, SecretSource
 from pipe_runner.types import Json
 
 
-class Instances:
-    """The sub-pipelines that run now, by the nodes that run them; and the run's own plan."""
-
-    def __init__(self, plan: Plan) -> None:
-        self._plans: dict[str, Plan] = {"": plan}
-        self._nodes: dict[str, dict[str, PlannedNode]] = {}
-
-    def begin(self, owner: str, plan: Plan) -> None:
-        self._plans[owner] = plan
-
-    def end(self, owner: str) -> None:
-        self._plans.pop(owner, None)
-        self._nodes.pop(owner, None)
-
-    def find(self, owner: str, name: str) -> tuple[Plan, PlannedNode]:
-        """The node that is called so in the log, or of which an item is, and the plan that it stands in."""
-        plan = self._plans[owner]
-        nodes = self._nodes.get(owner)
-        if nodes is None:
-            nodes = self._nodes[owner] = plan.by_id()
-        key = name.find("[", len(owner))
-        return plan, nodes[name if key < 0 else name[:key]]
-
-
 def instance(subplan: Plan, owner: str, priority: int = 1) -> Plan:
     """The subplan as `owner` runs it; `priority` is that of the node, which is as far from the end as what it runs."""
     more = priority - 1

@@ -6,16 +6,14 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
 from errno import EDQUOT, EIO, ENOSPC
-from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.artifacts import collect, put_back, working_directory
 from pipe_runner.clearing import clear
 from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Attempt, Emit, Executor, Masker, NodeError, Outcome
+from pipe_runner.ports import Attempt, Emit, Executor, Files, LeftFile, Masker, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
-from pipe_runner.subplans import Instances, instance
+from pipe_runner.subplans import instance
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 KEPT: Final = "artifacts"
@@ -83,44 +81,50 @@ def _states(need: PlannedNode, run: Run, output: Callable[[NodeState], Json]) ->
     yield from ((f"{need.id}[{key}]", items[key]) for key in order if key in items)
 
 
-class Workspaces:
-    """An executor around another one, for runs in which nodes leave files or ask for a directory of their own."""
+def files_of(node: PlannedNode, plan: Plan, run: Run, output: Callable[[NodeState], Json]) -> Files | None:
+    """What happens with files around an attempt of a node, if anything.
 
-    def __init__(
-        self,
-        inner: Executor,
-        instances: Instances,
-        run: Run,
-        rundir: str,
-        work: str,
-        *,
-        durable: bool,
-        masker: Masker,
-        output: Callable[[NodeState], Json],
-    ) -> None:
-        self._inner, self._instances, self._run, self._durable = inner, instances, run, durable
-        self._masker, self._output = masker, output
+    Into the project is put all that comes from directories of their own, and what was left where the node works and is
+    gone by then."""
+    left = [
+        LeftFile(one.by, one.file, node.own_workspace or one.node.own_workspace)
+        for one in left_for(node, plan, run, output)
+        if node.own_workspace or one.node.own_workspace or _cwd(one.node) == _cwd(node)
+    ]
+    if not (left or node.own_workspace or node.artifacts):
+        return None
+    return Files(node.own_workspace, node.artifacts, tuple(left))
+
+
+def _cwd(node: PlannedNode) -> Json:
+    return node.options.data.get("cwd") if isinstance(node.options.data, dict) and node.agent == "shell" else None
+
+
+class Workspaces:
+    """An executor around another one, which sees to the files of attempts that have some."""
+
+    def __init__(self, inner: Executor, rundir: str, work: str, *, durable: bool, masker: Masker) -> None:
+        self._inner, self._durable, self._masker = inner, durable, masker
         self._kept = os.path.join(rundir, KEPT)
-        self._work = os.path.realpath(work)
+        self._work = work
         self._stops = 0
-        clear(self._work)  # what a killed runner left
+        clear(work)  # what a killed runner left
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
-        plan, node = self._instances.find(attempt.inside, attempt.node)
-        stops = self._stops
-        left = left_for(node, plan, self._run, self._output)
-        if not (left or node.artifacts or node.own_workspace):
+        files = attempt.files
+        if files is None:
             return await self._inner.perform(attempt, emit)
-        if node.own_workspace:
-            attempt = attempt._replace(workspace=os.path.join(self._work, _name(attempt)))
+        stops = self._stops
+        if files.own_workspace:
+            attempt = attempt._replace(workspace=os.path.join(os.path.realpath(self._work), _name(attempt)))
         try:
-            if left or node.own_workspace:
-                await asyncio.to_thread(self._prepare, node, attempt, left, stops)
+            if files.left or files.own_workspace:
+                await asyncio.to_thread(self._prepare, attempt, files, stops)
             if self._stops != stops:
                 return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
             outcome = await self._inner.perform(attempt, emit)
-            if node.artifacts and outcome.status is NodeStatus.SUCCEEDED:
-                outcome = await asyncio.to_thread(self._collected, node, attempt, outcome)
+            if files.artifacts and outcome.status is NodeStatus.SUCCEEDED:
+                outcome = await asyncio.to_thread(self._collected, attempt, files, outcome)
             return outcome
         except NodeFault as fault:
             return Outcome(NodeStatus.FAILED, error=NodeError(fault.kind, self._masker.mask_text(fault.message)))
@@ -128,17 +132,17 @@ class Workspaces:
             if attempt.workspace:
                 await asyncio.to_thread(clear, attempt.workspace)
 
-    def _prepare(self, node: PlannedNode, attempt: Attempt, left: list[Left], stops: int) -> None:
+    def _prepare(self, attempt: Attempt, files: Files, stops: int) -> None:
         """Raises NodeFault for what can't be put where it belongs, StorageError where there is no room for it."""
+        from pipe_runner.artifacts import put_back
+
         if attempt.workspace:
             try:
                 clear(attempt.workspace)
                 os.makedirs(attempt.workspace)
             except OSError as error:
                 raise StorageError(f"cannot make {attempt.workspace}: {error.strerror}") from error
-        else:
-            left = list(_missing(node, attempt, left))
-        for one in left:
+        for one in _wanted(attempt, files):
             if self._stops != stops:
                 return
             what = f"artifact {one.file['name']} of {one.by}: {one.file['path']}"
@@ -152,10 +156,12 @@ class Workspaces:
                 why = error.strerror or str(error)
                 raise NodeFault(ErrorKind.REFUSED, f"{what} can't be put into the working directory: {why}") from error
 
-    def _collected(self, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        copied = collect(attempt, node.artifacts, self._kept, durable=self._durable)
-        files: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
-        return outcome._replace(artifacts=files)
+    def _collected(self, attempt: Attempt, files: Files, outcome: Outcome) -> Outcome:
+        from pipe_runner.artifacts import collect
+
+        copied = collect(attempt, files.artifacts, self._kept, durable=self._durable)
+        found: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
+        return outcome._replace(artifacts=found)
 
     def stop(self, grace: float) -> None:
         self._stops += 1
@@ -165,28 +171,29 @@ class Workspaces:
         await self._inner.close()
 
 
-def _missing(node: PlannedNode, attempt: Attempt, left: list[Left]) -> Iterator[Left]:
-    """What is put into the project for a node that works there: all that comes from directories of their own, and what
-    was left where this node works and is gone."""
+def _wanted(attempt: Attempt, files: Files) -> Iterator[LeftFile]:
+    """What is to be put into the working directory; what is there already is left alone."""
+    if attempt.workspace:
+        yield from files.left
+        return
+    from pipe_runner.artifacts import working_directory
+
     try:
         base, top = working_directory(attempt)
     except NodeFault:  # there is none, as the agent will tell
         return
     os.close(top)
-    for one in left:
+    for one in files.left:
         path = str(one.file["path"])
-        gone = _cwd(one.node) == _cwd(node) and "***" not in path and not os.path.lexists(os.path.join(base, path))
-        if one.node.own_workspace or gone:
+        if one.replaces or not ("***" in path or os.path.lexists(os.path.join(base, path))):
             yield one
-
-
-def _cwd(node: PlannedNode) -> Json:
-    return node.options.data.get("cwd") if isinstance(node.options.data, dict) and node.agent == "shell" else None
 
 
 def _name(attempt: Attempt) -> str:
     """The name of an attempt's directory; differs for every node, item and attempt of the run, and not by case."""
     node = attempt.node
     if not (node.isidentifier() and node.isascii() and node.islower() and len(node) <= 100):
+        from hashlib import sha256
+
         node = f"-{sha256(node.encode('utf-8', 'surrogatepass')).hexdigest()[:24]}"
     return f"{node}.{attempt.number}"

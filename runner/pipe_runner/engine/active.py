@@ -16,7 +16,7 @@ from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import output_fields, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.subplans import Instances, expanded, leaves_files
+from pipe_runner.subplans import expanded, leaves_files
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ class ActiveRun:
         self._group: GroupLock | None = None
         self._timed_out = False
         self._cache: Keeping | None = None
-        self._instances = Instances(plan)
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
         self._closing = False
@@ -182,7 +181,7 @@ class ActiveRun:
         if self.plan.subplans:
             from pipe_runner.engine.nested import sharing
 
-            make = sharing(self._open_keeper, self._instances)
+            make = sharing(self._open_keeper)
         scheduler = self._scheduler = make(
             self.plan,
             self.run,
@@ -318,7 +317,7 @@ class ActiveRun:
             return executor
         from pipe_runner.engine.files import with_files
 
-        return with_files(executor, self._instances, self.run, self.rundir, self._settings, self._granted)
+        return with_files(executor, self.rundir, self._settings, self._granted)
 
     def _scratch(self) -> str:
         path = os.path.join(self.rundir.path, SCRATCH)

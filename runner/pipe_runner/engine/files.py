@@ -8,16 +8,12 @@ from pipe_runner.engine.place import WORK, Granted
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.ports import Executor
-from pipe_runner.run import NodeState, Run
-from pipe_runner.runlog import RunDir, read_blob
-from pipe_runner.subplans import Instances
-from pipe_runner.types import Durability, Json
+from pipe_runner.runlog import RunDir
+from pipe_runner.types import Durability
 
 
-def with_files(
-    executor: Executor, instances: Instances, run: Run, rundir: RunDir, settings: RunSettings, granted: Granted
-) -> Executor:
-    """The executor as nodes need it that leave files or ask for a directory of their own.
+def with_files(executor: Executor, rundir: RunDir, settings: RunSettings, granted: Granted) -> Executor:
+    """The executor as attempts need it that have files.
 
     Where no command can be started nothing is to be seen to: only cases of a test run there.
     """
@@ -25,16 +21,5 @@ def with_files(
         return executor
     from pipe_runner.workspaces import Workspaces
 
-    def output(state: NodeState) -> Json:
-        return state.output if state.output_ref is None else read_blob(rundir, state.output_ref)
-
-    return Workspaces(
-        executor,
-        instances,
-        run,
-        rundir.path,
-        os.path.join(rundir.path, WORK),
-        durable=settings.durability is Durability.FULL,
-        masker=granted.masker,
-        output=output,
-    )
+    work, durable = os.path.join(rundir.path, WORK), settings.durability is Durability.FULL
+    return Workspaces(executor, rundir.path, work, durable=durable, masker=granted.masker)

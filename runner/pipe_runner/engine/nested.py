@@ -13,10 +13,9 @@ from pipe_runner.plan import Plan
 from pipe_runner.resultcache.host import Keeping
 from pipe_runner.run import Run
 from pipe_runner.scope import Scope
-from pipe_runner.subplans import Instances
 
 
-def sharing(open_keeper: Callable[[Plan, Scope], Keeping], instances: Instances) -> Any:
+def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
     """What makes it, of the same arguments as the scheduler of a run that has none."""
 
     def make(
@@ -25,7 +24,6 @@ def sharing(open_keeper: Callable[[Plan, Scope], Keeping], instances: Instances)
         house = House(
             run=run,
             subplans=plan.subplans,
-            instances=instances,
             keeper=open_keeper,
             undecided=tell_unknown,
             concurrency=concurrency,

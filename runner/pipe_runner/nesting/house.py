@@ -11,7 +11,6 @@ from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal
 from pipe_runner.run import Run
 from pipe_runner.scope import Scope
 from pipe_runner.stops import EmitEvent
-from pipe_runner.subplans import Instances
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ class House(NamedTuple):
 
     run: Run
     subplans: Mapping[str, Plan]
-    instances: Instances
     emit: EmitEvent
     store_output: Callable[[Json], dict[str, Any]]
     attempt_emit: Callable[[Attempt], Emit]

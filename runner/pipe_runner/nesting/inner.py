@@ -101,7 +101,6 @@ class Inner:
         )
         scheduler.time_is_up = self._time_is_up
         timer = self._bound(scheduler)
-        house.instances.begin(self._node.id, self._plan)
         try:
             if self._asked is not None:
                 scheduler.stop_before(self._asked)
@@ -113,7 +112,6 @@ class Inner:
         finally:
             _cancel(timer)
             scheduler.close()
-            house.instances.end(self._node.id)
         return self._outcome(scope)
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
