@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from itertools import islice
 from typing import Any, Final
 
 from pipe_runner.diagnostics import Diagnostic, did_you_mean
@@ -72,12 +73,11 @@ class Report:
         return did_you_mean(word, candidates)
 
 
-def listed(words: Iterable[str], most: int = 12) -> str:
+def listed(words: Collection[str], most: int = 12) -> str:
     """`a, b and c`; a long list is cut."""
-    every = list(words)
-    all_ = [f"`{short(word)}`" for word in every[:most]]
-    if len(every) > most:
-        return ", ".join(all_) + f" and {len(every) - most} more"
+    all_ = [f"`{short(word)}`" for word in islice(words, most)]
+    if len(words) > most:
+        return ", ".join(all_) + f" and {len(words) - most} more"
     return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 

@@ -83,10 +83,11 @@ class Oddities:
             return _MERGE
         if not text or text[0] in STARTS:
             try:
-                what = kind(resolve(text))
+                value = resolve(text)
+                what = None if value.__class__ is str else kind(value)
             except NotJson:
                 what = "a number"
-            if what != "text":
+            if what is not None:
                 hint = f'quote it: "{text}"' if 0 < len(text) < 40 else "write a key before the `:`"
                 self._faults.add("E109", f"a key must be text, and this is {what}", *_span(event), hint)
                 return text or "null"
