@@ -27,11 +27,8 @@ from pipe_runner.run import Run
 from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
-<<<<<<< HEAD
-from pipe_runner.subplans import expanded, members, secrets_of, versions_of
-=======
 from pipe_runner.runlog.order import order_of_next
->>>>>>> windows
+from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
@@ -83,13 +80,9 @@ def open_run(
     request = _request(data)
     run_id = settings.run_id or new_run_id(clock.now_ns())
     begin = _begin if settings.keeps else _begin_unkept
-<<<<<<< HEAD
     place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
-=======
-    place = begin(run_id, request, settings, [node for node in nodes if node.id not in idle], registry)
     if order is not None:
         order.keep(place.rundir)
->>>>>>> windows
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
 
