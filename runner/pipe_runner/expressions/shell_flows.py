@@ -18,7 +18,7 @@ SPEAKING: Final = frozenset(
     {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
 )
 """Programs whose output is made of the text that they are given, and no number of anything."""
-_CODE: Final = "${} takes the value, and its text becomes code"
+_CODE: Final = "{} takes the value, and its text becomes code"
 
 
 @dataclass(slots=True, eq=False)
@@ -29,9 +29,6 @@ class Flows(Tables):
 
     def settle(self) -> None:
         """Mark the holes whose values become code, a program or a number on their way."""
-        for name, words in self.calls:
-            if name in self.bodies:
-                self.arguments(name, words)
         for name, sources in self.pointing.items():
             for source in sources:
                 for target in self._meant(source):
@@ -58,11 +55,11 @@ class Flows(Tables):
         seen: set[Node] = set()
         for start, message, hint in self.coded:
             for hole, name in self._reached(start, seen):
-                mark_hole(hole, message if message and not name else _CODE.format(_shown(name)), hint)
+                mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
         seen = set()
         for start in self.chosen:
             for hole, name in self._reached(start, seen):
-                what = f"${_shown(name)} takes the value" if name else "a command prints the value"
+                what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
 
@@ -99,7 +96,7 @@ class Flows(Tables):
                     self._said(name, made, seen)
             for source in self.read.get(name, ()):
                 for hole, _ in self._reached(source, seen):
-                    message = f"${_shown(name)} takes the value, and bash runs what it finds in arithmetic"
+                    message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                     mark_hole(hole, message, "calculate in awk")
 
     def _said(self, name: str, made: Facts, seen: set[Node]) -> None:
@@ -107,7 +104,7 @@ class Flows(Tables):
         whole = made.everything()
         if all(called in SPEAKING for each in whole for called in each.names):
             for hole, _ in self._reached(made, seen):
-                message = f"${_shown(name)} takes the value, and bash runs what it finds in arithmetic"
+                message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                 mark_hole(hole, message, f"assign it alone, as {_shown(name)}={{{{ … }}}}, so that only integers pass")
 
     def _reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
@@ -172,6 +169,11 @@ class Flows(Tables):
                 found.add(name)
                 pending += [*self.copied.get(name, ()), *self._given(name)]
         return [text for each in found for text in self.texts.get(each, ())]
+
+
+def _taking(key: str) -> str:
+    """What takes a value, as a message says it."""
+    return "xargs" if key.startswith("input of word") else f"${_shown(key)}"
 
 
 def _shown(key: str) -> str:
