@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Word
 from pipe_runner.expressions.shell_tables import EVERY, MAX_SHIFT
 from pipe_runner.expressions.tokens import Refused
@@ -33,11 +34,16 @@ def is_variable(word: Word) -> bool:
     return word.text == EXPANSION and len(word.variables) == 1 and not word.holes and not word.commands
 
 
+def spreads(word: Word) -> bool:
+    """Whether a word becomes any number of words where it stands."""
+    return word.several and ASSIGNED.match(word.text) is None
+
+
 def note(command: Command, index: int, name: str) -> None:
     """Keep a command in mind whose program or arguments stand in variables."""
     words, flows = command.words[index:], command.scan.flows
     known = name in SHELLS or name in PROGRAMS or name in WRAPPERS or name in CONTAINERS or name in command.special
-    several = known and any(word.several for word in words)
+    several = known and any(map(spreads, words))
     if name in flows.aliases and not command.together:
         command.facts.inherit(_inspect(command.scan, [*flows.aliases[name], *words[1:]]))
     if not command.together and (several or words[0].several or is_variable(words[0])):
@@ -85,7 +91,7 @@ def _inspect(scan: ShellLexer, words: list[Word]) -> Facts:
 
 def _put_together(flows: Flows, words: list[Word], depth: int) -> Iterator[list[Word]]:
     """The commands that these words may be; nothing where no word of them is known."""
-    place = next((at for at, word in enumerate(words) if word.several or (not at and is_variable(word))), None)
+    place = next((at for at, word in enumerate(words) if spreads(word) or (not at and is_variable(word))), None)
     if place is None or depth > MAX_DEPTH:
         return
     known = False
