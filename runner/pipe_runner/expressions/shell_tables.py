@@ -97,6 +97,10 @@ class Tables:
     """The elements of arrays as they stand in the text, one list for each assignment, and arguments of functions."""
     invoked: list[tuple[list[Word], str]] = field(default_factory=list)
     """Commands whose program or arguments stand in variables, and the functions around them."""
+    seen: set[tuple[str | int, ...]] = field(default_factory=set)
+    """Commands that were put together from variables."""
+    made_up: int = 0
+    """Words of them, those of equal ones too."""
     together: int = 0
     """Words of commands that were put together from variables."""
     listed: set[str] = field(default_factory=set)
@@ -183,9 +187,9 @@ class Tables:
             more = "+=" in word.text
             lists = self.lists.setdefault(name, [])
             if more and lists:
-                lists[-1] = [*lists[-1], *word.elements]
+                lists[-1].extend(word.elements)
             else:
-                lists.append(word.elements)
+                lists.append(list(word.elements))
             heads = word.elements if not more or name not in self.begun else []
             for element in word.elements:
                 self.scatter(name, element)
