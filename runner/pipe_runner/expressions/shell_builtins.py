@@ -88,6 +88,7 @@ def _source(command: Command, index: int) -> None:
 def _let(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
         command.scan.flows.calculated.update(word.variables, map(command.scan.flows.key, NAME.findall(word.text)))
+        command.scan.flows.figured += word.commands
         for hole in word.holes:
             hole.integer = True
 
@@ -240,7 +241,7 @@ def _test(command: Command, index: int) -> None:
         if not command.words[at].loose:
             continue
         beside = {command.words[at - 1].text, command.words[min(at + 1, last - 1)].text}
-        if beside.isdisjoint(ARITHMETIC_TESTS):
+        if beside.isdisjoint(ARITHMETIC_TESTS) or command.words[at].commands:
             command.split([at])
         else:
             command.scan.flows.calculated.update(command.words[at].variables)

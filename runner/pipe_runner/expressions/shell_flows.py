@@ -80,6 +80,8 @@ class Flows(Tables):
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: set[Node] = set()
         found: set[str] = set()
+        for facts in self.figured:
+            self._said("", facts, seen)
         pending = [*self.calculated, *self._every(INTEGERS)]
         while pending:
             name = pending.pop()
@@ -104,7 +106,11 @@ class Flows(Tables):
         whole = made.everything()
         if all(called in SPEAKING for each in whole for called in each.names):
             for hole, _ in self._reached(made, seen):
-                message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
+                what = f"{_taking(name)} takes the value" if name else "a command prints the value"
+                message = f"{what}, and bash runs what it finds in arithmetic"
+                if not name:
+                    mark_hole(hole, message, "calculate with {{ … }} itself, so that only integers pass")
+                    continue
                 mark_hole(hole, message, f"assign it alone, as {_shown(name)}={{{{ … }}}}, so that only integers pass")
 
     def _reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
@@ -165,9 +171,14 @@ class Flows(Tables):
         pending = [name]
         while pending and len(found) < MAX_NAMES:
             name = pending.pop()
-            if name not in found:
-                found.add(name)
-                pending += [*self.copied.get(name, ()), *self._given(name)]
+            if name in found:
+                continue
+            found.add(name)
+            pending += self.copied.get(name, ())
+            if name.endswith("!"):  # a name that stands in what another name means
+                pending += [name[:-1], *self.texts.get(name[:-1], ())]
+            else:
+                pending += self._given(name)
         return [text for each in found for text in self.texts.get(each, ())]
 
 

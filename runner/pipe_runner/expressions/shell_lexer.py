@@ -299,9 +299,10 @@ class ShellLexer(ShellSource):
                 hole.before = " " if before in "+-" else ""
                 word.holes.append(hole)
             elif character in "$`":
-                known, named = len(word.holes), len(word.variables)
+                known, named, run = len(word.holes), len(word.variables), len(word.commands)
                 self.expansion(word, scratch, "double")
                 self.flows.calculated.update(word.variables[named:])
+                self.flows.figured += word.commands[run:]
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := NAME.match(self.text, self.position, self.limit):

@@ -69,6 +69,8 @@ class Tables:
     """Variables that `read` takes from what commands print."""
     calculated: set[str] = field(default_factory=set)
     """Variables whose text the shell reads as arithmetic."""
+    figured: list[Facts] = field(default_factory=list)
+    """Commands whose output the shell reads as arithmetic."""
     coded: list[tuple[Node, str, str]] = field(default_factory=list)
     """Places whose text becomes code, what is to say of it, and the way that should be taken instead."""
     chosen: list[Node] = field(default_factory=list)

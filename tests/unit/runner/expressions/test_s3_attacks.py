@@ -1,4 +1,4 @@
-"""S3 as an attacker sees it: what would run a value's text, or let it choose what runs, is refused; what is tame passes."""
+"""S3 as an attacker sees it: what would run a value, or let it choose what runs, is refused; what is tame passes."""
 
 from __future__ import annotations
 
@@ -112,6 +112,10 @@ def test_a_place_is_warned_of_once() -> None:
     _, faults = compile_shell('f() { "$@"; "$@"; }; f git clone {{ inputs.v }}; f git clone {{ inputs.v }}')
     assert [fault.code for fault in faults] == ["W406", "W406"]
     assert compile_shell("echo {{ inputs.v }} | xargs tar cf b")[1] == []
+
+
+def test_a_name_that_means_itself_is_read() -> None:
+    assert compile_shell('x={{ inputs.v }}; declare -n l="${l[@]}"')[1] == []
 
 
 def test_commands_in_variables_have_a_bound(shells: Any) -> None:
