@@ -142,8 +142,10 @@ class _Home(threading.Thread):
             self.loop.call_soon_threadsafe(self._perform, calls)
 
     def _perform(self, calls: deque[AsyncCall]) -> None:
-        for call in calls:
-            call.perform()
+        while calls:
+            with suppress(Interrupted):  # it was for a function that has ended
+                while calls:
+                    calls.popleft().perform()
 
     def give_back(self, call: AsyncCall) -> None:
         """Have whoever waits for a call go on; at once, since the next one here may block this loop."""
