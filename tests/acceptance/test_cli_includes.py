@@ -62,6 +62,13 @@ def test_nodes_of_an_included_file_are_nodes_of_the_run_with_inputs_and_env_of_t
     assert "inputs.n > 50 (inputs.n = 40)" in both("run", "main.yml").stderr
 
 
+def test_a_fault_of_an_env_at_run_time_names_the_file(both: Any) -> None:
+    both.write("parts/net.yml", PART.replace('B: "{{ inputs.host }}!"', 'B: "{{ 1 / (inputs.n - 40) }}"'))
+    done = both("run", "main.yml")
+    assert done.returncode == 1
+    assert "(in parts/net.yml)" in done.stderr
+
+
 def test_handlers_of_an_included_file_run_after_a_failure_of_any(both: Any) -> None:
     both.write("main.yml", MAIN.replace("run: 'echo", "run: 'false; echo"))
     told = json.loads(both("run", "main.yml", "--output", "json").stdout)

@@ -99,7 +99,7 @@ class Neighbours:
         return tuple((one.path, one.real, sha256(one.content).hexdigest()) for one in self._found.values())
 
     def _is_inside(self, real: str) -> bool:
-        return real.startswith(self._root.rstrip(os.sep) + os.sep)
+        return real == self._root or real.startswith(self._root.rstrip(os.sep) + os.sep)
 
     def _unreadable(self, name: str, path: str, error: UsageError) -> Refused:
         if os.path.lexists(path):
