@@ -115,4 +115,5 @@ CODES: Final[dict[str, str]] = {
     "W502": "condition that gives no boolean",
     "W701": "mocked output that the agent doesn't give",
     "W801": "key that counts for nothing in an included file",
+    "W802": "group of a sub-pipeline",
 }

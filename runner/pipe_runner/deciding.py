@@ -20,7 +20,8 @@ def may_have_acted(state: NodeState) -> bool:
 
 
 def is_undecided(state: NodeState) -> bool:
-    return state.status is NodeStatus.WAITING or may_have_acted(state)
+    """Of a node that runs a sub-pipeline nobody decides: it waits for nodes of that, on which somebody does."""
+    return state.pipeline is None and (state.status is NodeStatus.WAITING or may_have_acted(state))
 
 
 def undecided_of(run: Run, node: str) -> list[str]:

@@ -138,6 +138,8 @@ class PlannedNode(NamedTuple):
     """Files to copy into the run: name, and path from the working directory."""
     part: int = 0
     """The file that it stands in: 0 is the pipeline's own, n the one of `Plan.parts[n - 1]`."""
+    pipeline: str | None = None
+    """The sub-pipeline that it runs: its key in `Plan.subplans`; its options are the inputs."""
 
 
 class PlannedPart(NamedTuple):
@@ -184,6 +186,8 @@ class Plan(NamedTuple):
     agent_versions: Mapping[str, str] = NOTHING
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Diagnostics of severity warning, as JSON, so that a cached plan still tells them."""
+    subplans: Mapping[str, Plan] = NOTHING
+    """The sub-pipelines that its nodes run, and theirs, by `path`; these have none themselves."""
 
     parts: tuple[PlannedPart, ...] = ()
     """The included files."""
@@ -202,6 +206,8 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
     data["nodes"] = _columns([_node_to_json(node) for node in plan.nodes])
     data["inputs"] = [_set_fields(item, _INPUT_DEFAULTS) for item in plan.inputs]
     data["secrets"] = [[s.name, s.source, s.key] for s in plan.secrets]
+    if plan.subplans:
+        data["subplans"] = {path: plan_to_json(one) for path, one in plan.subplans.items()}
     for name in ("outputs", "env", "group"):
         if name in data:
             data[name] = [data[name].data, data[name].static]
@@ -221,6 +227,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
             values[name] = Value(*values[name])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
+    if "subplans" in values:
+        values["subplans"] = {path: plan_from_json(one) for path, one in values["subplans"].items()}
     if "parts" in values:
         values["parts"] = tuple(
             PlannedPart(file, inputs, Value(*env), within) for file, inputs, env, within in values["parts"]

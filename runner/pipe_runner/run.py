@@ -60,11 +60,21 @@ class NodeState(_State):
     """What a person is asked, of a node that waits for one."""
     tolerated: bool = False
     """Failed, and the file says that the run goes on (`continue_on_error`)."""
+    pipeline: str | None = None
+    """The file of the sub-pipeline that it runs, once it has begun."""
+    given: str | None = None
+    """The digest of the inputs that it gave to its sub-pipeline."""
 
     def __init__(self, status: NodeStatus = NodeStatus.PENDING, **fields: Any) -> None:
         self.status = status
         if fields:
             super().__init__(**fields)
+
+    def anew(self) -> NodeState:
+        """Of a node that is decided again: what counts on."""
+        if self.pipeline is None:
+            return NodeState(attempts=self.attempts)
+        return NodeState(attempts=self.attempts, pipeline=self.pipeline, given=self.given)
 
     def __repr__(self) -> str:
         return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
@@ -120,7 +130,7 @@ class Run(_State):
         found = self.nodes.get(node)
         if found is None:
             if node[-1:] == "]":
-                name, _, key = node[:-1].partition("[")
+                name, key = self._split(node)
                 found = self.items.setdefault(name, {}).setdefault(key, NodeState())
             else:
                 found = self.nodes[node] = NodeState()
@@ -130,21 +140,50 @@ class Run(_State):
         """The state of a node or an item, if anything is known of it."""
         if node[-1:] != "]":
             return self.nodes.get(node)
-        name, _, key = node[:-1].partition("[")
+        name, key = self._split(node)
         return self.items.get(name, {}).get(key)
+
+    def _split(self, item: str) -> tuple[str, str]:
+        """An item's node and key. In `deploy[eu].probe[443]` the node is `deploy[eu].probe`, where `deploy[eu]` runs a
+        sub-pipeline; else `eu].probe[443` is a key, in which anything may stand."""
+        name, _, key = item[:-1].partition("[")
+        end = key.find("].")
+        while end >= 0:
+            owner = self.items.get(name, {}).get(key[:end])
+            if owner is not None and owner.pipeline is not None:
+                name, key = f"{name}[{key[:end]}].{key[end + 2 :].partition('[')[0]}", key[end + 2 :].partition("[")[2]
+                end = -1
+            end = key.find("].", end + 1)
+        return name, key
 
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
 
     @property
     def failed(self) -> list[str]:
-        """Ids of the nodes that failed and weren't tolerated, in the order of the file."""
-        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated]
+        """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
+        those of the nodes that run them, or were seen to inside."""
+        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated and "." not in i]
+
+    @property
+    def failures(self) -> list[str]:
+        """As `failed`, and the nodes in sub-pipelines that they come from."""
+        failed = set(self.failed)
+        return [
+            i
+            for i, n in self.nodes.items()
+            if n.status is NodeStatus.FAILED and not n.tolerated and (i in failed or _outermost(i) in failed)
+        ]
 
     @property
     def interrupted(self) -> bool:
         """The log ends before the run did: whoever ran it is gone, or still at it."""
         return not self.status.final and self.status is not RunStatus.WAITING
+
+
+def _outermost(node: str) -> str:
+    """The node of the file that runs this one, at whatever depth."""
+    return node.partition(".")[0].partition("[")[0]
 
 
 def fold(events: Iterable[Event]) -> Run:
@@ -192,11 +231,18 @@ def _run_resumed(run: Run, event: Event) -> None:
         old = run.nodes
         run.digests = dict(digests)
         run.nodes = {node: old.get(node) or NodeState() for node in digests}
+        run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
     run.items = {node: items for node, items in run.items.items() if node in run.nodes}
     for node in data.get("anew", ()):
-        run.items[node] = {key: NodeState(attempts=s.attempts) for key, s in run.items.get(node, {}).items()}
-    for node in data.get("rerun", ()):
-        run.nodes[node] = NodeState(attempts=run.state(node).attempts)
+        for name in [node, *(name for name in run.items if name.startswith(f"{node}["))]:
+            run.items[name] = {key: s.anew() for key, s in run.items.get(name, {}).items()}
+        run.nodes.update({n: s.anew() for n, s in run.nodes.items() if n.startswith(f"{node}[")})
+    _decided_again(run, data.get("rerun", ()))
+
+
+def _decided_again(run: Run, nodes: Iterable[str]) -> None:
+    for node in nodes:
+        run.nodes[node] = run.state(node).anew()
 
 
 def _run_finished(run: Run, event: Event) -> None:
@@ -219,6 +265,9 @@ def _node_started(run: Run, event: Event) -> None:
         state.error = None
     if data:
         state.item = data.get("item")
+        if "pipeline" in data:
+            state.pipeline, state.given = data["pipeline"], data.get("given")
+            _decided_again(run, data.get("rerun", ()))
         state.once, state.decided = data.get("effect") == "once", None
 
 
@@ -249,7 +298,9 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     return apply
 
 
-_KEPT = frozenset(NodeState.__annotations__) - {"status", "attempts", "started_at", "ended_at", "item", "once"}
+_KEPT = frozenset(NodeState.__annotations__) - {
+    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given")
+}
 """Fields of the last event of a node that its state takes over."""
 
 

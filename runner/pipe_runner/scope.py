@@ -10,7 +10,7 @@ from pipe_runner.expressions import Compiled, evaluate, value_to_text
 from pipe_runner.plan import Plan, PlannedNode, Value
 from pipe_runner.ports import Attempt, secret_marker
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import Json, Phase, RunStatus
+from pipe_runner.types import Json, NodeStatus, Phase, RunStatus
 
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
 ReadBlob = Callable[[Mapping[str, Any]], Json]
@@ -22,7 +22,7 @@ class Scope:
     def __init__(self, plan: Plan, run: Run, read_blob: ReadBlob, random_bits: Callable[[int], int]) -> None:
         self._plan = plan
         self._run = run
-        self._read_blob = read_blob
+        self._read_blob, self._random_bits = read_blob, random_bits
         self._span = random_bits(63)
         self._key = ""
         self._trace = f"00-{random_bits(128) or 1:032x}-"
@@ -33,6 +33,16 @@ class Scope:
         self._compiled: dict[int, Compiled] = {}
         self.run_status = RunStatus.RUNNING
         """What handlers read as `run.status`: how the run has gone so far."""
+        self._cut = 0
+        """Characters before the ids of the file in those of the log: of a sub-pipeline, the node that runs it."""
+        self._inputs: Mapping[str, Json] | None = None
+        """Those of a sub-pipeline."""
+
+    def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
+        """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
+        scope = Scope(plan, self._run, self._read_blob, self._random_bits)
+        scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
+        return scope
 
     def evaluate_pipeline_env(self) -> None:
         """Evaluate the `env:` of every file; once, before any node. Raises ExpressionFault."""
@@ -63,19 +73,27 @@ class Scope:
         }
         if handler:
             about["status"] = str(self.run_status)
-            failed: list[Json] = list(run.failed)
+            failed: list[Json] = list(run.failed if self._inputs is None else self._failed())
             about["failed"] = failed
         nodes: dict[str, Json] = {}
         for index in reads:
             node = self._plan.nodes[index]
-            nodes[node.id] = self._visible(run.nodes.get(node.id) or NodeState())
+            nodes[node.id[self._cut :]] = self._visible(run.nodes.get(node.id) or NodeState())
         return {
-            "inputs": dict(self._plan.parts[part - 1].inputs if part else run.inputs),
+            "inputs": dict(self._plan.parts[part - 1].inputs if part else self._own_inputs()),
             "env": self._env[part],
             "secrets": self._secrets,
             "run": about,
             "nodes": nodes,
         }
+
+    def _own_inputs(self) -> Mapping[str, Json]:
+        return self._run.inputs if self._inputs is None else self._inputs
+
+    def _failed(self) -> list[str]:
+        """The nodes of a sub-pipeline that failed and weren't tolerated."""
+        states = ((node.id[self._cut :], self._run.nodes.get(node.id)) for node in self._plan.nodes)
+        return [id for id, s in states if s is not None and s.status is NodeStatus.FAILED and not s.tolerated]
 
     def _visible(self, state: NodeState) -> dict[str, Json]:
         return {
@@ -125,8 +143,8 @@ class Scope:
         value = self._plan.outputs
         if value.static:
             return value.data
-        by_id = self._plan.by_id()
-        reads = {by_id[name].index for name in self._nodes_read(value.data) if name in by_id}
+        by_id = {node.id[self._cut :]: node.index for node in self._plan.nodes}
+        reads = {by_id[name] for name in self._nodes_read(value.data) if name in by_id}
         return self.render(value, self.names(tuple(sorted(reads))))
 
     def _nodes_read(self, data: Json) -> set[str]:

@@ -17,25 +17,29 @@ class Stop(StrEnum):
     CANCEL = "cancel"
     RUN_TIMEOUT = "run_timeout"
     FAIL_FAST = "fail_fast"
+    TIME_UP = "time_up"
+    """The time of the sub-pipeline, not that of the run."""
 
 
 WHY: Final[Mapping[Stop, str]] = {
     Stop.CANCEL: "the run was cancelled",
     Stop.RUN_TIMEOUT: "the run's time was up",
     Stop.FAIL_FAST: "fail_fast: another node failed",
+    Stop.TIME_UP: "the time of its sub-pipeline was up",
 }
+_LATE: Final = (Stop.RUN_TIMEOUT, Stop.TIME_UP)
 
 
 def stop_error(stop: Stop | None) -> NodeError | None:
     """Why what was stopped has failed; None where it counts as cancelled, or nothing was stopped."""
-    return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop]) if stop is Stop.RUN_TIMEOUT else None
+    return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop]) if stop is not None and stop in _LATE else None
 
 
 def while_waiting(stop: Stop, state: NodeState) -> tuple[str, NodeError | None]:
     """What became of a node that waited for another attempt, and its error where it counts as failed: it had begun, and
     had no success when its time was up."""
     reason = f"{WHY[stop]} while it waited for another attempt"
-    if stop is not Stop.RUN_TIMEOUT:
+    if stop not in _LATE:
         return reason, None
     last = state.error or {}
     message = f"{reason}; the last one: {last.get('message', 'failed')}"
@@ -55,7 +59,7 @@ def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
     """Why an attempt has failed that a stop has ended."""
     if stop is Stop.CANCEL:
         return NodeError(ErrorKind.CANCELLED, f"{WHY[stop]} while the node ran", outcome.exit_code, error.tail)
-    if stop is Stop.RUN_TIMEOUT:
+    if stop in _LATE:
         return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop], outcome.exit_code, error.tail)
     return error
 

@@ -16,8 +16,8 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "words": ("types", "text", "diagnostics", "errors", "codes", "forks"),
-    "shapes": ("plan", "run", "ports"),
+    "words": ("types", "text", "diagnostics", "errors", "codes", "forks", "flags"),
+    "shapes": ("plan", "subplans", "run", "ports"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (
         "retry",
@@ -29,6 +29,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "triggers",
         "stops",
         "deciding",
+        "reruns",
         "fanout",
         "fans",
         "holds",
@@ -37,6 +38,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "artifacts",
         "resultcache",
         "scheduler",
+        "nesting",
         "executors",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),

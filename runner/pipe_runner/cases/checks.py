@@ -10,6 +10,7 @@ from pipe_runner.cases.suite import OTHERS, node_of
 from pipe_runner.compiler.matching import matches, mismatches
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.subplans import members, secrets_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ def check(data: Mapping[str, Any], plan: Plan, report: Report, registry: Registr
 class _Checks:
     def __init__(self, plan: Plan, report: Report, registry: Registry) -> None:
         self._plan, self._report, self._registry = plan, report, registry
-        self._nodes = plan.by_id()
+        self._nodes = {node.id: node for node in members(plan.nodes, plan.subplans)}
         self._inputs = {one.name: one for one in plan.inputs}
-        self._secrets = [one.name for one in plan.secrets]
+        self._secrets = [one.name for one in secrets_of(plan)]
         self._schemas: dict[str, Mapping[str, Any]] = {}
 
     # ------------------------------------------------------------ what is given
@@ -115,7 +116,13 @@ class _Checks:
                     self._unknown("E704", message, (*path, "outputs", name), name, declared)
         for name, wanted in (expect.get("nodes") or {}).items():
             place = (*path, "nodes", name)
-            if self._known(name, place, at_key=True) and isinstance(wanted, dict):
+            if not self._known(name, place, at_key=True):
+                continue
+            owner = self._unnamed_item(name)
+            if owner is not None:
+                hint = f"say of which: `{owner}[KEY]{name[len(owner) :]}`"
+                self._report.add("E701", f"`{short(owner)}` is repeated", place, at="key", hint=hint)
+            elif isinstance(wanted, dict):
                 self._of_node(self._nodes[node_of(name)], wanted, place)
         for place, pattern in _patterns(expect, path):
             self._pattern(place, pattern)
@@ -144,16 +151,29 @@ class _Checks:
 
     def _known(self, name: str, path: Path_, *, at_key: bool) -> bool:
         found = self._nodes.get(node_of(name))
-        if found is not None and (found.id == name or found.fan_out is not None):
+        if found is not None and (found.id == name or any(map(self._is_repeated, _upward(found.id)))):
             return True
         message = f"the pipeline has no node `{short(name)}`"
         self._unknown("E701", message, path, name, self._nodes, at_key=at_key)
         return False
 
+    def _is_repeated(self, id: str) -> bool:
+        return self._nodes[id].fan_out is not None
+
+    def _unnamed_item(self, name: str) -> str | None:
+        """The repeated node inside of which a name is, without saying in which item."""
+        return next((id for id in _upward(name) if id != name and id in self._nodes and self._is_repeated(id)), None)
+
     def _unknown(self, code: str, message: str, path: Path_, name: str, known: Any, *, at_key: bool = True) -> None:
         near = self._report.suggest(name, known)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}" if known else "it has none"
         self._report.add(code, message, path, at="key" if at_key else "value", hint=hint)
+
+
+def _upward(id: str) -> list[str]:
+    """A node and those that run it: `a.b.c`, `a.b`, `a`."""
+    steps = id.split(".")
+    return [".".join(steps[:length]) for length in range(len(steps), 0, -1)]
 
 
 def _patterns(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pipe_runner.cases.suite import node_of
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Event
 from pipe_runner.types import ErrorKind, EventKind, Phase
@@ -46,7 +47,7 @@ class Collector:
         for event in events:
             if event.node is None:
                 continue
-            node = event.node.partition("[")[0]
+            node = node_of(event.node)
             if event.event == EventKind.NODE_STARTED:
                 self._taken |= {(node, _RAN), (node, _TRUE), (node, _HANDLED)}
             elif event.event == EventKind.NODE_RETRYING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,17 @@ OTHERS = "*"
 """What stands under `mock:` for every node that nothing else is said of."""
 
 
+_KEY = re.compile(r"\[.*?\](?=\.[A-Za-z_]|\Z)", re.DOTALL)
+_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
+
+
 def node_of(name: str) -> str:
-    """The node that a name of a node, or of an item as `probe[443]`, belongs to."""
-    return name.partition("[")[0]
+    """The node that a name of a node, or of an item as `probe[443]`, belongs to: `deploy.build` for
+    `deploy[eu].build`."""
+    if "[" not in name:
+        return name
+    found = _KEY.sub("", name)
+    return found if _ID.match(found) else name.partition("[")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +47,23 @@ class Case:
 
     def outcomes_for(self, node: str) -> tuple[Outcome, ...] | None:
         """What stands in for a node (`probe[443]` for an item); None where nothing does."""
-        owner = node_of(node)
-        found = self.mocks.get(node) or self.mocks.get(owner)
-        if found is None and not (self.run is not None and owner in self.run):
-            found = self.mocks.get(OTHERS)
-        return found
+        return self.whole(node) or (None if self._listed(node) else self.mocks.get(OTHERS))
+
+    def whole(self, node: str) -> tuple[Outcome, ...] | None:
+        """What is said to stand in for this very node. Of a sub-pipeline that is all: where nothing is said, it is what
+        stands in for its nodes."""
+        return self.mocks.get(node) or self.mocks.get(node_of(node))
 
     def runs(self, node: str) -> bool:
         """Whether a node may run for real."""
         if self.outcomes_for(node) is not None:
             return False
-        return self.run is None or node_of(node) in self.run
+        return self.run is None or self._listed(node)
+
+    def _listed(self, node: str) -> bool:
+        """Whether `run:` names it, or a node that runs it."""
+        name = node_of(node)
+        return self.run is not None and any(name == one or name.startswith(f"{one}.") for one in self.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.history import table
 from pipe_runner.cli.plans import shown_warning
-from pipe_runner.cli.preview import in_order, node_json
+from pipe_runner.cli.preview import flat_and_chosen, node_json
 from pipe_runner.cli.settings import concurrency, said, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
+from pipe_runner.reports.flat import own_needs
 from pipe_runner.types import Json, Phase
 
 if TYPE_CHECKING:
@@ -65,7 +66,6 @@ def plan(given: Given) -> int:
 def _outlook(given: Given) -> _Outlook:
     from pipe_runner.cli.inputs import read_inputs
     from pipe_runner.compiler import check_inputs, compile_file
-    from pipe_runner.engine.selection import select
     from pipe_runner.registry import Registry
     from pipe_runner.reports.fates import fates
     from pipe_runner.reports.forecast import forecast
@@ -80,11 +80,13 @@ def _outlook(given: Given) -> _Outlook:
         say(safe(f"warning: {shown_warning(found, one, os.path.normpath(file))}"))
     inputs = check_inputs(found, read_inputs(found, given))
     slots = concurrency(given) or found.concurrency
-    nodes = in_order(select(found, given.many("only")))
+    found, nodes = flat_and_chosen(found, given.many("only"), repeated=False)
     what = fates(found, nodes, inputs)
     # A state directory that nobody named is the project's, and then it has to lie in it.
     within = None if said(given, "state_dir", os.environ) is not None else found.root
     past = past_durations(state_dir(given, found.root), found.path, within)
+    if past.seconds:  # what runs a sub-pipeline takes the time of that, and none itself
+        past.seconds.update((node.id, 0.0) for node in nodes if node.pipeline is not None and node.fan_out is None)
     running = [node for node in nodes if what[node.index].may_run]
     outlook = forecast(found, running, past.seconds, slots)
     return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past)
@@ -116,7 +118,7 @@ def _rows(outlook: _Outlook) -> list[tuple[str, ...]]:
     for number, node in enumerate(outlook.running, 1):
         past = outlook.past.seconds.get(node.id)
         time = seconds(past) if past is not None else "?"
-        after = _names([outlook.plan.nodes[need].id for need in node.needs])
+        after = _names(own_needs(outlook.plan, node))
         rows.append((str(number), str(wave_of[node.index]), node.id, safe(node.agent), time, _if(outlook, node), after))
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipe_runner.cli.plans import Planned, shown_place
@@ -12,14 +12,16 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.engine import RunSettings
 from pipe_runner.engine.selection import select
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.reports.flat import flat, own_needs
 from pipe_runner.reports.planned import how, written
+from pipe_runner.subplans import expanded
 from pipe_runner.types import Json, Phase, RunOn
 
 
 def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings, output: str) -> int:
     """Print it: for people, or as one JSON object. Gives the exit code."""
-    plan = planned.plan
-    nodes = in_order(select(plan, settings.only))
+    plan, nodes = flat_and_chosen(planned.plan, settings.only)
+    planned = planned._replace(plan=plan)
     if output == "text":
         sys.stdout.write(_text(planned, nodes, inputs, settings))
     else:
@@ -33,6 +35,16 @@ def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings,
         indent = 2 if output == "json" else None
         sys.stdout.write(json.dumps(data, indent=indent).replace("##", "#\\u0023") + "\n")
     return 0
+
+
+def flat_and_chosen(plan: Plan, only: Sequence[str], *, repeated: bool = True) -> tuple[Plan, list[PlannedNode]]:
+    """The plan with what its nodes run, and what `--only` leaves of it, in order; raises UsageError."""
+    chosen = select(plan, only)
+    whole = flat(plan, repeated=repeated)
+    if whole is plan:
+        return plan, in_order(chosen)
+    ids = {node.id for node in expanded(chosen, plan.subplans, only, repeated=repeated)}
+    return whole, in_order([node for node in whole.nodes if node.id in ids])
 
 
 def in_order(nodes: list[PlannedNode]) -> list[PlannedNode]:
@@ -51,7 +63,7 @@ def _text(planned: Planned, nodes: list[PlannedNode], inputs: Mapping[str, Json]
     for name, value in inputs.items():
         lines.append(safe(f"  input {name} = {json.dumps(value, ensure_ascii=False)}"))
     for number, node in enumerate(nodes, 1):
-        after = ", ".join(plan.nodes[index].id for index in node.needs)
+        after = ", ".join(own_needs(plan, node))
         head = f"{number}. {node.id} ({node.agent}) {shown_place(plan, node, planned.shown)}"
         lines += ["", safe(head + (f", after {after}" if after else ""))]
         lines += [f"     {line}" for line in _conditions(node)]
@@ -83,7 +95,7 @@ def node_json(plan: Plan, node: PlannedNode) -> dict[str, Any]:
         "agent": node.agent,
         **({"file": plan.file_of(node.part)} if node.part else {}),
         "line": node.line,
-        "needs": [plan.nodes[index].id for index in node.needs],
+        "needs": own_needs(plan, node),
         "when": node.when_text,
         "run_on": str(node.run_on),
         "with": written(node.options.data),

@@ -106,7 +106,12 @@ class Telling:
         if run.status is not RunStatus.SUCCEEDED:
             from pipe_runner.cli.plans import shown_place
 
-            places = {node.id: shown_place(planned.plan, node, planned.shown) for node in planned.plan.nodes}
+            plan = planned.plan
+            if plan.subplans:
+                from pipe_runner.reports.flat import flat
+
+                plan = flat(plan)
+            places = {node.id: shown_place(plan, node, planned.shown) for node in plan.nodes}
             tails = self._console.progress.tails if self._console is not None else {}
             where = kept_elsewhere(self._state_dir_said, planned.state_dir)
             go_on = f"pipe resume {run.id}{where}"

@@ -24,6 +24,9 @@ LATER: Final = frozenset({"llm", "auto"})
 class AgentInfo:
     """One agent that the file uses; what costs time to know is asked for once."""
 
+    unfit: Final = ("E507", "option")
+    """How a value is told that can't stand in one of its options."""
+
     def __init__(self, name: str, agent: Agent) -> None:
         self.name = name
         self.agent = agent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
@@ -14,15 +14,17 @@ from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
 from pipe_runner.compiler.nodes import NodeCompiler, check_names
+from pipe_runner.compiler.outputs import schema_of_outputs
 from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
-from pipe_runner.compiler.references import Declared, References, output_of
+from pipe_runner.compiler.references import Broken, Declared, References, output_of
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
+from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.loader.neighbours import Neighbours, digest_of, note_of
-from pipe_runner.plan import NO_RETRY, Plan, PlannedNode, RetryPolicy, SecretSource, Value
+from pipe_runner.plan import NO_RETRY, Plan, PlannedInput, PlannedNode, RetryPolicy, SecretSource, Value
 from pipe_runner.types import Effect, Phase, RunOn
 from pipe_schemas.durations import parse_duration
 from pipe_schemas.pipeline import ConcurrencySpec, PipelineSpec
@@ -38,9 +40,19 @@ _FIELDS: Final = {Phase.NODES: "nodes", Phase.ON_FAILURE: "on_failure", Phase.FI
 class Build:
     """One compilation; `report` has its faults, `agents` the agents that it met, `neighbours` the other files."""
 
-    def __init__(self, report: Report, root: str, registry: Registry, project: Project) -> None:
+    def __init__(
+        self, report: Report, root: str, registry: Registry, project: Project, family: Family | None = None
+    ) -> None:
+        """`family`: of a file that another one runs."""
         self.report = report
-        self.neighbours = Neighbours(root, project.file_limit)
+        self.neighbours = Neighbours(root, project.file_limit) if family is None else family.neighbours
+        self.family = family or Family(self.neighbours, root, registry, project)
+        self.drafts: list[Draft] = []
+        self.inputs: tuple[PlannedInput, ...] | None = None
+        self.outputs: Schema = ANY
+        """What `outputs:` gives, for those that run it as a sub-pipeline."""
+        self.own: tuple[int, float | None] = (0, None)
+        """The concurrency that its file says itself, if it does, and its `budget.max_time`."""
         self._root = root
         self._project = project
         self._presets = project.presets or NO_PRESETS
@@ -73,14 +85,15 @@ class Build:
             return None
         main = Part(0, absolute, os.path.realpath(absolute), report, shape, spec)
         self._not_yet(spec)
-        main.inputs = compile_inputs(spec.inputs, report)
+        main.inputs = self.inputs = compile_inputs(spec.inputs, report)
         includes = Includes(main, self.neighbours, self._presets, self._root)
         includes.read(main)
         parts, self._complete = includes.parts, includes.complete
         secrets = self._secrets(parts)
         for part in parts:
             self._environment(part)
-        drafts = self._drafts(parts)
+        drafts = self.drafts = self._drafts(parts)
+        self.family.compile(self, main, secrets)
         self._declare(parts, drafts)
         self._needs(drafts)
         for draft in drafts:
@@ -99,8 +112,9 @@ class Build:
                 check_types(draft, draft.part.references, draft.part.report)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
-        if report.failed:
+        if report.failed or self.family.failed:
             return None
+        self.outputs = schema_of_outputs(spec.outputs, uses, main.references)
         plan = self._frozen(main, path, digest_of(content, self.neighbours.states()), drafts, secrets, outputs, parts)
         if includes.parts[1:]:
             plan = plan._replace(parts=includes.planned())
@@ -126,6 +140,10 @@ class Build:
                 hint = "name the runs that it is about: `group: release`"
                 place = ("concurrency", "cancel_in_progress")
                 self.report.add("E212", "`cancel_in_progress` says nothing without `group`", place, at="key", hint=hint)
+            return None
+        if self.family.inside:
+            message = "a sub-pipeline is part of another run, so its `concurrency.group` counts for nothing"
+            self.report.add("W802", message, path, hint="it counts when the file is run by itself")
             return None
         if not spec.concurrency.group.strip():
             self.report.add("E204", "the group's name is empty", path)
@@ -269,6 +287,7 @@ class Build:
         else:
             concurrency = project.concurrency or spec.concurrency
         max_time = parse_duration(spec.budget.max_time) if spec.budget and spec.budget.max_time else None
+        self.own = (concurrency if "concurrency" in spec.model_fields_set else 0, max_time)
         limits = [limit for limit in (max_time, project.max_time) if limit is not None]
         return Plan(
             name=spec.name or os.path.basename(path).removesuffix(".yml").removesuffix(".yaml"),
@@ -295,9 +314,10 @@ class Build:
 
     def _node(self, draft: Draft, place: tuple[int, int]) -> PlannedNode:
         node = draft.spec
+        inside = draft.inside
         defaults = draft.part.compiler.around.defaults
         timeout, max_time, retry = node.timeout, node.max_time, node.retry
-        if defaults is not None:
+        if defaults is not None and inside is None:  # they are for nodes that do something themselves
             timeout = timeout or defaults.timeout
             max_time = max_time or defaults.max_time
             if retry is None and node.effect != "once":
@@ -325,7 +345,7 @@ class Build:
             RunOn.SUCCESS if node.run_on == "success" else RunOn(node.run_on),
             node.continue_on_error,
             NO_RETRY if retry is None else self._retry(retry),
-            self._project.timeout if timeout is None else parse_duration(timeout),
+            (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
             None if max_time is None else parse_duration(max_time),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
@@ -335,6 +355,7 @@ class Build:
             draft.cache,
             draft.artifacts,
             draft.part.number,
+            inside.plan.path if inside is not None and inside.plan is not None else None,
         )
 
     def _as_json(self, diagnostic: Diagnostic, parts: list[Part]) -> dict[str, Any]:
@@ -371,16 +392,6 @@ class Build:
             jitter=retry.jitter,
             on=tuple(retry.on),
         )
-
-
-class Broken:
-    """Ids of which nothing is known; every id, where a file of the pipeline could not be read."""
-
-    def __init__(self, ids: Iterable[str], *, everything: bool) -> None:
-        self._ids, self._everything = frozenset(ids), everything
-
-    def __contains__(self, id: object) -> bool:
-        return self._everything or id in self._ids
 
 
 def _keys(data: Mapping[str, Any], key: str) -> list[str]:

@@ -60,7 +60,8 @@ def _option(draft: Draft, use: Use, references: References, report: Report) -> N
         hint = None
         if not use.compiled.whole and "text" in why:
             hint = "text around an expression makes text of it: only `{{ … }}` alone keeps the value's type"
-        report.add("E507", f"this value doesn't fit the option `{name}`: {why}", use.path, hint=hint)
+        code, what = agent.unfit
+        report.add(code, f"this value doesn't fit the {what} `{name}`: {why}", use.path, hint=hint)
     elif not surely_fits(source, lookup, target, agent.options):
         draft.validate_options = True
 

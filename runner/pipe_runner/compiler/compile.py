@@ -79,8 +79,18 @@ def _compile(
 
         build = Build(report, root, registry, project)
         plan = build.plan(os.path.join(root, path), _inside(path, root), content)
-        found, files = in_order(report.found), build.neighbours.states()
-        return Compilation(plan, found, document, build.agents.targets(), build.watched(), files, content)
+        family = build.family
+        if plan is not None:
+            plan = plan._replace(subplans=family.plans, warnings=(*plan.warnings, *family.warnings))
+        return Compilation(
+            plan,
+            in_order([*report.found, *family.faults]),
+            document,
+            {**family.targets, **build.agents.targets()},
+            tuple(sorted({*build.watched(), *family.watched})),
+            build.neighbours.states(),
+            content,
+        )
     finally:
         if collecting:
             gc.enable()

@@ -11,6 +11,7 @@ from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.agents import AgentInfo
+    from pipe_runner.compiler.subpipelines import SubPipeline
 
 NO_VALUES = Value({})
 
@@ -28,6 +29,7 @@ class Draft:
         "fan_out",
         "id",
         "index",
+        "inside",
         "needs",
         "options",
         "output_schema",
@@ -41,6 +43,7 @@ class Draft:
         "uses",
         "validate_options",
         "when",
+        "written",
     )
 
     def __init__(self, id: str, index: int, phase: Phase, spec: Any) -> None:
@@ -50,6 +53,10 @@ class Draft:
         self.part: Any = None
         """The `Part` that it stands in."""
         self.spec = spec
+        self.inside: SubPipeline | None = None
+        """The sub-pipeline that it runs; it is its `agent`, too."""
+        self.written: dict[str, Any] = {}
+        """What the file says of it, where that is known."""
         self.path: Path_ = (phase.value, id)
         self.agent: AgentInfo | None = None
         self.options: Value = NO_VALUES

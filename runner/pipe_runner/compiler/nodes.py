@@ -26,7 +26,7 @@ from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
 
-LATER: Final = frozenset({"provider", "pipeline"})
+LATER: Final = frozenset({"provider"})
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
 _SIMPLE_SHELLS: Final = ("sh", "bash")
@@ -83,7 +83,7 @@ class NodeCompiler:
             self._agent(draft, spec)
         else:
             draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
-            self._inside(spec.pipeline, (*draft.path, "pipeline"))
+            draft.written = self._data[phase.value][id]
         content = self._content(draft)
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache

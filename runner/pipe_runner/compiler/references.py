@@ -20,6 +20,16 @@ _ORDER: Final = {phase: rank for rank, phase in enumerate(Phase)}
 _ONLY_HANDLERS: Final = frozenset({"status", "failed"})
 
 
+class Broken:
+    """Ids of which nothing is known; every id, where a file of the pipeline could not be read."""
+
+    def __init__(self, ids: Iterable[str], *, everything: bool) -> None:
+        self._ids, self._everything = frozenset(ids), everything
+
+    def __contains__(self, id: object) -> bool:
+        return self._everything or id in self._ids
+
+
 @dataclass(slots=True)
 class Declared:
     """What the file declares, for references to find."""
@@ -289,7 +299,10 @@ class References:
             hint = "grant it to a node: `secrets: [" + name + "]`"
             self._add("E405", f"a secret can't stand here: {what}", reference, use, hint=hint)
             return
-        if name not in draft.spec.secrets:
+        if draft.agent is not None and draft.agent.name == "pipeline":
+            hint = "declare it in the file of the sub-pipeline, and grant it to its nodes"
+            self._add("E405", "a secret can't be given to a sub-pipeline", reference, use, hint=hint)
+        elif name not in draft.spec.secrets:
             hint = f"grant it: `secrets: [{name}]` on node `{short(draft.id)}`"
             self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
         elif not may_hold_secret(use, draft.agent):

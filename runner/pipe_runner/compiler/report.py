@@ -72,6 +72,14 @@ class Report:
         other._shared = self._shared
         return other
 
+    def beside(self, document: Document, found: Iterable[Diagnostic]) -> Report:
+        """The report of a file that a node runs: what is bounded is one for both."""
+        other = Report(document, found)
+        self._shared.characters += other._shared.characters
+        self._shared.expressions += other._shared.expressions
+        other._shared = self._shared
+        return other
+
     @property
     def failed(self) -> bool:
         return any(d.is_error for d in self.found)

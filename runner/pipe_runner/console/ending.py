@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from pipe_runner.console.words import counts, error_line, plural, safe, seconds
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, RunStatus
 
+_KEY: Final = re.compile(r"\[.*?\](?=\.)", re.DOTALL)
+"""Of the item of a repeated node in which a node is."""
 _SHOWN: Final = 10
 """Failed nodes that are told with all that is known; the others get a line each, up to `_NAMED`."""
 _NAMED: Final = 50
@@ -34,9 +37,9 @@ def ending(
         return ""
     lines: list[str] = []
     red = _ink("31;1", colour)
-    failed = run.failed
+    failed = run.failures
     for node in failed[:_SHOWN]:
-        lines += _failed_node(node, run.nodes[node], places.get(node, ""), tails.get(node, ""), red)
+        lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), tails.get(node, ""), red)
     for node in failed[_SHOWN:_NAMED]:
         lines.append(f"{red(node)} failed: {error_line(run.nodes[node].error)}")
     if len(failed) > _NAMED:
@@ -82,7 +85,7 @@ def last_line(run: Run, *, colour: bool = False) -> str:
     status = str(run.status) if run.status.final or run.status is RunStatus.WAITING else "interrupted"
     took = f" in {seconds(run.duration_s)}" if run.duration_s is not None else ""
     told = counts(str(state.status) for state in run.nodes.values())
-    tolerated = run.count(NodeStatus.FAILED) - len(run.failed)
+    tolerated = run.count(NodeStatus.FAILED) - len(run.failures)
     if tolerated:
         told += f" ({plural(tolerated, 'failure')} tolerated)"
     return f"run {run.id} {ink(status)}{took}" + (f": {told}" if told else "") + usage(run) + "\n"

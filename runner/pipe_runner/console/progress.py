@@ -106,8 +106,8 @@ class Progress:
         running = self.running.pop(node, None)
         self.resting.pop(node, None)
         if node[-1:] == "]":
-            self._item_ended(node.partition("[")[0])
-        else:
+            self._item_ended(node.rpartition("[")[0] if "]." in node else node.partition("[")[0])
+        elif "[" not in node:  # nodes in items count with these
             self.ended[status] = self.ended.get(status, 0) + 1
         self.recent.append((node, status, event.data.get("duration_s")))
         if status == "failed":

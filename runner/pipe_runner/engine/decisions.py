@@ -5,7 +5,7 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import may_have_acted, undecided_of
+from pipe_runner.deciding import may_have_acted, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -82,6 +82,12 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
         raise UsageError(
             f"run {run.id} has no node {node}",
             hint=f"did you mean {near}?" if near else f"its nodes: {', '.join(list(run.nodes)[:20])}",
+        )
+    if state.pipeline is not None:
+        inside = [name for name in undecided(run) if name.startswith(f"{node}.")]
+        raise UsageError(
+            f"{node} runs a sub-pipeline: a person decides on the nodes of that",
+            hint=f"decide on {', '.join(inside[:20])}" if inside else f"`pipe show {run.id}` says what waits",
         )
     if word in ("approve", "reject"):
         again = word == "approve" and state.status is NodeStatus.FAILED and state.decided is not None

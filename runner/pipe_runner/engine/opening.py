@@ -10,21 +10,24 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
-from pipe_runner.engine.active import ActiveRun, Granted, Place
+from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.executors.pool import Pool
+from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
 from pipe_runner.run import Run
-from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, new_run_id, repair
+from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
+from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
@@ -56,35 +59,50 @@ def open_run(
     """
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
-    granted = _grant(plan, nodes, environ)
+    every = members(nodes, plan.subplans, settings.only)
+    granted = _grant(plan, every, environ)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
         "root": plan.root,
         "digest": plan.digest,
         "inputs": granted.masker.mask_json(dict(inputs)),
-        "nodes": _digests(nodes),
+        "nodes": _digests(expanded(nodes, plan.subplans, settings.only)),
         "only": list(settings.only),
         "versions": _versions(plan),
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
     request = _request(data)
+    run_id = settings.run_id or new_run_id(clock.now_ns())
+    begin = _begin if settings.keeps else _begin_unkept
+    place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
+    opening = (EventKind.RUN_STARTED, data)
+    return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
+
+
+def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry) -> Place:
     try:
-        rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+        rundir = RunDir.create(settings.state_dir, run_id)
     except StorageError as error:
         raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
     try:
-        processes = _processes(rundir, [node for node in nodes if node.id not in idle], registry)
+        processes = _processes(rundir, nodes, registry)
         _keep_request(rundir, request)
         journal = LogWriter.create(rundir, settings.durability)
     except StorageError as error:
         lock.release()
         raise _nothing_begun(error) from error
-    place = Place(rundir, lock, journal, processes)
-    opening = (EventKind.RUN_STARTED, data)
-    return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
+    return Place(rundir, lock, journal, processes)
+
+
+def _begin_unkept(
+    run_id: str, _: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry
+) -> Place:
+    """The place of a run of which nothing is kept: what it needs works on every system."""
+    rundir = RunDir.unkept(settings.state_dir, run_id)
+    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry))
 
 
 def _lock_new(rundir: RunDir) -> RunLock:
@@ -131,30 +149,36 @@ def open_resume(
         run = repaired.run
         begun = bool(run.id)
         kept = {} if begun else _kept_request(rundir)
-        nodes = _selected_before(plan, settings.only, run.only if begun else tuple(kept.get("only", ())))
+        only = run.only if begun else tuple(kept.get("only", ()))
+        nodes = _selected_before(plan, settings.only, only)
+        every = expanded(nodes, plan.subplans, only)
         done = run.status is RunStatus.SUCCEEDED
         reasons: dict[str, str] = {}
         if not begun:
             run.id = rundir.id
-            reasons = {node.id: "not started" for node in nodes}
+            reasons = {node.id: "not started" for node in every}
         elif not done:
             end_leftovers(rundir.id, rundir.warden_lock_path)
             reasons = reasons_to_rerun(run, nodes, plan)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)
         gained = _gained(run, plan) if begun and not done else {}
-        wanted = [node for node in nodes if node.id in reasons]
+        wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        if begun and not done:
+            from pipe_runner.engine.overrun import tell_overrun
+
+            tell_overrun(rundir, run, journal, clock, reasons)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
     except BaseException:
         lock.release()
         raise
-    data = {**kept, "digest": plan.digest, "nodes": _digests(nodes), "versions": _versions(plan)}
+    data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan)}
     opening = (EventKind.RUN_STARTED, data)
     if begun:
         data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
-        anew = run_anew(nodes, reasons)
+        anew = run_anew(every, reasons)
         if anew:
             data["anew"] = anew
         if gained:
@@ -231,16 +255,17 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
     Hidden are also those of the plan's other nodes, as far as they can be had: a node that ran before this resume may
     have left one where a node that runs now prints it (S4).
     """
-    every = {name for node in plan.nodes for name in node.secrets}
+    every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
+    sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         return Granted({}, NoMasking(), ())
     from pipe_runner.secrets import resolve
 
     environ = os.environ if environ is None else environ
     names = {name for node in nodes for name in node.secrets}
-    values, warnings = resolve([source for source in plan.secrets if source.name in names], environ, plan.root)
+    values, warnings = resolve([source for source in sources if source.name in names], environ, plan.root)
     hidden = dict(values)
-    for source in plan.secrets:
+    for source in sources:
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
@@ -249,10 +274,10 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes}]
+    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes if node.pipeline is None}]
     functions = any(agent.runs_functions for agent in agents)
     processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
-    if functions or any(agent.runs_processes for agent in agents):
+    if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):
         processes.start()
     return processes
 
@@ -263,7 +288,7 @@ def _digests(nodes: Sequence[PlannedNode]) -> dict[str, str]:
 
 def _versions(plan: Plan) -> dict[str, Json]:
     python = ".".join(str(part) for part in sys.version_info[:3])
-    return {"pipe": __version__, "python": python, "agents": dict(plan.agent_versions)}
+    return {"pipe": __version__, "python": python, "agents": versions_of(plan)}
 
 
 def _request(data: Mapping[str, Any]) -> str:

@@ -71,7 +71,10 @@ def _fate(
         return Fate(Verdict.OPEN, "if the run fails")
     if node.run_on is RunOn.FAILURE:
         return Fate(Verdict.OPEN, "if something that it needs fails")
-    decision = decide(node.run_on, ((plan.nodes[n].id, states[n]) for n in node.needs))
+    inside = node.id.count(".")
+    # What a sub-pipeline runs decides nothing outside of it: the node that runs it does.
+    needs = [n for n in node.needs if plan.nodes[n].id.count(".") <= inside]
+    decision = decide(node.run_on, ((plan.nodes[n].id, states[n]) for n in needs))
     by = ", ".join(decision.by)
     if decision.action is Action.BLOCK:
         return Fate(Verdict.BLOCKED, f"by {by}", by=decision.by)
@@ -79,7 +82,7 @@ def _fate(
         return Fate(Verdict.SKIPPED, f"{decision.reason}: {by}" if by else decision.reason, by=decision.by)
     fate = RUNS if node.when is None else _condition(plan, node, inputs)
     if fate.verdict is Verdict.RUNS and node.run_on is RunOn.SUCCESS:
-        unsure = [plan.nodes[n].id for n in node.needs if found[n].verdict is Verdict.OPEN]
+        unsure = [plan.nodes[n].id for n in needs if found[n].verdict is Verdict.OPEN]
         if unsure:
             return Fate(Verdict.OPEN, f"if {', '.join(unsure)} {'runs' if len(unsure) == 1 else 'run'}")
     return fate
@@ -97,6 +100,8 @@ def _plain_env(plan: Plan, part: int) -> dict[str, Json] | None:
 
 def _condition(plan: Plan, node: PlannedNode, inputs: Mapping[str, Json]) -> Fate:
     """Decided now where it reads nothing but inputs and a plain environment; evaluating runs no code (S2)."""
+    if "." in node.id:  # its inputs are made by the run
+        return Fate(Verdict.OPEN, f"when {node.when_text}")
     compiled = Compiled.from_json(node.when)
     scope: dict[str, Json] = {"inputs": dict(plan.parts[node.part - 1].inputs if node.part else inputs)}
     env = _plain_env(plan, node.part)

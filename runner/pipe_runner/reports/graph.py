@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.reports.flat import drawn_needs, flat, own_needs
 from pipe_runner.reports.layers import layered
 from pipe_runner.text import printable
 from pipe_runner.types import Phase, RunOn
@@ -14,6 +15,7 @@ FORMATS: Final = ("text", "mermaid", "dot", "svg")
 
 def render(plan: Plan, format: str) -> str:
     """The plan in one of `FORMATS`; ends with a line end."""
+    plan = flat(plan)
     if format == "text":
         return _text(plan)
     if format == "mermaid":
@@ -37,7 +39,7 @@ def _text(plan: Plan) -> str:
             lines.append("")
             lines.append(f"{part.phase} · layer {number}" if part.phase is not Phase.NODES else f"layer {number}")
             for node in layer:
-                needs = ", ".join(plan.nodes[n].id for n in node.needs)
+                needs = ", ".join(own_needs(plan, node))
                 marks = _marks(node)
                 tail = f"  ← {needs}" if needs else ""
                 lines.append(f"  {node.id:<{width}}  {printable(node.title)[:60]}{marks}{tail}".rstrip())
@@ -82,7 +84,7 @@ def _mermaid(plan: Plan) -> str:
         for layer in part.layers:
             for node in layer:
                 arrow = "-.->" if node.run_on is not RunOn.SUCCESS else "-->"
-                lines.extend(f"{indent}n{need} {arrow} n{node.index}" for need in node.needs)
+                lines.extend(f"{indent}n{need} {arrow} n{node.index}" for need in drawn_needs(plan, node))
         if part.phase is not Phase.NODES:
             lines.append("  end")
     return "\n".join(lines) + "\n"
@@ -104,15 +106,19 @@ def _dot(plan: Plan) -> str:
             for node in layer:
                 label = node.id if node.fan_out is None else f"{node.id} × {repeated(node)}"
                 tooltip = _quoted(printable(node.title))
-                lines.append(f"{indent}{node.id}_{node.index} [label={_quoted(label)}, tooltip={tooltip}];")
+                lines.append(f"{indent}{_name(node)} [label={_quoted(label)}, tooltip={tooltip}];")
         for layer in part.layers:
             for node in layer:
                 style = " [style=dashed]" if node.run_on is not RunOn.SUCCESS else ""
-                for need in node.needs:
-                    lines.append(f"{indent}{plan.nodes[need].id}_{need} -> {node.id}_{node.index}{style};")
+                for need in drawn_needs(plan, node):
+                    lines.append(f"{indent}{_name(plan.nodes[need])} -> {_name(node)}{style};")
         if part.phase is not Phase.NODES:
             lines.append("  }")
     return "\n".join([*lines, "}"]) + "\n"
+
+
+def _name(node: PlannedNode) -> str:
+    return f"{node.id.replace('.', '_')}_{node.index}"
 
 
 def _quoted(text: str) -> str:

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final, NamedTuple
 
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.reports.flat import drawn_needs
 from pipe_runner.reports.layers import Layered
 from pipe_runner.reports.marks import shown
 from pipe_runner.types import Phase, RunOn
@@ -125,7 +126,7 @@ def _edges(plan: Plan, boxes: dict[int, tuple[float, float, float]]) -> list[str
     lines = []
     for index, (x, y, wide) in boxes.items():
         node = plan.nodes[index]
-        for need in node.needs:
+        for need in drawn_needs(plan, node):
             from_x, from_y, from_wide = boxes[need]
             x1, y1 = from_x + from_wide / 2, from_y + _BOX
             x2, y2 = x + wide / 2, y - 5

@@ -20,7 +20,8 @@ def junit(run: Run, *, under_way: bool = False) -> bytes:
     """The document. Failed nodes are failures, those that were stopped while they ran are errors, those that never
     ran are skipped; a tolerated failure is skipped, too, since the run is good. `under_way`: what runs may yet
     end well, and is skipped."""
-    cases = [_case(run, node, state, under_way) for node, state in run.nodes.items()]
+    seen_to = run.nodes.keys() - set(run.failures)
+    cases = [_case(run, node, state, under_way, tolerated=node in seen_to) for node, state in run.nodes.items()]
     if run.error is not None and not run.failed:
         case = ET.Element("testcase", _attributes(run, "run", run.duration_s))
         _verdict(case, "error", str(run.error.get("kind", "")), str(run.error.get("message", "")))
@@ -54,12 +55,12 @@ def document(name: str, suites: Sequence[ET.Element]) -> bytes:
     return text + b"\n"
 
 
-def _case(run: Run, node: str, state: NodeState, under_way: bool) -> ET.Element:
+def _case(run: Run, node: str, state: NodeState, under_way: bool, *, tolerated: bool) -> ET.Element:
     case = ET.Element("testcase", _attributes(run, node, state.duration_s))
     error = state.error or {}
     message = str(error.get("message", ""))
     match state.status:
-        case NodeStatus.FAILED if state.tolerated:
+        case NodeStatus.FAILED if tolerated:
             _verdict(case, "skipped", "", f"failed, and was tolerated: {message}")
         case NodeStatus.FAILED:
             _verdict(case, "failure", str(error.get("kind", "")), message)

@@ -148,7 +148,7 @@ def _totals(view: View) -> Iterator[str]:
 def _failures(view: View) -> Iterator[str]:
     """What failed, in a line each; the rest stands in the nodes' sections."""
     run = view.story.run
-    names = run.failed
+    names = run.failures
     if not names:
         return
     yield '<h2>What failed</h2>\n<ul class="failures">'

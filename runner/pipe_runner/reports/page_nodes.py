@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.console.words import plural, seconds, short
 from pipe_runner.plan import PlannedNode
+from pipe_runner.reports.flat import owner_of
 from pipe_runner.reports.marks import MARKS, one, shown
 from pipe_runner.reports.planned import how, paths_read
 from pipe_runner.reports.run_graph import Known
@@ -60,7 +61,8 @@ class View(NamedTuple):
 
     def place_of(self, node: str) -> str:
         """The section of a node, or of the one whose item it is."""
-        return self.places.get(node) or self.places[node.partition("[")[0]]
+        whole = node.rpartition("[")[0]
+        return self.places.get(node) or self.places.get(whole) or self.places[node.partition("[")[0]]
 
     def link(self, node: str) -> str:
         """A node's name, with a link to its section where it has one."""
@@ -255,14 +257,17 @@ def _planned(view: View, node: str, planned: PlannedNode) -> Iterator[str]:
     if lines:
         text = "\n".join(lines)
         more = f"\n… {len(text) - 4000} more characters in the file" if len(text) > 4000 else ""
-        what = shown(f"{view.story.run.path}:{planned.line}")
+        what = shown(f"{view.known.files.get(node, view.story.run.path)}:{planned.line}")
         yield f'<h4>{shown(planned.agent)} <span class="dim">{what}</span></h4><pre>{shown(text[:4000] + more)}</pre>'
     needs = view.known.needs.get(node)
     if needs:
         yield f"<p>Needs {view.links(needs)}</p>"
-    inputs = view.story.run.inputs
+    owner = owner_of(planned.id)
+    inputs = {} if owner else view.story.run.inputs
     read = []
     for path in paths_read(planned)[:_MOST_NAMED]:
+        if owner and path[0] == "nodes" and len(path) > 1:
+            path = (path[0], f"{owner}.{path[1]}", *path[2:])
         name = ".".join(str(step) for step in path)
         if path[0] == "inputs" and len(path) > 1 and str(path[1]) in inputs:
             read.append(f"<tr><td><code>{shown(name)}</code><td><code>{shown(short(_at(inputs, path[1:])))}</code>")

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from pipe_runner.console.words import plural
 from pipe_runner.plan import NO_VALUES, Plan, PlannedNode
+from pipe_runner.reports.flat import flat
 from pipe_runner.run import Run
 from pipe_runner.types import Phase
 
@@ -22,15 +23,19 @@ class Known(NamedTuple):
     """The run's nodes with the edges that are known; for drawing and for nothing else."""
     needs: Mapping[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    files: Mapping[str, str]
+    """The file of each of `nodes`, from the root."""
 
 
 def known(run: Run, plan: Plan | None, missing: str = "") -> Known:
     """Hold the plan of the file as it is now against the run; `missing` says why there is no plan."""
+    plan = flat(plan) if plan is not None else None
     planned = plan.by_id() if plan is not None else {}
     same = {name: planned[name] for name, digest in run.digests.items() if _is(planned.get(name), digest)}
     drawn = _drawn(run, planned, same)
     needs = {node.id: tuple(drawn.nodes[need].id for need in node.needs) for node in drawn.nodes}
-    return Known(same, drawn, needs, tuple(_notes(run, plan, same, missing)))
+    files = {name: plan.file_of(node.part) for name, node in same.items()} if plan is not None else {}
+    return Known(same, drawn, needs, tuple(_notes(run, plan, same, missing)), files)
 
 
 def _is(node: PlannedNode | None, digest: str) -> bool:

@@ -1,0 +1,255 @@
+"""Sub-pipelines: the files that nodes run, each compiled once, with its faults at its own places."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
+from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.values import Values, may_hold_template
+from pipe_runner.diagnostics import Diagnostic, Note
+from pipe_runner.loader.neighbours import Neighbour, Neighbours, Refused, note_of, told_from
+from pipe_runner.plan import Plan, PlannedInput, SecretSource
+from pipe_runner.types import Json, Path_
+from pipe_schemas.nodes import PipelineNode
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.build import Build
+    from pipe_runner.compiler.parts import Part
+    from pipe_runner.project import Project
+    from pipe_runner.registry import Registry
+
+DEEPEST: Final = 10
+"""Files that run one another in a chain, beside the pipeline's own."""
+MOST_NODES: Final = 10_000
+"""Nodes of a pipeline with those of all that it runs, as often as it runs them."""
+_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_NOT_BESIDE: Final = {
+    "env": "its nodes have the `env:` of its own file: give it values by `with:`",
+    "secrets": "declare them in the file itself, and grant them to its nodes",
+    "cache": "say it of the nodes in the file, each of which has its own",
+    "artifacts": "say it of the nodes in the file that make them",
+}
+
+
+class SubPipeline:
+    """A file that was compiled to be run by nodes; to the compiler what an agent is, its inputs the options."""
+
+    name: Final = "pipeline"
+    unfit: Final = ("E806", "input")
+
+    def __init__(self, shown: str, build: Build, plan: Plan | None, size: int, waits: bool) -> None:
+        self.shown, self.plan, self.size, self.waits = shown, plan, size, waits
+        self.document = build.report.document
+        self.inputs: tuple[PlannedInput, ...] | None = build.inputs
+        """None where the file is so wrong that they aren't known."""
+        self._outputs: Schema = build.outputs if plan is not None else ANY
+        given = {one.name: one.schema for one in self.inputs or ()}
+        self.options = Lookup({"type": "object", "properties": given, **({} if given else {"not": {}})})
+
+    def option(self, path: Path_) -> Schema:
+        """The schema of an input, or of a part of one; anything where nothing is known."""
+        found: Schema | Nothing = self.options.root
+        for step in path:
+            found = self.options.step(found, step)
+            if isinstance(found, Nothing):
+                return ANY
+        return found if not isinstance(found, Nothing) else ANY
+
+    def output(self, options: Mapping[str, Any]) -> Schema:
+        return self._outputs
+
+    def takes_secret(self, path: Path_) -> bool:
+        return False
+
+    @property
+    def digest(self) -> str:
+        """Of what the node that runs it depends on, `outputs` apart: these change nothing of what is done inside."""
+        inputs = [[one.name, one.schema, one.required, one.default] for one in self.inputs or ()]
+        return f"{_digest(inputs)}+{_digest(list(self.plan.outputs) if self.plan else None)}"
+
+
+class Family:
+    """All files of one compilation that run one another; `faults` are those of the files beside the first one."""
+
+    def __init__(self, neighbours: Neighbours, root: str, registry: Registry, project: Project) -> None:
+        self.neighbours = neighbours
+        self._root, self._registry, self._project = root, registry, project
+        self._known: dict[str, SubPipeline] = {}
+        self._way: list[tuple[str, str]] = []
+        """Files that are being compiled, each of which runs the next: with links resolved, and as they are shown."""
+        self._notes: tuple[Note, ...] = ()
+        self._secrets: dict[str, tuple[SecretSource, Report]] = {}
+        self.faults: list[Diagnostic] = []
+        self.plans: dict[str, Plan] = {}
+        self.warnings: list[dict[str, Any]] = []
+        self.targets: dict[str, str] = {}
+        self.watched: set[str] = set()
+
+    @property
+    def failed(self) -> bool:
+        return any(fault.is_error for fault in self.faults)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the file that is being compiled is run by another one."""
+        return bool(self._way)
+
+    def compile(self, build: Build, main: Part, secrets: Sequence[SecretSource]) -> None:
+        """Compile what the nodes of a file run, and hold what they give it against what it takes."""
+        self._same_secrets(secrets, build.report)
+        drafts = build.drafts
+        if not any(isinstance(draft.spec, PipelineNode) for draft in drafts):
+            return
+        self._way.append((main.real, main.document.path))
+        try:
+            for draft in drafts:
+                if isinstance(draft.spec, PipelineNode):
+                    self._node(draft, draft.spec, draft.part)
+        finally:
+            self._way.pop()
+        inside = [(draft.inside.size, draft) for draft in drafts if draft.inside is not None]
+        if inside and len(drafts) + sum(size for size, _ in inside) > MOST_NODES:
+            _, largest = max(inside, key=lambda one: one[0])
+            message = f"more than {MOST_NODES} nodes, with those of sub-pipelines, as often as they run"
+            largest.part.report.add("E802", message, (*largest.path, "pipeline"))
+
+    def _node(self, draft: Draft, spec: PipelineNode, part: Part) -> None:
+        report = part.report
+        path = (*draft.path, "pipeline")
+        place = (*draft.path, "with")
+        draft.options = Values(report).compile(spec.with_, place, "with", draft.uses)
+        for key, hint in _NOT_BESIDE.items():
+            if key in spec.model_fields_set:
+                message = f"`{key}` says nothing of a node that runs a sub-pipeline"
+                report.add("E212", message, (*draft.path, key), at="key", hint=hint)
+        if spec.effect == "once":
+            hint = "say it of the node in the file that acts"
+            report.add("E212", "`effect: once` says nothing of a sub-pipeline", (*draft.path, "effect"), hint=hint)
+        found = self._find(spec.pipeline, path, part)
+        if found is None:
+            return
+        draft.inside, draft.agent = found, cast(Any, found)
+        if draft.fan_out is not None and found.waits:
+            report.add("E901", "an approval in a sub-pipeline that is repeated is not available in this version", path)
+        if found.inputs is not None:
+            _check_inputs(spec.with_, place, found, found.inputs, report)
+        content = {key: value for key, value in draft.written.items() if key != "description"}
+        if isinstance(spec.needs, list) and len(spec.needs) > 1:
+            content["needs"] = sorted(spec.needs)
+        if isinstance(spec.retry, int):
+            content["retry"] = {"max_attempts": spec.retry}
+        own, _, outputs = found.digest.partition("+")
+        whole = [] if draft.fan_out is None or found.plan is None else [self._whole(found.plan)]
+        draft.digest = f"{_digest([content, own, *whole])}+{outputs}"
+
+    def _whole(self, plan: Plan) -> list[Json]:
+        """All that its instances run: where it is repeated, nobody compares their nodes one by one."""
+        return [[node.digest, self._whole(self.plans[node.pipeline]) if node.pipeline else None] for node in plan.nodes]
+
+    # ------------------------------------------------------------ files
+
+    def _find(self, name: str, path: Path_, part: Part) -> SubPipeline | None:
+        report = part.report
+        found = self.neighbours.read(name, part.path, part.document.path)
+        if isinstance(found, Refused):
+            report.add(found.code, found.message, path, hint=found.hint)
+            return None
+        at = next((number for number, (real, _) in enumerate(self._way) if real == found.real), None)
+        if at is not None:
+            way = " → ".join([*(short(step, 100) for _, step in self._way[at:]), short(self._way[at][1], 100)])
+            report.add("E801", f"the file runs itself: {way}", path, hint="a pipeline is finite: take one step out")
+            return None
+        if found.real in self._known:
+            return self._known[found.real]
+        if len(self._way) > DEEPEST:
+            report.add("E802", f"more than {DEEPEST} files that run one another in a chain", path)
+            return None
+        note = note_of(report.document, path, "run as a sub-pipeline")
+        sub = self._known[found.real] = self._compiled(found, report, (note, *report.notes, *self._notes))
+        return sub
+
+    def _compiled(self, found: Neighbour, outer: Report, notes: tuple[Note, ...]) -> SubPipeline:
+        from pipe_runner.compiler.build import Build
+
+        key = os.path.relpath(found.real, self._root)
+        build = Build(outer.beside(found.document, found.faults), self._root, self._registry, self._project, self)
+        before, self._notes = self._notes, notes
+        plan = None
+        try:
+            if isinstance(found.document.data, dict) and not build.report.crowded():
+                plan = build.plan(found.path, key, found.content)
+        finally:
+            self._notes = before
+        self.faults += told_from(build.report.found, notes)
+        self.targets.update(build.agents.targets())
+        self.watched.update(build.watched())
+        size = sum(1 if draft.inside is None else 1 + draft.inside.size for draft in build.drafts)
+        waits = any(map(_waits, build.drafts))
+        if plan is not None:
+            self.warnings += [{"from": key, **one} for one in plan.warnings]
+            slots, time = build.own
+            plan = plan._replace(concurrency=slots, max_time=time, warnings=(), policy={}, settings={})
+            self.plans[key] = plan
+        return SubPipeline(found.shown, build, plan, size, waits)
+
+    def _same_secrets(self, secrets: Sequence[SecretSource], report: Report) -> None:
+        """One name of a secret means the same in all files: the run reads it once."""
+        for source in secrets:
+            known, first = self._secrets.setdefault(source.name, (source, report))
+            if known != source:
+                path = ("secrets", source.name)
+                notes = (note_of(first.document, path, "declared first", at="key"),)
+                message = f"`{source.name}` comes from elsewhere in {short(first.document.path)}"
+                report.add("E212", message, path, at="key", hint="one of the two needs another name", notes=notes)
+
+
+def _waits(draft: Draft) -> bool:
+    """Whether a person is asked in it."""
+    if draft.inside is not None:
+        return draft.inside.waits
+    return draft.agent is not None and "approval" in draft.agent.describe.capabilities
+
+
+def _check_inputs(
+    given: Mapping[str, Any], place: Path_, sub: SubPipeline, inputs: Sequence[PlannedInput], report: Report
+) -> None:
+    known = {one.name: one for one in inputs}
+    broken = _keys(sub.document.data, "inputs")
+    for name, value in given.items():
+        path = (*place, name)
+        if name[:2] == "x-" or (name in broken and name not in known):
+            continue
+        if name not in known:
+            near = report.suggest(name, known)
+            hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}" if known else "it takes none"
+            report.add("E804", f"{short(sub.shown, 100)} has no input `{short(name)}`", path, at="key", hint=hint)
+        elif not may_hold_template(value):
+            for sentence in mismatches(value, known[name].schema, f"input `{name}`"):
+                report.add("E806", sentence, path, notes=_declared(sub, name))
+    for name, one in known.items():
+        if one.required and name not in given:
+            what = f": {one.description}" if one.description else ""
+            where = place if report.wrote(place[:-1], "with") else (*place[:-1], "pipeline")
+            message = f"{short(sub.shown, 100)} needs the input `{name}`{short(what, 200)}"
+            hint = f"write `with: {{{name}: …}}`"
+            report.add("E805", message, where, at="key", hint=hint, notes=_declared(sub, name))
+
+
+def _declared(sub: SubPipeline, name: str) -> tuple[Note, ...]:
+    return (note_of(sub.document, ("inputs", name), "declared", at="key"),)
+
+
+def _keys(data: Any, key: str) -> Mapping[str, Any]:
+    found = data.get(key) if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _digest(value: Any) -> str:
+    return sha256(_ENCODE(value).encode()).hexdigest()[:16]

@@ -1,0 +1,186 @@
+"""A scheduler that shares its slots with those of sub-pipelines, and begins one where a node runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.fans import NOTHING
+from pipe_runner.nesting.house import House
+from pipe_runner.nesting.inner import Inner
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.ports import NodeError, Outcome
+from pipe_runner.retry import bounded
+from pipe_runner.run import is_final
+from pipe_runner.scheduler import Scheduler
+from pipe_runner.scope import Scope
+from pipe_runner.stops import WHY, Stop, measured, while_running
+from pipe_runner.subplans import inner
+from pipe_runner.types import ErrorKind, EventKind, NodeStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.resultcache.host import Keeping
+
+_NOT_RUN = (EventKind.NODE_SKIPPED, EventKind.NODE_BLOCKED, EventKind.NODE_CANCELLED, EventKind.NODE_FAILED)
+
+
+class SharingScheduler(Scheduler):
+    """Performs the phases of a run that has sub-pipelines, or of one of these. A node that runs one holds no slot."""
+
+    def __init__(
+        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeping], *, concurrency: int
+    ) -> None:
+        super().__init__(
+            plan,
+            house.run,
+            emit=house.emit,
+            store_output=house.store_output,
+            attempt_emit=house.attempt_emit,
+            journal=house.journal,
+            executor=house.executor,
+            keeper=keeper,
+            scope=scope,
+            clock=house.clock,
+            concurrency=concurrency,
+            grace=house.grace,
+            random=house.random,
+        )
+        self._house = house
+        self._inside: dict[int, Inner] = {}
+        """What runs, by the index of its node."""
+        self._late: set[int] = set()
+        """Nodes whose attempt has no more time than `until` leaves."""
+        self.until: float | None = None
+        """When the time of the sub-pipeline is up, on the clock; None: never, or its handlers run."""
+        self.time_is_up: Callable[[], None] = lambda: None
+        """Called when an attempt ended since it was."""
+
+    # ------------------------------------------------------------ slots
+
+    def push(self, node: PlannedNode) -> None:
+        if node.pipeline is None:
+            super().push(node)
+        elif self._workers.group is not None:
+            self._workers.in_flight.add(node.index)
+            self._workers.group.start_soon(self._beside, node)
+
+    async def attempt(self, node: PlannedNode) -> None:
+        async with self._house.slots:
+            if self.stopped is not None:  # while it waited for a slot
+                if not is_final(self._run.state(node.id).status):
+                    self.cancel(node)
+                return
+            if self.until is not None:
+                left = bounded(node.timeout, self.until - self._clock.monotonic())
+                if left != node.timeout:
+                    self._late.add(node.index)
+                    node = node._replace(timeout=left)
+            try:
+                await super().attempt(node)
+            finally:
+                self._late.discard(node.index)
+
+    def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
+        error = outcome.error
+        if error is not None and error.kind is ErrorKind.TIMEOUT and node.index in self._late:
+            self.time_is_up()
+            outcome = outcome._replace(error=while_running(Stop.TIME_UP, outcome, error))
+        super()._conclude(node, number, outcome, duration)
+
+    # ------------------------------------------------------------ sub-pipelines
+
+    async def _beside(self, node: PlannedNode) -> None:
+        """An attempt at a sub-pipeline, in no worker and no slot."""
+        try:
+            try:
+                await self._run_inside(node)
+            finally:
+                self._workers.in_flight.discard(node.index)
+            if self._released:
+                self.drain()
+            self._workers.wake()
+        except Exception as error:
+            self.fail(error)
+
+    async def _run_inside(self, node: PlannedNode) -> None:
+        index, clock = node.index, self._clock
+        if self.stopped is not None:
+            self.cancel(node)
+            return
+        number = self._run.state(node.id).attempts + 1
+        began = self._began[index] = clock.monotonic()
+        timeout = node.timeout
+        if node.max_time is not None:
+            whole = self._fans.whole(index)
+            timeout = bounded(timeout, self._deadline.setdefault(whole, began + node.max_time) - began)
+        try:
+            names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
+            attempt = self._scope.attempt(node, number, timeout, names)
+        except ExpressionFault as fault:
+            self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
+            return
+        if self._house.stands_in(attempt):
+            self.emit(EventKind.NODE_STARTED, node.id, number, data)
+            emit = self._house.attempt_emit(attempt)
+            outcome = await self._house.executor.perform(attempt._replace(validate=False), emit)
+            self._leave_inside(node, EventKind.NODE_SKIPPED, {"reason": f"something stands in for {node.id}"})
+        else:
+            inside = Inner(self._house, node, attempt.options, self._scope, timeout, self.until)
+            self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
+            self._inside[index] = inside
+            try:
+                outcome = await inside.perform()
+            finally:
+                del self._inside[index]
+        self._made[index] = self._made.get(index, 0) + 1
+        duration = clock.monotonic() - began
+        if outcome.status is NodeStatus.CANCELLED and self._fails_fast():
+            reason = f"{WHY[Stop.FAIL_FAST]} before all of it had run"
+            self.final(EventKind.NODE_CANCELLED, node, number, {**measured(outcome, duration), "reason": reason})
+            return
+        self._conclude(node, number, outcome, duration)
+
+    def _fails_fast(self) -> bool:
+        return self.stopped is Stop.FAIL_FAST
+
+    def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
+        if node.pipeline is not None and kind in _NOT_RUN:
+            self._leave_inside(node, kind, data)
+        super().final(kind, node, number, data)
+
+    def _leave_inside(self, node: PlannedNode, kind: EventKind, data: Mapping[str, Any]) -> None:
+        """Say of what it runs that it does not run, where nothing was said of it."""
+        more: dict[str, Any] = {"by": list(data.get("by") or [node.id])}
+        if kind is EventKind.NODE_FAILED:
+            kind, more = EventKind.NODE_BLOCKED, {"by": [node.id]}
+        elif kind is EventKind.NODE_CANCELLED:
+            more = {"reason": data.get("reason")}
+        elif kind is EventKind.NODE_SKIPPED:
+            reason = data.get("reason") if "when" not in data else None
+            more = {"when": None, "values": {}, "reason": reason or f"{node.id} was skipped", "by": [node.id]}
+        for each in inner(node, self._house.subplans, self._run.only):
+            state = self._run.nodes.get(each.id)
+            if state is not None and state.status is NodeStatus.PENDING:
+                self.emit(kind, each.id, None, more)
+
+    # ------------------------------------------------------------ stops
+
+    def stop_inside(self, why: Stop) -> None:
+        """Start nothing more; what is in flight is not this one's to end."""
+        if self._workers.group is None or (self.stopped is why and why is not Stop.CANCEL):
+            return
+        try:
+            self._stop(why)
+        except Exception as error:
+            self.fail(error)
+
+    def _stop(self, why: Stop) -> None:
+        super()._stop(why)
+        for inside in list(self._inside.values()):
+            inside.stop(why)
+
+    def abandon(self) -> None:
+        for inside in list(self._inside.values()):
+            inside.abandon()
+        super().abandon()
