@@ -87,8 +87,9 @@ class Command:
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
                 mark_choice(hole, message, 'put the word before it in quotes: "$x"')
-            if self.words[index + 1].several or (word.loose and self.words[index + 1].text.startswith(EXPANSION)):
-                self.scan.flows.choose(self.words[index + 1])
+            following = self.words[index + 1]
+            if following.several or (self.scan.flows.vanishes(word) and following.text.startswith(EXPANSION)):
+                self.scan.flows.choose(following)
         if word.holes:
             self.net(index + 1)
             return

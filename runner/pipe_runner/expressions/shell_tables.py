@@ -291,6 +291,10 @@ class Tables:
         else:
             self.coded += [(split(name), "", hint) for name in word.variables]
 
+    def vanishes(self, word: Word) -> bool:
+        """Whether the shell may make nothing of a word: `$x`, or `"$@"` where no arguments are."""
+        return word.loose or (word.variables[:1] == [f":{ALL}"] and not self.lists.get(f":{ALL}"))
+
     def feed(self, source: Facts, reader: Facts) -> None:
         """A command whose standard input is what others print."""
         if reader.reads:
