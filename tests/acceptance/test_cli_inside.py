@@ -180,6 +180,7 @@ def test_items_inside_wait_and_are_decided_each(pipe: Any) -> None:
     assert (done.returncode, nodes(done)["after"]["output"]) == (0, "went d"), done.stderr
     started = events(pipe, "node.started")
     assert [started.count(f"s.gate[{n}]") for n in (1, 2)] == [1, 1]
+    assert "interrupted" not in pipe("show", "latest").stdout + pipe("report", "latest", "-o", "-").stdout
 
 
 def test_a_repeated_sub_pipeline_waits_item_by_item_and_the_others_go_on(pipe: Any) -> None:
@@ -202,6 +203,7 @@ def test_a_repeated_sub_pipeline_waits_item_by_item_and_the_others_go_on(pipe: A
     assert (done.returncode, nodes(done)["after"]["output"]) == (0, "succeeded succeeded"), done.stderr
     started = events(pipe, "node.started")
     assert [started.count(name) for name in ("s[eu].gate[1]", "s[us].go", "s[us]")] == [1, 1, 1]
+    assert "interrupted" not in pipe("show", "latest").stdout + pipe("report", "latest", "-o", "-").stdout
 
 
 def test_a_refusal_inside_fails_the_item_and_stands(pipe: Any) -> None:

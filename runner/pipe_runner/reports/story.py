@@ -179,7 +179,7 @@ class Story:
             return event._replace(data={})
         elif event.event == EventKind.MODEL_CALLED:
             told.calls = [*told.calls[-9:], {k: v for k, v in data.items() if isinstance(v, (str, int, float))}]
-        elif event.event == EventKind.NODE_WAITING and node in self.run.items and told.tries:
+        elif event.event == EventKind.NODE_WAITING and told.tries and self._goes_on(node):
             self._end(told.tries[-1], NodeStatus.WAITING, data, now)  # a resume goes on with it in another one
         status = _ENDS.get(event.event)  # type: ignore[call-overload]
         if status is None:
@@ -197,6 +197,11 @@ class Story:
         if "output" in data:
             return event._replace(data={name: value for name, value in data.items() if name != "output"})
         return event
+
+    def _goes_on(self, node: str) -> bool:
+        """Whether it waits for what it consists of: items, or a sub-pipeline."""
+        state = self.run.find(node)
+        return node in self.run.items or (state is not None and state.pipeline is not None)
 
     @staticmethod
     def _end(attempt: Try, status: NodeStatus, data: Mapping[str, Any], now: float) -> None:
