@@ -221,6 +221,13 @@ def test_the_items_decide_which_path_is_the_longest() -> None:
     assert [n.id for n in forecast(plan, plan.nodes, {**short, **ITEMS}, 9).path] == ["n1", "n2"]
 
 
+def test_items_inside_a_repeated_sub_pipeline_are_none_of_its_own() -> None:
+    plan = repeated(graph((), (0,)), 1)
+    plan = plan._replace(nodes=(plan.nodes[0], plan.nodes[1]._replace(pipeline="sub.yml")))
+    seconds = {"n0": 1.0, "n1": 3.0, "n1[a]": 3.0, "n1[a].each[b]": 9.0, "n1[a].b": 2.0}
+    assert forecast(plan, plan.nodes, seconds, 4).path_time == 4.0
+
+
 @given(graphs, st.lists(st.integers(0, 9), min_size=1, max_size=9), st.integers(1, 4), st.integers(1, 5))
 def test_with_items_too_a_run_takes_at_least_its_path_and_at_most_all_work(
     needs: Any, items: list[int], most: int, slots: int
