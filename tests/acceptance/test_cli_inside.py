@@ -307,3 +307,15 @@ def test_the_graph_of_a_report_has_items_and_sub_pipelines(pipe: Any) -> None:
     assert "each: succeeded" in graph
     for line in ("✓ b", "✓ c].d[1", "✓ 2"):
         assert f">{line}</text>" in graph, line
+
+
+def test_nodes_inside_hand_files_on_in_a_case_of_pipe_test(pipe: Any) -> None:
+    files(pipe)
+    pipe.write(
+        "f.test.yml",
+        "version: 1\ncases:\n  all of it:\n    run: all\n"
+        "    expect:\n      status: succeeded\n      nodes:\n"
+        "        one: {output: {all: [a1, a2]}}\n        taken: {output: ['c].d[11', 'c].d[12']}\n",
+    )
+    done = pipe("test", "f.test.yml")
+    assert done.returncode == 0, done.stdout + done.stderr
