@@ -104,6 +104,7 @@ def test_inputs_that_turn_out_otherwise_make_what_is_done_of_it_count_no_more(pr
     project.write(
         sub="inputs: {x: {type: string}}\nnodes:\n  a: {agent: fake, with: {n: 'a {{ inputs.x }}'}}\n"
         "  b: {agent: fake, with: {n: b}, needs: a}\n"
+        "  e: {for_each: {items: [1]}, agent: fake, with: {n: 'e {{ inputs.x }}'}}\n"
     )
     main = (
         "nodes:\n  maybe: {agent: fake, with: {n: maybe}, continue_on_error: true}\n"
@@ -111,10 +112,10 @@ def test_inputs_that_turn_out_otherwise_make_what_is_done_of_it_count_no_more(pr
     )
     trying.bad = {"maybe", "b"}
     project.run(main)
-    assert trying.taken() == ["a failed", "b", "maybe"]
+    assert trying.taken() == ["a failed", "b", "e failed", "maybe"]
     trying.bad = set()
     done = project.run()
-    assert trying.taken() == ["a succeeded", "b", "maybe"]
+    assert trying.taken() == ["a succeeded", "b", "e succeeded", "maybe"]
     assert done.node("s.a").attempts == 2
 
 

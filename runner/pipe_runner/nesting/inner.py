@@ -61,12 +61,16 @@ class Inner:
         self._take_inputs()
         given = sha256(_ENCODE(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
+        anew: list[str] = []
         if before is not None and before != given:
-            again = [each.id for each in expanded(self._nodes, self._house.subplans, run.only)]
+            every = expanded(self._nodes, self._house.subplans, run.only)
+            again = [each.id for each in every]
+            anew = [each.id for each in every if each.fan_out is not None]
         else:
             again = list(left_inside(run, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
-        return {"pipeline": self._plan.path, "given": given, **({"rerun": begun} if begun else {})}
+        data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
+        return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
 
     def _take_inputs(self) -> None:
         from pipe_runner.compiler.given import check_inputs
