@@ -153,10 +153,19 @@ def functions(bench: Bench) -> list[Row]:
         spans.append(bench.span(many))
         return wall
 
-    found = medians({"many": timed, "one": lambda: bench.run(one).wall}, bench.times(5))
+    def bare() -> float:
+        command = [sys.executable, "-m", "bench.bare", str(many.parent), str(count)]
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+    works = {"many": timed, "one": lambda: bench.run(one).wall, "bare": bare}
+    found = medians(works, bench.times(5))
     each = (found["many"] - found["one"]) / (count - 1) * MICRO
     inside = sorted(spans)[len(spans) // 2] / count * MICRO
-    beside = [Beside("of that, between the first and the last event", f"{inside:.1f} µs")]
+    floor = found["bare"] * MICRO
+    beside = [
+        Beside("of that, between the first and the last event", f"{inside:.1f} µs"),
+        Beside("a bare loop with a plain log, which says how quick this machine is", f"{floor:.1f} µs", each / floor),
+    ]
     awaiting = files.awaiting(bench.directory("awaiting"), count)
     items = files.each(bench.directory("each"), count)
     more = medians(

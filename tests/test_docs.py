@@ -78,6 +78,19 @@ def whole(text: str) -> str:
     return added + text
 
 
+FILE = re.compile(r"\A# ([\w./-]+\.yml)\n")
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """The files that a page shows: blocks whose first line names one."""
+    for block in blocks("yaml"):
+        named = FILE.match(block.text)
+        if block.page == page and named is not None:
+            path = folder / named[1]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.text, encoding="utf-8")
+
+
 # Agents that the pages write themselves.
 FROM_THE_PAGES = ("shout",)
 
@@ -94,6 +107,7 @@ def test_yaml_in_the_docs_compiles(block: Block, tmp_path: Path) -> None:
     registry = Registry.installed()
     for name in FROM_THE_PAGES:
         registry.register(name, lambda name=name: FakeAgent(name, lambda options: None))  # type: ignore[misc]
+    write_files(block.page, tmp_path)
     compilation = compile_text(whole(block.text), root=tmp_path, registry=registry)
     told = [f"{d.line}: {d.code} {d.message}" for d in compilation.diagnostics if d.is_error]
     assert not told, f"{block}: {told}"

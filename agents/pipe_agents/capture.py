@@ -27,34 +27,22 @@ CURRENT: Final[contextvars.ContextVar[Capture | None]] = contextvars.ContextVar(
 
 
 class Capture:
-    """Collects what one attempt prints, in any thread, and emits it on the loop."""
+    """Collects what one attempt prints, in any thread, and emits it on the loop.
 
-    __slots__ = (
-        "_emit",
-        "_fault",
-        "_loop",
-        "_masker",
-        "_outside",
-        "_pending",
-        "_room",
-        "_scheduled",
-        "_streams",
-        "_thread",
-        "open",
-    )
+    Most attempts print nothing: what only printed text needs stands in the class until there is some.
+    """
+
+    _room = KEPT
+    _scheduled = False
+    _streams: dict[str, _Stream] | None = None
+    _fault: BaseException | None = None
+    open = True
 
     def __init__(self, emit: Emit, masker: Masker) -> None:
         self._emit = emit
         self._masker = masker
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._outside: contextvars.Context | None = None
         self._pending: list[tuple[str, str]] = []
-        self._room = KEPT
-        self._scheduled = False
-        self._streams: dict[str, _Stream] = {}
-        self._fault: BaseException | None = None
-        self.open = True
+        self._loop = asyncio.get_running_loop()
 
     def write(self, stream: str, text: str) -> None:
         """Take printed text; from any thread. Text after the attempt's end, or beyond `KEPT`, is dropped."""
@@ -65,7 +53,7 @@ class Capture:
         if self._scheduled:
             return
         self._scheduled = True
-        if threading.get_ident() == self._thread:
+        if asyncio._get_running_loop() is self._loop:
             self._schedule()
         else:
             try:
@@ -77,7 +65,7 @@ class Capture:
         """Emit what is left; on the loop, outside of the attempt's context. Raises what `emit` raised."""
         if self._pending or self._streams:
             self._drain()
-            for name, stream in self._streams.items():
+            for name, stream in (self._streams or {}).items():
                 self._send(name, stream.rest())
         self.open = False
         if self._fault is not None:
@@ -95,10 +83,11 @@ class Capture:
         texts: dict[str, list[str]] = {}
         for name, text in pending:
             texts.setdefault(name, []).append(text)
+        streams = self._streams = self._streams or {}
         for name, parts in texts.items():
-            stream = self._streams.get(name)
+            stream = streams.get(name)
             if stream is None:
-                stream = self._streams[name] = _Stream(self._masker.stream())
+                stream = streams[name] = _Stream(self._masker.stream())
             self._send(name, stream.lines("".join(parts)))
 
     def _send(self, name: str, text: str) -> None:

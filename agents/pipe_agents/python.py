@@ -29,6 +29,8 @@ IDLE: Final = 0.1
 """Seconds between looks whether the standard streams can be given back."""
 QUICK: Final = 0.001
 """Seconds that an async function may take which is called on the runner's own loop."""
+NOTHING_CAME: Final = Outcome(NodeStatus.SUCCEEDED)
+"""How most functions end that are called for what they do."""
 PROVEN: Final = 16
 """Calls in a row that were as quick before that is done."""
 
@@ -81,7 +83,8 @@ class PythonAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         if self._left:
             await self._wait_for_earlier(attempt)
-        capture = Capture(context.emit, context.masker)
+        emit, _, _, masker, *_ = context
+        capture = Capture(emit, masker)
         self._performing += 1
         if not self._routed:
             self._route()
@@ -101,7 +104,7 @@ class PythonAgent:
             self._performing -= 1
             capture.close()
         output = output_of(result, attempt.output_limit)
-        return Outcome(NodeStatus.SUCCEEDED, output if output is None else context.masker.mask_json(output))
+        return NOTHING_CAME if output is None else Outcome(NodeStatus.SUCCEEDED, masker.mask_json(output))
 
     async def _call(self, attempt: Attempt) -> Any:
         options: Any = attempt.options

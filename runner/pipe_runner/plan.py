@@ -6,7 +6,8 @@ and a tuple 0.07 ms, and a plan makes thousands of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
 
@@ -202,7 +203,7 @@ class Plan(NamedTuple):
 def plan_to_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain data, without what is as by default; `plan_from_json` gives an equal plan back."""
     data = _set_fields(plan, _PLAN_DEFAULTS)
-    data["nodes"] = [_node_to_json(node) for node in plan.nodes]
+    data["nodes"] = _columns([_node_to_json(node) for node in plan.nodes])
     data["inputs"] = [_set_fields(item, _INPUT_DEFAULTS) for item in plan.inputs]
     data["secrets"] = [[s.name, s.source, s.key] for s in plan.secrets]
     if plan.subplans:
@@ -218,7 +219,7 @@ def plan_to_json(plan: Plan) -> dict[str, Any]:
 def plan_from_json(data: Mapping[str, Any]) -> Plan:
     """Rebuild a plan; raises KeyError, TypeError or ValueError on data of another shape (a cache miss, no more)."""
     values = dict(data)
-    values["nodes"] = tuple([_node_from_json(node) for node in values["nodes"]])
+    values["nodes"] = _nodes_from_json(values["nodes"])
     values["inputs"] = tuple(PlannedInput(**item) for item in values["inputs"])
     values["secrets"] = tuple(SecretSource(*item) for item in values["secrets"])
     for name in ("outputs", "env", "group"):
@@ -293,23 +294,57 @@ def _cache(data: list[Any]) -> CachePolicy:
 _NODE_SHAPES: dict[str, Any] = {
     **_NODE_ENUMS,
     **dict.fromkeys(_NODE_TUPLES, tuple),
-    "options": lambda pair: Value(*pair),
-    "env": lambda pair: Value(*pair),
+    "options": Value._make,
+    "env": Value._make,
     "retry": _retry,
     "fan_out": _fan_out,
     "cache": _cache,
     "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
-_NODE_PLACES = {name: at for at, name in enumerate(PlannedNode._fields)}
-_NODE_START = [_NODE_DEFAULTS[name] for name in PlannedNode._fields]
+_UNCHANGING = frozenset(
+    {"phase", "agent", "needs", "reads", "secrets", "run_on", "retry", "timeout", "title", "line", "part"}
+)
+"""Fields of which nodes may have the same object: nothing can change it."""
 
 
-def _node_from_json(data: dict[str, Any]) -> PlannedNode:
-    """The hot spot of loading a kept plan: no call for what is as by default."""
-    values = _NODE_START.copy()
-    for name, value in data.items():
-        shape = _NODE_SHAPES.get(name)
-        values[_NODE_PLACES[name]] = value if shape is None else shape(value)
-    if _MISSING in values:
-        raise ValueError("a node of the plan lacks a field")
-    return PlannedNode._make(values)
+def _columns(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Nodes that say the same fields, field by field: a table is read in a third of the time of its rows."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, node in enumerate(nodes):
+        groups.setdefault(tuple(node), []).append(place)
+    tables = []
+    for names, places in groups.items():
+        table: dict[str, Any] = {"places": places, "each": {}, "all": {}}
+        for name in names:
+            column = [nodes[place][name] for place in places]
+            if name in _UNCHANGING and all(value == column[0] for value in column):
+                table["all"][name] = column[0]
+            else:
+                table["each"][name] = column
+        tables.append(table)
+    return tables
+
+
+def _nodes_from_json(tables: list[dict[str, Any]]) -> tuple[PlannedNode, ...]:
+    """The hot spot of loading a kept plan: no step of Python for what is as by default, or the same in all nodes."""
+    nodes: list[tuple[int, PlannedNode]] = []
+    for table in tables:
+        places, each, same = table["places"], table["each"], table["all"]
+        rows = len(places)
+        columns: list[Iterable[Any]] = []
+        for name, default in _NODE_DEFAULTS.items():
+            shape = _NODE_SHAPES.get(name)
+            if name in each:
+                column = each[name]
+                if len(column) != rows:
+                    raise ValueError(f"a column {name} of {len(column)} rows, not {rows}")
+                columns.append(column if shape is None else map(shape, column))
+            else:
+                value = default if name not in same else same[name] if shape is None else shape(same[name])
+                if value is _MISSING:
+                    raise ValueError(f"nodes of the plan lack {name}")
+                columns.append(repeat(value, rows))
+        nodes.extend(zip(places, map(PlannedNode._make, zip(*columns, strict=True)), strict=True))
+    if len(tables) > 1:
+        nodes.sort()
+    return tuple([node for _, node in nodes])

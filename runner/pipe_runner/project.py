@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipe_runner.compiler.presets import Presets
+    from pipe_runner.compiler.report import Report
     from pipe_runner.diagnostics import Diagnostic
     from pipe_runner.registry import Registry
     from pipe_runner.types import Path_
@@ -97,32 +98,39 @@ def load_project(
         return plain, []  # an empty pipe.yml marks the root and sets nothing
     if not isinstance(document.data, dict):
         return plain, faults
+    from pipe_runner.compiler.report import Report, TooManyFaults
+
+    report = Report(document, faults)
+    try:
+        return _read(report, plain, registry, deep=deep), report.found
+    except TooManyFaults:
+        return plain, report.found
+
+
+def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bool) -> Project:
     from pipe_runner.compiler.contexts import of_project
-    from pipe_runner.compiler.report import Report
     from pipe_runner.compiler.shape import Shape
     from pipe_schemas.project import ProjectSpec
 
-    report = Report(document, faults)
-    shape = Shape(report, of_project, _prunable)
-    spec = shape.check(ProjectSpec, document.data)
+    data = report.data()
+    spec = Shape(report, of_project, _prunable).check(ProjectSpec, data)
     for key in _LATER:
-        if document.data.get(key):
+        if data.get(key):
             report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
-    if spec is not None and spec.executor not in (None, LOCAL):
+    if spec is None:
+        return plain
+    if spec.executor not in (None, LOCAL):
         hint = f"`{LOCAL}` is the one that there is"
         report.add("E901", f"there is no executor `{spec.executor[:60]}` in this version", ("executor",), hint=hint)
-    if spec is None:
-        return plain, report.found
-    project = _project(plain, spec)
-    written = document.data.get("agents")
-    if isinstance(written, dict) and written:
-        from pipe_runner.compiler.presets import check_presets, read_presets
+    project, written = _project(plain, spec), data.get("agents")
+    if not isinstance(written, dict) or not written:
+        return project
+    from pipe_runner.compiler.presets import check_presets, read_presets
 
-        presets = read_presets(spec.agents, written, report, registry)
-        if deep and registry is not None:
-            check_presets(presets, report, registry)
-        project = project._replace(presets=presets)
-    return project, report.found
+    presets = read_presets(spec.agents, written, report, registry)
+    if deep and registry is not None:
+        check_presets(presets, report, registry)
+    return project._replace(presets=presets)
 
 
 def _prunable(path: Path_) -> Path_:

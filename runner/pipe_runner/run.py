@@ -120,8 +120,8 @@ class Run(_State):
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Events that this version doesn't know change nothing but `seq`."""
-        self.seq = event.seq
-        fold = _FOLDS.get(event.event)
+        self.seq, _, _, kind, _, _, _ = event
+        fold = _FOLDS.get(kind)
         if fold is not None:
             fold(self, event)
 
@@ -194,6 +194,10 @@ def fold(events: Iterable[Event]) -> Run:
     return run
 
 
+_RUNNING = NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
+_NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
+
+
 def _run_started(run: Run, event: Event) -> None:
     data = event.data
     run.id = event.run
@@ -206,7 +210,7 @@ def _run_started(run: Run, event: Event) -> None:
     run.git_sha = data.get("git_sha")
     run.only = tuple(data.get("only", ()))
     run.digests = dict(data.get("nodes", {}))
-    run.nodes = {node: NodeState() for node in run.digests}
+    run.nodes = {node: _NEW(NodeState) for node in run.digests}
     run.started_at = event.ts
     run.attempt = 1
 
@@ -253,17 +257,19 @@ def _run_finished(run: Run, event: Event) -> None:
 
 
 def _node_started(run: Run, event: Event) -> None:
-    state = run.state(event.node or "")
-    state.status = NodeStatus.RUNNING
-    state.attempts = event.attempt or 1
-    state.started_at = event.ts
-    state.error = None
-    if event.data:
-        state.item = event.data.get("item")
-        if "pipeline" in event.data:
-            state.pipeline, state.given = event.data["pipeline"], event.data.get("given")
-            _decided_again(run, event.data)
-        state.once, state.decided = event.data.get("effect") == "once", None
+    _, at, _, _, node, attempt, data = event
+    state = run.nodes.get(node or "") or run.state(node or "")
+    state.status = _RUNNING
+    state.attempts = attempt or 1
+    state.started_at = at
+    if state.error is not None:
+        state.error = None
+    if data:
+        state.item = data.get("item")
+        if "pipeline" in data:
+            state.pipeline, state.given = data["pipeline"], data.get("given")
+            _decided_again(run, data)
+        state.once, state.decided = data.get("effect") == "once", None
 
 
 def _node_retrying(run: Run, event: Event) -> None:
@@ -277,16 +283,17 @@ def _node_retrying(run: Run, event: Event) -> None:
 
 def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     def apply(run: Run, event: Event) -> None:
-        state = run.state(event.node or "")
+        _, at, _, _, node, _, data = event
+        state = run.nodes.get(node or "") or run.state(node or "")
         if state.ended_at is not None:  # it had ended before: nothing of that is left
             for name in _KEPT & state.__dict__.keys():
                 del state.__dict__[name]
         state.status = status
-        state.ended_at = event.ts
-        for name, value in event.data.items():
+        state.ended_at = at
+        for name, value in data.items():
             if name in _KEPT:
                 setattr(state, name, value)
-        if "by" in event.data:
+        if "by" in data:
             state.by = tuple(state.by)
 
     return apply

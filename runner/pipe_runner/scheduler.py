@@ -1,4 +1,4 @@
-"""Runs the nodes of a plan: integer in-degrees, a heap of ready nodes, and a few workers that pull from it.
+"""Runs the nodes of a plan: integer in-degrees, and a few workers that pull from a heap of ready nodes.
 
 Everything here happens in one event loop. A node is *open* until its final event is written; a phase ends when no node
 of it is open. The critical path goes first. A node's dependents are released when its end is durable (D2).
@@ -9,18 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from heapq import heappop, heappush
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.abc
-import anyio.lowlevel
 
 from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
-from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.plan import NO_RETRY, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import bounded, next_delay
 from pipe_runner.run import Run, is_final
@@ -28,13 +26,18 @@ from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
+from pipe_runner.workers import Workers
 
 if TYPE_CHECKING:
     from pipe_runner.holds import Holds
     from pipe_runner.resultcache.keeper import Keeper
 
-LONGEST_STRETCH = 0.005
-"""Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
+# Looked up once: a node's fields one by one, and members of enums by name, take a tenth of what a quick node takes.
+_of_attempt = itemgetter(
+    *map(PlannedNode._fields.index, ("id", "timeout", "max_time", "effect", "retry", "cache", "artifacts"))
+)
+_STARTED, _ENDED_WELL = EventKind.NODE_STARTED, EventKind.NODE_SUCCEEDED
+_SUCCEEDED, _ONCE = NodeStatus.SUCCEEDED, Effect.ONCE
 
 
 class Scheduler:
@@ -62,9 +65,10 @@ class Scheduler:
         self._nodes: list[PlannedNode] = list(plan.nodes)
         """Those of the plan, and behind them the items of repeated nodes as they start."""
         self._fans = Fans(self, self._nodes, run, scope, clock, concurrency, plan.output_limit)
+        self._planned = len(plan.nodes)  # indexes from here on are of items
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
         self._concurrency, self._grace, self._random, self._keeper = concurrency, grace, random, keeper
-        self._commits = GroupCommit(journal, self._durable, self._fail)
+        self._commits = GroupCommit(journal, self._durable, self.fail)
         self._dependents: list[list[int]] = [[] for _ in plan.nodes]
         for node in plan.nodes:
             for need in node.needs:
@@ -72,19 +76,15 @@ class Scheduler:
         self.holds: Holds | None = None
         """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
-        self._ready: list[tuple[int, int]] = []
         self._released: deque[int] = deque()
+        self._workers = Workers(self, concurrency, self._released, clock)
         self._phase: Sequence[PlannedNode] = ()
-        self._open = self._workers = self._looking = 0
-        self._in_flight: set[int] = set()
+        self._open = 0
         self._made: dict[int, int] = {}
         self._deadline: dict[int, float] = {}
         self._began: dict[int, float] = {}
-        self._parked: list[asyncio.Future[None]] = []
         self._closed: asyncio.Future[None] | None = None
-        self._group: anyio.abc.TaskGroup | None = None
-        self._failure: Exception | None = None
-        self._last_turn = 0.0
+        self.failure: Exception | None = None
         self._stop_first: Stop | None = None
         self.stopped: Stop | None = None
 
@@ -107,120 +107,77 @@ class Scheduler:
             self._waits[node.index] = sum(1 for need in node.needs if need in opened)
             if not self._waits[node.index]:
                 self._released.append(node.index)
-        self._workers = 0
-        self._last_turn = self._clock.monotonic()
         self._closed = asyncio.get_running_loop().create_future()
         async with anyio.create_task_group() as group:
-            self._group = group
-            self._drain()
-            self._wake()
+            self._workers.begin(group)
+            self.drain()
+            self._workers.wake()
             await self._closed
-            self._group = None
+            self._workers.end()
             group.cancel_scope.cancel()
-        self._parked.clear()
-        if self._failure is not None:
-            raise self._failure
+        self._workers.forget()
+        if self.failure is not None:
+            raise self.failure
 
     def _close(self) -> None:
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
         """The log can't be written (or we have a bug): nothing new starts, and what runs is ended (D7)."""
-        if self._failure is None:
-            self._failure = error
-            self._ready.clear()
+        if self.failure is None:
+            self.failure = error
+            self._workers.clear()
             self._close()
 
-    # ------------------------------------------------------------ workers
+    # ------------------------------------------------------------ attempts
 
-    def _wake(self) -> None:
-        """Have enough workers awake for what is ready; a worker that is just deciding looks by itself."""
-        wanted = len(self._ready) - self._looking
-        while wanted > 0 and self._parked:
-            parked = self._parked.pop()
-            if not parked.done():
-                parked.set_result(None)
-                wanted -= 1
-        while wanted > 0 and self._workers < self._concurrency and self._group is not None:
-            self._workers += 1
-            self._group.start_soon(self._work)
-            wanted -= 1
-
-    async def _work(self) -> None:
-        ready, clock = self._ready, self._clock
-        loop = asyncio.get_running_loop()
-        try:
-            while self._failure is None:
-                if not ready:
-                    self._looking = 1
-                    self._commits.now()
-                    self._looking = 0
-                if not ready:
-                    parked = loop.create_future()
-                    self._parked.append(parked)
-                    await parked
-                    continue
-                index = heappop(ready)[1]
-                self._in_flight.add(index)
-                try:
-                    await self._attempt(self._nodes[index])
-                finally:
-                    self._in_flight.discard(index)
-                self._looking = 1
-                if self._released:
-                    self._drain()
-                self._wake()
-                self._looking = 0
-                if clock.monotonic() - self._last_turn > LONGEST_STRETCH:
-                    await anyio.lowlevel.checkpoint()
-                    self._last_turn = clock.monotonic()
-        except Exception as error:
-            self._fail(error)
-
-    async def _attempt(self, node: PlannedNode) -> None:
-        index, clock = node.index, self._clock
-        number = self._run.state(node.id).attempts + 1
-        began = self._began[index] = clock.monotonic()
-        timeout = node.timeout
-        if node.max_time is not None:
+    async def attempt(self, index: int) -> None:
+        """Perform the node's next attempt, and write how it ended."""
+        node, monotonic = self._nodes[index], self._clock.monotonic
+        node_id, timeout, max_time, effect, retry, cache, artifacts = _of_attempt(node)
+        number = self._run.state(node_id).attempts + 1
+        began = self._began[index] = monotonic()
+        if max_time is not None:
             whole = self._fans.whole(index)  # all items of a node share its time
-            timeout = bounded(timeout, self._deadline.setdefault(whole, began + node.max_time) - began)
+            timeout = bounded(timeout, self._deadline.setdefault(whole, began + max_time) - began)
         try:
-            names, data = self._fans.item(index) if self._fans.is_unit(index) else (None, NOTHING)
+            names, data = (None, NOTHING) if index < self._planned else self._fans.item(index)
             attempt = self._scope.attempt(node, number, timeout, names)
-            if node.cache is not None and await self._keeper().found(self, node, attempt, names, data):
+            if cache is not None and await self._keeper().found(self, node, attempt, names, data):
                 return
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        once = node.effect is Effect.ONCE
-        self.emit(EventKind.NODE_STARTED, node.id, number, {**data, "effect": "once"} if once else data)
+        once = effect is _ONCE
+        self.emit(_STARTED, node_id, number, {**data, "effect": "once"} if once else data)
         if once:
             self._journal.commit()
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
-        self._made[index] = self._made.get(index, 0) + 1
-        if (node.cache is not None or node.artifacts) and outcome.status is NodeStatus.SUCCEEDED:
+        if retry is not NO_RETRY:
+            self._made[index] = self._made.get(index, 0) + 1
+        if (cache is not None or artifacts) and outcome.status is NodeStatus.SUCCEEDED:
             outcome = await self._keeper().keep(self, node, attempt, outcome)
-        self._conclude(node, number, outcome, clock.monotonic() - began)
+        self._conclude(node, number, outcome, monotonic() - began)
 
     # ------------------------------------------------------------ ends
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
         data = measured(outcome, duration)
-        if outcome.status is NodeStatus.SUCCEEDED:
-            data.update(self.output_fields(outcome.output))
-            self.final(EventKind.NODE_SUCCEEDED, node, number, data)
+        status, output = outcome.status, outcome.output
+        if status is _SUCCEEDED:
+            data.update({"output": None} if output is None else self.output_fields(output))
+            self.final(_ENDED_WELL, node, number, data)
             self.release(node.index)
             return
-        if outcome.status is NodeStatus.WAITING:
+        if status is NodeStatus.WAITING:
             held = self._holding().hold(node, number, outcome, self._phase, item=self._fans.is_unit(node.index))
             self._open -= held
             if held and not self._open:
                 self._close()
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
-        if outcome.status is NodeStatus.CANCELLED and self.stopped is not None:
+        if status is NodeStatus.CANCELLED and self.stopped is not None:
             error = while_running(self.stopped, outcome, error)
             if self.stopped is Stop.CANCEL:
                 data.update(reason=WHY[self.stopped], error=error.to_json())
@@ -256,9 +213,10 @@ class Scheduler:
 
     def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
         """Write a node's last event; the phase closes with the last of them."""
+        index = node.index
         self.emit(kind, node.id, number, data)
-        if self._fans.is_unit(node.index):
-            self._fans.ended(node.index, kind)
+        if index >= self._planned:
+            self._fans.ended(index, kind)
             return
         self._open -= 1
         if not self._open:
@@ -266,15 +224,15 @@ class Scheduler:
 
     def release(self, index: int) -> None:
         """Decide a node's dependents once its end is durable."""
-        if not self._fans.is_unit(index) and self._dependents[index] and self.stopped is None:
+        if index < self._planned and self._dependents[index] and self.stopped is None:
             self._commits.add(index)
             self._commits.soon()  # a worker without work commits at once; but there may be none
 
     def _durable(self, batch: list[int]) -> None:
         for index in batch:
             self._release(index)
-        self._drain()
-        self._wake()
+        self.drain()
+        self._workers.wake()
 
     def _release(self, index: int) -> None:
         """Count a final node down in its dependents."""
@@ -285,7 +243,11 @@ class Scheduler:
 
     # ------------------------------------------------------------ decisions
 
-    def _drain(self) -> None:
+    def settle(self) -> None:
+        """Release what waits for the disk, unless that takes long."""
+        self._commits.now()
+
+    def drain(self) -> None:
         """Decide every node whose needs are final; a skip may release the next one, so without recursion."""
         state, nodes = self._run.state, self._plan.nodes
         while self._released:
@@ -333,25 +295,25 @@ class Scheduler:
 
     def _rest(self, index: int, delay: float) -> None:
         """Wait for the next attempt without holding a slot."""
-        assert self._group is not None
-        self._group.start_soon(self._wake_after, index, delay)
+        assert self._workers.group is not None
+        self._workers.group.start_soon(self._wake_after, index, delay)
         if self._fans.is_unit(index):
             self._fans.rest(index)
 
     async def _wake_after(self, index: int, delay: float) -> None:
         await self._clock.sleep(delay)
-        if self.stopped is None and self._failure is None:
+        if self.stopped is None and self.failure is None:
             self._fans.wake(index) if self._fans.is_unit(index) else self.push(self._nodes[index])
-            self._wake()
+            self._workers.wake()
 
     def stop(self, why: Stop, *, kill: bool = False) -> None:
         """Start nothing more; end what is in flight (TERM, grace, KILL; with `kill` at once)."""
-        if self._group is None:
+        if self._workers.group is None:
             return
         try:
             self._stop(why)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
         self._executor.stop(0.0 if kill else self._grace)
 
     def stop_before(self, why: Stop) -> None:
@@ -360,7 +322,7 @@ class Scheduler:
 
     def abandon(self) -> None:
         """Wait no longer for attempts that were killed and don't end."""
-        for index in sorted(self._in_flight):
+        for index in sorted(self._workers.in_flight):
             node = self._nodes[index]
             state = self._run.state(node.id)
             if not is_final(state.status):
@@ -371,13 +333,14 @@ class Scheduler:
     def _stop(self, why: Stop) -> None:
         if self.stopped is None or self.stopped is Stop.FAIL_FAST:
             self.stopped = why
-        self._ready.clear()
+        self._workers.clear()
         self._released.clear()
         if self.holds is not None:
             self._open += self.holds.let_go(self._phase)
-        self._fans.stop(self._in_flight)
+        in_flight = self._workers.in_flight
+        self._fans.stop(in_flight)
         for node in self._phase:
-            busy = node.index in self._in_flight or self._fans.is_open(node.index)
+            busy = node.index in in_flight or self._fans.is_open(node.index)
             if not busy and not is_final(self._run.state(node.id).status):
                 self.cancel(node)
 
@@ -392,7 +355,7 @@ class Scheduler:
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
-        heappush(self._ready, (-node.priority, node.index))
+        self._workers.push(node.priority, node.index)
 
     def close(self) -> None:
         self._commits.close()

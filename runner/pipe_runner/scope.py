@@ -11,6 +11,7 @@ from pipe_runner.ports import Attempt, secret_marker
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import Json, NodeStatus, Phase, RunStatus
 
+_tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
 ReadBlob = Callable[[Mapping[str, Any]], Json]
 
 
@@ -173,28 +174,30 @@ class Scope:
         """
         plan = self._plan
         options, env = node.options, node.env
-        if options.static and env.static:
-            rendered, own = options.data, env.data
-        else:
+        rendered: Any
+        own: Any
+        (rendered, constant), (own, fixed) = options, env
+        if not (constant and fixed):
             if names is None:
                 names = self.names_of(node)
             rendered, own = self.render(options, names), self.render(env, names)
-        assert isinstance(rendered, dict)
-        assert isinstance(own, dict)
         self._span += 1
-        run_id, env_text = self._run.id, self._env_text[node.part]
-        return Attempt(  # by position: by name it takes twice as long
-            run_id,
-            node.id,
+        node_id, env_text = node.id, self._env_text[node.part]
+        if own:
+            env_text = {**env_text, **{name: value_to_text(value) for name, value in own.items()}}
+        values = (
+            self._run.id,
+            node_id,
             number,
             node.agent,
             rendered,
-            {**env_text, **{k: value_to_text(v) for k, v in own.items()}} if own else env_text,
+            env_text,
             plan.root,
-            f"{self._key or self._make_key()}.{node.id}",
+            f"{self._key or self._make_key()}.{node_id}",
             node.secrets,
             timeout,
             plan.output_limit,
             f"{self._trace}{self._span:016x}-01",
             node.validate_options,
         )
+        return _tuple(Attempt, values)  # type: ignore[no-any-return]

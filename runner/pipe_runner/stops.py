@@ -67,14 +67,15 @@ def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
 def measured(outcome: Outcome, duration: float) -> dict[str, Any]:
     """What an event says of an attempt that has ended, whichever way."""
     data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
-    if outcome.exit_code is not None:
-        data["exit_code"] = outcome.exit_code
-    if outcome.usage:
-        data["usage"] = outcome.usage
-    if outcome.truncated:
-        data["truncated"] = outcome.truncated
-    if outcome.artifacts:
-        data["artifacts"] = outcome.artifacts
+    _, _, _, exit_code, usage, truncated, _, artifacts = outcome
+    if exit_code is not None:
+        data["exit_code"] = exit_code
+    if usage:
+        data["usage"] = usage
+    if truncated:
+        data["truncated"] = truncated
+    if artifacts:
+        data["artifacts"] = artifacts
     return data
 
 

@@ -17,7 +17,10 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 def _pipeline() -> dict[str, Any]:
     from pipe_schemas.pipeline import PipelineSpec
 
-    return PipelineSpec.model_json_schema()
+    schema = PipelineSpec.model_json_schema()
+    schema["required"].remove("nodes")  # a file that includes others, or is included, may have none
+    schema["anyOf"] = [{"required": [key]} for key in ("nodes", "include", "on_failure", "finally")]
+    return schema
 
 
 def _project() -> dict[str, Any]:

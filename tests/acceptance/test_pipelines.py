@@ -219,6 +219,21 @@ def test_json_flow_is_checked_before_the_run(tmp_path: Path) -> None:
     assert "output" in done.stdout
 
 
+def test_include(pipe: Run) -> None:
+    told = pipe("include.yml")
+    assert told.outputs == {
+        "first": "Hello, Ada!",
+        "thanks": "Thank you for 2 greetings of 24 letters",
+    }
+    assert told.node("goodbye")["output"] == "Goodbye, Ada!"
+    assert pipe("parts/greet.yml", "-i", "name=Bob").node("goodbye")["output"] == "Goodbye, Bob!"
+    assert pipe("include.yml", "-i", "polite=false").statuses()["thanks"] == "skipped"
+
+
+def test_presets(pipe: Run) -> None:
+    assert pipe("presets.yml").outputs == {"words": 4, "last_word": "the"}
+
+
 def test_quickstart_without_git(pipe: Run, tmp_path: Path) -> None:
     told = pipe("quickstart.yml")
     assert told.statuses()["history"] == "skipped"

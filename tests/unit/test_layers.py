@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "fans",
         "holds",
         "commits",
+        "workers",
         "artifacts",
         "resultcache",
         "scheduler",

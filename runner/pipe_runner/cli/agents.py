@@ -1,38 +1,107 @@
-"""`pipe agents [NAME]`: which agents nodes can name, and what each takes and gives."""
+"""`pipe agents [NAME]`: which agents and presets nodes can name, and what each takes and gives."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
+from pipe_runner.errors import UsageError
 from pipe_runner.registry import Registry
 
 if TYPE_CHECKING:
+    from pipe_runner.compiler.presets import Preset
     from pipe_runner.ports import Agent
 
 
 def agents(given: Given) -> int:
-    """All agents, or one with the schema of its options."""
+    """All agents and the project's presets, or one: an agent with the schema of its options."""
     registry = Registry.installed()
     name = given.text("name")
     as_json = given.text("output") == "json"
+    presets, wrong = _presets(registry)
     if name is not None:
+        if name in presets:
+            sys.stdout.write(_json(_preset(presets[name])) if as_json else _preset_text(presets[name]))
+            return 0
+        if name not in registry:
+            _unknown(name, (*registry.names(), *presets), wrong)
         agent = registry.get(name)
         sys.stdout.write(_json(_described(registry, name, agent)) if as_json else _text(registry, name, agent))
         return 0
     found = registry.get_all()
     if as_json:
-        sys.stdout.write(_json([_described(registry, name, agent) for name, agent in found.items()]))
+        described = [_described(registry, name, agent) for name, agent in found.items()]
+        sys.stdout.write(_json([*described, *map(_preset, presets.values())]))
         return 0
-    wide = max((len(name) for name in found), default=0)
+    wide = max((len(name) for name in (*found, *presets, *wrong)), default=0)
     for name, agent in found.items():
         sys.stdout.write(safe(f"{name.ljust(wide)}  {agent.describe().summary}") + "\n")
     for name, fault in registry.faults().items():
         sys.stdout.write(safe(f"{name.ljust(wide)}  can't be used: {fault.message}") + "\n")
+    for preset in presets.values():
+        told = f": {preset.description}" if preset.description else ""
+        sys.stdout.write(safe(f"{preset.name.ljust(wide)}  preset of {preset.agent}{told}") + "\n")
+    for name in sorted(wrong):
+        sys.stdout.write(safe(f"{name.ljust(wide)}  preset that can't be used: `pipe check pipe.yml` says why") + "\n")
     return 0
+
+
+def _presets(registry: Registry) -> tuple[Mapping[str, Preset], Collection[str]]:
+    """The presets of the project around the working directory, and the names of those that can't be used."""
+    from pathlib import Path
+
+    from pipe_runner.cli.settings import here
+    from pipe_runner.project import load_project
+
+    found = load_project(Path(here()), registry)[0].presets
+    return ({}, ()) if found is None else (found.by_name, found.wrong)
+
+
+def _unknown(name: str, known: Sequence[str], wrong: Collection[str]) -> NoReturn:
+    from pipe_runner.diagnostics import did_you_mean
+
+    if name in wrong:
+        raise UsageError(f"the preset {name!r} can't be used", hint="`pipe check pipe.yml` says why")
+    near = did_you_mean(name, known)
+    hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}"
+    raise UsageError(f"there is no agent {name!r}", hint=hint)
+
+
+def _preset(preset: Preset) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "preset_of": preset.agent,
+        "through": list(preset.through),
+        "summary": preset.description,
+        "with": {name: one.value for name, one in preset.options.items()},
+        "env": {name: one.value for name, one in preset.env.items()},
+        "secrets": [one.value for one in preset.secrets],
+        **{name: one.value for name, one in preset.keys.items()},
+    }
+
+
+def _preset_text(preset: Preset) -> str:
+    through = f", through {', '.join(preset.through)}" if preset.through else ""
+    lines = [f"{preset.name} (preset of {preset.agent}{through})"]
+    if preset.description:
+        lines.append(f"  {preset.description}")
+    for heading, values in (("with", preset.options), ("env", preset.env)):
+        if values:
+            lines.append(f"  {heading}")
+            lines += [f"    {name}: {_written(one.value)}" for name, one in values.items()]
+    if preset.secrets:
+        lines.append(f"  secrets: {', '.join(one.value for one in preset.secrets)}")
+    lines += [f"  {name}: {_written(one.value)}" for name, one in preset.keys.items()]
+    lines.append(f"  `pipe agents {preset.agent}` says what it takes and gives")
+    return "".join(safe(line) + "\n" for line in lines)
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:

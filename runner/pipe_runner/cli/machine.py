@@ -294,8 +294,9 @@ def project() -> Finding:
 
     from pipe_runner.cli.settings import here
     from pipe_runner.project import load_project
+    from pipe_runner.registry import Registry
 
-    found, faults = load_project(Path(here()))
+    found, faults = load_project(Path(here()), Registry.installed())
     if not os.path.lexists(found.path):
         return Finding("pipe.yml", "ok", f"none; the project's root is {found.root}")
     wrong = [one for one in faults if one.is_error]

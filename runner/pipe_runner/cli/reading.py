@@ -24,6 +24,7 @@ _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.
 """What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
 _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
 """The same for *.test.yml: docker-compose.test.yml is somebody else's."""
+_MOST_NOTES = 20
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 
@@ -57,7 +58,7 @@ class Checked(NamedTuple):
 
 def together(checked: Sequence[Checked]) -> list[Diagnostic]:
     """What is wrong with all files. One that another one includes is checked there, with the inputs that it has there,
-    and by itself only where the user names it; a fault that several files lead to is told once, with all their places.
+    and by itself only where the user names it; a fault that several places lead to is told once, with these places.
     """
     inside: set[str] = set()
     for one in checked:
@@ -68,7 +69,7 @@ def together(checked: Sequence[Checked]) -> list[Diagnostic]:
         if one.named or one.real not in inside:
             for fault in one.diagnostics:
                 told.setdefault(fault._replace(notes=()), {}).update(dict.fromkeys(fault.notes))
-    return [fault._replace(notes=tuple(notes)) for fault, notes in told.items()]
+    return [fault._replace(notes=tuple(notes)[:_MOST_NOTES]) for fault, notes in told.items()]
 
 
 def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:

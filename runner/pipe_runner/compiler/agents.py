@@ -74,16 +74,19 @@ class AgentInfo:
 class Agents:
     """The agents that one file uses, by name."""
 
-    def __init__(self, registry: Registry, report: Report, presets: Collection[str] = ()) -> None:
-        """`presets` are names that nodes can use beside those of the registry."""
+    def __init__(
+        self, registry: Registry, report: Report, presets: Collection[str] = (), wrong: Collection[str] = ()
+    ) -> None:
+        """`presets` are names that nodes can use beside those of the registry, `wrong` those of presets that can't be
+        used, which is told."""
         self._registry = registry
         self._report = report
-        self._presets = presets
+        self._presets, self._wrong = presets, wrong
         self._infos: dict[str, AgentInfo | None] = {}
 
     def told_in(self, report: Report) -> Agents:
         """The same agents, for another file of the pipeline, whose faults are told in its own report."""
-        other = Agents(self._registry, report, self._presets)
+        other = Agents(self._registry, report, self._presets, self._wrong)
         other._infos = self._infos
         return other
 
@@ -117,7 +120,7 @@ class Agents:
         elif name in LATER:
             add("E901", f"the agent `{name}` is not available in this version", path)
         elif isinstance(error, UnknownPlugin):
-            if name in self._presets:  # one that is wrong, which is told in pipe.yml
+            if name in self._wrong:
                 return
             known = sorted({*self._registry.names(), *self._presets})
             near = self._report.suggest(name, known)

@@ -56,7 +56,7 @@ class Build:
         self._root = root
         self._project = project
         self._presets = project.presets or NO_PRESETS
-        self.agents = Agents(registry, report, self._presets.names())
+        self.agents = Agents(registry, report, tuple(self._presets.by_name), self._presets.wrong)
         self._retries: dict[Any, RetryPolicy] = {}
         self._complete = True
 

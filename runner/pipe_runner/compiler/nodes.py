@@ -49,6 +49,8 @@ class NodeCompiler:
         self.around: Surroundings = Surroundings(part, outer.around if outer else None)
         self._environment = self.around.environment
         self._root = root
+        self._resolved: dict[str, str] = {}
+        """Paths of the file, links resolved: many nodes may name the same one."""
         self._matrices: Room = Room(max(STEPS, len(report.document.text) // 10)) if outer is None else outer._matrices
 
     def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
@@ -287,7 +289,9 @@ class NodeCompiler:
         if "\0" in path:
             report.add("E601", "a path can't hold a NUL character", place)
             return
-        found = os.path.realpath(os.path.join(self._root, path))
+        found = self._resolved.get(path)
+        if found is None:
+            found = self._resolved[path] = os.path.realpath(os.path.join(self._root, path))
         if found != self._root and not found.startswith(self._root.rstrip(os.sep) + os.sep):
             hint = "paths count from the project's root, and stay in it, links resolved"
             report.add("E601", f"`{short(path)}` leaves the project's root", place, hint=hint)

@@ -116,7 +116,8 @@ class Includes:
         for ring, one in enumerate(chain := list(part.chain())):
             if one.real == found.real:
                 way = " → ".join(p.document.path for p in (*reversed(chain[: ring + 1]), one))
-                add("E801", f"these files include one another: {way}", path, hint="take one of the steps out")
+                message = f"these files include one another: {way}" if ring else "the file includes itself"
+                add("E801", message, path, hint="take one of the steps out" if ring else None)
                 return None
         if found.real in self._first:
             first = note_of(*self._first[found.real], "included first")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.compiler.agents import LATER, Agents
-from pipe_runner.compiler.report import Origin, Report, listed, short
+from pipe_runner.compiler.report import Origin, Report, TooManyFaults, listed, short
 from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
@@ -54,9 +54,6 @@ class Presets:
     by_name: Mapping[str, Preset] = field(default_factory=dict)
     wrong: frozenset[str] = frozenset()
     """Names of those that can't be used, which is told."""
-
-    def names(self) -> list[str]:
-        return [*self.by_name, *self.wrong]
 
 
 NO_PRESETS: Final = Presets()
@@ -212,8 +209,15 @@ def with_presets(report: Report, presets: Presets) -> None:
     if presets.document is None or not isinstance(report.document.data, dict):
         return
     data = report.data()
+    weights: dict[str, int] = {}
     changed: dict[str, dict[str, Any]] = {}
     for path, node, preset in _using(data, presets):
+        if preset.name not in weights:
+            weights[preset.name] = _weight([one.value for one in (*preset.options.values(), *preset.env.values())])
+        if not report.take(weights[preset.name]):
+            message = "the presets put so much into this pipeline that nobody could read it"
+            report.add("E121", message, (*path, "agent"), hint="let fewer nodes name it, or take something out of it")
+            raise TooManyFaults
         phase, id = str(path[0]), str(path[1])
         nodes = changed.setdefault(phase, dict(data[phase]))
         nodes[id] = _Expanding(report, presets.document, preset, path).node(node)
@@ -230,6 +234,15 @@ def _using(data: Mapping[str, Any], presets: Presets) -> Iterator[tuple[Path_, d
             preset = presets.by_name.get(name) if isinstance(name, str) else None
             if preset is not None and not {"run", "argv", "pipeline"}.intersection(node):
                 yield (phase.value, id), node, preset
+
+
+def _weight(value: Any) -> int:
+    """How many values there are; long texts count as several."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_weight, value.values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_weight, value))
+    return 1 + len(value) // 32 if isinstance(value, str) else 1
 
 
 class _Expanding:
@@ -287,8 +300,9 @@ class _Expanding:
             if key[:2] == "x-":
                 continue
             if key in OF_SHELL:
-                if key in own:
-                    self._report.origins[(*path, key)] = Origin(self._report.document, (*path, "with", key))
+                here = Origin(self._report.document, (*path, "with", key))
+                origins = self._report.origins
+                origins[(*path, key)] = here if key in own else origins[(*path, "with", key)]
                 out[key] = value
             else:
                 hint = f"there is {listed(OF_SHELL)}"

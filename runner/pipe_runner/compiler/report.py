@@ -23,6 +23,8 @@ _CANDIDATES: Final = 100
 EXPRESSIONS: Final = 20_000
 """Expressions that any pipeline may hold; longer ones one for every `CHARACTERS_EACH` characters."""
 CHARACTERS_EACH: Final = 50
+PUT_IN: Final = 300_000
+"""Values that presets may put into the nodes of a pipeline."""
 
 
 @dataclass(slots=True)
@@ -32,6 +34,7 @@ class _Shared:
     characters: int
     expressions: int
     comparisons: int = 0
+    put_in: int = 0
 
 
 class TooManyFaults(Exception):
@@ -109,6 +112,11 @@ class Report:
     def notes(self) -> tuple[Note, ...]:
         """The places that lead to the file, the nearest first; looked up when there is a fault, as all places are."""
         return tuple(note_of(document, path, "included") for document, path in self._way)
+
+    def take(self, values: int) -> bool:
+        """Count values that presets put in, for all files together; False where it is enough (R2)."""
+        self._shared.put_in += values
+        return self._shared.put_in <= PUT_IN
 
     def _origin(self, path: Path_) -> Origin | None:
         """Where `path` was written, if it isn't where it stands."""

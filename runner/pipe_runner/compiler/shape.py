@@ -280,8 +280,16 @@ def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
         inner = tree.get(key)
         if inner is _LEAF:
             continue
-        out[key] = _cut(item, inner) if inner and isinstance(item, dict) else item
+        out[key] = _cut_inside(item, inner)
     return out
+
+
+def _cut_inside(item: Any, tree: dict[Any, Any] | None) -> Any:
+    if not tree:
+        return item
+    if isinstance(item, list):  # no item of a list is left out by itself
+        return [_cut_inside(one, tree.get(number)) for number, one in enumerate(item)]
+    return _cut(item, tree) if isinstance(item, dict) else item
 
 
 def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
 
+_tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
 _MARKER = re.compile("\x00pipe-secret:([A-Za-z_][A-Za-z0-9_]*)\x00")
 
 
@@ -66,21 +67,25 @@ class LocalExecutor:
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
 
-    async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+    def perform(self, attempt: Attempt, emit: Emit) -> Coroutine[Any, Any, Outcome]:
         """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
-        outcome = await self._perform(attempt, emit)
-        return outcome if isinstance(self._masker, NoMasking) else _masked(outcome, self._masker)
+        return self._perform(attempt, emit) if isinstance(self._masker, NoMasking) else self._hiding(attempt, emit)
+
+    async def _hiding(self, attempt: Attempt, emit: Emit) -> Outcome:
+        return _masked(await self._perform(attempt, emit), self._masker)
 
     async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         try:
-            agent, keeps_time, strays = self._known.get(attempt.agent) or self._meet(attempt.agent)
+            name = attempt.agent
+            agent, keeps_time, strays = self._known.get(name) or self._meet(name)
             secrets: Mapping[str, str] = {}
             if attempt.secrets:
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
                 attempt = with_secrets(attempt, secrets)
             if attempt.validate:
                 validate_options(agent, attempt)
-            context = Context(emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
+            fields = (emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
+            context: Context = _tuple(Context, fields)
             if keeps_time:
                 return await agent.perform(attempt, context)
             return await self._bounded(agent, attempt, context, strays)
@@ -118,8 +123,9 @@ class LocalExecutor:
         self._tasks[task] = None
         timer = None
         began = monotonic()
-        if attempt.timeout is not None:
-            timer = asyncio.get_running_loop().call_later(attempt.timeout, self._end, task, "timeout")
+        timeout = attempt.timeout
+        if timeout is not None:
+            timer = asyncio.get_running_loop().call_later(timeout, self._end, task, "timeout")
         if strays is not None:
             strays.running[task] = context.emit
         try:

@@ -8,7 +8,9 @@ from typing import Any, Final
 from pipe_runner.types import Json
 
 LEAST_EXPANSION: Final = 100_000
-"""Values that aliases may stand for in any file; a large file gets one more for every eight characters."""
+"""Values that aliases may stand for in any file; a large file gets one more for every `TEXT_PER_EXPANSION`."""
+TEXT_PER_EXPANSION: Final = 8
+"""Characters."""
 
 _TEXT_PER_VALUE: Final = 32
 """Characters of text that count as one value."""
@@ -32,13 +34,13 @@ class Anchors:
     """What the anchors of a document stand for; aliases share the value, they don't copy it."""
 
     def __init__(self, characters: int) -> None:
-        self.limit = LEAST_EXPANSION + characters // 8
+        self.limit = LEAST_EXPANSION + characters // TEXT_PER_EXPANSION
         self.open: dict[int, Unfinished] = {}
         """Anchored containers under construction, by their id."""
         self._values: dict[str, Any] = {}
         self._weights: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no id in `_weights` is given away again
-        self._expanded = 0
+        self.expanded = 0
 
     def define(self, name: str, value: Json) -> None:
         """Names a value that is complete."""
@@ -70,8 +72,8 @@ class Anchors:
 
     def spend_values(self, number: int) -> None:
         """Counts `number` values as expanded; raises `TooMuch`."""
-        self._expanded += number
-        if self._expanded > self.limit:
+        self.expanded += number
+        if self.expanded > self.limit:
             raise TooMuch
 
     def _weigh(self, value: Any) -> int:

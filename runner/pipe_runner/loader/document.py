@@ -35,6 +35,8 @@ class Document:
     """The text of the quoted scalars in `parsed` that stand in for something else, by offset."""
     read_to: int | None = None
     """Where reading was given up."""
+    expanded: int = 0
+    """Values that its aliases and merge keys stand for."""
     _lines: Lines | None = field(default=None, repr=False, compare=False)
     _places: Places | None = field(default=None, repr=False, compare=False)
     _pieces: tuple[int, Pieces | None] | None = field(default=None, repr=False, compare=False)

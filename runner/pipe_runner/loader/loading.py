@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.diagnostics import Diagnostic, in_order
-from pipe_runner.loader.anchors import TooMuch
+from pipe_runner.loader.anchors import LEAST_EXPANSION, TooMuch
 from pipe_runner.loader.document import Document
 from pipe_runner.loader.events import TooManyEvents, events_of, most_events
 from pipe_runner.loader.lines import Faults, Lines, TooManyFaults
@@ -31,18 +31,23 @@ _MOST_REREAD: Final = 2**20
 """Characters that are read again for the faults behind a syntax error."""
 
 
-def load_text(text: str | bytes, path: str = "<text>") -> tuple[Document, list[Diagnostic]]:
-    """Reads a text; never raises for what stands in it. The diagnostics come in order of place."""
+def load_text(
+    text: str | bytes, path: str = "<text>", *, expansions: int = LEAST_EXPANSION
+) -> tuple[Document, list[Diagnostic]]:
+    """Reads a text; never raises for what stands in it. The diagnostics come in order of place.
+
+    `expansions` is how many values its aliases may stand for, beside those that its length allows.
+    """
     collecting = gc.isenabled()
     gc.disable()  # a large file is nothing but new containers, and each collection would visit them all
     try:
-        return _load(text, path)
+        return _load(text, path, expansions)
     finally:
         if collecting:
             gc.enable()
 
 
-def _load(content: str | bytes, path: str) -> tuple[Document, list[Diagnostic]]:
+def _load(content: str | bytes, path: str, expansions: int) -> tuple[Document, list[Diagnostic]]:
     if isinstance(content, bytes):
         faults, readable = decode(content, path)
     else:
@@ -50,7 +55,7 @@ def _load(content: str | bytes, path: str) -> tuple[Document, list[Diagnostic]]:
     text = faults.lines.text
     document = Document(path, text, None, _lines=faults.lines)
     if readable:
-        loading = _Loading(document, faults)
+        loading = _Loading(document, faults, expansions)
         try:
             loading.read_all(clean=text.isascii() or not any(char in text for char in _MISREAD))
         except TooManyFaults as too_many:
@@ -64,7 +69,8 @@ def _load(content: str | bytes, path: str) -> tuple[Document, list[Diagnostic]]:
 class _Loading:
     """Fills one document, in as many readings as show new faults."""
 
-    def __init__(self, document: Document, faults: Faults) -> None:
+    def __init__(self, document: Document, faults: Faults, expansions: int) -> None:
+        self._expansions = expansions
         self._document = document
         self._faults = faults
         self._known = list(faults.found)  # what the next reading wouldn't find again
@@ -115,7 +121,12 @@ class _Loading:
         faults = self._faults
         try:
             reader = self._reader = Reader(self._text, events_of(self._text), faults, self._document.quoted)
-            root = reader.read()
+            anchors = reader.odd.anchors
+            anchors.limit -= LEAST_EXPANSION - self._expansions
+            try:
+                root = reader.read()
+            finally:
+                self._document.expanded = anchors.expanded
             if reader.ended_at is not None:
                 _read_rest(self._text, reader, faults)
             self._take(root)

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 
 from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
 from pipe_runner.errors import UsageError
+from pipe_runner.loader.anchors import LEAST_EXPANSION, TEXT_PER_EXPANSION
 from pipe_runner.loader.document import At, Document
 from pipe_runner.loader.loading import load_text
 from pipe_runner.loader.source import read_bytes
@@ -48,13 +49,15 @@ class Refused(NamedTuple):
 
 
 class Neighbours:
-    """The files that one compilation reads beside its own, bounded in number and, together, in size."""
+    """The files that one compilation reads beside its own, bounded in number and, together, in size and in what their
+    aliases stand for."""
 
     def __init__(self, root: str, limit: int, most: int = MOST_FILES) -> None:
         """`root` is absolute, links resolved; `limit` is in bytes."""
         self._root = root
         self._left = self._limit = limit
         self._most = most
+        self._expansions = LEAST_EXPANSION
         self._found: dict[str, Neighbour] = {}
 
     def read(self, name: str, beside: str, shown_beside: str) -> Neighbour | Refused:
@@ -85,7 +88,9 @@ class Neighbours:
             return Refused("E118", what, "`limits: {file: …}` in pipe.yml raises the limit")
         self._left -= len(content)
         shown = os.path.normpath(os.path.join(os.path.dirname(shown_beside), name))
-        document, faults = load_text(content, shown)
+        document, faults = load_text(content, shown, expansions=self._expansions)
+        allowed = len(document.text) // TEXT_PER_EXPANSION
+        self._expansions = max(self._expansions - max(document.expanded - allowed, 0), 0)
         found = self._found[real] = Neighbour(path, real, shown, content, document, tuple(faults))
         return found
 

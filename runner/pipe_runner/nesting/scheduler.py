@@ -61,11 +61,12 @@ class SharingScheduler(Scheduler):
     def push(self, node: PlannedNode) -> None:
         if node.pipeline is None:
             super().push(node)
-        elif self._group is not None:
-            self._in_flight.add(node.index)
-            self._group.start_soon(self._beside, node)
+        elif self._workers.group is not None:
+            self._workers.in_flight.add(node.index)
+            self._workers.group.start_soon(self._beside, node)
 
-    async def _attempt(self, node: PlannedNode) -> None:
+    async def attempt(self, index: int) -> None:
+        node = self._nodes[index]
         async with self._house.slots:
             if self.stopped is not None:  # while it waited for a slot
                 if not is_final(self._run.state(node.id).status):
@@ -74,12 +75,13 @@ class SharingScheduler(Scheduler):
             if self.until is not None:
                 left = bounded(node.timeout, self.until - self._clock.monotonic())
                 if left != node.timeout:
-                    self._late.add(node.index)
-                    node = node._replace(timeout=left)
+                    self._late.add(index)
+                    self._nodes[index] = node._replace(timeout=left)
             try:
-                await super()._attempt(node)
+                await super().attempt(index)
             finally:
-                self._late.discard(node.index)
+                self._nodes[index] = node
+                self._late.discard(index)
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
         error = outcome.error
@@ -96,12 +98,12 @@ class SharingScheduler(Scheduler):
             try:
                 await self._run_inside(node)
             finally:
-                self._in_flight.discard(node.index)
+                self._workers.in_flight.discard(node.index)
             if self._released:
-                self._drain()
-            self._wake()
+                self.drain()
+            self._workers.wake()
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     async def _run_inside(self, node: PlannedNode) -> None:
         index, clock = node.index, self._clock
@@ -168,12 +170,12 @@ class SharingScheduler(Scheduler):
 
     def stop_inside(self, why: Stop) -> None:
         """Start nothing more; what is in flight is not this one's to end."""
-        if self._group is None or (self.stopped is why and why is not Stop.CANCEL):
+        if self._workers.group is None or (self.stopped is why and why is not Stop.CANCEL):
             return
         try:
             self._stop(why)
         except Exception as error:
-            self._fail(error)
+            self.fail(error)
 
     def _stop(self, why: Stop) -> None:
         super()._stop(why)

@@ -15,7 +15,7 @@ from pipe_runner.errors import StorageError
 from pipe_runner.forks import let_go_in_children
 from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
-from pipe_runner.runlog.lines import encode_line
+from pipe_runner.runlog.lines import Heads, encode_line
 from pipe_runner.runlog.sync import sync_directory, sync_file
 from pipe_runner.types import Durability
 
@@ -34,6 +34,7 @@ class LogWriter:
         self._fd = fd
         self._durable = durability is Durability.FULL
         self._next_seq = next_seq
+        self._heads: Heads = {}
         self._written = 0
         self._synced = 0
         self._fresh: tuple[str, ...] = rundir.fresh or (rundir.path,)
@@ -70,10 +71,20 @@ class LogWriter:
 
     def append(self, event: Event) -> None:
         """Write one event; raises StorageError."""
-        if event.seq != self._next_seq or event.run != self._run:
+        seq, _, run, _, _, _, _ = event
+        if seq != self._next_seq or run != self._run:
             raise self._out_of_order(event)
-        self._write(encode_line(event))
-        self._next_seq += 1
+        line = encode_line(event, self._heads)
+        if self._failed is not None:
+            self._check()
+        try:
+            done = os.write(self._fd, line)
+        except OSError as error:
+            raise self._fail("write", error) from error
+        if done != len(line):
+            self._write_rest(memoryview(line)[done:])
+        self._written += len(line)
+        self._next_seq = seq + 1
 
     def commit(self) -> None:
         """Make what was appended before the call durable, also for the power; raises StorageError.
@@ -122,20 +133,15 @@ class LogWriter:
 
     let_go = close
 
-    def _write(self, data: bytes) -> None:
-        self._check()
+    def _write_rest(self, view: memoryview) -> None:
         try:
-            done = os.write(self._fd, data)
-            if done != len(data):
-                view = memoryview(data)
-                while done < len(data):
-                    more = os.write(self._fd, view[done:])
-                    if more == 0:
-                        raise OSError(0, "the system wrote nothing and gave no reason")
-                    done += more
+            while view:
+                done = os.write(self._fd, view)
+                if done == 0:
+                    raise OSError(0, "the system wrote nothing and gave no reason")
+                view = view[done:]
         except OSError as error:
             raise self._fail("write", error) from error
-        self._written += done
 
     def _fail(self, doing: str, error: OSError) -> StorageError:
         self._failed = storage_fault(doing, self._path, error)

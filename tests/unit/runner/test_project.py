@@ -148,3 +148,10 @@ def test_s9_a_pipe_yml_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     found, faults = load_project(root)
     assert [fault.code for fault in faults] == ["E602"]
     assert found.concurrency_limit is None
+
+
+def test_s11_a_file_of_nothing_but_faults_is_told_as_far_as_anybody_reads(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("".join(f"k{number}: 1\n" for number in range(3000)), encoding="utf-8")
+    project, faults = load_project(tmp_path)
+    assert project.concurrency is None
+    assert faults[-1].code == "E119"

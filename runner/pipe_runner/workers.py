@@ -1,0 +1,117 @@
+"""A few workers that take nodes from a heap, the longest way to the end first.
+
+A task of the event loop for each node would cost several times what a quick node does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sized
+from heapq import heappop, heappush
+from typing import Protocol
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from pipe_runner.ports import Clock
+
+LONGEST_STRETCH = 0.005
+"""Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
+
+
+class Host(Protocol):
+    """Whose nodes they are."""
+
+    failure: Exception | None
+    """Nothing more is begun once there is one."""
+
+    async def attempt(self, index: int) -> None:
+        """Perform the node's next attempt."""
+
+    def settle(self) -> None:
+        """There is nothing to take: see whether there is, once all that waits for the disk is durable."""
+
+    def drain(self) -> None:
+        """Decide what was released."""
+
+    def fail(self, error: Exception) -> None: ...
+
+
+class Workers:
+    """At most `limit` of them, woken as there is work; `released` are the nodes that wait to be decided."""
+
+    def __init__(self, host: Host, limit: int, released: Sized, clock: Clock) -> None:
+        self._host, self._limit, self._released, self._clock = host, limit, released, clock
+        self.group: anyio.abc.TaskGroup | None = None
+        """Where they run; None between phases."""
+        self.in_flight: set[int] = set()
+        self._ready: list[tuple[int, int]] = []
+        self._parked: list[asyncio.Future[None]] = []
+        self._count = self._looking = 0
+        self._last_turn = 0.0
+
+    def begin(self, group: anyio.abc.TaskGroup) -> None:
+        """A phase begins: with no worker yet."""
+        self.group = group
+        self._count = 0
+        self._last_turn = self._clock.monotonic()
+
+    def end(self) -> None:
+        self.group = None
+
+    def push(self, priority: int, index: int) -> None:
+        """Let a worker take it, in its turn."""
+        heappush(self._ready, (-priority, index))
+
+    def clear(self) -> None:
+        """Let none of those be taken that wait."""
+        self._ready.clear()
+
+    def forget(self) -> None:
+        """Those that were parked are gone with the phase."""
+        self._parked.clear()
+
+    def wake(self) -> None:
+        """Have enough workers awake for what is ready; a worker that is just deciding looks by itself."""
+        wanted = len(self._ready) - self._looking
+        while wanted > 0 and self._parked:
+            parked = self._parked.pop()
+            if not parked.done():
+                parked.set_result(None)
+                wanted -= 1
+        while wanted > 0 and self._count < self._limit and self.group is not None:
+            self._count += 1
+            self.group.start_soon(self._work)
+            wanted -= 1
+
+    async def _work(self) -> None:
+        host, ready, in_flight, monotonic = self._host, self._ready, self.in_flight, self._clock.monotonic
+        try:
+            while host.failure is None:
+                if not ready:
+                    self._looking = 1
+                    host.settle()
+                    self._looking = 0
+                if not ready:
+                    parked = asyncio.get_running_loop().create_future()
+                    self._parked.append(parked)
+                    await parked
+                    continue
+                index = heappop(ready)[1]
+                in_flight.add(index)
+                try:
+                    await host.attempt(index)
+                finally:
+                    in_flight.discard(index)
+                self._looking = 1
+                if self._released:
+                    host.drain()
+                if self._parked or self._count < self._limit:
+                    self.wake()
+                self._looking = 0
+                if monotonic() - self._last_turn > LONGEST_STRETCH:
+                    await anyio.lowlevel.checkpoint()
+                    self._last_turn = monotonic()
+        except Exception as error:
+            host.fail(error)
