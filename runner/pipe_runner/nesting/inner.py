@@ -28,7 +28,7 @@ _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Inner:
-    """One instance of a part. `given` is what `with:` gave; `until` bounds it from outside, on the clock."""
+    """One instance of a part. `given` is what `with:` gave; `until` bounds it from outside, on the loop's clock."""
 
     def __init__(
         self,
@@ -146,10 +146,11 @@ class Inner:
         seconds, error = min(bounds, default=(None, None), key=lambda bound: bound[0])
         if seconds is None or error is None:
             return None
-        until = self._house.clock.monotonic() + seconds
+        loop = asyncio.get_running_loop()  # real seconds count, as for all time-outs, also in tests of a pipeline
+        until = loop.time() + seconds
         if self._until is None or until < self._until:
             scheduler.until, self._first = until, error
-        return asyncio.get_running_loop().call_later(seconds, self._time_is_up)
+        return loop.call_later(seconds, self._time_is_up)
 
     def _time_is_up(self) -> None:
         if self._first is None:

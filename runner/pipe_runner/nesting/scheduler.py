@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class SharingScheduler(Scheduler):
         self._late: set[int] = set()
         """Nodes whose attempt has no more time than `until` leaves."""
         self.until: float | None = None
-        """When the time of the sub-pipeline is up, on the clock; None: never, or its handlers run."""
+        """When the time of the sub-pipeline is up, on the loop's clock; None: never, or its handlers run."""
         self.time_is_up: Callable[[], None] = lambda: None
         """Called when an attempt ended since it was."""
 
@@ -73,7 +74,7 @@ class SharingScheduler(Scheduler):
                     self.cancel(node)
                 return
             if self.until is not None:
-                left = bounded(node.timeout, self.until - self._clock.monotonic())
+                left = bounded(node.timeout, self.until - asyncio.get_running_loop().time())
                 if left != node.timeout:
                     self._late.add(index)
                     self._nodes[index] = node._replace(timeout=left)
