@@ -148,6 +148,37 @@ def test_a_stop_ends_what_runs_inside_then_its_finally_then_that_of_the_run(proj
     }
 
 
+@pytest.mark.parametrize("agent", ["run: sleep 1; echo done", "agent: python, with: {call: 'slow.py:slow'}"])
+def test_a_stop_lets_the_finally_that_runs_inside_to_its_end(project: Any, agent: str) -> None:
+    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(1)\n    return 'done'\n")
+    project.write(
+        sub=f"nodes:\n  a: {{run: echo}}\nfinally: {{f: {{{agent}}}}}\n",
+        main="nodes: {s: {pipeline: sub.yml}, other: {run: exec sleep 30}, after: {run: echo, needs: s}}\n",
+    )
+    active = project.open()
+
+    async def stopped() -> Run:
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                while str(active.run.state("s.f").status) != "running":  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                active.stop("test")
+
+            group.start_soon(stop)
+            return await active.perform()
+
+    done = project.finished(active, anyio.run(stopped))
+    assert done.output("s.f").endswith("done")
+    assert done.statuses == {
+        "s": "succeeded",
+        "s.a": "succeeded",
+        "s.f": "succeeded",
+        "other": "cancelled",
+        "after": "cancelled",
+    }
+
+
 def test_an_approval_inside_waits_and_resume_goes_on(project: Any) -> None:
     project.write(
         sub="nodes:\n  a: {run: echo a}\n  ok: {agent: approval, with: {message: go?}, needs: a}\n"

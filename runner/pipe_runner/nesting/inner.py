@@ -237,6 +237,12 @@ class Inner:
         if self._scheduler is not None:
             self._scheduler.stop_inside(why)
 
+    def closing(self) -> tuple[str, ...]:
+        """How the ids of nodes begin that run under its `finally`, or that of what runs in it."""
+        if self._closing:
+            return (f"{self._node.id}.",)
+        return self._scheduler.closing() if self._scheduler is not None else ()
+
     def abandon(self) -> None:
         if self._scheduler is not None:
             self._scheduler.abandon()

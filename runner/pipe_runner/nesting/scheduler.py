@@ -169,6 +169,18 @@ class SharingScheduler(Scheduler):
 
     # ------------------------------------------------------------ stops
 
+    def stop(self, why: Stop, *, kill: bool = False) -> None:
+        """As for every scheduler, but the `finally` of a sub-pipeline is let to its end, unless killed."""
+        if self._workers.group is None:
+            return
+        spare = () if kill else self.closing()
+        self.stop_inside(why)
+        self._executor.stop(0.0 if kill else self._grace, spare)
+
+    def closing(self) -> tuple[str, ...]:
+        """How the ids of nodes begin that run under `finally` of what runs inside."""
+        return tuple(each for inside in self._inside.values() for each in inside.closing())
+
     def stop_inside(self, why: Stop) -> None:
         """Start nothing more; what is in flight is not this one's to end."""
         if self._workers.group is None or (self.stopped is why and why is not Stop.CANCEL):
