@@ -73,6 +73,20 @@ def test_the_budget_of_its_file_bounds_it(project: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("round", range(3))
+def test_the_time_of_one_bounds_what_it_runs_in_turn(project: Any, round: int) -> None:
+    project.write(
+        deep="nodes: {z: {run: exec sleep 30}}\n",
+        sub="nodes: {d: {pipeline: deep.yml}}\n",
+    )
+    done = project.run("nodes: {s: {pipeline: sub.yml, timeout: 200ms}}\n")
+    assert [(done.node(n).error or {})["kind"] for n in ("s", "s.d", "s.d.z")] == [
+        "timeout",
+        "run_timeout",
+        "run_timeout",
+    ]
+
+
 def test_the_time_of_the_run_bounds_it(project: Any) -> None:
     project.write(sub="nodes:\n  a: {run: exec sleep 30}\n  b: {run: echo, needs: a}\nfinally: {f: {run: echo}}\n")
     done = project.run("budget: {max_time: 300ms}\nnodes: {s: {pipeline: sub.yml}}\n")

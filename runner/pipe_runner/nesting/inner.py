@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,8 @@ _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Inner:
-    """One instance of a part. `given` is what `with:` gave; `until` bounds it from outside, on the loop's clock."""
+    """One instance of a part. `given` is what `with:` gave; `outer_time` is when the
+    time of what runs it is up, on the loop's clock, and what is to be told when it is."""
 
     def __init__(
         self,
@@ -37,10 +38,11 @@ class Inner:
         given: Mapping[str, Json],
         outer: Scope,
         timeout: float | None,
-        until: float | None,
+        outer_time: tuple[float | None, Callable[[], None]],
     ) -> None:
         assert node.pipeline is not None
-        self._house, self._node, self._given, self._timeout, self._until = house, node, given, timeout, until
+        self._house, self._node, self._given, self._timeout = house, node, given, timeout
+        self._until, self._tell_outside = outer_time
         self._plan = instance(house.subplans[node.pipeline], node.id, node.priority)
         self._nodes = chosen(self._plan, node.id, house.run.only)
         self._inputs: dict[str, Json] = {}
@@ -154,7 +156,7 @@ class Inner:
 
     def _time_is_up(self) -> None:
         if self._first is None:
-            self.stop(Stop.TIME_UP)  # as what runs it would do a moment later
+            self._tell_outside()  # which stops this one, too
         elif self._late is None and self._scheduler is not None:
             self._late = self._first
             self._scheduler.stop_inside(Stop.TIME_UP)

@@ -129,7 +129,7 @@ class SharingScheduler(Scheduler):
             outcome = await self._house.executor.perform(attempt._replace(validate=False), emit)
             self._leave_inside(node, EventKind.NODE_SKIPPED, {"reason": f"something stands in for {node.id}"})
         else:
-            inside = Inner(self._house, node, attempt.options, self._scope, timeout, self.until)
+            inside = Inner(self._house, node, attempt.options, self._scope, timeout, (self.until, self.time_is_up))
             self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
             self._inside[index] = inside
             try:
@@ -196,6 +196,8 @@ class SharingScheduler(Scheduler):
             inside.stop(why)
 
     def abandon(self) -> None:
+        for index in self._workers.in_flight:  # some only wait for a slot
+            self._began.setdefault(index, self._clock.monotonic())
         for inside in list(self._inside.values()):
             inside.abandon()
         super().abandon()
