@@ -8,13 +8,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.threads import CLOCK, Call, Interrupted
+from pipe_agents.threads import KILL, Call, Interrupted, now
 
 CLOSE_WAIT: Final = 0.5
 """Seconds that background tasks of functions get to end when the run does."""
@@ -33,11 +32,12 @@ class AsyncCall(Call):
         """The cancellation has arrived at its loop."""
         self.seconds = 0.0
         """How long it took."""
+        self.thread = home.native_id or 0
 
     def perform(self) -> None:
         """Begin; the task ends with the call."""
         self.home.calls += 1
-        self._native, self._began = self.home.native_id or 0, time.clock_gettime(CLOCK)
+        self._native, self._began = self.home.native_id or 0, now()
         self.task = self.home.loop.create_task(self._await(), context=self.context)
 
     async def _await(self) -> None:
@@ -66,7 +66,7 @@ class AsyncCall(Call):
     def force(self) -> None:
         """Raise `Interrupted` in it if it keeps its loop from going on; others are begun on another one then."""
         self.home.blocked = self.home.blocked or not self.heard
-        self._end_children(signal.SIGKILL)
+        self._end_children(KILL)
         if self.task is not None and asyncio.current_task(self.home.loop) is self.task:
             self.home.interrupt()
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipe_agents.functions import Functions, Target
     from pipe_agents.loops import AsyncCall, Loops
 
+    Told = Callable[[Attempt, int], None] | None
+
 GRACE: Final = 0.5
 """Seconds that a function gets to end after it was interrupted."""
 IDLE: Final = 0.1
@@ -90,7 +92,7 @@ class PythonAgent:
             self._route()
         token = CURRENT.set(capture)
         try:
-            result = await self._call(attempt)
+            result = await self._call(attempt, context.runs_in)
         except NodeFault:
             raise
         except BaseException as error:
@@ -106,12 +108,12 @@ class PythonAgent:
         output = output_of(result, attempt.output_limit)
         return NOTHING_CAME if output is None else Outcome(NodeStatus.SUCCEEDED, masker.mask_json(output))
 
-    async def _call(self, attempt: Attempt) -> Any:
+    async def _call(self, attempt: Attempt, told: Told) -> Any:
         options: Any = attempt.options
         key = (attempt.root, options["call"])
         target = self._targets.get(key)
         if target is None:
-            target = await self._load(key)
+            target = await self._load(key, attempt, told)
         # Copies: what a function does to its arguments must not change another node's output.
         args: Any = options.get("args")
         args = own(args) if args else ()
@@ -125,20 +127,20 @@ class PythonAgent:
             return result
         function = partial(target.function, *args, **kwargs)
         if target.is_async:
-            return await self._await(attempt, target, function)
-        result = await self._ended(attempt, self._threads.start(function))
+            return await self._await(attempt, target, function, told)
+        result = await self._ended(attempt, self._threads.start(function), told)
         if isinstance(result, CoroutineType):
-            return await self._ended(attempt, self._in_loop(lambda: result))
+            return await self._ended(attempt, self._in_loop(lambda: result), told)
         return result
 
-    async def _await(self, attempt: Attempt, target: Target, function: partial[Any]) -> Any:
+    async def _await(self, attempt: Attempt, target: Target, function: partial[Any], told: Told) -> Any:
         """Call an async function on a loop in another thread, so that it can't hold up the runner.
 
         One that awaits nothing is a plain function in truth. When its calls have shown that it doesn't block, it is
         called on the runner's loop from then on, which takes a tenth of the time.
         """
         call = self._in_loop(function)
-        result = await self._ended(attempt, call)
+        result = await self._ended(attempt, call, told)
         if not target.waits:
             target.quick = target.quick + 1 if call.seconds < QUICK else 0
         return result
@@ -150,7 +152,7 @@ class PythonAgent:
             self._loops = Loops("pipe-python")
         return self._loops.start(function)
 
-    async def _load(self, key: tuple[str, str]) -> Target:
+    async def _load(self, key: tuple[str, str], attempt: Attempt, told: Told) -> Target:
         """Find a function, once, in a thread: importing may take long, and runs the module's code."""
         call = self._loading.get(key)
         if call is None:
@@ -160,6 +162,8 @@ class PythonAgent:
                 self._functions = Functions()
             call = self._loading[key] = self._threads.start(partial(self._functions.find, *key))
             self._hold_routes(call)
+        if told is not None:
+            told(attempt, call.thread)
         await asyncio.wait({call.future})
         self._loading.pop(key, None)
         if call.error is not None:
@@ -168,8 +172,10 @@ class PythonAgent:
         self._targets[key] = target
         return target
 
-    async def _ended(self, attempt: Attempt, call: Call) -> Any:
+    async def _ended(self, attempt: Attempt, call: Call, told: Told) -> Any:
         """What a call returns; raises what it raises. Ends it, as far as that can be done, when it is cancelled."""
+        if told is not None:
+            told(attempt, call.thread)
         try:
             await call.future
         except asyncio.CancelledError as cancelled:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from pipe_agents.values import output_of
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Masker
 from pipe_runner.types import ErrorKind, Json
+
+_READ: Final = os.O_RDONLY | sum(getattr(os, f"O_{name}", 0) for name in ("NOFOLLOW", "NONBLOCK", "CLOEXEC"))
 
 
 def of_json(stdout: bytes, masker: Masker) -> Json:
@@ -68,7 +70,7 @@ def _text(data: bytes, what: str) -> str:
 def _read(path: str, limit: int) -> bytes:
     """The file's bytes; it is the command's own, so nothing is taken for granted: no link, no pipe, no bound size."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        fd = os.open(path, _READ)
     except FileNotFoundError:
         return b""
     except OSError as error:

@@ -15,6 +15,7 @@ LARGEST: Final = 100 * 1024
 """Bytes of a value that travels in the environment; Linux takes 128 KiB."""
 TOGETHER: Final = 512 * 1024
 """Bytes of all values in the environment: what the script starts needs room for arguments of its own."""
+_KEPT: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | sum(getattr(os, f"O_{n}", 0) for n in ("NOFOLLOW", "CLOEXEC"))
 _SYSTEM_LARGEST: Final = 128 * 1024
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
@@ -67,7 +68,7 @@ def kept(path: str, text: str, files: list[str]) -> str:
     files.append(path)
     data = text.encode("utf-8", "surrogatepass")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, _KEPT, 0o600)
         with open(fd, "wb") as file:
             file.write(data)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.machinery
 import importlib.util
 import itertools
@@ -139,20 +140,12 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
     if relative == os.curdir or relative.startswith(os.pardir + os.sep) or relative == os.pardir:
         raise NodeFault(ErrorKind.REFUSED, f"{shown} is outside of the project's root, links resolved")
     *folders, name = relative.replace(os.sep, "/").split("/")
-    folder_flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for folder in folders:
-            below = os.open(folder, folder_flags, dir_fd=at)
-            os.close(at)
-            at = below
-        fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        fd = _open_below(root, folders, name) if os.open in os.supports_dir_fd else _open_whole(real)
     except FileNotFoundError:
         raise NodeFault(ErrorKind.NOT_FOUND, f"there is no file {shown}{_nearest(root, real)}") from None
     except OSError as error:
         raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} can't be read: {error.strerror}") from None
-    finally:
-        os.close(at)
     try:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
@@ -163,6 +156,32 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
             return file.read(_LIMIT)
     finally:
         os.close(fd)
+
+
+def _open_below(root: str, folders: Sequence[str], name: str) -> int:
+    folder_flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for folder in folders:
+            below = os.open(folder, folder_flags, dir_fd=at)
+            os.close(at)
+            at = below
+        return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+    finally:
+        os.close(at)
+
+
+def _open_whole(real: str) -> int:
+    """The same where nothing is opened from a folder (Windows): what was opened must still be what the path leads to
+    without a link."""
+    fd = os.open(real, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0))
+    try:
+        if os.path.realpath(real) != real or not os.path.samestat(os.stat(real), os.fstat(fd)):
+            raise OSError(errno.ELOOP, "a link leads elsewhere")
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
 
 
 def _nearest(root: str, real: str) -> str:

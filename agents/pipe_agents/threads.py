@@ -11,8 +11,14 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any, Final
 
-CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Tells the same times as the system does of the start of a process."""
+_CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
+KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
+"""What ends a process for certain; on Windows none is ever found to be ended."""
+
+
+def now() -> float:
+    """Now, on the clock by which Linux tells when a process was started."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Interrupted(BaseException):
@@ -36,6 +42,7 @@ class Call:
         "loop",
         "result",
         "sent",
+        "thread",
     )
 
     def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -52,11 +59,13 @@ class Call:
         self._began = 0.0
         self._at_end: list[Callable[[], None]] = []
         self.sent = False
+        self.thread = 0
+        """The native id of the thread that performs it."""
 
     def perform(self) -> None:
         """Run the function; in the thread."""
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
-        self._began = time.clock_gettime(CLOCK)
+        self._began = now()
         try:
             if self.interrupted:
                 raise Interrupted
@@ -85,7 +94,7 @@ class Call:
 
     def force(self) -> None:
         """Do more to end it, when `interrupt` was not enough."""
-        self._end_children(signal.SIGKILL)
+        self._end_children(KILL)
 
     def give_up(self) -> None:
         """Wait for it no longer, also not at the run's end."""
@@ -140,6 +149,7 @@ class Threads:
             self._made += 1
             worker = _Worker(f"{self._name}-{self._made}", self._give_back)
             worker.start()
+        call.thread = worker.native_id or 0
         worker.inbox.put(call)
         return call
 

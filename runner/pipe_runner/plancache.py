@@ -138,8 +138,6 @@ def _state(path: str) -> list[Any]:
 
 def _is_as_it_was(path: str, real: str, digest: str) -> bool:
     """Whether a file has the content that was compiled, and the path still leads to it."""
-    from hashlib import sha256
-
     if os.path.realpath(path) != real:
         return False
     fd = os.open(real, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
@@ -147,7 +145,7 @@ def _is_as_it_was(path: str, real: str, digest: str) -> bool:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_READ:
             return False
-        return sha256(file.read()).hexdigest() == digest
+        return blake2b(file.read(), digest_size=20).hexdigest() == digest
 
 
 def _prune(home: str) -> None:

@@ -217,6 +217,9 @@ class Context(NamedTuple):
     """Values of the secrets that the node was granted."""
     scratch: str
     """A directory of the run for files of this attempt; absolute, exists."""
+    runs_in: Callable[[Attempt, int], None] | None = None
+    """Told, if it is there, in which thread (its native id) the attempt's function is called: so that one which never
+    gives the interpreter back is known from the others that wait for it."""
 
 
 class Agent(Protocol):

@@ -30,11 +30,11 @@ from pipe_runner.workers import Workers
 
 if TYPE_CHECKING:
     from pipe_runner.holds import Holds
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 # Looked up once: a node's fields one by one, and members of enums by name, take a tenth of what a quick node takes.
 _of_attempt = itemgetter(
-    *map(PlannedNode._fields.index, ("id", "timeout", "max_time", "effect", "retry", "cache", "artifacts"))
+    *map(PlannedNode._fields.index, ("id", "index", "timeout", "max_time", "effect", "retry", "cache", "artifacts"))
 )
 _STARTED, _ENDED_WELL = EventKind.NODE_STARTED, EventKind.NODE_SUCCEEDED
 _SUCCEEDED, _ONCE = NodeStatus.SUCCEEDED, Effect.ONCE
@@ -53,7 +53,7 @@ class Scheduler:
         attempt_emit: Callable[[Attempt], Emit],
         journal: Journal,
         executor: Executor,
-        keeper: Callable[[], Keeper],
+        keeper: Callable[[], Keeping],
         scope: Scope,
         clock: Clock,
         concurrency: int,
@@ -77,7 +77,7 @@ class Scheduler:
         """Those that wait for a person, where there are any."""
         self._waits = [0] * len(plan.nodes)
         self._released: deque[int] = deque()
-        self._workers = Workers(self, concurrency, self._released, clock)
+        self._workers = Workers(self, concurrency, self._nodes, self._released, clock)
         self._phase: Sequence[PlannedNode] = ()
         self._open = 0
         self._made: dict[int, int] = {}
@@ -132,10 +132,10 @@ class Scheduler:
 
     # ------------------------------------------------------------ attempts
 
-    async def attempt(self, index: int) -> None:
+    async def attempt(self, node: PlannedNode) -> None:
         """Perform the node's next attempt, and write how it ended."""
-        node, monotonic = self._nodes[index], self._clock.monotonic
-        node_id, timeout, max_time, effect, retry, cache, artifacts = _of_attempt(node)
+        monotonic = self._clock.monotonic
+        node_id, index, timeout, max_time, effect, retry, cache, artifacts = _of_attempt(node)
         number = self._run.state(node_id).attempts + 1
         began = self._began[index] = monotonic()
         if max_time is not None:
@@ -355,7 +355,7 @@ class Scheduler:
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
-        self._workers.push(node.priority, node.index)
+        self._workers.push(node)
 
     def close(self) -> None:
         self._commits.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import Compiled, evaluate, value_to_text
 from pipe_runner.plan import Plan, PlannedNode, Value
 from pipe_runner.ports import Attempt, secret_marker
@@ -47,7 +48,11 @@ class Scope:
         """Evaluate the `env:` of every file; once, before any node. Raises ExpressionFault."""
         envs = [(self._plan.env, 0), *((part.env, part.within) for part in self._plan.parts)]
         for part, (env, within) in enumerate(envs):
-            values = self.render(env, self.names((), part=part))
+            try:
+                values = self.render(env, self.names((), part=part))
+            except ExpressionFault as fault:
+                where = f" (in {self._plan.file_of(part)})" if part else ""
+                raise ExpressionFault(f"{fault.message}{where}", source=fault.source) from None
             assert isinstance(values, dict)
             self._env[part] = {**self._env[within], **values} if part else values
             self._env_text[part] = {name: value_to_text(v) for name, v in self._env[part].items()}

@@ -6,7 +6,7 @@ A task of the event loop for each node would cost several times what a quick nod
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from heapq import heappop, heappush
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import Clock
 
 LONGEST_STRETCH = 0.005
@@ -26,7 +27,7 @@ class Host(Protocol):
     failure: Exception | None
     """Nothing more is begun once there is one."""
 
-    async def attempt(self, index: int) -> None:
+    async def attempt(self, node: PlannedNode) -> None:
         """Perform the node's next attempt."""
 
     def settle(self) -> None:
@@ -39,10 +40,13 @@ class Host(Protocol):
 
 
 class Workers:
-    """At most `limit` of them, woken as there is work; `released` are the nodes that wait to be decided."""
+    """At most `limit` of them, woken as there is work for them.
 
-    def __init__(self, host: Host, limit: int, released: Sized, clock: Clock) -> None:
-        self._host, self._limit, self._released, self._clock = host, limit, released, clock
+    `nodes` is the scheduler's list; `released` are those of them that wait to be decided.
+    """
+
+    def __init__(self, host: Host, limit: int, nodes: Sequence[PlannedNode], released: Sized, clock: Clock) -> None:
+        self._host, self._limit, self._nodes, self._released, self._clock = host, limit, nodes, released, clock
         self.group: anyio.abc.TaskGroup | None = None
         """Where they run; None between phases."""
         self.in_flight: set[int] = set()
@@ -60,9 +64,9 @@ class Workers:
     def end(self) -> None:
         self.group = None
 
-    def push(self, priority: int, index: int) -> None:
+    def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
-        heappush(self._ready, (-priority, index))
+        heappush(self._ready, (-node.priority, node.index))
 
     def clear(self) -> None:
         """Let none of those be taken that wait."""
@@ -86,7 +90,8 @@ class Workers:
             wanted -= 1
 
     async def _work(self) -> None:
-        host, ready, in_flight, monotonic = self._host, self._ready, self.in_flight, self._clock.monotonic
+        host, nodes, monotonic = self._host, self._nodes, self._clock.monotonic
+        ready, in_flight = self._ready, self.in_flight
         try:
             while host.failure is None:
                 if not ready:
@@ -101,7 +106,7 @@ class Workers:
                 index = heappop(ready)[1]
                 in_flight.add(index)
                 try:
-                    await host.attempt(index)
+                    await host.attempt(nodes[index])
                 finally:
                     in_flight.discard(index)
                 self._looking = 1

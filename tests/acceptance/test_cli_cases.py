@@ -250,3 +250,47 @@ def test_the_page_on_testing_is_true(pipe: Any) -> None:
     done = pipe("test", "--min-coverage", "100")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert pipe("check", ".").stdout == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize("how", ["forked", "pooled", "bare"])
+def test_what_a_function_leaves_behind_ends_with_its_case(pipe: Any, how: str) -> None:
+    pipe.write(
+        "tools.py",
+        """import multiprocessing, os, subprocess, sys, threading, time
+def forked():
+    pid = os.fork()
+    if not pid:
+        time.sleep(60)
+        os._exit(0)
+    return pid
+def pooled():
+    pool = multiprocessing.get_context("fork").Pool(2)
+    sys.modules["kept"] = pool
+    return pool.apply(os.getpid)
+def bare():
+    return subprocess.Popen(["sleep", "60"], env={}).pid
+def first(how):
+    with open("pid", "w") as file:
+        file.write(str(globals()[how]()))
+def second():
+    with open("pid") as file:
+        stat = f"/proc/{file.read()}/stat"
+    started = subprocess.run(["true"]).returncode == 0
+    return {"started": started, "left": os.path.exists(stat) and ") Z " not in open(stat).read()}
+""",
+    )
+    pipe.write(
+        "p.yml",
+        "version: 1\ninputs: {how: {default: forked}}\nnodes:\n"
+        "  first:\n    when: inputs.how != 'none'\n    agent: python\n"
+        "    with: {call: 'tools.py:first', args: ['{{ inputs.how }}']}\n"
+        "  second: {when: inputs.how == 'none', agent: python, with: {call: 'tools.py:second'}}\n",
+    )
+    pipe.write(
+        "p.test.yml",
+        f"version: 1\ncases:\n  leaves: {{inputs: {{how: {how}}}}}\n"
+        "  looks:\n    inputs: {how: none}\n    expect: {nodes: {second: {output: {started: true, left: false}}}}\n",
+    )
+    done = pipe("test")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -62,6 +62,13 @@ def test_nodes_of_an_included_file_are_nodes_of_the_run_with_inputs_and_env_of_t
     assert "inputs.n > 50 (inputs.n = 40)" in both("run", "main.yml").stderr
 
 
+def test_a_fault_of_an_env_at_run_time_names_the_file(both: Any) -> None:
+    both.write("parts/net.yml", PART.replace('B: "{{ inputs.host }}!"', 'B: "{{ 1 / (inputs.n - 40) }}"'))
+    done = both("run", "main.yml")
+    assert done.returncode == 1
+    assert "(in parts/net.yml)" in done.stderr
+
+
 def test_handlers_of_an_included_file_run_after_a_failure_of_any(both: Any) -> None:
     both.write("main.yml", MAIN.replace("run: 'echo", "run: 'false; echo"))
     told = json.loads(both("run", "main.yml", "--output", "json").stdout)
@@ -193,6 +200,78 @@ cases:
     done = both("test", "main.test.yml")
     assert done.returncode == 2
     assert "E305 there is no node `probe`" in done.stderr
+
+
+SUB = """version: 1
+inputs: {y: {type: integer}}
+include: [{file: inner.yml, with: {w: 5}}]
+nodes: {s: {run: 'echo {{ inputs.y }} {{ nodes.i.output }}'}}
+outputs: {said: "{{ nodes.s.output }}"}
+"""
+INNER = """version: 1
+inputs: {w: {type: integer}}
+env: {F: "f{{ inputs.w }}"}
+nodes: {i: {run: 'echo {{ inputs.w }} $F'}}
+"""
+
+
+@pytest.fixture
+def mixed(pipe: Any) -> Any:
+    """A pipeline that includes a file with a sub-pipeline, which includes another one."""
+    pipe.write("pipe.yml", "version: 1\n")
+    pipe.write(
+        "main.yml",
+        "version: 1\ninclude: [{file: parts/a.yml, with: {x: 1}}]\n"
+        "nodes: {m: {run: 'test {{ nodes.sub.output.said }} = 0'}}\n",
+    )
+    sub = "nodes: {sub: {pipeline: sub.yml, with: {y: '{{ inputs.x + 1 }}'}}}\n"
+    pipe.write("parts/a.yml", f"version: 1\ninputs: {{x: {{type: integer}}}}\n{sub}")
+    pipe.write("parts/sub.yml", SUB)
+    pipe.write("parts/inner.yml", INNER)
+    return pipe
+
+
+def outputs_of(done: Any) -> dict[str, Any]:
+    return {name: node["output"] for name, node in json.loads(done.stdout)["nodes"].items()}
+
+
+def test_included_files_and_sub_pipelines_name_one_another(mixed: Any) -> None:
+    found = outputs_of(mixed("run", "main.yml", "--output", "json"))
+    assert {name: found[name] for name in ("sub", "sub.s", "sub.i")} == {
+        "sub": {"said": "2 5 f5"},
+        "sub.s": "2 5 f5",
+        "sub.i": "5 f5",
+    }
+    assert "sub.i (shell) parts/inner.yml:4" in mixed("run", "main.yml", "--dry-run").stdout
+    mixed.write("parts/inner.yml", INNER.replace("inputs.w }} $F", "inputs.v }} $F"))
+    done = mixed("check", "main.yml")
+    assert "note: included at parts/sub.yml:3:18\n    note: run as a sub-pipeline at parts/a.yml:3:25\n" in done.stdout
+    assert "    note: included at main.yml:2:18\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("main.yml", "x: 1", "x: 7", "8 5 f5"),
+        ("parts/sub.yml", "w: 5", "w: 6", "2 6 f6"),
+        ("parts/inner.yml", "echo", "echo i", "2 i 5 f5"),
+        ("parts/a.yml", "+ 1", "+ 2", "3 5 f5"),
+    ],
+)
+def test_d11_a_change_in_any_file_reaches_what_depends_on_it(
+    mixed: Any, file: str, old: str, new: str, said: str
+) -> None:
+    assert mixed("run", "main.yml").returncode == 1
+    path = mixed.folder / file
+    path.write_text(path.read_text().replace(old, new))
+    assert outputs_of(mixed("resume", "latest", "--output", "json"))["sub"] == {"said": said}
+
+
+def test_a_circle_through_an_include_and_a_sub_pipeline_is_found(mixed: Any) -> None:
+    mixed.write("parts/inner.yml", INNER.replace("nodes:", "include: [{file: a.yml, with: {x: 2}}]\nnodes:"))
+    done = mixed("check", "main.yml")
+    assert done.returncode == 1
+    assert "E801" in done.stdout
 
 
 def test_a_check_of_a_folder_takes_parts_as_parts(both: Any) -> None:

@@ -58,3 +58,30 @@ def test_x2_what_a_function_starts_ends_with_the_run(tmp_path: Path, killed: boo
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(pid)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize(
+    "how", ["subprocess.Popen(['sleep', '60'], env={}).pid", "os.posix_spawn(SLEEP, [SLEEP, '60'], {})", "forked()"]
+)
+def test_x2_what_a_function_started_a_moment_ago_without_an_environment_ends_with_a_killed_runner(
+    tmp_path: Path, how: str
+) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    (tmp_path / "tools.py").write_text(
+        "import os, shutil, signal, subprocess, time\nSLEEP = shutil.which('sleep')\n"
+        "def forked():\n    pid = os.fork()\n    if not pid:\n        time.sleep(60)\n        os._exit(0)\n"
+        "    return pid\n"
+        f"def starts():\n    time.sleep(0.3)\n    open('pid', 'w').write(str({how}))\n    time.sleep(0.09)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    for _ in range(4):
+        runner = subprocess.run(
+            [sys.executable, "-m", "pipe_runner", "run", "p.yml"], cwd=tmp_path, stderr=subprocess.DEVNULL, check=False
+        )
+        assert runner.returncode == -signal.SIGKILL
+        pid = int((tmp_path / "pid").read_text())
+        deadline = time.monotonic() + 5
+        while alive(pid) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not alive(pid)

@@ -103,7 +103,7 @@ class Facts:
             return {**dict.fromkeys(asked), **command.env}
         if key == "stdin":
             return None if command.stdin is None else command.stdin.decode("utf-8", "replace")
-        return os.path.relpath(command.cwd, self._root)
+        return os.path.relpath(command.cwd, self._root).replace(os.sep, "/")
 
 
 def readable(attempt: Attempt, command: Command) -> str:

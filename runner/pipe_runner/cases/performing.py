@@ -35,20 +35,22 @@ RUN_ID = "test"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How one case went; passed where nothing was unmet and nothing refused."""
+    """How one case went; passed where nothing was unmet, nothing refused, and nothing beyond this system."""
 
     suite: Suite
     case: Case
     unmet: tuple[Unmet, ...]
     refused: tuple[str, ...]
     """Nodes that came to be run, are not mocked, and may not run."""
+    unable: tuple[str, ...]
+    """Nodes that came to be run, may run, and can't be on this system."""
     run: Run
     seconds: float
     events: Sequence[Event] = field(repr=False)
 
     @property
     def passed(self) -> bool:
-        return not self.unmet and not self.refused
+        return not (self.unmet or self.refused or self.unable)
 
 
 class Tape:
@@ -92,7 +94,7 @@ async def perform(
 async def perform_case(
     suite: Suite, case: Case, registry: Registry, state: str, opened: Callable[[ActiveRun], None]
 ) -> CaseResult:
-    """One run of the pipeline, with what the case says; `state` is a directory for its log, which is removed."""
+    """One run of the pipeline, with what the case says; `state` is a directory in which it has one for its time."""
     began = time.perf_counter()
     registry = registry.fresh()  # agents are made once for each run
     secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in secrets_of(suite.plan)}
@@ -133,7 +135,8 @@ async def perform_case(
     finally:
         active.close()
         shutil.rmtree(active.rundir.path, ignore_errors=True)
-    return CaseResult(suite, case, unmet, tuple(standin.refused), run, time.perf_counter() - began, tape.events)
+    refused, unable = tuple(standin.refused), tuple(standin.unable)
+    return CaseResult(suite, case, unmet, refused, unable, run, time.perf_counter() - began, tape.events)
 
 
 def _without_sources(plan: Plan) -> Plan:

@@ -10,6 +10,7 @@ from pipe_runner.cases.matching import Absent
 from pipe_runner.cases.suite import Case
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.executors.local import validate_options, with_secrets
+from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Attempt, Clock, Command, Context, Emit, Executor, Masker, NodeError, Outcome, ProcessEnd
 from pipe_runner.types import ErrorKind, NodeStatus
@@ -44,6 +45,8 @@ class StandIn:
         self.commands: dict[str, Command | Absent] = {}
         self.refused: dict[str, None] = {}
         """Nodes that came to be run, and may not."""
+        self.unable: dict[str, None] = {}
+        """Nodes that came to be run, and can't be on this system."""
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         node = attempt.node
@@ -59,10 +62,13 @@ class StandIn:
             self.commands[node] = await self._command(whole, granted)
         outcomes = self._case.outcomes_for(node)
         if outcomes is None:
-            if self._case.runs(node):
-                return await self._inner.perform(attempt, emit)
-            self.refused[node] = None
-            return _failed(ErrorKind.REFUSED, "it is not mocked, and the case doesn't let it run")
+            if not self._case.runs(node):
+                self.refused[node] = None
+                return _failed(ErrorKind.REFUSED, "it is not mocked, and the case doesn't let it run")
+            if not COMMANDS and self._registry.get(attempt.agent).describe().runs_processes:
+                self.unable[node] = None
+                return _failed(ErrorKind.REFUSED, "it starts a command, which can't be done on this system")
+            return await self._inner.perform(attempt, emit)
         try:
             if attempt.validate:
                 validate_options(self._registry.get(attempt.agent), whole)

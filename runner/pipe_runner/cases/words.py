@@ -39,7 +39,7 @@ class Failure(NamedTuple):
 
 
 def failures(result: CaseResult) -> Iterator[Failure]:
-    """All reasons, in the order of the file; first the nodes that nobody let run."""
+    """All reasons, in the order of the file; first the nodes that should have run, and did not."""
     yield from _refusals(result)
     yield from sorted(_unmet(result), key=lambda one: (one.line, one.column))
 
@@ -48,6 +48,10 @@ def _refusals(result: CaseResult) -> Iterator[Failure]:
     for node in result.refused:
         what = f"{node} would have run: it is not mocked, and `run:` doesn't let it"
         mend = f"write `mock: {{{node}: {{output: …}}}}`, or list it in `run:`"
+        yield Failure(*result.suite.place(result.case), what, (mend,))
+    for node in result.unable:
+        what = f"{node} can't be run here: it starts a command, and none can be started on Windows"
+        mend = f"write `mock: {{{node}: {{output: …}}}}`, or run the tests in WSL or in CI on Linux"
         yield Failure(*result.suite.place(result.case), what, (mend,))
 
 

@@ -27,7 +27,7 @@ def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
     _open_standard_streams()
     code = _explained(perform, words)
     unwritten = _settled(sys.stdout)
-    if unwritten is not None and not isinstance(unwritten, BrokenPipeError):
+    if unwritten is not None and not _nobody_reads(unwritten):
         say(f"error: cannot write to stdout: {getattr(unwritten, 'strerror', None) or unwritten}")
         code = code or IO_ERROR
     _settled(sys.stderr)
@@ -159,6 +159,8 @@ def colours(stream: TextIO) -> bool:
     """True when colour may be written to this stream: a terminal that can, and nobody said no."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         return False
+    if sys.platform == "win32" and not (os.environ.get("WT_SESSION") or os.environ.get("TERM")):
+        return False  # the old console shows the codes themselves
     try:
         return stream.isatty()
     except (OSError, ValueError):
@@ -181,6 +183,13 @@ def _settled(stream: TextIO) -> Exception | None:
         forget(stream)
         return error
     return None
+
+
+def _nobody_reads(error: Exception) -> bool:
+    """Whether who read us has gone away; Windows calls that an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (
+        sys.platform == "win32" and isinstance(error, OSError) and error.errno == errno.EINVAL
+    )
 
 
 def forget(stream: TextIO) -> None:
@@ -207,5 +216,10 @@ def _open_standard_streams() -> None:
         if getattr(sys, name) is None:
             setattr(sys, name, open(fd, "w" if fd else "r", closefd=False, encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors not in _NEVER_FAIL:
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if sys.platform == "win32" and not os.environ.get("PYTHONIOENCODING") and not stream.isatty():
+            # Results are files of the project as often as not; the encoding of this machine suits none of them.
+            stream.reconfigure(encoding="utf-8", newline="\n")
+        if stream.errors not in _NEVER_FAIL:
             stream.reconfigure(errors="backslashreplace")  # a terminal of another encoding is no reason to fail

@@ -80,10 +80,13 @@ def _perform(
     signals = Signals()
 
     def opened(active: ActiveRun) -> None:
+        if active.processes.marks:  # functions are called: what they leave behind ends with their case
+            active.processes.adopt(asyncio.get_running_loop(), kept=False)
         signals.attach(asyncio.get_running_loop(), active)
 
     def ended(result: CaseResult) -> bool:
         signals.detach()
+        signals.let_go_on()
         suite = result.suite
         collectors.setdefault(suite.pipeline, Collector(suite.pipeline, suite.plan)).see(result.events)
         if signals.any():

@@ -16,9 +16,8 @@ def call(command: Command, given: Given) -> int:
         )
     if sys.platform == "win32" and not command.everywhere:
         raise Unsupported(
-            f"`pipe {command.name}` does not work on Windows: what it starts could not be ended for certain there, "
-            "and its log could not be locked",
-            hint="use WSL or a container; `pipe check`, `pipe graph` and `pipe schema` work here",
+            f"`pipe {command.name}` does not work on Windows, where a run's log can't be locked and what it starts "
+            "can't be ended for certain: use WSL, a container, or CI on Linux (check, graph, test and schema work here)"
         )
     from importlib import import_module
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterable
 
+from pipe_runner import flags
 from pipe_runner.errors import StorageError
 
 
@@ -20,7 +21,7 @@ def write_whole(path: str, pieces: Iterable[bytes]) -> None:
             file = open(path, "wb")
         else:
             name = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
-            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+            fd = os.open(name, flags.NEW, 0o666)
             part, file = name, open(fd, "wb")
         with file:
             for piece in pieces:

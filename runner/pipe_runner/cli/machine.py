@@ -87,12 +87,34 @@ def proc() -> Finding:
         readable = False
     if readable:
         return Finding("/proc", "ok", "mounted")
+    if sys.platform != "linux":
+        return environments()
     return Finding(
         "/proc",
         "warn",
         "not mounted",
         "processes that a killed runner left behind are found there before a run goes on",
         "mount proc (in a chroot: mount -t proc proc /proc)",
+    )
+
+
+def environments() -> Finding:
+    """Whether `ps` shows what processes have in their environments: ours has one more in it."""
+    from pipe_runner.executors.listed import listed
+
+    name, mark = "ps", b"PIPE_DOCTOR=looks"
+    with subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", "input()"], stdin=subprocess.PIPE, env={"PIPE_DOCTOR": "looks"}
+    ) as other:
+        found = any(each.pid == other.pid and each.shows([mark]) for each in listed())
+    if found:
+        return Finding(name, "ok", "shows the environments of processes")
+    return Finding(
+        name,
+        "warn",
+        "does not show the environments of processes",
+        "what has left its process group is found there before a run goes on, and at its end",
+        "see that `ps -axEww -o pid=,ppid=,command=` works, and shows variables",
     )
 
 
@@ -169,14 +191,15 @@ def locks(state: str) -> Finding:
 
 
 def sync(state: str) -> Finding:
-    flush = getattr(os, "fdatasync", os.fsync)
+    from pipe_runner.runlog.sync import sync_file
+
     times = []
     try:
         with _trial(state) as path, open(path, "ab", buffering=0) as file:
             for _ in range(9):
                 file.write(b"x" * 200)
                 began = time.perf_counter()
-                flush(file.fileno())
+                sync_file(file.fileno())
                 times.append(time.perf_counter() - began)
     except OSError as error:
         return Finding(
@@ -187,7 +210,8 @@ def sync(state: str) -> Finding:
             "put the state directory on another disk: --state-dir or PIPE_STATE_DIR",
         )
     median = sorted(times)[len(times) // 2]
-    found = f"fdatasync takes {median * 1000:.2f} ms in the state directory"
+    name = "fdatasync" if hasattr(os, "fdatasync") else "making a line durable"
+    found = f"{name} takes {median * 1000:.2f} ms in the state directory"
     if median > _SLOW_SYNC:
         return Finding(
             "durability",

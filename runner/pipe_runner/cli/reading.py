@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.words import Given
-from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
+from pipe_runner.errors import InvalidPipeline, UsageError
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic, Note
@@ -160,11 +160,9 @@ def graph(given: Given) -> int:
     if out is None or out == "-":
         sys.stdout.write(ci_safe(text))
         return 0
-    try:
-        with open(out, "w", encoding="utf-8") as opened:
-            opened.write(text)
-    except OSError as error:
-        raise StorageError(f"cannot write {out}: {error.strerror}") from None
+    from pipe_runner.cli.files import write_whole
+
+    write_whole(out, [text.encode("utf-8", "backslashreplace")])
     return 0
 
 

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
     from pipe_runner.engine import ActiveRun
 
-STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STOPPING: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""Those that this system has: Windows has no SIGHUP, and others no SIGBREAK."""
 
 LAST_RESORT: Final = 1.9
 """Seconds after the second signal until the process ends, whatever it is stuck in; the warden ends what it started.
@@ -58,7 +61,7 @@ class Signals:
     def install(self) -> None:
         for number in STOPPING:
             before = signal.getsignal(number)
-            if number == signal.SIGHUP and before is signal.SIG_IGN:
+            if number.name == "SIGHUP" and before is signal.SIG_IGN:
                 continue  # nohup: who started us wants us to outlive the terminal
             self._before[number] = before
             signal.signal(number, self._on_signal)

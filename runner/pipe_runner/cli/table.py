@@ -103,6 +103,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 0: every case passed; 1: one failed, or too few branches were taken; 2: wrong usage, or a file with "
         "faults, and nothing ran.",
         ("pipe test", "pipe test pipelines/ -k 'greets*' --junit tests.xml", "pipe test deploy.yml --min-coverage 90"),
+        everywhere=True,
     ),
     Command(
         "graph",

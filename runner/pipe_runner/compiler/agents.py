@@ -83,11 +83,12 @@ class Agents:
         self._report = report
         self._presets, self._wrong = presets, wrong
         self._infos: dict[str, AgentInfo | None] = {}
+        self._known: list[str] = []
 
     def told_in(self, report: Report) -> Agents:
         """The same agents, for another file of the pipeline, whose faults are told in its own report."""
         other = Agents(self._registry, report, self._presets, self._wrong)
-        other._infos = self._infos
+        other._infos, other._known = self._infos, self._known
         return other
 
     def used(self) -> list[AgentInfo]:
@@ -122,9 +123,10 @@ class Agents:
         elif isinstance(error, UnknownPlugin):
             if name in self._wrong:
                 return
-            known = sorted({*self._registry.names(), *self._presets})
-            near = self._report.suggest(name, known)
-            names = listed(known)
+            if not self._known:
+                self._known += sorted({*self._registry.names(), *self._presets})
+            near = self._report.suggest(name, self._known)
+            names = listed(self._known)
             hint = f"did you mean `{near}`?" if near else f"there is {names}" if names else "no agent is installed"
             if "{{" in name:
                 hint = "an agent's name can't be a template: which one it is must be known before the run"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from glob import escape
 from hashlib import sha256
-from os.path import join, normpath
+from os.path import join, normpath, sep
 from typing import Any, Final
 
 from pipe_runner.compiler.drafts import Draft
@@ -84,7 +84,7 @@ def compile_artifacts(draft: Draft, report: Report, inside: Callable[[str, Path_
         names.add(spec.name)
         if "{{" in spec.path or "{%" in spec.path:
             report.add("E213", "where an artifact is is no value's to say", place, hint="name a folder that holds it")
-        elif normpath(spec.path).split("/")[0] in ("..", ""):
+        elif normpath(spec.path).split(sep)[0] in ("..", ""):
             hint = "paths of artifacts count from the node's working directory, and stay in it"
             report.add("E601", f"`{short(spec.path)}` leaves the node's working directory", place, hint=hint)
         else:

@@ -23,6 +23,6 @@ class Compilation:
     watched: tuple[str, ...] = ()
     """Files beside the pipeline's own whose change makes the plan stale: pipe.yml, sources of agents."""
     files: tuple[tuple[str, str, str], ...] = ()
-    """The other files that the pipeline is made of: path, path with links resolved, sha256 of the content."""
+    """The other files that the pipeline is made of: path, path with links resolved, digest of the content."""
     content: bytes = b""
     """What was compiled, as the plan cache wants it."""

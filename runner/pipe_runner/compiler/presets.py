@@ -78,6 +78,8 @@ class _Resolving:
     ) -> None:
         self._specs, self._data, self._report, self._registry = specs, data, report, registry
         self._told: set[str] = set()
+        self._names = sorted({*(registry.names() if registry is not None else ()), *data})
+        self._there = f"there is {listed(self._names)}"
 
     def preset(self, name: str) -> Preset | None:
         """One preset with those that it is made of; reports why there is none."""
@@ -135,9 +137,8 @@ class _Resolving:
             if name in LATER:
                 self._report.add("E901", f"the agent `{name}` is not available in this version", path)
             else:
-                known = sorted({*registry.names(), *self._data} - {owner})
-                near = self._report.suggest(name, known)
-                hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}"
+                near = self._report.suggest(name, self._names)
+                hint = f"did you mean `{near}`?" if near and near != owner else self._there
                 if "{{" in name:
                     hint = "an agent's name can't be a template: which one it is must be known before the run"
                 self._report.add("E501", f"there is no agent `{short(name)}`", path, hint=hint)

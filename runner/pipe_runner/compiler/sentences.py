@@ -53,6 +53,12 @@ THINGS: Final = {
     "cases": ("case `{}`", "a map, as `{expect: {status: succeeded}}`"),
 }
 """What stands in a map by name, and what it is."""
+_OF_INCLUDE: Final = {
+    ("a list", False): "a list of files, as `include: [{file: parts/net.yml}]`",
+    ("a map", False): "a map, as `{file: parts/net.yml}`",
+    ("a map", True): "a map of the file's inputs, as `with: {host: localhost}`",
+}
+"""What stands under `include:`: its type, and whether it is a `with:`."""
 _TOP_OF_TESTS: Final = ("cases", "defaults")
 _KIND_OF_ERROR: Final = {
     "string_type": "text",
@@ -119,6 +125,8 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     owner = path[-2] if len(path) > 1 else None
     if wanted == ["a map"] and len(path) == 2 and owner in THINGS:
         name, what = THINGS[str(owner)][0].format(short(str(key))), THINGS[str(owner)][1]
+    elif path[:1] == ("include",) and (found := _OF_INCLUDE.get((wanted[0], key == "with"))) is not None:
+        what = found
     elif isinstance(key, str) and wanted == ["a map"] and path[0] in _TOP_OF_TESTS and key in OF_TESTS:
         what = OF_TESTS[key]
     elif isinstance(key, str) and wanted == ["a map"] and key in MAPS:

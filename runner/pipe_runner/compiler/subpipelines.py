@@ -147,8 +147,8 @@ class Family:
             content["retry"] = {"max_attempts": spec.retry}
         own, _, outputs = found.digest.partition("+")
         whole = [] if draft.fan_out is None or found.plan is None else [self._whole(found.plan)]
-        read = part.compiler.around.values_read(draft.uses)
-        draft.digest = f"{_digest([content, own, read, *whole])}+{outputs}"
+        read = part.compiler.around.values_read(draft.uses, env=False)
+        draft.digest = f"{_digest([content, own, *whole, *([read] if read else [])])}+{outputs}"
 
     def _whole(self, plan: Plan) -> list[Json]:
         """All that its instances run: where it is repeated, nobody compares their nodes one by one."""

@@ -55,10 +55,10 @@ class Surroundings:
             return None, path, report
         return cwd, path, report
 
-    def values_read(self, uses: Iterable[Use]) -> str:
+    def values_read(self, uses: Iterable[Use], *, env: bool = True) -> str:
         """Inputs of included files that a node reads, itself or through `env:`, for its digest: they stand in files, as
         all else of the node does. Empty where it reads none."""
-        read = {**self._env_reads, **self._inputs_read(uses)}
+        read = {**(self._env_reads if env else {}), **self._inputs_read(uses)}
         return ENCODE(read) if read else ""
 
     def _inputs_read(self, uses: Iterable[Use]) -> dict[str, Any]:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.executors.pool import Pool
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Clock, EventSink, Executor, Journal, Masker
+from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
-from pipe_runner.runlog import RunDir, RunLock, output_fields, read_blob
+from pipe_runner.runlog import output_fields, read_blob
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import expanded
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
     from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
@@ -48,23 +49,6 @@ def _remove(path: str) -> None:
         import shutil  # costs more than a small run's end, and is seldom needed
 
         shutil.rmtree(path, ignore_errors=True)
-
-
-class Place(NamedTuple):
-    """What a run holds on this machine: directory, lock, log, and what starts its processes."""
-
-    rundir: RunDir
-    lock: RunLock
-    journal: Journal
-    processes: Pool
-
-
-class Granted(NamedTuple):
-    """The secrets of a run, what hides them, and what is to be said of them."""
-
-    secrets: Mapping[str, str]
-    masker: Masker
-    warnings: tuple[str, ...]
 
 
 class ActiveRun:
@@ -106,7 +90,7 @@ class ActiveRun:
         self._error: dict[str, Json] | None = None
         self._group: GroupLock | None = None
         self._timed_out = False
-        self._cache: Keeper | None = None
+        self._cache: Keeping | None = None
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
         self._closing = False
@@ -189,6 +173,8 @@ class ActiveRun:
         except ExpressionFault as fault:
             self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"concurrency.group: {fault.message}"}
             return True
+        if self._place.lock is None:
+            return True  # a run of which nothing is kept is alone in every group
         self._group = await enter(
             self.rundir,
             name,
@@ -229,11 +215,13 @@ class ActiveRun:
                 timer = None
                 if self.plan.max_time is not None:
                     timer = asyncio.get_running_loop().call_later(self.plan.max_time, self._time_is_up)
+                    self._place.processes.bound(self.plan.max_time)
                 if self._stops:
                     scheduler.stop_before(Stop.CANCEL)
                 await scheduler.perform(self._of(Phase.NODES), self._undecided)
                 if timer is not None:
                     timer.cancel()
+                    self._place.processes.bound(None)
             if self._timed_out:
                 self._error = {
                     "kind": str(ErrorKind.RUN_TIMEOUT),
@@ -258,13 +246,17 @@ class ActiveRun:
         finally:
             scheduler.close()
 
-    def _keeper(self, scope: Scope) -> Keeper:
+    def _keeper(self, scope: Scope) -> Keeping:
         """The cache of results, for runs that have a node which asks for one."""
         if self._cache is None:
             self._cache = self._open_keeper(self.plan, scope)
         return self._cache
 
-    def _open_keeper(self, plan: Plan, scope: Scope) -> Keeper:
+    def _open_keeper(self, plan: Plan, scope: Scope) -> Keeping:
+        if not self._settings.keeps:
+            from pipe_runner.resultcache.host import NothingKept
+
+            return NothingKept()
         from pipe_runner.engine.keeping import open_keeper
 
         secrets, masker, _ = self._granted
@@ -345,8 +337,7 @@ class ActiveRun:
         The sinks are closed by who gave them: a reader that is slow holds no lock."""
         self._place.processes.abandon()
         _remove(os.path.join(self.rundir.path, SCRATCH))
-        self._place.journal.close()
-        self._place.lock.release()
+        self._place.let_go()
         if self._group is not None:
             self._group.release()
 

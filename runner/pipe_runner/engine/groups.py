@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.plan import Plan
-from pipe_runner.runlog import RunDir, RunLock
-from pipe_runner.runlog.grouplock import GroupLock, Holder
+from pipe_runner.runlog import RunDir
 
 if TYPE_CHECKING:
+    from pipe_runner.runlog.grouplock import GroupLock, Holder
     from pipe_runner.scope import Scope
 
 _POLL: Final = 0.1
@@ -38,6 +38,8 @@ async def enter(
 ) -> GroupLock | None:
     """The right to run, once nobody else of the group has it; None when the run was stopped before. `since` is when it
     began to want it: with `cancel` a run that wanted it earlier is asked to stop."""
+    from pipe_runner.runlog.grouplock import GroupLock
+
     told: Holder | None = None
     asked = False
     while True:
@@ -59,6 +61,8 @@ async def enter(
 
 def _ask(rundir: RunDir, run: str) -> bool:
     """Ask another run to stop; False where nobody works on it any more, or its directory can't be written."""
+    from pipe_runner.runlog import RunLock
+
     other = RunDir(run, os.path.join(os.path.dirname(rundir.path), run))
     if RunLock.held(other) is None:
         return False

@@ -4,37 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipe_runner.engine.settings import RunSettings
-from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Masker, Outcome
-from pipe_runner.resultcache.keeper import CacheSettings, Host, Keeper
+from pipe_runner.plan import Plan
+from pipe_runner.ports import Clock, Masker
+from pipe_runner.resultcache.keeper import CacheSettings, Keeper
 from pipe_runner.runlog import RunDir
-from pipe_runner.types import Durability, Json
+from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
     from pipe_runner.scope import Scope
-
-
-class NoKeeper(Keeper):
-    """For a run of which nothing is kept: a test of a pipeline, in which other things stand in for nodes."""
-
-    def __init__(self) -> None:
-        pass
-
-    async def found(
-        self,
-        host: Host,
-        node: PlannedNode,
-        attempt: Attempt,
-        names: Mapping[str, Json] | None,
-        data: Mapping[str, Any],
-    ) -> bool:
-        return False
-
-    async def keep(self, host: Host, node: PlannedNode, attempt: Attempt, outcome: Outcome) -> Outcome:
-        return outcome
 
 
 def open_keeper(
@@ -48,8 +28,6 @@ def open_keeper(
     note: Callable[[str], None],
 ) -> Keeper:
     """What keeps the results of this run's nodes, and finds those of earlier ones."""
-    if not settings.keeps:
-        return NoKeeper()
     kept = CacheSettings(
         os.path.realpath(settings.state_dir),
         rundir.path,

@@ -10,16 +10,16 @@ from pipe_runner.engine.unknown import tell_unknown
 from pipe_runner.nesting.house import House
 from pipe_runner.nesting.scheduler import SharingScheduler
 from pipe_runner.plan import Plan
-from pipe_runner.resultcache.keeper import Keeper
+from pipe_runner.resultcache.host import Keeping
 from pipe_runner.run import Run
 from pipe_runner.scope import Scope
 
 
-def sharing(open_keeper: Callable[[Plan, Scope], Keeper]) -> Any:
+def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
     """What makes it, of the same arguments as the scheduler of a run that has none."""
 
     def make(
-        plan: Plan, run: Run, *, scope: Scope, keeper: Callable[[], Keeper], concurrency: int, **shared: Any
+        plan: Plan, run: Run, *, scope: Scope, keeper: Callable[[], Keeping], concurrency: int, **shared: Any
     ) -> SharingScheduler:
         house = House(
             run=run,

@@ -10,19 +10,21 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
-from pipe_runner.engine.active import ActiveRun, Granted, Place
+from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.executors.pool import Pool
+from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink
 from pipe_runner.run import Run
-from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, new_run_id, repair
+from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
@@ -72,21 +74,35 @@ def open_run(
         "durability": str(settings.durability),
     }
     request = _request(data)
+    run_id = settings.run_id or new_run_id(clock.now_ns())
+    begin = _begin if settings.keeps else _begin_unkept
+    place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
+    opening = (EventKind.RUN_STARTED, data)
+    return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
+
+
+def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry) -> Place:
     try:
-        rundir = RunDir.create(settings.state_dir, settings.run_id or new_run_id(clock.now_ns()))
+        rundir = RunDir.create(settings.state_dir, run_id)
     except StorageError as error:
         raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
     try:
-        processes = _processes(rundir, [node for node in every if node.id not in idle], registry)
+        processes = _processes(rundir, nodes, registry)
         _keep_request(rundir, request)
         journal = LogWriter.create(rundir, settings.durability)
     except StorageError as error:
         lock.release()
         raise _nothing_begun(error) from error
-    place = Place(rundir, lock, journal, processes)
-    opening = (EventKind.RUN_STARTED, data)
-    return ActiveRun(plan, nodes, Run(id=rundir.id), place, opening, settings, registry, granted, sinks, clock)
+    return Place(rundir, lock, journal, processes)
+
+
+def _begin_unkept(
+    run_id: str, _: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry
+) -> Place:
+    """The place of a run of which nothing is kept: what it needs works on every system."""
+    rundir = RunDir.unkept(settings.state_dir, run_id)
+    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry))
 
 
 def _lock_new(rundir: RunDir) -> RunLock:
@@ -150,6 +166,10 @@ def open_resume(
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        if begun and not done:
+            from pipe_runner.engine.overrun import tell_overrun
+
+            tell_overrun(rundir, run, journal, clock, reasons)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
     except BaseException:
         lock.release()
@@ -257,7 +277,7 @@ def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry)
     agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes if node.pipeline is None}]
     functions = any(agent.runs_functions for agent in agents)
     processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
-    if functions or any(agent.runs_processes for agent in agents):
+    if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):
         processes.start()
     return processes
 

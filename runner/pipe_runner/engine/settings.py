@@ -27,4 +27,5 @@ class RunSettings(NamedTuple):
     explain: bool = False
     """Say why cached results were not used."""
     keeps: bool = True
-    """Results and artifacts of nodes are kept, where the file says so."""
+    """False, for cases of `pipe test`: no log, no result and no artifact is kept, and nobody else can meet the run.
+    `state_dir` is then a directory that is about to be removed."""

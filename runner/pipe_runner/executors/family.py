@@ -4,7 +4,7 @@ The warden is the parent of every command and, on Linux, a subreaper: a process 
 child (here: an orphan). So what is left of a command that has exited is below an orphan, and nowhere else. An orphan
 belongs to the attempt of its process group, or of PIPE_NODE and PIPE_ATTEMPT in its environment. One that shows neither
 is ended with the last of the attempts that ran when it was found. Where there is no /proc (macOS), there are no
-orphans, and only process groups are ended.
+orphans, and process groups are ended; what has left its group is looked for at the warden's end (`leftovers.py`).
 """
 
 from __future__ import annotations
@@ -67,13 +67,14 @@ class Family:
         self.attempts[number] = self.commands[pid] = Attempt(number, pid, env)
 
     def reap(self) -> tuple[list[tuple[Attempt, int]], bool]:
-        """Take every exit that there is: those of commands, with their wait status; and whether a child is left."""
+        """Take every exit that there is: those of commands, with their wait status; and whether a child is left, or,
+        where orphans don't become children, a group whose leader has exited."""
         exited: list[tuple[Attempt, int]] = []
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
             except ChildProcessError:
-                return exited, False
+                return exited, not self._sees_orphans and any(each.exited for each in self.unsettled.values())
             if pid == 0:
                 break
             attempt = self.commands.pop(pid, None)
@@ -152,6 +153,10 @@ class Family:
             some = send(pid, signal.SIGKILL) or some
         for pid in below(os.getpid()):
             some = send(pid, signal.SIGKILL) or some
+        if not self._sees_orphans:
+            for attempt in self.attempts.values():
+                some = self._left(attempt) or some
+                send_group(attempt.pid, signal.SIGKILL)
         return some
 
     def children(self) -> list[bytes]:

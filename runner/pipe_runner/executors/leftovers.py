@@ -1,12 +1,12 @@
 """Finds and ends processes of a run by their environment, when no warden does it any more.
 
 Every command has PIPE_RUN_ID and PIPE_RUN_DIR, which what it starts inherits. A process that empties its environment is
-not found here: the warden ends it, as long as it lives. Linux reads /proc; macOS asks `ps -E`, which shows the
-environment of one's own processes only.
+not found here: the warden ends it, as long as it lives. Where there is no /proc, `ps` is asked (`listed.py`).
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 KILL_WAIT: Final = 3.0
 """Seconds that killed processes are given to be gone."""
+
+
+BELOW: Final = sys.platform == "linux"
+"""All that a command starts stays below its warden, whatever it does; elsewhere it has to be looked for."""
 
 
 class Leftover(NamedTuple):
@@ -57,15 +61,19 @@ def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Lefto
 def end_marked(wanted: dict[str, str]) -> list[Leftover]:
     """Kill every process that has these variables, but for this one and its ancestors; again until none is left."""
     give_up = time.monotonic() + KILL_WAIT
-    own = _ancestors()
     ended: dict[int, Leftover] = {}
     while True:
-        found = [left for left in _scan(wanted) if left.pid not in own]
+        found = _scan(wanted) if os.path.isdir("/proc/self") else _scan_listed(wanted)
         killed = [left for left in found if _kill(left.pid, wanted)]
         ended.update((left.pid, left) for left in killed)
         if not killed or time.monotonic() > give_up:
             return list(ended.values())
         time.sleep(0.01)
+
+
+def end_attempt(of_run: dict[str, str], node: str, number: int) -> list[Leftover]:
+    """The same for what one attempt left."""
+    return end_marked({**of_run, "PIPE_NODE": node, "PIPE_ATTEMPT": str(number)})
 
 
 def _await_lock(path: str, until: float) -> None:
@@ -93,16 +101,37 @@ def _await_lock(path: str, until: float) -> None:
         os.close(fd)
 
 
+def sweep_marks(run: str, lock_path: str, number: int, *, functions: bool) -> dict[str, str]:
+    """The variables of what the warden of this number looks for at its end; none: it doesn't look.
+
+    What commands start is below it on Linux, where only what functions started has to be looked for.
+    """
+    if BELOW:
+        return own_marks(run, lock_path) if functions else {}
+    return marks(run, lock_path) if functions else {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
+
+
 def _scan(wanted: dict[str, str]) -> list[Leftover]:
-    processes = _proc_environments() if os.path.isdir("/proc/self") else _ps_environments()
-    needed = entries(wanted)
+    needed, own = entries(wanted), _ancestors()
     found = []
-    for pid, environment in processes:
-        if needed <= environment:
+    for pid, environment in _proc_environments():
+        if needed <= environment and pid not in own:
             values = dict(entry.split(b"=", 1) for entry in environment if b"=" in entry)
             node = values.get(b"PIPE_NODE", b"").decode("utf-8", "replace")
             found.append(Leftover(pid, node, values.get(b"PIPE_ATTEMPT", b"").decode("utf-8", "replace")))
     return found
+
+
+def _scan_listed(wanted: dict[str, str]) -> list[Leftover]:
+    from pipe_runner.executors.listed import ancestors, listed
+
+    processes, needed = listed(), entries(wanted)
+    own = {*ancestors(os.getpid(), processes), os.getppid()}
+    return [
+        Leftover(each.pid, each.value("PIPE_NODE").decode("utf-8", "replace"), each.value("PIPE_ATTEMPT").decode())
+        for each in processes
+        if each.pid not in own and each.shows(needed)
+    ]
 
 
 def entries(wanted: dict[str, str]) -> set[bytes]:
@@ -127,28 +156,17 @@ def environment_of(pid: int) -> set[bytes]:
         return set()
 
 
-def _ps_environments() -> Iterator[tuple[int, set[bytes]]]:
-    import subprocess
-
-    try:
-        done = subprocess.run(["ps", "-axEww", "-o", "pid=,command="], capture_output=True, check=False, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return
-    for line in done.stdout.splitlines():
-        pid, _, rest = line.strip().partition(b" ")
-        if pid.isdigit():
-            yield int(pid), set(rest.split(b" "))
-
-
 def _kill(pid: int, wanted: dict[str, str]) -> bool:
     """Kill the process if it still is the one that was found; False when it can't be."""
     import signal
 
     try:
-        if sys.platform != "linux":
+        handle = _handle(pid)
+        if handle is None:
+            if os.path.isdir("/proc/self") and not entries(wanted) <= environment_of(pid):
+                return False
             os.kill(pid, signal.SIGKILL)
             return True
-        handle = os.pidfd_open(pid)
         try:
             if not entries(wanted) <= environment_of(pid):
                 return False
@@ -158,6 +176,18 @@ def _kill(pid: int, wanted: dict[str, str]) -> bool:
             os.close(handle)
     except OSError:
         return False
+
+
+def _handle(pid: int) -> int | None:
+    """What stands for this very process, or None where the system has no such thing; raises OSError."""
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM):  # an old kernel, or a sandbox
+            return None
+        raise
 
 
 def _ancestors() -> set[int]:

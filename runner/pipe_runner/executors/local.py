@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +16,7 @@ from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
+    from pipe_runner.executors.timetable import Timetable
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -62,6 +64,11 @@ class LocalExecutor:
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
         self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
         self._strays: Strays | None = None
+        self._timetable: Timetable | None = getattr(launcher, "timetable", None)
+        self._runs_in: Callable[[Attempt, int], None] | None = None
+        if self._timetable is not None:
+            self._timetable.watched = LocalExecutor._bounded.__code__
+            self._runs_in = self._timetable.runs_in
         self.busy = False
         """Closed while a function still ran, which nothing could end."""
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
@@ -86,8 +93,19 @@ class LocalExecutor:
                 attempt = with_secrets(attempt, secrets)
             if attempt.validate:
                 validate_options(agent, attempt)
-            fields = (emit, self._launcher, self._clock, self._masker, self._policy, secrets, self._scratch)
-            context: Context = _tuple(Context, fields)
+            context: Context = _tuple(
+                Context,
+                (
+                    emit,
+                    self._launcher,
+                    self._clock,
+                    self._masker,
+                    self._policy,
+                    secrets,
+                    self._scratch,
+                    self._runs_in,
+                ),
+            )
             if keeps_time:
                 return await agent.perform(attempt, context)
             return await self._bounded(agent, attempt, context, strays)
@@ -103,7 +121,8 @@ class LocalExecutor:
     def _meet(self, name: str) -> tuple[Agent, bool, Strays | None]:
         agent = self._agents.get(name)
         description = agent.describe()
-        strays = self._take_strays() if description.runs_functions else None
+        # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
+        strays = self._take_strays() if description.runs_functions and sys.platform != "win32" else None
         known = self._known[name] = (agent, description.runs_processes, strays)
         return known
 
@@ -129,6 +148,8 @@ class LocalExecutor:
         timeout = attempt.timeout
         if timeout is not None:
             timer = asyncio.get_running_loop().call_later(timeout, self._end, task, "timeout")
+            if strays is not None and self._timetable is not None:
+                self._timetable.enter(attempt)
         if strays is not None:
             strays.running[task] = context.emit
         try:
@@ -143,6 +164,8 @@ class LocalExecutor:
                 return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
+            if self._timetable is not None and self._timetable.slots:
+                self._timetable.leave(attempt)
             if strays is not None:
                 strays.leave(task, monotonic() - began)
             if timer is not None:
@@ -158,6 +181,8 @@ class LocalExecutor:
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end."""
         self._launcher.stop(grace, spare) if spare else self._launcher.stop(grace)
+        if self._timetable is not None and grace > 0 and not spare:
+            self._timetable.hurry(grace)
         for task in [task for task, node in self._whose.items() if not (spare and node.startswith(spare))]:
             if grace <= 0:
                 self._end(task, "stop")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
     from pipe_runner.executors.strangers import Strangers
+    from pipe_runner.executors.timetable import Timetable
 
 MOST: Final = 4
 """Wardens of one run at most; one serves any number of commands that are under way."""
@@ -39,19 +40,24 @@ class Pool:
         self._in_flight = [0]
         self._strangers: Strangers | None = None
         self._killed = False
+        self.timetable: Timetable | None = None
+        """Where functions that are under way stand, for the warden."""
 
     def start(self) -> None:
         """Start the first warden, beside whatever this process does next."""
         self._members[0].start()
 
-    def adopt(self, loop: AbstractEventLoop) -> None:
-        """This process is the run's alone: what is left to it, and what its functions start, ends with the run."""
+    def adopt(self, loop: AbstractEventLoop, *, kept: bool = True) -> None:
+        """This process is the run's alone: what is left to it, and what its functions start, ends with the run.
+
+        `kept`: there is a log, from which the run can be resumed when this process is ended.
+        """
         if self.marks:
-            self._adopt()
+            self._adopt(kept=kept)
         else:
             loop.call_later(SOON, self._adopt)
 
-    def _adopt(self) -> None:
+    def _adopt(self, *, kept: bool = True) -> None:
         from pipe_runner.executors.family import become_subreaper
         from pipe_runner.executors.strangers import Strangers
 
@@ -59,14 +65,21 @@ class Pool:
         become_subreaper()
         for member in self._members:
             member.strangers = self._strangers
-        if self.marks:
+        if self.marks and self._members[0].warden is not None:
             from pipe_runner.executors.relatives import ticks
+            from pipe_runner.executors.timetable import Timetable
 
-            self._members[0].claim(ticks())
+            self.timetable = Timetable()
+            self._strangers.tell_of_starts(self._members[0].claim(ticks(), self.timetable.fd, kept=kept))
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""
         return self._members[0].guard(grace) if self.marks else None
+
+    def bound(self, seconds: float | None) -> None:
+        """Have the warden hold the run's own time limit as well, where functions could keep this process from it."""
+        if self.timetable is not None:
+            self.timetable.bound(seconds)
 
     async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
         """Run a command with the warden that has the fewest; see the port. None waits for another warden to come up."""
@@ -101,6 +114,9 @@ class Pool:
 
     async def close(self) -> None:
         from asyncio import gather
+
+        if self.timetable is not None:
+            self.timetable.close()
 
         strangers = self._strangers if self.marks else None
         if strangers is not None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.errors import PipeError
 from pipe_runner.executors.descriptors import file_of, with_room
 from pipe_runner.executors.flight import Flight
-from pipe_runner.executors.leftovers import end_marked, marks, own_marks
+from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, GUARD, KIN, SPAWN
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, SPAWN
 from pipe_runner.executors.reasons import why_not_started
+from pipe_runner.executors.standing import Standing
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
 
 if TYPE_CHECKING:
@@ -50,13 +51,12 @@ class Processes:
     def __init__(self, run: str, lock_path: str, number: int = 0, *, sweep: bool = False) -> None:
         """`number` tells the wardens of one run apart: one that dies takes no other's commands with it.
 
-        `sweep`: the warden also ends what this process starts by itself (its functions do), by `own_marks`.
+        `sweep`: the warden also ends what this process starts by itself (its functions do), see `sweep_marks`.
         """
         self._lock_path = lock_path
-        self._sweep_marks = [f"{k}={v}" for k, v in own_marks(run, lock_path).items()] if sweep else []
+        self._sweep_marks = [f"{k}={v}" for k, v in sweep_marks(run, lock_path, number, functions=sweep).items()]
         self._marks = {**marks(run, lock_path), "PIPE_WARDEN": str(number)}
-        self._kin: int | None = None
-        """Since when all that this process starts is the run's."""
+        self._standing = Standing()
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flights: dict[int, Flight] = {}
@@ -80,8 +80,8 @@ class Processes:
             from pipe_runner.executors.connection import Connection
 
             self._connection = Connection(self._lock_path, self._sweep_marks)
-            if self._kin is not None:
-                self._connection.send((KIN, self._kin))
+            self.ready = False
+            self._standing.repeat(self._connection)
 
     @property
     def warden(self) -> int | None:
@@ -89,22 +89,17 @@ class Processes:
         return None if self._connection is None else self._connection.pid
 
     def guard(self, grace: float) -> int | None:
-        """Have the warden kill this process when signals are not heard; gives the descriptor to which they are told.
+        """See `Standing.guard`; None without a warden."""
+        return None if self._connection is None else self._standing.guard(self._connection, grace)
 
-        See `guard.py`; None without a warden.
-        """
+    def claim(self, since: int, table: int, *, kept: bool) -> int | None:
+        """See `Standing.claim` and `.watch`. From within the loop, which sees when the warden dies."""
+        if self._loop is None:
+            self._attach()
         if self._connection is None:
             return None
-        told, tell = os.pipe()
-        os.set_blocking(tell, False)
-        self._connection.send((GUARD, grace), (told,))
-        return tell
-
-    def claim(self, since: int) -> None:
-        """Have the warden end all that this process has started since then (`relatives.ticks`), marked or not."""
-        self._kin = since
-        if self._connection is not None:
-            self._connection.send((KIN, since))
+        self._standing.watch(self._connection, os.path.dirname(self._lock_path) if kept else "", table)
+        return self._standing.claim(self._connection, since)
 
     def prepare(self) -> None:
         """Start the warden from within the loop, which sees when it is `ready`."""
@@ -145,10 +140,15 @@ class Processes:
             loop.call_later(TICK, self._tick)
         self._young.append(flight)
         try:
-            return await flight.future
+            end = await flight.future
         finally:
             if flight.number in self._flights:
                 await self._cancelled(flight)
+        if not BELOW and end.exit_code != 0 and end.not_found is None:  # another attempt may follow (D4)
+            from asyncio import to_thread
+
+            await to_thread(end_attempt, self._marks, attempt.node, attempt.number)
+        return end
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before. See the port
@@ -207,6 +207,7 @@ class Processes:
 
     def _hang_up(self) -> Connection | None:
         connection, self._connection = self._connection, None
+        self._standing.close()
         if connection is not None:
             connection.wake()
             for number in self._flights:
@@ -270,6 +271,9 @@ class Processes:
             flight.read_all()
             self._finish(flight)
         assert self._cleaning is not None
+        if self._standing and self.ready:
+            with suppress(PipeError):  # the next command tries again
+                self.prepare()
         self._cleaning.set()
         self._cleaning = None
 

@@ -4,7 +4,9 @@ Frames go over a stream socket, each a length of 4 bytes (little endian) and a m
 From the runner: `(SPAWN, id, argv, env, cwd, fds)` with the descriptors stdout, stderr and, if `fds` is 3, stdin beside
 it; `(END, id, grace)`: TERM to all that there is of an attempt, KILL after `grace` seconds; `(GUARD, grace)` with the
 pipe beside it that tells of signals: kill the runner when it takes no notice of them; `(KIN, ticks)`: what the
-runner itself has started since then (`relatives.py`) is the run's, too.
+runner itself has started since then (`relatives.py`) is the run's, too, and the pipe beside it tells when it is about
+to start something; `(TABLE, folder)` with a table and the runner's stderr beside it: end the runner when it can't hold
+the limits that stand there (`overdue.py`).
 To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`, `(FAILED, id, errno,
 stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
 What is left after a command has exited is ended when the runner says so, or is dead.
@@ -12,7 +14,7 @@ What is left after a command has exited is ended when the runner says so, or is 
 
 from __future__ import annotations
 
-SPAWN, END, GUARD, KIN = 0, 1, 2, 3
+SPAWN, END, GUARD, KIN, TABLE = 0, 1, 2, 3, 4
 EXITED, FAILED, GONE, BROKEN = 0, 1, 2, 3
 IN_FOLDER, IN_SEARCH, IN_EXEC = 0, 1, 2
 """Stages of a start: changing to the working directory, looking for the program, executing it."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+from typing import Final
 
 from pipe_runner.executors.protocol import IN_FOLDER, IN_SEARCH
 from pipe_runner.ports import Command
+
+COMMANDS: Final = sys.platform != "win32"
+"""Whether commands can be started on this system at all."""
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 

@@ -1,8 +1,9 @@
 """Knows what the runner's own functions started, so that it ends with a runner that can't end it; part of the warden.
 
 Such a process is the runner's descendant, not the warden's: once the runner is dead nobody tells whose it was, unless
-its environment does. So the warden looks while the runner lives, and remembers. What starts and loses the runner
-between two looks is found by its environment only. Linux only: elsewhere nothing is found.
+its environment does. So the warden looks while the runner lives, and remembers: now and then, and some milliseconds
+after Python tells that it starts one. What starts and loses the runner between two looks is found by its environment
+only. Linux only: elsewhere nothing is found.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ else:  # as in the rest of the warden
 
 LOOK = 0.2
 """Seconds between two looks."""
+SOON = (0.003, 0.015, 0.06)
+"""Seconds after a start, which is told before it happens, when one looks for it."""
+SELDOM = 0.015
+"""Seconds between two such looks, however many are started."""
 GIVE_UP = 3.0
 """Seconds after which what doesn't end is waited for no longer."""
 _WARDEN = b"pipe_runner.executors.warden"
@@ -36,21 +41,33 @@ class Relatives:
         self._young: set[int] = set()
         """Those that were first seen by the last look: one may have been a warden that was not its own program yet."""
         self._next = 0.0
+        self._last = 0.0
+        self._soon: list[float] = []
+        """When to look besides, the last of them first."""
+
+    def hurry(self) -> None:
+        """A process is about to be started."""
+        now = time.monotonic()
+        self._soon = [now + seconds for seconds in reversed(SOON)]
+        self._next = min(self._next, max(self._soon.pop(), self._last + SELDOM))
 
     def wait(self) -> float:
         """Seconds until `look` has something to do."""
         return max(0.0, self._next - time.monotonic())
 
-    def look(self, *, now: bool = False) -> None:
-        """See what is there, if it is time."""
-        if now or self.wait() == 0.0:
-            self._next = time.monotonic() + LOOK
+    def look(self, *, now: bool = False) -> bool:
+        """See what is there, if it is time; whether it was."""
+        due = now or self.wait() == 0.0
+        if due:
+            self._last = moment = time.monotonic()
+            self._next = min(moment + LOOK, max(self._soon.pop(), moment + SELDOM)) if self._soon else moment + LOOK
             for pid, began in list(self._known.items()):
                 if started(pid) != began or (pid in self._young and _is_warden(pid)):
                     del self._known[pid]
             before = set(self._known)
             self._add(self._runner)
             self._young = self._known.keys() - before
+        return due
 
     def end(self) -> None:
         """Kill all of them, and what they have started since, until none is left."""

@@ -19,6 +19,8 @@ from typing import Final
 
 from pipe_runner.executors.family import below, children_of
 from pipe_runner.executors.leftovers import environment_of
+from pipe_runner.executors.listed import PS
+from pipe_runner.forks import let_go_in_children
 
 GRACE: Final = 0.5
 """Seconds between TERM and KILL at the end of a run."""
@@ -30,6 +32,11 @@ _AGAIN: Final = 0.01
 _RARELY: Final = 1.0
 _STARTS: Final = frozenset(("os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"))
 """What Python tells of before a process is started."""
+_HELD: Final[dict[object, tuple[int, int]]] = {}
+"""Runs that have ended, whose other threads start nothing more: their process, and the thread that may."""
+_TOLD: Final[dict[object, int]] = {}
+"""Where it is told that a process is about to be started."""
+_hooked = False
 
 
 class Strangers:
@@ -43,7 +50,6 @@ class Strangers:
         self._own = set(own)
         self._before = set(children_of(os.getpid()))
         """Children that were here before the run: whoever called exec may have left some."""
-        self._closed = False
 
     async def end_orphans(self) -> None:
         """Kill what a dead warden left; not what functions started, which goes on."""
@@ -79,20 +85,29 @@ class Strangers:
 
     def keep_from_starting(self) -> None:
         """Have code in other threads start nothing more: a pool of processes replaces each that is ended."""
-        if not self._closed:
-            self._closed = True
-            us, ours = os.getpid(), get_ident()
-
-            def stay(event: str, _: object) -> None:
-                if self._closed and event in _STARTS and get_ident() != ours and os.getpid() == us:
-                    while self._closed:
-                        block(_RARELY)
-
-            sys.addaudithook(stay)
+        _hook()
+        _HELD[self] = (os.getpid(), get_ident())
 
     def let_start(self) -> None:
         """Let it start again: the process goes on, and is no run's any more."""
-        self._closed = False
+        _HELD.pop(self, None)
+        self._hush()
+
+    def tell_of_starts(self, fd: int | None) -> None:
+        """Write to this descriptor whenever Python code is about to start a process."""
+        if fd is not None:
+            _TOLD[self] = fd
+            _hook()
+            let_go_in_children(self)
+
+    def let_go(self) -> None:
+        """In a forked child: what it starts is below it, and found there."""
+        self._hush()
+
+    def _hush(self) -> None:
+        fd = _TOLD.pop(self, None)
+        if fd is not None:
+            os.close(fd)
 
     def _find(self) -> list[int]:
         """Our children that live, but for wardens and those that were here before."""
@@ -108,6 +123,23 @@ class Strangers:
             return os.getpgid(pid) != os.getpgrp() and not (self._own and self._own <= environment_of(pid))
         except OSError:
             return False
+
+
+def _hook() -> None:
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        sys.addaudithook(_starts)  # which nobody can take back: one is enough for all runs of a process
+
+
+def _starts(event: str, args: tuple[object, ...]) -> None:
+    if event not in _STARTS or args[:1] == (PS,):  # which looks for what is left
+        return
+    for fd in list(_TOLD.values()):
+        with suppress(OSError):  # it is full: the warden looks soon in any case
+            os.write(fd, b"\0")
+    while any(us == os.getpid() and own != get_ident() for us, own in list(_HELD.values())):
+        block(_RARELY)
 
 
 def _signal_all(pids: Collection[int], number: int) -> None:

@@ -25,6 +25,7 @@ from pipe_runner.executors.protocol import (
     IN_SEARCH,
     KIN,
     SPAWN,
+    TABLE,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import socket
 
     from pipe_runner.executors.guard import Guard
+    from pipe_runner.executors.overdue import Overdue
     from pipe_runner.executors.relatives import Relatives
 else:  # the parts in C alone: starting takes half the time
     import _signal as signal
@@ -56,6 +58,9 @@ class Warden:
         self.runner = os.getppid()
         self.guard: Guard | None = None
         self.relatives: Relatives | None = None
+        self.starts = -1
+        """What tells that the runner is about to start a process by itself."""
+        self.overdue: Overdue | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
         self.socket.setblocking(False)
@@ -92,14 +97,16 @@ class Warden:
                 if fd == of_signals:
                     os.read(of_signals, 4096)
                     self.reap()
-                elif fd != of_socket:
+                elif self.guard is not None and fd == self.guard.fd:
                     self.hear()
+                elif fd == self.starts:
+                    self.hear_start()
                 elif event & ~select.POLLOUT:
                     has_come = True
             if self.guard is not None:
                 self.guard.act()
-            if self.relatives is not None:
-                self.relatives.look()
+            if self.relatives is not None and self.relatives.look() and self.overdue is not None:
+                self.overdue.look()
             if family.unsettled:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
@@ -149,6 +156,8 @@ class Warden:
                 self.watch_signals(message[1])
             elif message[0] == KIN:
                 self.watch_relatives(message[1])
+            elif message[0] == TABLE:
+                self.watch_limits(message[1])
             elif (attempt := self.family.attempts.get(message[1])) is not None:
                 self.family.end(attempt, message[2])
             at = end
@@ -167,12 +176,29 @@ class Warden:
         from pipe_runner.executors.relatives import Relatives
 
         self.relatives = Relatives(self.runner, since)
+        self.starts = self.fds.pop(0)
+        os.set_blocking(self.starts, False)
+        self.poll.register(self.starts, select.POLLIN)
+
+    def watch_limits(self, folder: str) -> None:
+        """See from now on whether the runner holds the limits of the table that came with this."""
+        from pipe_runner.executors.overdue import Overdue
+
+        self.overdue = Overdue(self.fds.pop(0), folder, self.fds.pop(0), self.runner)
 
     def hear(self) -> None:
         if self.guard is not None and not self.guard.read():
             self.poll.unregister(self.guard.fd)
             os.close(self.guard.fd)
             self.guard = None
+
+    def hear_start(self) -> None:
+        if not os.read(self.starts, 4096):
+            self.poll.unregister(self.starts)
+            os.close(self.starts)
+            self.starts = -1
+        elif self.relatives is not None:
+            self.relatives.hurry()
 
     def report(self) -> None:
         """Send what there is to tell, as far as it goes without waiting."""
@@ -287,6 +313,8 @@ def main(fd: int, lock: int, sweep: list[str]) -> None:
         warden.reports = [(BROKEN, 0, 0, traceback.format_exc())]
         warden.report()
     finally:
+        if warden.overdue is not None:
+            warden.overdue.let_go()
         if warden.relatives is not None:
             warden.relatives.look(now=True)
         warden.end_all()

@@ -250,6 +250,12 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     "crontab": Interpreter("cron", "write the table to a file that you check", first="data", short="u"),
 }
 
+
+def runs_files(name: str) -> bool:
+    """Whether a program is one that runs the file it is given, as shells and Python do, and SQL clients don't."""
+    return name in SHELLS or (name in PROGRAMS and PROGRAMS[name].first == "script")
+
+
 WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     # name: letters of options with a value, long options with a value, operands before the command
     "sudo": (
@@ -331,3 +337,9 @@ CODE_VARIABLES: Final = _set(
     "SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER"
 )
 """Variables whose text a program runs, or which change what text means."""
+
+CHOICE_VARIABLES: Final = _set(
+    "PATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH "
+    "GIT_EXEC_PATH LUA_PATH LUA_CPATH CLASSPATH"
+)
+"""Variables that say where programs and their parts are found, by which a value chooses those that run."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
+from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
+from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
-from pipe_runner.expressions.shell_tools import TOOLS, in_full, named, through_variable, within_container
+from pipe_runner.expressions.shell_tools import TOOLS, entered, in_full, named, through_variable, within_container
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -23,21 +25,6 @@ MAX_LOOKED_THROUGH: Final = 1000
 """Words of a command beyond which only its beginning is looked through."""
 MAX_WORDS: Final = 200
 """Words that are looked through for an interpreter behind a program that isn't known."""
-_BYTES_OF_FILES: Final = """
-    cat tac head tail zcat gunzip gzip bzcat bzip2 bunzip2 xzcat xz unxz zstd zstdcat unzip curl wget pg_dump pg_dumpall
-    pg_restore mysqldump mariadb-dump mongodump aws gsutil az dd pv openssl gpg age sops tar cpio
-"""
-_BYTES: Final = frozenset(_BYTES_OF_FILES.split())
-"""Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
-_FILTERS: Final = """
-    cat tac tee tr sed gsed awk gawk mawk grep cut head tail sort uniq rev fold column envsubst base64 jq paste
-"""
-FILTERS: Final = frozenset(_FILTERS.split())
-"""Programs that print what they read."""
-_NETTED: Final = frozenset({*SHELLS, "python", "python3", "perl", "ruby", "node", "php"})
-_SPEAKERS: Final = frozenset(
-    {"echo", "printf", "test", "[", "grep", "which", "type", "man", "apt", "apt-get", "pip", "dnf", "yum"}
-)
 
 
 def inspect_command(words: list[Word], scan: ShellLexer) -> Facts:
@@ -92,10 +79,12 @@ class Command:
         self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
         if not self.facts.number:
             self.facts.parts += [facts for other in arguments for facts in other.files]
-        if name not in _BYTES and not self.facts.number:
+        if name not in BYTES and not self.facts.number:
             self.facts.emits += [hole for other in arguments for hole in other.all_holes]
             self.facts.variables += [name for other in arguments for name in other.variables]
             self.facts.parts += [facts for other in arguments for facts in other.commands]
+        if name in BYTES or name in FILTERS:
+            prints(self, arguments)
         if word.static:
             self.facts.names.append(word.text)
             self.facts.hands += [] if self.facts.number else [word.text]
@@ -118,14 +107,21 @@ class Command:
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
             for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
+                if (begin := entered(self, index, later)) is not None:
+                    self.again(begin)
+                    continue
                 if self.words[later - 1].text == "--entrypoint":
                     continue
                 if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
-                    before = self.depth
-                    self.at(later)
-                    self.depth = before
-        elif name not in _SPEAKERS:
+                    self.again(later)
+        elif name not in SPEAKERS:
             self.net(index + 1)
+
+    def again(self, index: int) -> None:
+        """Inspect a command that may begin at a word, one of many such words."""
+        before = self.depth
+        self.at(index)
+        self.depth = before
 
     def program(self, word: Word) -> None:
         """A word that names what runs."""
@@ -134,6 +130,8 @@ class Command:
             mark_choice(hole, "the value chooses which program runs", hint)
         if word.text.rpartition("/")[2].startswith(EXPANSION):
             self.scan.flows.choose(word)
+        if "/" in word.text or EXPANSION in word.text:
+            runs(self.scan.flows, word, "the shell")
 
     def net(self, index: int) -> None:
         """Whatever wraps it: an interpreter with `-c` or `-e` behind it somewhere in the words is seen."""
@@ -141,7 +139,7 @@ class Command:
             return
         for at in range(index, min(len(self.words) - 1, index + MAX_WORDS)):
             name = self.words[at].text.rsplit("/", 1)[-1]
-            if name in _NETTED and self.words[at + 1].text.startswith("-"):
+            if name in NETTED and self.words[at + 1].text.startswith("-"):
                 reads, self.facts.reads = self.facts.reads, []
                 if name in SHELLS:
                     inspect_shell(self, at)
@@ -242,6 +240,8 @@ class Command:
                 self.chosen(value, name)
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
+            elif option in ("-f", "--file", "-init") and value is not None:
+                runs(self.scan.flows, value, name)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
@@ -325,9 +325,7 @@ class Command:
             self.facts.reads.append((self.words[0].text, hint))
 
     def chosen(self, word: Word, name: str) -> None:
-        for hole in word.all_holes:
-            hint = "write the file's name, or a `case` over the names that may be"
-            mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+        choose_file(self.scan, word, name)
         for facts in word.files:
             self.scan.flows.coded.append((facts, f"the value becomes part of what {name} runs", SH_HINT))
 
@@ -348,6 +346,12 @@ class Command:
                     "put `--` before it, if the program knows that",
                 )
 
+    def split(self, indexes: Iterable[int]) -> None:
+        """Words of which the shell may make several, one of which would begin a command."""
+        for at in indexes:
+            if self.words[at].loose or self.words[at].several:
+                self.scan.flows.spread(self.words[at])
+
     def _escapes(self, value: Word) -> None:
         for hole in value.holes:
             self.scan.fault(
@@ -363,9 +367,10 @@ class Command:
         if assignments:
             while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
                 inspect_assignment(self.scan, found[1], self.words[rest[0]])
-                self.scan.flows.assign(found[1], self.words[rest[0]])
+                self.scan.flows.assign(self.scan.flows.key(found[1]), self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
+            self.split(range(index + 1, rest[operands]))
             self.at(rest[operands])
 
     def names(self, word: Word) -> None:
@@ -384,5 +389,5 @@ class Command:
             self._code(word, message, hint)
 
 
-SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **SPECIAL_PROGRAMS, **TOOLS}
+SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS}
 """Programs and builtins that take a function of their own to look at."""

@@ -6,8 +6,17 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_marks import ASSIGNED, KEYED, inspect_assignment
+from pipe_runner.expressions.shell_files import runs
+from pipe_runner.expressions.shell_marks import (
+    ARITHMETIC_TESTS,
+    ARRAY_HINT,
+    ARRAY_MESSAGE,
+    ASSIGNED,
+    KEYED,
+    inspect_assignment,
+)
 from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Word
+from pipe_runner.expressions.shell_tables import split
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -65,6 +74,7 @@ def _source(command: Command, index: int) -> None:
             flows.coded.append(
                 (flows.beyond, "the value becomes part of what the shell runs", "call the command itself")
             )
+        runs(command.scan.flows, word, "the shell")
         command.code(
             word,
             "`source` runs the file that the value names",
@@ -74,7 +84,7 @@ def _source(command: Command, index: int) -> None:
 
 def _let(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
-        command.scan.flows.calculated.update(word.variables, NAME.findall(word.text))
+        command.scan.flows.calculated.update(word.variables, map(command.scan.flows.key, NAME.findall(word.text)))
         for hole in word.holes:
             hole.integer = True
 
@@ -101,6 +111,7 @@ def _declare(command: Command, index: int) -> None:
     reference = any(re.match(r"-\w*n", word.text) for word in command.words[index + 1 :])
     array = any(re.match(r"-\w*[aA]", word.text) for word in command.words[index + 1 :])
     keyed = any(KEYED.match(word.text) for word in command.words[index + 1 :])
+    everywhere = any(re.match(r"-\w*g", word.text) for word in command.words[index + 1 :])
     for word in command.words[index + 1 :]:
         _kept(command, index, word, keyed=keyed)
         if reference and command.words[index].text != "export":
@@ -108,25 +119,32 @@ def _declare(command: Command, index: int) -> None:
             refers = ASSIGNED.match(word.text)
             if refers is not None:
                 flows = command.scan.flows
-                flows.assign(f"{refers[1]} refers", word)
-                flows.copied.setdefault(refers[1], []).append(f"{refers[1]} refers!")
-                flows.pointing[refers[1]] = [f"{refers[1]} refers"]
+                key = flows.key(refers[1])
+                flows.assign(f"{key} refers", word)
+                flows.copied.setdefault(key, []).append(f"{key} refers!")
+                flows.pointing[key] = [f"{key} refers"]
                 flows.code(word, "write the name")
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)
             if integer and word.static:
-                command.scan.flows.calculated.add(word.text)
+                command.scan.flows.calculated.add(command.scan.flows.key(word.text))
+            if array and word.static:
+                command.scan.flows.list_arrays([command.scan.flows.key(word.text)])
             continue
         inspect_assignment(command.scan, found[1], word)
-        if array and not word.elements and word.text[found.end() :].startswith((HOLE, EXPANSION, "(")):
-            message = "bash reads a value that begins with a bracket as the text of a whole array"
-            command.code(word, message, f'write {found[1]}=("$x"), with x={{{{ … }}}} before it')
+        name = command.scan.flows.key(found[1])
+        if not word.elements and word.text[found.end() :].startswith((HOLE, EXPANSION, "(")):
+            declares = command.words[index].text not in ("readonly", "export")
+            if array or (declares and command.scan.flows.declares(name, word, everywhere=everywhere)):
+                command.code(word, ARRAY_MESSAGE, ARRAY_HINT.format(found[1]))
+        if array:
+            command.scan.flows.list_arrays([name])
         if integer:
-            command.scan.flows.calculated.add(found[1])
+            command.scan.flows.calculated.add(name)
             for hole in word.holes:
                 hole.integer = True
-        command.scan.flows.assign(found[1], word)
+        command.scan.flows.assign(name, word)
 
 
 def _named(command: Command, index: int) -> None:
@@ -152,9 +170,11 @@ def _named(command: Command, index: int) -> None:
         flows = command.scan.flows
         own = [flows.named_by(command.words[at]) for at in rest] or ["REPLY", "MAPFILE"]
         beside = next((value for option, value in options if option == "-u" and value is not None), None)
-        own += [
-            *(flows.named_by(value) for option, value in options if option == "-a" and value is not None),
-        ]
+        arrays = [flows.named_by(value) for option, value in options if option == "-a" and value is not None]
+        listed = command.words[index].text != "read" or any(option == "-a" for option, _ in options)
+        arrays += own if listed else []
+        own += [*arrays, *map(split, arrays)]
+        flows.list_arrays(arrays)
         if beside is None or beside.text == "0":
             command.facts.takes += own
         else:
@@ -172,6 +192,7 @@ def _named(command: Command, index: int) -> None:
 def _printf(command: Command, index: int) -> None:
     following = command.words[index + 1 :]
     if not following or not following[0].text.startswith("-v"):
+        _could_name(command, following)
         return
     name = following[0].copy_of(following[0].text[2:])
     printed = following[1:]
@@ -181,6 +202,13 @@ def _printf(command: Command, index: int) -> None:
     key = command.scan.flows.named_by(name)
     for word in printed:
         command.scan.flows.assign(key, word)
+
+
+def _could_name(command: Command, words: list[Word]) -> None:
+    """What `printf` prints by: a value that begins with `-v` there names a variable."""
+    message = "a value that begins with `-v` would be the name of a variable, which bash calculates"
+    if words and words[0].text[:1] in (HOLE, EXPANSION) and (words[1:] or words[0].loose):
+        command.code(words[0], message, "printf '%s' {{ x }}")
 
 
 def _set(command: Command, index: int) -> None:
@@ -203,11 +231,27 @@ def _shift(command: Command, index: int) -> None:
 
 
 def _test(command: Command, index: int) -> None:
+    last = len(command.words) - (command.words[index].text == "[")
+    for at in range(index + 1, last):
+        if not command.words[at].loose:
+            continue
+        beside = {command.words[at - 1].text, command.words[min(at + 1, last - 1)].text}
+        if beside.isdisjoint(ARITHMETIC_TESTS):
+            command.split([at])
+        else:
+            command.scan.flows.calculated.update(command.words[at].variables)
     for at in range(index + 1, len(command.words) - 1):
         if command.words[at].text in ("-v", "-R"):
             command.names(command.words[at + 1])
         elif command.words[at].text.startswith(HOLE) and command.words[at + 1].holes:
             command.names(command.words[at])  # the first of two values could be `-v`, which calculates the second
+
+
+def _enable(command: Command, index: int) -> None:
+    options, _ = command.options(index, "f")
+    for option, value in options:
+        if option == "-f" and value is not None:
+            command.chosen(value, "the shell")
 
 
 def _completion(command: Command, index: int) -> None:
@@ -227,6 +271,7 @@ BUILTINS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(("read", "mapfile", "readarray", "getopts", "unset", "wait"), _named),
     "printf": _printf,
     "set": _set,
+    "enable": _enable,
     "shift": _shift,
     "test": _test,
     "[": _test,

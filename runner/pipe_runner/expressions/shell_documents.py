@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from pipe_runner.expressions.interpreter_table import runs_files
+from pipe_runner.expressions.shell_files import WRITING, choose_file, reads, writes
 from pipe_runner.expressions.shell_lexer import ShellLexer
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 
@@ -35,12 +37,17 @@ class ShellDocuments(ShellLexer):
                 return
             if operator.startswith("<"):
                 self._fed(facts, facts)
+            elif facts.hands:
+                facts.takes += facts.writes
             self._poured(facts)
 
     def _fed(self, facts: Facts, reader: Facts) -> None:
         """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
         if reader.reads or reader.takes or reader.hands:
             self.flows.feed(facts.input(), reader)
+        if reader.reads and runs_files(reader.reads[0][0]):
+            for word in facts.opened:
+                choose_file(self, word, reader.reads[0][0])
         if reader.runs is not None:
             given = facts.input()
             given.runs, given.printed = reader.runs, Facts()
@@ -87,6 +94,11 @@ class ShellDocuments(ShellLexer):
                 (given or facts.input()).texts += [word.text] if word.static else []
             elif word.files:
                 (given or facts.input()).parts += word.files
+            if operator[0] == "<" and not numbered:
+                facts.opened.append(word)
+                reads(self.flows, word, facts)
+            elif operator[0] in WRITING and (found is None or found[0] == "1"):
+                writes(self.flows, word, facts)
             facts.sinks += word.sinks
         if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:
             facts.hands.append("cat")

@@ -6,17 +6,17 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
-from pipe_runner.expressions.interpreters import FILTERS, inspect_command
+from pipe_runner.expressions.interpreters import inspect_command
+from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAssignments
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
-from pipe_runner.expressions.shell_marks import KEYED, inspect_assignment
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
-from pipe_runner.expressions.shell_tests import ShellTests
+from pipe_runner.expressions.shell_marks import KEYED
+from pipe_runner.expressions.shell_model import HOLE, Facts, Word
+from pipe_runner.expressions.shell_printers import FILTERS, SPEAKERS
 from pipe_runner.expressions.tokens import Refused
 
-_ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=")
-_UNQUOTED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\[|\+?=)")
-_ARRAY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=\(")
 _LAST: Final = re.compile(r"\$\{?_(?!\w)")
+_COUNTED: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)\s*[0-9$]")
+"""The variable of a loop that counts."""
 _OWN: Final = re.compile(r"PIPE_V[0-9]+")
 MAX_PIPELINE: Final = 200
 MAX_SCRIPTS: Final = 4
@@ -39,7 +39,7 @@ _CLOSERS: Final = frozenset({"fi", "done", "esac", "}"})
 _DECLARING: Final = frozenset({"declare", "typeset", "local", "readonly", "export"})
 
 
-class ShellGrammar(ShellTests):
+class ShellGrammar(ShellAssignments):
     """A scan that follows commands, so that it knows the role of every word."""
 
     def __init__(self, text: str) -> None:
@@ -61,7 +61,7 @@ class ShellGrammar(ShellTests):
         self.flows.settle()
         return facts
 
-    def script(self, text: str, arguments: list[Word] | None = None) -> Facts:
+    def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:
         """A script that stands in this one as a word, with the words behind it: `sh -c '… "$1" …' sh x`."""
         self.flows.scripts += 1
         if self._within == MAX_SCRIPTS or self.flows.scripts > MAX_WITHIN:
@@ -71,8 +71,7 @@ class ShellGrammar(ShellTests):
         inner.flows, inner._within = self.flows, self._within + 1
         outer = self.flows.place
         if arguments is not None:
-            self.flows.begin_script()
-            self.flows.arguments(self.flows.scope, arguments)
+            self.flows.begin_script(arguments, zero)
         try:
             return inner._commands()
         except Refused as refused:
@@ -216,6 +215,8 @@ class ShellGrammar(ShellTests):
         facts = Facts()
         if self.at("(("):
             self.position += 2
+            if (counted := _COUNTED.match(self.text, self.position, self.limit)) is not None:
+                self.flows.own(counted[1])
             self.arithmetic(Word(self.position), "))")
         else:
             name = self.word()
@@ -226,7 +227,7 @@ class ShellGrammar(ShellTests):
                 self.position += 2
                 self._words_of_for(name)
             else:
-                self.flows.copied.setdefault(name.text, []).append(self.flows.key("@"))
+                self.flows.copied.setdefault(self.flows.key(name.text), []).append(self.flows.key("@"))
         self._skip(newlines=True, separators=True)
         if self._keyword() in ("do", "{"):
             end = "done" if self._keyword() == "do" else "}"
@@ -245,7 +246,9 @@ class ShellGrammar(ShellTests):
             word = self.word()
             if word.end == word.start:
                 return
-            self.flows.assign(name.text, word)
+            if not word.shifts:
+                self.flows.own(name.text)
+            self.flows.assign(self.flows.key(name.text), word)
             if word.text == HOLE and not word.quoted and word.holes[0].inner[0] >= 0 and not word.holes[0].raw:
                 hole = word.holes[0]
                 self.fault(
@@ -296,7 +299,7 @@ class ShellGrammar(ShellTests):
             self.position += self.at(")")
         self._skip(newlines=True)
         outer, around = self.flows.place, self.function
-        self.flows.place = name.text, 0, 0, 0
+        self.flows.place = name.text, 0, 0, 0, outer[-1]
         self.function = name.text
         body = self._command()
         self._redirections(body)
@@ -329,13 +332,13 @@ class ShellGrammar(ShellTests):
                     return self._function(words[0])
                 break
             declaring = bool(words) and words[0].text in _DECLARING
-            if (not words or declaring) and _ARRAY.match(self.text, self.position, self.limit):
-                word = self._array(keyed=declaring and any(KEYED.match(word.text) for word in words))
+            if (not words or declaring) and ARRAY.match(self.text, self.position, self.limit):
+                word = self.array(keyed=declaring and any(KEYED.match(word.text) for word in words))
             else:
                 word = self.word(assignable=not words or declaring)
             if word.end == word.start:
                 break
-            if not words and _ASSIGNMENT.match(word.text) and self._plain_start(word):
+            if not words and ASSIGNMENT.match(word.text) and self.plain_start(word):
                 assignments.append(word)
             else:
                 words.append(word)
@@ -344,11 +347,13 @@ class ShellGrammar(ShellTests):
                 facts.inherit(inner)
             facts.sinks += word.sinks
         for word in assignments:
-            self._assign(word, facts)
+            self.assign(word, facts, alone=not words)
         if words and self._repeated:
             self.flows.assign("_", words[-1])
         if words:
             found = inspect_command(words, self)
+            if facts.writes and found.hands and words[0].text not in SPEAKERS:
+                found.takes += facts.writes
             if any(operator.startswith("<") for operator in redirected):
                 self._fed(facts, found)
             facts.add(found)
@@ -356,43 +361,11 @@ class ShellGrammar(ShellTests):
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
                 if any(operator.startswith("<") for operator in redirected):
                     self._followed.append(facts.input())
+                following = self.flows.elsewhere if numbered or words[1:] else self._whole
                 for sink in facts.sinks:
-                    self.flows.feed(self.flows.elsewhere if numbered or words[1:] else self._whole, sink)
+                    self.flows.feed(following, sink)
+                for key in facts.writes:
+                    self.flows.made[key].append(following)
                 facts.sinks = []
         self._poured(facts)
         return facts
-
-    def _plain_start(self, word: Word) -> bool:
-        """Whether an assignment is one for the shell too: its name and `=` stand there without quotes."""
-        return _UNQUOTED.match(self.text, word.start, self.limit) is not None
-
-    def _assign(self, word: Word, facts: Facts) -> None:
-        found = _ASSIGNMENT.match(word.text)
-        assert found is not None
-        inspect_assignment(self, found[1], word)
-        self.flows.assign(found[1], word)
-        if any(not FILTERS.isdisjoint(inner.hands) for inner in word.commands):
-            facts.takes.append(found[1])
-
-    def _array(self, *, keyed: bool) -> Word:
-        """`name=( … )`; an element's subscript, `[…]=`, is calculated where it isn't a key."""
-        found = _ARRAY.match(self.text, self.position, self.limit)
-        assert found is not None
-        name = found[0].rstrip("+=(")
-        word = Word(self.position, found[0][:-1] + EXPANSION)
-        self.position = found.end()
-        while self.position < self.limit:
-            self._skip(newlines=True)
-            if self.at(")"):
-                break
-            before = self.position
-            if self.at("["):
-                self.position += 1
-                self.subscript(word, name, "bare", keyed=keyed)
-            element = self.word()
-            word.elements.append(element)
-            word.take(element)
-            self.position += self.position == before
-        self.position += 1
-        word.end = self.position
-        return word

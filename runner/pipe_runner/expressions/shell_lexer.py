@@ -187,12 +187,14 @@ class ShellLexer(ShellSource):
             del self.holes[known:]
             del word.holes[:]
             return
+        self.flows.list_arrays([self.flows.key(found[0][:-1])])
         pieces.append(found[0] + EXPANSION + "]")
 
     # ------------------------------------------------------------ expansions
 
     def expansion(self, word: Word, pieces: list[str], quote: Quote) -> None:
         """`$…` or a back-quote, which stands here."""
+        word.loose |= quote == "bare"
         if self.at("`"):
             self._back_quotes(word)
         elif self.at("$(("):
@@ -221,7 +223,7 @@ class ShellLexer(ShellSource):
                 return
             self.position = found.end()
             word.several |= found[0] == "@"
-            word.variables.append(self.flows.key(found[0]))
+            word.variables += [self.flows.key(found[0]), *self.flows.joining(found[0])]
         pieces.append(EXPANSION)
 
     def _deeper(self, read: Callable[[], object]) -> None:
@@ -261,7 +263,7 @@ class ShellLexer(ShellSource):
         self.position += 1
         word.nested += self.holes[known:]
 
-    def script(self, text: str, arguments: list[Word] | None = None) -> Facts:
+    def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:
         """A script that stands in this one; shell_grammar.py knows how."""
         raise NotImplementedError
 
@@ -306,7 +308,7 @@ class ShellLexer(ShellSource):
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := NAME.match(self.text, self.position, self.limit):
-                self.flows.calculated.add(found[0])
+                self.flows.calculated.add(self.flows.key(found[0]))
                 self.position = found.end()
             else:
                 depth += (character == opening) - (character == closing[0])
@@ -333,7 +335,7 @@ class ShellLexer(ShellSource):
         if self.at("["):
             word.several |= self.at("[@]")
             if self.at("[@]}") and found is not None and not prefix:
-                word.listed = found[0]
+                word.listed = key
             self.position += 1
             self.subscript(word, found[0] if found else "", quote)
         known = len(self.holes)
@@ -349,7 +351,7 @@ class ShellLexer(ShellSource):
         inner = Word(self.position)
         self._brace_word(inner, quote)
         if operator in ("=", ":=") and found is not None:
-            self.flows.assign(found[0], inner)
+            self.flows.assign(key, inner)
         word.take(inner)
         for hole in self.holes[known:]:
             if hole in word.nested:
@@ -366,7 +368,7 @@ class ShellLexer(ShellSource):
             return
         inner = Word(self.position)
         self._brace_word(inner, quote, "]")
-        self.flows.assign(f"{name}[keys]", inner)
+        self.flows.assign(f"{self.flows.key(name)}[keys]", inner)
 
     def _brace_word(self, word: Word, quote: Quote, closing: str = "}") -> None:
         scratch: list[str] = []

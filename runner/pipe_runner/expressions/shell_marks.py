@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
+from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
 from pipe_runner.expressions.shell_model import Hole, Word
 
 if TYPE_CHECKING:
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 SH_HINT: Final = "give the value as an argument: sh -c '… \"$1\" …' sh {{ x }}"
 ASSIGNED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=", re.DOTALL)
 """`NAME=`, `NAME+=` or `NAME[…]=` at the start of a word."""
+ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
+ARRAY_MESSAGE: Final = "bash reads a value that begins with a bracket as the text of a whole array"
+ARRAY_HINT: Final = 'write {}=("$x"), with x={{{{ … }}}} before it'
 KEYED: Final = re.compile(r"-[A-Za-z]*A")
 """The option that declares an associative array."""
 
@@ -40,3 +43,6 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
         hint = f"write ${name} without values"
         mark(word, f"the text of ${name} is run, or changes what text means", hint)
         scan.flows.code(word, hint)
+    elif name in CHOICE_VARIABLES:
+        for hole in word.all_holes:
+            mark_choice(hole, f"${name} says where programs are found", "write the directories without values")

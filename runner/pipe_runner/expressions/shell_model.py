@@ -57,6 +57,8 @@ class Word:
     """Names of the variables that it expands."""
     several: bool = False
     """Whether it may become any number of words, in quotes too: `"$@"`, `"${a[@]}"`."""
+    loose: bool = False
+    """Whether an expansion in it stands outside of quotes, where the shell may make several words of it."""
     listed: str = ""
     """The array of which it is all elements: `"${a[@]}"`."""
     elements: list[Word] = field(default_factory=list)
@@ -94,6 +96,7 @@ class Word:
         self.nested += inner.nested
         self.variables += inner.variables
         self.several |= inner.several
+        self.loose |= inner.loose
         self.commands += inner.commands
         self.files += inner.files
         self.sinks += inner.sinks
@@ -130,6 +133,10 @@ class Facts:
     """The arguments of the shell that it is, if it is one that reads its script from standard input."""
     printed: Facts | None = None
     """What the script prints that stands in this input of a shell."""
+    writes: list[str] = field(default_factory=list)
+    """Files that it prints into."""
+    opened: list[Word] = field(default_factory=list)
+    """Files that it is given to read."""
     texts: list[str] = field(default_factory=list)
     """Here-strings that are texts of the file."""
     number: bool = False

@@ -63,10 +63,16 @@ def _expr(words: Sequence[Word]) -> bool:
     return len(words) == 3 and words[1].text in _SIGNS
 
 
+def _git(words: Sequence[Word]) -> bool:
+    """`git rev-list --count A..B`."""
+    return len(words) > 2 and words[0].text == "rev-list" and words[1].text == "--count"
+
+
 _PRINTERS: Final[dict[str, Callable[[Sequence[Word]], bool]]] = {
     "seq": _seq,
     "wc": _wc,
     "grep": _grep,
     "date": _date,
     "expr": _expr,
+    "git": _git,
 }

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment
-from pipe_runner.expressions.shell_model import HOLE, STANDARD_INPUT, Hole, Word
+from pipe_runner.expressions.shell_files import made
+from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -37,9 +38,10 @@ def _environment(command: Command, index: int) -> None:
         if found is None:
             break
         inspect_assignment(command.scan, found[1], command.words[rest[0]])
-        command.scan.flows.assign(found[1], command.words[rest[0]])
+        command.scan.flows.assign(command.scan.flows.key(found[1]), command.words[rest[0]])
         rest = rest[1:]
     if rest:
+        command.split(range(index + 1, rest[0]))
         command.at(rest[0])
 
 
@@ -56,6 +58,7 @@ def _xargs(command: Command, index: int) -> None:
     replaced = next((v.text for o, v in options if o in ("-I", "-J", "--replace") and v is not None), None)
     if any(o in ("-i", "--replace") and v is None for o, v in options):
         replaced = "{}"
+    command.split(range(index + 1, rest[0]))
     # What arrives on standard input stands in the command as if it were a hole: see where it would be code.
     fed = Hole(0, 0, (0, 0))
     name = f"input of word {command.words[index].start}"
@@ -69,7 +72,8 @@ def _xargs(command: Command, index: int) -> None:
             for w in words
         ]
     else:
-        words.append(Word(words[-1].end, HOLE, [fed], variables=[name]))
+        single = any(option in ("-0", "--null") for option, _ in options)
+        words.append(Word(words[-1].end, HOLE, [fed], variables=[name], several=not single))
     inner = command.inner(words)
     inner.at(0)
     command.facts.emits += inner.facts.emits
@@ -79,6 +83,11 @@ def _xargs(command: Command, index: int) -> None:
 
 
 def _find(command: Command, index: int) -> None:
+    command.split(range(index + 1, len(command.words)))
+    for at in range(index + 1, len(command.words)):
+        if command.words[at].several:
+            mark(command.words[at], "find would run what `-exec` says in several words", "xargs -I{} find ./{} …")
+    _side_by_side(command, command.words[index + 1 :])
     at = index + 1
     while at < len(command.words):
         if command.words[at].text in ("-exec", "-execdir", "-ok", "-okdir"):
@@ -89,6 +98,17 @@ def _find(command: Command, index: int) -> None:
             inner.at(0)
             at = end
         at += 1
+
+
+def _side_by_side(command: Command, words: list[Word]) -> None:
+    """Two values one behind the other: the first could be `-exec`, so the second is a program."""
+    ended = any(word.text in (";", "+") for word in words)
+    leads = [word.text[:1] in (HOLE, EXPANSION) and not word.several for word in words]
+    for at in range(1, len(words)):
+        if leads[at - 1] and leads[at] and (ended or leads[at + 1 : at + 2] == [True]):
+            for hole in words[at].holes:
+                mark_choice(hole, "the value before it could be `-exec`, and this one a program", "write ./ before it")
+            command.scan.flows.choose(words[at])
 
 
 def _parallel(command: Command, index: int) -> None:
@@ -159,7 +179,7 @@ def _watch(command: Command, index: int) -> None:
 
 
 def _flock(command: Command, index: int) -> None:
-    options, _ = command.options(
+    options, rest = command.options(
         index, "cwE", frozenset({"--command", "--timeout", "--conflict-exit-code"}), permute=True
     )
     coded = False
@@ -169,6 +189,8 @@ def _flock(command: Command, index: int) -> None:
             command.code(value, "the value becomes part of shell code", "flock FILE command {{ x }}")
     if not coded:
         command.wrapper(index, "wE", "--timeout --conflict-exit-code", 1)
+    elif len(rest) > 1:
+        command.at(rest[1])
 
 
 def _script(command: Command, index: int) -> None:
@@ -190,6 +212,8 @@ def _make(command: Command, index: int) -> None:
                 command.facts.reads.append(("make", "give the value by the environment: X={{ x }} make"))
         if option in ("-E", "--eval") and value is not None:
             command.code(value, "the value becomes part of a makefile", "give it by the environment: X={{ x }} make")
+    if not any(option in ("-f", "--file", "--makefile") for option, _ in options):
+        made(command)
     for at in rest:
         if command.words[at].text.startswith(HOLE):
             command.code(
@@ -212,6 +236,7 @@ def _git(command: Command, index: int) -> None:
             command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
         elif option == "-c" and value is not None and _GIT_SETTING.search(value.text):
             command.code(value, "git runs this setting as a command", "write the command without values")
+    command.split(range(index + 1, rest[0] if rest else index + 1))
     if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
         command.could_be_options(rest[1:])
     _git_subcommand(command, rest)
@@ -264,6 +289,16 @@ def _rsync(command: Command, index: int) -> None:
             command.code(value, "rsync runs what this says as a command", "write the command without values")
 
 
+def _filtered(command: Command, index: int) -> None:
+    """split, sort: one option of each is a command."""
+    running = frozenset({"--filter", "--compress-program"})
+    taking = frozenset({"--lines", "--bytes", "--number", "--key", "--output", "--field-separator"})
+    options, _ = command.options(index, "abClntkoST", running | taking, permute=True)
+    for option, value in options:
+        if option in running and value is not None:
+            command.code(value, "what this option says is run", "write the command without values")
+
+
 SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "env": _environment,
     "xargs": _xargs,
@@ -288,4 +323,6 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "gtar": _tar,
     "bsdtar": _tar,
     "rsync": _rsync,
+    "split": _filtered,
+    "sort": _filtered,
 }

@@ -44,8 +44,11 @@ def inspect_shell(command: Command, index: int) -> None:
         if operand is not None:
             command.code(operand, "the value becomes part of shell code", SH_HINT)
             if operand.static:
-                command.facts.add(command.scan.script(operand.text, command.words[at + 2 :]))
+                command.facts.add(
+                    command.scan.script(operand.text, command.words[at + 2 :], *command.words[at + 1 : at + 2])
+                )
     elif operand is not None and not stdin:
+        command.split([at])
         for word in command.operands_at(at):
             command.chosen(word, command.words[index].text)
         if DESCRIPTOR.fullmatch(operand.text):

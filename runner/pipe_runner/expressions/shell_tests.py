@@ -7,9 +7,9 @@ from typing import Final
 
 from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import META, NAME
+from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS
 from pipe_runner.expressions.shell_model import Facts, Word
 
-_ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 _PATTERN: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\{[0-9,]*\}|.", re.DOTALL)
 """A part of a regular expression."""
 _OF_DIGITS: Final = re.compile(r"\[(?:[0-9.-]|\[:digit:\])+\]|\\[.+-]|[0-9()?*+|]|\{[0-9,]*\}")
@@ -47,7 +47,7 @@ class ShellTests(ShellDocuments):
             words.append(self._pattern() if matched else self.word())
             self.position += self.position == before
         for index, word in enumerate(words):
-            if word.text in _ARITHMETIC_TESTS and not word.quoted:
+            if word.text in ARITHMETIC_TESTS and not word.quoted:
                 for neighbour in words[max(0, index - 1) : index + 2]:
                     self._calculate(neighbour)
             elif word.text in ("-v", "-R") and not word.quoted and index + 1 < len(words):
@@ -92,4 +92,4 @@ class ShellTests(ShellDocuments):
             hole.integer = True
         self.flows.calculated.update(word.variables)
         if word.static and NAME.fullmatch(word.text):
-            self.flows.calculated.add(word.text)
+            self.flows.calculated.add(self.flows.key(word.text))

@@ -25,6 +25,23 @@ _BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex
     {"sudo", "doas", "git", "ssh", "make", "tar", "find", "xargs", "docker", "podman", "kubectl"}
 )
 """Programs that a variable in capitals is taken for."""
+_EXECUTING: Final = frozenset(
+    {"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "kubectl", "oc", "crictl"}
+)
+_OF_EXEC: Final = frozenset(
+    {
+        "--env",
+        "--env-file",
+        "--user",
+        "--workdir",
+        "--container",
+        "--namespace",
+        "--index",
+        "--context",
+        "--detach-keys",
+    }
+)
+"""Options of `exec` that take a value."""
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
 _WHOLE: Final = frozenset({"--", "--checkpoint"})
@@ -142,6 +159,17 @@ def within_container(command: Command, index: int) -> None:
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def entered(command: Command, index: int, at: int) -> int | None:
+    """Where the command begins behind `docker exec BOX` or `kubectl exec BOX --`; at the end if there is none."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    if command.words[at].text != "exec" or name not in _EXECUTING:
+        return None
+    if command.protected > at and command.protected < len(command.words):
+        return command.protected + 1
+    _, rest = command.options(at, "euwcn", _OF_EXEC)
+    return rest[1] if rest[1:] else len(command.words)
 
 
 def _takes_code(program: str, option: str, following: Word) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -95,11 +95,11 @@ class Neighbours:
         return found
 
     def states(self) -> tuple[tuple[str, str, str], ...]:
-        """Path, path with links resolved, and sha256 of every file that was read: what a kept plan depends on."""
-        return tuple((one.path, one.real, sha256(one.content).hexdigest()) for one in self._found.values())
+        """Path, path with links resolved, and digest of every file that was read: what a kept plan depends on."""
+        return tuple((one.path, one.real, content_digest(one.content)) for one in self._found.values())
 
     def _is_inside(self, real: str) -> bool:
-        return real.startswith(self._root.rstrip(os.sep) + os.sep)
+        return real == self._root or real.startswith(self._root.rstrip(os.sep) + os.sep)
 
     def _unreadable(self, name: str, path: str, error: UsageError) -> Refused:
         if os.path.lexists(path):
@@ -115,6 +115,11 @@ def note_of(document: Document, path: Path_, message: str, at: At = "value") -> 
     """A place that has to do with a fault elsewhere: `included`, `declared`, …"""
     place = document.position(path, at)
     return Note(document.path, place.line, place.column, message)
+
+
+def content_digest(content: bytes) -> str:
+    """Of one file; the plan cache, which reads files again at every start, makes the same without loading OpenSSL."""
+    return blake2b(content, digest_size=20).hexdigest()
 
 
 def digest_of(content: bytes, files: Iterable[tuple[str, str, str]]) -> str:

@@ -14,7 +14,7 @@ from pipe_runner.stops import EmitEvent
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 
 class House(NamedTuple):
@@ -27,7 +27,7 @@ class House(NamedTuple):
     attempt_emit: Callable[[Attempt], Emit]
     journal: Journal
     executor: Executor
-    keeper: Callable[[Plan, Scope], Keeper]
+    keeper: Callable[[Plan, Scope], Keeping]
     """Opens the cache of results for the nodes of one instance."""
     undecided: Callable[[Run, Sequence[PlannedNode], EmitEvent], set[int]]
     """Says of what may have acted once that nobody knows; gives those on which a person decides, by index."""

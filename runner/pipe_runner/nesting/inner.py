@@ -21,7 +21,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, Run
 
 if TYPE_CHECKING:
     from pipe_runner.nesting.scheduler import SharingScheduler
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 _NAMED: Final = 5
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -55,7 +55,7 @@ class Inner:
         self._late: NodeError | None = None
         self._closing = False
         self._scheduler: SharingScheduler | None = None
-        self._keeper: Keeper | None = None
+        self._keeper: Keeping | None = None
 
     def opening(self) -> dict[str, Any]:
         """What `node.started` says of it. With other inputs than before, what is done of it counts no more."""
@@ -171,7 +171,7 @@ class Inner:
             if not is_final(house.run.state(node.id).status):
                 house.emit(kind, node.id, None, {**skipped, "reason": reason})
 
-    def _open_keeper(self, scope: Scope) -> Keeper:
+    def _open_keeper(self, scope: Scope) -> Keeping:
         if self._keeper is None:
             self._keeper = self._house.keeper(self._plan, scope)
         return self._keeper

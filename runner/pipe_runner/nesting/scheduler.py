@@ -21,7 +21,7 @@ from pipe_runner.subplans import inner
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
 if TYPE_CHECKING:
-    from pipe_runner.resultcache.keeper import Keeper
+    from pipe_runner.resultcache.host import Keeping
 
 _NOT_RUN = (EventKind.NODE_SKIPPED, EventKind.NODE_BLOCKED, EventKind.NODE_CANCELLED, EventKind.NODE_FAILED)
 
@@ -30,7 +30,7 @@ class SharingScheduler(Scheduler):
     """Performs the phases of a run that has sub-pipelines, or of one of these. A node that runs one holds no slot."""
 
     def __init__(
-        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeper], *, concurrency: int
+        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeping], *, concurrency: int
     ) -> None:
         super().__init__(
             plan,
@@ -66,8 +66,7 @@ class SharingScheduler(Scheduler):
             self._workers.in_flight.add(node.index)
             self._workers.group.start_soon(self._beside, node)
 
-    async def attempt(self, index: int) -> None:
-        node = self._nodes[index]
+    async def attempt(self, node: PlannedNode) -> None:
         async with self._house.slots:
             if self.stopped is not None:  # while it waited for a slot
                 if not is_final(self._run.state(node.id).status):
@@ -76,13 +75,12 @@ class SharingScheduler(Scheduler):
             if self.until is not None:
                 left = bounded(node.timeout, self.until - asyncio.get_running_loop().time())
                 if left != node.timeout:
-                    self._late.add(index)
-                    self._nodes[index] = node._replace(timeout=left)
+                    self._late.add(node.index)
+                    node = node._replace(timeout=left)
             try:
-                await super().attempt(index)
+                await super().attempt(node)
             finally:
-                self._nodes[index] = node
-                self._late.discard(index)
+                self._late.discard(node.index)
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
         error = outcome.error

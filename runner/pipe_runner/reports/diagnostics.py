@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, assert_never
 
@@ -136,13 +137,18 @@ def _json(value: object) -> str:
 def _github(found: Diagnostic) -> str:
     """One workflow command; `%`, CR and LF are escaped, in properties `:` and `,` as well."""
     properties = {
-        "file": found.path,
+        "file": _slashed(found.path),
         "line": str(found.line),
         "col": str(found.column),
         "title": f"{found.code} {CODES.get(found.code, '')}".strip(),
     }
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{found.severity} {listed}::{_data(_whole(found))}\n"
+
+
+def _slashed(path: str) -> str:
+    """The path as services know it, that of a checkout: Windows writes another separator."""
+    return path.replace(os.sep, "/")
 
 
 def _data(text: str) -> str:
@@ -180,7 +186,7 @@ def _gitlab(found: Sequence[Diagnostic]) -> list[dict[str, Any]]:
                 "severity": "major" if one.is_error else "minor",
                 "fingerprint": fingerprint,
                 "location": {
-                    "path": one.path.removeprefix("./"),
+                    "path": _slashed(one.path).removeprefix("./"),
                     "positions": {"begin": {"line": one.line, "column": one.column}},
                     "lines": {"begin": one.line, "end": one.line},
                 },
@@ -228,7 +234,7 @@ def _sarif_result(found: Diagnostic, rule: int) -> dict[str, Any]:
     }
 
     def place(path: str, region: dict[str, int]) -> dict[str, Any]:
-        uri = quote(path.removeprefix("./"), errors="surrogatepass")
+        uri = quote(_slashed(path).removeprefix("./"), errors="surrogatepass")
         return {"artifactLocation": {"uri": uri}, "region": region}
 
     related = [

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from pipe_runner.artifacts import collect, kept, put_back
 from pipe_runner.errors import NodeFault
@@ -14,28 +14,10 @@ from pipe_runner.plan import CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, NodeError, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import NotRead, digests
+from pipe_runner.resultcache.host import Host
 from pipe_runner.resultcache.key import Parts, differences, make_parts, told
 from pipe_runner.scope import Scope
-from pipe_runner.stops import Stop
 from pipe_runner.types import EventKind, Json, NodeStatus
-
-
-class Host(Protocol):
-    """What a scheduler does for the nodes whose result was found."""
-
-    stopped: Stop | None
-
-    def output_fields(self, output: Json) -> dict[str, Any]:
-        """The fields in which an event carries an output."""
-
-    def final(self, kind: EventKind, node: PlannedNode, number: int | None, data: Mapping[str, Any]) -> None:
-        """Write a node's last event."""
-
-    def release(self, index: int) -> None:
-        """Decide a node's dependents when its end is durable."""
-
-    def cancel(self, node: PlannedNode) -> None:
-        """End a node that was not started before the run was stopped."""
 
 
 class CacheSettings(NamedTuple):

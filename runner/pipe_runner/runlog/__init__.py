@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipe_runner.runlog.mend import Repaired, repair
     from pipe_runner.runlog.reader import LogContents, LogReader, fold_log, read_log
     from pipe_runner.runlog.rundir import RunDir, new_run_id
+    from pipe_runner.runlog.unkept import UnkeptLog
     from pipe_runner.runlog.watch import follow
     from pipe_runner.runlog.writer import LogWriter
 
@@ -23,6 +24,7 @@ __all__ = [
     "Repaired",
     "RunDir",
     "RunLock",
+    "UnkeptLog",
     "encode_output",
     "fold_log",
     "follow",
@@ -40,6 +42,7 @@ _HOMES = {
     "Repaired": "mend",
     "RunDir": "rundir",
     "RunLock": "lock",
+    "UnkeptLog": "unkept",
     "encode_output": "blobs",
     "fold_log": "reader",
     "follow": "watch",

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, Final
 
+from pipe_runner import flags
 from pipe_runner.errors import StorageError
 from pipe_runner.ports import Journal
 from pipe_runner.run import INLINE_OUTPUT_LIMIT
@@ -46,7 +47,7 @@ def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -
             os.makedirs(directory, exist_ok=True)
             if durable:
                 sync_directory(os.path.dirname(directory))
-        fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        fd = os.open(part, flags.NEW, 0o666)
         try:
             view = memoryview(data)
             while view:
@@ -55,7 +56,7 @@ def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -
                 sync_file(fd)
         finally:
             os.close(fd)
-        os.rename(part, path)
+        os.replace(part, path)
         if durable:
             sync_directory(directory)
     except OSError as error:
@@ -90,7 +91,7 @@ def _sha256(data: bytes) -> str:
 
 def _read(path: str, size: object) -> bytes:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, flags.READ)
         with open(fd, "rb") as file:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_size != size:

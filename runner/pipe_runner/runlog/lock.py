@@ -6,7 +6,6 @@ Two files, so that asking doesn't disturb: `run.lock` decides who may work and i
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterable
@@ -31,6 +30,8 @@ class RunLock:
     @classmethod
     def acquire(cls, rundir: RunDir) -> RunLock:
         """Take the run without waiting; raises RunBusy (whose, since when) or StorageError."""
+        import fcntl  # here, since Windows has none and this module is imported there
+
         fds: list[int] = []
         try:
             fds.append(_open(rundir.lock_path))
@@ -55,6 +56,8 @@ class RunLock:
     @staticmethod
     def held(rundir: RunDir) -> int | None:
         """The process that works on the run (0: nobody can tell which), or None. Never keeps another out."""
+        import fcntl
+
         try:
             fd = os.open(rundir.live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
@@ -93,6 +96,8 @@ def _close(fds: Iterable[int]) -> None:
 
 
 def _lock_patiently(fd: int) -> None:
+    import fcntl
+
     end = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -72,6 +72,16 @@ class RunDir(NamedTuple):
             raise storage_fault("make the directory", error.filename or path, error) from error
         return cls(run_id, path, made.above[: 2 if had_runs else 4], taken_over)
 
+    @classmethod
+    def unkept(cls, folder: str | os.PathLike[str], run_id: str) -> RunDir:
+        """A directory for what a run needs that keeps nothing; raises StorageError."""
+        path = os.path.join(os.path.abspath(folder), check_run_id(run_id))
+        try:
+            os.makedirs(path)
+        except OSError as error:
+            raise storage_fault("make the directory", error.filename or path, error) from error
+        return cls(run_id, path)
+
     def refuse_begun(self) -> None:
         """Raises UsageError where the run has begun, or what stands at its place is no directory."""
         if os.path.lexists(self.log_path) or os.path.islink(self.path) or not os.path.isdir(self.path):

@@ -10,13 +10,24 @@ def sync_file(fd: int) -> None:
     """Make a file's bytes and its length durable."""
     if hasattr(os, "fdatasync"):
         os.fdatasync(fd)
-    else:  # macOS: fsync doesn't reach the platter there, F_FULLFSYNC does
-        import fcntl
+    else:
+        _sync_fully(fd)
 
-        if hasattr(fcntl, "F_FULLFSYNC"):
-            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
-        else:
-            os.fsync(fd)
+
+def _sync_fully(fd: int) -> None:
+    """On macOS fsync leaves data in the drive, which may lose it with the power; F_FULLFSYNC doesn't. Drives and
+    network file systems that don't know it get fsync, as everywhere."""
+    import fcntl
+
+    full = getattr(fcntl, "F_FULLFSYNC", None)
+    if full is not None:
+        try:
+            fcntl.fcntl(fd, full)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOTTY):
+                raise
+    os.fsync(fd)
 
 
 def sync_directory(path: str) -> None:
@@ -27,7 +38,7 @@ def sync_directory(path: str) -> None:
     except PermissionError:
         return
     try:
-        os.fsync(fd)
+        os.fsync(fd) if hasattr(os, "fdatasync") else _sync_fully(fd)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise

@@ -12,6 +12,8 @@ import pytest
 
 from pipe_runner.cases.performing import CaseResult
 from pipe_runner.executors.pool import Pool
+from pipe_runner.runlog import LogWriter, RunLock
+from pipe_runner.runlog.grouplock import GroupLock
 
 Performed = Callable[[str, str], list[CaseResult]]
 Told = Callable[[CaseResult], list[str]]
@@ -261,3 +263,41 @@ def test_the_same_case_gives_the_same_run_each_time(performed: Performed) -> Non
     expect = '{a: {command: \'echo "test" "2023-11-14T22:13:20.000000Z"\'}, b: {command: \'echo "0.0"\'}}'
     (result,) = performed(pipeline, f"it: {{mock: {{'*': {{output: ''}}}}, expect: {{nodes: {expect}}}}}")
     assert result.passed, result.unmet
+
+
+def test_no_case_writes_a_log_or_takes_a_lock(performed: Performed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a log was written, or a lock taken")
+
+    monkeypatch.setattr(RunLock, "acquire", refuse)
+    monkeypatch.setattr(LogWriter, "create", refuse)
+    monkeypatch.setattr(GroupLock, "acquire", refuse)
+    pipeline = """
+    concurrency: {group: "g{{ inputs.n }}"}
+    inputs: {n: {type: string, default: one}}
+    nodes:
+      a: {run: "seq 20000"}
+      b: {run: "printf %s \\"{{ nodes.a.output }}\\" | wc -l", output: json}
+    """
+    (result,) = performed(pipeline, "it: {expect: {nodes: {b: {output: 19999}}}}")
+    assert result.passed
+
+
+def test_a_group_without_a_name_fails_the_case_as_it_fails_a_run(performed: Performed) -> None:
+    pipeline = "concurrency: {group: '{{ inputs.n }}'}\ninputs: {n: {default: ''}}\nnodes: {a: {run: echo}}"
+    error = "{kind: template, message: {contains: its name is empty}}"
+    (result,) = performed(pipeline, f"it: {{run: none, expect: {{status: failed, error: {error}}}}}")
+    assert result.passed
+
+
+@pytest.mark.parametrize("says", ["{}", "{expect: {status: failed}}"])
+def test_what_this_system_cannot_start_fails_its_case_whatever_is_expected(
+    performed: Performed, told: Told, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    monkeypatch.setattr("pipe_runner.cases.standin.COMMANDS", False)
+    monkeypatch.setattr("pipe_runner.engine.opening.COMMANDS", False)
+    (result,) = performed("nodes: {a: {run: echo}, b: {agent: python, with: {call: 'os:getcwd'}}}", f"it: {says}")
+    assert not result.passed
+    assert result.unable == ("a",)
+    assert told(result)[0].startswith("3:3 a can't be run here: it starts a command")
+    assert result.run.nodes["b"].status == "succeeded"

@@ -151,3 +151,22 @@ def test_a_long_chain_of_presets_is_refused(compiled: Callable[[str, str], Compi
     assert time.process_time() - began < 5
     assert {fault.code for fault in found.diagnostics} <= {"E510", "E119"}
     assert found.plan is None
+
+
+def test_r2_unknown_agents_of_very_many_presets_are_told_in_time(compiled: Callable[[str, str], Compilation]) -> None:
+    many = "".join(f"  p{number}: {{agent: q{number}}}\n" for number in range(40_000))
+    began = time.process_time()
+    found = compiled(many, "nodes: {a: {run: x}}\n")
+    assert time.process_time() - began < 5
+    assert found.diagnostics[-1].code in ("E501", "E119")
+
+
+def test_r2_unknown_agents_of_nodes_are_told_in_time_beside_very_many_presets(
+    compiled: Callable[[str, str], Compilation],
+) -> None:
+    many = "".join(f"  p{number}: {{agent: http}}\n" for number in range(40_000))
+    nodes = "nodes:\n" + "".join(f"  n{number}: {{agent: q{number}}}\n" for number in range(2_000))
+    began = time.process_time()
+    found = compiled(many, nodes)
+    assert time.process_time() - began < 5
+    assert {fault.code for fault in found.diagnostics} == {"E501", "E119"}

@@ -6,6 +6,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,32 @@ def test_appending_goes_on_with_number_and_run(rundir: RunDir, log: LogWriter, t
     again.commit()
     again.close()
     assert read_log(rundir.log_path).events == ten
+
+
+@pytest.mark.parametrize("number", [None, errno.ENOTSUP, errno.ENOTTY, errno.EIO])
+def test_where_there_is_no_fdatasync_the_drive_is_told_and_fsync_does_where_it_does_not_know_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int | None
+) -> None:
+    import fcntl
+
+    from pipe_runner.runlog.sync import sync_directory, sync_file
+
+    done: list[str] = []
+
+    def fully(fd: int, what: int) -> int:
+        done.append("fully")
+        if number is not None:
+            raise OSError(number, "no")
+        return 0
+
+    monkeypatch.delattr(os, "fdatasync")
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", fully)
+    monkeypatch.setattr(os, "fsync", lambda fd: done.append("fsync"))
+    file = tmp_path / "log"
+    with file.open("wb") as opened, pytest.raises(OSError) if number == errno.EIO else nullcontext():
+        sync_file(opened.fileno())
+    assert done == (["fully"] if number in (None, errno.EIO) else ["fully", "fsync"])
+    if number is None:
+        sync_directory(str(tmp_path))
+        assert done == ["fully", "fully"]

@@ -1,0 +1,35 @@
+"""What a run has on this machine, and what it was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pipe_runner.executors.pool import Pool
+    from pipe_runner.ports import Journal, Masker
+    from pipe_runner.runlog import RunDir, RunLock
+
+
+class Place(NamedTuple):
+    """What a run holds on this machine: directory, lock, log, and what starts its processes."""
+
+    rundir: RunDir
+    lock: RunLock | None
+    """None: nobody else can know of the run, since nothing of it is kept."""
+    journal: Journal
+    processes: Pool
+
+    def let_go(self) -> None:
+        """Let the log go, and the run with it; again does nothing."""
+        self.journal.close()
+        if self.lock is not None:
+            self.lock.release()
+
+
+class Granted(NamedTuple):
+    """The secrets of a run, what hides them, and what is to be said of them."""
+
+    secrets: Mapping[str, str]
+    masker: Masker
+    warnings: tuple[str, ...]

@@ -1,0 +1,63 @@
+"""What a warden is to know for as long as the run goes on: told once, and again to each that takes its place."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pipe_runner.executors.protocol import GUARD, KIN, TABLE
+
+if TYPE_CHECKING:
+    from pipe_runner.executors.connection import Connection
+
+
+class Standing:
+    """Messages with descriptors, which stay open here until `close`."""
+
+    def __init__(self) -> None:
+        self._messages: list[tuple[tuple[Any, ...], tuple[int, ...]]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._messages)
+
+    def guard(self, connection: Connection, grace: float) -> int:
+        """The warden kills this process when signals are not heard (`guard.py`): where to tell of them."""
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        self._tell(connection, (GUARD, grace), told)
+        return tell
+
+    def claim(self, connection: Connection, since: int) -> int:
+        """What this process has started since then (`relatives.ticks`) ends with it, marked or not.
+
+        Gives a descriptor to write to when something is about to be started; whoever asks closes it.
+        """
+        told, tell = os.pipe()
+        os.set_blocking(tell, False)
+        self._tell(connection, (KIN, since), told)
+        return tell
+
+    def watch(self, connection: Connection, folder: str, table: int) -> None:
+        """The warden ends this process when it can't hold the time limits of the table (`overdue.py`).
+
+        `folder` is the directory of a run that can be resumed then; empty, if it can't be.
+        """
+        try:
+            stderr = os.dup(2)
+        except OSError:
+            stderr = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        self._tell(connection, (TABLE, folder), os.dup(table), stderr)
+
+    def repeat(self, connection: Connection) -> None:
+        """Tell another warden."""
+        for message, fds in self._messages:
+            connection.send(message, tuple(map(os.dup, fds)))
+
+    def close(self) -> None:
+        while self._messages:
+            for fd in self._messages.pop()[1]:
+                os.close(fd)
+
+    def _tell(self, connection: Connection, message: tuple[Any, ...], *fds: int) -> None:
+        self._messages.append((message, fds))
+        connection.send(message, tuple(map(os.dup, fds)))

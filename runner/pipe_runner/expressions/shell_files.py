@@ -1,0 +1,136 @@
+"""Follows values into files of the same script: `echo {{ x }} > f; sh f`. A file is known by its name as it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.shell_marks import ASSIGNED, mark_choice
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+    from pipe_runner.expressions.shell_flows import Flows
+    from pipe_runner.expressions.shell_lexer import ShellLexer
+
+HINT: Final = "write the file without values: what runs may read them as arguments or from the environment"
+WRITING: Final = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
+_MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
+_KEY: Final = "file "
+_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}\Z")
+_RUN: Final = re.compile(
+    r"""
+    (?:.*/)? \. (?:bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|kshrc
+                  |cshrc|tcshrc|envrc)
+    | (?:.*/)? \.git/hooks/ .*
+    | /etc/ (?:profile|bash\.bashrc|crontab|sudoers|cron\.|profile\.d|sudoers\.d) .*
+    """,
+    re.VERBOSE,
+)
+"""Files that shells and others run of themselves."""
+
+
+def file_key(word: Word) -> str:
+    """The key of the file that a word names; nothing where the name isn't known, or is a descriptor's."""
+    text = word.text
+    if HOLE in text or text.count(EXPANSION) != len(word.variables) or text.startswith(("/dev/", "/proc/")):
+        return ""
+    for name in word.variables:
+        text = text.replace(EXPANSION, f"${{{name}}}", 1)
+    while text.startswith("./"):
+        text = text[2:].lstrip("/")
+    return _KEY + text if text else ""
+
+
+def is_file(key: str) -> bool:
+    """Whether a key is that of a file."""
+    return key.startswith(_KEY)
+
+
+def writes(flows: Flows, word: Word, facts: Facts) -> None:
+    """A command whose output goes to a file."""
+    if key := file_key(word):
+        flows.files.add(key)
+        flows.made.setdefault(key, []).append(facts)
+        facts.writes.append(key)
+
+
+def reads(flows: Flows, word: Word, facts: Facts) -> None:
+    """A command whose input is a file."""
+    if (key := file_key(word)) in flows.files:
+        facts.input().parts.append(Facts(variables=[key]))
+
+
+def runs(flows: Flows, word: Word, name: str) -> None:
+    """A file that a program reads as its program."""
+    if key := file_key(word):
+        flows.coded.append((key, f"the value becomes part of a file that {name} runs", HINT))
+
+
+def choose_file(scan: ShellLexer, word: Word, name: str) -> None:
+    """A file that a program runs: a value in its name, or a variable that begins it, chooses the program."""
+    for hole in word.all_holes:
+        hint = "write the file's name, or a `case` over the names that may be"
+        mark_choice(hole, f"the value chooses the program that {name} runs", hint)
+    if word.text.rpartition("/")[2].startswith(EXPANSION):
+        scan.flows.choose(word)
+    runs(scan.flows, word, name)
+
+
+def prints(command: Command, words: list[Word]) -> None:
+    """A program that prints what stands in the files that it is given."""
+    for word in words:
+        if (key := file_key(word)) in command.scan.flows.files:
+            command.facts.variables.append(key)
+
+
+def made(command: Command) -> None:
+    """`make` without `-f`."""
+    for name in _MAKEFILES:
+        runs(command.scan.flows, Word(0, name), "make")
+
+
+def link_files(flows: Flows) -> None:
+    """Names of files that stand in variables, and files that are run of themselves."""
+    named = {node for node, _, _ in flows.coded if isinstance(node, str) and is_file(node)} | flows.files
+    for key in sorted(named) if flows.files else ():
+        found = _VARIABLE.fullmatch(key[len(_KEY) :])
+        for text in flows.literals(found[1]) if found is not None else ():
+            other = file_key(Word(0, text))
+            if other and other != key:
+                flows.copied.setdefault(key, []).append(other)
+                flows.copied.setdefault(other, []).append(key)
+        if _RUN.fullmatch(key[len(_KEY) :]) is not None:
+            flows.coded.append((key, "the value becomes part of a file that is run", HINT))
+
+
+def _tee(command: Command, index: int) -> None:
+    _, rest = command.options(index, "", permute=True)
+    for at in rest:
+        if key := file_key(command.words[at]):
+            command.scan.flows.files.add(key)
+            command.facts.takes.append(key)
+
+
+def _copy(command: Command, index: int) -> None:
+    """`cp A B`: what one file holds is in the other."""
+    _, rest = command.options(index, "mogStT", frozenset({"--mode", "--suffix", "--owner", "--group"}), permute=True)
+    if len(rest) != 2:
+        return
+    source, target = (file_key(command.words[at]) for at in rest)
+    if source and target:
+        command.scan.flows.files.add(target)
+        command.scan.flows.copied.setdefault(target, []).append(source)
+
+
+FILE_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
+    "tee": _tee,
+    **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
+}
+
+
+def text_of(literal: str) -> str:
+    """The text of a word that a variable was given, without its `NAME=`."""
+    found = ASSIGNED.match(literal)
+    return literal[found.end() :] if found is not None else literal

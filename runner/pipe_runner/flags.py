@@ -1,0 +1,18 @@
+"""How files are opened below Python's `open`, in the words that this system has: Windows lacks most of them."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+
+def _together(*names: str) -> int:
+    return sum(getattr(os, f"O_{name}", 0) for name in names)
+
+
+# Windows takes an end of line for two bytes unless told BINARY, and lets children have what isn't NOINHERIT.
+_ALWAYS: Final = ("CLOEXEC", "NOFOLLOW", "BINARY", "NOINHERIT")
+READ: Final = os.O_RDONLY | _together(*_ALWAYS, "NONBLOCK")
+"""To read a file, no link, without waiting for whoever may be at the other end of it."""
+NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _together(*_ALWAYS)
+"""To write a file that isn't there yet."""
