@@ -138,7 +138,8 @@ class Family:
         draft.inside, draft.agent = found, cast(Any, found)
         if draft.fan_out is not None and found.waits:
             report.add("E901", "an approval in a sub-pipeline that is repeated is not available in this version", path)
-        if found.inputs is not None:
+        wrong = not spec.with_ and part.written[draft.phase.value][draft.id].get("with", {}) != {}  # and told already
+        if found.inputs is not None and not wrong:
             _check_inputs(spec.with_, place, found, found.inputs, report)
         content = {key: value for key, value in draft.written.items() if key != "description"}
         if isinstance(spec.needs, list) and len(spec.needs) > 1:
