@@ -193,6 +193,36 @@ def test_a_stop_lets_the_finally_that_runs_inside_to_its_end(project: Any, agent
     }
 
 
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_waits_for_a_slot_is_not_started_any_more(project: Any, twice: bool) -> None:
+    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(4)\n")
+    project.write(
+        sub="nodes: {b: {run: echo}, each: {for_each: {items: [1, 2]}, run: echo}}\n",
+        main="concurrency: 1\nnodes:\n  a: {agent: python, with: {call: 'slow.py:slow'}}\n  s: {pipeline: sub.yml}\n",
+    )
+    active = project.open()
+
+    async def stopped() -> Run:
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                while str(active.run.state("s").status) != "running":  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                await anyio.sleep(0.1)
+                active.stop("test")
+                if twice:
+                    active.stop("test")
+
+            group.start_soon(stop)
+            return await active.perform()
+
+    began = time.monotonic()
+    done = project.finished(active, anyio.run(stopped))
+    assert time.monotonic() - began < 12
+    assert done.statuses == dict.fromkeys(("a", "s", "s.b", "s.each"), "cancelled")
+    assert (done.node("a").attempts, done.node("s.b").attempts) == (1, 0)
+
+
 def test_an_approval_inside_waits_and_resume_goes_on(project: Any) -> None:
     project.write(
         sub="nodes:\n  a: {run: echo a}\n  ok: {agent: approval, with: {message: go?}, needs: a}\n"
