@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
@@ -51,10 +52,7 @@ class AsyncCall(Call):
         self.seconds = monotonic() - began
         self.home.calls -= 1
         self.finished = True
-        try:
-            self.loop.call_soon_threadsafe(self.settle)
-        except RuntimeError:  # the loop is closed: nobody waits any more
-            self.end()
+        self.home.give_back(self)
 
     def interrupt(self) -> None:
         """Cancel it, at its next `await`; TERM to processes that it started, if it alone can have done so."""
@@ -97,7 +95,7 @@ class Loops:
             self._homes[-1].start()
         home = self._homes[-1]
         call = AsyncCall(function, asyncio.get_running_loop(), home)
-        home.loop.call_soon_threadsafe(call.perform)
+        home.begin(call)
         return call
 
     async def close(self) -> None:
@@ -111,7 +109,11 @@ class Loops:
 
 
 class _Home(threading.Thread):
-    """A thread with a loop."""
+    """A thread with a loop.
+
+    To wake another thread costs more than all the rest of a short call. So calls that begin in one turn of the runner's
+    loop share a wake-up, and so do all that end until that loop has taken them.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -122,6 +124,48 @@ class _Home(threading.Thread):
         """A call did not hear of its cancellation in time: nothing new is begun here."""
         self.given_up = False
         """A call on it did not end: nobody waits for the thread."""
+        self._begun: deque[AsyncCall] = deque()
+        self._ended: deque[AsyncCall] = deque()
+        self._told = False
+        """The runner's loop has been woken to take what has ended."""
+
+    def begin(self, call: AsyncCall) -> None:
+        """Perform a call, with all others of this turn; on the runner's loop."""
+        if not self._begun:
+            call.loop.call_soon(self._send)
+        self._begun.append(call)
+
+    def _send(self) -> None:
+        calls, self._begun = self._begun, deque()
+        with suppress(RuntimeError):  # it was closed meanwhile, and nobody waits for the calls
+            self.loop.call_soon_threadsafe(self._perform, calls)
+
+    def _perform(self, calls: deque[AsyncCall]) -> None:
+        while calls:
+            with suppress(Interrupted):  # it was for a function that has ended
+                while calls:
+                    calls.popleft().perform()
+
+    def give_back(self, call: AsyncCall) -> None:
+        """Have whoever waits for a call go on; at once, since the next one here may block this loop."""
+        while True:
+            try:
+                self._ended.append(call)
+                if not self._told:
+                    self._told = True
+                    call.loop.call_soon_threadsafe(self._settle)
+                return
+            except Interrupted:  # it comes once; what is handed back twice has ended all the same
+                self._told = False
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                while self._ended:
+                    self._ended.popleft().end()
+                return
+
+    def _settle(self) -> None:
+        self._told = False  # before anything is taken: what comes from here on wakes the loop anew
+        while self._ended:
+            self._ended.popleft().settle()
 
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)

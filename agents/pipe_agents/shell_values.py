@@ -18,6 +18,8 @@ TOGETHER: Final = 512 * 1024
 _KEPT: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | sum(getattr(os, f"O_{n}", 0) for n in ("NOFOLLOW", "CLOEXEC"))
 _SYSTEM_LARGEST: Final = 128 * 1024
 
+_HALF: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+"""Surrogates but for those that stand for bytes which are no UTF-8."""
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 
 
@@ -85,6 +87,8 @@ def too_much(command: Command) -> str | None:
         total += size + len(name)
         if "\0" in text:
             return f"{name} holds a NUL character, which no program can be given"
+        if (half := _HALF.search(text)) is not None:
+            return f"{name} holds half a character (the surrogate U+{ord(half[0]):04X}), which no program can be given"
         if size + len(name) + 1 > _SYSTEM_LARGEST:
             return f"{name} is too large for a program to be given: {size} bytes, and the system takes 131071"
     if total > os.sysconf("SC_ARG_MAX") * 3 // 4:

@@ -298,6 +298,8 @@ class RunSummary(NamedTuple):
     failed: int
     attempt: int
     """1, and one more for each resume."""
+    order: str = ""
+    """Stands in for `started_at` in the order of runs, where the clock had been set back."""
 
 
 class RunStore(Protocol):

@@ -96,6 +96,8 @@ class Run(_State):
     items: dict[str, dict[str, NodeState]]
     """Of each repeated node: its items by key, in the order in which they started."""
     started_at: str | None = None
+    order: str = ""
+    """Stands in for `started_at` in the order of runs, where the clock had been set back when it was started."""
     finished_at: str | None = None
     duration_s: float | None = None
     outputs: Mapping[str, Any] = MappingProxyType({})
@@ -212,6 +214,7 @@ def _run_started(run: Run, event: Event) -> None:
     run.digests = dict(data.get("nodes", {}))
     run.nodes = {node: _NEW(NodeState) for node in run.digests}
     run.started_at = event.ts
+    run.order = data.get("order", "")
     run.attempt = 1
 
 

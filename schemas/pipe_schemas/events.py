@@ -92,6 +92,9 @@ class RunStarted(EventLine):
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that was checked out in the root.")
     durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
+    order: str | None = Field(
+        default=None, description="The time by which it stands among other runs, where the clock had been set back."
+    )
 
 
 class RunResumed(EventLine):

@@ -17,3 +17,27 @@ def test_s8_a_graph_holds_nothing_that_a_terminal_or_a_ci_obeys(pipe: Any, form:
     assert not {"\x1b", "\u202e"} & set(done.stdout)
     assert "##[" not in done.stdout
     assert not any(line.lstrip().startswith("::") for line in done.stdout.splitlines())
+
+
+def test_a_graph_is_written_whole_or_not_at_all(pipe: Any) -> None:
+    pipe.write("g.yml", "version: 1\nname: ü\nnodes: {a: {run: echo}}\n")
+    drawn = pipe.folder / "drawn"
+    elsewhere = pipe.write("elsewhere", "theirs\n")
+    drawn.symlink_to(elsewhere)
+    assert pipe("graph", "g.yml", "--format", "svg", "-o", "drawn").returncode == 0
+    assert elsewhere.read_text() == "theirs\n"  # a link is replaced, as by `pipe report`
+    assert not drawn.is_symlink()
+    assert drawn.read_text(encoding="utf-8") == pipe("graph", "g.yml", "--format", "svg").stdout
+    before = drawn.read_bytes()
+    with drawn.open("rb") as held:
+        assert pipe("graph", "g.yml", "--format", "dot", "-o", "drawn").returncode == 0
+        assert held.read() == before  # who reads the old one reads it to its end
+    assert sorted(path.name for path in pipe.folder.iterdir()) == ["drawn", "elsewhere", "g.yml"]
+
+
+def test_a_graph_that_cannot_be_written_leaves_what_was_there(pipe: Any) -> None:
+    pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("graph", "g.yml", "-o", "no/such/folder/drawn")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert "cannot write no/such/folder/drawn: No such file or directory" in done.stderr
+    assert pipe("graph", "g.yml", "-o", "/dev/stdout").stdout == pipe("graph", "g.yml").stdout

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -42,6 +44,7 @@ def matches_when_told():
         time.sleep(0.01)
     matches()
 """
+PIPE = str(Path(sys.executable).with_name("pipe"))
 SAID = "has not given the interpreter back"
 
 
@@ -190,3 +193,28 @@ def test_a_limit_holds_in_a_test_of_a_pipeline_as_well(pipe: Any) -> None:
     assert done.returncode == -signal.SIGKILL
     assert "error: node stuck: its limit of 1 s" in done.stderr
     assert "pipe resume" not in done.stderr
+
+
+CONTAINER = ("unshare", "-rfp", "--mount-proc", "--kill-child")
+
+
+@pytest.mark.parametrize("how", ["limit", "signal"])
+def test_a_runner_that_is_the_first_process_of_a_container_is_ended_as_well(pipe: Any, how: str) -> None:
+    if shutil.which("unshare") is None or subprocess.run([*CONTAINER, "true"], capture_output=True).returncode:
+        pytest.skip("no namespace of processes can be made here")
+    limit = ", timeout: 1s" if how == "limit" else ""
+    pipe.write("f.yml", f"version: 1\nnodes:\n  stuck: {call('matches_when_told')}{limit}}}\n")
+    pipe.write("tools.py", TOOLS)
+    command = [*CONTAINER, PIPE, "run", "f.yml", "--grace", "500ms"]
+    process = subprocess.Popen(command, cwd=pipe.folder, env=pipe.env, stderr=subprocess.PIPE, text=True)
+    pipe.started.append(process)
+    pipe.until(lambda: (pipe.folder / "began").exists())
+    pipe.write("now", "")
+    time.sleep(0.3)
+    if how == "signal":
+        (inside,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(inside), signal.SIGINT)
+    _, stderr = process.communicate(timeout=15)
+    assert process.returncode == 64
+    assert ("error: node stuck: its limit of 1 s" in stderr) is (how == "limit")
+    assert pipe("resume", "latest").returncode == 0

@@ -24,12 +24,12 @@ NODES = (
 class Terminal:
     """A terminal of 24 lines and 80 columns with a process in it."""
 
-    def __init__(self, pipe: Any, *words: str, **env: str) -> None:
+    def __init__(self, pipe: Any, *words: str, program: str = PIPE, **env: str) -> None:
         self.text = ""
         pid, self.fd = pty.fork()
         if pid == 0:  # pragma: no cover
             os.chdir(pipe.folder)
-            os.execve(PIPE, [PIPE, *words], {**pipe.env, "TERM": "xterm-256color", **env})
+            os.execve(program, [program, *words], {**pipe.env, "TERM": "xterm-256color", **env})
         self.pid = pid
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
 
@@ -159,3 +159,44 @@ def test_a_reader_who_does_not_read_the_terminal_does_not_stop_the_run(pipe: Any
                 break
     assert process.wait(10) == 0
     os.close(master)
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(pipe: Any) -> None:
+    pipe.write("f.yml", NODES.replace("sleep 1.2", "while [ ! -e go ]; do sleep 0.1; done"))
+    terminal = Terminal(pipe, "--norc", "-i", program="/bin/bash", PS1="$ ")
+    terminal.read(until="$ ")
+    terminal.press(f"{PIPE} run f.yml\n".encode())
+    terminal.read(until="▸ a")
+    terminal.press(b"\x1a")
+    terminal.read(until="Stopped")
+    drawn = terminal.text
+    assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+    terminal.text = ""
+    terminal.press(b"fg\n")
+    terminal.read(until="▸ a")
+    assert "\x1b[?25l" in terminal.text
+    assert "A" not in re.findall(
+        r"\x1b\[\d*([A-Z])", terminal.text.partition("▸ a")[0]
+    )  # it goes up over no line of others
+    terminal.press(b"\x1a")
+    terminal.read(until="Stopped")
+    terminal.press(b"fg\n")
+    pipe.write("go", "")
+    terminal.read(until="1 failed")
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
+    terminal.press(b"exit\n")
+    terminal.wait()
+
+
+def test_ctrl_z_before_anything_is_drawn_stops_and_goes_on(pipe: Any) -> None:
+    pipe.write("f.yml", NODES)
+    terminal = Terminal(pipe, "--norc", "-i", program="/bin/bash", PS1="$ ")
+    terminal.read(until="$ ")
+    terminal.press(f"{PIPE} run f.yml --quiet\n".encode())
+    pipe.until(lambda: "node.started" in pipe.log())
+    terminal.press(b"\x1a")
+    terminal.read(until="Stopped")
+    terminal.press(b"fg; echo code $?\n")
+    terminal.read(until="code 1")
+    terminal.press(b"exit\n")
+    terminal.wait()

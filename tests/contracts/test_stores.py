@@ -14,6 +14,7 @@ import pytest
 from pipe_runner.errors import UsageError
 from pipe_runner.ports import Event, RunStore
 from pipe_runner.runlog import LogWriter, RunDir
+from pipe_runner.runlog.order import Order, order_of_next
 from pipe_runner.stores import open_store
 from pipe_runner.stores.indexed import IndexedStore
 from pipe_runner.stores.scan import DAMAGED, UNREADABLE, ScanStore
@@ -291,3 +292,21 @@ def test_unchanged_logs_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(indexed, "summarise", lambda runs, run: (read.append(run), summarise(runs, run))[1])
     assert rows(tmp_path)[1:] == expected
     assert read == ["c"]
+
+
+def test_c3_the_latest_run_is_the_one_that_began_last_whatever_the_clock_said(store: RunStore, tmp_path: Path) -> None:
+    def began(run: str, second: int) -> None:
+        now = 1_795_500_000 * 10**9 + second * 10**9
+        order = order_of_next(tmp_path, now)
+        rundir = RunDir.create(tmp_path, run)
+        (order or Order(now)).keep(rundir)  # the machine's own clock is another one
+        log = LogWriter.create(rundir, Durability.OS)
+        data = {} if order is None else {"order": str(order)}
+        log.append(Event(1, str(Order(now)), run, EventKind.RUN_STARTED, None, None, data))
+        log.close()
+
+    for run, second in (("z1", 0), ("c2", 60), ("b3", -86400), ("a4", -3600), ("a5", 61), ("a6", 7200)):
+        began(run, second)
+        assert store.find("latest") == run
+    assert [one.run for one in store.runs()] == ["a6", "a5", "a4", "b3", "c2", "z1"]
+    assert [bool(one.order) for one in store.runs()] == [False, False, True, True, False, False]

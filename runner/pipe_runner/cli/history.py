@@ -64,7 +64,9 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
     """The summary as JSON, and whether the run was interrupted: it has not ended, and nobody works on it."""
     open_still = one.status in (RunStatus.RUNNING, RunStatus.PENDING)
     held = open_still and RunLock.held(RunDir(one.run, os.path.join(state, "runs", one.run))) is not None
-    return {**one._asdict(), "interrupted": open_still and not held}
+    told = {**one._asdict(), "interrupted": open_still and not held}
+    del told["order"]  # they stand in it
+    return told
 
 
 def logs(given: Given) -> int:

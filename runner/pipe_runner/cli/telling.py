@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.plans import Planned
+from pipe_runner.cli.suspending import Display, Suspending
 from pipe_runner.cli.words import Given
 from pipe_runner.console import Console, open_console, reads_commands
 from pipe_runner.console.words import safe
@@ -40,6 +41,7 @@ class Telling:
         self._console: Console | None = None
         self._jsonl: JsonlConsole | None = None
         self._sinks: list[EventSink] = []
+        self._suspending: Suspending | None = None
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
@@ -54,6 +56,9 @@ class Telling:
             live = not (self._output == "jsonl" and sys.stdout.isatty())
             self._console = open_console(sys.stderr, verbose=self._verbose, live=live, notes=notes, explain=explain)
             self._sinks.append(self._console)
+            if isinstance(self._console, Display):
+                self._suspending = Suspending(self._console)
+                self._suspending.install()
         if self._output == "jsonl":
             from pipe_runner.console.jsonl import JsonlConsole
 
@@ -72,6 +77,8 @@ class Telling:
         False where a reader still did not read when somebody had `enough` of waiting.
         """
         sinks, self._sinks = self._sinks, []
+        if self._suspending is not None:
+            self._suspending.restore()
         if not sinks:
             return True
         closing = threading.Thread(target=_close, args=(sinks,), name="closing", daemon=True)

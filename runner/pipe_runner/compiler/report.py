@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
@@ -171,12 +172,11 @@ class Report:
         return did_you_mean(word, candidates)
 
 
-def listed(words: Iterable[str], most: int = 12) -> str:
+def listed(words: Collection[str], most: int = 12) -> str:
     """`a, b and c`; a long list is cut."""
-    every = list(words)
-    all_ = [f"`{short(word)}`" for word in every[:most]]
-    if len(every) > most:
-        return ", ".join(all_) + f" and {len(every) - most} more"
+    all_ = [f"`{short(word)}`" for word in islice(words, most)]
+    if len(words) > most:
+        return ", ".join(all_) + f" and {len(words) - most} more"
     return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 

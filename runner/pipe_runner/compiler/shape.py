@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -236,8 +236,11 @@ def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
     path: list[str | int] = []
     value = data
     for step in location[:-1] if is_key else location:
-        item = isinstance(value, list) and isinstance(step, int) and step < len(value)
-        if item or (isinstance(value, Mapping) and step in value):
+        if type(value) is dict:
+            there = step in value
+        else:
+            there = type(value) is list and type(step) is int and step < len(value)
+        if there:
             value = value[step]
             path.append(step)
     return tuple(path), is_key

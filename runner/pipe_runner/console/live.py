@@ -26,6 +26,8 @@ FIRST: Final = 0.15
 """Seconds before the first one: what ends sooner never needs it, nor the import of rich."""
 _LINES_KEPT: Final = 2000
 _LAST_DRAWING: Final = 2.0
+_HIDING: Final = 0.5
+"""Seconds that Ctrl-Z waits for a terminal that takes nothing."""
 
 _STYLES: Final = {
     "succeeded": "green",
@@ -64,6 +66,13 @@ class LiveConsole:
         """Lines that stay; printed above what is drawn."""
         self._lines = OutputLines(lambda node, line: self._above.append(f"  {node} | {line}"))
         self._closing = threading.Event()
+        self._wake = threading.Event()
+        """Something other than the time wants the drawing thread."""
+        self._wanted = threading.Event()
+        self._wanted.set()
+        self._clear = threading.Event()
+        """Nothing is drawn."""
+        self._clear.set()
         self._thread: threading.Thread | None = None
         self._console: Console | None = None
 
@@ -92,9 +101,20 @@ class LiveConsole:
         except (OSError, ValueError):
             pass
 
+    def hide(self) -> None:
+        """Clear what is drawn, and give the terminal back until `show`."""
+        self._wanted.clear()
+        self._wake.set()
+        self._clear.wait(_HIDING)
+
+    def show(self) -> None:
+        self._wanted.set()
+
     def close(self) -> None:
         """Clear what was drawn, give the terminal back, and print the lines that stay."""
         self._closing.set()
+        self._wake.set()
+        self._wanted.set()
         if self._thread is not None:
             self._thread.join(_LAST_DRAWING)
             self._thread = None
@@ -116,16 +136,24 @@ class LiveConsole:
                 file=self._stream, highlight=False, markup=False, emoji=False, no_color=None if self._colour else True
             )
             self._console = console
-            with Live(
-                console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
-            ) as live:
-                while True:
-                    self._draw(console, live)
-                    if self._closing.wait(INTERVAL):
-                        break
-                live.update("", refresh=True)
+            while not self._closing.is_set():
+                self._clear.clear()
+                with Live(
+                    console=console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
+                ) as live:
+                    while True:
+                        self._draw(console, live)
+                        if self._wake.wait(INTERVAL):
+                            break
+                    live.update("", refresh=True)
+                self._clear.set()
+                self._wanted.wait()
+                if not self._closing.is_set():
+                    self._wake.clear()
         except Exception:
             return  # a terminal that can't be drawn on is no reason to fail a run
+        finally:
+            self._clear.set()
 
     def _draw(self, console: Console, live: Live) -> None:
         from rich.console import Group

@@ -27,6 +27,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
+from pipe_runner.runlog.order import order_of_next
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
@@ -73,10 +74,15 @@ def open_run(
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
+    order = order_of_next(settings.state_dir, clock.now_ns()) if settings.keeps else None
+    if order is not None:
+        data["order"] = str(order)
     request = _request(data)
     run_id = settings.run_id or new_run_id(clock.now_ns())
     begin = _begin if settings.keeps else _begin_unkept
     place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
+    if order is not None:
+        order.keep(place.rundir)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
 

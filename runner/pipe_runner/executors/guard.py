@@ -18,6 +18,10 @@ else:  # as in the rest of the warden
 HEARD = b"\0"
 LAST_WAIT = 1.9
 """Seconds beyond the grace; after a second signal seconds at all. Nobody waits for more than two."""
+FIRST = 1
+"""The process of a container to which no other in it can send SIGKILL."""
+LEAVE = 64
+"""The signal that ends such a runner in its place, and then its exit code."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,4 +62,9 @@ class Guard:
         """Kill the runner if its time is up: what it left is then ended, and its run can be resumed."""
         if self.wait() == 0.0 and os.getppid() == self._runner:
             self._since = None
-            os.kill(self._runner, signal.SIGKILL)
+            end(self._runner)
+
+
+def end(runner: int) -> None:
+    """Kill a runner that can't go on."""
+    os.kill(runner, LEAVE if runner == FIRST else signal.SIGKILL)

@@ -12,12 +12,7 @@ import os
 import time
 from math import inf
 from struct import Struct
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    import signal
-else:  # as in the rest of the warden
-    import _signal as signal
+from typing import Final, NamedTuple
 
 HEAD: Final = Struct("ddq")
 """When Python last ran in the runner; when the run's time is up; the number of the slot whose function holds up the
@@ -106,7 +101,9 @@ class Overdue:
         if self._folder and len(suspects) == 1 and suspects[0].whole:
             self._leave_word(suspects[0], now, of_run=not own)
         self._say(suspects, of_run=not own)
-        os.kill(self._runner, signal.SIGKILL)
+        from pipe_runner.executors.guard import end
+
+        end(self._runner)
         self._since = None
 
     def _suspects(self, seconds: float, entries: dict[int, Entry], blocked: int) -> list[Entry]:

@@ -17,17 +17,15 @@ _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBS
 
 
 def why_not_started(command: Command, number: int, stage: int) -> tuple[str, bool]:
-    """A sentence, and whether another try could go otherwise; `number` is the system's error, 0 for a NUL."""
+    """A sentence, and whether another try could go otherwise; `number` is the system's error, 0 for a text that no
+    program can be given."""
     program = command.argv[0]
     if stage == IN_FOLDER:
         return _folder(command.cwd, number), False
     if number in _PASSING:
         return f"the system could not start {program}: {os.strerror(number)}", True
     if number == 0:
-        return (
-            "an argument or a variable of the environment holds a NUL character, which no program can be given",
-            False,
-        )
+        return _unfit(command), False
     if number == errno.E2BIG:
         size = sum(len(part) + 1 for part in command.argv) + sum(len(k) + len(v) + 2 for k, v in command.env.items())
         return f"arguments and environment, {size} characters, are more than this system gives to a program", False
@@ -44,6 +42,24 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
     if number == errno.ENOENT:
         return f"{program} can't be run: what its #! line names is not there", False
     return f"{program} can't be run: {os.strerror(number)}", False
+
+
+def _unfit(command: Command) -> str:
+    """Which text no program can be given, and why."""
+    texts = [(f"the argument {at}", text) for at, text in enumerate(command.argv)]
+    for name, text in command.env.items():
+        if not name or "=" in name:
+            return f"{name!r} can't be the name of a variable of the environment"
+        texts += [(f"the name of the variable {name!r}", name), (f"the variable {name}", text)]
+    for what, text in (*texts, ("the working directory", command.cwd)):
+        if "\0" in text:
+            return f"{what} holds a NUL character, which no program can be given"
+        try:
+            text.encode("utf-8", "surrogateescape")  # as the warden does
+        except UnicodeEncodeError as error:
+            code = ord(text[error.start])
+            return f"{what} holds half a character (the surrogate U+{code:04X}), which no program can be given"
+    return "an argument or a variable of the environment is something that no program can be given"
 
 
 def _folder(cwd: str, number: int) -> str:

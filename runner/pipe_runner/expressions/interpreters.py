@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
+from pipe_runner.expressions.shell_invoked import note
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Hole, Word
 from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
-from pipe_runner.expressions.shell_tools import TOOLS, entered, in_full, named, through_variable, within_container
+from pipe_runner.expressions.shell_tools import (
+    TOOLS,
+    entered,
+    in_full,
+    jq_operands,
+    named,
+    through_variable,
+    within_container,
+)
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
 
+OPTION_MESSAGE: Final = (
+    "a value that begins with `-` would be an option here, and some options of this program run code"
+)
+OPTION_HINT: Final = "put `--` before it, if the program knows that"
 MAX_WRAPPERS: Final = 20
 """Wrappers around a command (`sudo nice env …`) that are looked through."""
 MAX_LOOKED_THROUGH: Final = 1000
@@ -37,11 +50,16 @@ def inspect_command(words: list[Word], scan: ShellLexer) -> Facts:
 class Command:
     """One simple command under inspection."""
 
-    def __init__(self, words: list[Word], scan: ShellLexer, depth: int = 0) -> None:
+    special: Mapping[str, Callable[[Command, int], None]] = {}
+    """Programs and builtins that take a function of their own to look at."""
+
+    def __init__(self, words: list[Word], scan: ShellLexer, depth: int = 0, *, together: bool = False) -> None:
         self.words = words
         self.scan = scan
         self.facts = Facts()
         self.depth = depth
+        self.together = together
+        """Whether it was put together from variables."""
         self._places: dict[int, int] = {}
         self._chained: set[int] = set()
         """Words that are code since those before them may come to nothing."""
@@ -52,7 +70,7 @@ class Command:
 
     def inner(self, words: list[Word]) -> Command:
         """The command that these words are, inside of this one."""
-        return Command(words, self.scan, self.depth)
+        return Command(words, self.scan, self.depth, together=self.together)
 
     def at(self, index: int) -> None:
         """Inspect the command that begins at a word; wrappers lead on to the command that they run."""
@@ -69,12 +87,14 @@ class Command:
             for hole in self.words[index + 1].holes:
                 message = "where the word before it expands to nothing, the value chooses which program runs"
                 mark_choice(hole, message, 'put the word before it in quotes: "$x"')
-            if self.words[index + 1].several:
-                self.scan.flows.choose(self.words[index + 1])
+            following = self.words[index + 1]
+            if following.several or (self.scan.flows.vanishes(word) and following.text.startswith(EXPANSION)):
+                self.scan.flows.choose(following)
         if word.holes:
             self.net(index + 1)
             return
         name = named(word)
+        note(self, index, name)
         arguments = self.words[index + 1 :]
         self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
         if not self.facts.number:
@@ -90,7 +110,7 @@ class Command:
             self.facts.hands += [] if self.facts.number else [word.text]
         if arguments and word.static:
             self.scan.flows.calls.append((name, arguments))
-        special = SPECIAL.get(name)
+        special = self.special.get(name)
         if not word.static:
             through_variable(self, index)
         if name in SHELLS:
@@ -112,7 +132,7 @@ class Command:
                     continue
                 if self.words[later - 1].text == "--entrypoint":
                     continue
-                if known in SHELLS or known in PROGRAMS or known in SPECIAL or known in WRAPPERS:
+                if known in SHELLS or known in PROGRAMS or known in self.special or known in WRAPPERS:
                     self.again(later)
         elif name not in SPEAKERS:
             self.net(index + 1)
@@ -247,7 +267,7 @@ class Command:
             elif option == "-s" and program.what == "Python":
                 continue
         if program.what == "jq":
-            operands = self._jq_operands(index, operands)
+            operands = jq_operands(self, index, operands)
         elif name == "yq" and operands and self.words[operands[0]].text in ("e", "eval", "ea", "eval-all"):
             del operands[0]
         elif program.what in ("vim", "ex"):
@@ -277,17 +297,6 @@ class Command:
         scripted = program.first == "script" and first is not None and self.is_file(self.words[first])
         if program.stdin and not coded and not scripted:
             self.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
-
-    def _jq_operands(self, index: int, operands: list[int]) -> list[int]:
-        """jq's operands without those that belong to --arg, --argjson, --slurpfile and --rawfile."""
-        taken: set[int] = set()
-        for at in range(index + 1, len(self.words)):
-            if self.words[at].text in ("--arg", "--argjson", "--slurpfile", "--rawfile"):
-                taken.update((at + 1, at + 2))
-            elif self.words[at].text in ("--args", "--jsonargs"):
-                rest = [o for o in operands if o not in taken]
-                return rest[:1]
-        return [operand for operand in operands if operand not in taken]
 
     def is_file(self, word: Word) -> bool:
         """Whether a word is certain to name a file that isn't standard input."""
@@ -337,13 +346,11 @@ class Command:
         """Operands of a program that has options which hold code: reported where a value begins one."""
         for operand in operands:
             if self.leads(operand) and not any(hole.code for hole in self.words[operand].holes):
-                hole = self.words[operand].holes[0]
-                self.scan.fault(
-                    "W406",
-                    "a value that begins with `-` would be an option here, and some options of this program run code",
-                    hole.start,
-                    hole.end - hole.start,
-                    "put `--` before it, if the program knows that",
+                message = (
+                    "a value that begins with `-` would be an option here, and some options of this program run code"
+                )
+                self.warn(
+                    "W406", self.words[operand].holes[0], message, "put `--` before it, if the program knows that"
                 )
 
     def split(self, indexes: Iterable[int]) -> None:
@@ -353,14 +360,15 @@ class Command:
                 self.scan.flows.spread(self.words[at])
 
     def _escapes(self, value: Word) -> None:
+        message = "awk reads backslashes in `-v`: a value with one arrives changed"
         for hole in value.holes:
-            self.scan.fault(
-                "W405",
-                "awk reads backslashes in `-v`: a value with one arrives changed",
-                hole.start,
-                hole.end - hole.start,
-                "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is",
-            )
+            self.warn("W405", hole, message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")
+
+    def warn(self, code: str, hole: Hole, message: str, hint: str) -> None:
+        """Report a place once, if it is one of the text."""
+        if code not in hole.warned and hole.end:
+            hole.warned.add(code)
+            self.scan.fault(code, message, hole.start, hole.end - hole.start, hint)
 
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))
@@ -389,5 +397,4 @@ class Command:
             self._code(word, message, hint)
 
 
-SPECIAL: Final[dict[str, Callable[[Command, int], None]]] = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS}
-"""Programs and builtins that take a function of their own to look at."""
+Command.special = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS}

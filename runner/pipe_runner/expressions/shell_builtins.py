@@ -62,6 +62,9 @@ def _trap(command: Command, index: int) -> None:
 
 def _alias(command: Command, index: int) -> None:
     command.all_code(index, "`alias` keeps its text as shell code", "write a function: its arguments may be values")
+    for word in command.words[index + 1 :]:
+        if word.static and (found := ASSIGNED.match(word.text)) is not None:
+            command.scan.flows.aliases[found[1]] = [Word(-1, text) for text in word.text[found.end() :].split()]
 
 
 def _source(command: Command, index: int) -> None:
@@ -85,6 +88,7 @@ def _source(command: Command, index: int) -> None:
 def _let(command: Command, index: int) -> None:
     for word in command.words[index + 1 :]:
         command.scan.flows.calculated.update(word.variables, map(command.scan.flows.key, NAME.findall(word.text)))
+        command.scan.flows.figured += word.commands
         for hole in word.holes:
             hole.integer = True
 
@@ -207,7 +211,8 @@ def _printf(command: Command, index: int) -> None:
 def _could_name(command: Command, words: list[Word]) -> None:
     """What `printf` prints by: a value that begins with `-v` there names a variable."""
     message = "a value that begins with `-v` would be the name of a variable, which bash calculates"
-    if words and words[0].text[:1] in (HOLE, EXPANSION) and (words[1:] or words[0].loose):
+    ends = (HOLE, EXPANSION)
+    if words and words[0].text.startswith(ends) and words[0].text.endswith(ends) and (words[1:] or words[0].loose):
         command.code(words[0], message, "printf '%s' {{ x }}")
 
 
@@ -236,7 +241,7 @@ def _test(command: Command, index: int) -> None:
         if not command.words[at].loose:
             continue
         beside = {command.words[at - 1].text, command.words[min(at + 1, last - 1)].text}
-        if beside.isdisjoint(ARITHMETIC_TESTS):
+        if beside.isdisjoint(ARITHMETIC_TESTS) or command.words[at].commands:
             command.split([at])
         else:
             command.scan.flows.calculated.update(command.words[at].variables)
@@ -245,6 +250,8 @@ def _test(command: Command, index: int) -> None:
             command.names(command.words[at + 1])
         elif command.words[at].text.startswith(HOLE) and command.words[at + 1].holes:
             command.names(command.words[at])  # the first of two values could be `-v`, which calculates the second
+        elif command.words[at].text == EXPANSION and command.words[at + 1].text == EXPANSION:
+            command.scan.flows.code(command.words[at + 1], "write the operator between the two")
 
 
 def _enable(command: Command, index: int) -> None:

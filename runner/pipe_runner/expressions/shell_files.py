@@ -1,4 +1,4 @@
-"""Follows values into files of the same script: `echo {{ x }} > f; sh f`. A file is known by its name as it is written."""
+"""Follows values into files of the same script, `echo {{ x }} > f; sh f`, known by their names as they are written."""
 
 from __future__ import annotations
 

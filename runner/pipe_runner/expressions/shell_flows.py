@@ -18,7 +18,7 @@ SPEAKING: Final = frozenset(
     {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
 )
 """Programs whose output is made of the text that they are given, and no number of anything."""
-_CODE: Final = "${} takes the value, and its text becomes code"
+_CODE: Final = "{} takes the value, and its text becomes code"
 
 
 @dataclass(slots=True, eq=False)
@@ -29,9 +29,6 @@ class Flows(Tables):
 
     def settle(self) -> None:
         """Mark the holes whose values become code, a program or a number on their way."""
-        for name, words in self.calls:
-            if name in self.bodies:
-                self.arguments(name, words)
         for name, sources in self.pointing.items():
             for source in sources:
                 for target in self._meant(source):
@@ -58,11 +55,11 @@ class Flows(Tables):
         seen: set[Node] = set()
         for start, message, hint in self.coded:
             for hole, name in self._reached(start, seen):
-                mark_hole(hole, message if message and not name else _CODE.format(_shown(name)), hint)
+                mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
         seen = set()
         for start in self.chosen:
             for hole, name in self._reached(start, seen):
-                what = f"${_shown(name)} takes the value" if name else "a command prints the value"
+                what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
 
@@ -83,6 +80,8 @@ class Flows(Tables):
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: set[Node] = set()
         found: set[str] = set()
+        for facts in self.figured:
+            self._said("", facts, seen)
         pending = [*self.calculated, *self._every(INTEGERS)]
         while pending:
             name = pending.pop()
@@ -99,7 +98,7 @@ class Flows(Tables):
                     self._said(name, made, seen)
             for source in self.read.get(name, ()):
                 for hole, _ in self._reached(source, seen):
-                    message = f"${_shown(name)} takes the value, and bash runs what it finds in arithmetic"
+                    message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                     mark_hole(hole, message, "calculate in awk")
 
     def _said(self, name: str, made: Facts, seen: set[Node]) -> None:
@@ -107,7 +106,11 @@ class Flows(Tables):
         whole = made.everything()
         if all(called in SPEAKING for each in whole for called in each.names):
             for hole, _ in self._reached(made, seen):
-                message = f"${_shown(name)} takes the value, and bash runs what it finds in arithmetic"
+                what = f"{_taking(name)} takes the value" if name else "a command prints the value"
+                message = f"{what}, and bash runs what it finds in arithmetic"
+                if not name:
+                    mark_hole(hole, message, "calculate with {{ … }} itself, so that only integers pass")
+                    continue
                 mark_hole(hole, message, f"assign it alone, as {_shown(name)}={{{{ … }}}}, so that only integers pass")
 
     def _reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
@@ -168,10 +171,20 @@ class Flows(Tables):
         pending = [name]
         while pending and len(found) < MAX_NAMES:
             name = pending.pop()
-            if name not in found:
-                found.add(name)
-                pending += [*self.copied.get(name, ()), *self._given(name)]
+            if name in found:
+                continue
+            found.add(name)
+            pending += self.copied.get(name, ())
+            if name.endswith("!"):  # a name that stands in what another name means
+                pending += [name[:-1], *self.texts.get(name[:-1], ())]
+            else:
+                pending += self._given(name)
         return [text for each in found for text in self.texts.get(each, ())]
+
+
+def _taking(key: str) -> str:
+    """What takes a value, as a message says it."""
+    return "xargs" if key.startswith("input of word") else f"${_shown(key)}"
 
 
 def _shown(key: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import inspect_command
 from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAssignments
+from pipe_runner.expressions.shell_invoked import follow_calls
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
 from pipe_runner.expressions.shell_marks import KEYED
 from pipe_runner.expressions.shell_model import HOLE, Facts, Word
@@ -58,6 +59,7 @@ class ShellGrammar(ShellAssignments):
             self.flows.holding.setdefault(name, []).extend(self.holes)
         if given is not None:
             self.flows.feed(given, facts)
+        follow_calls(self)
         self.flows.settle()
         return facts
 
@@ -121,9 +123,12 @@ class ShellGrammar(ShellAssignments):
 
     def _pipeline(self) -> Facts:
         shifted = self.flows.shifted.get(self.flows.scope, (0, 0))
+        known = len(self.flows.owned)
         first = self._command()
         self._skip()
         if not self.at("|") or self.at("||"):
+            if self.at("&") and not self.at("&&"):
+                self.flows.disown(known)
             return first
         before = Facts(parts=[first])
         if not FILTERS.isdisjoint(first.hands):
@@ -145,6 +150,7 @@ class ShellGrammar(ShellAssignments):
             self.position += 2 if self.at("|&") else 1
             self._skip(newlines=True)
             following = self._command()
+            self.flows.disown(known)
             self.flows.unshift(shifted)
             self.flows.feed(before, following)
             facts.parts = [following] if following.number else [*facts.parts, following]
@@ -162,10 +168,13 @@ class ShellGrammar(ShellAssignments):
             found = (_NAMED if keyword == "coproc" else _TIMED).match(self.text, self.position, self.limit)
             if found is not None and keyword in ("coproc", "time"):
                 self.position = found.end()
+                self.flows.list_arrays(found[0].split()[:1])
             keyword = self._keyword()
+        known = len(self.flows.owned)
         facts = self._one(keyword)
         self._depth -= 1
         if beside:
+            self.flows.disown(known)
             self.flows.feed(self.flows.elsewhere, facts)
             self.flows.beyond.parts.append(facts)
             facts.reads, facts.takes, facts.hands = [], [], []
@@ -175,7 +184,7 @@ class ShellGrammar(ShellAssignments):
         """What begins with a keyword, or a simple command."""
         if self._depth > MAX_NESTING:
             raise Refused(Fault("E403", "shell text nested too deeply", self.original(self.position)))
-        if self.at("((") and self.closes_twice(self.position + 2):
+        if self.at("((") and self._brackets.closes_twice(self.position + 2, self.limit):
             self.position += 2
             self.arithmetic(Word(self.position), "))")
             facts = Facts()

@@ -27,6 +27,7 @@ _IN_DOCUMENT: Final = re.compile(r"[^\\$`{]+")
 META: Final = " \t\n;&|<>()"
 _SUBSCRIPT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[")
 _PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[-@*#?$!]")
+_DIGITS: Final = re.compile(r"[0-9]{1,3}(?=[:}])")
 _CANT: Final = "assign the value to a variable first (`x={{ … }}`), then use `$x` there"
 
 
@@ -198,7 +199,7 @@ class ShellLexer(ShellSource):
         if self.at("`"):
             self._back_quotes(word)
         elif self.at("$(("):
-            if self.closes_twice(self.position + 3):
+            if self._brackets.closes_twice(self.position + 3, self.limit):
                 self.position += 3
                 self._deeper(lambda: self.arithmetic(word, "))"))
             else:
@@ -222,7 +223,7 @@ class ShellLexer(ShellSource):
                 pieces.append("$")
                 return
             self.position = found.end()
-            word.several |= found[0] == "@"
+            word.several |= found[0] == "@" or (found[0] == "*" and quote == "bare")
             word.variables += [self.flows.key(found[0]), *self.flows.joining(found[0])]
         pieces.append(EXPANSION)
 
@@ -281,10 +282,6 @@ class ShellLexer(ShellSource):
                 self.position += 2 if self.at("\\") else 1
         self.position += 1
 
-    def closes_twice(self, position: int) -> bool:
-        """Whether `((`, which ends before `position`, begins arithmetic."""
-        return self._brackets.closes_twice(position, self.limit)
-
     def arithmetic(self, word: Word, closing: str) -> None:
         """What the shell calculates, up to `closing`: only integers may stand there."""
         depth = 0
@@ -302,9 +299,10 @@ class ShellLexer(ShellSource):
                 hole.before = " " if before in "+-" else ""
                 word.holes.append(hole)
             elif character in "$`":
-                known, named = len(word.holes), len(word.variables)
+                known, named, run = len(word.holes), len(word.variables), len(word.commands)
                 self.expansion(word, scratch, "double")
                 self.flows.calculated.update(word.variables[named:])
+                self.flows.figured += word.commands[run:]
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := NAME.match(self.text, self.position, self.limit):
@@ -341,6 +339,8 @@ class ShellLexer(ShellSource):
         known = len(self.holes)
         if self.at(":") and self.peek(2)[1:] not in ("-", "=", "?", "+"):
             self.position += 1
+            if word.several and (digits := _DIGITS.match(self.text, self.position, self.limit)) is not None:
+                word.skipped = max(int(digits[0]) - (found is not None and found[0] == "@"), 0)
             self.arithmetic(word, "}")
             return
         operator = self.peek(2) if self.at(":") else self.peek()

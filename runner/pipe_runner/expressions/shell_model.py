@@ -33,6 +33,8 @@ class Hole:
     integer: bool = False
     trusted: bool = False
     raw: bool = False
+    warned: set[str] = field(default_factory=set)
+    """Codes of warnings that were given."""
     problem: tuple[str, str, str | None] | None = None
     """Code, message and hint of the fault; None where the value arrives."""
     code: tuple[str, str, str] | None = None
@@ -59,6 +61,8 @@ class Word:
     """Whether it may become any number of words, in quotes too: `"$@"`, `"${a[@]}"`."""
     loose: bool = False
     """Whether an expansion in it stands outside of quotes, where the shell may make several words of it."""
+    skipped: int = 0
+    """How many of the elements or arguments that it may become it leaves out: one in `"${@:2}"`."""
     listed: str = ""
     """The array of which it is all elements: `"${a[@]}"`."""
     elements: list[Word] = field(default_factory=list)

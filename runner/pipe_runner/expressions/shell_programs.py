@@ -236,7 +236,7 @@ def _git(command: Command, index: int) -> None:
             command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
         elif option == "-c" and value is not None and _GIT_SETTING.search(value.text):
             command.code(value, "git runs this setting as a command", "write the command without values")
-    command.split(range(index + 1, rest[0] if rest else index + 1))
+    command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
     if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
         command.could_be_options(rest[1:])
     _git_subcommand(command, rest)

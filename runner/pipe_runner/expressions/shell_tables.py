@@ -22,12 +22,14 @@ MAX_SHIFT: Final = 10
 """Arguments that a function shifts away, beyond which any argument may have become any other."""
 MAX_NAMES: Final = 200
 """Characters of a text, and variables, in which names of other variables are looked for."""
+ARRAYS: Final = ("BASH_REMATCH", "DIRSTACK", "GROUPS", "FUNCNAME", "PIPESTATUS", "BASH_ARGV", "MAPFILE", "COPROC")
+"""Variables that bash makes arrays of."""
 MAX_PLACE: Final = 40
 """Arguments of a function that are told apart."""
 PARAMETER: Final = re.compile(
     r"(?:=(?P<argument>)|:)(?P<place>@|[0-9]+)(?:\+(?P<least>[0-9]+)-(?P<most>[0-9]+)~(?P<loop>[0-9]+))?\Z"
 )
-_EVERY: Final = re.compile(r":@((?:\+[0-9-]+~[0-9]+)?)\Z")
+EVERY: Final = re.compile(r":@((?:\+[0-9-]+~[0-9]+)?)\Z")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -37,11 +39,11 @@ class Tables:
 
     spaces: tuple[str, ...] = ()
     """The scripts around the place that is read, which have variables of their own."""
-    owned: set[str] = field(default_factory=set)
+    owned: dict[str, None] = field(default_factory=dict)
     """Variables that a script within is certain to set before it reads them: `script 1/x`."""
     used: set[str] = field(default_factory=set)
     """Variables that it reads, or may set."""
-    arrays: dict[str, set[str]] = field(default_factory=dict)
+    arrays: dict[str, set[str]] = field(default_factory=lambda: {name: {""} for name in ARRAYS})
     """Variables that are arrays, and the functions in which they become some."""
     declared: list[tuple[str, str, bool, Word]] = field(default_factory=list)
     """What `declare x=…` is given where `x` isn't an array so far: variable, function, whether in a loop, word."""
@@ -67,6 +69,8 @@ class Tables:
     """Variables that `read` takes from what commands print."""
     calculated: set[str] = field(default_factory=set)
     """Variables whose text the shell reads as arithmetic."""
+    figured: list[Facts] = field(default_factory=list)
+    """Commands whose output the shell reads as arithmetic."""
     coded: list[tuple[Node, str, str]] = field(default_factory=list)
     """Places whose text becomes code, what is to say of it, and the way that should be taken instead."""
     chosen: list[Node] = field(default_factory=list)
@@ -89,6 +93,18 @@ class Tables:
     """Arrays with a first element that is certain to be one."""
     headed: set[str] = field(default_factory=set)
     """Arrays that begin with the arguments of a function."""
+    aliases: dict[str, list[Word]] = field(default_factory=dict)
+    """Names that stand for the beginning of a command."""
+    lists: dict[str, list[list[Word]]] = field(default_factory=dict)
+    """The elements of arrays as they stand in the text, one list for each assignment, and arguments of functions."""
+    invoked: list[tuple[list[Word], str]] = field(default_factory=list)
+    """Commands whose program or arguments stand in variables, and the functions around them."""
+    seen: set[tuple[str | int, ...]] = field(default_factory=set)
+    """Commands that were put together from variables."""
+    made_up: int = 0
+    """Words of them, those of equal ones too."""
+    together: int = 0
+    """Words of commands that were put together from variables."""
     listed: set[str] = field(default_factory=set)
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
@@ -133,7 +149,12 @@ class Tables:
         if self.spaces and self.scope == self.spaces[-1] and not self.branches:
             key = f"{self.scope}/{name}"
             if key not in self.used:
-                self.owned.add(key)
+                self.owned[key] = None
+
+    def disown(self, known: int) -> None:
+        """What was set since only so many variables were owned was set in another process."""
+        while len(self.owned) > known:
+            self.used.add(self.owned.popitem()[0])
 
     def list_arrays(self, names: Iterable[str]) -> None:
         """Variables that are arrays from here on."""
@@ -166,12 +187,19 @@ class Tables:
         """`NAME=word`; of an array also what its first element is."""
         if word.elements:
             more = "+=" in word.text
+            lists = self.lists.setdefault(name, [])
+            if more and lists:
+                lists[-1].extend(word.elements)
+            else:
+                lists.append(list(word.elements))
             heads = word.elements if not more or name not in self.begun else []
             for element in word.elements:
                 self.scatter(name, element)
+                if element.static and len(element.text) < MAX_NAMES:
+                    self.literal.setdefault(f"{name}[]", []).append(element.text.lstrip("="))
             for element in heads:
-                if element.quoted and element.unstable and _EVERY.search(" ".join(element.variables)):
-                    first = [_EVERY.sub(r":1\1", variable) for variable in element.variables]
+                if element.quoted and element.unstable and EVERY.search(" ".join(element.variables)):
+                    first = [EVERY.sub(r":1\1", variable) for variable in element.variables]
                     self.copied.setdefault(f"{name}[0]", []).extend(first)
                     self.headed.add(name)
                     continue
@@ -240,7 +268,7 @@ class Tables:
             self.chosen.append(f"{word.listed}[0]")
             self.listed.add(word.listed)
             return
-        self.chosen += [_EVERY.sub(r":1\1", name) for name in word.variables]
+        self.chosen += [EVERY.sub(r":1\1", name) for name in word.variables]
         self.chosen += word.commands
 
     def scatter(self, name: str, word: Word) -> None:
@@ -263,6 +291,10 @@ class Tables:
         else:
             self.coded += [(split(name), "", hint) for name in word.variables]
 
+    def vanishes(self, word: Word) -> bool:
+        """Whether the shell may make nothing of a word: `$x`, or `"$@"` where no arguments are."""
+        return word.loose or (word.variables[:1] == [f":{ALL}"] and not self.lists.get(f":{ALL}"))
+
     def feed(self, source: Facts, reader: Facts) -> None:
         """A command whose standard input is what others print."""
         if reader.reads:
@@ -276,9 +308,10 @@ class Tables:
     def arguments(self, function: str, words: list[Word]) -> None:
         """The words that a function is called with."""
         place, known = 0, True
+        self.lists.setdefault(f"{function}:{ALL}", []).append(words)
         places = self.places.setdefault(function, set())
         for word in words:
-            every = _EVERY.search(word.variables[0]) if len(word.variables) == 1 else None
+            every = EVERY.search(word.variables[0]) if len(word.variables) == 1 else None
             if known and word.quoted and word.unstable and every is not None:
                 scope = word.variables[0][: every.start()]
                 self.passed.setdefault(function, []).append((scope, place, every[1]))
@@ -310,4 +343,4 @@ class Tables:
 
 def split(key: str) -> str:
     """The key of what the shell splits into the elements of an array, or into arguments."""
-    return _EVERY.sub(f":{ALL}", key) + " split"
+    return EVERY.sub(f":{ALL}", key) + " split"

@@ -91,5 +91,6 @@ class ShellTests(ShellDocuments):
         for hole in word.holes:
             hole.integer = True
         self.flows.calculated.update(word.variables)
+        self.flows.figured += word.commands
         if word.static and NAME.fullmatch(word.text):
             self.flows.calculated.add(self.flows.key(word.text))

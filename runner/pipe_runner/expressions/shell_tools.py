@@ -29,19 +29,10 @@ _EXECUTING: Final = frozenset(
     {"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "kubectl", "oc", "crictl"}
 )
 _OF_EXEC: Final = frozenset(
-    {
-        "--env",
-        "--env-file",
-        "--user",
-        "--workdir",
-        "--container",
-        "--namespace",
-        "--index",
-        "--context",
-        "--detach-keys",
-    }
+    {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
+    | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label"}
 )
-"""Options of `exec` that take a value."""
+"""Options of `exec` and `run` that take a value."""
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
 _WHOLE: Final = frozenset({"--", "--checkpoint"})
@@ -164,11 +155,14 @@ def within_container(command: Command, index: int) -> None:
 def entered(command: Command, index: int, at: int) -> int | None:
     """Where the command begins behind `docker exec BOX` or `kubectl exec BOX --`; at the end if there is none."""
     name = command.words[index].text.rsplit("/", 1)[-1]
-    if command.words[at].text != "exec" or name not in _EXECUTING:
+    if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
+        return None
+    _, rest = command.options(at, "euwcnvp", _OF_EXEC)
+    command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
+    if command.words[at].text == "run":
         return None
     if command.protected > at and command.protected < len(command.words):
         return command.protected + 1
-    _, rest = command.options(at, "euwcn", _OF_EXEC)
     return rest[1] if rest[1:] else len(command.words)
 
 
@@ -189,6 +183,18 @@ def named(word: Word) -> str:
     if re.fullmatch(r"python[23]?\.\d+|pypy3\.\d+", name):
         return "python3"
     return name.rstrip("0123456789.-") if re.fullmatch(r"(?:perl|ruby|lua|php|tclsh)-?[\d.]+", name) else name
+
+
+def jq_operands(command: Command, index: int, operands: list[int]) -> list[int]:
+    """jq's operands without those that belong to --arg, --argjson, --slurpfile and --rawfile."""
+    taken: set[int] = set()
+    for at in range(index + 1, len(command.words)):
+        if command.words[at].text in ("--arg", "--argjson", "--slurpfile", "--rawfile"):
+            taken.update((at + 1, at + 2))
+        elif command.words[at].text in ("--args", "--jsonargs"):
+            rest = [o for o in operands if o not in taken]
+            return rest[:1]
+    return [operand for operand in operands if operand not in taken]
 
 
 def in_full(name: str, known: Collection[str]) -> str:

@@ -1,4 +1,4 @@
-"""A file that has been read: its data at once, the places of its parts when they are asked for."""
+"""A file that has been read: its data, and the way back from each part of it to the text."""
 
 from __future__ import annotations
 
@@ -33,13 +33,21 @@ class Document:
     """What the parser was given, where that isn't `text`: as long, with characters replaced that it would refuse."""
     quoted: dict[int, str] = field(default_factory=dict)
     """The text of the quoted scalars in `parsed` that stand in for something else, by offset."""
-    read_to: int | None = None
-    """Where reading was given up."""
     expanded: int = 0
     """Values that its aliases and merge keys stand for."""
+    noted: Places | None = field(default=None, repr=False, compare=False)
+    """The places, if they were noted while it was read."""
     _lines: Lines | None = field(default=None, repr=False, compare=False)
-    _places: Places | None = field(default=None, repr=False, compare=False)
     _pieces: tuple[int, Pieces | None] | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def places(self) -> Places:
+        """Where everything stands; it may take another reading."""
+        if self.noted is None:
+            from pipe_runner.loader.reader import places_of
+
+            self.noted = places_of(self.text if self.parsed is None else self.parsed, self.quoted)
+        return self.noted
 
     def position(self, path: Path_, at: At = "value") -> Position:
         """Where the key or the value at `path` begins; of the nearest ancestor that exists, if `path` doesn't.
@@ -47,7 +55,7 @@ class Document:
         Where an ancestor that is a block of lines stands in for something missing, that is the place of its key. What
         has no key (items of lists, the whole) has the place of its value.
         """
-        return self._line_table.position(self._span(self._places_.find(path), at)[0])
+        return self._line_table.position(self._span(self.places.find(path), at)[0])
 
     def locate(self, path: Path_, offset: int) -> Position:
         """Where character `offset`, from 0, of the text at `path` was written; the scalar's start if unknown."""
@@ -55,10 +63,10 @@ class Document:
 
     def written(self, path: Path_) -> str | None:
         """How the scalar at `path` was written, quotes and all; None for what is no scalar or doesn't exist."""
-        found = self._places_.find(path)
-        if found is None or not found.exact or not self._places_.is_scalar(found.value):
+        found = self.places.find(path)
+        if found is None or not found.exact or not self.places.is_scalar(found.value):
             return None
-        return self.text[self._places_.start[found.value] : self._places_.end[found.value]]
+        return self.text[self.places.start[found.value] : self.places.end[found.value]]
 
     def diagnostic(
         self,
@@ -78,7 +86,7 @@ class Document:
         if offset is not None:
             index, whole = self._index(path, offset), 1
         else:
-            index, whole = self._span(self._places_.find(path), at)
+            index, whole = self._span(self.places.find(path), at)
         return fault_at(self.path, self._line_table, code, message, index, whole if length is None else length, hint)
 
     @property
@@ -87,19 +95,11 @@ class Document:
             self._lines = Lines(self.text)
         return self._lines
 
-    @property
-    def _places_(self) -> Places:
-        if self._places is None:
-            from pipe_runner.loader.positions import Places
-
-            self._places = Places(self.text if self.parsed is None else self.parsed, self.read_to)
-        return self._places
-
     def _span(self, found: Found | None, at: At) -> tuple[int, int]:
         """Offset and length of a key or a value."""
         if found is None:
             return 0, 1
-        places = self._places_
+        places = self.places
         number = found.value
         if found.key >= 0 and (at == "key" or (not found.exact and places.is_block(found.value))):
             number = found.key
@@ -107,7 +107,7 @@ class Document:
         return start, places.end[number] - start if places.is_scalar(number) else 1
 
     def _index(self, path: Path_, offset: int) -> int:
-        places = self._places_
+        places = self.places
         found = places.find(path)
         if found is None or not found.exact or not places.is_scalar(found.value):
             return self._span(found, "value")[0]

@@ -2,66 +2,73 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Final
 
 from pipe_runner.diagnostics import Diagnostic, Position
 
 MAX_FAULTS: Final = 1000
 """Faults that are reported of one file; reading stops there."""
+_BLOCK: Final = 1024
+"""Characters of a block."""
 
 
 class TooManyFaults(Exception):
-    """The file has so many faults that reading on serves nobody; `index` is where the last one stands."""
-
-    def __init__(self, index: int) -> None:
-        super().__init__(index)
-        self.index = index
+    """The file has so many faults that reading on serves nobody."""
 
 
 class Lines:
-    """Turns offsets of a text into lines and columns; a line ends with `\\n`, `\\r\\n` or `\\r`."""
+    """Turns offsets of a text into lines and columns; a line ends with `\\n`, `\\r\\n` or `\\r`.
 
-    __slots__ = ("_cut", "_starts", "text")
+    Line ends are counted block by block, so that a long file costs little for a few places, and many places cost no
+    more than a block each.
+    """
+
+    __slots__ = ("_counts", "_cut", "_text", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._starts: list[int] | None = None
+        self._text: str | None = None  # with every line end as `\n` at its last character
+        self._counts: list[int] = []  # line ends before each block
         self._cut: dict[int, str] = {}
-
-    @property
-    def starts(self) -> list[int]:
-        """The offset of every line's first character."""
-        if self._starts is None:
-            self._starts = _line_starts(self.text)
-        return self._starts
 
     def position(self, index: int) -> Position:
         """Where the character at `index` stands; an index beyond the text is its end."""
         index = min(max(index, 0), len(self.text))
-        line = bisect_right(self.starts, index)
-        return Position(line, index - self.starts[line - 1] + 1)
+        text = self._counted()
+        block = index // _BLOCK
+        line = self._counts[block] + text.count("\n", block * _BLOCK, index) + 1
+        return Position(line, index - text.rfind("\n", 0, index))
 
     def line(self, number: int) -> str:
         """Line `number`, from 1, without its line end; kept, so that faults on one long line share it."""
         found = self._cut.get(number)
         if found is None:
-            start = self.starts[number - 1]
-            end = self.starts[number] if number < len(self.starts) else len(self.text)
-            found = self._cut[number] = self.text[start:end].rstrip("\r\n")
+            start = self.start(number)
+            end = self._counted().find("\n", start)
+            found = self._cut[number] = self.text[start : end + 1 or None].rstrip("\r\n")
         return found
 
-    def start_of(self, index: int) -> int:
-        """The offset at which the line of `index` begins."""
-        return self.starts[bisect_right(self.starts, min(index, len(self.text))) - 1]
+    def start(self, number: int) -> int:
+        """The offset of the first character of line `number`, from 1."""
+        if number < 2:
+            return 0
+        text = self._counted()
+        block = bisect_left(self._counts, number - 1) - 1
+        at = block * _BLOCK - 1
+        for _ in range(number - 1 - self._counts[block]):
+            at = text.index("\n", at + 1)
+        return at + 1
 
-
-def _line_starts(text: str) -> list[int]:
-    import re
-
-    if "\r" in text:
-        return [0, *(m.end() for m in re.finditer(r"\r\n|\r|\n", text))]
-    return [0, *(m.end() for m in re.finditer("\n", text))]
+    def _counted(self) -> str:
+        if self._text is None:
+            text = self.text
+            self._text = text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
+            blocks = range(0, len(text) + 1, _BLOCK)
+            counts = (self._text.count("\n", block, block + _BLOCK) for block in blocks)
+            self._counts = list(accumulate(counts, initial=0))
+        return self._text
 
 
 class Faults:
@@ -81,7 +88,7 @@ class Faults:
             self.found.append(
                 Diagnostic(self.path, place.line, place.column, "E119", f"more than {MAX_FAULTS} faults; stopped here")
             )
-            raise TooManyFaults(index)
+            raise TooManyFaults
         self.found.append(self.made(code, message, index, length, hint))
 
     def made(self, code: str, message: str, index: int, length: int = 1, hint: str | None = None) -> Diagnostic:

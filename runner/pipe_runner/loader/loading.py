@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader.anchors import LEAST_EXPANSION, TooMuch
 from pipe_runner.loader.document import Document
-from pipe_runner.loader.events import TooManyEvents, events_of, most_events
+from pipe_runner.loader.events import TooManyEvents, events_of, most_events, uncollected
 from pipe_runner.loader.lines import Faults, Lines, TooManyFaults
 from pipe_runner.loader.oddities import MAX_DEPTH, TooDeep
-from pipe_runner.loader.reader import Reader
+from pipe_runner.loader.positions import Places
+from pipe_runner.loader.reader import Reader, is_dense
 from pipe_runner.loader.scalars import kind
 from pipe_runner.loader.source import decode, without_forbidden
 from pipe_runner.types import Json
@@ -38,13 +38,8 @@ def load_text(
 
     `expansions` is how many values its aliases may stand for, beside those that its length allows.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # a large file is nothing but new containers, and each collection would visit them all
-    try:
+    with uncollected():
         return _load(text, path, expansions)
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _load(content: str | bytes, path: str, expansions: int) -> tuple[Document, list[Diagnostic]]:
@@ -58,9 +53,8 @@ def _load(content: str | bytes, path: str, expansions: int) -> tuple[Document, l
         loading = _Loading(document, faults, expansions)
         try:
             loading.read_all(clean=text.isascii() or not any(char in text for char in _MISREAD))
-        except TooManyFaults as too_many:
+        except TooManyFaults:
             document.data = None
-            document.read_to = too_many.index
         loading.tell_duplicates()
         loading.drop_shadowed()
     return document, in_order(faults.found)
@@ -76,12 +70,13 @@ class _Loading:
         self._known = list(faults.found)  # what the next reading wouldn't find again
         self._cleaned = False
         self._reader: Reader | None = None
+        self._dense = is_dense(document.text)
 
     def read_all(self, *, clean: bool) -> None:
         """Reads; after a syntax error inside one value again, without that value; raises `TooManyFaults`."""
         document, faults = self._document, self._faults
         if _too_many_directives(document.text, faults) or not (clean or self._replace_forbidden()):
-            document.parsed = ""  # nor is it read for positions
+            document.noted = Places("")  # nor is it read for them
             return
         left = _MOST_REREAD
         readable = True
@@ -120,7 +115,9 @@ class _Loading:
 
         faults = self._faults
         try:
-            reader = self._reader = Reader(self._text, events_of(self._text), faults, self._document.quoted)
+            text, quoted = self._text, self._document.quoted
+            reader = self._reader = Reader(text, events_of(text), faults, quoted, noting=self._dense)
+            self._document.noted = reader.places if self._dense else None
             anchors = reader.odd.anchors
             anchors.limit -= LEAST_EXPANSION - self._expansions
             try:
@@ -150,7 +147,7 @@ class _Loading:
             elif self._replace_forbidden():
                 return self._read()
             else:
-                self._document.parsed = ""
+                self._document.noted = Places("")
         except (ValueError, OverflowError):  # PyYAML's Python scanner, at an escape that stands for no character
             faults.add("E101", "an escape that stands for no character", 0)
         return None

@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipe_runner.loader.anchors import Anchors, Unfinished, merged
 from pipe_runner.loader.events import NextEvent, TooManyEvents, most_events
 from pipe_runner.loader.lines import Faults
+from pipe_runner.loader.positions import Places
 from pipe_runner.loader.scalars import STARTS, NotJson, kind, resolve
 from pipe_runner.types import Json, Path_, PathStep
 
@@ -36,38 +37,42 @@ _DISCARD: Final = _Slot()
 class Oddities:
     """The rare cases of reading, and the state that they share with the loop of `Reader`."""
 
-    def __init__(self, text: str, events: NextEvent, faults: Faults) -> None:
+    def __init__(self, text: str, events: NextEvent, faults: Faults, places: Places) -> None:
         self._text = text
         self._next = events
         self._faults = faults
-        self._plain: dict[str, Json] = {}
+        self._places = places
         self._unresolved = -1  # where the last alias without a value stands
         self.anchors = Anchors(len(text))
         self.containers: list[Any] = []
         """The maps and lists around the one that is being read; the first is a list for the document's value."""
         self.keys: list[Any] = []
         """For each of `containers` the key under which the next one stands in it."""
+        self.plain_values: dict[str, Json] = {}
+        """What plain scalars stand for that were met before and are, or may have been, something other than text."""
         self.names: dict[str, str] = {}
         """Plain keys that are known to be text."""
         self.unusual: dict[int, int] = {}
         """Maps that need `finish`, by id; the value is where their merge key stands."""
         self.duplicates: list[tuple[int, Path_]] = []
         """For each duplicate key, the number of its fault and the path at which the first one stands."""
+        self.ended_at = 0
+        """The offset behind the last expression or key that was read to its end here."""
 
     # scalars
 
     def plain_value(self, event: Any) -> Json:
         """The value of a plain scalar that may be something other than text."""
         text: str = event.value
-        if text in self._plain:
-            return self._plain[text]
+        if text in self.plain_values:
+            return self.plain_values[text]
         try:
             value = resolve(text)
         except NotJson as why:
             self._faults.add("E115", str(why), *_span(event), "quote it if it is meant as text")
             return None
         if len(text) < 64:
-            self._plain[text] = value
+            self.plain_values[text] = value
         return value
 
     def plain_key(self, event: Any, current: dict[Any, Any]) -> Any:
@@ -78,10 +83,11 @@ class Oddities:
             return _MERGE
         if not text or text[0] in STARTS:
             try:
-                what = kind(resolve(text))
+                value = resolve(text)
+                what = None if value.__class__ is str else kind(value)
             except NotJson:
                 what = "a number"
-            if what != "text":
+            if what is not None:
                 hint = f'quote it: "{text}"' if 0 < len(text) < 40 else "write a key before the `:`"
                 self._faults.add("E109", f"a key must be text, and this is {what}", *_span(event), hint)
                 return text or "null"
@@ -91,6 +97,8 @@ class Oddities:
     def decorated(self, event: Any, current: Any, is_key: bool) -> Any:
         """The value of a scalar that has an anchor or a tag."""
         value: Any
+        if event.anchor is not None:
+            self._places.name(event.anchor)
         if event.tag is not None:
             self._tag(event)
             value = event.value
@@ -113,6 +121,8 @@ class Oddities:
 
     def decorate(self, event: Any, container: Any) -> None:
         """Takes the anchor and the tag of a map or list that is about to be filled."""
+        if event.anchor is not None:
+            self._places.name(event.anchor)
         if event.tag is not None:
             self._tag(event)
         if event.anchor is not None:
@@ -191,7 +201,8 @@ class Oddities:
             if name.endswith("EndEvent"):
                 level -= 1
                 if level == 0:
-                    return int(event.end_mark.index)
+                    self.ended_at = int(event.end_mark.index)
+                    return self.ended_at
             elif name in ("MappingStartEvent", "SequenceStartEvent"):
                 level += 1
                 if level + len(self.keys) > MAX_DEPTH:

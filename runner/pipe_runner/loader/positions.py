@@ -1,28 +1,23 @@
-"""Where every key and value of a document stands: made by a second pass over the text, when first asked for."""
+"""Where every key and value of a document stands: what `reader` notes, and how it is looked up."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pipe_runner.loader.events import events_of, most_events
-from pipe_runner.loader.oddities import MAX_DEPTH
+from pipe_runner.loader.events import events_of
 from pipe_runner.types import Path_, PathStep
 
-_SCALAR: Final = 0
-_MAP: Final = 1
-_LIST: Final = 2
-_ALIAS: Final = 3
-
-_NO_KEYS: Final = 0  # what the next node is: a list's, a map's key, a map's value
-_KEY: Final = 1
-_VALUE: Final = 2
-
 _NONE: Final = -1
+OPEN: Final = {(False, False): -1, (True, False): -2, (False, True): -3, (True, True): -4}
+"""What stands for the end of a map or list (the first one says) in block or flow style that hasn't ended."""
+AFTER: Final = -4
 _MOST_MERGES: Final = 1000
 """Maps that are searched for one key, through merge keys."""
+_MOST_EVENTS: Final = 8
+"""Events up to the one of a key that is read alone."""
 
 
 class Found(NamedTuple):
@@ -36,103 +31,46 @@ class Found(NamedTuple):
 class Places:
     """The nodes of a document in the order of the text, numbered from 0; a map's children are key, value, key, ….
 
-    Kept in arrays, since a file may have a million of them: `start` and `end` are offsets in the text, `after` is the
-    number of the next node that is no descendant.
+    Kept in two arrays, since a file may have a million of them. `Reader` adds to both for each node; all the rest is
+    found out when a place is asked for.
     """
 
-    def __init__(self, text: str, read_to: int | None = None) -> None:
+    __slots__ = ("_children", "_compound", "_entries", "_named", "_targets", "_text", "end", "start")
+
+    def __init__(self, text: str) -> None:
         self._text = text
-        self.start, self.end, self.after = array("q"), array("q"), array("q")
-        self._target = array("q")  # what an alias stands for
-        self._shape, self._flow = array("b"), array("b")
-        self._keys: dict[int, str] = {}
-        self._merge_keys: set[int] = set()
-        self._entries: dict[int, dict[PathStep, tuple[int, int]]] = {}
-        self._sources: dict[int, list[int]] = {}
-        try:
-            self._read(text, len(text) if read_to is None else read_to)
-        except Exception:  # what ended the first pass, and was told, ends this one at the same place
-            pass
-        for number, after in enumerate(self.after):
-            if after == _NONE:
-                self.after[number] = len(self.after)
+        self.start = array("i")
+        """Offsets in the text."""
+        self.end = array("i")
+        """Of scalars the offset behind them. Of maps and lists what `OPEN` says; to it `AFTER` times the number of the
+        next node that is no descendant is added at their end."""
+        self._named: dict[str, int] = {}  # the node that bears an anchor
+        self._targets: dict[int, int] = {}  # of each alias the node that it stands for
+        self._compound: set[int] = set()  # keys that are maps or lists
+        self._children: dict[int, Sequence[int]] = {}
+        self._entries: dict[int, tuple[dict[str, tuple[int, int]], list[int]]] = {}
 
-    def _read(self, text: str, read_to: int) -> None:
-        from yaml.events import (
-            AliasEvent,
-            DocumentEndEvent,
-            MappingEndEvent,
-            MappingStartEvent,
-            ScalarEvent,
-            SequenceEndEvent,
-            SequenceStartEvent,
-        )
+    # while the document is read
 
-        shapes = {ScalarEvent: _SCALAR, MappingStartEvent: _MAP, SequenceStartEvent: _LIST, AliasEvent: _ALIAS}
-        start, end, after, keys = self.start, self.end, self.after, self._keys
-        anchors: dict[str, int] = {}
-        anchored: dict[str, str] = {}  # texts of anchored scalars, for aliases that stand as keys
-        add_start, add_end, add_after = start.append, end.append, after.append
-        add_shape, add_target, add_flow = self._shape.append, self._target.append, self._flow.append
-        open_: list[int] = []
-        turns: list[int] = []
-        turn = _NO_KEYS
-        for event in islice(iter(events_of(text), None), most_events(text)):
-            made = event.__class__
-            shape = shapes.get(made)
-            if shape is None:
-                if made is MappingEndEvent or made is SequenceEndEvent:
-                    number = open_.pop()
-                    end[number] = event.end_mark.index
-                    after[number] = len(after)
-                    turn = turns.pop()
-                    if turn == _VALUE:  # it was a key
-                        keys[number] = text[start[number] : end[number]]
-                elif made is DocumentEndEvent:
-                    return
-                continue
-            number = len(start)
-            begins = event.start_mark.index
-            if begins > read_to:
-                return
-            if (
-                shape == _SCALAR and turn == _NO_KEYS and event.anchor is None
-            ):  # an item of a list: most of a large file
-                add_start(begins)
-                add_end(event.end_mark.index)
-                add_shape(_SCALAR)
-                add_target(_NONE)
-                add_flow(0)
-                add_after(number + 1)
-                continue
-            start.append(begins)
-            end.append(event.end_mark.index)
-            self._shape.append(shape)
-            self._target.append(anchors.get(event.anchor, _NONE) if shape == _ALIAS else _NONE)
-            if shape == _SCALAR:
-                if turn == _KEY:
-                    keys[number] = event.value if event.value or event.style else "null"
-                    if event.value == "<<" and not event.style and event.tag is None:
-                        self._merge_keys.add(number)
-                if event.anchor is not None:
-                    anchored[event.anchor] = event.value
-            elif shape == _ALIAS and turn == _KEY:
-                keys[number] = anchored.get(event.anchor, f"*{event.anchor}")
-            if shape != _ALIAS and event.anchor is not None:
-                anchors[event.anchor] = number
-            if turn != _NO_KEYS:
-                turn = _VALUE if turn == _KEY else _KEY
-            if shape in (_MAP, _LIST):
-                self._flow.append(bool(event.flow_style))
-                after.append(_NONE)
-                open_.append(number)
-                if len(open_) > MAX_DEPTH:
-                    return
-                turns.append(turn)
-                turn = _KEY if shape == _MAP else _NO_KEYS
-            else:
-                self._flow.append(0)
-                after.append(number + 1)
+    def add(self, start: int, end: int) -> int:
+        """Adds a node, and gives its number."""
+        self.start.append(start)
+        self.end.append(end)
+        return len(self.start) - 1
+
+    def name(self, anchor: str) -> None:
+        """The node that was added last has an anchor."""
+        self._named[anchor] = len(self.start) - 1
+
+    def refer(self, anchor: str) -> None:
+        """The node that was added last is an alias."""
+        self._targets[len(self.start) - 1] = self._named.get(anchor, _NONE)
+
+    def add_compound(self, start: int, end: int) -> None:
+        """Adds a key that is a map or a list."""
+        self._compound.add(self.add(start, end))
+
+    # when a place is asked for
 
     def find(self, path: Path_) -> Found | None:
         """What stands at `path`, or the nearest ancestor that exists; None where the document has nothing at all."""
@@ -148,11 +86,13 @@ class Places:
 
     def is_scalar(self, number: int) -> bool:
         """Whether the node was a scalar in the file, or an unquoted expression that was read as one."""
-        return self._shape[number] == _SCALAR or self._text.startswith("{{", self.start[number])
+        if self.end[number] < 0 or number in self._targets:
+            return False
+        return number not in self._compound or self._text.startswith("{{", self.start[number])
 
     def is_block(self, number: int) -> bool:
         """Whether the node is a map or list in block style: it begins where its first child does."""
-        return self._shape[number] in (_MAP, _LIST) and not self._flow[number]
+        return self.end[number] < 0 and not (-1 - self.end[number]) & 2
 
     def _entry(self, number: int, step: PathStep) -> tuple[int, int] | None:
         """Key and value at one step from a node, through aliases and merges."""
@@ -163,45 +103,95 @@ class Places:
             if one is None or one in seen:
                 continue
             seen.add(one)
-            found = self._children(one).get(step)
-            if found is not None:
-                return found
-            left[:0] = self._sources.get(one, ())
+            if self._is_list(one):
+                children = self._between(one)
+                if isinstance(step, int) and 0 <= step < len(children):
+                    return _NONE, children[step]
+            elif isinstance(step, str) and self.end[one] < 0:
+                entries, sources = self._entries_of(one)
+                if step in entries:
+                    return entries[step]
+                left[:0] = sources
         return None
 
-    def _stands_for(self, number: int) -> int | None:
-        if self._shape[number] != _ALIAS:
-            return number
-        return None if self._target[number] == _NONE else self._target[number]
+    def _is_list(self, number: int) -> bool:
+        return self.end[number] < 0 and bool((-1 - self.end[number]) & 1)
 
-    def _children(self, number: int) -> dict[PathStep, tuple[int, int]]:
-        """The entries that stand in a map or list itself; of duplicates the first one."""
-        entries = self._entries.get(number)
-        if entries is not None:
-            return entries
-        entries = self._entries[number] = {}
-        if self._shape[number] == _LIST:
-            for index, child in enumerate(self._between(number)):
-                entries[index] = (_NONE, child)
-        elif self._shape[number] == _MAP:
-            children = self._between(number)
-            for key in children:
-                value = next(children, None)
-                if value is None:
-                    break
-                if key in self._merge_keys:
-                    self._sources.setdefault(number, self._merged_in(value))
-                entries.setdefault(self._keys.get(key, ""), (key, value))
-        return entries
+    def _stands_for(self, number: int) -> int | None:
+        target = self._targets.get(number, number)
+        return None if target == _NONE else target
+
+    def _after(self, number: int) -> int:
+        """The next node that is no descendant."""
+        end = self.end[number]
+        if end >= 0:
+            return number + 1
+        return (-1 - end) // 4 or len(self.start)
+
+    def _between(self, number: int) -> Sequence[int]:
+        """The children of a map or list."""
+        children = self._children.get(number)
+        if children is None:
+            after = self._after(number)
+            if min(self.end[number + 1 : after], default=0) >= 0:
+                children = range(number + 1, after)
+            else:
+                children = array("i")
+                child = number + 1
+                while child < after:
+                    children.append(child)
+                    child = self._after(child)
+            self._children[number] = children
+        return children
+
+    def _entries_of(self, number: int) -> tuple[dict[str, tuple[int, int]], list[int]]:
+        """The entries that stand in a map itself, of duplicates the first one, and the maps that are merged in."""
+        known = self._entries.get(number)
+        if known is not None:
+            return known
+        entries: dict[str, tuple[int, int]] = {}
+        sources: list[int] = []
+        children = iter(self._between(number))
+        for key, value in zip(children, children, strict=False):
+            name, merges = self._key(key)
+            if merges and not sources:
+                sources = self._merged_in(value)
+            entries.setdefault(name, (key, value))
+        self._entries[number] = entries, sources
+        return entries, sources
 
     def _merged_in(self, value: int) -> list[int]:
         target = self._stands_for(value)
         if target is None:
             return []
-        return list(self._between(target)) if self._shape[target] == _LIST else [target]
+        return list(self._between(target)) if self._is_list(target) else [target]
 
-    def _between(self, number: int) -> Iterator[int]:
-        child = number + 1
-        while child < self.after[number]:
-            yield child
-            child = self.after[child]
+    def _key(self, number: int) -> tuple[str, bool]:
+        """The text of a key, and whether it merges other maps in."""
+        text = self._text[self.start[number] : self.end[number]]
+        if number in self._compound:
+            return text, False
+        target = self._targets.get(number)
+        if target is not None:
+            return (text if target == _NONE or self.end[target] < 0 else self._key(target)[0]), False
+        if not text:
+            return "null", False
+        if text[0] not in "&!'\"|>" and "\n" not in text and "\r" not in text:
+            return text, text == "<<"
+        event = _scalar(text)
+        if event is None:
+            return text, False
+        if event.style:
+            return event.value, False
+        return event.value or "null", event.value == "<<" and event.tag is None
+
+
+def _scalar(text: str) -> Any:
+    """The event of a text that is one scalar, or None if it isn't read as that."""
+    try:
+        for event in islice(iter(events_of(text), None), _MOST_EVENTS):
+            if hasattr(event, "value"):
+                return event
+    except Exception:  # a tag whose prefix is declared elsewhere, and the like: told already
+        pass
+    return None

@@ -9,9 +9,10 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from pipe_runner.loader.events import NextEvent, TooManyEvents, most_events
-from pipe_runner.loader.lines import Faults
+from pipe_runner.loader.events import NextEvent, TooManyEvents, events_of, most_events, uncollected
+from pipe_runner.loader.lines import Faults, Lines
 from pipe_runner.loader.oddities import MAX_DEPTH, Oddities, TooDeep
+from pipe_runner.loader.positions import AFTER, OPEN, Places
 from pipe_runner.loader.scalars import STARTS
 from pipe_runner.types import Json
 
@@ -19,11 +20,15 @@ from pipe_runner.types import Json
 class Reader:
     """Reads one document from events; `quoted` gives the text of quoted scalars that stand in for something else."""
 
-    def __init__(self, text: str, events: NextEvent, faults: Faults, quoted: dict[int, str]) -> None:
+    def __init__(
+        self, text: str, events: NextEvent, faults: Faults, quoted: dict[int, str], *, noting: bool = False
+    ) -> None:
         self.next_event = events
         self._quoted = quoted
         self._most = most_events(text)
-        self.odd = Oddities(text, events, faults)
+        self.noting = noting
+        self.places = Places(text)
+        self.odd = Oddities(text, events, faults, self.places)
         self.ended_at: int | None = None
         """The offset behind the document, once it has been read whole."""
 
@@ -44,9 +49,12 @@ class Reader:
             SequenceStartEvent,
         )
 
-        odd, quoted = self.odd, self._quoted
+        odd, quoted, noting = self.odd, self._quoted, self.noting
         containers, keys, names, unusual = odd.containers, odd.keys, odd.names, odd.unusual
-        open_anchors = odd.anchors.open
+        open_anchors, plain_values = odd.anchors.open, odd.plain_values
+        starts, ends = self.places.start, self.places.end
+        add_start, add_end = starts.append, ends.append
+        open_: list[int] = []  # the numbers of `containers` among the places
         root: list[Any] = []
         current: Any = root
         key: Any = None  # in a map: the key that waits for its value
@@ -55,6 +63,9 @@ class Reader:
         for event in islice(iter(self.next_event, None), self._most):
             made = event.__class__
             if made is ScalarEvent:
+                if noting:
+                    add_start(event.start_mark.index)
+                    add_end(event.end_mark.index)
                 value = event.value
                 if event.anchor is not None or event.tag is not None:
                     value = odd.decorated(event, current, in_map and key is None)
@@ -66,10 +77,14 @@ class Reader:
                     if value is None:
                         value = odd.plain_key(event, current)
                 elif not value or value[0] in STARTS:
-                    value = odd.plain_value(event)
+                    value = plain_values[value] if value in plain_values else odd.plain_value(event)
             elif made is MappingStartEvent or made is SequenceStartEvent:
                 if not in_map or key is not None:
                     value = {} if made is MappingStartEvent else []
+                    if noting:
+                        open_.append(len(starts))
+                        add_start(event.start_mark.index)
+                        add_end(OPEN[made is SequenceStartEvent, bool(event.flow_style)])
                     if event.anchor is not None or event.tag is not None:
                         odd.decorate(event, value)
                     if in_map:
@@ -86,8 +101,12 @@ class Reader:
                     continue
                 if not odd.begins_expression(event, current):
                     value = odd.complex_key(event)
+                    if noting:
+                        self.places.add_compound(event.start_mark.index, odd.ended_at)
                 else:  # `{{ x }}`: the map that is being read becomes text in its own place
                     value = odd.expression(event)
+                    if noting:
+                        ends[open_.pop()] = odd.ended_at
                     odd.anchors.close(current, value)
                     current = containers.pop()
                     key = keys.pop()
@@ -105,10 +124,16 @@ class Reader:
                     odd.anchors.close(current, current)
                 current = containers.pop()
                 keys.pop()
+                if noting:
+                    ends[open_.pop()] += AFTER * len(starts)
                 key = None
                 in_map = current.__class__ is dict
                 continue
             elif made is AliasEvent:
+                if noting:
+                    add_start(event.start_mark.index)
+                    add_end(event.end_mark.index)
+                    self.places.refer(event.anchor)
                 value = odd.alias(event, in_map and key is None)
             elif made is DocumentStartEvent:
                 odd.directives(event)
@@ -131,3 +156,20 @@ class Reader:
             if next(iter(self.next_event, None), None) is not None:
                 raise TooManyEvents
         return root
+
+
+def is_dense(text: str) -> bool:
+    """Whether so much stands in a text, for its length, that it takes long to read; judged by samples."""
+    sample = "".join(text[at : at + 4096] for at in range(0, len(text), 16384))
+    return 5 * sum(map(sample.count, ",:\n")) > len(sample)
+
+
+def places_of(text: str, quoted: dict[int, str]) -> Places:
+    """Reads a text for its places alone, as far as it was read for its data."""
+    reader = Reader(text, events_of(text), Faults("", Lines(text)), quoted, noting=True)
+    with uncollected():
+        try:
+            reader.read()
+        except Exception:  # has been told; it ends this reading at the same place
+            pass
+    return reader.places

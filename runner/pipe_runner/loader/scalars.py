@@ -8,6 +8,8 @@ from typing import Final
 STARTS: Final = frozenset("0123456789+-.~nNtTfF")
 """The first characters of every plain scalar that may be something other than text."""
 
+_NUMBER_STARTS: Final = frozenset("0123456789+-.")
+
 MAX_DIGITS: Final = 1000
 """Digits of the longest integer that is read; Python itself refuses to print one of more than 4,300."""
 
@@ -39,7 +41,7 @@ def resolve(text: str) -> bool | int | float | str | None:
     """The value of a plain scalar; raises `NotJson` for infinities, not-a-number and numbers out of range."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
-    if text[0] not in STARTS:
+    if text[0] not in _NUMBER_STARTS:
         return text
     if _INT.match(text):
         if len(text) > MAX_DIGITS:

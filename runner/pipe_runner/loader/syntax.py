@@ -109,7 +109,7 @@ def _expression(place: _Place) -> Explained | None:
     if "flow" in place.context and place.began_line < place.line:
         line = place.began_line
         source = place.lines.line(line)[:_LONG_LINE]
-        start = place.lines.starts[line - 1]
+        start = place.lines.start(line)
     limit = (place.index if line == place.line else place.began) - start + 1
     expressions = list(_EXPRESSION.finditer(source[: limit + 1]))
     if not expressions:
@@ -202,7 +202,7 @@ def _mapping_value(place: _Place) -> Explained | None:
     number, line = place.previous()
     if not number:
         return Explained("E101", "a `:` where no key can end", place.index, 1, _QUOTE_IT)
-    start = place.lines.starts[number - 1]
+    start = place.lines.start(number)
     spaced = _KEY_WITHOUT_SPACE.match(line)
     if spaced is not None:
         return _no_space(start + spaced.start(1))
@@ -233,7 +233,7 @@ def _lost_line(place: _Place) -> Explained | None:
     if "could not find expected ':'" not in place.problem:
         return None
     line = place.lines.line(place.began_line)[:_LONG_LINE]
-    start = place.lines.starts[place.began_line - 1]
+    start = place.lines.start(place.began_line)
     found = _KEY_WITHOUT_SPACE.match(line)
     if found:
         return _no_space(start + found.start(1))

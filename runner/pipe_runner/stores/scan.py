@@ -97,11 +97,12 @@ def summarise(runs_dir: str, run_id: str) -> RunSummary:
         succeeded=run.count(NodeStatus.SUCCEEDED, NodeStatus.CACHED),
         failed=run.count(NodeStatus.FAILED),
         attempt=run.attempt,
+        order=run.order,
     )
 
 
 def newest_first(summaries: Iterable[RunSummary]) -> list[RunSummary]:
-    return sorted(summaries, key=lambda summary: (summary.started_at, summary.run), reverse=True)
+    return sorted(summaries, key=lambda summary: (summary.order or summary.started_at, summary.run), reverse=True)
 
 
 def _time_of(run_id: str) -> str:

@@ -78,6 +78,10 @@ def test_too_much_for_the_system_and_nul_are_said(machine: Any) -> None:
         assert "more than this system gives" in (await machine.sh("true", env={**machine.env, **many})).not_found
         assert "NUL" in (await machine.run("echo", "a\0b")).not_found
         assert "NUL" in (await machine.sh("true", env={"A": "a\0b"})).not_found
+        half = (await machine.run("echo", "a\ud800b")).not_found
+        assert half == "the argument 1 holds half a character (the surrogate U+D800), which no program can be given"
+        assert "the variable A holds half a" in (await machine.sh("true", env={"A": "\udbff"})).not_found
+        assert "'A=B' can't be the name" in (await machine.sh("true", env={"A=B": "c"})).not_found
         big = {"BIG": "x" * 120_000}
         assert (await machine.sh("echo ${#BIG}", env={**machine.env, **big})).stdout == b"120000\n"
         assert (await machine.sh("true")).exit_code == 0

@@ -388,7 +388,8 @@ def test_tls_checks_the_certificate_against_the_name_and_not_the_address(
     assert len(server.seen) == 1
 
 
-def test_tls_to_a_server_without_it_says_so(bench: Any, serve: Serve) -> None:
+def test_tls_to_a_server_without_it_says_so(bench: Any, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipe_agents.http_client.CONNECT_SECONDS", 1.0)  # the server waits for a request that it knows
     server = serve(lambda seen: reply())
     with pytest.raises(NodeFault) as caught:
         perform(bench, {"url": server.url.replace("http:", "https:")})

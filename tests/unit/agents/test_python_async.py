@@ -169,3 +169,40 @@ def test_what_a_function_left_on_the_loop_is_cancelled_at_the_runs_end(bench: An
     path = Path(bench.root, "end")
     play(lambda agent: call(bench, agent, "f", str(path)))
     assert path.read_text() == "ended"
+
+
+def test_x3_what_has_ended_is_known_although_the_next_one_blocks_their_loop(bench: Any, write: Write) -> None:
+    write(
+        "import asyncio, time\nasync def quick():\n    await asyncio.sleep(0)\n"
+        "async def blocks(seconds):\n    await asyncio.sleep(0)\n    time.sleep(seconds)\n"
+    )
+
+    async def scene(agent: PythonAgent) -> float:
+        await call(bench, agent, "quick")
+        await call(bench, agent, "blocks", 0)
+        quick = [asyncio.ensure_future(call(bench, agent, "quick", node=f"a{number}")) for number in range(3)]
+        blocking = asyncio.ensure_future(call(bench, agent, "blocks", 2, node="b"))
+        began = time.monotonic()
+        await asyncio.wait(quick)
+        took = time.monotonic() - began
+        await blocking
+        assert time.monotonic() - began >= 2
+        return took
+
+    assert play(scene) < 1.5
+
+
+def test_calls_that_begin_together_share_a_wake_up(bench: Any, write: Write) -> None:
+    write("import asyncio\nasync def twice(n):\n    await asyncio.sleep(0)\n    return 2 * n\n")
+
+    async def scene(agent: PythonAgent) -> tuple[list[Any], int]:
+        await call(bench, agent, "twice", 0)
+        loop = agent._loops._homes[0].loop  # type: ignore[union-attr]
+        woken, wake = [], loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *args, **more: (woken.append(1), wake(*args, **more))[1]  # type: ignore
+        found = await asyncio.gather(*(call(bench, agent, "twice", n, node=f"n{n}") for n in range(100)))
+        return found, len(woken)
+
+    found, woken = play(scene)
+    assert found == [2 * n for n in range(100)]
+    assert woken == 1

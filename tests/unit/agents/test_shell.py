@@ -232,6 +232,9 @@ def test_what_no_program_can_be_given_is_a_fault_of_the_values(play_shell: Any) 
     assert outcome.error.message.startswith("the argument 1 is too large")
     outcome = play_shell(ended(code=None, not_found="NUL"), argv=["echo"], fields={"env": {"A": "\0"}}).outcome
     assert outcome.error.message == "A holds a NUL character, which no program can be given"
+    outcome = play_shell(ended(code=None, not_found="NUL"), argv=["echo", "\ud83d"]).outcome
+    assert outcome.error.kind == "template"
+    assert outcome.error.message.startswith("the argument 1 holds half a character (the surrogate U+D83D), which")
 
 
 # ---------------------------------------------------------------- what it declares

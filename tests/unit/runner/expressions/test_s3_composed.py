@@ -206,6 +206,10 @@ LONG = {
     "variables that mean others": lambda n: (
         HOLE + "\n" + "".join(f"x{i}=$x{i + 1};echo ${{!x{i}}};" for i in range(n // 30))
     ),
+    "programs in variables": lambda n: HOLE + "\nc=sh;" + '"$c" x;' * (n // 8),
+    "files that are run": lambda n: f"echo {HOLE} > f;" + "sh f;cat f > g;sh < f;" * (n // 23),
+    "words without quotes": lambda n: f"x={HOLE};" + "[ $x = a ];" * (n // 12),
+    "arrays that grow": lambda n: HOLE + "\na=();" + "a+=(x y);" * (n // 10) + '"${a[@]}"',
     "pipes into shells": lambda n: f"echo {HOLE}" + "|sh" * 190 + ";" + ("a|sh|" * 90 + "b;") * (n // 500),
 }
 

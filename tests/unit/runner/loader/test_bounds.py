@@ -124,6 +124,37 @@ def test_r2_a_mebibyte_is_read_or_refused_within_bounds(name: str) -> None:
     assert memory < MEMORY
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="measured with Linux's means")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (lambda: "a: [" + "a," * 400_000 + "]" + " " * 200_000, ("a",)),
+        (lambda: "a:\n" + "-\n" * 350_000, ("a",)),
+        (lambda: "a: [" + "[],[a]," * 55_000 + "]", ("a",)),
+        (lambda: "a: {" + ",".join(f"k{n}" for n in range(150_000)) + "}\nb: [" + "x," * 10_000 + "]", ("b",)),
+        (lambda: "a: [" + "long text," * 95_000 + "]", ("a",)),
+    ],
+    ids=["short items", "no items", "lists", "keys", "long items"],
+)
+def test_r2_a_thousand_places_at_the_end_of_a_mebibyte_are_found_within_bounds(
+    text: Callable[[], str], path: tuple[str]
+) -> None:
+    written = text()
+    last = written.count(",") if written[3] == "[" else 350_000
+
+    def work() -> None:
+        document, faults = load_text(written)
+        assert faults == []
+        for back in range(1, 1001):
+            document.position((*path, last - back if path == ("a",) else 10_000 - back))
+
+    seconds, memory, status = in_a_child(work)
+    assert status == 0
+    assert seconds < SECONDS
+    assert memory < MEMORY
+
+
 def test_r2_depth_is_counted_before_it_hurts() -> None:
     fits = "a: " + "[" * 99 + "]" * 99
     assert load_text(fits)[1] == []

@@ -31,10 +31,15 @@ nodes:
 """
 
 
-@pytest.fixture(scope="module")
-def document() -> Document:
-    document, faults = load_text(TEXT)
+PADDINGS = pytest.mark.parametrize("padding", ["\n#" + "," * 20_000, "\n#" + " " * 20_000], ids=["dense", "sparse"])
+"""Behind a text, they make one of which places are noted at once, and one that is read again for them."""
+
+
+@pytest.fixture(scope="module", params=PADDINGS.args[1], ids=PADDINGS.kwargs["ids"])
+def document(request: pytest.FixtureRequest) -> Document:
+    document, faults = load_text(TEXT + request.param)
     assert faults == []
+    assert (document.noted is None) == (" " in request.param)
     return document
 
 
@@ -77,6 +82,41 @@ def test_what_does_not_exist_stands_at_the_key_of_what_lacks_it(document: Docume
     assert document.position(("nodes", "nothing"), "key") == Position(3, 1)
     assert document.position(("nothing",)) == Position(2, 1)
     assert document.position((0, 1, 2)) == Position(2, 1)
+
+
+@PADDINGS
+@pytest.mark.parametrize(
+    ("text", "path", "place"),
+    [
+        ("'a''b': 1", ("a'b",), (1, 9)),
+        ('"a\\tb": 1', ("a\tb",), (1, 9)),
+        ("? |\n  a\n: 1", ("a\n",), (3, 3)),
+        ("? a\n  b\n: 1", ("a b",), (3, 3)),
+        ("&k a: 1\nb: {*k : 2}", ("b", "a"), (2, 10)),
+        ("&k 'a': 1", ("a",), (1, 9)),
+        ("&m a: &n {b: 1}\nc: {<<: [*n]}", ("c", "b"), (1, 14)),
+        ("a: &a\n  b: &b [x]\nc: *b", ("c", 0), (2, 10)),
+        ("a: &a 1\nb: &a [2]\nc: *a", ("c", 0), (2, 8)),
+        ("[a, b]: 1\nc: 2", ("c",), (2, 4)),
+        ("? {a: [b]}\n: {c: 2}", ("{a: [b]}", "c"), (2, 7)),
+        ("a: {{ x }}\nb: [{{ y }}, z]", ("b", 1), (2, 14)),
+        ("a: [b: 1, [c, d], e]", ("a", 1, 1), (1, 15)),
+        ("a: [b: 1, [c, d], e]", ("a", 2), (1, 19)),
+        ("a: 1\na: {b: 2}\nc: 3", ("c",), (3, 4)),
+        ("a: @x\nb: 2", ("b",), (2, 4)),
+        ("!t a: !t {b: 2}", ("a", "b"), (1, 14)),
+        ("a: *no\nb: {*no : 1}", ("b", "*no"), (2, 11)),
+    ],
+)
+def test_values_are_found_whatever_their_keys_are(text: str, path: Any, place: tuple[int, int], padding: str) -> None:
+    document, _ = load_text(text + padding)
+    assert document.position(path) == Position(*place)
+
+
+def test_a_key_of_several_lines_and_one_that_is_a_list_have_a_place() -> None:
+    document, _ = load_text("? 'a\n  b'\n: 1\n[c]: 2")
+    assert document.position(("a b",), "key") == Position(1, 3)
+    assert document.position(("[c]",), "key") == Position(4, 1)
 
 
 def test_a_diagnostic_marks_the_scalar_or_the_key(document: Document) -> None:
