@@ -294,8 +294,9 @@ class Executor(Protocol):
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome: ...
 
-    def stop(self, grace: float) -> None:
-        """End what is in flight: TERM now, KILL after `grace` seconds, at once when called again."""
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
+        """End what is in flight: TERM now, KILL after `grace` seconds, at once when called again. Attempts of nodes
+        whose id begins with one of `spare` go on."""
         ...
 
     async def close(self) -> None:

@@ -236,15 +236,16 @@ def _run_resumed(run: Run, event: Event) -> None:
         run.nodes = {node: old.get(node) or NodeState() for node in digests}
         run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
     run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    _decided_again(run, data)
+
+
+def _decided_again(run: Run, data: Mapping[str, Any]) -> None:
+    """Nodes of which an earlier end counts no more; of repeated ones under `anew` those of all their items, too."""
     for node in data.get("anew", ()):
         for name in [node, *(name for name in run.items if name.startswith(f"{node}["))]:
             run.items[name] = {key: s.anew() for key, s in run.items.get(name, {}).items()}
         run.nodes.update({n: s.anew() for n, s in run.nodes.items() if n.startswith(f"{node}[")})
-    _decided_again(run, data.get("rerun", ()))
-
-
-def _decided_again(run: Run, nodes: Iterable[str]) -> None:
-    for node in nodes:
+    for node in data.get("rerun", ()):
         run.nodes[node] = run.state(node).anew()
 
 
@@ -270,7 +271,7 @@ def _node_started(run: Run, event: Event) -> None:
         state.item = data.get("item")
         if "pipeline" in data:
             state.pipeline, state.given = data["pipeline"], data.get("given")
-            _decided_again(run, data.get("rerun", ()))
+            _decided_again(run, data)
         state.once, state.decided = data.get("effect") == "once", None
 
 

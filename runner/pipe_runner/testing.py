@@ -126,7 +126,7 @@ class FakeExecutor:
         finally:
             self.running -= 1
 
-    def stop(self, grace: float) -> None:
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         self.stops.append(grace)
 
     async def close(self) -> None:

@@ -107,20 +107,21 @@ class Workspaces:
         self._inner, self._durable, self._masker = inner, durable, masker
         self._kept = os.path.join(rundir, KEPT)
         self._work = work
-        self._stops = 0
+        self._stops: list[tuple[str, ...]] = []
+        """Each stop, by what it spared."""
         clear(work)  # what a killed runner left
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         files = attempt.files
         if files is None:
             return await self._inner.perform(attempt, emit)
-        stops = self._stops
+        stops = len(self._stops)
         if files.own_workspace:
             attempt = attempt._replace(workspace=os.path.join(os.path.realpath(self._work), _name(attempt)))
         try:
             if files.left or files.own_workspace:
                 await asyncio.to_thread(self._prepare, attempt, files, stops)
-            if self._stops != stops:
+            if self._is_stopped(attempt, stops):
                 return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
             outcome = await self._inner.perform(attempt, emit)
             if files.artifacts and outcome.status is NodeStatus.SUCCEEDED:
@@ -143,7 +144,7 @@ class Workspaces:
             except OSError as error:
                 raise StorageError(f"cannot make {attempt.workspace}: {error.strerror}") from error
         for one in _wanted(attempt, files):
-            if self._stops != stops:
+            if self._is_stopped(attempt, stops):
                 return
             what = f"artifact {one.file['name']} of {one.by}: {one.file['path']}"
             try:
@@ -163,9 +164,13 @@ class Workspaces:
         found: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
         return outcome._replace(artifacts=found)
 
-    def stop(self, grace: float) -> None:
-        self._stops += 1
-        self._inner.stop(grace)
+    def _is_stopped(self, attempt: Attempt, before: int) -> bool:
+        """Whether it was, since it began after so many stops."""
+        return any(not (spare and attempt.node.startswith(spare)) for spare in self._stops[before:])
+
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
+        self._stops.append(spare)
+        self._inner.stop(grace, spare) if spare else self._inner.stop(grace)
 
     async def close(self) -> None:
         await self._inner.close()

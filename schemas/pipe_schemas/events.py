@@ -134,6 +134,16 @@ class NodeStarted(AttemptEvent):
     effect: Literal["once"] | None = Field(
         default=None, description="`once`: the line is durable before the attempt begins, and it is not made again."
     )
+    pipeline: str | None = Field(
+        default=None, description="Of a node that runs a sub-pipeline: its file, from the root."
+    )
+    given: str | None = Field(default=None, description="The digest of the inputs that the sub-pipeline has.")
+    rerun: list[str] | None = Field(
+        default=None, description="Nodes of the sub-pipeline that are decided again, after an earlier attempt."
+    )
+    anew: list[str] | None = Field(
+        default=None, description="Its repeated nodes of which every item runs again, since its inputs are others now."
+    )
 
 
 class NodeOutput(AttemptEvent):

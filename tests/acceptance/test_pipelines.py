@@ -219,6 +219,16 @@ def test_json_flow_is_checked_before_the_run(tmp_path: Path) -> None:
     assert "output" in done.stdout
 
 
+def test_sub_pipelines(pipe: Run) -> None:
+    told = pipe("sub-pipelines.yml")
+    assert told.outputs["pays"] is True
+    assert told.node("pack")["output"] == {"before": 41, "bytes": told.node("pack.packed")["output"], "pays": False}
+    assert told.node("texts[long].measure")["output"] == 200 * 42 - 1
+    only = pipe("sub-pipelines.yml", "--only", "pack.measure")
+    assert list(only.statuses()) == ["pack", "pack.pile", "pack.measure"]
+    assert pipe("parts/pack.yml", "-i", "text=hello").outputs["before"] == 5
+
+
 def test_include(pipe: Run) -> None:
     told = pipe("include.yml")
     assert told.outputs == {

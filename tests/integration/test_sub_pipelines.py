@@ -241,3 +241,40 @@ def test_results_of_its_nodes_are_cached_each_on_its_own(project: Any) -> None:
     assert (done.output("s.a"), done.output("t.a")) == ("1", "2")
     project.afresh()
     assert [project.run().statuses[n] for n in ("s.a",)] == ["cached"]
+
+
+def test_an_included_file_runs_one_beside_itself_and_one_may_include(project: Any) -> None:
+    (project.root / "parts").mkdir()
+    (project.root / "parts" / "inc.yml").write_text(
+        "version: 1\ninputs: {v: {type: string}}\nnodes: {s: {pipeline: sub.yml, with: {x: '{{ inputs.v }}'}}}\n"
+    )
+    (project.root / "parts" / "sub.yml").write_text(
+        "version: 1\ninputs: {x: {type: string}}\nenv: {OUT: own}\ninclude: [{file: more.yml, with: {w: given}}]\n"
+        "nodes: {a: {run: 'echo {{ inputs.x }} {{ nodes.m.output }}'}}\noutputs: {y: '{{ nodes.a.output }}'}\n"
+    )
+    (project.root / "parts" / "more.yml").write_text(
+        "version: 1\ninputs: {w: {type: string}}\nnodes: {m: {run: 'echo {{ inputs.w }} $OUT'}}\n"
+    )
+    main = "include: [{file: parts/inc.yml, with: {v: one}}]\nnodes: {z: {run: 'echo {{ nodes.s.output.y }}'}}\n"
+    done = project.run(main)
+    assert done.output("z") == "one given own"
+    assert set(done.statuses) == {"z", "s", "s.m", "s.a"}
+
+
+def test_the_files_of_includes_and_sub_pipelines_close_no_circle(project: Any) -> None:
+    project.write(
+        sub="include: [{file: main.yml}]\nnodes: {b: {run: echo}}\n", main="nodes: {s: {pipeline: sub.yml}}\n"
+    )
+    with pytest.raises(AssertionError, match="E801"):
+        project.open()
+
+
+def test_a_retry_goes_by_the_exit_code_of_what_failed_inside(project: Any) -> None:
+    project.write(sub="inputs: {code: {type: integer}}\nnodes: {a: {run: 'exit {{ inputs.code }}'}}\n")
+    retry = "retry: {max_attempts: 2, delay: 0s, on: ['exit:75']}"
+    done = project.run(
+        f"nodes:\n  s: {{pipeline: sub.yml, with: {{code: 75}}, {retry}}}\n"
+        f"  t: {{pipeline: sub.yml, with: {{code: 1}}, {retry}}}\n"
+    )
+    assert (done.node("s").attempts, done.node("t").attempts) == (2, 1)
+    assert done.node("s").exit_code == 75

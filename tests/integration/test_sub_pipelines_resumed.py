@@ -104,6 +104,7 @@ def test_inputs_that_turn_out_otherwise_make_what_is_done_of_it_count_no_more(pr
     project.write(
         sub="inputs: {x: {type: string}}\nnodes:\n  a: {agent: fake, with: {n: 'a {{ inputs.x }}'}}\n"
         "  b: {agent: fake, with: {n: b}, needs: a}\n"
+        "  e: {for_each: {items: [1]}, agent: fake, with: {n: 'e {{ inputs.x }}'}}\n"
     )
     main = (
         "nodes:\n  maybe: {agent: fake, with: {n: maybe}, continue_on_error: true}\n"
@@ -111,10 +112,10 @@ def test_inputs_that_turn_out_otherwise_make_what_is_done_of_it_count_no_more(pr
     )
     trying.bad = {"maybe", "b"}
     project.run(main)
-    assert trying.taken() == ["a failed", "b", "maybe"]
+    assert trying.taken() == ["a failed", "b", "e failed", "maybe"]
     trying.bad = set()
     done = project.run()
-    assert trying.taken() == ["a succeeded", "b", "maybe"]
+    assert trying.taken() == ["a succeeded", "b", "e succeeded", "maybe"]
     assert done.node("s.a").attempts == 2
 
 
@@ -189,3 +190,18 @@ def test_d1_d3_a_log_cut_anywhere_is_gone_on_with(project: Any, trying: Any, cut
     for node in ("a", "b", "c", "free"):
         assert again.count(node) == (0 if f"s.{node}" in kept else 1), node
     assert done.output("s") == {"y": "c"}
+
+
+def test_a_value_that_an_include_gives_otherwise_is_a_change(project: Any, trying: Any) -> None:
+    trying.bad = {"late"}
+    (project.root / "inc.yml").write_text(
+        "version: 1\ninputs: {v: {type: string}}\nnodes: {s: {pipeline: sub.yml, with: {x: '{{ inputs.v }}'}}}\n"
+    )
+    project.write(sub="inputs: {x: {type: string}}\nnodes: {a: {agent: fake, with: {n: '{{ inputs.x }}'}}}\n")
+    main = "include: [{file: inc.yml, with: {v: one}}]\nnodes: {late: {agent: fake, with: {n: late}}}\n"
+    project.run(main)
+    assert trying.taken() == ["late", "one"]
+    project.run()
+    assert trying.taken() == ["late"]
+    project.run(main.replace("one", "two"))
+    assert trying.taken() == ["late", "two"]

@@ -73,6 +73,20 @@ def test_the_budget_of_its_file_bounds_it(project: Any) -> None:
     }
 
 
+@pytest.mark.parametrize("round", range(3))
+def test_the_time_of_one_bounds_what_it_runs_in_turn(project: Any, round: int) -> None:
+    project.write(
+        deep="nodes: {z: {run: exec sleep 30}}\n",
+        sub="nodes: {d: {pipeline: deep.yml}}\n",
+    )
+    done = project.run("nodes: {s: {pipeline: sub.yml, timeout: 200ms}}\n")
+    assert [(done.node(n).error or {})["kind"] for n in ("s", "s.d", "s.d.z")] == [
+        "timeout",
+        "run_timeout",
+        "run_timeout",
+    ]
+
+
 def test_the_time_of_the_run_bounds_it(project: Any) -> None:
     project.write(sub="nodes:\n  a: {run: exec sleep 30}\n  b: {run: echo, needs: a}\nfinally: {f: {run: echo}}\n")
     done = project.run("budget: {max_time: 300ms}\nnodes: {s: {pipeline: sub.yml}}\n")
@@ -146,6 +160,67 @@ def test_a_stop_ends_what_runs_inside_then_its_finally_then_that_of_the_run(proj
         "after": "cancelled",
         "f": last,
     }
+
+
+@pytest.mark.parametrize("agent", ["run: sleep 1; echo done", "agent: python, with: {call: 'slow.py:slow'}"])
+def test_a_stop_lets_the_finally_that_runs_inside_to_its_end(project: Any, agent: str) -> None:
+    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(1)\n    return 'done'\n")
+    project.write(
+        sub=f"nodes:\n  a: {{run: echo}}\nfinally: {{f: {{{agent}}}}}\n",
+        main="nodes: {s: {pipeline: sub.yml}, other: {run: exec sleep 30}, after: {run: echo, needs: s}}\n",
+    )
+    active = project.open()
+
+    async def stopped() -> Run:
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                while str(active.run.state("s.f").status) != "running":  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                active.stop("test")
+
+            group.start_soon(stop)
+            return await active.perform()
+
+    done = project.finished(active, anyio.run(stopped))
+    assert done.output("s.f").endswith("done")
+    assert done.statuses == {
+        "s": "succeeded",
+        "s.a": "succeeded",
+        "s.f": "succeeded",
+        "other": "cancelled",
+        "after": "cancelled",
+    }
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_what_waits_for_a_slot_is_not_started_any_more(project: Any, twice: bool) -> None:
+    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(4)\n")
+    project.write(
+        sub="nodes: {b: {run: echo}, each: {for_each: {items: [1, 2]}, run: echo}}\n",
+        main="concurrency: 1\nnodes:\n  a: {agent: python, with: {call: 'slow.py:slow'}}\n  s: {pipeline: sub.yml}\n",
+    )
+    active = project.open()
+
+    async def stopped() -> Run:
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                while str(active.run.state("s").status) != "running":  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
+                await anyio.sleep(0.1)
+                active.stop("test")
+                if twice:
+                    active.stop("test")
+
+            group.start_soon(stop)
+            return await active.perform()
+
+    began = time.monotonic()
+    done = project.finished(active, anyio.run(stopped))
+    assert time.monotonic() - began < 12
+    assert done.statuses == dict.fromkeys(("a", "s", "s.b", "s.each"), "cancelled")
+    assert (done.node("a").attempts, done.node("s.b").attempts) == (1, 0)
 
 
 def test_an_approval_inside_waits_and_resume_goes_on(project: Any) -> None:

@@ -102,8 +102,8 @@ class StandIn:
             return launcher.command
         return launcher.command._replace(cwd=os.path.normpath(os.path.join(attempt.root, cwd)))
 
-    def stop(self, grace: float) -> None:
-        self._inner.stop(grace)
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
+        self._inner.stop(grace, spare)
 
     async def close(self) -> None:
         await self._inner.close()

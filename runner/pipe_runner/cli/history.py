@@ -95,9 +95,9 @@ def _check_node(rundir: RunDir, node: str) -> None:
 def _events(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> Iterable[Event]:
     from pipe_runner.runlog import follow
 
-    items = f"{node}["
+    inside = (f"{node}[", f"{node}.")
     events = follow(rundir.log_path, stop, run=rundir.id)
-    return (e for e in events if node is None or e.node == node or (e.node or "").startswith(items))
+    return (e for e in events if node is None or e.node == node or (e.node or "").startswith(inside))
 
 
 def _log_lines(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:

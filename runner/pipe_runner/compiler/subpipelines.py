@@ -136,7 +136,9 @@ class Family:
         if found is None:
             return
         draft.inside, draft.agent = found, cast(Any, found)
-        if found.inputs is not None:
+        phase, id = report.written(draft.path)
+        wrong = not spec.with_ and part.written[str(phase)][id].get("with", {}) != {}  # and told already
+        if found.inputs is not None and not wrong:
             _check_inputs(spec.with_, place, found, found.inputs, report)
         content = {key: value for key, value in draft.written.items() if key != "description"}
         if isinstance(spec.needs, list) and len(spec.needs) > 1:

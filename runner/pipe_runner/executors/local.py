@@ -34,7 +34,7 @@ class Agents(Protocol):
 class StoppableLauncher(Launcher, Protocol):
     """A launcher that can end what it started."""
 
-    def stop(self, grace: float) -> None: ...
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None: ...
 
     async def close(self) -> None: ...
 
@@ -73,6 +73,8 @@ class LocalExecutor:
         """Closed while a function still ran, which nothing could end."""
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
+        self._whose: dict[asyncio.Task[Any], str] = {}
+        """The nodes that they are of."""
 
     def perform(self, attempt: Attempt, emit: Emit) -> Coroutine[Any, Any, Outcome]:
         """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
@@ -140,6 +142,7 @@ class LocalExecutor:
             task = asyncio.current_task(self._loop)
         assert task is not None
         self._tasks[task] = None
+        self._whose[task] = attempt.node
         timer = None
         began = monotonic()
         timeout = attempt.timeout
@@ -168,18 +171,19 @@ class LocalExecutor:
             if timer is not None:
                 timer.cancel()
             self._tasks.pop(task, None)
+            self._whose.pop(task, None)
 
     def _end(self, task: asyncio.Task[Any], why: str) -> None:
         if task in self._tasks and self._tasks[task] is None:
             self._tasks[task] = why
             task.cancel()
 
-    def stop(self, grace: float) -> None:
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end."""
-        self._launcher.stop(grace)
-        if self._timetable is not None and grace > 0:
+        self._launcher.stop(grace, spare) if spare else self._launcher.stop(grace)
+        if self._timetable is not None and grace > 0 and not spare:
             self._timetable.hurry(grace)
-        for task in list(self._tasks):
+        for task in [task for task, node in self._whose.items() if not (spare and node.startswith(spare))]:
             if grace <= 0:
                 self._end(task, "stop")
             else:

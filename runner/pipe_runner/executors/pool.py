@@ -107,10 +107,10 @@ class Pool:
         self._members.append(member)
         self._in_flight.append(0)
 
-    def stop(self, grace: float) -> None:
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         self._killed = grace <= 0
         for member in self._members:
-            member.stop(grace)
+            member.stop(grace, spare)
 
     async def close(self) -> None:
         from asyncio import gather

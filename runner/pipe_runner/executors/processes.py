@@ -150,9 +150,12 @@ class Processes:
             await to_thread(end_attempt, self._marks, attempt.node, attempt.number)
         return end
 
-    def stop(self, grace: float) -> None:
-        """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before."""
+    def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
+        """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before. See the port
+        for `spare`."""
         for flight in list(self._flights.values()):
+            if spare and flight.attempt.node.startswith(spare):
+                continue
             self._end(flight, 0.0 if flight.stopped else grace)
             flight.stopped = flight.stopped or flight.code is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,7 +28,8 @@ _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Inner:
-    """One instance of a part. `given` is what `with:` gave; `until` bounds it from outside, on the clock."""
+    """One instance of a part. `given` is what `with:` gave; `outer_time` is when the
+    time of what runs it is up, on the loop's clock, and what is to be told when it is."""
 
     def __init__(
         self,
@@ -37,10 +38,11 @@ class Inner:
         given: Mapping[str, Json],
         outer: Scope,
         timeout: float | None,
-        until: float | None,
+        outer_time: tuple[float | None, Callable[[], None]],
     ) -> None:
         assert node.pipeline is not None
-        self._house, self._node, self._given, self._timeout, self._until = house, node, given, timeout, until
+        self._house, self._node, self._given, self._timeout = house, node, given, timeout
+        self._until, self._tell_outside = outer_time
         plan = instance(house.subplans[node.pipeline], node.id, node.priority)
         self._plan = plan._replace(subplans=house.subplans)
         self._nodes = chosen(self._plan, node.id, house.run.only)
@@ -62,12 +64,16 @@ class Inner:
         self._take_inputs()
         given = sha256(_ENCODE(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
+        anew: list[str] = []
         if before is not None and before != given:
-            again = [each.id for each in expanded(self._nodes, self._house.subplans, run.only)]
+            every = expanded(self._nodes, self._house.subplans, run.only)
+            again = [each.id for each in every]
+            anew = [each.id for each in every if each.fan_out is not None]
         else:
             again = list(left_inside(run, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
-        return {"pipeline": self._plan.path, "given": given, **({"rerun": begun} if begun else {})}
+        data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
+        return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
 
     def _take_inputs(self) -> None:
         from pipe_runner.compiler.given import check_inputs
@@ -143,14 +149,15 @@ class Inner:
         seconds, error = min(bounds, default=(None, None), key=lambda bound: bound[0])
         if seconds is None or error is None:
             return None
-        until = self._house.clock.monotonic() + seconds
+        loop = asyncio.get_running_loop()  # real seconds count, as for all time-outs, also in tests of a pipeline
+        until = loop.time() + seconds
         if self._until is None or until < self._until:
             scheduler.until, self._first = until, error
-        return asyncio.get_running_loop().call_later(seconds, self._time_is_up)
+        return loop.call_later(seconds, self._time_is_up)
 
     def _time_is_up(self) -> None:
         if self._first is None:
-            self.stop(Stop.TIME_UP)  # as what runs it would do a moment later
+            self._tell_outside()  # which stops this one, too
         elif self._late is None and self._scheduler is not None:
             self._late = self._first
             self._scheduler.stop_inside(Stop.TIME_UP)
@@ -232,6 +239,12 @@ class Inner:
         self._asked = self._asked or why
         if self._scheduler is not None:
             self._scheduler.stop_inside(why)
+
+    def closing(self) -> tuple[str, ...]:
+        """How the ids of nodes begin that run under its `finally`, or that of what runs in it."""
+        if self._closing:
+            return (f"{self._node.id}.",)
+        return self._scheduler.closing() if self._scheduler is not None else ()
 
     def abandon(self) -> None:
         if self._scheduler is not None:

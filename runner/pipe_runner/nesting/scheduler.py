@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +53,7 @@ class SharingScheduler(Scheduler):
         self._late: set[int] = set()
         """Nodes whose attempt has no more time than `until` leaves."""
         self.until: float | None = None
-        """When the time of the sub-pipeline is up, on the clock; None: never, or its handlers run."""
+        """When the time of the sub-pipeline is up, on the loop's clock; None: never, or its handlers run."""
         self.time_is_up: Callable[[], None] = lambda: None
         """Called when an attempt ended since it was."""
 
@@ -72,7 +73,7 @@ class SharingScheduler(Scheduler):
                     self.cancel(node)
                 return
             if self.until is not None:
-                left = bounded(node.timeout, self.until - self._clock.monotonic())
+                left = bounded(node.timeout, self.until - asyncio.get_running_loop().time())
                 if left != node.timeout:
                     self._late.add(node.index)
                     node = node._replace(timeout=left)
@@ -126,7 +127,7 @@ class SharingScheduler(Scheduler):
             outcome = await self._house.executor.perform(attempt._replace(validate=False), emit)
             self._leave_inside(node, EventKind.NODE_SKIPPED, {"reason": f"something stands in for {node.id}"})
         else:
-            inside = Inner(self._house, node, attempt.options, self._scope, timeout, self.until)
+            inside = Inner(self._house, node, attempt.options, self._scope, timeout, (self.until, self.time_is_up))
             self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
             self._inside[index] = inside
             try:
@@ -177,6 +178,18 @@ class SharingScheduler(Scheduler):
 
     # ------------------------------------------------------------ stops
 
+    def stop(self, why: Stop, *, kill: bool = False) -> None:
+        """As for every scheduler, but the `finally` of a sub-pipeline is let to its end, unless killed."""
+        if self._workers.group is None:
+            return
+        spare = () if kill else self.closing()
+        self.stop_inside(why)
+        self._executor.stop(0.0 if kill else self._grace, spare)
+
+    def closing(self) -> tuple[str, ...]:
+        """How the ids of nodes begin that run under `finally` of what runs inside."""
+        return tuple(each for inside in self._inside.values() for each in inside.closing())
+
     def stop_inside(self, why: Stop) -> None:
         """Start nothing more; what is in flight is not this one's to end."""
         if self._workers.group is None or (self.stopped is why and why is not Stop.CANCEL):
@@ -192,6 +205,8 @@ class SharingScheduler(Scheduler):
             inside.stop(why)
 
     def abandon(self) -> None:
+        for index in self._workers.in_flight:  # some only wait for a slot
+            self._began.setdefault(index, self._clock.monotonic())
         for inside in list(self._inside.values()):
             inside.abandon()
         super().abandon()

@@ -67,6 +67,10 @@ def _fate(
     states: Mapping[int, NodeState],
     inputs: Mapping[str, Json],
 ) -> Fate:
+    for need in node.needs if "." in node.id else ():
+        owner = plan.nodes[need].id
+        if node.id.startswith(f"{owner}.") and not found[need].may_run:
+            return Fate(Verdict.SKIPPED, f"{owner} does not run", by=(owner,))
     if node.phase is Phase.ON_FAILURE:
         return Fate(Verdict.OPEN, "if the run fails")
     if node.run_on is RunOn.FAILURE:

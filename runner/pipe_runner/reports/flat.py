@@ -69,7 +69,7 @@ class _Flat:
             if owner is not None:
                 needed |= needs
                 if phase is not Phase.NODES and not node.needs:
-                    needs.update(index for index in main if index not in needed)
+                    needs.update(self._ends(main, needed))
                     run_on = RunOn.FAILURE if phase is Phase.ON_FAILURE else RunOn.ALWAYS
                 if not needs or phase is not Phase.NODES:
                     needs.add(owner.index)
@@ -92,7 +92,11 @@ class _Flat:
                 handlers.append(index)
             if node.pipeline is not None and (self._repeated or node.fan_out is None):
                 self._leaves[index] = self._inside(added)
-        return [index for index in main if index not in needed] + handlers
+        return self._ends(main, needed) + handlers
+
+    def _ends(self, nodes: list[int], needed: set[int]) -> list[int]:
+        """Those that no other one needs, with what is done last in them."""
+        return [each for index in nodes if index not in needed for each in (index, *self._leaves.get(index, ()))]
 
     def _inside(self, node: PlannedNode) -> list[int]:
         assert node.pipeline is not None
