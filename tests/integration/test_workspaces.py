@@ -11,9 +11,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
+from pipe_runner.masking import NoMasking
+from pipe_runner.ports import Attempt, Emit, Files, Outcome
 from pipe_runner.testing import FinishedRun, run_pipeline
+from pipe_runner.types import NodeStatus
+from pipe_runner.workspaces import Workspaces
 
 OWN = "workspace: own"
 
@@ -243,3 +248,28 @@ def test_a_case_gives_nodes_that_run_a_directory_and_what_others_left(root: Path
 def test_a_dry_run_says_so(root: Path) -> None:
     (root / "p.yml").write_text(f"version: 1\nnodes: {{n: {{run: pwd, {OWN}}}}}\n")
     assert "workspace: own" in pipe(root, "run", "p.yml", "--dry-run").stdout
+
+
+@pytest.mark.parametrize(("spare", "status"), [((), "cancelled"), (("s.",), "succeeded")])
+def test_a_stop_while_files_are_put_there_spares_what_it_names(
+    tmp_path: Path, spare: tuple[str, ...], status: str
+) -> None:
+    class Inner:
+        async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+            return Outcome(NodeStatus.SUCCEEDED)
+
+        def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
+            pass
+
+        async def close(self) -> None:
+            pass
+
+    class Stopped(Workspaces):
+        def _prepare(self, attempt: Attempt, files: Files, stops: int) -> None:
+            self.stop(1.0, spare)
+            super()._prepare(attempt, files, stops)
+
+    work = Stopped(Inner(), str(tmp_path), str(tmp_path / "work"), durable=False, masker=NoMasking())
+    attempt = Attempt("r", "s.z", 1, "shell", {}, {}, str(tmp_path), "k", files=Files(True, (), ()))
+    assert anyio.run(work.perform, attempt, lambda *_: None).status == status
+    assert not list((tmp_path / "work").glob("*"))
