@@ -108,6 +108,15 @@ def test_a_node_starts_only_after_its_needs() -> None:
     assert bench.executor.order == ["a", "b", "c"]
 
 
+def test_events_and_attempts_have_all_their_fields() -> None:
+    bench = Bench(graph({"a": ()}))
+    bench.go()
+    (attempt,) = bench.executor.attempts
+    assert Attempt(*attempt) == attempt, "made without a call of the class: each field must be given"
+    assert len(attempt) == len(Attempt._fields)
+    assert all(len(event) == len(Event._fields) for event in bench.journal.events)
+
+
 def test_the_critical_path_goes_first() -> None:
     nodes = graph({"leaf": (), "long": (), "mid": ("long",)}, long={"priority": 2})
     bench = Bench(nodes)

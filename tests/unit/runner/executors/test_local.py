@@ -104,6 +104,13 @@ async def forever(attempt: Attempt, context: Context) -> Outcome:
     raise AssertionError
 
 
+def test_the_context_has_all_its_fields() -> None:
+    async def length(attempt: Attempt, context: Context) -> Outcome:
+        return succeeded(len(context))
+
+    assert perform(executor(length), attempt()).output == len(Context._fields)
+
+
 def test_x3_an_attempt_ends_when_its_time_is_up() -> None:
     outcome = perform(executor(forever), attempt(timeout=0.02))
     assert outcome.status is NodeStatus.FAILED
