@@ -83,7 +83,7 @@ def _both(*fds: int) -> list[str]:
     return [b"".join(found[fd]).decode("utf-8", "surrogateescape") for fd in fds]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not longer: tests elsewhere count the processes below this one
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm | None]:
     if not hasattr(os, "pidfd_open"):
         yield None
