@@ -31,6 +31,10 @@ class Warm:
 
     def __init__(self, folder: Path) -> None:
         self._socket = str(folder / "s")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _begin(self) -> None:
+        Path(self._socket).unlink(missing_ok=True)
         command = [sys.executable, str(Path(__file__).with_name("warm.py")), self._socket, PIPE]
         env = {name: os.environ[name] for name in KEPT if name in os.environ}
         self._process = subprocess.Popen(
@@ -40,6 +44,8 @@ class Warm:
 
     def run(self, argv: list[str], cwd: Path, env: dict[str, str], stdin: str) -> subprocess.CompletedProcess[str]:
         """Like `subprocess.run`."""
+        if self._process is None:
+            self._begin()
         ends = [os.pipe() for _ in range(3)]
         theirs = [ends[0][0], ends[1][1], ends[2][1]]
         with socket.socket(socket.AF_UNIX) as connection:
@@ -63,10 +69,13 @@ class Warm:
         return subprocess.CompletedProcess(argv, code, out, err)
 
     def end(self) -> None:
-        assert self._process.stdin and self._process.stdout
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait(PATIENCE)
+        """Let it go; the next `run` has another one."""
+        process, self._process = self._process, None
+        if process is not None:
+            assert process.stdin and process.stdout
+            process.stdin.close()
+            process.stdout.close()
+            process.wait(PATIENCE)
 
 
 def _both(*fds: int) -> list[str]:
@@ -83,12 +92,13 @@ def _both(*fds: int) -> list[str]:
     return [b"".join(found[fd]).decode("utf-8", "surrogateescape") for fd in fds]
 
 
-@pytest.fixture(scope="package")  # not longer: tests elsewhere count the processes below this one
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm | None]:
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Warm | None]:
     if not hasattr(os, "pidfd_open"):
         yield None
         return
     made = Warm(tmp_path_factory.mktemp("w"))
+    pytestconfig.pluginmanager.register(made, "warm")  # for tests/conftest.py
     yield made
     made.end()
 
