@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.compiler.contexts import PHASES, Context, keys_of
+from pipe_runner.compiler.pieces import split, validated
 from pipe_runner.compiler.report import Report, either, listed, short
 from pipe_runner.compiler.sentences import WHAT, is_type_error, kind, named, one_of, out_of_bounds, wrong_type
 from pipe_runner.types import Path_
@@ -24,6 +25,11 @@ ContextOf = Callable[[Path_, Any], Context]
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
 _OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
+_MAPS: Final = {
+    **{phase: "finally_" if phase == "finally" else phase for phase in PHASES},
+    **{key: key for key in ("inputs", "env", "secrets", "outputs")},
+}
+"""Maps of a pipeline file that may be large, and the fields of its model that hold them."""
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
 
@@ -31,11 +37,19 @@ _LEAF: Final[dict[Any, Any]] = {}
 class Shape:
     """Checks one file's data. `broken` collects the paths of what had to be left out to go on."""
 
-    def __init__(self, report: Report, context_of: ContextOf, prune: Callable[[Path_], Path_] | None = None) -> None:
-        """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file."""
+    def __init__(
+        self,
+        report: Report,
+        context_of: ContextOf,
+        prune: Callable[[Path_], Path_] | None = None,
+        entries: type[BaseModel] | None = None,
+    ) -> None:
+        """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file.
+        `entries`: the model of a file that has some of the entries of its large maps, and nothing else."""
         self._report = report
         self._context_of = context_of
         self._prune = prune or prunable
+        self._entries = entries
         self.broken: set[Path_] = set()
         self.data: dict[str, Any] = {}
         """What the model was made of: without `x-…` keys and without what is wrong."""
@@ -44,22 +58,44 @@ class Shape:
 
     def check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
+        if self._entries is None:
+            return self._check(model, data)
+        rest, pieces = split(_without_extras(data), _MAPS)
+        if not pieces:
+            return self._check(model, rest)
+        entries: dict[str, dict[str, Any]] = {}
+        kept: dict[str, dict[str, Any]] = {}
+        apart = {key for piece in pieces for key in piece}
+        found = self._check(cast(type[Spec], self._entries) if "nodes" in apart else model, rest)
+        whole = self.data
+        for piece in pieces:
+            part = self._check(self._entries, {"version": 1, **piece})
+            for key in piece:
+                mine, own = entries.setdefault(_MAPS[key], {}), kept.setdefault(key, {})
+                if part is not None:
+                    mine.update(getattr(part, _MAPS[key]))
+                    own.update(self.data[key])
+        self.data = {**whole, **kept}
+        if found is None or ("nodes" in apart and not entries["nodes"] and model.model_fields["nodes"].is_required()):
+            return None
+        return found.model_copy(update=entries)
+
+    def _check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
         for _ in range(4):
-            try:
-                found = model.model_validate(data)
+            found = validated(model, data)
+            if isinstance(found, model):
                 self.data = data
                 return found
-            except ValidationError as error:
-                pruned = self._explained(data, error)
-                if pruned is data:
-                    return None
-                data = pruned
+            pruned = self._explained(data, cast("list[ErrorDetails]", found))
+            if pruned is data:
+                return None
+            data = pruned
         return None
 
-    def _explained(self, data: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    def _explained(self, data: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
         """Report what is wrong, and give the data without it."""
         grouped: dict[tuple[Path_, bool], list[ErrorDetails]] = {}
-        for detail in error.errors(include_url=False):
+        for detail in errors:
             path, is_key = real_path(detail, data)
             grouped.setdefault((path, is_key), []).append(detail)
         pruned: set[Path_] = set()
@@ -295,8 +331,26 @@ def _cut_inside(item: Any, tree: dict[Any, Any] | None) -> Any:
     return _cut(item, tree) if isinstance(item, dict) else item
 
 
+def _without_extras(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a pipeline file without the `x-…` keys of the file and of its nodes."""
+    data = {key: value for key, value in data.items() if key[:2] != "x-"}
+    for phase in PHASES:
+        nodes = data.get(phase)
+        if type(nodes) is not dict:
+            continue
+        changed = {
+            id: {key: value for key, value in node.items() if key[:2] != "x-"}
+            for id, node in nodes.items()
+            if type(node) is dict and any(key[:2] == "x-" for key in node)
+        }
+        if changed:
+            data[phase] = {**nodes, **changed}
+    return data
+
+
 def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
     """The data with each of these nodes as a `run:` of nothing that keeps what every node may say."""
+    changed: dict[str, dict[str, Any]] = {}
     for path in paths:
         phase, id = map(str, path)
         node = at(data, path)
@@ -305,8 +359,8 @@ def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
         kept = {key: value for key, value in node.items() if key not in _OF_KINDS}
         if not any(kind in node for kind in nodes.KINDS):  # and its unknown keys are told
             kept = {key: value for key, value in kept.items() if key in keys_of(nodes.RunNode)}
-        data = {**data, phase: {**data[phase], id: {**kept, "run": ":"}}}
-    return data
+        changed.setdefault(phase, dict(data[phase]))[id] = {**kept, "run": ":"}
+    return {**data, **changed} if changed else data
 
 
 def at(data: Any, path: Path_) -> Any:
