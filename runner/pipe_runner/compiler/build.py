@@ -239,7 +239,7 @@ class Build:
                     continue
                 explicit.add(target.index)
             draft.explicit = explicit
-            draft.needs.update(explicit)
+            draft.must_wait(explicit)
 
     def _bad_need(
         self, draft: Draft, name: str, target: Draft | None, path: tuple[str | int, ...], declared: Declared

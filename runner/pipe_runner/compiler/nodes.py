@@ -165,8 +165,7 @@ class NodeCompiler:
         if spec.secrets:
             sources = self.around.secrets
             parts.append(ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
-        read = self.around.values_read(draft.uses)
-        if read:
+        if self._part.number and (read := self.around.values_read(draft.uses)):
             parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -186,8 +185,7 @@ class NodeCompiler:
 
     def _run(self, draft: Draft, spec: RunNode) -> None:
         text = spec.run
-        lines = text.lstrip()
-        draft.title = short(lines[: lines.find("\n")] if "\n" in lines else lines, _TITLE).rstrip()
+        draft.title = short(text.lstrip().partition("\n")[0], _TITLE).rstrip()
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
         if "shell" not in spec.model_fields_set and self.around.defaults is not None:
@@ -200,8 +198,9 @@ class NodeCompiler:
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
         script = text if _is_shell(shell) else None
-        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
-        if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+        if spec.stdin is not None:
+            self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
+        if (spec.env or self._environment) and self._environment.check(spec.env, (*draft.path, "env"), script, options):
             static = False
         self._process(draft, spec, options, static)
 
@@ -269,9 +268,8 @@ class NodeCompiler:
         draft.agent = self._agents.get("shell", draft.path)
         if spec.output != "text":
             options["output"] = spec.output
-        cwd, path = spec.cwd, (*draft.path, "cwd")
-        report = self._report
-        if cwd is None:
+        cwd, path, report = spec.cwd, (*draft.path, "cwd"), self._report
+        if cwd is None and self.around.defaults is not None:
             cwd, path, report = self.around.default_cwd()
         if cwd is not None:
             options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)

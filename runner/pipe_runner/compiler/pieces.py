@@ -6,8 +6,8 @@ character.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,10 +18,20 @@ HEAVY: Final = 8000
 """Values that are validated at a time."""
 ENOUGH: Final = 4000
 """Errors of a part of the data that make it needless to look at all of it: some are about the same fault."""
+_GROUP: Final = 4000
+"""Values of a piece, unless it is one entry."""
 _MANY: Final = 500
 """Entries from which a map is taken apart."""
 _LACKS: Final = frozenset({"missing", "node_kind", "too_short", "string_too_short"})
 """Errors that a part may have, and the whole has not."""
+
+
+class Piece(NamedTuple):
+    """Some entries of a large map of a file."""
+
+    field: str
+    entries: dict[str, Any]
+    weight: int
 
 
 def weight(value: Any) -> int:
@@ -33,38 +43,38 @@ def weight(value: Any) -> int:
     return total
 
 
-def split(data: Mapping[str, Any], fields: Mapping[str, str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The data without its large maps of these fields, and those maps in pieces, each under its field."""
+def split(data: Mapping[str, Any], fields: Iterable[str]) -> tuple[dict[str, Any], list[Piece]]:
+    """The data without its large maps of these fields, and those maps in pieces."""
     rest = dict(data)
-    pieces: list[dict[str, Any]] = []
+    pieces: list[Piece] = []
     for field in fields:
         entries = data.get(field)
         if type(entries) is dict and len(entries) > _MANY:
             del rest[field]
-            pieces += ({field: some} for some in _groups(entries))
+            pieces += (Piece(field, some, size) for some, size in _groups(entries))
     return rest, pieces
 
 
-def _groups(entries: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _groups(entries: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
     some: dict[str, Any] = {}
     total = 0
     for key, value in entries.items():
         made = value.__class__
         size = 1 + weight(value) if made is dict or made is list else 1
-        if total + size > HEAVY and some:
-            yield some
+        if total + size > _GROUP and some:
+            yield some, total
             some, total = {}, 0
         some[key] = value
         total += size
-    yield some
+    yield some, total
 
 
-def validated(model: type[BaseModel], data: dict[str, Any]) -> BaseModel | list[ErrorDetails]:
+def validated(model: type[BaseModel], data: dict[str, Any], size: int | None = None) -> BaseModel | list[ErrorDetails]:
     """The model of the data, or its errors; of heavy data with very many errors those of its beginning.
 
-    Raises what validators of the model raise beside errors of validation.
+    `size` is the weight of the data, if it is known. Raises what else validators of the model raise.
     """
-    size = weight(data)
+    size = weight(data) if size is None else size
     most = HEAVY
     while most < size:
         found = _of_beginning(model, data, most)
@@ -115,4 +125,3 @@ class _Beginning:
                 items.append(self._copied(item))
             return items
         return value
-

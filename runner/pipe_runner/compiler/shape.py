@@ -65,24 +65,24 @@ class Shape:
             return self._check(model, rest)
         entries: dict[str, dict[str, Any]] = {}
         kept: dict[str, dict[str, Any]] = {}
-        apart = {key for piece in pieces for key in piece}
+        apart = {piece.field for piece in pieces}
         found = self._check(cast(type[Spec], self._entries) if "nodes" in apart else model, rest)
         whole = self.data
         for piece in pieces:
-            part = self._check(self._entries, {"version": 1, **piece})
-            for key in piece:
-                mine, own = entries.setdefault(_MAPS[key], {}), kept.setdefault(key, {})
-                if part is not None:
-                    mine.update(getattr(part, _MAPS[key]))
-                    own.update(self.data[key])
+            key, name = piece.field, _MAPS[piece.field]
+            mine, own = entries.setdefault(name, {}), kept.setdefault(key, {})
+            part = self._check(self._entries, {"version": 1, key: piece.entries}, piece.weight)
+            if part is not None:
+                mine.update(getattr(part, name))
+                own.update(self.data[key])
         self.data = {**whole, **kept}
         if found is None or ("nodes" in apart and not entries["nodes"] and model.model_fields["nodes"].is_required()):
             return None
         return found.model_copy(update=entries)
 
-    def _check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
+    def _check(self, model: type[Spec], data: dict[str, Any], weight: int | None = None) -> Spec | None:
         for _ in range(4):
-            found = validated(model, data)
+            found = validated(model, data, weight)
             if isinstance(found, model):
                 self.data = data
                 return found
