@@ -37,8 +37,12 @@ _TITLE: Final = 80
 class NodeCompiler:
     """Compiles the nodes of one file of a pipeline; `outer` does so for the file that includes it."""
 
-    def __init__(self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None) -> None:
+    def __init__(
+        self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None, *, digests: bool = True
+    ) -> None:
+        """`digests`: whether anybody wants those of the nodes."""
         report = part.report
+        self._digests = digests
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
@@ -84,16 +88,16 @@ class NodeCompiler:
         else:
             draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
             draft.written = self._data[phase.value][id]
-        content = self._content(draft)
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache
 
-            compile_cache(draft, content, self._values, self._report, self._inside)
+            compile_cache(draft, self._content(draft), self._values, self._report, self._inside)
         if spec.artifacts:
             from pipe_runner.compiler.caching import compile_artifacts
 
             compile_artifacts(draft, self._report, self._inside)
-        draft.digest = self._digest(draft, content)
+        if self._digests:
+            draft.digest = self._digest(draft, self._content(draft))
         return draft
 
     # ------------------------------------------------------------ parts that every node has
