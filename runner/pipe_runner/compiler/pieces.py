@@ -22,7 +22,9 @@ _GROUP: Final = 4000
 """Values of a piece, unless it is one entry."""
 _MANY: Final = 500
 """Entries from which a map is taken apart."""
-_LACKS: Final = frozenset({"missing", "node_kind", "too_short", "string_too_short"})
+_SMALL: Final = 100
+"""Entries of a map, or items of a list, up to which it is not cut."""
+_LACKS: Final = frozenset({"missing", "node_kind", "too_short"})
 """Errors that a part may have, and the whole has not."""
 
 
@@ -89,39 +91,46 @@ def validated(model: type[BaseModel], data: dict[str, Any], size: int | None = N
 
 def _of_beginning(model: type[BaseModel], data: dict[str, Any], most: int) -> list[ErrorDetails]:
     """The errors of the first `most` values, but for those that may be due to what is left out."""
+    beginning = _Beginning(most)
     try:
-        model.model_validate(_Beginning(most).of(data))
+        model.model_validate(beginning.of(data))
     except ValidationError as error:
         if error.error_count() > ENOUGH:
-            return [one for one in error.errors(include_url=False) if one["loc"] and one["type"] not in _LACKS]
+            return [one for one in error.errors(include_url=False) if not beginning.explains(one)]
     except Exception:  # a plugin's validator, which the whole will tell of if it is due to that
         pass
     return []
 
 
 class _Beginning:
-    """Copies the first values of data; every key of its top, if they are not too many."""
+    """Copies the first values of data; of small maps and lists all that isn't large."""
 
     def __init__(self, most: int) -> None:
         self._left = most
+        self._cut: dict[int, Any] = {}
 
-    def of(self, data: dict[str, Any]) -> Any:
-        return self._copied(data) if len(data) > self._left else {k: self._copied(v) for k, v in data.items()}
-
-    def _copied(self, value: Any) -> Any:
+    def of(self, value: Any) -> Any:
         self._left -= 1
         if type(value) is dict:
-            out = {}
+            small = len(value) < _SMALL
+            out: dict[str, Any] = {}
             for key, item in value.items():
-                if self._left <= 0:
+                if self._left <= 0 and not small:
+                    self._cut[id(out)] = out
                     break
-                out[key] = self._copied(item)
+                out[key] = self.of(item)
             return out
         if type(value) is list:
-            items = []
+            small = len(value) < _SMALL
+            items: list[Any] = []
             for item in value:
-                if self._left <= 0:
+                if self._left <= 0 and not small:
+                    self._cut[id(items)] = items
                     break
-                items.append(self._copied(item))
+                items.append(self.of(item))
             return items
         return value
+
+    def explains(self, error: ErrorDetails) -> bool:
+        """Whether the error may be due to what was left out."""
+        return not error["loc"] or (error["type"] in _LACKS and id(error["input"]) in self._cut)
