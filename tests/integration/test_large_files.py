@@ -123,3 +123,36 @@ def test_r2_a_file_of_a_mebibyte_is_checked_within_2_seconds_and_256_mb(kind: st
     (tmp_path / "sub.yml").write_text(ONE)
     (tmp_path / "large.yml").write_text(FILES[kind]())
     assert judged("large.yml", tmp_path) == (0 if kind in FAULTLESS else 1)
+
+
+CASES: dict[str, Callable[[], str]] = {
+    "cases of nothing": lambda: filled("version: 1\ncases: {", lambda i: f"c{i}, ", "z: {}}\n"),
+    "wrong stand-ins": lambda: filled("version: 1\ncases: {a: {mock: {a: [", lambda _: "1, ", "{}]}}}\n"),
+    "unknown nodes": lambda: filled("version: 1\ncases: {a: {mock: {", lambda i: f"m{i}: {{}},", "z: {}}}}\n"),
+    "wrong expectations": lambda: filled(
+        "version: 1\ncases: {a: {expect: {nodes: {", lambda i: f"m{i}: x,", "z: x}}}}\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_r2_a_file_of_tests_is_checked_within_the_same_bounds(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").touch()
+    (tmp_path / "large.yml").write_text(ONE)
+    (tmp_path / "large.test.yml").write_text(CASES[kind]())
+    assert judged("large.test.yml", tmp_path) == 1
+
+
+PROJECTS: dict[str, Callable[[], str]] = {
+    "presets": lambda: filled("agents: {", lambda i: f"p{i}: {{agent: shell, with: {{run: a}}}},", "}\n"),
+    "presets of nothing": lambda: filled("agents: {", lambda i: f"p{i},", "}\n"),
+    "empty presets": lambda: filled("agents: {", lambda i: f"p{i}: {{}},", "}\n"),
+    "wrong variables": lambda: filled("agents: {a: {agent: shell, env: {", lambda i: f"p{i}: {{}},", "}}}\n"),
+    "hosts": lambda: filled("policy: {http: {allow: [", lambda _: "a.b,", "]}}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", PROJECTS)
+def test_r2_pipe_yml_is_checked_within_the_same_bounds(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text(PROJECTS[kind]())
+    assert judged("pipe.yml", tmp_path) == (0 if kind in ("presets", "hosts") else 1)
