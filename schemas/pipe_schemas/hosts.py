@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
+_IN_NUMBERS = frozenset("0123456789./")
 _IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 
 
@@ -16,8 +17,12 @@ def allowed_place(entry: str) -> Network | str:
     Raises ValueError with a sentence for anything else.
     """
     text = entry.strip().lower()
-    try:
-        return ip_network(text.removeprefix("[").removesuffix("]"), strict=False)
+    bare = text.removeprefix("[").removesuffix("]")
+    try:  # only what looks like one, since there may be very many names
+        if ":" in bare:
+            return IPv6Network(bare, strict=False)
+        if _IN_NUMBERS.issuperset(bare):
+            return IPv4Network(bare, strict=False)
     except ValueError:
         pass
     name = text.removeprefix("*").rstrip(".") if text.startswith("*.") else text.rstrip(".")

@@ -86,7 +86,7 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
         return Checked(named, path, Reader(registry).read(file).diagnostics)
     if os.path.basename(path) == _PROJECT:
         return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
-    found = compile_file(file, root=find_root(Path(path)), registry=registry)
+    found = compile_file(file, root=find_root(Path(path)), registry=registry, only_faults=True)
     return Checked(named, os.path.realpath(path), found.diagnostics, frozenset(real for _, real, _ in found.files))
 
 

@@ -60,8 +60,9 @@ class Build:
         self._retries: dict[Any, RetryPolicy] = {}
         self._complete = True
 
-    def plan(self, absolute: str, path: str, content: bytes) -> Plan | None:
-        """The plan, or None where anything is wrong. `absolute` is the pipeline file, `path` as the plan shows it."""
+    def plan(self, absolute: str, path: str, content: bytes, *, only_faults: bool = False) -> Plan | None:
+        """The plan, or None where anything is wrong or nobody wants it. `path` is `absolute` as the plan shows it."""
+        self._wanted = not only_faults
         try:
             return self._plan(absolute, path, content)
         except TooManyFaults:
@@ -112,7 +113,7 @@ class Build:
                 check_types(draft, draft.part.references, draft.part.report)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
-        if report.failed or self.family.failed:
+        if report.failed or self.family.failed or not self._wanted:
             return None
         self.outputs = schema_of_outputs(spec.outputs, uses, main.references)
         plan = self._frozen(main, path, digest_of(content, self.neighbours.states()), drafts, secrets, outputs, parts)
@@ -181,9 +182,9 @@ class Build:
     def _drafts(self, parts: list[Part]) -> list[Draft]:
         for part in parts:
             outer = part.outer.compiler if part.outer is not None else None
-            part.compiler = NodeCompiler(part, self.agents.told_in(part.report), self._root, outer)
-        drafts: list[Draft] = []
-        first: dict[str, tuple[Part, Phase]] = {}
+            agents = self.agents.told_in(part.report)
+            part.compiler = NodeCompiler(part, agents, self._root, outer, digests=self._wanted)
+        drafts, first = list[Draft](), dict[str, tuple[Part, Phase]]()
         for phase in Phase:
             for part in parts:
                 nodes: Mapping[str, Any] = getattr(part.spec, _FIELDS[phase])
@@ -239,7 +240,7 @@ class Build:
                     continue
                 explicit.add(target.index)
             draft.explicit = explicit
-            draft.needs.update(explicit)
+            draft.must_wait(explicit)
 
     def _bad_need(
         self, draft: Draft, name: str, target: Draft | None, path: tuple[str | int, ...], declared: Declared

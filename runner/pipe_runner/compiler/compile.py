@@ -20,9 +20,17 @@ if TYPE_CHECKING:
 
 
 def compile_file(
-    path: Path | str, *, root: Path | None = None, registry: Registry, shown_as: str | None = None
+    path: Path | str,
+    *,
+    root: Path | None = None,
+    registry: Registry,
+    shown_as: str | None = None,
+    only_faults: bool = False,
 ) -> Compilation:
-    """Compile a pipeline file. What is wrong in it is told, never raised; a file that can't be opened: UsageError."""
+    """Compile a pipeline file. What is wrong in it is told, never raised; a file that can't be opened: UsageError.
+
+    `only_faults`: there is no plan, since nobody wants it.
+    """
     from pipe_runner.project import PROJECT_FILE, find_root, load_project
 
     absolute = os.path.abspath(path)
@@ -44,7 +52,7 @@ def compile_file(
         hint = f"`limits: {{file: …}}` in {PROJECT_FILE} raises the limit"
         fault = Diagnostic(shown, 1, 1, "E118", f"the file is larger than {limit} bytes", hint)
         return Compilation(None, [fault], Document(shown, "", None))
-    return _compile(content, absolute, shown, home, registry, project, faults)
+    return _compile(content, absolute, shown, home, registry, project, faults, only_faults=only_faults)
 
 
 def compile_text(text: str, *, path: str = "<text>", root: Path, registry: Registry) -> Compilation:
@@ -65,6 +73,8 @@ def _compile(
     registry: Registry,
     project: Project,
     project_faults: list[Diagnostic],
+    *,
+    only_faults: bool = False,
 ) -> Compilation:
     collecting = gc.isenabled()
     gc.disable()  # everything made here lives until the end: each collection would walk through it in vain
@@ -78,7 +88,7 @@ def _compile(
         from pipe_runner.compiler.build import Build
 
         build = Build(report, root, registry, project)
-        plan = build.plan(os.path.join(root, path), _inside(path, root), content)
+        plan = build.plan(os.path.join(root, path), _inside(path, root), content, only_faults=only_faults)
         family = build.family
         if plan is not None:
             plan = plan._replace(subplans=family.plans, warnings=(*plan.warnings, *family.warnings))

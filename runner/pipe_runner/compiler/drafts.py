@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Compiled
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.subpipelines import SubPipeline
 
 NO_VALUES = Value({})
+_NONE: Final[set[int]] = set()
+"""Never changed: most nodes have no edges, and empty sets of their own would be a tenth of what a node takes."""
 
 
 class Draft:
@@ -67,8 +70,8 @@ class Draft:
         self.when: Compiled | None = None
         self.explicit: frozenset[int] | set[int] = frozenset()
         """Indexes of the nodes under `needs:`."""
-        self.needs: set[int] = set()
-        self.reads: set[int] = set()
+        self.needs = _NONE
+        self.reads = _NONE
         self.priority = 1
         self.digest = ""
         self.title = ""
@@ -78,3 +81,13 @@ class Draft:
         self.cache: CachePolicy | None = None
         self.artifacts: tuple[tuple[str, str], ...] = ()
         self.own_workspace = False
+
+    def must_wait(self, indexes: Iterable[int]) -> None:
+        """Nodes that must be final before this one."""
+        self.needs = set() if self.needs is _NONE else self.needs
+        self.needs.update(indexes)
+
+    def has_read(self, index: int) -> None:
+        """A node that its templates read."""
+        self.reads = set() if self.reads is _NONE else self.reads
+        self.reads.add(index)

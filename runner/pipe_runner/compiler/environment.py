@@ -33,6 +33,10 @@ class Environment:
                 value = compile_value(f"{{{{ env.{name} }}}}")[0]
                 self._whole[name] = found._replace(value=value)
 
+    def __bool__(self) -> bool:
+        """Whether the file's own has any such value."""
+        return bool(self._whole)
+
     def check(self, env: Mapping[str, Any], path: Path_, script: str | None, options: dict[str, Any]) -> bool:
         """Check those of a node that runs `script`, or a program; gives whether it added options that aren't static."""
         own = self._given(env, path) if env else {}

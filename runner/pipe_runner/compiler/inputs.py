@@ -27,6 +27,8 @@ _FOR: Final = {
     "maximum": "number",
 }
 _NOT_SCHEMA: Final = frozenset({"default", "description", "required"})
+_UNBOUNDED: Final = frozenset({"type", "default", "description"})
+"""Keys that contradict no other one."""
 _PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
@@ -72,6 +74,8 @@ def schema_of(spec: BoundedSpec) -> dict[str, Any]:
 
 def _sound(spec: BoundedSpec, path: Path_, report: Report, patterns: Patterns) -> bool:
     """Whether the declaration means something; says what doesn't."""
+    if spec.model_fields_set <= _UNBOUNDED:
+        return not patterns.too_many
     before = len(report.found)
     for key in sorted(spec.model_fields_set & _FOR.keys()):
         wanted = _FOR[key]

@@ -37,8 +37,12 @@ _TITLE: Final = 80
 class NodeCompiler:
     """Compiles the nodes of one file of a pipeline; `outer` does so for the file that includes it."""
 
-    def __init__(self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None) -> None:
+    def __init__(
+        self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None, *, digests: bool = True
+    ) -> None:
+        """`digests`: whether anybody wants those of the nodes."""
         report = part.report
+        self._digests = digests
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
@@ -84,16 +88,16 @@ class NodeCompiler:
         else:
             draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
             draft.written = self._data[phase.value][id]
-        content = self._content(draft)
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache
 
-            compile_cache(draft, content, self._values, self._report, self._inside)
+            compile_cache(draft, self._content(draft), self._values, self._report, self._inside)
         if spec.artifacts:
             from pipe_runner.compiler.caching import compile_artifacts
 
             compile_artifacts(draft, self._report, self._inside)
-        draft.digest = self._digest(draft, content)
+        if self._digests:
+            draft.digest = self._digest(draft, self._content(draft))
         return draft
 
     # ------------------------------------------------------------ parts that every node has
@@ -165,8 +169,7 @@ class NodeCompiler:
         if spec.secrets:
             sources = self.around.secrets
             parts.append(ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
-        read = self.around.values_read(draft.uses)
-        if read:
+        if self._part.number and (read := self.around.values_read(draft.uses)):
             parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -191,8 +194,7 @@ class NodeCompiler:
 
     def _run(self, draft: Draft, spec: RunNode) -> None:
         text = spec.run
-        lines = text.lstrip()
-        draft.title = short(lines[: lines.find("\n")] if "\n" in lines else lines, _TITLE).rstrip()
+        draft.title = short(text.lstrip().partition("\n")[0], _TITLE).rstrip()
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
         if "shell" not in spec.model_fields_set and self.around.defaults is not None:
@@ -205,8 +207,9 @@ class NodeCompiler:
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
         script = text if _is_shell(shell) else None
-        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
-        if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+        if spec.stdin is not None:
+            self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
+        if (spec.env or self._environment) and self._environment.check(spec.env, (*draft.path, "env"), script, options):
             static = False
         self._process(draft, spec, options, static)
 
@@ -280,7 +283,7 @@ class NodeCompiler:
         if draft.own_workspace and cwd is not None:
             message = "`cwd` and `workspace: own` both say where the node works"
             report.add("E212", message, path, at="key", hint="leave one out; `cd` leads on from there")
-        elif cwd is None and not draft.own_workspace:
+        elif cwd is None and not draft.own_workspace and self.around.defaults is not None:
             cwd, path, report = self.around.default_cwd()
         if cwd is not None:
             options["cwd"], plain = self._values.leaf(cwd, path, "cwd", draft.uses)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from pipe_runner.compiler.agents import AgentInfo
+from pipe_runner.compiler.pieces import validated
+from pipe_runner.compiler.pruning import at
 from pipe_runner.compiler.report import Report, listed
 from pipe_runner.compiler.sentences import is_type_error, named
-from pipe_runner.compiler.shape import at, real_path, sentence
+from pipe_runner.compiler.shape import real_path, sentence
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.types import Path_
 
@@ -29,14 +29,13 @@ def check_options(
     templates = may_hold_template(options)
     given = _replaced(options) if templates else options
     try:
-        info.model.model_validate(given)
-        return
-    except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = validated(info.model, given)
     except Exception as error:  # a plugin's validator stumbles over the stand-in, or over the value itself
         if not templates:
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             report.add("E505", f"the options of agent `{info.name}` can't be checked: {reason}", path, at="key")
+        return
+    if not isinstance(details, list):
         return
     grouped: dict[tuple[Path_, bool], list[Any]] = {}
     for detail in details:

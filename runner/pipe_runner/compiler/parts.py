@@ -76,7 +76,7 @@ def shaped(report: Report) -> tuple[Shape, PipelineSpec | None]:
     """The model of a pipeline file; one that includes others needs no nodes of its own."""
     data = report.document.data
     assert isinstance(data, dict)
-    shape = Shape(report, of_pipeline)
+    shape = Shape(report, of_pipeline, entries=PartSpec)
     return shape, shape.check(PartSpec if data.get("include") else PipelineSpec, data)
 
 
@@ -141,7 +141,7 @@ class Includes:
         if not isinstance(data, dict) or report.crowded():
             return None
         with_presets(report, self._presets)
-        shape = Shape(report, of_pipeline)
+        shape = Shape(report, of_pipeline, entries=PartSpec)
         spec = shape.check(PartSpec, report.data())
         if spec is None:
             return None

@@ -19,8 +19,7 @@ def positions(document: Document, key: str, names: list[str]) -> list[tuple[int,
     found = _by_indentation(document.text, key, names)
     if found is not None:
         return found
-    positions = [document.position((key, name), "key") for name in names]
-    return [(position.line, position.column) for position in positions]
+    return [(position.line, position.column) for position in document.positions((key,), names)]
 
 
 def _by_indentation(text: str, owner: str, names: list[str]) -> list[tuple[int, int]] | None:

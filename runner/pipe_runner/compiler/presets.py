@@ -178,7 +178,8 @@ def _check_command(own: dict[str, Any], path: Path_, report: Report) -> None:
     """Hold the options of a preset of `shell` against the model of a node with a command."""
     from pydantic import ValidationError
 
-    from pipe_runner.compiler.shape import at, real_path, sentence
+    from pipe_runner.compiler.pruning import at
+    from pipe_runner.compiler.shape import real_path, sentence
     from pipe_schemas.nodes import ArgvNode, RunNode
 
     model = ArgvNode if "argv" in own else RunNode

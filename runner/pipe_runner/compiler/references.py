@@ -50,6 +50,7 @@ class References:
         self.declared = declared
         self._report = report
         self._inputs = Lookup({})
+        self._usable: list[str] | None = None
 
     def edges(self, draft: Draft) -> None:
         """Check all that the node's templates read; its `needs` and `reads` grow."""
@@ -166,11 +167,11 @@ class References:
                 self._add("E307", f"`{short(draft.id)}` refers to itself", reference, use, hint=hint, upto=2)
                 return
             if target.phase is draft.phase:
-                draft.needs.add(target.index)
+                draft.must_wait((target.index,))
             elif _ORDER[target.phase] > _ORDER[draft.phase]:
                 self._later(target, draft, reference, use)
                 return
-            draft.reads.add(target.index)
+            draft.has_read(target.index)
         elif use.place == "pipeline env":
             message = "the pipeline's `env` is set before any node runs, so it can't read one"
             self._add("E311", message, reference, use, hint="give it to the nodes that want it, in their own `env`")
@@ -233,7 +234,7 @@ class References:
             return
         name = str(path[1])
         if name not in known:
-            near = self._report.suggest(name, filter(str.isidentifier, known))
+            near = self._report.suggest(name, self._identifiers(known))
             hint = (
                 f"did you mean `inputs.{near}`?"
                 if near
@@ -250,6 +251,12 @@ class References:
                     self._nothing(inner, reference, use, 2 + done, None)
                     return
                 found = inner
+
+    def _identifiers(self, known: Mapping[str, Schema]) -> list[str]:
+        """Those of the names that can be meant; one list for one file, so that it is sorted by letters once."""
+        if self._usable is None:
+            self._usable = list(filter(str.isidentifier, known))
+        return self._usable
 
     def _env(self, reference: Reference, use: Use, draft: Draft | None) -> None:
         path = reference.path

@@ -42,6 +42,27 @@ class TooManyFaults(Exception):
     """More faults than anybody reads."""
 
 
+class _Words:
+    """Many words, from which those are found quickly that one of about their length may have been meant to be."""
+
+    def __init__(self, known: Collection[str]) -> None:
+        self.known, self.size = known, len(known)
+        self._places: dict[tuple[int, str], list[tuple[int, str]]] = {}
+        for place, word in enumerate(known):
+            for letter in {word[:1].lower(), word[-1:].lower()}:
+                some = self._places.setdefault((len(word), letter), [])
+                if len(some) < _CANDIDATES:
+                    some.append((place, word))
+
+    def like(self, word: str) -> list[str]:
+        """Those that begin or end with a letter with which the word begins or ends."""
+        found: set[tuple[int, str]] = set()
+        for letter in {word[:1].lower(), word[-1:].lower()}:
+            for length in range(len(word) - 2, len(word) + 3):
+                found.update(self._places.get((length, letter), ()))
+        return [one for _, one in sorted(found)[:_CANDIDATES]]
+
+
 class Origin(NamedTuple):
     """Where a part of a file's data was written, if not where it stands: in pipe.yml, or under another key."""
 
@@ -63,6 +84,7 @@ class Report:
         """Nodes that name a preset, and its name."""
         self._way: tuple[tuple[Document, Path_], ...] = ()
         self.origins: dict[Path_, Origin] = {}
+        self._words: _Words | None = None
         self._shared = _Shared(len(document.text), document.text.count("{{"))
 
     def included(self, document: Document, path: Path_) -> Report:
@@ -169,12 +191,14 @@ class Report:
         """The known word that was most likely meant; stops looking where that would take long."""
         if self._shared.comparisons > _COMPARISONS or len(word) > 100:
             return None
-        candidates = list(known)
-        if len(candidates) > _CANDIDATES:
-            length, letters = len(word), {word[:1].lower(), word[-1:].lower()}
-            candidates = [
-                c for c in candidates if -3 < len(c) - length < 3 and letters & {c[:1].lower(), c[-1:].lower()}
-            ][:_CANDIDATES]
+        if not isinstance(known, Collection):
+            known = list(known)
+        if len(known) <= _CANDIDATES:
+            candidates = list(known)
+        else:
+            if self._words is None or self._words.known is not known or self._words.size != len(known):
+                self._words = _Words(known)
+            candidates = self._words.like(word)
         self._shared.comparisons += len(candidates) + 1
         return did_you_mean(word, candidates)
 

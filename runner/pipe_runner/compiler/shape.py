@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.compiler.contexts import PHASES, Context, keys_of
+from pipe_runner.compiler.pieces import split, validated
+from pipe_runner.compiler.pruning import at, prunable, renamed, with_stand_ins, without, without_extras
 from pipe_runner.compiler.report import Report, either, listed, short
 from pipe_runner.compiler.sentences import WHAT, is_type_error, kind, named, one_of, out_of_bounds, wrong_type
 from pipe_runner.types import Path_
@@ -23,20 +25,30 @@ ContextOf = Callable[[Path_, Any], Context]
 
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
-_OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
 _LONGEST: Final = 80
-_LEAF: Final[dict[Any, Any]] = {}
-"""Marks, by identity, what is to be left out."""
+_MAPS: Final = {
+    **{phase: "finally_" if phase == "finally" else phase for phase in PHASES},
+    **{key: key for key in ("inputs", "env", "secrets", "outputs")},
+}
+"""Maps of a pipeline file that may be large, and the fields of its model that hold them."""
 
 
 class Shape:
     """Checks one file's data. `broken` collects the paths of what had to be left out to go on."""
 
-    def __init__(self, report: Report, context_of: ContextOf, prune: Callable[[Path_], Path_] | None = None) -> None:
-        """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file."""
+    def __init__(
+        self,
+        report: Report,
+        context_of: ContextOf,
+        prune: Callable[[Path_], Path_] | None = None,
+        entries: type[BaseModel] | None = None,
+    ) -> None:
+        """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file.
+        `entries`: the model of a file that has some of the entries of its large maps, and nothing else."""
         self._report = report
         self._context_of = context_of
         self._prune = prune or prunable
+        self._entries = entries
         self.broken: set[Path_] = set()
         self.data: dict[str, Any] = {}
         """What the model was made of: without `x-…` keys and without what is wrong."""
@@ -45,22 +57,44 @@ class Shape:
 
     def check(self, model: type[Spec], data: dict[str, Any]) -> Spec | None:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
+        if self._entries is None:
+            return self._check(model, data)
+        rest, pieces = split(without_extras(data), _MAPS)
+        if not pieces:
+            return self._check(model, rest)
+        entries: dict[str, dict[str, Any]] = {}
+        kept: dict[str, dict[str, Any]] = {}
+        apart = {piece.field for piece in pieces}
+        found = self._check(cast(type[Spec], self._entries) if "nodes" in apart else model, rest)
+        whole = self.data
+        for piece in pieces:
+            key, name = piece.field, _MAPS[piece.field]
+            mine, own = entries.setdefault(name, {}), kept.setdefault(key, {})
+            part = self._check(self._entries, {"version": 1, key: piece.entries}, piece.weight)
+            if part is not None:
+                mine.update(getattr(part, name))
+                own.update(self.data[key])
+        self.data = {**whole, **kept}
+        if found is None or ("nodes" in apart and not entries["nodes"] and model.model_fields["nodes"].is_required()):
+            return None
+        return found.model_copy(update=entries)
+
+    def _check(self, model: type[Spec], data: dict[str, Any], weight: int | None = None) -> Spec | None:
         for _ in range(4):
-            try:
-                found = model.model_validate(data)
+            found = validated(model, data, weight)
+            if isinstance(found, model):
                 self.data = data
                 return found
-            except ValidationError as error:
-                pruned = self._explained(data, error)
-                if pruned is data:
-                    return None
-                data = pruned
+            pruned = self._explained(data, cast("list[ErrorDetails]", found))
+            if pruned is data:
+                return None
+            data = pruned
         return None
 
-    def _explained(self, data: dict[str, Any], error: ValidationError) -> dict[str, Any]:
+    def _explained(self, data: dict[str, Any], errors: list[ErrorDetails]) -> dict[str, Any]:
         """Report what is wrong, and give the data without it."""
         grouped: dict[tuple[Path_, bool], list[ErrorDetails]] = {}
-        for detail in error.errors(include_url=False):
+        for detail in errors:
             path, is_key = real_path(detail, data)
             grouped.setdefault((path, is_key), []).append(detail)
         pruned: set[Path_] = set()
@@ -83,10 +117,10 @@ class Shape:
                 continue
             self.broken.add(cut)
             pruned.add(cut)
-        found = _with_stand_ins(without(data, pruned), replaced)
+        found = with_stand_ins(without(data, pruned), replaced)
         names = self._named(data, unnamed)
         self.stand_ins |= {names.get(path, path) for path in replaced}
-        return _renamed(found, names)
+        return renamed(found, names)
 
     def _named(self, data: dict[str, Any], unnamed: list[Path_]) -> dict[Path_, Path_]:
         """Names by which nodes whose id is none are looked at all the same; no other node has one of them."""
@@ -265,86 +299,6 @@ def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
             value = value[step]
             path.append(step)
     return tuple(path), is_key
-
-
-def prunable(path: Path_) -> Path_:
-    """The smallest thing around a path that can be left out: a key of a map of fixed keys, or a named thing."""
-    if not path:
-        return path
-    if path[0] in PHASES:
-        if len(path) >= 3 and path[2] not in nodes.KINDS:
-            if path[2] == "env" and len(path) > 3:
-                return path[:4]
-            return path[:3]
-        return path[:2]
-    return path[:2] if path[0] in ("inputs", "env", "secrets", "outputs") else path[:1]
-
-
-def without(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
-    """The data without what stands at these paths; shares with the original what didn't change."""
-    tree: dict[Any, Any] = {}
-    for path in paths:
-        owner = tree
-        for step in path[:-1]:
-            owner = owner.setdefault(step, {})
-            if owner is _LEAF:
-                break
-        else:
-            if path:
-                owner[path[-1]] = _LEAF
-    found = _cut(data, tree)
-    if ("version",) in paths:
-        found["version"] = 1
-    return found
-
-
-def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
-    out = {}
-    for key, item in value.items():
-        inner = tree.get(key)
-        if inner is _LEAF:
-            continue
-        out[key] = _cut_inside(item, inner)
-    return out
-
-
-def _cut_inside(item: Any, tree: dict[Any, Any] | None) -> Any:
-    if not tree:
-        return item
-    if isinstance(item, list):  # no item of a list is left out by itself
-        return [_cut_inside(one, tree.get(number)) for number, one in enumerate(item)]
-    return _cut(item, tree) if isinstance(item, dict) else item
-
-
-def _with_stand_ins(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
-    """The data with each of these nodes as a `run:` of nothing that keeps what every node may say."""
-    for path in paths:
-        phase, id = map(str, path)
-        node = at(data, path)
-        if type(node) is not dict:  # its name is wrong, too, and it is left out
-            continue
-        kept = {key: value for key, value in node.items() if key not in _OF_KINDS}
-        if not any(kind in node for kind in nodes.KINDS):  # and its unknown keys are told
-            kept = {key: value for key, value in kept.items() if key in keys_of(nodes.RunNode)}
-        data = {**data, phase: {**data[phase], id: {**kept, "run": ":"}}}
-    return data
-
-
-def _renamed(data: dict[str, Any], names: Mapping[Path_, Path_]) -> dict[str, Any]:
-    for phase in {path[0] for path in names}:
-        given = {(phase, name): node for name, node in data[str(phase)].items()}
-        data = {**data, str(phase): {str(names.get(path, path)[1]): node for path, node in given.items()}}
-    return data
-
-
-def at(data: Any, path: Path_) -> Any:
-    """What stands at a path; None where nothing does."""
-    for step in path:
-        try:
-            data = data[step]
-        except (LookupError, TypeError):
-            return None
-    return data
 
 
 def identifier(name: str) -> str | None:

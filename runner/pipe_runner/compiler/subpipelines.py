@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -12,6 +12,7 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
 from pipe_runner.compiler.matching import mismatches
 from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.surroundings import ENCODE
 from pipe_runner.compiler.values import Values, may_hold_template
 from pipe_runner.diagnostics import Diagnostic, Note
 from pipe_runner.loader.neighbours import Neighbour, Neighbours, Refused, note_of, told_from
@@ -29,7 +30,6 @@ DEEPEST: Final = 10
 """Files that run one another in a chain, beside the pipeline's own."""
 MOST_NODES: Final = 10_000
 """Nodes of a pipeline with those of all that it runs, as often as it runs them."""
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NOT_BESIDE: Final = {
     "env": "its nodes have the `env:` of its own file: give it values by `with:`",
     "secrets": "declare them in the file itself, and grant them to its nodes",
@@ -68,7 +68,7 @@ class SubPipeline:
     def takes_secret(self, path: Path_) -> bool:
         return False
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of what the node that runs it depends on, `outputs` apart: these change nothing of what is done inside."""
         inputs = [[one.name, one.schema, one.required, one.default] for one in self.inputs or ()]
@@ -245,4 +245,4 @@ def _keys(data: Any, key: str) -> Mapping[str, Any]:
 
 
 def _digest(value: Any) -> str:
-    return sha256(_ENCODE(value).encode()).hexdigest()[:16]
+    return sha256(ENCODE(value).encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ Those of an included file stand over those of the file that includes it, key by 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.environment import Environment
@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
     from pipe_schemas.pipeline import DefaultsSpec
 
-ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+def _encoder() -> Callable[[Any], str]:
+    """As `json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode`, which sets itself up anew for each value."""
+    whole = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return whole.encode
+    encode = make(None, whole.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, True)
+    return lambda value: whole.encode(value) if type(value) is str else "".join(encode(value, 0))
+
+
+ENCODE: Final = _encoder()
 
 
 class Surroundings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -56,6 +57,14 @@ class Document:
         has no key (items of lists, the whole) has the place of its value.
         """
         return self._line_table.position(self._span(self.places.find(path), at)[0])
+
+    def positions(self, path: Path_, names: Iterable[str]) -> list[Position]:
+        """Where each of these keys of the map at `path` begins."""
+        names = list(names)
+        starts = self.places.keys(path, names)
+        if starts is None:
+            return [self.position((*path, name), "key") for name in names]
+        return self._line_table.positions(starts)
 
     def locate(self, path: Path_, offset: int) -> Position:
         """Where character `offset`, from 0, of the text at `path` was written; the scalar's start if unknown."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
 
@@ -40,6 +41,24 @@ class Lines:
         block = index // _BLOCK
         line = self._counts[block] + text.count("\n", block * _BLOCK, index) + 1
         return Position(line, index - text.rfind("\n", 0, index))
+
+    def positions(self, indexes: Iterable[int]) -> list[Position]:
+        """Where the characters at these indexes stand; quick where most come in the order of the text."""
+        text = self._counted()
+        found: list[Position] = []
+        at, line, before = 0, 1, -1  # `before`: the last line end before `at`
+        for index in indexes:
+            if index < at:
+                place = self.position(index)
+                line, before = place.line, index - place.column
+            else:
+                ends = text.count("\n", at, index)
+                if ends:
+                    line += ends
+                    before = text.rfind("\n", at, index)
+            at = index
+            found.append(Position(line, at - before))
+        return found
 
     def line(self, number: int) -> str:
         """Line `number`, from 1, without its line end; kept, so that faults on one long line share it."""

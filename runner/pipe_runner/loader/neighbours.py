@@ -59,6 +59,8 @@ class Neighbours:
         self._most = most
         self._expansions = LEAST_EXPANSION
         self._found: dict[str, Neighbour] = {}
+        self._named: dict[tuple[str, str], Neighbour] = {}
+        """By folder and name, links in them not looked at again."""
 
     def read(self, name: str, beside: str, shown_beside: str) -> Neighbour | Refused:
         """The file that `name` leads to from the file `beside`, which is an absolute path; `shown_beside` is how
@@ -67,14 +69,19 @@ class Neighbours:
             return Refused("E601", "a path can't hold a NUL character")
         if "{{" in name or "{%" in name:
             return Refused("E213", "which file it is must be known before the run, so its name is no template")
-        path = os.path.normpath(os.path.join(os.path.dirname(beside), name))
+        folder = os.path.dirname(beside)
+        again = self._named.get((folder, name))
+        if again is not None:
+            return again
+        path = os.path.normpath(os.path.join(folder, name))
         real = os.path.realpath(path)
         if not self._is_inside(real):
             hint = "files are read inside the root only, links resolved; a path counts from the file that names it"
             return Refused("E601", f"`{_short(name)}` leaves the project's root", hint)
         known = self._found.get(real)
         if known is not None:
-            return known._replace(path=path)
+            again = self._named[folder, name] = known._replace(path=path)
+            return again
         if len(self._found) >= self._most:
             return Refused("E802", f"more than {self._most} files beside the pipeline's own", "put them together")
         try:
@@ -91,7 +98,9 @@ class Neighbours:
         document, faults = load_text(content, shown, expansions=self._expansions)
         allowed = len(document.text) // TEXT_PER_EXPANSION
         self._expansions = max(self._expansions - max(document.expanded - allowed, 0), 0)
-        found = self._found[real] = Neighbour(path, real, shown, content, document, tuple(faults))
+        found = self._found[real] = self._named[folder, name] = Neighbour(
+            path, real, shown, content, document, tuple(faults)
+        )
         return found
 
     def states(self) -> tuple[tuple[str, str, str], ...]:

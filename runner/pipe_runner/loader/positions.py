@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -83,6 +83,18 @@ class Places:
                 return Found(key, value, False)
             key, value = entry
         return Found(key, value, True)
+
+    def keys(self, path: Path_, names: Iterable[str]) -> list[int] | None:
+        """Where each of these keys of the map at `path` begins; None if not all of them stand in the map itself."""
+        found = self.find(path)
+        number = self._stands_for(found.value) if found is not None and found.exact else None
+        if number is None or self.end[number] >= 0 or self._is_list(number):
+            return None
+        entries = self._entries_of(number)[0]
+        try:
+            return [self.start[entries[name][0]] for name in names]
+        except KeyError:
+            return None
 
     def is_scalar(self, number: int) -> bool:
         """Whether the node was a scalar in the file, or an unquoted expression that was read as one."""

@@ -161,7 +161,7 @@ class Reader:
 def is_dense(text: str) -> bool:
     """Whether so much stands in a text, for its length, that it takes long to read; judged by samples."""
     sample = "".join(text[at : at + 4096] for at in range(0, len(text), 16384))
-    return 5 * sum(map(sample.count, ",:\n")) > len(sample)
+    return 6 * (sum(map(sample.count, ":\n{[")) + 2 * sample.count(",")) > len(sample)
 
 
 def places_of(text: str, quoted: dict[int, str]) -> Places:
