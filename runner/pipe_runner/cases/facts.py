@@ -14,10 +14,12 @@ from pipe_runner.cases.standin import StandIn
 from pipe_runner.cases.suite import Case
 from pipe_runner.ports import Attempt, Command, Event
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import EventKind, Json
+from pipe_runner.types import EventKind, Json, NodeStatus
 
 ReadBlob = Callable[[Mapping[str, Any]], Json]
 
+_ALL_KNOWN = (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED)
+"""Ends of a repeated node with an output that lists all its items."""
 _VARIABLE = re.compile(r"\$\{(PIPE_V[0-9]+)\}")
 
 
@@ -60,6 +62,22 @@ class Facts:
             for key, value in wanted.items():
                 found += unmet(value, self._of_node(node, key, value, state), (*place, key), f"{node}.{key}")
         return found
+
+    def unmatched(self, case: Case) -> list[str]:
+        """The mocks of items that the case says itself and that there was no item for, where all items are known."""
+        return [name for name in case.mocks if name in case.own and self._is_unmatched(case, name)]
+
+    def _is_unmatched(self, case: Case, name: str) -> bool:
+        for step in case.names.steps(name) or ():
+            fan = self._run.find(step.name)
+            if step.key is None or fan is None:
+                continue
+            items = self._read_blob(fan.output_ref) if fan.output_ref is not None else fan.output
+            if not isinstance(items, list) or fan.status not in _ALL_KNOWN:
+                return False
+            if not any(isinstance(one, dict) and one.get("key") == step.key for one in items):
+                return True
+        return False
 
     def _outputs(self) -> Json:
         run = self._run

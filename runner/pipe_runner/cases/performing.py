@@ -35,7 +35,7 @@ RUN_ID = "test"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How one case went; passed where nothing was unmet, nothing refused, and nothing beyond this system."""
+    """How one case went; passed where nothing was unmet, nothing refused, nothing unable, no mock left over."""
 
     suite: Suite
     case: Case
@@ -44,13 +44,15 @@ class CaseResult:
     """Nodes that came to be run, are not mocked, and may not run."""
     unable: tuple[str, ...]
     """Nodes that came to be run, may run, and can't be on this system."""
+    unmatched: tuple[str, ...]
+    """Items that the case mocks, and that there weren't."""
     run: Run
     seconds: float
     events: Sequence[Event] = field(repr=False)
 
     @property
     def passed(self) -> bool:
-        return not (self.unmet or self.refused or self.unable)
+        return not (self.unmet or self.refused or self.unable or self.unmatched)
 
 
 class Tape:
@@ -131,12 +133,12 @@ async def perform_case(
         run = await active.perform()
         (standin,) = standins
         facts = Facts(run, tape.events, standin, lambda ref: read_blob(active.rundir, ref), plan.root)
-        unmet = tuple(facts.unmet(case))
+        unmet, unmatched = tuple(facts.unmet(case)), tuple(facts.unmatched(case))
     finally:
         active.close()
         shutil.rmtree(active.rundir.path, ignore_errors=True)
     refused, unable = tuple(standin.refused), tuple(standin.unable)
-    return CaseResult(suite, case, unmet, refused, unable, run, time.perf_counter() - began, tape.events)
+    return CaseResult(suite, case, unmet, refused, unable, unmatched, run, time.perf_counter() - began, tape.events)
 
 
 def _without_sources(plan: Plan) -> Plan:

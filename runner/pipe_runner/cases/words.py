@@ -41,7 +41,7 @@ class Failure(NamedTuple):
 def failures(result: CaseResult) -> Iterator[Failure]:
     """All reasons, in the order of the file; first the nodes that should have run, and did not."""
     yield from _refusals(result)
-    yield from sorted(_unmet(result), key=lambda one: (one.line, one.column))
+    yield from sorted((*_unmatched(result), *_unmet(result)), key=lambda one: (one.line, one.column))
 
 
 def _refusals(result: CaseResult) -> Iterator[Failure]:
@@ -53,6 +53,13 @@ def _refusals(result: CaseResult) -> Iterator[Failure]:
         what = f"{node} can't be run here: it starts a command, and none can be started on Windows"
         mend = f"write `mock: {{{node}: {{output: …}}}}`, or run the tests in WSL or in CI on Linux"
         yield Failure(*result.suite.place(result.case), what, (mend,))
+
+
+def _unmatched(result: CaseResult) -> Iterator[Failure]:
+    for name in result.unmatched:
+        place = result.suite.document.position((*result.case.path, "mock", name), "key")
+        what = f"{name} is mocked, and there was no such item"
+        yield Failure(place.line, place.column, what, ("so nothing stood in for what ran: name an item that there is",))
 
 
 def _unmet(result: CaseResult) -> Iterator[Failure]:
