@@ -104,7 +104,11 @@ class Neighbours:
     def _unreadable(self, name: str, path: str, error: UsageError) -> Refused:
         if os.path.lexists(path):
             return Refused("E602", error.message.replace(os.path.realpath(path), _short(name)), error.hint)
-        near = did_you_mean(os.path.basename(path), _names_in(os.path.dirname(path)))
+        wanted, names = os.path.basename(path), _names_in(os.path.dirname(path))
+        near = did_you_mean(wanted, names)
+        if near is None:  # it may be written without the end of its name
+            stems = {os.path.splitext(one)[0]: one for one in reversed(names)}
+            near = stems.get(did_you_mean(wanted, stems) or "")
         hint = "a path counts from the file that names it"
         if near is not None:
             hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?"

@@ -77,6 +77,22 @@ def test_what_is_no_regular_file_is_refused_without_waiting(root: Path) -> None:
     assert not any(str(root.parent) in fault.message for fault in said.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("parts/s", "parts/s.yml"),
+        ("parts/nt", "parts/net.yml"),
+        ("parts/t", None),
+        ("parts/S", "parts/s.yml"),
+        ("s", None),
+    ],
+)
+def test_a_name_without_its_end_is_known_for_the_file_that_there_is(root: Path, name: str, meant: str | None) -> None:
+    (root / "parts" / "s.yml").write_text("version: 1\n")
+    hint = refused(reading(root).read(name, str(root / "main.yml"), "main.yml")).hint
+    assert hint == (f"did you mean `{meant}`?" if meant else "a path counts from the file that names it")
+
+
 def test_number_and_size_together_are_bounded(root: Path) -> None:
     size = (root / "parts" / "net.yml").stat().st_size
     for name in ("b", "c"):
