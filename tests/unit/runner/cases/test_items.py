@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipe_runner.cases.matching import Absent
 from pipe_runner.cases.performing import CaseResult
 from pipe_runner.cases.reading import Reader
 from pipe_runner.registry import Registry
@@ -93,3 +94,43 @@ def test_the_defaults_may_name_items_that_only_some_cases_have(
     cases: {one: {}, two: {inputs: {ports: [443]}}}
     """
     assert [result.passed for result in performed_file(pipeline, tests)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("i.k.fe", "skipped"),
+        ("i.k.fe[1]", "skipped"),
+        ("d[a].k", "skipped"),
+        ("d[a].k.fe[1]", "skipped"),
+        ("off[0].k.fe[1]", "skipped"),
+        ("off[0]", "skipped"),
+        ("after[0]", "blocked"),
+        ("after[0].k.x", "blocked"),
+        ("e[0]", "succeeded"),
+    ],
+)
+def test_what_never_came_to_be_ended_as_what_it_is_in(
+    performed: Performed, tmp_path: Path, name: str, status: str
+) -> None:
+    (tmp_path / "outer.yml").write_text("version: 1\nnodes: {k: {pipeline: inner.yml}}\n")
+    (tmp_path / "inner.yml").write_text(
+        "version: 1\nnodes: {fe: {for_each: {items: [1, 2]}, run: echo}, x: {run: echo}}\n"
+    )
+    pipeline = """
+    nodes:
+      i: {pipeline: outer.yml}
+      d: {for_each: {items: [a], key: "{{ item }}"}, pipeline: outer.yml}
+      e: {for_each: {items: [1]}, run: echo}
+      off: {when: "1 == 2", for_each: {items: [1]}, pipeline: outer.yml}
+      bad: {run: echo}
+      after: {needs: bad, for_each: {items: [1]}, pipeline: outer.yml}
+    """
+    mocks = "{i: {output: {}}, d: {output: {}}, bad: {error: {}}}"
+    (result,) = performed(pipeline, f"it: {{mock: {mocks}, expect: {{status: failed, nodes: {{'{name}': {status}}}}}}}")
+    assert [(one.what, one.got) for one in result.unmet] == []
+
+
+def test_an_item_that_there_is_not_is_said_not_to_be(performed: Performed) -> None:
+    (result,) = performed(PIPELINE, "it: {mock: {'*': {}}, expect: {nodes: {'e[7]': succeeded, 'd[z].x': skipped}}}")
+    assert [str(one.got) for one in result.unmet] == [str(Absent("there is no such item"))] * 2
