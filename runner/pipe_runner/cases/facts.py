@@ -66,9 +66,13 @@ class Facts:
                 found += unmet(value, one, (*place, key), f"{node}.{key}")
         return found
 
-    def unmatched(self, case: Case) -> list[str]:
-        """The mocks of items that the case says itself and that there was no item for, where all items are known."""
-        return [name for name in case.mocks if name in case.own and self._is_missing(case, name)]
+    def missing(self, case: Case) -> list[str]:
+        """The items that are mocked and weren't there, where all items are known."""
+        return [name for name in case.mocks if self._is_missing(case, name)]
+
+    def there(self, case: Case) -> list[str]:
+        """The items that are mocked and were there."""
+        return [name for name in case.mocks if "[" in name and self._run.find(name) is not None]
 
     def _state(self, case: Case, name: str) -> NodeState | Absent:
         """How a node or an item ended. Of what was never there it is said what became of the node around it."""
