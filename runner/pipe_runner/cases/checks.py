@@ -37,6 +37,10 @@ class _Checks:
     def __init__(self, plan: Plan, names: Names, report: Report, registry: Registry) -> None:
         self._plan, self._names, self._report, self._registry = plan, names, report, registry
         self._nodes = names.nodes
+        self._inside: dict[str, str] = {}
+        """The first node that a node runs."""
+        for id in self._nodes:
+            self._inside.setdefault(id.rpartition(".")[0], id)
         self._inputs = {one.name: one for one in plan.inputs}
         self._secrets = [one.name for one in secrets_of(plan)]
         self._schemas: dict[str, Mapping[str, Any]] = {}
@@ -70,7 +74,11 @@ class _Checks:
         run = given.get("run")
         for number, name in enumerate(run if isinstance(run, list) else ()):
             place = (*path, "run", number)
-            if self._known(name, place, at_key=False) is not None and name in mocked:
+            node = self._known(name, place, at_key=False)
+            if node is not None and name != node.id:
+                message = f"`{short(name)}` is of an item, and `run:` lists nodes"
+                self._report.add("E701", message, place, hint=f"write `{node.id}`, and mock what is not to run")
+            elif node is not None and name in mocked:
                 message = f"`{name}` is mocked, so it can't run for real"
                 self._report.add("E212", message, place, hint="leave out one of the two")
 
@@ -159,7 +167,7 @@ class _Checks:
         message = f"the pipeline has no node `{short(name)}`"
         owner = self._nodes.get(name.partition("[")[0])
         if "[" in name and owner is not None and owner.fan_out is not None:
-            inside = next((one for one in self._nodes if one.startswith(f"{owner.id}.")), None)
+            inside = self._inside.get(owner.id)
             what = f"`{owner.id}[KEY]`" + (
                 f", a node in it `{owner.id}[KEY]{inside[len(owner.id) :]}`" if inside else ""
             )

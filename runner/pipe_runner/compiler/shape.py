@@ -163,6 +163,12 @@ class Shape:
         own = next((name for name in nodes.KINDS if isinstance(node, dict) and name in node), None)
         if not kinds or own is None:
             return False
+        origins = self._report.origins
+        given, beside = origins.get(path), origins.get((*path[:-1], own))
+        if given and beside and given.used and beside.used and given.path[:2] == beside.path[:2]:
+            message = f"`{key}` stands beside {either(kinds)}, and this preset has `{own}`"
+            self._report.add("E503", message, path, at="key")  # as it is told of the preset itself
+            return True
         hint = f"`{own}:` takes its options directly in the node" if key == "with" else None
         message = f"`{key}` belongs to nodes with {either(kinds)}, and this one has `{own}`"
         self._report.add("E201", message, path, at="key", hint=hint)

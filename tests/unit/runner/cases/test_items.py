@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,3 +135,21 @@ def test_what_never_came_to_be_ended_as_what_it_is_in(
 def test_an_item_that_there_is_not_is_said_not_to_be(performed: Performed) -> None:
     (result,) = performed(PIPELINE, "it: {mock: {'*': {}}, expect: {nodes: {'e[7]': succeeded, 'd[z].x': skipped}}}")
     assert [str(one.got) for one in result.unmet] == [str(Absent("there is no such item"))] * 2
+
+
+def test_what_may_run_is_said_of_nodes_not_of_items(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(f"version: 1{PIPELINE}")
+    (tmp_path / "p.test.yml").write_text("version: 1\ncases: {c: {run: [d, 'd[a].x', e]}}")
+    (told,) = Reader(registry).read(str(tmp_path / "p.test.yml")).diagnostics
+    assert (told.code, told.line, told.column) == ("E701", 2, 22)
+    assert told.hint == "write `d.x`, and mock what is not to run"
+
+
+def test_r2_a_name_of_nothing_but_brackets_takes_no_time(tmp_path: Path, registry: Registry) -> None:
+    (tmp_path / "p.yml").write_text(f"version: 1{PIPELINE}")
+    text = ", ".join(f"'d[{'].y[' * 5000}{number}'" for number in range(100))
+    (tmp_path / "p.test.yml").write_text(f"version: 1\ncases: {{c: {{run: [{text}]}}}}")
+    began = time.process_time()
+    found = Reader(registry).read(str(tmp_path / "p.test.yml")).diagnostics
+    assert time.process_time() - began < 10
+    assert {one.code for one in found} == {"E701"}
