@@ -23,6 +23,7 @@ from pipe_runner.types import Path_
 MOST_FILES: Final = 100
 """Files that a pipeline may be made of, beside its own."""
 _SUFFIXES: Final = (".yml", ".yaml")
+_PROJECT: Final = "pipe.yml"
 
 
 class Neighbour(NamedTuple):
@@ -72,6 +73,8 @@ class Neighbours:
         if not self._is_inside(real):
             hint = "files are read inside the root only, links resolved; a path counts from the file that names it"
             return Refused("E601", f"`{_short(name)}` leaves the project's root", hint)
+        if real == os.path.join(self._root, _PROJECT):
+            return Refused("E209", f"{_PROJECT} is the project's file, which holds no pipeline", "name another file")
         known = self._found.get(real)
         if known is not None:
             return known._replace(path=path)
