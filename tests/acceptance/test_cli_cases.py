@@ -294,3 +294,32 @@ def second():
     )
     done = pipe("test")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_item_that_only_the_defaults_mock_is_a_warning_where_no_case_had_it(pipe: Any) -> None:
+    pipe.write(
+        "p.yml",
+        "version: 1\ninputs: {ports: {type: array, default: [22]}}\n"
+        'nodes: {e: {for_each: {items: "{{ inputs.ports }}", key: "{{ item }}"}, run: echo}}\n',
+    )
+    pipe.write(
+        "p.test.yml",
+        "version: 1\ndefaults:\n  mock: {'e[22]': {output: a}, 'e[443]': {output: b}, 'e[4433]': {output: c}}\n"
+        "cases: {one: {}, two: {inputs: {ports: [443]}}}\n",
+    )
+    done = pipe("test")
+    assert done.returncode == 0
+    assert done.stderr == "warning: p.test.yml:3:55: e[4433] is mocked, and no case had such an item\n"
+    assert pipe("test", "-k", "one").stderr == ""
+
+
+def test_an_item_that_a_case_mocks_and_that_there_is_not_fails_it(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {e: {for_each: {items: [1]}, run: echo x > real}}\n")
+    pipe.write("p.test.yml", "version: 1\ncases:\n  it:\n    mock: {'e[1]': {output: a}}\n")
+    done = pipe("test", "--junit", "out.xml")
+    assert done.returncode == 1
+    assert "p.test.yml:4:12: e[1] is mocked, and there was no such item" in done.stdout
+    assert ET.parse(pipe.folder / "out.xml").getroot().get("failures") == "1"
+    pipe.write("p.test.yml", "version: 1\ncases:\n  it:\n    mock: {'e[1': {output: a}}\n")
+    assert pipe("test").returncode == 2
+    assert "p.test.yml:4:12: E701" in pipe("check", "p.test.yml").stdout

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 
 def test_doctor_and_check_tell_what_is_wrong_in_pipe_yml(pipe: Any) -> None:
     pipe.write("pipe.yml", "executor: docker\npolicy: {http: {allow: ['a b']}}\n")
@@ -32,3 +34,28 @@ def test_a_state_directory_that_cannot_be_made_is_told_with_what_helps(pipe: Any
     assert done.returncode == 74
     assert "--state-dir" in done.stderr
     assert "resume" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "graph"])
+def test_the_projects_file_is_no_pipeline_and_says_so(pipe: Any, command: str) -> None:
+    pipe.write("pipe.yml", "limits: {output: 1MiB}\n")
+    done = pipe(command, "pipe.yml")
+    assert done.returncode == 2
+    assert "pipe.yml:1:1: E209 this is the project's file, which holds no pipeline" in done.stderr
+    assert done.stderr.count("pipe.yml:1:1") == 1
+    assert pipe("check", "pipe.yml").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("help",), "write `pipe --help`"),
+        (("help", "run"), "write `pipe run --help`"),
+        (("help", "nothing"), "write `pipe --help`"),
+        (("version",), "write `pipe --version`"),
+    ],
+)
+def test_words_that_are_flags_here_are_known(pipe: Any, words: tuple[str, ...], hint: str) -> None:
+    done = pipe(*words)
+    assert done.returncode == 2
+    assert f"hint: {hint}\n" in done.stderr

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cases.matching import is_matcher
-from pipe_runner.cases.suite import OTHERS, node_of
+from pipe_runner.cases.names import Names
+from pipe_runner.cases.suite import OTHERS
 from pipe_runner.compiler.matching import matches, mismatches
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.subplans import members, secrets_of
+from pipe_runner.subplans import secrets_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ OF_COMMANDS: Final = ("command", "script", "argv", "env", "stdin", "cwd")
 """Expectations that only a node with a command can meet."""
 
 
-def check(data: Mapping[str, Any], plan: Plan, report: Report, registry: Registry) -> None:
+def check(data: Mapping[str, Any], plan: Plan, names: Names, report: Report, registry: Registry) -> None:
     """Report every fault. `data` is the file's, without what has been told already."""
-    checks = _Checks(plan, report, registry)
+    checks = _Checks(plan, names, report, registry)
     defaults = data.get("defaults") or {}
     checks.setting(("defaults",), defaults)
     for name, case in data["cases"].items():
@@ -33,9 +34,13 @@ def check(data: Mapping[str, Any], plan: Plan, report: Report, registry: Registr
 
 
 class _Checks:
-    def __init__(self, plan: Plan, report: Report, registry: Registry) -> None:
-        self._plan, self._report, self._registry = plan, report, registry
-        self._nodes = {node.id: node for node in members(plan.nodes, plan.subplans)}
+    def __init__(self, plan: Plan, names: Names, report: Report, registry: Registry) -> None:
+        self._plan, self._names, self._report, self._registry = plan, names, report, registry
+        self._nodes = names.nodes
+        self._inside: dict[str, str] = {}
+        """The first node that a node runs."""
+        for id in self._nodes:
+            self._inside.setdefault(id.rpartition(".")[0], id)
         self._inputs = {one.name: one for one in plan.inputs}
         self._secrets = [one.name for one in secrets_of(plan)]
         self._schemas: dict[str, Mapping[str, Any]] = {}
@@ -60,12 +65,20 @@ class _Checks:
             place = (*path, "mock", name)
             if name == OTHERS:
                 continue
-            if self._known(name, place, at_key=True):
-                self._mocked(self._nodes[node_of(name)], mock, place)
+            node = self._known(name, place, at_key=True)
+            if node is None:
+                continue
+            self._mocked(node, mock, place)
+            if name != node.id:  # of one instance, so it must be clear of which
+                self._of_which(name, place)
         run = given.get("run")
         for number, name in enumerate(run if isinstance(run, list) else ()):
             place = (*path, "run", number)
-            if self._known(name, place, at_key=False) and name in mocked:
+            node = self._known(name, place, at_key=False)
+            if node is not None and name != node.id:
+                message = f"`{short(name)}` is of an item, and `run:` lists nodes"
+                self._report.add("E701", message, place, hint=f"write `{node.id}`, and mock what is not to run")
+            elif node is not None and name in mocked:
                 message = f"`{name}` is mocked, so it can't run for real"
                 self._report.add("E212", message, place, hint="leave out one of the two")
 
@@ -116,14 +129,11 @@ class _Checks:
                     self._unknown("E704", message, (*path, "outputs", name), name, declared)
         for name, wanted in (expect.get("nodes") or {}).items():
             place = (*path, "nodes", name)
-            if not self._known(name, place, at_key=True):
+            node = self._known(name, place, at_key=True)
+            if node is None:
                 continue
-            owner = self._unnamed_item(name)
-            if owner is not None:
-                hint = f"say of which: `{owner}[KEY]{name[len(owner) :]}`"
-                self._report.add("E701", f"`{short(owner)}` is repeated", place, at="key", hint=hint)
-            elif isinstance(wanted, dict):
-                self._of_node(self._nodes[node_of(name)], wanted, place)
+            if self._of_which(name, place) and isinstance(wanted, dict):
+                self._of_node(node, wanted, place)
         for place, pattern in _patterns(expect, path):
             self._pattern(place, pattern)
 
@@ -149,31 +159,35 @@ class _Checks:
 
     # ------------------------------------------------------------ names
 
-    def _known(self, name: str, path: Path_, *, at_key: bool) -> bool:
-        found = self._nodes.get(node_of(name))
-        if found is not None and (found.id == name or any(map(self._is_repeated, _upward(found.id)))):
-            return True
+    def _known(self, name: str, path: Path_, *, at_key: bool) -> PlannedNode | None:
+        """The node that a name is of; says where there is none."""
+        id = self._names.node_of(name)
+        if id is not None:
+            return self._nodes[id]
         message = f"the pipeline has no node `{short(name)}`"
-        self._unknown("E701", message, path, name, self._nodes, at_key=at_key)
-        return False
+        owner = self._nodes.get(name.partition("[")[0])
+        if "[" in name and owner is not None and owner.fan_out is not None:
+            inside = self._inside.get(owner.id)
+            what = f"`{owner.id}[KEY]`" + (
+                f", a node in it `{owner.id}[KEY]{inside[len(owner.id) :]}`" if inside else ""
+            )
+            self._report.add("E701", message, path, at="key" if at_key else "value", hint=f"an item is {what}")
+        else:
+            self._unknown("E701", message, path, name, self._nodes, at_key=at_key)
+        return None
 
-    def _is_repeated(self, id: str) -> bool:
-        return self._nodes[id].fan_out is not None
-
-    def _unnamed_item(self, name: str) -> str | None:
-        """The repeated node inside of which a name is, without saying in which item."""
-        return next((id for id in _upward(name) if id != name and id in self._nodes and self._is_repeated(id)), None)
+    def _of_which(self, name: str, path: Path_) -> bool:
+        """Whether it is clear in which items a node is; says where it isn't."""
+        owner = self._names.half_named(name)
+        if owner is not None:
+            hint = f"say of which: `{short(f'{owner}[KEY]{name[len(owner) :]}')}`"
+            self._report.add("E701", f"`{short(owner)}` is repeated", path, at="key", hint=hint)
+        return owner is None
 
     def _unknown(self, code: str, message: str, path: Path_, name: str, known: Any, *, at_key: bool = True) -> None:
         near = self._report.suggest(name, known)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}" if known else "it has none"
         self._report.add(code, message, path, at="key" if at_key else "value", hint=hint)
-
-
-def _upward(id: str) -> list[str]:
-    """A node and those that run it: `a.b.c`, `a.b`, `a`."""
-    steps = id.split(".")
-    return [".".join(steps[:length]) for length in range(len(steps), 0, -1)]
 
 
 def _patterns(value: Any, path: Path_) -> Iterator[tuple[Path_, Any]]:

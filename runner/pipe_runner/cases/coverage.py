@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from pipe_runner.cases.suite import node_of
+from pipe_runner.cases.names import Names
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Event
 from pipe_runner.types import ErrorKind, EventKind, Phase
@@ -38,7 +38,7 @@ class Collector:
     """Sees the events of all cases of one pipeline."""
 
     def __init__(self, pipeline: str, plan: Plan) -> None:
-        self._pipeline, self._plan = pipeline, plan
+        self._pipeline, self._plan, self._names = pipeline, plan, Names(plan)
         self._taken: set[tuple[str, str]] = set()
         self._conditional = {node.id for node in plan.nodes if node.when is not None}
 
@@ -47,7 +47,7 @@ class Collector:
         for event in events:
             if event.node is None:
                 continue
-            node = node_of(event.node)
+            node = self._names.node_of(event.node) or event.node
             if event.event == EventKind.NODE_STARTED:
                 self._taken |= {(node, _RAN), (node, _TRUE), (node, _HANDLED)}
             elif event.event == EventKind.NODE_RETRYING:

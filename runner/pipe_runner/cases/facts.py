@@ -14,10 +14,13 @@ from pipe_runner.cases.standin import StandIn
 from pipe_runner.cases.suite import Case
 from pipe_runner.ports import Attempt, Command, Event
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import EventKind, Json
+from pipe_runner.types import EventKind, Json, NodeStatus
 
 ReadBlob = Callable[[Mapping[str, Any]], Json]
 
+_ALL_KNOWN = (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED)
+"""Ends of a repeated node with an output that lists all its items."""
+_NOT_RUN = (NodeStatus.SKIPPED, NodeStatus.BLOCKED, NodeStatus.CANCELLED)
 _VARIABLE = re.compile(r"\$\{(PIPE_V[0-9]+)\}")
 
 
@@ -53,13 +56,55 @@ class Facts:
             found += unmet(expect["error"], _plain(self._run.error), (*path, "error"), "error")
         for node, wanted in (expect.get("nodes") or {}).items():
             place = (*path, "nodes", node)
-            state = self._run.find(node) or NodeState()
+            state = self._state(case, node)
             if isinstance(wanted, str):
-                found += unmet(wanted, str(state.status), place, f"{node}.status")
+                got = state if isinstance(state, Absent) else str(state.status)
+                found += unmet(wanted, got, place, f"{node}.status")
                 continue
             for key, value in wanted.items():
-                found += unmet(value, self._of_node(node, key, value, state), (*place, key), f"{node}.{key}")
+                one = state if isinstance(state, Absent) else self._of_node(node, key, value, state)
+                found += unmet(value, one, (*place, key), f"{node}.{key}")
         return found
+
+    def missing(self, case: Case) -> list[str]:
+        """The items that are mocked and weren't there, where all items are known."""
+        return [name for name in case.mocks if self._is_missing(case, name)]
+
+    def there(self, case: Case) -> list[str]:
+        """The items that are mocked and were there."""
+        return [name for name in case.mocks if "[" in name and self._run.find(name) is not None]
+
+    def _state(self, case: Case, name: str) -> NodeState | Absent:
+        """How a node or an item ended. Of what was never there it is said what became of the node around it."""
+        known = self._run.find(name)
+        if known is not None:
+            return known
+        if self._is_missing(case, name):
+            return Absent("there is no such item")
+        for step in reversed(case.names.steps(name) or ()):
+            around = [step.name] if step.key is None else [f"{step.name}[{step.key}]", step.name]
+            for one in around:
+                state = self._run.find(one)
+                if state is None:
+                    continue
+                if state.status in _NOT_RUN:
+                    return NodeState(state.status, by=state.by or (one,))
+                if step.node.pipeline is not None and case.whole(one) is not None:
+                    return NodeState(NodeStatus.SKIPPED, by=(one,))
+        return NodeState()
+
+    def _is_missing(self, case: Case, name: str) -> bool:
+        """Whether an item was not among those that its node had, as far as these are known."""
+        for step in case.names.steps(name) or ():
+            fan = self._run.find(step.name)
+            if step.key is None or fan is None:
+                continue
+            items = self._read_blob(fan.output_ref) if fan.output_ref is not None else fan.output
+            if not isinstance(items, list) or fan.status not in _ALL_KNOWN:
+                return False
+            if not any(isinstance(one, dict) and one.get("key") == step.key for one in items):
+                return True
+        return False
 
     def _outputs(self) -> Json:
         run = self._run

@@ -35,7 +35,7 @@ RUN_ID = "test"
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """How one case went; passed where nothing was unmet, nothing refused, and nothing beyond this system."""
+    """How one case went; passed where nothing was unmet, nothing refused, nothing unable, no mock left over."""
 
     suite: Suite
     case: Case
@@ -44,13 +44,22 @@ class CaseResult:
     """Nodes that came to be run, are not mocked, and may not run."""
     unable: tuple[str, ...]
     """Nodes that came to be run, may run, and can't be on this system."""
+    missing: tuple[str, ...]
+    """Items that are mocked, by the case or by the defaults, and that there weren't."""
+    there: tuple[str, ...]
+    """Items that are mocked and that there were."""
     run: Run
     seconds: float
     events: Sequence[Event] = field(repr=False)
 
     @property
+    def unmatched(self) -> tuple[str, ...]:
+        """Items that the case itself mocks, and that there weren't; the defaults may be for other cases."""
+        return tuple(name for name in self.missing if name in self.case.own)
+
+    @property
     def passed(self) -> bool:
-        return not (self.unmet or self.refused or self.unable)
+        return not (self.unmet or self.refused or self.unable or self.unmatched)
 
 
 class Tape:
@@ -132,11 +141,14 @@ async def perform_case(
         (standin,) = standins
         facts = Facts(run, tape.events, standin, lambda ref: read_blob(active.rundir, ref), plan.root)
         unmet = tuple(facts.unmet(case))
+        missing, there = tuple(facts.missing(case)), tuple(facts.there(case))
     finally:
         active.close()
         shutil.rmtree(active.rundir.path, ignore_errors=True)
     refused, unable = tuple(standin.refused), tuple(standin.unable)
-    return CaseResult(suite, case, unmet, refused, unable, run, time.perf_counter() - began, tape.events)
+    return CaseResult(
+        suite, case, unmet, refused, unable, missing, there, run, time.perf_counter() - began, tape.events
+    )
 
 
 def _without_sources(plan: Plan) -> Plan:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.cases.names import Names
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.compiler.report import Report, TooManyFaults
@@ -64,8 +65,9 @@ class Reader:
             if spec is not None and compilation is not None and compilation.plan is not None:
                 from pipe_runner.cases.checks import check
 
-                check(data, compilation.plan, report, self._registry)
-                cases = _cases(spec, data)
+                names = Names(compilation.plan)
+                check(data, compilation.plan, names, report, self._registry)
+                cases = _cases(spec, data, names)
                 suite = Suite(shown, document, compilation.document.path, compilation.plan, cases)
         except TooManyFaults:
             pass
@@ -141,7 +143,7 @@ def _pipelines_in(folder: str) -> list[str]:
     return [name for name in names if name.endswith((".yml", ".yaml")) and not name.endswith(SUFFIXES)]
 
 
-def _cases(spec: CasesSpec, data: Mapping[str, Any]) -> tuple[Case, ...]:
+def _cases(spec: CasesSpec, data: Mapping[str, Any], names: Names) -> tuple[Case, ...]:
     found = []
     for name, case in spec.cases.items():
         path = ("cases", name)
@@ -162,6 +164,8 @@ def _cases(spec: CasesSpec, data: Mapping[str, Any]) -> tuple[Case, ...]:
                 mocks,
                 None if run == "all" else frozenset(() if run == "none" else run),
                 data["cases"][name].get("expect") or {},
+                frozenset(case.mock),
+                names,
             )
         )
     return tuple(found)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipe_runner.cases.names import Names
 from pipe_runner.diagnostics import Position
 from pipe_runner.loader import Document
 from pipe_runner.plan import Plan
@@ -15,19 +15,6 @@ from pipe_runner.types import Json, Path_
 
 OTHERS = "*"
 """What stands under `mock:` for every node that nothing else is said of."""
-
-
-_KEY = re.compile(r"\[.*?\](?=\.[A-Za-z_]|\Z)", re.DOTALL)
-_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*\Z")
-
-
-def node_of(name: str) -> str:
-    """The node that a name of a node, or of an item as `probe[443]`, belongs to: `deploy.build` for
-    `deploy[eu].build`."""
-    if "[" not in name:
-        return name
-    found = _KEY.sub("", name)
-    return found if _ID.match(found) else name.partition("[")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +31,9 @@ class Case:
     run: frozenset[str] | None
     """The nodes that may run for real; None: all that aren't mocked."""
     expect: Mapping[str, Any]
+    own: frozenset[str]
+    """The mocks that it says itself, those of the defaults apart."""
+    names: Names
 
     def outcomes_for(self, node: str) -> tuple[Outcome, ...] | None:
         """What stands in for a node (`probe[443]` for an item); None where nothing does."""
@@ -52,7 +42,12 @@ class Case:
     def whole(self, node: str) -> tuple[Outcome, ...] | None:
         """What is said to stand in for this very node. Of a sub-pipeline that is all: where nothing is said, it is what
         stands in for its nodes."""
-        return self.mocks.get(node) or self.mocks.get(node_of(node))
+        if node in self.mocks:
+            return self.mocks[node]
+        steps = self.names.steps(node) or ()
+        if not steps:
+            return None
+        return self.mocks.get(steps[-1].name) or self.mocks.get(steps[-1].node.id)
 
     def runs(self, node: str) -> bool:
         """Whether a node may run for real."""
@@ -62,8 +57,12 @@ class Case:
 
     def _listed(self, node: str) -> bool:
         """Whether `run:` names it, or a node that runs it."""
-        name = node_of(node)
-        return self.run is not None and any(name == one or name.startswith(f"{one}.") for one in self.run)
+        name = self.names.node_of(node)
+        return (
+            name is not None
+            and self.run is not None
+            and any(name == one or name.startswith(f"{one}.") for one in self.run)
+        )
 
 
 @dataclass(frozen=True, slots=True)

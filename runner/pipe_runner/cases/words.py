@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from pipe_runner.cases.matching import Absent, Unmet
@@ -41,7 +42,7 @@ class Failure(NamedTuple):
 def failures(result: CaseResult) -> Iterator[Failure]:
     """All reasons, in the order of the file; first the nodes that should have run, and did not."""
     yield from _refusals(result)
-    yield from sorted(_unmet(result), key=lambda one: (one.line, one.column))
+    yield from sorted((*_unmatched(result), *_unmet(result)), key=lambda one: (one.line, one.column))
 
 
 def _refusals(result: CaseResult) -> Iterator[Failure]:
@@ -53,6 +54,27 @@ def _refusals(result: CaseResult) -> Iterator[Failure]:
         what = f"{node} can't be run here: it starts a command, and none can be started on Windows"
         mend = f"write `mock: {{{node}: {{output: …}}}}`, or run the tests in WSL or in CI on Linux"
         yield Failure(*result.suite.place(result.case), what, (mend,))
+
+
+def _unmatched(result: CaseResult) -> Iterator[Failure]:
+    for name in result.unmatched:
+        place = result.suite.document.position((*result.case.path, "mock", name), "key")
+        what = f"{name} is mocked, and there was no such item"
+        yield Failure(place.line, place.column, what, ("so nothing stood in for what ran: name an item that there is",))
+
+
+def left_over(results: Sequence[CaseResult]) -> Iterator[str]:
+    """The items that the defaults of a file mock and that no case of it had, though all of them were performed."""
+    for path, group in groupby(results, key=lambda result: result.suite.path):
+        of_file = list(group)
+        suite = of_file[0].suite
+        if len(of_file) < len(suite.cases):
+            continue
+        there = {name for one in of_file for name in one.there}
+        missing = dict.fromkeys(name for one in of_file for name in one.missing if name not in one.case.own)
+        for name in (name for name in missing if name not in there):
+            place = suite.document.position(("defaults", "mock", name), "key")
+            yield f"{path}:{place.line}:{place.column}: {name} is mocked, and no case had such an item"
 
 
 def _unmet(result: CaseResult) -> Iterator[Failure]:

@@ -170,6 +170,9 @@ class _Group(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             near = did_you_mean(name, table.BY_NAME)
             hint = f"did you mean `pipe {near}`?" if near else "`pipe --help` lists the commands"
+            if name in ("help", "version"):
+                known = name == "help" and len(args) > 1 and args[1] in table.BY_NAME
+                hint = f"write `pipe {args[1]} --help`" if known else f"write `pipe --{name}`"
             if name.endswith((".yml", ".yaml")):
                 hint = f"did you mean `pipe run {printable(name)}`?"
             raise UsageError(f"pipe has no command {printable(name)}", hint=hint)

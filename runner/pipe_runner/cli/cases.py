@@ -15,11 +15,12 @@ from pipe_runner.cases.performing import CaseResult, perform
 from pipe_runner.cases.reading import SUFFIXES, Reader
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
-from pipe_runner.cases.words import Failure, failures
+from pipe_runner.cases.words import Failure, failures, left_over
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.reading import files_below, near
 from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
+from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order
 from pipe_runner.errors import InvalidPipeline, UsageError
 from pipe_runner.registry import Registry
@@ -47,6 +48,8 @@ def test(given: Given) -> int:
         say("interrupted; the cases after this one were not run")
         return interrupted
     failed = sum(not result.passed for result, _ in results)
+    for one in left_over([result for result, _ in results]):
+        say(f"warning: {safe(one)}")
     if text is not None:
         files = len({result.suite.path for result, _ in results})
         text.end(len(results) - failed, failed, files, total, found)

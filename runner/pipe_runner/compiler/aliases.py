@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 _NODE_MAP: Final = "nodes stand in a map: `nodes: {build: {run: make}}`"
 _ENV: Final = "write `env:` with names and values"
@@ -28,6 +28,8 @@ _POLICY: Final = "this stands in pipe.yml at the project's root, never in a pipe
 _ARTIFACTS: Final = "write `artifacts: [{name, path}]`"
 _CACHE: Final = "write `cache: true`, or `cache: {key, files, ttl}`"
 _OUTPUT: Final = "write `output: text`, `json`, `lines` or `file`: how to read what the command prints"
+
+_FILES: Final = (".yml", ".yaml")
 
 TOP: Final = {
     "steps": _NODE_MAP,
@@ -253,3 +255,13 @@ TYPES: Final = {
     "choice": "string",
 }
 """Type names of other systems → JSON Schema's."""
+
+
+def of_uses(value: Any, hint: str) -> str:
+    """The hint for `uses:`, which names a file where a whole workflow is meant."""
+    name = value.partition("@")[0] if isinstance(value, str) else ""
+    if not name.endswith(_FILES):
+        return hint
+    if name.startswith("./") and name == value and name.isprintable() and len(name) <= 100:
+        return f"write `pipeline: {name}`, with its inputs under `with:`; the path counts from this file"
+    return "write `pipeline:` with the path of another pipeline file, and its inputs under `with:`"

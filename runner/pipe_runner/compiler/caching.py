@@ -14,6 +14,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
 from pipe_runner.plan import CachePolicy, Value
 from pipe_runner.types import Path_
+from pipe_schemas.nodes import PipelineNode
 
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NOT_OF_THE_OUTPUT: Final = frozenset(
@@ -34,7 +35,7 @@ def compile_cache(
 ) -> None:
     """Set `draft.cache`; `content` is the node in the file, `inside` tells of a path that leaves the root."""
     spec, path = draft.spec.cache, (*draft.path, "cache")
-    if draft.spec.effect == "once":
+    if draft.spec.effect == "once" and not isinstance(draft.spec, PipelineNode):
         message = "`effect: once` and `cache` contradict each other: what acts must not be taken from an earlier run"
         report.add("E212", message, path, at="key", hint="leave one of the two out")
     files: list[str] = []

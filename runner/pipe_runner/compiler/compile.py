@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipe_runner.compiler.compilation import Compilation
 from pipe_runner.compiler.report import EXPRESSIONS as EXPRESSIONS
-from pipe_runner.compiler.report import Report
+from pipe_runner.compiler.report import Report, short
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader import Document, load_text
 from pipe_runner.loader.source import read_bytes
@@ -82,6 +82,10 @@ def _compile(
         document, faults = load_text(content, shown)
         if not isinstance(document.data, dict):
             return Compilation(None, in_order([*project_faults, *faults]), document, content=content)
+        if os.path.realpath(path) == project.path and document.data.keys().isdisjoint(("nodes", "include")):
+            hint = f"write the pipeline into a file of its own; `pipe check {short(shown)}` checks this one"
+            fault = Diagnostic(shown, 1, 1, "E209", "this is the project's file, which holds no pipeline", hint)
+            return Compilation(None, in_order([*project_faults, fault]), document, content=content)
         report = Report(document, [*project_faults, *faults])
         if report.crowded():
             return Compilation(None, in_order(report.found), document, content=content)

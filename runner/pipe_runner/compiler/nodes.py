@@ -21,7 +21,7 @@ from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.plan import Value
 from pipe_runner.types import Path_, Phase
-from pipe_schemas.nodes import AgentNode, ArgvNode, RunNode
+from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
@@ -73,7 +73,7 @@ class NodeCompiler:
             draft.env = self._values.compile(spec.env, (*draft.path, "env"), "env", draft.uses, text=True)
         if spec.secrets:
             self._granted(draft)
-        if spec.effect == "once" and spec.retry is not None:
+        if spec.effect == "once" and spec.retry is not None and type(spec) is not PipelineNode:
             message = "`effect: once` and `retry` contradict each other: a second attempt would act twice"
             hint = "leave `retry` out; after a failure a person decides, with `pipe settle`"
             self._report.add("E212", message, (*draft.path, "retry"), at="key", hint=hint)

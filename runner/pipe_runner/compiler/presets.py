@@ -179,7 +179,7 @@ def _check_command(own: dict[str, Any], path: Path_, report: Report) -> None:
     from pydantic import ValidationError
 
     from pipe_runner.compiler.pruning import at
-    from pipe_runner.compiler.shape import real_path, sentence
+    from pipe_runner.compiler.shape import real_path, said_of
     from pipe_schemas.nodes import ArgvNode, RunNode
 
     model = ArgvNode if "argv" in own else RunNode
@@ -198,7 +198,7 @@ def _check_command(own: dict[str, Any], path: Path_, report: Report) -> None:
                 message = f"`{short(str(inner[-1]))}` stands beside `run`, and this preset has `argv`"
                 report.add("E503", message, (*path, *inner), at="key")
                 continue
-            code, message, hint = sentence(inner, details, at(data, inner))
+            code, message, hint = said_of(inner, details, at(data, inner), report)
             report.add(code, message, (*path, *inner), hint=hint)
 
 

@@ -144,7 +144,8 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
         elif wanted in (["a whole number"], ["a number"]) and value.strip().lstrip("-").replace(".", "", 1).isdigit():
             hint = "leave the quotes out"
         elif wanted == ["a list"]:
-            hint = f"write a list: `[{short(value, 30)}]`"
+            one = short(value, 30) if path != ("include",) else f"{{file: {short(value, 30)}}}"
+            hint = f"write a list: `[{one}]`"
     elif ("text" in wanted and value is True) or value is False:
         word = str(value).lower()
         hint = f'YAML reads {word} as a boolean; text is written "{word}"'

@@ -152,10 +152,7 @@ class Shape:
         if error_type == "node_kind":
             self._no_kind(path, value)
             return path
-        code, message, hint = sentence(path, details, value)
-        if error_type == "literal_error" and hint is None:
-            near = self._report.suggest(str(value), one_of(path, detail["ctx"]["expected"], value)[1])
-            hint = f"did you mean `{near}`?" if near else None
+        code, message, hint = said_of(path, details, value, self._report)
         self._report.add(code, message, path, hint=hint)
         return self._prune(path)
 
@@ -185,6 +182,8 @@ class Shape:
             return
         other = context.others.get(key)
         if other is not None:
+            if key == "uses":
+                other = aliases.of_uses(at(data, path), other)
             add("E208", f"`{short(key)}` is not a key of {context.name}", path, at="key", hint=other)
             return
         near = self._report.suggest(key, context.keys)
@@ -198,6 +197,12 @@ class Shape:
         own = next((name for name in nodes.KINDS if isinstance(node, dict) and name in node), None)
         if not kinds or own is None:
             return False
+        origins = self._report.origins
+        given, beside = origins.get(path), origins.get((*path[:-1], own))
+        if given and beside and given.used and beside.used and given.path[:2] == beside.path[:2]:
+            message = f"`{key}` stands beside {either(kinds)}, and this preset has `{own}`"
+            self._report.add("E503", message, path, at="key")  # as it is told of the preset itself
+            return True
         hint = f"`{own}:` takes its options directly in the node" if key == "with" else None
         message = f"`{key}` belongs to nodes with {either(kinds)}, and this one has `{own}`"
         self._report.add("E201", message, path, at="key", hint=hint)
@@ -241,6 +246,15 @@ class Shape:
         meant = [self._report.suggest(key, nodes.KINDS) for key in unknown]
         if not any(meant) and not aliases.REPLACES_KIND.intersection(unknown):
             add("E206", f"{named(path)} has none of {either(nodes.KINDS)}, and a node has exactly one", path, at="key")
+
+
+def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report) -> tuple[str, str, str | None]:
+    """`sentence` with the word that was probably meant, where words could stand there."""
+    code, message, hint = sentence(path, details, value)
+    if details[0]["type"] == "literal_error" and hint is None:
+        near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
+        hint = f"did you mean `{near}`?" if near else None
+    return code, message, hint
 
 
 def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str, str, str | None]:

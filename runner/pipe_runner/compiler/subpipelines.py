@@ -82,8 +82,9 @@ class Family:
         self.neighbours = neighbours
         self._root, self._registry, self._project = root, registry, project
         self._known: dict[str, SubPipeline] = {}
-        self._way: list[tuple[str, str]] = []
-        """Files that are being compiled, each of which runs the next: with links resolved, and as they are shown."""
+        self._way: list[tuple[str, list[str]]] = []
+        """Files that are being compiled, each of which runs the next: with links resolved, and as they are shown,
+        behind each those that it includes on the way to what runs the next."""
         self._notes: tuple[Note, ...] = ()
         self._secrets: dict[str, tuple[SecretSource, Report]] = {}
         self.faults: list[Diagnostic] = []
@@ -107,10 +108,11 @@ class Family:
         drafts = build.drafts
         if not any(isinstance(draft.spec, PipelineNode) for draft in drafts):
             return
-        self._way.append((main.real, main.document.path))
+        self._way.append((main.real, []))
         try:
             for draft in drafts:
                 if isinstance(draft.spec, PipelineNode):
+                    self._way[-1] = (main.real, [part.document.path for part in draft.part.chain()][::-1])
                     self._node(draft, draft.spec, draft.part)
         finally:
             self._way.pop()
@@ -164,7 +166,8 @@ class Family:
             return None
         at = next((number for number, (real, _) in enumerate(self._way) if real == found.real), None)
         if at is not None:
-            way = " → ".join([*(short(step, 100) for _, step in self._way[at:]), short(self._way[at][1], 100)])
+            steps = [step for _, chain in self._way[at:] for step in chain]
+            way = " → ".join(short(step, 100) for step in (*steps, steps[0]))
             report.add("E801", f"the file runs itself: {way}", path, hint="a pipeline is finite: take one step out")
             return None
         if found.real in self._known:

@@ -23,6 +23,7 @@ from pipe_runner.types import Path_
 MOST_FILES: Final = 100
 """Files that a pipeline may be made of, beside its own."""
 _SUFFIXES: Final = (".yml", ".yaml")
+_PROJECT: Final = "pipe.yml"
 
 
 class Neighbour(NamedTuple):
@@ -78,6 +79,8 @@ class Neighbours:
         if not self._is_inside(real):
             hint = "files are read inside the root only, links resolved; a path counts from the file that names it"
             return Refused("E601", f"`{_short(name)}` leaves the project's root", hint)
+        if real == os.path.join(self._root, _PROJECT):
+            return Refused("E209", f"{_PROJECT} is the project's file, which holds no pipeline", "name another file")
         known = self._found.get(real)
         if known is not None:
             again = self._named[folder, name] = known._replace(path=path)
@@ -113,7 +116,11 @@ class Neighbours:
     def _unreadable(self, name: str, path: str, error: UsageError) -> Refused:
         if os.path.lexists(path):
             return Refused("E602", error.message.replace(os.path.realpath(path), _short(name)), error.hint)
-        near = did_you_mean(os.path.basename(path), _names_in(os.path.dirname(path)))
+        wanted, names = os.path.basename(path), _names_in(os.path.dirname(path))
+        near = did_you_mean(wanted, names)
+        if near is None:  # it may be written without the end of its name
+            stems = {os.path.splitext(one)[0]: one for one in reversed(names)}
+            near = stems.get(did_you_mean(wanted, stems) or "")
         hint = "a path counts from the file that names it"
         if near is not None:
             hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?"

@@ -8,6 +8,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from pipe_runner.run import NodeState, Run
+from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import NodeStatus
 
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -109,10 +110,12 @@ def xml_time(seconds: float | None) -> str:
 
 
 def xml_text(text: str) -> str:
-    """The text with what XML can't hold, not even escaped, written as `\\xNN` or `\\uNNNN`."""
+    """The text with what XML can't hold, not even escaped, written as `\\xNN` or `\\uNNNN`; and with what would act on
+    a terminal, or as a command on a CI that prints the file."""
 
     def escape(match: re.Match[str]) -> str:
         code = ord(match.group())
         return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"
 
-    return _NOT_XML.sub(escape, text)
+    shown = printable(text.replace("\r\n", "\n"), newlines=True, tabs=True)
+    return _NOT_XML.sub(escape, ci_safe(shown))

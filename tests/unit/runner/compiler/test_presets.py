@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipe_runner.cli.reading import Checked, together
 from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.plan import PlannedNode
 from pipe_runner.project import load_project
@@ -170,3 +171,20 @@ def test_r2_unknown_agents_of_nodes_are_told_in_time_beside_very_many_presets(
     found = compiled(many, nodes)
     assert time.process_time() - began < 5
     assert {fault.code for fault in found.diagnostics} == {"E501", "E119"}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "hint"),
+    [
+        ("{run: 'true', output: jsn}", "E204", "did you mean `json`?"),
+        ("{argv: [x], shell: bash}", "E503", None),
+    ],
+)
+def test_a_wrong_option_of_a_preset_is_told_once_where_it_is_used_too(
+    compiled: Callable[[str, str], Compilation], tmp_path: Path, registry: Registry, options: str, code: str, hint: str
+) -> None:
+    used = compiled(f"  ok: {{agent: shell, with: {options}}}\n", "nodes: {a: {agent: ok}}")
+    alone = load_project(tmp_path, registry, deep=True)[1]
+    (told,) = together([Checked(False, "pipe.yml", alone), Checked(False, "p.yml", used.diagnostics)])
+    assert (told.code, told.line, told.hint) == (code, 3, hint)
+    assert [note.message for note in told.notes] == ["used"]

@@ -77,6 +77,31 @@ def test_what_is_no_regular_file_is_refused_without_waiting(root: Path) -> None:
     assert not any(str(root.parent) in fault.message for fault in said.values())
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("parts/s", "parts/s.yml"),
+        ("parts/nt", "parts/net.yml"),
+        ("parts/t", None),
+        ("parts/S", "parts/s.yml"),
+        ("s", None),
+    ],
+)
+def test_a_name_without_its_end_is_known_for_the_file_that_there_is(root: Path, name: str, meant: str | None) -> None:
+    (root / "parts" / "s.yml").write_text("version: 1\n")
+    hint = refused(reading(root).read(name, str(root / "main.yml"), "main.yml")).hint
+    assert hint == (f"did you mean `{meant}`?" if meant else "a path counts from the file that names it")
+
+
+@pytest.mark.parametrize("name", ["../pipe.yml", "also.yml"])
+def test_the_projects_file_is_named_in_vain(root: Path, name: str) -> None:
+    (root / "pipe.yml").write_text("limits: {}\n")
+    (root / "parts" / "also.yml").symlink_to("../pipe.yml")
+    (root / "parts" / "pipe.yml").write_text("version: 1\n")
+    assert refused(reading(root).read(name, str(root / "parts" / "net.yml"), "net.yml")).code == "E209"
+    assert found(reading(root).read("pipe.yml", str(root / "parts" / "net.yml"), "net.yml")).content == b"version: 1\n"
+
+
 def test_number_and_size_together_are_bounded(root: Path) -> None:
     size = (root / "parts" / "net.yml").stat().st_size
     for name in ("b", "c"):

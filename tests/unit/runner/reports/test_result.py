@@ -156,6 +156,28 @@ def test_control_characters_are_written_out_in_junit() -> None:
     assert failure is not None and failure.get("message") == "a\\x00\\x1b[1m\\ufffeb"
 
 
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("one\n::error::x\n##[error]y", "one\n\\x3a:error::x\n\\x23#[error]y"),
+        ("##vso[task.setvariable]x", "\\x23#vso[task.setvariable]x"),
+        ("a\u202eb\u2028c\u2029d\u2066e", "a\\u202eb\\u2028c\\u2029d\\u2066e"),
+        ("tab\there\r\nnext\rover", "tab\there\nnext\\x0dover"),
+        ("a::b ### c é 日", "a::b ### c é 日"),
+    ],
+)
+def test_nothing_in_junit_acts_on_who_prints_it(said: str, written: str) -> None:
+    run = Run(id="r", status=RunStatus.FAILED, pipeline="p")
+    run.nodes["n"] = NodeState(
+        NodeStatus.FAILED, attempts=1, output=said, error={"kind": "exit", "message": said, "tail": said}
+    )
+    found = case(junit(run), "n")
+    failure = found.find("failure")
+    assert failure is not None
+    told = (found.findtext("system-out"), found.findtext("system-err"), failure.text, failure.get("message"))
+    assert told == (written, written, written, written)
+
+
 def test_junit_of_a_run_that_is_under_way_calls_nothing_an_error() -> None:
     run = Run(id="r", status=RunStatus.RUNNING)
     run.nodes["n"] = NodeState(NodeStatus.RUNNING, attempts=1)
