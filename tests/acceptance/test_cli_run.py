@@ -74,7 +74,7 @@ def test_output_jsonl_is_the_log(pipe: Any) -> None:
 
 def test_a_failed_run_ends_with_node_place_error_last_lines_and_the_command_to_go_on(pipe: Any) -> None:
     pipe.write("f.yml", FAILING)
-    done = pipe("run", "f.yml")
+    done = pipe.alone("run", "f.yml")
     assert done.returncode == 1
     _, _, end = done.stderr.partition("\n\n")
     lines = end.splitlines()
