@@ -56,6 +56,8 @@ class NodeState(_State):
     """An attempt of it has begun under `effect: once`, and nobody has decided that it may run again."""
     decided: Mapping[str, Any] | None = None
     """Who decided that it ended so, and why, where a person did."""
+    over: bool = False
+    """The run has ended since it was decided."""
     message: str | None = None
     """What a person is asked, of a node that waits for one."""
     tolerated: bool = False
@@ -257,6 +259,11 @@ def _run_finished(run: Run, event: Event) -> None:
     run.error = data.get("error")
     run.finished_at = event.ts
     run.duration_s = data.get("duration_s")
+    if run.status.final:
+        for states in (run.nodes, *run.items.values()):
+            for state in states.values():
+                if state.decided is not None:
+                    state.over = True
 
 
 def _node_started(run: Run, event: Event) -> None:

@@ -70,7 +70,7 @@ class Inner:
             again = [each.id for each in every]
             anew = [each.id for each in every if each.fan_out is not None]
         else:
-            again = list(left_inside(run, self._nodes, self._plan, self._house.subplans))
+            again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
         return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
