@@ -76,7 +76,12 @@ class NodeState(_State):
         """Of a node that is decided again: what counts on."""
         if self.pipeline is None:
             return NodeState(attempts=self.attempts)
-        return NodeState(attempts=self.attempts, pipeline=self.pipeline, given=self.given)
+        return NodeState(attempts=self.ended_attempts, pipeline=self.pipeline, given=self.given)
+
+    @property
+    def ended_attempts(self) -> int:
+        """Attempts that are over: one at a sub-pipeline that waits for a person is gone on with."""
+        return self.attempts - (self.status is NodeStatus.WAITING and self.pipeline is not None)
 
     def __repr__(self) -> str:
         return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"

@@ -112,7 +112,7 @@ class SharingScheduler(Scheduler):
         if stopped is not None and not self._fans.waits_inside(node.id):
             self.cancel(node)
             return
-        number = self._run.state(node.id).attempts + 1
+        number = self._run.state(node.id).ended_attempts + 1
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
