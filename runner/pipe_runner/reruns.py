@@ -24,6 +24,7 @@ _UNDONE: Final = {
 SETTLED: Final = "settled: it is to run again"
 DECIDED: Final = "its items were decided"
 _INSIDE: Final = "goes on inside"
+_GOES_ON: Final = "the run goes on"
 
 
 def reasons_to_rerun(
@@ -86,7 +87,7 @@ class _Look:
             if node.phase is not Phase.NODES and _had_once(state):
                 continue
             if node.phase is not Phase.NODES and any_node:
-                self._again(node, "the run goes on")
+                self._again(node, _GOES_ON)
                 continue
             why = self._why(node)
             if node.pipeline is not None and node.fan_out is None:
@@ -124,6 +125,8 @@ class _Look:
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
             return SETTLED
+        if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
+            return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
 
     def _inside(self, node: PlannedNode, why: str | None) -> str | None:

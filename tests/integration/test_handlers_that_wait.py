@@ -202,3 +202,15 @@ def test_killed_after_the_decision_it_goes_on_from_there(asking: Asking) -> None
     log.write_bytes(b"".join(lines[: at + 1]))
     done, acted = asking.run()
     assert (done.status, acted) == ("failed", ["fin", "then"])
+
+
+def test_what_a_resume_says_of_handlers_that_ran_before(asking: Asking) -> None:
+    sub = "nodes: {b: {agent: fake, with: {n: b}}, ok: {agent: approval, needs: b, with: {message: m}}}\n"
+    asking.project.write(sub=sub + "finally: {fin: {agent: fake, with: {n: fin}}}\n")
+    asking.run("nodes: {d: {pipeline: sub.yml}}\nfinally: {end: {agent: fake, with: {n: end}}}\n")
+    asking.bad.clear()
+    assert asking.run()[0].status == "waiting"
+    asking.say("d.ok")
+    active = asking.project.open()
+    active.close()
+    assert active.reasons == {"d": "goes on inside", "d.fin": "the run goes on", "end": "the run goes on"}
