@@ -101,3 +101,16 @@ def test_a_second_signal_skips_it(project: Any) -> None:
     done = stopped_when(project, "d", kills=2)
     assert done.status == "cancelled"
     assert (done.statuses["d.f"], done.statuses["d"]) == ("cancelled", "cancelled")
+
+
+@pytest.mark.parametrize("phase", ["on_failure", "finally"])
+def test_a_handler_that_waits_is_asked_no_more_and_the_others_run(project: Any, phase: str) -> None:
+    sub = "nodes: {b: {run: 'false'}}\non_failure: {%s}\nfinally: {%s, f: {run: echo}}\n"
+    ask = "ask: {agent: approval, with: {message: m}}"
+    text = sub % (ask, "g: {run: echo}") if phase == "on_failure" else sub % ("h: {run: echo}", ask)
+    project.write(sub=text, main="nodes: {d: {pipeline: sub.yml}, l: {run: exec sleep 30}}\n")
+    done = stopped_when(project, "d")
+    assert (done.status, done.statuses["d.ask"], done.node("d.ask").attempts) == ("cancelled", "cancelled", 1)
+    assert (done.statuses["d.b"], done.statuses["d.f"], done.statuses["d"]) == ("failed", "succeeded", "cancelled")
+    reason = next(e.data["reason"] for e in done.events if e.event == "node.cancelled" and e.node == "d.ask")
+    assert reason == "the run was cancelled while it waited for a person"

@@ -122,6 +122,10 @@ class Inner:
         return self._outcome(scope)
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
+        if self._let_go and self._asked is not None:
+            state = self._house.run.state
+            scheduler.stop_before(self._asked)
+            await scheduler.perform([node for node in self._nodes if state(node.id).status is NodeStatus.WAITING])
         scope.run_status = status = self._status()
         if status is RunStatus.WAITING:
             return  # handlers run when it ends
