@@ -1,14 +1,17 @@
 """What a person decides: nodes with `effect: once` that did not end well, and nodes that wait for an approval.
 
-Derived from a run alone, without its file: what has begun under `effect: once` says so in the log.
+Derived from a run alone, without its file: what has begun under `effect: once` says so in the log. Only which nodes are
+handlers is known to the file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipe_runner.plan import PlannedNode
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import NodeStatus
+from pipe_runner.types import NodeStatus, Phase, RunStatus
 
 _OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
 _DONE: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.BLOCKED})
@@ -60,3 +63,48 @@ def goes_on(run: Run, node: str) -> bool:
 def undecided(run: Run) -> list[str]:
     """All nodes and items on which a person must decide, in the order of the file."""
     return [name for node in run.nodes for name in undecided_of(run, node)]
+
+
+_GOOD: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED})
+_WENT_WRONG: Final = frozenset({NodeStatus.FAILED, NodeStatus.BLOCKED, NodeStatus.CANCELLED})
+_ASKED: Final = frozenset({NodeStatus.WAITING, NodeStatus.UNKNOWN})
+_UNDER_WAY: Final = frozenset({"pending", "running", "waiting"})
+
+
+def goes_on_in_handlers(run: Run, nodes: Sequence[PlannedNode], owner: RunStatus | NodeStatus) -> bool:
+    """Whether a resume leaves the nodes of a run, or of a sub-pipeline, as they have ended, since a person decides on
+    one of its handlers, or has decided since the run last ended; `owner` is the status of the whole.
+
+    What has failed goes on so only after a decision, and what waits for another attempt never: it begins anew."""
+    whole = str(owner)
+    if whole not in _UNDER_WAY and owner not in (RunStatus.FAILED, NodeStatus.FAILED):
+        return False
+    if not _stay_as_they_ended(run, [node for node in nodes if node.phase is Phase.NODES]):
+        return False
+    states = (state for node in nodes if node.phase is not Phase.NODES for state in _states_of(run, node))
+    return any(
+        (state.decided is not None and not state.over) or (whole in _UNDER_WAY and state.status in _ASKED)
+        for state in states
+    )
+
+
+def _stay_as_they_ended(run: Run, nodes: Sequence[PlannedNode]) -> bool:
+    states = [run.nodes.get(node.id) or NodeState() for node in nodes]
+    if not all(state.status in _GOOD or state.status in _WENT_WRONG for state in states):
+        return False
+    failed = any(state.status is NodeStatus.FAILED and not state.tolerated for state in states)
+    if not failed and any(state.status in (NodeStatus.BLOCKED, NodeStatus.CANCELLED) for state in states):
+        return False
+    blocked = (state for state in states if state.status is NodeStatus.BLOCKED)
+    return not any(run.state(name).status in _GOOD for state in blocked for name in state.by)
+
+
+def _states_of(run: Run, node: PlannedNode) -> Iterator[NodeState]:
+    """That of a node, those of its items, and of all that it runs."""
+    if node.id in run.nodes:
+        yield run.nodes[node.id]
+    yield from run.items.get(node.id, {}).values()
+    if node.pipeline is not None:
+        inside = (f"{node.id}.", f"{node.id}[")
+        yield from (state for name, state in run.nodes.items() if name.startswith(inside))
+        yield from (s for name, items in run.items.items() if name.startswith(inside) for s in items.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Mapping
 from typing import Any, Final, Protocol
 
@@ -43,6 +44,9 @@ class Host(Protocol):
     def release(self, index: int) -> None:
         """Decide a node's dependents when its end is durable."""
 
+    def cancel(self, node: PlannedNode) -> None:
+        """End a node that is not in flight when the run was stopped."""
+
 
 class Fans:
     """The repeated nodes of one run. `nodes` is the scheduler's list, to which items are added as they start."""
@@ -58,8 +62,9 @@ class Fans:
 
     # ------------------------------------------------------------ for the scheduler
 
-    def begin(self, node: PlannedNode) -> None:
-        """A node whose turn has come: make its items, and let the first ones start."""
+    def begin(self, node: PlannedNode, *, letting_go: bool = False) -> None:
+        """A node whose turn has come: make its items, and let the first ones start. `letting_go`: the run was stopped,
+        and only items whose sub-pipeline waits for a person are performed, to their end."""
         assert node.fan_out is not None
         number = self._run.state(node.id).attempts + 1
         try:
@@ -71,9 +76,11 @@ class Fans:
         self._host.emit(EventKind.NODE_STARTED, node.id, number, {"items": len(items)})
         fan = Fan(node, number, self._clock.monotonic(), items, self._limit)
         fan.names = names
-        if node.fan_out.when_of_item:
+        if node.fan_out.when_of_item and not letting_go:
             fan.condition = self._scope.condition(node)
         fan.begin(self._run.find)
+        if letting_go:
+            fan.todo = deque(at for at in fan.todo if self.waits_inside(fan.id_of(items[at])))
         self._open[node.index] = fan
         for at in fan.asked:
             fan.held.add(self._unit(fan, fan.items[at]).index)
@@ -83,6 +90,11 @@ class Fans:
         """What the templates of a unit may read, and the data of its `node.started`."""
         fan, item = self._units[index]
         return {**fan.names, **item.names}, {"item": item.digest}
+
+    def waits_inside(self, unit: str) -> bool:
+        """Whether a node or an item runs a sub-pipeline that waits for a person."""
+        state = self._run.find(unit)
+        return state is not None and state.pipeline is not None and state.status is NodeStatus.WAITING
 
     def is_unit(self, index: int) -> bool:
         return index >= self._planned
@@ -145,7 +157,7 @@ class Fans:
             if node.fan_out is None or node.index in self._open:
                 continue
             for key, state in self._run.items.get(node.id, {}).items():
-                if state.status is NodeStatus.WAITING:
+                if state.status is NodeStatus.WAITING and state.pipeline is None:
                     number, reason, _ = how_stopped(self._host.stopped, state)
                     self._host.emit(EventKind.NODE_CANCELLED, f"{node.id}[{key}]", number, {"reason": reason})
 
@@ -216,8 +228,7 @@ class Fans:
         unit = self._nodes[index]
         state = self._run.find(unit.id)
         if state is not None and state.status is NodeStatus.WAITING:
-            number, reason, _ = how_stopped(self._host.stopped, state)
-            self._host.final(EventKind.NODE_CANCELLED, unit, number, {"reason": reason})
+            self._host.cancel(unit)
             return
         if state is None or state.status is not NodeStatus.QUEUED:  # it was never started: there is nothing to tell
             fan, _ = self._units.pop(index)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pipe_runner.deciding import acted_of, goes_on
+from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, instance
-from pipe_runner.types import NodeStatus, Phase
+from pipe_runner.types import NodeStatus, Phase, RunStatus
 
 _UNDONE: Final = {
     NodeStatus.PENDING: "not started",
@@ -24,6 +24,7 @@ _UNDONE: Final = {
 SETTLED: Final = "settled: it is to run again"
 DECIDED: Final = "its items were decided"
 _INSIDE: Final = "goes on inside"
+_GOES_ON: Final = "the run goes on"
 
 
 def reasons_to_rerun(
@@ -33,18 +34,22 @@ def reasons_to_rerun(
 
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
+    While a person decides on a handler the run has not ended, and no node runs again that has.
     What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands. Nodes of
     sub-pipelines are held to the same, each within its own.
     """
-    return _Look(run, plan, plan.subplans if subplans is None else subplans, run.digests).reasons(nodes)
+    return _Look(run, plan, plan.subplans if subplans is None else subplans, run.digests).reasons(nodes, run.status)
 
 
-def left_inside(run: Run, nodes: Sequence[PlannedNode], plan: Plan, subplans: Mapping[str, Plan]) -> dict[str, str]:
+def left_inside(
+    run: Run, owner: str, nodes: Sequence[PlannedNode], plan: Plan, subplans: Mapping[str, Plan]
+) -> dict[str, str]:
     """As `reasons_to_rerun`, for another attempt at a sub-pipeline in the same process: nothing has changed meanwhile.
 
     Nodes that did not run since their owner did not are decided anew, whatever became of it."""
     every = expanded(nodes, subplans, run.only)
-    reasons = _Look(run, plan, subplans, {node.id: node.digest for node in every}).reasons(nodes)
+    status = (run.find(owner) or NodeState()).status
+    reasons = _Look(run, plan, subplans, {node.id: node.digest for node in every}).reasons(nodes, status)
     for node in nodes:
         state = run.nodes.get(node.id)
         if state is not None and state.status is NodeStatus.SKIPPED and state.by and not node.needs:
@@ -67,10 +72,14 @@ class _Look:
         self.changed: set[int] = set()
         """Nodes that changed, or need one that did, by index."""
 
-    def reasons(self, nodes: Sequence[PlannedNode]) -> dict[str, str]:
+    def reasons(self, nodes: Sequence[PlannedNode], whole: RunStatus | NodeStatus) -> dict[str, str]:
+        """`whole` is the status of what these nodes are all of."""
         run, reasons = self._run, self._reasons
+        as_they_ended = self._same(nodes) and goes_on_in_handlers(run, nodes, whole)
         any_node = False
         for node in _in_order(nodes, self._plan):
+            if as_they_ended and node.phase is Phase.NODES:
+                continue
             state = run.nodes.get(node.id)
             if state is not None and state.status is not NodeStatus.WAITING and acted_of(run, node.id):
                 any_node = any_node or node.phase is Phase.NODES
@@ -78,7 +87,7 @@ class _Look:
             if node.phase is not Phase.NODES and _had_once(state):
                 continue
             if node.phase is not Phase.NODES and any_node:
-                self._again(node, "the run goes on")
+                self._again(node, _GOES_ON)
                 continue
             why = self._why(node)
             if node.pipeline is not None and node.fan_out is None:
@@ -89,6 +98,9 @@ class _Look:
                 continue
             any_node = any_node or node.phase is Phase.NODES
         return reasons
+
+    def _same(self, nodes: Sequence[PlannedNode]) -> bool:
+        return all(self._digests.get(node.id) == node.digest for node in nodes if node.phase is Phase.NODES)
 
     def _why(self, node: PlannedNode) -> str | None:
         before, changed, nodes = self._digests.get(node.id), self.changed, self._plan.nodes
@@ -113,6 +125,8 @@ class _Look:
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
             return SETTLED
+        if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
+            return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
 
     def _inside(self, node: PlannedNode, why: str | None) -> str | None:
@@ -124,7 +138,8 @@ class _Look:
         assert node.pipeline is not None
         plan = instance(self._subplans[node.pipeline], node.id, node.priority)
         look = _Look(self._run, plan, self._subplans, self._digests)
-        found = look.reasons(chosen(plan, node.id, self._run.only))
+        status = (self._run.nodes.get(node.id) or NodeState()).status
+        found = look.reasons(chosen(plan, node.id, self._run.only), status)
         if why is None and look.changed:
             self.changed.add(node.index)
             why = f"runs {plan.nodes[min(look.changed)].id}, which changed"

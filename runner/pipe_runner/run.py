@@ -56,6 +56,8 @@ class NodeState(_State):
     """An attempt of it has begun under `effect: once`, and nobody has decided that it may run again."""
     decided: Mapping[str, Any] | None = None
     """Who decided that it ended so, and why, where a person did."""
+    over: bool = False
+    """The run has ended since it was decided."""
     message: str | None = None
     """What a person is asked, of a node that waits for one."""
     tolerated: bool = False
@@ -74,7 +76,12 @@ class NodeState(_State):
         """Of a node that is decided again: what counts on."""
         if self.pipeline is None:
             return NodeState(attempts=self.attempts)
-        return NodeState(attempts=self.attempts, pipeline=self.pipeline, given=self.given)
+        return NodeState(attempts=self.ended_attempts, pipeline=self.pipeline, given=self.given)
+
+    @property
+    def ended_attempts(self) -> int:
+        """Attempts that are over: one at a sub-pipeline that waits for a person is gone on with."""
+        return self.attempts - (self.status is NodeStatus.WAITING and self.pipeline is not None)
 
     def __repr__(self) -> str:
         return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
@@ -257,6 +264,11 @@ def _run_finished(run: Run, event: Event) -> None:
     run.error = data.get("error")
     run.finished_at = event.ts
     run.duration_s = data.get("duration_s")
+    if run.status.final:
+        for states in (run.nodes, *run.items.values()):
+            for state in states.values():
+                if state.decided is not None:
+                    state.over = True
 
 
 def _node_started(run: Run, event: Event) -> None:

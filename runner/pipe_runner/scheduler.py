@@ -107,7 +107,7 @@ class Scheduler:
         self._closed = asyncio.get_running_loop().create_future()
         async with anyio.create_task_group() as group:
             self._workers.begin(group)
-            self.drain()
+            self._stop(self.stopped) if self.stopped is not None else self.drain()
             self._workers.wake()
             await self._closed
             self._workers.end()

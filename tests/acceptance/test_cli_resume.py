@@ -70,3 +70,38 @@ def test_a_resume_is_counted_in_words(pipe: Any) -> None:
     assert "resumed 1 time\n" in pipe("show", "latest").stdout
     pipe("resume", "latest")
     assert "resumed 2 times\n" in pipe("show", "latest").stdout
+
+
+@pytest.mark.parametrize("fault", ["faulty", "gone", "renamed", "sub"])
+def test_a_run_that_succeeded_is_told_so_whatever_became_of_its_file(pipe: Any, fault: str) -> None:
+    pipe.write("s.yml", "version: 1\nnodes: {x: {run: echo}}\n")
+    path = pipe.write(
+        "p.yml", "version: 1\nnodes: {a: {run: echo hi}, s: {pipeline: s.yml}}\noutputs: {o: '{{ nodes.a.output }}'}\n"
+    )
+    assert pipe("run", "p.yml", "--only", "a", "--only", "s").returncode == 0
+    before = pipe.log()
+    match fault:
+        case "faulty":
+            path.write_text("version: 1\nnodes: {a: {rum: echo hi}}\n")
+        case "gone":
+            path.unlink()
+        case "renamed":
+            path.write_text("version: 1\nnodes: {b: {run: echo hi}}\n")
+        case _:
+            (pipe.folder / "s.yml").unlink()
+    done = pipe("resume", "latest")
+    assert done.returncode == 0, done.stderr
+    assert "has succeeded already; nothing to do" in done.stderr
+    assert "hi" in done.stdout
+    told = json.loads(pipe("resume", "latest", "--output", "json").stdout)
+    assert (told["status"], told["nodes"]["a"]["output"]) == ("succeeded", "hi")
+    assert pipe.log() == before
+
+
+def test_a_run_that_did_not_succeed_needs_its_file(pipe: Any) -> None:
+    path = pipe.write("p.yml", FILE)
+    assert pipe("run", "p.yml").returncode == 1
+    path.unlink()
+    done = pipe("resume", "latest")
+    assert done.returncode == 2
+    assert "the pipeline file of run" in done.stderr

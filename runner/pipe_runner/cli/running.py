@@ -13,7 +13,8 @@ from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine import ActiveRun, open_resume, open_run
-from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
+from pipe_runner.runlog import fold_log
 from pipe_runner.types import RunStatus
 
 if TYPE_CHECKING:
@@ -61,8 +62,14 @@ def resume(given: Given) -> int:
     telling = Telling(given)
     state = state_dir(given, None)
     rundir = find_run(state, given.must("run"))
-    path, root = pipeline_of(rundir, state)
-    planned = plan_for(path, given, state=state, root=root)
+    try:
+        path, root = pipeline_of(rundir, state)
+        planned = plan_for(path, given, state=state, root=root)
+    except (UsageError, InvalidPipeline):
+        finished = fold_log(rundir.log_path, rundir.id)
+        if finished.status is not RunStatus.SUCCEEDED:
+            raise
+        return telling.nothing_to_do(finished, rundir, None)
     settings = run_settings(given, state, planned.plan.settings)
 
     def open_it(sinks: Sequence[EventSink]) -> ActiveRun:
@@ -89,7 +96,7 @@ def _perform(
         notes += [f"  warning    {safe(warning)}" for warning in active.warnings]
         if active.nothing_to_do:
             active.close()
-            return telling.nothing_to_do(active)
+            return telling.nothing_to_do(active.run, active.rundir, active.plan)
         try:
             finished = _in_loop(active, signals)
         except StorageError as error:

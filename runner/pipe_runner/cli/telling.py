@@ -20,8 +20,10 @@ from pipe_runner.types import RunStatus
 if TYPE_CHECKING:
     from pipe_runner.console.jsonl import JsonlConsole
     from pipe_runner.engine import ActiveRun
+    from pipe_runner.plan import Plan
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
+    from pipe_runner.runlog import RunDir
 
 IO_ERROR: Final = 74
 PATIENCE: Final = 1.0
@@ -93,18 +95,19 @@ class Telling:
         if not self._quiet:
             say(safe(line))
 
-    def nothing_to_do(self, active: ActiveRun) -> int:
-        """The run has succeeded already: say so, and give its results again."""
+    def nothing_to_do(self, run: Run, rundir: RunDir, plan: Plan | None) -> int:
+        """The run has succeeded already: say so, and give its results again; also without a plan, where its file can't
+        be read any more."""
         self.close()
-        changed = active.run.digest != active.plan.digest
+        changed = plan is not None and run.digest != plan.digest
         more = "; the file has changed since: `pipe run` runs it as it is now" if changed else ""
-        self.say(f"run {active.run.id} has succeeded already; nothing to do{more}")
-        return self._results(active.run, active)
+        self.say(f"run {run.id} has succeeded already; nothing to do{more}")
+        return self._results(run, rundir)
 
     def end(self, run: Run, active: ActiveRun, planned: Planned) -> int:
         """Results on stdout, the end on stderr; gives 74 where something that was asked for could not be written."""
         self.close()
-        code = self._results(run, active)
+        code = self._results(run, active.rundir)
         colour = colours(sys.stderr)
         from pipe_runner.cli.settings import kept_elsewhere
         from pipe_runner.console.ending import ending, last_line
@@ -127,7 +130,7 @@ class Telling:
             say(text + last_line(run, colour=colour))
         return code
 
-    def _results(self, run: Run, active: ActiveRun) -> int:
+    def _results(self, run: Run, rundir: RunDir) -> int:
         from pipe_runner.cli.boundary import forget
         from pipe_runner.cli.results import print_result, write_junit
 
@@ -139,7 +142,7 @@ class Telling:
                 say(f"error: {safe(error.message)}")
                 code = IO_ERROR
         try:
-            print_result(run, active.rundir, self._output)
+            print_result(run, rundir, self._output)
             if self._jsonl is not None and self._jsonl.error is not None:
                 raise self._jsonl.error
         except BrokenPipeError:

@@ -156,9 +156,9 @@ def open_resume(
         begun = bool(run.id)
         kept = {} if begun else _kept_request(rundir)
         only = run.only if begun else tuple(kept.get("only", ()))
-        nodes = _selected_before(plan, settings.only, only)
-        every = expanded(nodes, plan.subplans, only)
         done = run.status is RunStatus.SUCCEEDED
+        nodes = [] if done else _selected_before(plan, settings.only, only)
+        every = expanded(nodes, plan.subplans, only)
         reasons: dict[str, str] = {}
         if not begun:
             run.id = rundir.id

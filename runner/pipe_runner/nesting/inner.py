@@ -54,7 +54,7 @@ class Inner:
         self._first: NodeError | None = None
         """What it fails with when its time is up; None: that of what runs it is up earlier."""
         self._late: NodeError | None = None
-        self._closing = False
+        self._closing = self._let_go = False
         self._scheduler: SharingScheduler | None = None
         self._keeper: Keeping | None = None
 
@@ -70,7 +70,7 @@ class Inner:
             again = [each.id for each in every]
             anew = [each.id for each in every if each.fan_out is not None]
         else:
-            again = list(left_inside(run, self._nodes, self._plan, self._house.subplans))
+            again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
         return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
@@ -97,7 +97,7 @@ class Inner:
             scope.evaluate_pipeline_env()
         except ExpressionFault as fault:
             return _failed(ErrorKind.TEMPLATE, f"env: {fault.message}")
-        undecided = house.undecided(house.run, self._nodes, house.emit)
+        undecided = set() if self._let_go else house.undecided(house.run, self._nodes, house.emit)
         scheduler = self._scheduler = SharingScheduler(
             house,
             self._plan,
@@ -106,6 +106,7 @@ class Inner:
             concurrency=min(self._plan.concurrency or house.concurrency, house.concurrency),
         )
         scheduler.time_is_up = self._time_is_up
+        scheduler.kills = max(0, self._kills - 1)  # the stop that it begins with counts, too
         timer = self._bound(scheduler)
         try:
             if self._asked is not None:
@@ -121,6 +122,10 @@ class Inner:
         return self._outcome(scope)
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
+        if self._let_go and self._asked is not None:
+            state = self._house.run.state
+            scheduler.stop_before(self._asked)
+            await scheduler.perform([node for node in self._nodes if state(node.id).status is NodeStatus.WAITING])
         scope.run_status = status = self._status()
         if status is RunStatus.WAITING:
             return  # handlers run when it ends
@@ -188,6 +193,8 @@ class Inner:
         """Something outside has stopped it before all its nodes had ended by themselves."""
         if self._asked is None or self._late is not None:
             return False
+        if self._let_go:
+            return True
         states = [self._house.run.state(node.id) for node in self._of(Phase.NODES)]
         return any(state.status is NodeStatus.CANCELLED or _timed_out(state) for state in states)
 
@@ -239,6 +246,10 @@ class Inner:
         self._asked = self._asked or why
         if self._scheduler is not None:
             self._scheduler.stop_inside(why)
+
+    def let_go(self, why: Stop, kills: int) -> None:
+        """It is stopped before it goes on: it has waited for a person, and only its handlers are performed."""
+        self._let_go, self._asked, self._kills = True, why, kills
 
     def closing(self) -> tuple[str, ...]:
         """How the ids of nodes begin that run under its `finally`, or that of what runs in it."""

@@ -13,10 +13,10 @@ from pipe_runner.nesting.inner import Inner
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.retry import bounded
-from pipe_runner.run import is_final
+from pipe_runner.run import NodeState, is_final
 from pipe_runner.scheduler import Scheduler
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, Stop, measured, while_running
+from pipe_runner.stops import WHY, Stop, how_stopped, measured, while_running
 from pipe_runner.subplans import inner
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
@@ -54,6 +54,8 @@ class SharingScheduler(Scheduler):
         """Nodes whose attempt has no more time than `until` leaves."""
         self.until: float | None = None
         """When the time of the sub-pipeline is up, on the loop's clock; None: never, or its handlers run."""
+        self.kills = 0
+        """How often the run was cancelled: the second time kills."""
         self.time_is_up: Callable[[], None] = lambda: None
         """Called when an attempt ended since it was."""
 
@@ -106,10 +108,11 @@ class SharingScheduler(Scheduler):
 
     async def _run_inside(self, node: PlannedNode) -> None:
         index, clock = node.index, self._clock
-        if self.stopped is not None:
+        stopped = self.stopped
+        if stopped is not None and not self._fans.waits_inside(node.id):
             self.cancel(node)
             return
-        number = self._run.state(node.id).attempts + 1
+        number = self._run.state(node.id).ended_attempts + 1
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
@@ -130,12 +133,18 @@ class SharingScheduler(Scheduler):
             inside = Inner(self._house, node, attempt.options, self._scope, timeout, (self.until, self.time_is_up))
             self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
             self._inside[index] = inside
+            if stopped is not None:
+                inside.let_go(stopped, self.kills)
             try:
                 outcome = await inside.perform()
             finally:
                 del self._inside[index]
         self._made[index] = self._made.get(index, 0) + 1
         duration = clock.monotonic() - began
+        if stopped is not None:
+            reason = how_stopped(stopped, NodeState(NodeStatus.WAITING))[1]
+            self.final(EventKind.NODE_CANCELLED, node, number, {**measured(outcome, duration), "reason": reason})
+            return
         if outcome.status is NodeStatus.CANCELLED and self._fails_fast():
             reason = f"{WHY[Stop.FAIL_FAST]} before all of it had run"
             self.final(EventKind.NODE_CANCELLED, node, number, {**measured(outcome, duration), "reason": reason})
@@ -178,6 +187,24 @@ class SharingScheduler(Scheduler):
 
     # ------------------------------------------------------------ stops
 
+    def _close(self) -> None:
+        """Let the phase end when nothing of it is open then: the failure of the last one may let go what waits."""
+        asyncio.get_running_loop().call_soon(self._close_if_done)
+
+    def _close_if_done(self) -> None:
+        if self.failure is not None or not self._open:
+            super()._close()
+
+    def cancel(self, node: PlannedNode) -> None:
+        """As for every node; but of a sub-pipeline that waits for a person `finally` runs first."""
+        items = self._run.items.get(node.id, {}) if node.pipeline is not None else {}
+        if self._fans.waits_inside(node.id):
+            self.push(node)
+        elif any(self._fans.waits_inside(f"{node.id}[{key}]") for key in items):
+            self._fans.begin(node, letting_go=True)
+        else:
+            super().cancel(node)
+
     def stop(self, why: Stop, *, kill: bool = False) -> None:
         """As for every scheduler, but the `finally` of a sub-pipeline is let to its end, unless killed."""
         if self._workers.group is None:
@@ -200,6 +227,7 @@ class SharingScheduler(Scheduler):
             self.fail(error)
 
     def _stop(self, why: Stop) -> None:
+        self.kills += why is Stop.CANCEL
         super()._stop(why)
         for inside in list(self._inside.values()):
             inside.stop(why)

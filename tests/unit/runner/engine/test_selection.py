@@ -110,6 +110,15 @@ def test_handlers_run_again_when_the_run_goes_on_and_stay_done_when_it_does_not(
     assert reasons(p, run_of(p, clean=S.RUNNING)) == {"clean": "interrupted"}
 
 
+def test_of_a_handler_that_ran_at_an_earlier_end_it_is_not_said_that_it_was_not_started() -> None:
+    p = plan({"a": (), "clean": ()}, clean=Phase.FINALLY)
+    run = run_of(p, clean=S.PENDING)
+    run.nodes["clean"].attempts = 0
+    assert reasons(p, run) == {"clean": "not started"}
+    run.nodes["clean"].attempts = 1
+    assert reasons(p, run) == {"clean": "the run goes on"}
+
+
 def test_only_selects_what_is_needed_and_nothing_else() -> None:
     p = plan({"a": (), "b": ("a",), "c": ("b",), "x": (), "clean": ()}, clean=Phase.FINALLY)
     assert [n.id for n in select(p, ["b"])] == ["a", "b"]
