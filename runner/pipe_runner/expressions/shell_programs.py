@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_files import made
+from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 
@@ -16,16 +17,25 @@ if TYPE_CHECKING:
 
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
-_GIT_SETTING: Final = re.compile(r"command|editor|pager|alias|hook|filter|helper|\.cmd|textconv|driver", re.I)
 _GIT_RUNS: Final = {
     "rebase": ("--exec", "-x"),
     "grep": ("--open-files-in-pager", "-O"),
     "difftool": ("--extcmd", "-x"),
+    "clone": ("--upload-pack", "-u"),
+    "fetch": ("--upload-pack",),
+    "pull": ("--upload-pack",),
+    "ls-remote": ("--upload-pack", "--exec"),
+    "push": ("--receive-pack", "--exec"),
+    "archive": ("--exec",),
     "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
 }
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
 )
+
+_MAKE_MESSAGE: Final = "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`"
+_MAKE_HINT: Final = "write the target, or a `case` over those that may be"
+_GIT_MESSAGE: Final = "git runs what some settings say"
 
 
 def _environment(command: Command, index: int) -> None:
@@ -127,7 +137,7 @@ def _ssh(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
-    command.could_be_options(rest[:1])
+    could_be_options(command, rest[:1])
     if len(rest) <= 1:
         command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
     for at in rest[1:]:
@@ -162,7 +172,7 @@ def _su(command: Command, index: int) -> None:
 def _copies(command: Command, index: int) -> None:
     """scp, sftp: options of ssh, and files."""
     options, rest = command.options(index, "bBcDFiJloPRsSX", permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
@@ -195,7 +205,7 @@ def _flock(command: Command, index: int) -> None:
 
 def _script(command: Command, index: int) -> None:
     options, rest = command.options(index, "cEmIOoBT", frozenset({"--command"}), permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             command.code(value, "the value becomes part of shell code", SH_HINT)
@@ -215,12 +225,11 @@ def _make(command: Command, index: int) -> None:
     if not any(option in ("-f", "--file", "--makefile") for option, _ in options):
         made(command)
     for at in rest:
-        if command.words[at].text.startswith(HOLE):
-            command.code(
-                command.words[at],
-                "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`",
-                "write the target, or a `case` over those that may be",
-            )
+        word = command.words[at]
+        if word.text.startswith(HOLE):
+            command.code(word, _MAKE_MESSAGE, _MAKE_HINT)
+        elif word.text.startswith(EXPANSION):
+            lead(command, word, BEGINS, "E420", _MAKE_MESSAGE, _MAKE_HINT)
         elif ASSIGNED.match(command.words[at].text):
             command.code(
                 command.words[at],
@@ -232,18 +241,27 @@ def _make(command: Command, index: int) -> None:
 def _git(command: Command, index: int) -> None:
     options, rest = command.options(index, "cC", frozenset({"--git-dir", "--work-tree", "--exec-path", "--config-env"}))
     for option, value in options:
-        if option == "-c" and value is not None and HOLE in value.text.partition("=")[0]:
-            command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
-        elif option == "-c" and value is not None and _GIT_SETTING.search(value.text):
-            command.code(value, "git runs this setting as a command", "write the command without values")
+        if option == "-c" and value is not None:
+            _git_setting(command, value)
     command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
-    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
-        command.could_be_options(rest[1:])
     _git_subcommand(command, rest)
     for at in rest:
         text = command.words[at].text
         if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
             command.code(command.words[at], "git runs what this says as a command", "write the command without values")
+    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
+        could_be_options(command, rest[1:])
+
+
+def _git_setting(command: Command, word: Word) -> None:
+    """`NAME=VALUE` behind `-c`."""
+    name, hint = word.text.partition("=")[0], "write the setting's name: -c user.name={{ x }}"
+    if HOLE in name:
+        command.code(word, _GIT_MESSAGE, hint)
+    elif GIT_SETTING.search(name):
+        command.code(word, "git runs this setting as a command", "write the command without values")
+    elif EXPANSION in name:
+        lead(command, word, NAMES, "E420", _GIT_MESSAGE, hint)
 
 
 def _git_subcommand(command: Command, rest: list[int]) -> None:
@@ -263,7 +281,9 @@ def _git_subcommand(command: Command, rest: list[int]) -> None:
             value = words[at + 1 : at + 2] if word.text == option else [word]
             for each in value:
                 command.code(each, "git runs what this says as a command", "write the command without values")
-        elif name == "config" and _GIT_SETTING.search(word.text):
+        elif name == "clone" and words[at - 1].text in ("-c", "--config") and at:
+            _git_setting(command, word)
+        elif name == "config" and GIT_SETTING.search(word.text):
             for each in words[at:]:
                 command.code(each, "git runs this setting as a command", "write the command without values")
             return
@@ -273,7 +293,7 @@ def _tar(command: Command, index: int) -> None:
     running = frozenset(f"--{name}" for name in _TAR_RUNS.split())
     taking = frozenset({"--file", "--directory", "--exclude", "--files-from", "--strip-components", "--transform"})
     options, rest = command.options(index, "bCfFgHIKLNTVX", running | taking, permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option in running or option in ("-I", "-F")):
             command.code(value, "tar runs what this says as a command", "write the command without values")
@@ -283,7 +303,7 @@ def _tar(command: Command, index: int) -> None:
 
 def _rsync(command: Command, index: int) -> None:
     options, rest = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if option in ("-e", "--rsh", "--rsync-path") and value is not None:
             command.code(value, "rsync runs what this says as a command", "write the command without values")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from pipe_runner.expressions.shell_leading import stand
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import Facts, Hole, Word
 
@@ -75,6 +76,10 @@ class Tables:
     """Places whose text becomes code, what is to say of it, and the way that should be taken instead."""
     chosen: list[Node] = field(default_factory=list)
     """Places whose text names a program."""
+    led: list[tuple[Node, int, str, str, str]] = field(default_factory=list)
+    """Places where the beginning of a text counts: how much of it, and code, message and hint."""
+    stands: dict[tuple[str, str | int], int] = field(default_factory=dict)
+    """Where in the text of a variable another stands, or a hole, by its identity."""
     bodies: dict[str, list[Facts]] = field(default_factory=dict)
     """The functions of the script."""
     calls: list[tuple[str, list[Word]]] = field(default_factory=list)
@@ -209,6 +214,7 @@ class Tables:
                     break
             self.copied.setdefault(name, []).append(f"{name}[]")
             name = f"{name}[]"
+        stand(self, name, word)
         if word.holes:
             self.holding.setdefault(name, []).extend(word.holes)
         if word.nested:
