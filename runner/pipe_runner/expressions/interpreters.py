@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
+from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, choose_parts, prints, runs
 from pipe_runner.expressions.shell_invoked import note
 from pipe_runner.expressions.shell_leading import could_be_options, warn
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
@@ -257,8 +257,10 @@ class Command:
                 self.chosen(value, name)
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
-            elif option in ("-f", "--file", "-init") and value is not None:
-                runs(self.scan.flows, value, name)
+            elif option in ("-f", "--file", "-init") and value is not None and name != "clickhouse-client":
+                self.chosen(value, name)
+            elif option == "-I" and program.what in ("Perl", "Ruby") and value is not None:
+                choose_parts(self.scan, value, name)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":

@@ -48,6 +48,8 @@ class ShellDocuments(ShellLexer):
         if reader.reads and runs_files(reader.reads[0][0]):
             for word in facts.opened:
                 choose_file(self, word, reader.reads[0][0])
+        if reader.takes:
+            self.flows.taken += [(word, list(reader.takes)) for word in facts.opened]
         if reader.runs is not None:
             given = facts.input()
             given.runs, given.printed = reader.runs, Facts()
@@ -89,6 +91,7 @@ class ShellDocuments(ShellLexer):
                 self.flows.elsewhere.parts.append(facts)
             elif operator[0] == "<&" and word.text not in ("0", "-"):
                 facts.input().parts.append(self.flows.beyond)
+                facts.opened += self.flows.kept
             if operator[0] == "<<<":
                 _filled(given or facts.input(), word)
                 (given or facts.input()).texts += [word.text] if word.static else []
@@ -97,6 +100,8 @@ class ShellDocuments(ShellLexer):
             if operator[0] == "<" and not numbered:
                 facts.opened.append(word)
                 reads(self.flows, word, facts)
+            elif operator[0] == "<":
+                self.flows.kept.append(word)
             elif operator[0] in WRITING and (found is None or found[0] == "1"):
                 writes(self.flows, word, facts)
             facts.sinks += word.sinks

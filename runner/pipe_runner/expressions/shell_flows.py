@@ -9,7 +9,7 @@ from typing import Final
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
 from pipe_runner.expressions.shell_files import is_file, link_files, text_of
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
-from pipe_runner.expressions.shell_model import Facts, Hole
+from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
 from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
@@ -56,12 +56,23 @@ class Flows(Tables):
         for start, message, hint in self.coded:
             for hole, name in self.reached(start, seen):
                 mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
+        self._opened(seen)
         seen = set()
         for start in self.chosen:
             for hole, name in self.reached(start, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
+
+    def _opened(self, coded: set[Node]) -> None:
+        """Files that a value names, of which lines become code, and links by which such a file is run."""
+        words = [word for key, word in self.links if key in coded]
+        words += [word for word, names in self.taken if not coded.isdisjoint(names)]
+        for word in words:
+            for hole in word.all_holes:
+                mark_choice(hole, "the value chooses a file whose text is run", "write the file's name")
+            if word.text.rpartition("/")[2].startswith(EXPANSION):
+                self.choose(word)
 
     def _every(self, names: Iterable[str]) -> list[str]:
         """The keys of variables, in this script and those within."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_files import made
+from pipe_runner.expressions.shell_files import choose_parts, made
 from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
@@ -122,6 +122,14 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
 
 
 def _parallel(command: Command, index: int) -> None:
+    hint = "write the command: parallel cmd {}"
+    taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
+    _, rest = command.options(index, "jnaINLdPSs", taking)
+    if not rest:
+        command.facts.reads.append(("parallel", hint))
+    elif command.words[rest[0]].text == ":::":
+        for at in rest[1:]:
+            command.code(command.words[at], "without a command parallel runs what stands behind `:::`", hint)
     for word in command.words[index + 1 :]:
         if word.text in (":::", "::::", ":::+", "::::+"):
             break
@@ -137,6 +145,10 @@ def _ssh(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
+        elif option == "-F" and value is not None:
+            command.chosen(value, "ssh")
+        elif option == "-I" and value is not None:
+            choose_parts(command.scan, value, "ssh")
     could_be_options(command, rest[:1])
     if len(rest) <= 1:
         command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
@@ -171,11 +183,14 @@ def _su(command: Command, index: int) -> None:
 
 def _copies(command: Command, index: int) -> None:
     """scp, sftp: options of ssh, and files."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
     options, rest = command.options(index, "bBcDFiJloPRsSX", permute=True)
     could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
+        elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
+            command.chosen(value, name)
 
 
 def _watch(command: Command, index: int) -> None:
@@ -243,6 +258,8 @@ def _git(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-c" and value is not None:
             _git_setting(command, value)
+        elif option == "--exec-path" and value is not None:
+            choose_parts(command.scan, value, "git")
     command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
     _git_subcommand(command, rest)
     for at in rest:
@@ -264,6 +281,17 @@ def _git_setting(command: Command, word: Word) -> None:
         lead(command, word, NAMES, "E420", _GIT_MESSAGE, hint)
 
 
+def _git_config(command: Command, rest: list[int]) -> None:
+    """`git config NAME VALUE` where a value may be the name: what it is set to may be a command."""
+    taking = frozenset({"--file", "--blob", "--type", "--default", "--comment"})
+    _, operands = command.options(rest[0], "f", taking, permute=True)
+    if operands and command.words[operands[0]].text == "set":
+        operands = operands[1:]
+    if operands and command.words[operands[0]].text.startswith((HOLE, EXPANSION)):
+        for at in operands[1:2]:
+            command.code(command.words[at], _GIT_MESSAGE, "write the setting's name: git config user.name {{ x }}")
+
+
 def _git_subcommand(command: Command, rest: list[int]) -> None:
     """Subcommands that run what stands in their arguments."""
     if not rest:
@@ -275,6 +303,8 @@ def _git_subcommand(command: Command, rest: list[int]) -> None:
             return
         for word in words[1:]:
             command.code(word, "git hands this to a shell", "put the value in a variable: X={{ x }} git submodule …")
+    if name == "config":
+        _git_config(command, rest)
     for at, word in enumerate(words):
         option = next((each for each in _GIT_RUNS.get(name, ()) if word.text.startswith(each)), None)
         if option is not None:

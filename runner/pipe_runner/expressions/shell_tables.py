@@ -126,6 +126,12 @@ class Tables:
     """What can be read from descriptors other than standard input."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
+    links: list[tuple[str, Word]] = field(default_factory=list)
+    """Files that are links, and those that they mean."""
+    kept: list[Word] = field(default_factory=list)
+    """Files that are open under other descriptors than standard input's."""
+    taken: list[tuple[Word, list[str]]] = field(default_factory=list)
+    """Files of which `read` takes lines, and the variables that hold those."""
     elsewhere: Facts = field(default_factory=Facts)
     """What is printed to descriptors other than standard output."""
 
