@@ -9,7 +9,7 @@ from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHEL
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, choose_parts, prints, runs
 from pipe_runner.expressions.shell_invoked import note
-from pipe_runner.expressions.shell_leading import could_be_options, warn
+from pipe_runner.expressions.shell_leading import choose_data, could_be_options, warn
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
@@ -258,7 +258,7 @@ class Command:
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
             elif option in ("-f", "--file", "-init") and value is not None and name != "clickhouse-client":
-                self.chosen(value, name)
+                choose_data(self, value, name)
             elif option == "-I" and program.what in ("Perl", "Ruby") and value is not None:
                 choose_parts(self.scan, value, name)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:

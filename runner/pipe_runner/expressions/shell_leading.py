@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_marks import ASSIGNED, mark_hole
+from pipe_runner.expressions.shell_files import runs
+from pipe_runner.expressions.shell_marks import ASSIGNED, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
     from pipe_runner.expressions.shell_tables import Node, Tables
 
-BEGINS: Final = 2
-"""The value is the beginning of the text."""
-NAMES: Final = 1
-"""It stands in the text before a `=`, or behind the name of a setting that git runs."""
 ANYWHERE: Final = 0
+BEGINS: Final = 1
+"""The value is the beginning of the text."""
+NAMES: Final = 2
+"""It stands in the text before a `=`, or behind the name of a setting that git runs."""
+LAST: Final = 4
+"""It begins the last part of the text as a path."""
+_WHOLE: Final = BEGINS | NAMES | LAST
 GIT_SETTING: Final = re.compile(
     r"command|editor|pager|alias|hook|filter|helper|cmd\b|textconv|driver|fsmonitor|include(?:if)?\.|program\b|gitproxy"
     r"|uploadpack\b|receivepack\b|askpass|diff\.external|templatedir|protocol\.|browser|httpd|smtpserver"
@@ -39,14 +43,14 @@ def stand(tables: Tables, name: str, word: Word) -> None:
     """Keep in mind where in the text of a variable the parts of a word stand."""
     found = ASSIGNED.match(word.text)
     text = word.text[found.end() if found else 0 :]
-    if text.startswith((HOLE, EXPANSION)) or word.elements:
-        place = BEGINS
-    else:
-        head = re.split(f"[{HOLE}{EXPANSION}]", text, maxsplit=1)[0]
-        place = NAMES if "=" not in head or GIT_SETTING.search(head.partition("=")[0]) else ANYWHERE
+    head = re.split(f"[{HOLE}{EXPANSION}]", text, maxsplit=1)[0]
+    place = NAMES if "=" not in head or GIT_SETTING.search(head.partition("=")[0]) else ANYWHERE
+    place |= BEGINS if not head else ANYWHERE
+    place |= LAST if text.rpartition("/")[2].startswith((HOLE, EXPANSION)) else ANYWHERE
+    place = _WHOLE if word.elements else place
     parts: list[str | int] = [*map(id, word.holes), *word.variables]
     for part in parts:
-        tables.stands[name, part] = max(place, tables.stands.get((name, part), ANYWHERE))
+        tables.stands[name, part] = place | tables.stands.get((name, part), ANYWHERE)
 
 
 def lead(command: Command, word: Word, place: int, code: str, message: str, hint: str) -> None:
@@ -55,6 +59,17 @@ def lead(command: Command, word: Word, place: int, code: str, message: str, hint
         place = ANYWHERE if word.loose else place
         nodes: list[Node] = [*word.variables, *word.commands]
         command.scan.flows.led += [(node, place, code, message, hint) for node in nodes]
+
+
+def choose_data(command: Command, word: Word, name: str) -> None:
+    """A file of statements: chosen by a value that is its name, not by one that is a directory before it."""
+    if not word.text.rpartition("/")[2].startswith(EXPANSION):
+        command.chosen(word, name)
+        return
+    lead(command, word, LAST, "E421", f"the value chooses the program that {name} runs", "write the file's name")
+    for hole in word.all_holes:
+        mark_choice(hole, f"the value chooses the program that {name} runs", "write the file's name")
+    runs(command.scan.flows, word, name)
 
 
 def could_be_options(command: Command, operands: Sequence[int]) -> None:
@@ -84,7 +99,9 @@ def settle_led(flows: Flows, scan: ShellLexer) -> None:
     for start, place, code, message, hint in sorted(flows.led, key=lambda each: each[2]):
         for hole, name in _reached(flows, start, place, seen.setdefault((place, code), set())):
             said = _TAKING.format(name, message) if name else message
-            if code != OPTION:
+            if code == "E421":
+                mark_choice(hole, said, hint)
+            elif code != OPTION:
                 mark_hole(hole, said, hint)
             elif hole.code is None:
                 warn(scan, hole, code, said, hint)
@@ -104,8 +121,10 @@ def _reached(flows: Flows, start: Node, place: int, seen: set[Node]) -> Iterator
             for hole, name in flows.reached(node, seen - {node}):
                 yield hole, name and shown(name)
             continue
-        for hole in (*flows.holding.get(node, ()), *flows.derived.get(node, ())):
-            if flows.stands.get((node, id(hole)), BEGINS) >= place:
+        for hole in flows.holding.get(node, ()):
+            if flows.stands.get((node, id(hole)), _WHOLE) & place == place:
                 yield hole, shown(node)
-        pending += [name for name in flows.copied.get(node, ()) if flows.stands.get((node, name), BEGINS) >= place]
+        pending += [
+            name for name in flows.copied.get(node, ()) if flows.stands.get((node, name), _WHOLE) & place == place
+        ]
         pending += [*flows.made.get(node, ()), *flows.read.get(node, ()), *flows.given(node)]

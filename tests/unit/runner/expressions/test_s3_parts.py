@@ -10,10 +10,12 @@ HOLE = "{{ inputs.v }}"
 PLACES = [
     "git config core.fsmonitor @", "git config --global core.fsmonitor @", "git -c core.fsmonitor=@ status",
     "git config @ @", "git config set @ @", "git config gpg.program @", "git --exec-path=@ zork", "ssh -F @ host ls",
-    "ssh -I @ host ls", "scp -F @ a b", "sftp -b @ host", "perl -I@ -MJSON::PP -e 1", "perl -I @ s.pl", "ruby -I @ s.rb",
+    "ssh -I @ host ls", "scp -F @ a b", "sftp -b @ host", "perl -I@ -MJSON::PP -e 1", "perl -I @ s.pl",
+    "ruby -I @ s.rb",
     "psql -f @", "psql --file=@", "redis-cli --eval @", "at -f @ now", "crontab @", "crontab < @", "nix run @",
     "docker run --entrypoint @ image", "docker run --entrypoint=@ image", "parallel ::: @", "exec 3<@; sh <&3",
-    "ln -s @ s.sh; sh s.sh", 'while read -r l; do eval "$l"; done < @', 'read -r l < @; sh -c "$l"', "sqlite3 -init @ a.db",
+    "ln -s @ s.sh; sh s.sh", 'while read -r l; do eval "$l"; done < @', 'read -r l < @; sh -c "$l"',
+    "sqlite3 -init @ a.db",
 ]  # fmt: skip
 WAYS = ["echo @ | parallel", "printf %s @ | dd of=s.sh; sh s.sh", "echo @ > a; dd if=a of=s.sh; sh s.sh"]
 PASSING = [
