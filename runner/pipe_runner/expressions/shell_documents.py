@@ -18,6 +18,10 @@ _DOCUMENT_HINT: Final = (
 )
 
 
+MAX_KEPT: Final = 50
+"""Files under descriptors that one command is taken to read."""
+
+
 class ShellDocuments(ShellLexer):
     """A scan that knows where here-documents begin and end."""
 
@@ -91,7 +95,7 @@ class ShellDocuments(ShellLexer):
                 self.flows.elsewhere.parts.append(facts)
             elif operator[0] == "<&" and word.text not in ("0", "-"):
                 facts.input().parts.append(self.flows.beyond)
-                facts.opened += self.flows.kept
+                facts.opened += self.flows.kept[-MAX_KEPT:]
             if operator[0] == "<<<":
                 _filled(given or facts.input(), word)
                 (given or facts.input()).texts += [word.text] if word.static else []

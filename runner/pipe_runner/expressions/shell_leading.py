@@ -95,9 +95,9 @@ def warn(scan: ShellLexer, hole: Hole, code: str, message: str, hint: str) -> No
 
 def settle_led(flows: Flows, scan: ShellLexer) -> None:
     """Mark and report what begins such texts, when all flows of the script are known."""
-    seen: dict[tuple[int, str], set[Node]] = {}
+    seen: dict[tuple[int, str], tuple[set[Node], set[Node]]] = {}
     for start, place, code, message, hint in sorted(flows.led, key=lambda each: each[2]):
-        for hole, name in _reached(flows, start, place, seen.setdefault((place, code), set())):
+        for hole, name in _reached(flows, start, place, *seen.setdefault((place, code), (set(), set()))):
             said = _TAKING.format(name, message) if name else message
             if code == "E421":
                 mark_choice(hole, said, hint)
@@ -107,8 +107,11 @@ def settle_led(flows: Flows, scan: ShellLexer) -> None:
                 warn(scan, hole, code, said, hint)
 
 
-def _reached(flows: Flows, start: Node, place: int, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
-    """Holes whose values come to a place there, each with the variable that takes it; no place is seen twice."""
+def _reached(flows: Flows, start: Node, place: int, seen: set[Node], whole: set[Node]) -> Iterator[tuple[Hole, str]]:
+    """Holes whose values come to a place there, each with the variable that takes it; no place is seen twice.
+
+    What a command prints counts in `whole`, wherever it stands there.
+    """
     from pipe_runner.expressions.shell_flows import shown
 
     pending: list[Node] = [start]
@@ -118,7 +121,7 @@ def _reached(flows: Flows, start: Node, place: int, seen: set[Node]) -> Iterator
             continue
         seen.add(node)
         if isinstance(node, Facts):
-            for hole, name in flows.reached(node, seen - {node}):
+            for hole, name in flows.reached(node, whole):
                 yield hole, name and shown(name)
             continue
         for hole in flows.holding.get(node, ()):

@@ -27,6 +27,12 @@ PASSING = [
 ]  # fmt: skip
 
 
+def test_files_of_statements_may_stand_in_a_directory_that_a_value_names() -> None:
+    assert codes(f'd={HOLE}; for f in "$d"/*.sql; do psql -f "$f"; done') == set()
+    assert codes(f'd={HOLE}; psql -f "$d/schema.sql"; f=$d/q.sql; psql -f "$f"') == set()
+    assert codes(f'd={HOLE}; f=sql/$d.sql; psql -f "$f"') == {"E421"}
+
+
 def codes(text: str) -> set[str]:
     return {fault.code for fault in compile_shell(text)[1]} - {"W403"}
 
