@@ -247,7 +247,7 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     "gnuplot": Interpreter("gnuplot", "gnuplot -c script.gp {{ x }}, with ARG1 in it", code=_set("-e"), short="ec"),
     "at": Interpreter("shell", "write a script that reads a file", first="data", short="qfmt"),
     "batch": Interpreter("shell", "write a script that reads a file", first="data"),
-    "crontab": Interpreter("cron", "write the table to a file that you check", first="data", short="u"),
+    "crontab": Interpreter("cron", "write the table to a file that you check", short="u"),
 }
 
 

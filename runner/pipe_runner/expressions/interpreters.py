@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
+from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, choose_parts, prints, runs
 from pipe_runner.expressions.shell_invoked import note
+from pipe_runner.expressions.shell_leading import choose_data, could_be_options, warn
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Hole, Word
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
@@ -28,10 +29,6 @@ from pipe_runner.expressions.shell_tools import (
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
 
-OPTION_MESSAGE: Final = (
-    "a value that begins with `-` would be an option here, and some options of this program run code"
-)
-OPTION_HINT: Final = "put `--` before it, if the program knows that"
 MAX_WRAPPERS: Final = 20
 """Wrappers around a command (`sudo nice env …`) that are looked through."""
 MAX_LOOKED_THROUGH: Final = 1000
@@ -260,8 +257,10 @@ class Command:
                 self.chosen(value, name)
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
-            elif option in ("-f", "--file", "-init") and value is not None:
-                runs(self.scan.flows, value, name)
+            elif option in ("-f", "--file", "-init") and value is not None and name != "clickhouse-client":
+                choose_data(self, value, name)
+            elif option == "-I" and program.what in ("Perl", "Ruby") and value is not None:
+                choose_parts(self.scan, value, name)
             elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
                 self._escapes(value)
             elif option == "-s" and program.what == "Python":
@@ -284,7 +283,7 @@ class Command:
         if coded and first is not None and program.goes_on and self.leads(first):
             self.scan.inserted[self.words[first].start] = "-- "
         if program.permute and program.code:
-            self.could_be_options(operands)
+            could_be_options(self, operands)
         letters = {option for option, _ in options}
         if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
             for operand in operands:
@@ -342,17 +341,6 @@ class Command:
         """Whether a word begins with a value, and no `--` before it says that it is no option."""
         return self.words[index].text.startswith(HOLE) and index < self.protected
 
-    def could_be_options(self, operands: Sequence[int]) -> None:
-        """Operands of a program that has options which hold code: reported where a value begins one."""
-        for operand in operands:
-            if self.leads(operand) and not any(hole.code for hole in self.words[operand].holes):
-                message = (
-                    "a value that begins with `-` would be an option here, and some options of this program run code"
-                )
-                self.warn(
-                    "W406", self.words[operand].holes[0], message, "put `--` before it, if the program knows that"
-                )
-
     def split(self, indexes: Iterable[int]) -> None:
         """Words of which the shell may make several, one of which would begin a command."""
         for at in indexes:
@@ -362,13 +350,7 @@ class Command:
     def _escapes(self, value: Word) -> None:
         message = "awk reads backslashes in `-v`: a value with one arrives changed"
         for hole in value.holes:
-            self.warn("W405", hole, message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")
-
-    def warn(self, code: str, hole: Hole, message: str, hint: str) -> None:
-        """Report a place once, if it is one of the text."""
-        if code not in hole.warned and hole.end:
-            hole.warned.add(code)
-            self.scan.fault(code, message, hole.start, hole.end - hole.start, hint)
+            warn(self.scan, hole, "W405", message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")
 
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))

@@ -18,6 +18,10 @@ _DOCUMENT_HINT: Final = (
 )
 
 
+MAX_KEPT: Final = 50
+"""Files under descriptors that one command is taken to read."""
+
+
 class ShellDocuments(ShellLexer):
     """A scan that knows where here-documents begin and end."""
 
@@ -48,6 +52,8 @@ class ShellDocuments(ShellLexer):
         if reader.reads and runs_files(reader.reads[0][0]):
             for word in facts.opened:
                 choose_file(self, word, reader.reads[0][0])
+        if reader.takes:
+            self.flows.taken += [(word, list(reader.takes)) for word in facts.opened]
         if reader.runs is not None:
             given = facts.input()
             given.runs, given.printed = reader.runs, Facts()
@@ -89,6 +95,7 @@ class ShellDocuments(ShellLexer):
                 self.flows.elsewhere.parts.append(facts)
             elif operator[0] == "<&" and word.text not in ("0", "-"):
                 facts.input().parts.append(self.flows.beyond)
+                facts.opened += self.flows.kept[-MAX_KEPT:]
             if operator[0] == "<<<":
                 _filled(given or facts.input(), word)
                 (given or facts.input()).texts += [word.text] if word.static else []
@@ -97,6 +104,8 @@ class ShellDocuments(ShellLexer):
             if operator[0] == "<" and not numbered:
                 facts.opened.append(word)
                 reads(self.flows, word, facts)
+            elif operator[0] == "<":
+                self.flows.kept.append(word)
             elif operator[0] in WRITING and (found is None or found[0] == "1"):
                 writes(self.flows, word, facts)
             facts.sinks += word.sinks

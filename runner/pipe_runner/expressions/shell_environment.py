@@ -8,6 +8,7 @@ from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreter_table import CODE_VARIABLES
+from pipe_runner.expressions.shell_leading import OPTION, OPTION_HINT, OPTION_MESSAGE
 from pipe_runner.expressions.shell_model import Facts, Hole, Word
 from pipe_runner.expressions.shelltext import MAX_SHELL
 from pipe_runner.expressions.tokens import Refused
@@ -49,6 +50,8 @@ def follow_environment(text: str, names: Iterable[str]) -> tuple[Mapping[str, Fa
         if hole.code is not None and hole.code[0] != "E421":
             code, message, hint = hole.code
             faults[name] = Fault(code, f"in `run:`, {message}", 0, 1, f"{hint}; {_WAY.format(name)}")
+        elif OPTION in hole.warned:
+            faults[name] = Fault(OPTION, f"in `run:`, ${name}: {OPTION_MESSAGE}", 0, 1, OPTION_HINT)
     return faults, [name for name, hole in holes.items() if hole.integer and name not in faults]
 
 

@@ -78,6 +78,13 @@ def choose_file(scan: ShellLexer, word: Word, name: str) -> None:
     runs(scan.flows, word, name)
 
 
+def choose_parts(scan: ShellLexer, word: Word, name: str) -> None:
+    """A directory in which a program finds parts of itself, or a library: whatever of its name a value is."""
+    for hole in word.all_holes:
+        mark_choice(hole, f"the value says where {name} finds what it runs", "write the directory without values")
+    scan.flows.chosen += [*word.variables, *word.commands]
+
+
 def prints(command: Command, words: list[Word]) -> None:
     """A program that prints what stands in the files that it is given."""
     for word in words:
@@ -118,14 +125,32 @@ def _copy(command: Command, index: int) -> None:
     _, rest = command.options(index, "mogStT", frozenset({"--mode", "--suffix", "--owner", "--group"}), permute=True)
     if len(rest) != 2:
         return
+    if command.words[index].text.rsplit("/", 1)[-1] == "ln":
+        command.scan.flows.links.append((file_key(command.words[rest[1]]), command.words[rest[0]]))
     source, target = (file_key(command.words[at]) for at in rest)
     if source and target:
         command.scan.flows.files.add(target)
         command.scan.flows.copied.setdefault(target, []).append(source)
 
 
+def _dd(command: Command, index: int) -> None:
+    """`dd of=FILE` writes what it reads, `dd if=FILE` prints what stands there."""
+    words = {word.text.partition("=")[0]: word for word in command.words[index + 1 :]}
+    source, target = (words[name].copy_of(words[name].text[3:]) if name in words else None for name in ("if", "of"))
+    flows = command.scan.flows
+    if target is not None and (key := file_key(target)):
+        flows.files.add(key)
+        if source is None:
+            command.facts.takes.append(key)
+        elif other := file_key(source):
+            flows.copied.setdefault(key, []).append(other)
+    elif source is not None:
+        prints(command, [source])
+
+
 FILE_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "tee": _tee,
+    "dd": _dd,
     **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
 }
 

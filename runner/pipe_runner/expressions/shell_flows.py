@@ -9,7 +9,7 @@ from typing import Final
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
 from pipe_runner.expressions.shell_files import is_file, link_files, text_of
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
-from pipe_runner.expressions.shell_model import Facts, Hole
+from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
 from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
@@ -48,20 +48,31 @@ class Flows(Tables):
                     self.read.setdefault(variable, []).append(source)
                 for other in body.hands:
                     self.made.setdefault(f"{other}<", []).append(source)
-        self.coded += [(name, "", f"write ${_shown(name)} without values") for name in self._every(CODE_VARIABLES)]
+        self.coded += [(name, "", f"write ${shown(name)} without values") for name in self._every(CODE_VARIABLES)]
         self.chosen += self._every(CHOICE_VARIABLES)
         self._arrays()
         link_files(self)
         seen: set[Node] = set()
         for start, message, hint in self.coded:
-            for hole, name in self._reached(start, seen):
+            for hole, name in self.reached(start, seen):
                 mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
+        self._opened(seen)
         seen = set()
         for start in self.chosen:
-            for hole, name in self._reached(start, seen):
+            for hole, name in self.reached(start, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
+
+    def _opened(self, coded: set[Node]) -> None:
+        """Files that a value names, of which lines become code, and links by which such a file is run."""
+        words = [word for key, word in self.links if key in coded]
+        words += [word for word, names in self.taken if not coded.isdisjoint(names)]
+        for word in words:
+            for hole in word.all_holes:
+                mark_choice(hole, "the value chooses a file whose text is run", "write the file's name")
+            if word.text.rpartition("/")[2].startswith(EXPANSION):
+                self.choose(word)
 
     def _every(self, names: Iterable[str]) -> list[str]:
         """The keys of variables, in this script and those within."""
@@ -73,8 +84,8 @@ class Flows(Tables):
         for name, scope, looped, word in self.declared:
             scopes = self.arrays.get(name, set())
             if (looped and scope in scopes) or (not scope and (looped or scopes != {""}) and scopes):
-                mark(word, ARRAY_MESSAGE, ARRAY_HINT.format(_shown(name)))
-                self.code(word, ARRAY_HINT.format(_shown(name)))
+                mark(word, ARRAY_MESSAGE, ARRAY_HINT.format(shown(name)))
+                self.code(word, ARRAY_HINT.format(shown(name)))
 
     def _numbers(self) -> None:
         """What is calculated holds an integer, or nothing of which that could be known."""
@@ -92,12 +103,12 @@ class Flows(Tables):
                 hole.integer = True
             pending += self.copied.get(name, ())
             pending += self.texts.get(name, ())
-            pending += self._given(name)
+            pending += self.given(name)
             for made in self.made.get(name, ()):
                 if isinstance(made, Facts):
                     self._said(name, made, seen)
             for source in self.read.get(name, ()):
-                for hole, _ in self._reached(source, seen):
+                for hole, _ in self.reached(source, seen):
                     message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                     mark_hole(hole, message, "calculate in awk")
 
@@ -105,15 +116,15 @@ class Flows(Tables):
         """What `$(…)` says in the words that it was given is calculated: `x=$(echo {{ x }}); echo $((x))`."""
         whole = made.everything()
         if all(called in SPEAKING for each in whole for called in each.names):
-            for hole, _ in self._reached(made, seen):
+            for hole, _ in self.reached(made, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 message = f"{what}, and bash runs what it finds in arithmetic"
                 if not name:
                     mark_hole(hole, message, "calculate with {{ … }} itself, so that only integers pass")
                     continue
-                mark_hole(hole, message, f"assign it alone, as {_shown(name)}={{{{ … }}}}, so that only integers pass")
+                mark_hole(hole, message, f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass")
 
-    def _reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
+    def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""
         pending: list[tuple[Node, str]] = [(start, "")]
         while pending:
@@ -133,10 +144,10 @@ class Flows(Tables):
                 for hole in (*self.holding.get(node, ()), *self.derived.get(node, ())):
                     yield hole, name
                 following = [*self.copied.get(node, ()), *self.made.get(node, ()), *self.read.get(node, ())]
-                following += self._given(node)
+                following += self.given(node)
             pending += [(each, name) for each in following if each not in seen]
 
-    def _given(self, name: str) -> list[str]:
+    def given(self, name: str) -> list[str]:
         """Where the arguments come from that a positional parameter may be, or that a call passes on."""
         found = PARAMETER.search(name)
         if found is None:
@@ -162,7 +173,7 @@ class Flows(Tables):
             name = pending.pop()
             if name not in found:
                 found.add(name)
-                pending += [*self.copied.get(name, ()), *self._given(name)]
+                pending += [*self.copied.get(name, ()), *self.given(name)]
         return [text_of(text) for each in sorted(found) for text in self.literal.get(each, ())]
 
     def _meant(self, name: str) -> list[str]:
@@ -178,16 +189,16 @@ class Flows(Tables):
             if name.endswith("!"):  # a name that stands in what another name means
                 pending += [name[:-1], *self.texts.get(name[:-1], ())]
             else:
-                pending += self._given(name)
+                pending += self.given(name)
         return [text for each in found for text in self.texts.get(each, ())]
 
 
 def _taking(key: str) -> str:
     """What takes a value, as a message says it."""
-    return "xargs" if key.startswith("input of word") else f"${_shown(key)}"
+    return "xargs" if key.startswith("input of word") else f"${shown(key)}"
 
 
-def _shown(key: str) -> str:
+def shown(key: str) -> str:
     """A variable as it is written in the script."""
     key = key.removesuffix(" split").rpartition("/")[2]
     found = PARAMETER.search(key)

@@ -9,6 +9,7 @@ from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import inspect_command
 from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAssignments
 from pipe_runner.expressions.shell_invoked import follow_calls
+from pipe_runner.expressions.shell_leading import settle_led
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
 from pipe_runner.expressions.shell_marks import KEYED
 from pipe_runner.expressions.shell_model import HOLE, Facts, Word
@@ -61,6 +62,7 @@ class ShellGrammar(ShellAssignments):
             self.flows.feed(given, facts)
         follow_calls(self)
         self.flows.settle()
+        settle_led(self.flows, self)
         return facts
 
     def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:

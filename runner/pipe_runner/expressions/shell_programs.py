@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_files import made
+from pipe_runner.expressions.shell_files import choose_parts, made
+from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 
@@ -16,16 +17,25 @@ if TYPE_CHECKING:
 
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
-_GIT_SETTING: Final = re.compile(r"command|editor|pager|alias|hook|filter|helper|\.cmd|textconv|driver", re.I)
 _GIT_RUNS: Final = {
     "rebase": ("--exec", "-x"),
     "grep": ("--open-files-in-pager", "-O"),
     "difftool": ("--extcmd", "-x"),
+    "clone": ("--upload-pack", "-u"),
+    "fetch": ("--upload-pack",),
+    "pull": ("--upload-pack",),
+    "ls-remote": ("--upload-pack", "--exec"),
+    "push": ("--receive-pack", "--exec"),
+    "archive": ("--exec",),
     "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
 }
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
 )
+
+_MAKE_MESSAGE: Final = "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`"
+_MAKE_HINT: Final = "write the target, or a `case` over those that may be"
+_GIT_MESSAGE: Final = "git runs what some settings say"
 
 
 def _environment(command: Command, index: int) -> None:
@@ -112,6 +122,14 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
 
 
 def _parallel(command: Command, index: int) -> None:
+    hint = "write the command: parallel cmd {}"
+    taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
+    _, rest = command.options(index, "jnaINLdPSs", taking)
+    if not rest:
+        command.facts.reads.append(("parallel", hint))
+    elif command.words[rest[0]].text == ":::":
+        for at in rest[1:]:
+            command.code(command.words[at], "without a command parallel runs what stands behind `:::`", hint)
     for word in command.words[index + 1 :]:
         if word.text in (":::", "::::", ":::+", "::::+"):
             break
@@ -127,7 +145,11 @@ def _ssh(command: Command, index: int) -> None:
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")
-    command.could_be_options(rest[:1])
+        elif option == "-F" and value is not None:
+            command.chosen(value, "ssh")
+        elif option == "-I" and value is not None:
+            choose_parts(command.scan, value, "ssh")
+    could_be_options(command, rest[:1])
     if len(rest) <= 1:
         command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
     for at in rest[1:]:
@@ -161,11 +183,14 @@ def _su(command: Command, index: int) -> None:
 
 def _copies(command: Command, index: int) -> None:
     """scp, sftp: options of ssh, and files."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
     options, rest = command.options(index, "bBcDFiJloPRsSX", permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option == "-S" or (option == "-o" and not _HARMLESS.match(value.text))):
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
+        elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
+            command.chosen(value, name)
 
 
 def _watch(command: Command, index: int) -> None:
@@ -195,7 +220,7 @@ def _flock(command: Command, index: int) -> None:
 
 def _script(command: Command, index: int) -> None:
     options, rest = command.options(index, "cEmIOoBT", frozenset({"--command"}), permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if option in ("-c", "--command") and value is not None:
             command.code(value, "the value becomes part of shell code", SH_HINT)
@@ -215,12 +240,11 @@ def _make(command: Command, index: int) -> None:
     if not any(option in ("-f", "--file", "--makefile") for option, _ in options):
         made(command)
     for at in rest:
-        if command.words[at].text.startswith(HOLE):
-            command.code(
-                command.words[at],
-                "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`",
-                "write the target, or a `case` over those that may be",
-            )
+        word = command.words[at]
+        if word.text.startswith(HOLE):
+            command.code(word, _MAKE_MESSAGE, _MAKE_HINT)
+        elif word.text.startswith(EXPANSION):
+            lead(command, word, BEGINS, "E420", _MAKE_MESSAGE, _MAKE_HINT)
         elif ASSIGNED.match(command.words[at].text):
             command.code(
                 command.words[at],
@@ -232,18 +256,40 @@ def _make(command: Command, index: int) -> None:
 def _git(command: Command, index: int) -> None:
     options, rest = command.options(index, "cC", frozenset({"--git-dir", "--work-tree", "--exec-path", "--config-env"}))
     for option, value in options:
-        if option == "-c" and value is not None and HOLE in value.text.partition("=")[0]:
-            command.code(value, "git runs what some settings say", "write the setting's name: -c user.name={{ x }}")
-        elif option == "-c" and value is not None and _GIT_SETTING.search(value.text):
-            command.code(value, "git runs this setting as a command", "write the command without values")
+        if option == "-c" and value is not None:
+            _git_setting(command, value)
+        elif option == "--exec-path" and value is not None:
+            choose_parts(command.scan, value, "git")
     command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
-    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
-        command.could_be_options(rest[1:])
     _git_subcommand(command, rest)
     for at in rest:
         text = command.words[at].text
         if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
             command.code(command.words[at], "git runs what this says as a command", "write the command without values")
+    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
+        could_be_options(command, rest[1:])
+
+
+def _git_setting(command: Command, word: Word) -> None:
+    """`NAME=VALUE` behind `-c`."""
+    name, hint = word.text.partition("=")[0], "write the setting's name: -c user.name={{ x }}"
+    if HOLE in name:
+        command.code(word, _GIT_MESSAGE, hint)
+    elif GIT_SETTING.search(name):
+        command.code(word, "git runs this setting as a command", "write the command without values")
+    elif EXPANSION in name:
+        lead(command, word, NAMES, "E420", _GIT_MESSAGE, hint)
+
+
+def _git_config(command: Command, rest: list[int]) -> None:
+    """`git config NAME VALUE` where a value may be the name: what it is set to may be a command."""
+    taking = frozenset({"--file", "--blob", "--type", "--default", "--comment"})
+    _, operands = command.options(rest[0], "f", taking, permute=True)
+    if operands and command.words[operands[0]].text == "set":
+        operands = operands[1:]
+    if operands and command.words[operands[0]].text.startswith((HOLE, EXPANSION)):
+        for at in operands[1:2]:
+            command.code(command.words[at], _GIT_MESSAGE, "write the setting's name: git config user.name {{ x }}")
 
 
 def _git_subcommand(command: Command, rest: list[int]) -> None:
@@ -257,13 +303,17 @@ def _git_subcommand(command: Command, rest: list[int]) -> None:
             return
         for word in words[1:]:
             command.code(word, "git hands this to a shell", "put the value in a variable: X={{ x }} git submodule …")
+    if name == "config":
+        _git_config(command, rest)
     for at, word in enumerate(words):
         option = next((each for each in _GIT_RUNS.get(name, ()) if word.text.startswith(each)), None)
         if option is not None:
             value = words[at + 1 : at + 2] if word.text == option else [word]
             for each in value:
                 command.code(each, "git runs what this says as a command", "write the command without values")
-        elif name == "config" and _GIT_SETTING.search(word.text):
+        elif name == "clone" and words[at - 1].text in ("-c", "--config") and at:
+            _git_setting(command, word)
+        elif name == "config" and GIT_SETTING.search(word.text):
             for each in words[at:]:
                 command.code(each, "git runs this setting as a command", "write the command without values")
             return
@@ -273,7 +323,7 @@ def _tar(command: Command, index: int) -> None:
     running = frozenset(f"--{name}" for name in _TAR_RUNS.split())
     taking = frozenset({"--file", "--directory", "--exclude", "--files-from", "--strip-components", "--transform"})
     options, rest = command.options(index, "bCfFgHIKLNTVX", running | taking, permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option in running or option in ("-I", "-F")):
             command.code(value, "tar runs what this says as a command", "write the command without values")
@@ -283,7 +333,7 @@ def _tar(command: Command, index: int) -> None:
 
 def _rsync(command: Command, index: int) -> None:
     options, rest = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
-    command.could_be_options(rest)
+    could_be_options(command, rest)
     for option, value in options:
         if option in ("-e", "--rsh", "--rsync-path") and value is not None:
             command.code(value, "rsync runs what this says as a command", "write the command without values")

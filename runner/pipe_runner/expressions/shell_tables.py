@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from pipe_runner.expressions.shell_leading import stand
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import Facts, Hole, Word
 
@@ -75,6 +76,10 @@ class Tables:
     """Places whose text becomes code, what is to say of it, and the way that should be taken instead."""
     chosen: list[Node] = field(default_factory=list)
     """Places whose text names a program."""
+    led: list[tuple[Node, int, str, str, str]] = field(default_factory=list)
+    """Places where the beginning of a text counts: how much of it, and code, message and hint."""
+    stands: dict[tuple[str, str | int], int] = field(default_factory=dict)
+    """Where in the text of a variable another stands, or a hole, by its identity."""
     bodies: dict[str, list[Facts]] = field(default_factory=dict)
     """The functions of the script."""
     calls: list[tuple[str, list[Word]]] = field(default_factory=list)
@@ -121,6 +126,12 @@ class Tables:
     """What can be read from descriptors other than standard input."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
+    links: list[tuple[str, Word]] = field(default_factory=list)
+    """Files that are links, and those that they mean."""
+    kept: list[Word] = field(default_factory=list)
+    """Files that are open under other descriptors than standard input's."""
+    taken: list[tuple[Word, list[str]]] = field(default_factory=list)
+    """Files of which `read` takes lines, and the variables that hold those."""
     elsewhere: Facts = field(default_factory=Facts)
     """What is printed to descriptors other than standard output."""
 
@@ -209,6 +220,7 @@ class Tables:
                     break
             self.copied.setdefault(name, []).append(f"{name}[]")
             name = f"{name}[]"
+        stand(self, name, word)
         if word.holes:
             self.holding.setdefault(name, []).extend(word.holes)
         if word.nested:

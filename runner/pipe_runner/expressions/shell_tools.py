@@ -67,6 +67,11 @@ def _npm(command: Command, index: int) -> None:
 
 def _nix(command: Command, index: int) -> None:
     shell = command.words[index].text.endswith("nix-shell")
+    _, rest = command.options(index, "")
+    if len(rest) > 1 and command.words[rest[0]].text == "run":
+        _, behind = command.options(rest[0], "")
+        for at in behind[:1]:
+            command.program(command.words[at])
     for at in range(index + 1, len(command.words)):
         text, following = command.words[at].text, command.words[at + 1 : at + 2]
         if shell and text in ("--run", "--command"):
@@ -96,7 +101,12 @@ def _deno(command: Command, index: int) -> None:
 def _redis(command: Command, index: int) -> None:
     hint = "give values as arguments behind the number of keys: redis-cli eval '… ARGV[1] …' 0 {{ x }}"
     short = "hpsaunirdDtX"
-    _, rest = command.options(index, short, frozenset({"--user", "--pass", "--eval", "--cacert", "--cert", "--key"}))
+    long = frozenset({"--user", "--pass", "--eval", "--cacert", "--cert", "--key"})
+    options, rest = command.options(index, short, long)
+    for option, value in options:
+        if option == "--eval" and value is not None:
+            command.chosen(value, "redis-cli")
+            return
     if not rest:
         command.facts.reads.append(("redis-cli", hint))
         return
@@ -147,6 +157,7 @@ def within_container(command: Command, index: int) -> None:
         elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
             command.code(following, _SHELL, SH_HINT)
         elif option == "--entrypoint" and value is not None:
+            command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
