@@ -8,6 +8,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from itertools import product
+from string import ascii_lowercase, ascii_uppercase, digits
 from typing import Final
 from urllib.parse import quote, quote_plus
 
@@ -22,6 +23,10 @@ _WRAPS: Final = (76, 64, 60)
 """Columns at which `base64`, `openssl base64` and `xxd -p` begin a new line."""
 _FOLDS: Final = (40, 72, 80)
 """Columns at which `fold` and people do."""
+_BASE64: Final = ascii_uppercase + ascii_lowercase + digits + "+/"
+_OF_LONG: Final = 128
+"""Characters of a long secret's base64 that are looked for together with one at its end."""
+_URL_SAFE_BASE64: Final = str.maketrans("+/", "-_")
 _DUMPED: Final = 16
 """Bytes of a line of `od`."""
 _URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
@@ -50,8 +55,12 @@ def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
         ):
             for piece in _pieces(to_bytes(form, errors)):
                 found.setdefault(core if core and core in piece else piece, set()).add(piece)
+        for core64, form in _base64_forms(to_bytes(value, errors)):
+            for piece in _pieces(form.encode("ascii")):
+                anchor = core64.encode("ascii")
+                found.setdefault(anchor if anchor in piece else piece, set()).add(piece)
     data = to_bytes(secret, errors)
-    for form in (*(f for digits in _digits(data) for f in _lines(digits, _WRAPS)), *_dumps(data)):
+    for form in (*(f for text in _digits(data) for f in _lines(text, _WRAPS)), *_dumps(data)):
         found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
     return found
 
@@ -113,18 +122,41 @@ def _byte_forms(value: bytes) -> Iterator[str]:
     yield value.hex(":").upper()
     yield value.hex(" ")
     yield "".join(f"\\x{byte:02x}" for byte in value)
-    yield b64encode(value).decode("ascii")
+
+
+def _base64_forms(value: bytes) -> Iterator[tuple[str, str]]:
+    """Those that tell of the secret, wherever it stands in a text, each behind the core that it contains.
+
+    A character at an end may hold bits of the secret and of its neighbour; it is looked for with every neighbour that
+    there may be. The end of a line, which `echo` adds, is hidden with the secret.
+    """
     for before in range(3):
-        encoded = b64encode(b"\0" * before + value).decode("ascii")
-        # Characters that hold bits of what stands before or after the secret differ from text to text.
-        core = encoded[(0, 2, 3)[before] : (before + len(value)) * 8 // 6]
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
+        bits = 8 * (before + len(value))
+        start, end = (0, 2, 3)[before], bits // 6
+        encoded = b64encode(b"\0" * before + value + b"\0").decode("ascii")
+        core = encoded[start:end]
+        head, tail = core[:_OF_LONG], core[-_OF_LONG:]
+        found = [(core, core)]
+        if start:
+            own = 4 if before == 1 else 2  # bits of the character that are the secret's
+            known = _BASE64.index(encoded[start - 1])
+            found += ((head, _BASE64[known | other << own] + head) for other in range(64 >> own))
+        if bits % 6:
+            known = _BASE64.index(encoded[end])
+            found += ((tail, tail + _BASE64[known | other]) for other in range(64 >> bits % 6))
+        for line_end in (b"", b"\n", b"\r\n"):
+            whole = b64encode(b"\0" * before + value + line_end).decode("ascii")
+            found += ((tail, tail + whole[end:]), (tail, tail + whole[end:].rstrip("=")))
+        for one, form in found:
+            yield one, form
+            yield one.translate(_URL_SAFE_BASE64), form.translate(_URL_SAFE_BASE64)
 
 
 def _digits(value: bytes) -> tuple[str, ...]:
-    """The encodings that tools cut into lines."""
-    return value.hex(), value.hex().upper(), b64encode(value).decode("ascii")[: len(value) * 8 // 6]
+    """The encodings that tools cut into lines; base64 of the secret, of a line with it, and before other text."""
+    base64 = [b64encode(value + end).decode("ascii") for end in (b"", b"\n")]
+    base64.append(base64[0][: len(value) * 8 // 6])
+    return value.hex(), value.hex().upper(), *base64, *(text.translate(_URL_SAFE_BASE64) for text in base64)
 
 
 def _dumps(value: bytes) -> Iterator[str]:

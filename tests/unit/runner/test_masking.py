@@ -89,6 +89,40 @@ def test_s4_base64_of_a_text_that_holds_a_secret_does_not_tell_it(secret: str, b
     assert base64_core(len(before), secret.encode()).encode() not in masked
 
 
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize("secret", ["tok-4f9a?~", "tok-4f9a?~x", "tok-4f9a?~xy", "k" * 300])
+@pytest.mark.parametrize("before", [b"", b"a", b"ab", b"abc"])
+def test_s4_base64_of_a_line_with_a_secret_tells_no_bit_of_it(
+    encode: Callable[[bytes], bytes], end: bytes, secret: str, before: bytes
+) -> None:
+    """`echo $TOK | base64`: the newline shares a character with the secret."""
+    shown = encode(before + secret.encode() + end)
+    masker = SecretMasker({"S": secret})
+    known = shown[: len(before) * 8 // 6]
+    assert feed(masker.stream(), [shown]) == known + b"***"
+    assert feed(masker.stream(), [bytes([byte]) for byte in shown]) == known + b"***"
+
+
+@given(secret=secrets, before=st.binary(max_size=4), after=st.binary(max_size=4))
+def test_s4_no_character_of_base64_that_holds_a_bit_of_a_secret_is_shown(
+    secret: str, before: bytes, after: bytes
+) -> None:
+    data = secret.encode()
+    shown = b64encode(before + data + after)
+    masked = feed(SecretMasker({"S": secret}).stream(), [shown])
+    start, end = len(before) * 8 // 6, -(-(len(before) + len(data)) * 8 // 6)
+    assert shown[start:end] not in masked
+    assert masked.startswith(shown[:start] + b"***") or b"***" in masked[: start + 3]
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_base64_that_lacks_a_character_of_a_secret_is_none_of_it(before: int) -> None:
+    core = base64_core(before, b"tok-4f9a?~xy")
+    shown = f"{core[:-1]} and {core[1:]} and {core[:-1].swapcase()}"
+    assert SecretMasker({"S": "tok-4f9a?~xy"}).mask_text(shown) == shown
+
+
 @given(
     values=st.lists(secrets, min_size=1, max_size=4), data=st.binary(max_size=200), cuts=st.lists(st.integers(0, 200))
 )
@@ -141,6 +175,17 @@ def test_s4_a_long_secret_is_hidden_in_base64_and_hex_that_a_tool_cut_into_lines
     for digits, width in ((base64, 76), (base64, 64), (PEM.encode().hex(), 60)):
         cut = "\n".join(digits[at : at + width] for at in range(0, len(digits) - 20, width))
         assert set(masker.mask_text(cut)) <= set("*\n")
+
+
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+@pytest.mark.parametrize("size", range(70, 76))
+def test_s4_the_last_line_of_base64_of_a_line_with_a_secret_is_hidden(
+    size: int, encode: Callable[[bytes], bytes]
+) -> None:
+    secret = "".join(f"{n:02}?~é" for n in range(20))[:size]
+    shown = encode(secret.encode() + b"\n").decode()
+    cut = "\n".join(shown[at : at + 76] for at in range(0, len(shown), 76))
+    assert set(SecretMasker({"S": secret}).mask_text(cut)) <= set("*\n")
 
 
 def test_a_line_that_is_shorter_than_8_characters_is_no_secret() -> None:
