@@ -171,21 +171,27 @@ def _files(base: str, name: str, path: str) -> Iterator[tuple[str, str]]:
     while stack:
         here, folder = stack.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            entries = [
+                (entry, entry.is_dir(follow_symlinks=False), entry.is_symlink())
+                for entry in sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            ]
         except OSError as error:
             raise _not_read(name, here, error) from error
         files = []
-        for entry in entries:
+        for entry, is_folder, is_link in entries:
             below = f"{here}/{entry.name}" if here else entry.name
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder:
                 stack.append((below, entry.path))
             else:
-                files.append((below, _inside(base, name, below) if entry.is_symlink() else entry.path))
+                files.append((below, _inside(base, name, below) if is_link else entry.path))
         yield from reversed(files)
 
 
 def _inside(base: str, name: str, path: str) -> str:
-    real = os.path.realpath(os.path.join(base, path))
+    try:
+        real = os.path.realpath(os.path.join(base, path))
+    except OSError as error:  # exchanged while links are resolved
+        raise _not_read(name, path, error) from error
     if real != base and not real.startswith(base.rstrip("/") + "/"):
         raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} leaves the node's working directory")
     return real
@@ -206,7 +212,8 @@ def _open(top: int, path: str, how: int = _READ) -> int:
 
 
 def _not_read(name: str, path: str, error: OSError) -> NodeFault:
-    return NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} can't be read: {error.strerror}")
+    kind = ErrorKind.NOT_FOUND if isinstance(error, FileNotFoundError) else ErrorKind.REFUSED
+    return NodeFault(kind, f"artifact {name}: {path} can't be read: {error.strerror}")
 
 
 def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None) -> tuple[str, int]:

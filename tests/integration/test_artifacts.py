@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from errno import EINVAL, ENOENT
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,23 @@ def test_s9_a_folder_that_is_exchanged_for_a_link_meanwhile_is_not_read(
     monkeypatch.setattr(artifacts, "_inside", exchange)
     with pytest.raises(NodeFault, match="d/f can't be read"):
         collect(attempt(root), [("x", "d/f")], str(tmp_path / "kept"), durable=False)
+
+
+@pytest.mark.parametrize(("number", "kind"), [(ENOENT, "not_found"), (EINVAL, "refused")])
+def test_s9_a_link_that_is_exchanged_while_it_is_resolved_fails_the_node(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: str
+) -> None:
+    resolve = os.path.realpath
+
+    def exchanged(path: str) -> str:
+        if "current" in path:
+            raise OSError(number, os.strerror(number), path)
+        return resolve(path)
+
+    monkeypatch.setattr(os.path, "realpath", exchanged)
+    with pytest.raises(NodeFault, match="current/x can't be read") as caught:
+        collect(attempt(root), [("x", "current/x")], str(tmp_path / "kept"), durable=False)
+    assert caught.value.kind == kind
 
 
 def test_s9_nothing_is_put_back_through_a_link_or_out_of_the_working_directory(root: Path, tmp_path: Path) -> None:
