@@ -240,13 +240,19 @@ def _bytes(kept: Iterable[_Kept]) -> int:
 def _listed(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _remove(path: str) -> int:
     try:
-        size = os.lstat(path).st_size
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode):
+            from shutil import rmtree
+
+            rmtree(path)
+            return 0
+        size = found.st_size
         os.unlink(path)
     except FileNotFoundError:  # somebody else was quicker
         return 0
