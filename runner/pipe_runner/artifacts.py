@@ -128,7 +128,6 @@ def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, 
 
 
 def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> None:
-    mode = 0o777 if item.get("executable") else 0o666
     with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
         same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
@@ -137,15 +136,17 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
         if same and _digest(there) == item["sha256"]:
             return
     part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
-    fd = os.open(part, _NEW, mode, dir_fd=here)
     digest = sha256()
     try:
-        with open(fd, "wb") as file:
-            try:
-                kept_file = open(source, "rb", buffering=0)
-            except FileNotFoundError as error:
-                raise NodeFault(ErrorKind.NOT_FOUND, "it is gone from the run") from error
-            with kept_file:
+        try:
+            kept_file = open(source, "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise NodeFault(ErrorKind.NOT_FOUND, "it is gone from the run") from error
+        with kept_file:
+            mode = rights(kept_file)
+            if item.get("executable"):
+                mode |= (mode & 0o444) >> 2
+            with open(os.open(part, _NEW, mode, dir_fd=here), "wb") as file:
                 while chunk := kept_file.read(_CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
@@ -217,7 +218,8 @@ def _not_read(name: str, path: str, error: OSError) -> NodeFault:
 
 
 def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None) -> tuple[str, int]:
-    """Copy a file to its digest's name in `folder`, whole or not at all; its digest and size.
+    """Copy a file to its digest's name in `folder`, whole or not at all, for nobody who may not read or write the file
+    itself; its digest and size.
 
     Where it is not what was expected nothing is kept.
     """
@@ -225,7 +227,7 @@ def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None)
     digest, size = sha256(), 0
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(os.open(part, _NEW, 0o666), "wb") as out:
+        with open(os.open(part, _NEW, rights(file)), "wb") as out:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
@@ -249,6 +251,11 @@ def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None)
             os.unlink(part)
         raise StorageError(f"cannot write {part}: {error.strerror}") from error
     return found, size
+
+
+def rights(file: Any) -> int:
+    """Who may read and write a copy of an open file: its owner, and who else may with the file itself."""
+    return os.fstat(file.fileno()).st_mode & 0o666 | 0o600
 
 
 def _digest(file: Any) -> str:

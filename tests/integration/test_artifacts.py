@@ -211,3 +211,27 @@ def test_show_names_them_and_pruning_keeps_those_of_kept_results(root: Path) -> 
     pipe("cache", "prune", "--all")
     assert list((done.state_dir / "cache/blobs").iterdir()) == []
     assert len(list((done.state_dir / "runs" / done.run.id / "artifacts").iterdir())) == 2
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize(("made", "kept"), [("0600", 0o600), ("0640", 0o640), ("0700", 0o700), ("0644", 0o644)])
+def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(
+    root: Path, monkeypatch: pytest.MonkeyPatch, made: str, kept: int, linked: bool
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(EINVAL, "no links")
+
+    if not linked:
+        monkeypatch.setattr(os, "link", refused)
+    text = (
+        "version: 1\nnodes:\n"
+        f"  n: {{run: 'echo key > k; chmod {made} k', workspace: own, cache: true, artifacts: [{{name: k, path: k}}]}}\n"
+        "  m: {needs: n, run: 'stat -c %a k', workspace: own}\n"
+    )
+    for status in ("succeeded", "cached"):
+        done = run_pipeline(text, root=root)
+        assert done.node("n").status == status
+        assert done.node("m").output == f"{kept:o}"
+        for folder in (done.state_dir / "runs" / done.run.id / "artifacts", done.state_dir / "cache/blobs"):
+            (file,) = folder.iterdir()
+            assert file.stat().st_mode & 0o777 == kept & 0o666
