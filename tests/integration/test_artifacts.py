@@ -225,7 +225,8 @@ def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(
         monkeypatch.setattr(os, "link", refused)
     text = (
         "version: 1\nnodes:\n"
-        f"  n: {{run: 'echo key > k; chmod {made} k', workspace: own, cache: true, artifacts: [{{name: k, path: k}}]}}\n"
+        f"  n: {{run: 'echo key > k; chmod {made} k', workspace: own, cache: true,"
+        " artifacts: [{name: k, path: k}]}\n"
         "  m: {needs: n, run: 'stat -c %a k', workspace: own}\n"
     )
     for status in ("succeeded", "cached"):
