@@ -128,7 +128,6 @@ def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, 
 
 
 def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> None:
-    mode = 0o777 if item.get("executable") else 0o666
     with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
         same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
@@ -137,15 +136,17 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
         if same and _digest(there) == item["sha256"]:
             return
     part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
-    fd = os.open(part, _NEW, mode, dir_fd=here)
     digest = sha256()
     try:
-        with open(fd, "wb") as file:
-            try:
-                kept_file = open(source, "rb", buffering=0)
-            except FileNotFoundError as error:
-                raise NodeFault(ErrorKind.NOT_FOUND, "it is gone from the run") from error
-            with kept_file:
+        try:
+            kept_file = open(source, "rb", buffering=0)
+        except FileNotFoundError as error:
+            raise NodeFault(ErrorKind.NOT_FOUND, "it is gone from the run") from error
+        with kept_file:
+            mode = rights(kept_file)
+            if item.get("executable"):
+                mode |= (mode & 0o444) >> 2
+            with open(os.open(part, _NEW, mode, dir_fd=here), "wb") as file:
                 while chunk := kept_file.read(_CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
@@ -171,21 +172,27 @@ def _files(base: str, name: str, path: str) -> Iterator[tuple[str, str]]:
     while stack:
         here, folder = stack.pop()
         try:
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            entries = [
+                (entry, entry.is_dir(follow_symlinks=False), entry.is_symlink())
+                for entry in sorted(os.scandir(folder), key=lambda entry: entry.name, reverse=True)
+            ]
         except OSError as error:
             raise _not_read(name, here, error) from error
         files = []
-        for entry in entries:
+        for entry, is_folder, is_link in entries:
             below = f"{here}/{entry.name}" if here else entry.name
-            if entry.is_dir(follow_symlinks=False):
+            if is_folder:
                 stack.append((below, entry.path))
             else:
-                files.append((below, _inside(base, name, below) if entry.is_symlink() else entry.path))
+                files.append((below, _inside(base, name, below) if is_link else entry.path))
         yield from reversed(files)
 
 
 def _inside(base: str, name: str, path: str) -> str:
-    real = os.path.realpath(os.path.join(base, path))
+    try:
+        real = os.path.realpath(os.path.join(base, path))
+    except OSError as error:  # exchanged while links are resolved
+        raise _not_read(name, path, error) from error
     if real != base and not real.startswith(base.rstrip("/") + "/"):
         raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} leaves the node's working directory")
     return real
@@ -206,11 +213,13 @@ def _open(top: int, path: str, how: int = _READ) -> int:
 
 
 def _not_read(name: str, path: str, error: OSError) -> NodeFault:
-    return NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} can't be read: {error.strerror}")
+    kind = ErrorKind.NOT_FOUND if isinstance(error, FileNotFoundError) else ErrorKind.REFUSED
+    return NodeFault(kind, f"artifact {name}: {path} can't be read: {error.strerror}")
 
 
 def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None) -> tuple[str, int]:
-    """Copy a file to its digest's name in `folder`, whole or not at all; its digest and size.
+    """Copy a file to its digest's name in `folder`, whole or not at all, for nobody who may not read or write the file
+    itself; its digest and size.
 
     Where it is not what was expected nothing is kept.
     """
@@ -218,7 +227,7 @@ def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None)
     digest, size = sha256(), 0
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(os.open(part, _NEW, 0o666), "wb") as out:
+        with open(os.open(part, _NEW, rights(file)), "wb") as out:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)
@@ -242,6 +251,11 @@ def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None)
             os.unlink(part)
         raise StorageError(f"cannot write {part}: {error.strerror}") from error
     return found, size
+
+
+def rights(file: Any) -> int:
+    """Who may read and write a copy of an open file: its owner, and who else may with the file itself."""
+    return os.fstat(file.fileno()).st_mode & 0o666 | 0o600
 
 
 def _digest(file: Any) -> str:

@@ -6,7 +6,9 @@ doesn't depend on the order of the secrets, nor on where a stream was cut.
 
 from __future__ import annotations
 
+import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -22,6 +24,14 @@ _SAMPLED: Final = 2 * _ANCHOR - 1
 """Bytes from which a core covers an aligned window of `_ANCHOR` bytes wherever it stands."""
 _FEW: Final = 24
 """Long cores up to which searching for each is faster than looking at every window once."""
+_FILLER: Final = b"\1"
+"""Stands behind the end of a line that two characters write."""
+_ENDS: Final = b"\r\n" + _FILLER
+_EMPTY_LINES: Final = tuple(
+    one + filler + two for one, two in ((b"\n", b"\n"), (b"\n", b"\r"), (b"\r", b"\r")) for filler in (b"", _FILLER)
+)
+_LONGEST_END: Final = 4
+"""Bytes of the longest end of a line."""
 
 
 _Group: TypeAlias = tuple[bytes, list[tuple[bytes, int]]]
@@ -53,13 +63,11 @@ class SecretMasker:
     """The Masker for these secrets, by name; those shorter than 6 characters are left as they are."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        from pipe_runner.secret_forms import forms
-
         values = [value for value in secrets.values() if len(value) >= SHORTEST]
-        self._raw = _Finder(forms(value, "surrogateescape") for value in values)
+        self._raw = _Finder(values, "surrogateescape")
         self._text = self._raw
         if any(not value.isascii() and _has_surrogates(value) for value in values):
-            self._text = _Finder(forms(value, "surrogatepass") for value in values)
+            self._text = _Finder(values, "surrogatepass")
 
     def mask_text(self, text: str) -> str:
         """The text with every form hidden; the text itself if it holds none."""
@@ -116,8 +124,8 @@ class SecretMasker:
         return masked
 
 
-class _Finder:
-    """Finds every stretch of a text that some form covers."""
+class _Needles:
+    """Forms to search for, and how."""
 
     def __init__(self, secrets: Iterable[Mapping[bytes, Iterable[bytes]]]) -> None:
         groups: dict[bytes, set[bytes]] = {}
@@ -142,23 +150,12 @@ class _Finder:
                 self._beginnings.setdefault(needle[:length], []).append(needle)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Start and end of each stretch to hide, in order; stretches that meet are one."""
+        """Start and end of each form, in no order."""
         found: list[tuple[int, int]] = []
         _search(data, self._short, found)
         if self._long and (not self._anchors or self._may_hold_long(data)):
             _search(data, self._long, found)
-        if len(found) < 2:
-            return found
-        found.sort()
-        merged = [found[0]]
-        for start, end in found:
-            last_start, last_end = merged[-1]
-            if start <= last_end:
-                if end > last_end:
-                    merged[-1] = (last_start, end)
-            else:
-                merged.append((start, end))
-        return merged
+        return found
 
     def hold(self, data: bytes) -> int:
         """The first index from which all of the rest is the beginning of a form; the length if there is none."""
@@ -178,14 +175,90 @@ class _Finder:
         return not self._anchors.isdisjoint(memoryview(data)[:usable].cast("Q"))
 
 
+class _Finder:
+    """Finds every stretch of a text that some form covers, also one that a tool cut into lines."""
+
+    def __init__(self, secrets: Iterable[str], errors: str) -> None:
+        from pipe_runner.secret_forms import cut_forms, forms
+
+        values = list(secrets)
+        self._forms = _Needles(forms(value, errors) for value in values)
+        self._cut = _Needles(cut_forms(value, errors) for value in values)
+        self._reach = self._cut.longest * (1 + _LONGEST_END)
+
+    def spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Start and end of each stretch to hide, in order; stretches that meet are one."""
+        found = self._forms.spans(data)
+        if _may_end_lines(data):
+            text = _Joined(data)
+            for start, end in self._cut.spans(text.joined):
+                found += text.stretches(start, end)
+        return _merged(found)
+
+    def hold(self, data: bytes) -> int:
+        """The first index from which all of the rest may be the beginning of a form; the length if there is none."""
+        at = self._forms.hold(data)
+        away = max(0, len(data) - self._reach)
+        tail = data[away:]
+        if _may_end_lines(tail):
+            text = _Joined(tail.removesuffix(b"\\"))  # with what comes it may end a line
+            begin = self._cut.hold(text.joined)
+            if begin < len(text.joined):
+                at = min(at, away + text.stretches(begin, begin + 1)[0][0])
+        return at
+
+
+class _Joined:
+    """A text without the ends of its lines: line feed, carriage return, both, and these as a string of JSON has them.
+
+    Empty lines part what is around them, so that the beginning of a form is never without bound.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        text = data
+        if b"\\" in data:
+            text = text.replace(_FILLER, b"\0").replace(b"\\n", b"\n" + _FILLER).replace(b"\\r", b"\r" + _FILLER)
+        elif _FILLER in data:
+            text = text.replace(_FILLER, b"\0")
+        for empty in _EMPTY_LINES:
+            text = text.replace(empty, b"\0" * len(empty))
+        self._text = text
+        self.joined = text.translate(None, _ENDS)
+        self._left_out: tuple[list[int], list[int]] | None = None
+
+    def stretches(self, start: int, end: int) -> list[tuple[int, int]]:
+        """Where in the text a stretch of the joined one is, line by line."""
+        if self._left_out is None:
+            self._left_out = self._ends()
+        places, before = self._left_out
+        found: list[tuple[int, int]] = []
+        at = bisect_right(places, start)
+        while start < end:
+            stop = min(end, places[at]) if at < len(places) else end
+            shift = before[at]
+            if stop > start:
+                found.append((start + shift, stop + shift))
+            start, at = stop, at + 1
+        return found
+
+    def _ends(self) -> tuple[list[int], list[int]]:
+        """Where in the joined text something was left out, and how much before each, and in all."""
+        places: list[int] = []
+        before = [0]
+        for end in re.finditer(b"[%b]+" % _ENDS, self._text):
+            places.append(end.start() - before[-1])
+            before.append(before[-1] + len(end[0]))
+        return places, before
+
+
 class _Stream:
-    """Masks a stream. `_held` is the end of what came, not given out since a form may begin in it; the first `_covered`
-    bytes of it are hidden already, by a mask that has been given out; `_masked`: what was given out ends with one."""
+    """Masks a stream. `_held` is the end of what came, not given out since a form may begin in it; `_hidden` is what is
+    known of it to be hidden, by forms that began before it too; `_masked`: what was given out ends with a mask."""
 
     def __init__(self, finder: _Finder) -> None:
         self._finder = finder
         self._held = b""
-        self._covered = 0
+        self._hidden: list[tuple[int, int]] = []
         self._masked = False
 
     def feed(self, data: bytes) -> bytes:
@@ -199,26 +272,47 @@ class _Stream:
 
     def _give(self, text: bytes, cut: int) -> bytes:
         spans = self._finder.spans(text)
+        if self._hidden:
+            spans = _merged(self._hidden + spans)
         self._held = text[cut:]
-        at = self._covered
-        if not spans and not at:
+        if not spans:
             self._masked = self._masked and not cut
             return text[:cut]
+        self._hidden = [(max(0, start - cut), end - cut) for start, end in spans if end > cut]
         parts: list[bytes] = []
         masked = self._masked
+        at = 0
         for start, end in spans:
             if start >= cut:
                 break
             if start > at or not masked:
                 parts += (text[at:start], MASK)
-            at = max(at, end)
+            at = end
             masked = True
         if at < cut:
             parts.append(text[at:cut])
             masked = False
-        self._covered = max(0, at - cut)
         self._masked = masked
         return b"".join(parts)
+
+
+def _may_end_lines(data: bytes) -> bool:
+    return b"\n" in data or b"\\" in data or b"\r" in data
+
+
+def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    if len(found) < 2:
+        return found
+    found.sort()
+    merged = [found[0]]
+    for start, end in found:
+        last_start, last_end = merged[-1]
+        if start <= last_end:
+            if end > last_end:
+                merged[-1] = (last_start, end)
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _search(data: bytes, groups: list[_Group], found: list[tuple[int, int]]) -> None:

@@ -44,8 +44,9 @@ class KeptPlan(NamedTuple):
 def load_plan(path: str, content: bytes, root: str, state_dir: str) -> KeptPlan | None:
     """The kept plan of this file with this content, or None. `path` is the file as the plan shows it."""
     try:
-        with open(os.path.join(_home(state_dir), _key(path, content, root)), "rb") as file:
-            raw = file.read()
+        raw = _content(os.path.join(_home(state_dir), _key(path, content, root)))
+        if raw is None:
+            return None
         paused = gc.isenabled()
         gc.disable()
         try:
@@ -140,12 +141,16 @@ def _is_as_it_was(path: str, real: str, digest: str) -> bool:
     """Whether a file has the content that was compiled, and the path still leads to it."""
     if os.path.realpath(path) != real:
         return False
-    fd = os.open(real, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    content = _content(real)
+    return content is not None and blake2b(content, digest_size=20).hexdigest() == digest
+
+
+def _content(path: str) -> bytes | None:
+    """Of a regular file that is not too large; nothing else is waited for. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
     with open(fd, "rb") as file:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_READ:
-            return False
-        return blake2b(file.read(), digest_size=20).hexdigest() == digest
+        return file.read() if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_READ else None
 
 
 def _prune(home: str) -> None:

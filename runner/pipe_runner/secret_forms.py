@@ -39,13 +39,8 @@ def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
     That is the secret itself, without white space around it, and each of its lines from 8 characters; each in every
     form. `errors` says how lone surrogates become bytes.
     """
-    values = {secret}
-    if len(secret.strip()) >= _SHORTEST_FORM:
-        values.add(secret.strip())
-    if "\n" in secret or "\r" in secret:
-        values |= {line.strip() for line in re.split(r"[\r\n]+", secret) if len(line.strip()) >= SHORTEST_LINE}
     found: dict[bytes, set[bytes]] = {}
-    for value in values:
+    for value in _values(secret):
         core = _core(value)
         for form in (
             *_text_forms(value),
@@ -55,14 +50,37 @@ def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
         ):
             for piece in _pieces(to_bytes(form, errors)):
                 found.setdefault(core if core and core in piece else piece, set()).add(piece)
-        for core64, form in _base64_forms(to_bytes(value, errors)):
-            for piece in _pieces(form.encode("ascii")):
-                anchor = core64.encode("ascii")
-                found.setdefault(anchor if anchor in piece else piece, set()).add(piece)
+        _add(found, _base64_forms(to_bytes(value, errors)))
     data = to_bytes(secret, errors)
     for form in (*(f for text in _digits(data) for f in _lines(text, _WRAPS)), *_dumps(data)):
         found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
     return found
+
+
+def cut_forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
+    """Those that tools cut into lines, as `forms` gives them: to look for in a text without the ends of its lines."""
+    found: dict[bytes, set[bytes]] = {}
+    for value in _values(secret):
+        data = to_bytes(value, errors)
+        _add(found, _base64_forms(data))
+        _add(found, ((digits, digits) for digits in (data.hex(), data.hex().upper())))
+    return found
+
+
+def _values(secret: str) -> set[str]:
+    values = {secret}
+    if len(secret.strip()) >= _SHORTEST_FORM:
+        values.add(secret.strip())
+    if "\n" in secret or "\r" in secret:
+        values |= {line.strip() for line in re.split(r"[\r\n]+", secret) if len(line.strip()) >= SHORTEST_LINE}
+    return values
+
+
+def _add(found: dict[bytes, set[bytes]], forms: Iterable[tuple[str, str]]) -> None:
+    for core, form in forms:
+        anchor = core.encode("ascii")
+        for piece in _pieces(form.encode("ascii")):
+            found.setdefault(anchor if anchor in piece else piece, set()).add(piece)
 
 
 def _core(value: str) -> bytes:
@@ -122,6 +140,8 @@ def _byte_forms(value: bytes) -> Iterator[str]:
     yield value.hex(":").upper()
     yield value.hex(" ")
     yield "".join(f"\\x{byte:02x}" for byte in value)
+    yield "".join(f"%{byte:02x}" for byte in value)
+    yield "".join(f"%{byte:02X}" for byte in value)
 
 
 def _base64_forms(value: bytes) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from errno import EINVAL, ENOENT
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,23 @@ def test_s9_a_folder_that_is_exchanged_for_a_link_meanwhile_is_not_read(
         collect(attempt(root), [("x", "d/f")], str(tmp_path / "kept"), durable=False)
 
 
+@pytest.mark.parametrize(("number", "kind"), [(ENOENT, "not_found"), (EINVAL, "refused")])
+def test_s9_a_link_that_is_exchanged_while_it_is_resolved_fails_the_node(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: str
+) -> None:
+    resolve = os.path.realpath
+
+    def exchanged(path: str) -> str:
+        if "current" in path:
+            raise OSError(number, os.strerror(number), path)
+        return resolve(path)
+
+    monkeypatch.setattr(os.path, "realpath", exchanged)
+    with pytest.raises(NodeFault, match="current/x can't be read") as caught:
+        collect(attempt(root), [("x", "current/x")], str(tmp_path / "kept"), durable=False)
+    assert caught.value.kind == kind
+
+
 def test_s9_nothing_is_put_back_through_a_link_or_out_of_the_working_directory(root: Path, tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/abc").write_text("new")
@@ -193,3 +211,28 @@ def test_show_names_them_and_pruning_keeps_those_of_kept_results(root: Path) -> 
     pipe("cache", "prune", "--all")
     assert list((done.state_dir / "cache/blobs").iterdir()) == []
     assert len(list((done.state_dir / "runs" / done.run.id / "artifacts").iterdir())) == 2
+
+
+@pytest.mark.parametrize("linked", [True, False])
+@pytest.mark.parametrize(("made", "kept"), [("0600", 0o600), ("0640", 0o640), ("0700", 0o700), ("0644", 0o644)])
+def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(
+    root: Path, monkeypatch: pytest.MonkeyPatch, made: str, kept: int, linked: bool
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(EINVAL, "no links")
+
+    if not linked:
+        monkeypatch.setattr(os, "link", refused)
+    text = (
+        "version: 1\nnodes:\n"
+        f"  n: {{run: 'echo key > k; chmod {made} k', workspace: own, cache: true,"
+        " artifacts: [{name: k, path: k}]}\n"
+        "  m: {needs: n, run: 'stat -c %a k', workspace: own}\n"
+    )
+    for status in ("succeeded", "cached"):
+        done = run_pipeline(text, root=root)
+        assert done.node("n").status == status
+        assert done.node("m").output == f"{kept:o}"
+        for folder in (done.state_dir / "runs" / done.run.id / "artifacts", done.state_dir / "cache/blobs"):
+            (file,) = folder.iterdir()
+            assert file.stat().st_mode & 0o777 == kept & 0o666

@@ -166,6 +166,22 @@ def test_the_agent_s_version_counts(project: Project) -> None:
     assert project.notes[0].endswith("there changed the agent's version")
 
 
+def test_files_that_are_none_are_told_once_and_the_result_is_kept(project: Project) -> None:
+    text = "nodes: {n: {for_each: {items: [1, 2]}, run: 'echo {{ item }}', cache: {files: ['scr/**', 'a?']}}}"
+    for status in ("succeeded", "cached"):
+        run = project.run(text)
+        assert {state.status for state in run.items["n"].values()} == {status}
+        (note,) = project.notes
+        assert note.endswith("cache.files matches no file: scr/**, a?")
+    (project.root / "a1").write_text("")
+    project.run(text)
+    assert project.notes == [], "some are there"
+    project.settings["explain"] = True
+    project.run(text)
+    (note,) = [note for note in project.notes if "matches no file" in note]
+    assert note.endswith("cache.files matches no file: scr/**")
+
+
 def test_files_count_by_content_and_each_is_named(project: Project) -> None:
     text = "nodes: {n: {run: cat src/*, cache: {files: ['src/**']}}}"
     (project.root / "src").mkdir()

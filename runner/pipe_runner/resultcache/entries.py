@@ -165,12 +165,14 @@ class Entries:
         size = 0 if os.path.lexists(self.file(digest)) else os.stat(source).st_size
         target, part = self.file(digest), f"{self.file(digest)}.{os.getpid()}.{next(_numbers)}.part"
         try:
-            os.link(source, part)
-        except OSError:
-            from shutil import copyfile
-
-            copyfile(source, part)
-        os.replace(part, target)
+            try:
+                os.link(source, part)
+            except OSError:
+                _copy(source, part)
+            os.replace(part, target)
+        except OSError as error:
+            _unlink(part)
+            raise OSError(error.errno, error.strerror, self._blobs) from error
         with contextlib.suppress(FileNotFoundError):  # both names were one file already: `replace` does nothing then
             os.unlink(part)
         return size
@@ -190,10 +192,10 @@ class Entries:
             part = f"{self._salt}.{os.getpid()}.{next(_numbers)}.part"
             fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.write(fd, os.urandom(32))
-            finally:
-                os.close(fd)
-            try:
+                try:
+                    os.write(fd, os.urandom(32))
+                finally:
+                    os.close(fd)
                 if found is None and not os.path.lexists(self._salt):
                     with contextlib.suppress(FileExistsError):
                         os.link(part, self._salt)  # whoever is first has made it
@@ -240,13 +242,19 @@ def _bytes(kept: Iterable[_Kept]) -> int:
 def _listed(folder: str) -> list[str]:
     try:
         return sorted(os.listdir(folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 
 def _remove(path: str) -> int:
     try:
-        size = os.lstat(path).st_size
+        found = os.lstat(path)
+        if stat.S_ISDIR(found.st_mode):
+            from shutil import rmtree
+
+            rmtree(path)
+            return 0
+        size = found.st_size
         os.unlink(path)
     except FileNotFoundError:  # somebody else was quicker
         return 0
@@ -263,6 +271,21 @@ def _content(path: str) -> bytes | None:
         return None
 
 
+def _copy(source: str, target: str) -> None:
+    """For nobody who may not read or write the source. Raises OSError."""
+    from shutil import copyfileobj
+
+    with open(source, "rb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(target, flags, os.fstat(file.fileno()).st_mode & 0o666 | 0o600), "wb") as copy:
+            copyfileobj(file, copy)
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+
+
 def _write(folder: str, name: str, data: bytes) -> None:
     part = os.path.join(folder, f"{name}.{os.getpid()}.{next(_numbers)}.part")
     try:
@@ -270,7 +293,6 @@ def _write(folder: str, name: str, data: bytes) -> None:
         with open(part, "xb") as file:
             file.write(data)
         os.replace(part, os.path.join(folder, name))
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    except OSError as error:
+        _unlink(part)
+        raise OSError(error.errno, error.strerror, folder) from error

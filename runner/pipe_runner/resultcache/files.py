@@ -45,6 +45,11 @@ def digests(
     return found
 
 
+def idle(root: str, globs: Iterable[str], leave_out: str, give_up: Callable[[], bool] = lambda: False) -> list[str]:
+    """The globs that match no file; raises NotRead."""
+    return [glob for glob in globs if next(_matches(root, glob, leave_out, give_up), None) is None]
+
+
 def _matches(root: str, glob: str, leave_out: str, give_up: Callable[[], bool]) -> Iterator[str]:
     segments = [segment for segment in glob.split("/") if segment not in ("", ".")]
     end = len(segments)

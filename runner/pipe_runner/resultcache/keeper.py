@@ -13,7 +13,7 @@ from pipe_runner.errors import NodeFault
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
-from pipe_runner.resultcache.files import NotRead, digests
+from pipe_runner.resultcache.files import NotRead, digests, idle
 from pipe_runner.resultcache.host import Host
 from pipe_runner.resultcache.key import Parts, make_parts
 from pipe_runner.resultcache.misses import Misses, counts
@@ -62,6 +62,8 @@ class Keeper:
         self._wanted: dict[int, Parts] = {}
         """Of nodes that run: the key under which their result belongs."""
         self._shrinking = False
+        self._told: set[tuple[str, ...]] = set()
+        """Globs of which was said that they match nothing."""
         self._misses = Misses(self._entries, settings.domain)
 
     async def found(
@@ -94,7 +96,10 @@ class Keeper:
             host.cancel(node)
             return True
         with await self._hold():
-            return await self._taken(host, node, attempt, data, parts, began)
+            taken = await self._taken(host, node, attempt, data, parts, began)
+        if taken:
+            await self._tell_idle(host, node, policy, files)
+        return taken
 
     async def _hold(self) -> Hold:
         """Nothing is removed from the cache meanwhile."""
@@ -155,6 +160,7 @@ class Keeper:
                     tuple(outcome.artifacts),
                 )
             )
+            await self._tell_idle(host, node, policy, parts.files)
         except (NotRead, OSError, ValueError, RecursionError) as error:
             self._note(f"{node.id} is not kept in the cache: {_why(error)}")
 
@@ -222,6 +228,20 @@ class Keeper:
             return {}
         root, left_out = self._plan.root, self._settings.state_dir
         return await asyncio.to_thread(digests, root, policy.files, left_out, lambda: host.stopped is not None)
+
+    async def _tell_idle(self, host: Host, node: PlannedNode, policy: CachePolicy, files: Mapping[str, str]) -> None:
+        """Say it of a result in which no file counts; with `explain` also of each glob that matches none."""
+        globs = tuple(policy.files)
+        if not globs or globs in self._told or (files and not self._settings.explain):
+            return
+        self._told.add(globs)
+        root, left_out = self._plan.root, self._settings.state_dir
+        try:
+            found = await asyncio.to_thread(idle, root, globs, left_out, lambda: host.stopped is not None)
+        except NotRead:
+            return
+        if found:
+            self._note(f"{node.id}: cache.files matches no file: {', '.join(found)}")
 
     def _parts(
         self, node: PlannedNode, policy: CachePolicy, attempt: Attempt, text: str, files: Mapping[str, str]

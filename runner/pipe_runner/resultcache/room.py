@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from errno import EAGAIN
 from typing import Final
@@ -74,7 +75,7 @@ class Room:
 
     def add(self, size: int) -> int | None:
         """Count bytes that were written; gives how many there are then, None where that isn't known."""
-        fd = _open(self._size)
+        fd = _open_regular(self._size)
         if fd < 0:
             return None
         with open(fd, "r+b", buffering=0) as file, contextlib.suppress(OSError, ValueError):
@@ -86,7 +87,7 @@ class Room:
 
     def set(self, total: int) -> None:
         """What was found by counting all."""
-        fd = _open(self._size)
+        fd = _open_regular(self._size)
         if fd >= 0:
             with contextlib.suppress(OSError):
                 fcntl.flock(fd, fcntl.LOCK_EX)
@@ -101,6 +102,14 @@ def _open(path: str) -> int:
         return os.open(path, _FLAGS, 0o666)
     except OSError:
         return -1
+
+
+def _open_regular(path: str) -> int:
+    fd = _open(path)
+    if fd >= 0 and not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        return -1
+    return fd
 
 
 def _write(fd: int, total: int) -> None:

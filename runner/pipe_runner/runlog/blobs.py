@@ -23,6 +23,8 @@ from pipe_runner.types import Json
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _numbers = count()
 _EXCERPT: Final = 1024
+_SHOWN: Final = 100
+"""Characters of a field in a message."""
 
 
 def encode_output(output: Json) -> tuple[bytes, str]:
@@ -72,7 +74,7 @@ def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
     or isn't what the log says."""
     digest, size, kind = ref.get("sha256"), ref.get("bytes"), ref.get("type")
     if not isinstance(digest, str) or not _DIGEST.match(digest) or kind not in ("text", "json"):
-        raise StorageError(f"{rundir.log_path}: no output can be read by {dict(ref)!r}")
+        raise StorageError(f"{rundir.log_path}: no output can be read by {_shown(ref)}")
     path = os.path.join(rundir.blobs, digest)
     data = _read(path, size)
     if _sha256(data) != digest:
@@ -81,6 +83,13 @@ def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
         return data.decode("utf-8", "surrogatepass") if kind == "text" else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StorageError(f"{path} does not hold {kind}: {error}") from error
+
+
+def _shown(ref: Mapping[str, Any]) -> str:
+    """What says where the output is, without the beginning of it."""
+    return (
+        ", ".join(f"{name} {str(ref[name])[:_SHOWN]!r}" for name in ("sha256", "bytes", "type") if name in ref) or "{}"
+    )
 
 
 def _sha256(data: bytes) -> str:

@@ -8,6 +8,8 @@ import shlex
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from itertools import pairwise
+from random import Random
+from string import ascii_letters
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -43,6 +45,7 @@ FORMS: dict[str, Callable[[str], str]] = {
     "hex with colons": lambda s: s.encode().hex(":"),
     "hex with colons, upper": lambda s: s.encode().hex(":").upper(),
     "hex with spaces": lambda s: s.encode().hex(" "),
+    "url, each byte": lambda s: "".join(f"%{byte:02x}" for byte in s.encode()),
     "bytes, all escaped": lambda s: "".join(f"\\x{byte:02x}" for byte in s.encode()),
     "json in json": lambda s: json.dumps(json.dumps(s))[3:-3],
     "url": lambda s: quote(s),
@@ -56,6 +59,10 @@ FORMS: dict[str, Callable[[str], str]] = {
     "shell, backslash before quote": lambda s: s.replace("'", "'\\''"),
     "python": lambda s: repr(s)[1:-1],
 }
+
+
+def random_text(length: int) -> str:
+    return "".join(Random(length).choices(ascii_letters, k=length))
 
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
@@ -186,6 +193,47 @@ def test_s4_the_last_line_of_base64_of_a_line_with_a_secret_is_hidden(
     shown = encode(secret.encode() + b"\n").decode()
     cut = "\n".join(shown[at : at + 76] for at in range(0, len(shown), 76))
     assert set(SecretMasker({"S": secret}).mask_text(cut)) <= set("*\n")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\\n", "\\r\\n"])
+@pytest.mark.parametrize("width", [1, 10, 64, 76])
+@pytest.mark.parametrize("length", [40, 180])
+def test_s4_base64_and_hex_of_a_text_that_holds_a_secret_are_hidden_however_a_tool_cut_them_into_lines(
+    end: str, width: int, length: int
+) -> None:
+    secret = random_text(length)
+    masker = SecretMasker({"a": secret})
+    for before in (0, 1, 2, 5, 57):
+        known = f"{'u' * before}{secret}\n and more"
+        for encoded in (
+            b64encode(known.encode()).decode(),
+            urlsafe_b64encode(known.encode()).decode(),
+            known.encode().hex(),
+        ):
+            wrapped = end.join(encoded[at : at + width] for at in range(0, len(encoded), width)) + end
+            hidden = masker.mask_text(wrapped)
+            left = "".join(hidden.replace("***", "").split(end))
+            assert len(left) <= before * 2 + 22, (before, hidden)
+            assert hidden.count(end) == wrapped.count(end), "lines stay lines"
+            parts = [wrapped.encode()[at : at + 29] for at in range(0, len(wrapped), 29)]
+            assert feed(masker.stream(), parts).decode() == hidden
+
+
+@given(
+    st.lists(st.sampled_from(["\n", "\r", "\\", "n", "r", "a", "\1", "QUFBQUFB", "QUFB", "AAAAAA"]), max_size=60),
+    st.lists(st.integers(0, 300)),
+)
+def test_s4_a_stream_hides_across_lines_what_a_text_does(words: list[str], cuts: list[int]) -> None:
+    masker = SecretMasker({"a": "AAAAAA", "b": "nrnrnrn"})
+    text = "".join(words)
+    assert feed(masker.stream(), pieces(text.encode(), cuts)).decode() == masker.mask_text(text)
+
+
+def test_a_stream_of_empty_lines_is_not_held_back() -> None:
+    masker = SecretMasker({"a": random_text(100)})
+    stream = masker.stream()
+    begun = b64encode(random_text(100).encode())[:8]
+    assert stream.feed(begun + b"\n" * 10_000).startswith(begun)
 
 
 def test_a_line_that_is_shorter_than_8_characters_is_no_secret() -> None:

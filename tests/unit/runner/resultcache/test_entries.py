@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,24 @@ def test_the_salt_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
     assert len(again) == 32
     assert Entries(tmp_path).salt() == again
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["salt"]
+
+
+def test_a_file_without_room_leaves_no_part_and_the_cache_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(ENOSPC, os.strerror(ENOSPC))
+
+    (tmp_path / "source").write_text("content")
+    entries = Entries(tmp_path)
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(shutil, "copyfile", refused)
+    monkeypatch.setattr(shutil, "copyfileobj", refused)
+    with pytest.raises(OSError, match="No space") as caught:
+        entries.take_file(str(tmp_path / "source"), "a" * 64)
+    assert caught.value.filename == str(tmp_path / "cache/blobs")
+    assert not list((tmp_path / "cache/blobs").iterdir())
+    monkeypatch.setattr(os, "write", refused)
+    with pytest.raises(OSError, match="No space"):
+        entries.salt()
+    assert not list((tmp_path / "cache").glob("*.part"))

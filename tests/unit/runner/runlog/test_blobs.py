@@ -114,3 +114,12 @@ def test_a_blob_that_is_no_json_says_so(kept: tuple[RunDir, LogWriter]) -> None:
         ref = {"sha256": log.put_blob(data), "bytes": len(data), "type": "json"}
         with pytest.raises(StorageError, match="does not hold json"):
             read_blob(rundir, ref)
+
+
+def test_s4_a_reference_that_is_none_is_named_without_the_output(kept: tuple[RunDir, LogWriter]) -> None:
+    rundir, _ = kept
+    ref = {"sha256": "no digest" * 1000, "bytes": 3, "type": "json", "excerpt": "what the node said"}
+    with pytest.raises(StorageError, match="no output can be read by sha256 'no digest") as caught:
+        read_blob(rundir, ref)
+    assert "what the node said" not in str(caught.value)
+    assert len(str(caught.value)) < 500
