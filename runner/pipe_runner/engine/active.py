@@ -165,7 +165,6 @@ class ActiveRun:
         self._group = await enter(
             self.rundir,
             name,
-            self._stream.now(),
             cancel=self.plan.cancel_in_progress,
             note=lambda line: self.note(line),
             stopped=lambda: self._stops > 0,
