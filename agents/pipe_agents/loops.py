@@ -49,7 +49,8 @@ class AsyncCall(Call):
             self.result = await self.function()
         except BaseException as error:  # also what would end the loop; who waits for the call is told
             self.error = error
-        self.seconds = monotonic() - began
+        self.when = monotonic()
+        self.seconds = self.when - began
         self.home.calls -= 1
         self.finished = True
         self.home.give_back(self)

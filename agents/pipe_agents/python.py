@@ -179,22 +179,30 @@ class PythonAgent:
         try:
             await call.future
         except asyncio.CancelledError as cancelled:
-            call.interrupt()
-            try:
-                await _forced(call)
-            finally:
-                if not call.finished:
-                    call.give_up()
-                    self._left[attempt.run, attempt.node] = call
-                    self._hold_routes(call)
-                    cancelled.add_note(
-                        f"{attempt.options['call']} still runs: a function that waits outside of Python, or takes no "
-                        "notice of its end, can't be stopped; another attempt begins when it has ended"
-                    )
-            raise
+            more = call.result if isinstance(call.result, CoroutineType) else None
+            if more is not None or not call.in_time(cancelled):
+                await self._cut_off(attempt, call, cancelled)
+                if more is not None:
+                    more.close()
+                raise
         if call.error is not None:
             raise call.error
         return call.result
+
+    async def _cut_off(self, attempt: Attempt, call: Call, cancelled: asyncio.CancelledError) -> None:
+        """End a call, or keep in mind that it goes on."""
+        call.interrupt()
+        try:
+            await _forced(call)
+        finally:
+            if not call.finished:
+                call.give_up()
+                self._left[attempt.run, attempt.node] = call
+                self._hold_routes(call)
+                cancelled.add_note(
+                    f"{attempt.options['call']} still runs: a function that waits outside of Python, or takes no "
+                    "notice of its end, can't be stopped; another attempt begins when it has ended"
+                )
 
     async def _wait_for_earlier(self, attempt: Attempt) -> None:
         """Two attempts of a node never overlap (D4): wait for the call that an earlier one left behind."""

@@ -43,6 +43,7 @@ class Call:
         "result",
         "sent",
         "thread",
+        "when",
     )
 
     def __init__(self, function: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
@@ -53,6 +54,8 @@ class Call:
         self.result: Any = None
         self.error: BaseException | None = None
         self.finished = False
+        self.when = 0.0
+        """It ended then, by `monotonic`."""
         self.interrupted = False
         self._ident = 0
         self._native = 0
@@ -72,7 +75,13 @@ class Call:
             self.result = self.context.run(self.function)
         except BaseException as error:
             self.error = error
+        self.when = time.monotonic()
         self.finished = True
+
+    def in_time(self, cancelled: asyncio.CancelledError) -> bool:
+        """Whether it had ended before its time was up, which goes with the cancellation of who waits for it."""
+        until = cancelled.args[0] if cancelled.args else None
+        return self.finished and isinstance(until, float) and 0 < self.when <= until
 
     def interrupt(self) -> None:
         """Raise `Interrupted` in the function, and TERM to processes that it started; on the loop.

@@ -168,6 +168,15 @@ class Run(_State):
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
 
+    def totals(self) -> dict[str, int]:
+        """Nodes by status, and how many attempts were made."""
+        totals: dict[str, int] = {}
+        for state in self.nodes.values():
+            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
+        items = [state for items in self.items.values() for state in items.values()]
+        totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
+        return totals
+
     @property
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are

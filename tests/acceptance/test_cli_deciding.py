@@ -249,6 +249,54 @@ def test_while_a_process_works_on_the_run_nothing_is_decided(pipe: Any) -> None:
     assert pipe("resume", "latest").returncode == 75, "it is asked again"
 
 
+def test_a_run_that_waits_is_cancelled_and_a_resume_asks_again(pipe: Any) -> None:
+    pipe.write("p.yml", APPROVAL)
+    assert pipe("run", "p.yml").returncode == 75
+    done = pipe("cancel", "latest")
+    assert (done.returncode, done.stdout) == (0, f"run {pipe.run_id()} cancelled\n"), done.stderr
+    found = states(pipe)
+    assert (found["release"], found["publish"], found["clean"]) == ("cancelled", "cancelled", "cancelled")
+    assert (found["build"], found["aside"]) == ("succeeded", "succeeded")
+    assert not (pipe.folder / "cleaned").exists()
+    last = json.loads(pipe.log().splitlines()[-1])
+    assert (last["event"], last["status"]) == ("run.finished", "cancelled")
+    assert last["totals"]["succeeded"] == 2
+    assert "is not running: it is cancelled" in pipe("cancel", "latest").stderr
+    assert pipe("approve", "latest", "release").returncode == 2
+    assert pipe("resume", "latest").returncode == 75, "it is asked again"
+    assert pipe("approve", "latest", "release").returncode == 0
+    assert pipe("resume", "latest").returncode == 0
+    assert (pipe.folder / "cleaned").exists()
+
+
+def test_items_and_sub_pipelines_that_wait_are_cancelled_and_go_on_with_a_resume(pipe: Any) -> None:
+    pipe.write("asks.yml", "version: 1\nnodes: {gate: {agent: approval, with: {message: Go?}}}\n")
+    each = "for_each: {items: [eu, us], key: '{{ item }}'}"
+    pipe.write(
+        "p.yml",
+        f"version: 1\nnodes:\n  s: {{pipeline: asks.yml, {each}}}\n"
+        f"  a: {{agent: approval, with: {{message: Go?}}, {each}}}\n",
+    )
+    assert pipe("run", "p.yml").returncode == 75
+    assert pipe("approve", "latest", "a[eu]").returncode == 0
+    assert pipe("cancel", "latest").returncode == 0
+    assert "waiting" not in pipe("show", "latest", "--output", "json").stdout.replace('"waiting": 0', "")
+    assert pipe("resume", "latest").returncode == 75
+    for node in ("a[us]", "s[eu].gate", "s[us].gate"):
+        assert pipe("approve", "latest", node).returncode == 0
+    assert pipe("resume", "latest").returncode == 0
+    assert starts(pipe, "a[eu]") == 1
+
+
+def test_what_may_have_acted_stays_so_when_the_run_is_cancelled(pipe: Any) -> None:
+    run = cut_off(pipe)
+    assert pipe("resume", run).returncode == 75
+    assert pipe("cancel", run).stdout == f"run {run} cancelled\n"
+    assert states(pipe)["act"] == "unknown"
+    assert pipe("settle", run, "act", "--done", "--with", '"v1"').returncode == 0
+    assert pipe("resume", run).returncode == 0
+
+
 def test_an_approval_in_finally_keeps_the_run_from_ending(pipe: Any) -> None:
     pipe.write(
         "p.yml",

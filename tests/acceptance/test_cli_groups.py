@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import Any
+
+import pytest
 
 FILE = """version: 1
 inputs: {target: {type: string, default: staging}, hold: {type: boolean, default: false}}
@@ -91,6 +94,38 @@ def test_cancel_in_progress_asks_the_other_run_to_stop(pipe: Any) -> None:
     assert "waits for run one, which has the group `deploy staging`; it is asked to stop" in done.stderr
     assert one.wait(timeout=20) == 130
     assert (pipe.folder / "order").read_text().split() == ["begin", "clean", "begin", "end", "clean"]
+
+
+@pytest.mark.parametrize("cancels", ["all", "the newest"])
+def test_a_later_run_that_cancels_is_the_last_one_that_acts(pipe: Any, cancels: str) -> None:
+    text = (
+        "version: 1\ninputs: {n: {type: integer}}\nconcurrency: {group: g, cancel_in_progress: true}\n"
+        """nodes: {deploy: {run: "trap '' TERM; sleep 1.5; echo deployed {{ inputs.n }} >> dep"}}\n"""
+    )
+    pipe.write("new.yml", text)
+    pipe.write("old.yml", text if cancels == "all" else text.replace(", cancel_in_progress: true", ""))
+    one = pipe.start("run", "old.yml", "--run-id", "one", "-i", "n=1")
+    pipe.until(lambda: began(pipe, "one"))
+    two = pipe.start("run", "old.yml", "--run-id", "two", "-i", "n=2")
+    pipe.until(lambda: log(pipe, "two"))
+    time.sleep(0.3)
+    assert two.poll() is None
+    three = pipe("run", "new.yml", "--run-id", "three", "-i", "n=3")
+    assert three.returncode == 0, three.stderr
+    _, told = two.communicate(timeout=20)
+    assert (one.wait(timeout=20), two.returncode) == (130, 130)
+    assert "is cancelled by a later run, which wants the group `g`" in told
+    assert log(pipe, "two")[-1]["status"] == "cancelled"
+    assert (pipe.folder / "dep").read_text().split() == ["deployed", "1", "deployed", "3"]
+
+
+def test_a_later_run_that_does_not_cancel_lets_those_that_wait_act(pipe: Any) -> None:
+    files(pipe)
+    one = held(pipe)
+    others = [pipe.start("run", "p.yml", "--run-id", run) for run in ("two", "three")]
+    pipe.until(lambda: log(pipe, "two") and log(pipe, "three"))
+    one.send_signal(signal.SIGINT)
+    assert [other.wait(timeout=20) for other in others] == [0, 0]
 
 
 def test_a_group_without_a_name_fails_the_run(pipe: Any) -> None:

@@ -76,6 +76,20 @@ def test_under_nohup_a_hangup_is_ignored(pipe: Any) -> None:
     assert process.returncode == 0
 
 
+def test_what_ended_in_time_while_the_runner_was_stopped_is_not_timed_out(pipe: Any) -> None:
+    pipe.write(
+        "pay.yml", "version: 1\nnodes: {pay: {effect: once, timeout: 1s, run: 'echo began; sleep 0.5; echo paid'}}\n"
+    )
+    process = pipe.start("run", "pay.yml")
+    pipe.until(lambda: "began" in pipe.log())
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(1.2)
+    process.send_signal(signal.SIGCONT)
+    _, told = process.communicate(timeout=15)
+    assert process.returncode == 0, told
+    assert '"event":"node.succeeded"' in pipe.log()
+
+
 def test_cancel_from_another_terminal_waits_for_the_end_and_the_process_exits_with_130(pipe: Any) -> None:
     pipe.write("slow.yml", SLOW)
     process = pipe.start("run", "slow.yml", "--grace", "2s")

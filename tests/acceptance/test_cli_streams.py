@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -70,3 +71,18 @@ def test_an_interrupt_before_the_boundary_stands_is_no_traceback(monkeypatch: py
 
     monkeypatch.setattr(builtins, "__import__", interrupted)
     assert main(["--version"]) == 130
+
+
+def test_logs_does_not_give_a_terminal_what_a_node_s_name_in_the_log_says(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo hi}}\n")
+    assert pipe("run", "p.yml").returncode == 0
+    path = pipe.folder / ".pipe" / "runs" / pipe.run_id() / "log.jsonl"
+    lines = []
+    for line in path.read_bytes().splitlines():
+        bare = line[: line.rindex(b',"crc"')].replace(b'"node":"a"', b'"node":"a\\u001b]0;x\\u0007"')
+        lines.append(bare + b',"crc":"%08x"}' % crc32(bare))
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    for words in ((), ("a\x1b]0;x\x07",), ("b",)):
+        done = pipe("logs", "latest", *words)
+        assert "\x1b" not in done.stdout + done.stderr
+        assert words == ("b",) or "hi" in done.stdout

@@ -118,7 +118,7 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
     from pipe_runner.console.progress import Progress
 
     def give(name: str, line: str) -> None:
-        sys.stdout.write(f"{line}\n" if name == node else f"{name} | {line}\n")
+        sys.stdout.write(f"{line}\n" if name == node else f"{safe(name)} | {line}\n")
 
     lines, progress = OutputLines(give), Progress()
     for event in _events(rundir, node, stop):
@@ -134,14 +134,15 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
             elif event.event == EventKind.RUN_FINISHED:
                 line = f"run {event.run} {safe(str(event.data.get('status')))}"
             if line is not None and node is None:
-                sys.stdout.write(f"{event.ts[11:19]} {line.strip()}\n")
+                sys.stdout.write(safe(f"{event.ts[11:19]} {line.strip()}") + "\n")
         sys.stdout.flush()
     lines.end_all()
     return 0
 
 
 def cancel(given: Given) -> int:
-    """`pipe cancel RUN`: ask the process that works on it to stop, and wait until it has."""
+    """`pipe cancel RUN`: ask the process that works on it to stop, and wait until it has; end it where it waits for a
+    person."""
     rundir = find_run(state_dir(given, None), given.must("run"))
     holder = RunLock.held(rundir)
     if holder is None:
@@ -150,7 +151,13 @@ def cancel(given: Given) -> int:
             raise UsageError(
                 f"run {rundir.id} is not running: it was interrupted", hint=f"`pipe resume {rundir.id}` goes on with it"
             )
-        raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
+        if run.status is not RunStatus.WAITING:
+            raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
+        from pipe_runner.engine.cancelling import cancel_waiting
+
+        cancel_waiting(rundir)
+        sys.stdout.write(f"run {rundir.id} {RunStatus.CANCELLED}\n")
+        return 0
     try:
         with open(rundir.cancel_path, "a", encoding="ascii"):
             pass

@@ -224,11 +224,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         "cancel",
-        "Cancel a run that another process is working on.",
+        "Cancel a run that another process is working on, or one that waits for a person.",
         "pipe_runner.cli.history:cancel",
         (_RUN,),
         (_STATE_DIR,),
-        "No new node starts, running ones get TERM and their grace, `finally` runs. Waits until the run has ended.",
+        "No new node starts, running ones get TERM and their grace, `finally` runs. Waits until the run has ended. "
+        "In a run that waits for a person nothing runs any more.",
         ("pipe cancel latest",),
     ),
     Command(

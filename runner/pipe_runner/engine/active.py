@@ -143,7 +143,7 @@ class ActiveRun:
         end: dict[str, Any] = {
             "status": str(status),
             **outputs,
-            "totals": self._totals(),
+            "totals": self.run.totals(),
             "duration_s": round(self._clock.monotonic() - began, 6),
         }
         if self._error is not None:
@@ -165,7 +165,6 @@ class ActiveRun:
         self._group = await enter(
             self.rundir,
             name,
-            self._stream.now(),
             cancel=self.plan.cancel_in_progress,
             note=lambda line: self.note(line),
             stopped=lambda: self._stops > 0,
@@ -296,14 +295,6 @@ class ActiveRun:
         if "output" in fields:
             return status, {"outputs": outputs}
         return status, {"outputs": {}, "outputs_ref": fields["output_ref"]}
-
-    def _totals(self) -> dict[str, int]:
-        totals: dict[str, int] = {}
-        for state in self.run.nodes.values():
-            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
-        items = [state for items in self.run.items.values() for state in items.values()]
-        totals["attempts"] = sum(state.attempts for state in (*self.run.nodes.values(), *items))
-        return totals
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
         return output_fields(output, self._place.journal)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.errors import ExpressionFault
+from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan
 from pipe_runner.runlog import RunDir
 
@@ -30,33 +30,54 @@ def name_of(plan: Plan, scope: Scope) -> str:
 async def enter(
     rundir: RunDir,
     group: str,
-    since: str,
     *,
     cancel: bool,
     note: Callable[[str], None],
     stopped: Callable[[], bool],
 ) -> GroupLock | None:
-    """The right to run, once nobody else of the group has it; None when the run was stopped before. `since` is when it
-    began to want it: with `cancel` a run that wanted it earlier is asked to stop."""
-    from pipe_runner.runlog.grouplock import GroupLock
+    """The right to run, once nobody else of the group has it; None when the run was stopped before. With `cancel` a run
+    that wanted it earlier is asked to stop, and those that wait stop by themselves."""
+    from pipe_runner.runlog.grouplock import GroupLock, Turns
 
     told: Holder | None = None
-    asked = False
+    asked = passed = False
+    while (turns := Turns.take(rundir, group, cancel=cancel)) is None:
+        if stopped():
+            return None
+        await asyncio.sleep(_POLL)
     while True:
-        found = GroupLock.acquire(rundir, group, since)
+        if not passed and turns.passed():
+            passed = True
+            note(f"is cancelled by a later run, which wants the group `{group[:200]}`")
+            _cancel(rundir)
+        found = None if passed else GroupLock.acquire(rundir, group, turns.turn)
         if isinstance(found, GroupLock):
-            return found
+            if not turns.passed():  # it may have come in between
+                return found
+            found.release()
+            continue
         if found is not None and found != told:
-            told, older = found, found.since < since
+            told, older = found, found.turn < turns.turn
             ask = cancel and older and _ask(rundir, found.run)
             more = "; it is asked to stop, as `pipe cancel` does" if ask else ""
             note(f"waits for run {found.run}, which has the group `{group[:200]}`{more}")
-        elif found is None and not asked:
+        elif found is None and not asked and not passed:
             asked = True
             note(f"waits for another run, which has the group `{group[:200]}`")
         if stopped():
             return None
         await asyncio.sleep(_POLL)
+
+
+def _cancel(rundir: RunDir) -> None:
+    """Stop a run as `pipe cancel` does. Raises StorageError."""
+    from pipe_runner.runlog.faults import storage_fault
+
+    try:
+        with open(rundir.cancel_path, "a", encoding="ascii"):
+            pass
+    except OSError as error:
+        raise storage_fault("write", rundir.cancel_path, error) from error
 
 
 def _ask(rundir: RunDir, run: str) -> bool:
@@ -67,7 +88,7 @@ def _ask(rundir: RunDir, run: str) -> bool:
     if RunLock.held(other) is None:
         return False
     try:
-        with open(other.cancel_path, "a", encoding="ascii"):
-            return True
-    except OSError:
+        _cancel(other)
+    except StorageError:
         return False
+    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from os import waitstatus_to_exitcode
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.executors.output import Output
@@ -92,6 +93,12 @@ class Flight:
         self.streams[out] = "stdout"
         self.streams[err] = "stderr"
         return command_out, command_err
+
+    def exited(self, status: int, when: float, *, left: bool) -> None:
+        """Take its exit: by when that was it was in time or not, however late the runner hears of it."""
+        self.code, self.left = waitstatus_to_exitcode(status), left
+        timeout = self.attempt.timeout
+        self.timed_out = timeout is not None and when > self.began + timeout
 
     def read(self, fd: int) -> bool | None:
         """Read once; True when there may be more, False when there is nothing now, None at the end of the stream."""

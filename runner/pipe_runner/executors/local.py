@@ -147,7 +147,7 @@ class LocalExecutor:
         began = monotonic()
         timeout = attempt.timeout
         if timeout is not None:
-            timer = asyncio.get_running_loop().call_later(timeout, self._end, task, "timeout")
+            timer = asyncio.get_running_loop().call_later(timeout, self._end, task, "timeout", began + timeout)
             if strays is not None and self._timetable is not None:
                 self._timetable.enter(attempt)
         if strays is not None:
@@ -158,7 +158,6 @@ class LocalExecutor:
             why = self._tasks[task]
             if why is None:
                 raise
-            task.uncancel()
             if why == "timeout":
                 notes = "".join(f"; {note}" for note in getattr(cancelled, "__notes__", ()))
                 return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
@@ -170,13 +169,15 @@ class LocalExecutor:
                 strays.leave(task, monotonic() - began)
             if timer is not None:
                 timer.cancel()
-            self._tasks.pop(task, None)
+            if self._tasks.pop(task, None) is not None:
+                task.uncancel()
             self._whose.pop(task, None)
 
-    def _end(self, task: asyncio.Task[Any], why: str) -> None:
+    def _end(self, task: asyncio.Task[Any], why: str, until: float | None = None) -> None:
+        """Cancel it. `until`, when its time was up, goes with it: what had ended by then was in time."""
         if task in self._tasks and self._tasks[task] is None:
             self._tasks[task] = why
-            task.cancel()
+            task.cancel(until)
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end."""

@@ -7,7 +7,6 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from os import waitstatus_to_exitcode
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import PipeError
@@ -15,7 +14,7 @@ from pipe_runner.executors.descriptors import file_of, with_room
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, SPAWN
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, SPAWN
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.executors.standing import Standing
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
@@ -231,8 +230,9 @@ class Processes:
                 self.broken = second
             elif flight is None:
                 continue
-            elif what == EXITED:
-                self._exited(flight, waitstatus_to_exitcode(first), second != 0)
+            elif what in (EXITED, LEFT):
+                flight.exited(first, second, left=what == LEFT)
+                self._exited(flight)
             elif what == FAILED:
                 self._failed(flight, first, second)
             else:
@@ -324,8 +324,7 @@ class Processes:
 
     # ------------------------------------------------------------ ending
 
-    def _exited(self, flight: Flight, code: int, left: bool) -> None:
-        flight.code, flight.left = code, left
+    def _exited(self, flight: Flight) -> None:
         flight.read_all()
         if flight.streams:
             flight.let_go = flight.let_go or flight.timed_out

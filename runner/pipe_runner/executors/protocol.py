@@ -7,14 +7,15 @@ pipe beside it that tells of signals: kill the runner when it takes no notice of
 runner itself has started since then (`relatives.py`) is the run's, too, and the pipe beside it tells when it is about
 to start something; `(TABLE, folder)` with a table and the runner's stderr beside it: end the runner when it can't hold
 the limits that stand there (`overdue.py`).
-To the runner: a list of `(EXITED, id, wait status, 1 if something is left of the attempt)`, `(FAILED, id, errno,
-stage)`, `(GONE, id, 0, 0)`: nothing is left any more, and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
+To the runner: a list of `(EXITED, id, wait status, when)`, by the monotonic clock, which all processes share;
+`(LEFT, id, wait status, when)`: the same, and something is left of the attempt; `(FAILED, id, errno, stage)`;
+`(GONE, id, 0, 0)`: nothing is left any more; and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
 What is left after a command has exited is ended when the runner says so, or is dead.
 """
 
 from __future__ import annotations
 
 SPAWN, END, GUARD, KIN, TABLE = 0, 1, 2, 3, 4
-EXITED, FAILED, GONE, BROKEN = 0, 1, 2, 3
+EXITED, FAILED, GONE, BROKEN, LEFT = 0, 1, 2, 3, 4
 IN_FOLDER, IN_SEARCH, IN_EXEC = 0, 1, 2
 """Stages of a start: changing to the working directory, looking for the program, executing it."""

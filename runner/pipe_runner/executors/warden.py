@@ -24,6 +24,7 @@ from pipe_runner.executors.protocol import (
     IN_FOLDER,
     IN_SEARCH,
     KIN,
+    LEFT,
     SPAWN,
     TABLE,
 )
@@ -64,7 +65,7 @@ class Warden:
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
         self.socket.setblocking(False)
-        self.reports: list[tuple[int, int, int, int | str]] = []
+        self.reports: list[tuple[int, int, int, float | str]] = []
         self.unsent = b""
         self.received = b""
         self.fds: list[int] = []
@@ -121,9 +122,10 @@ class Warden:
         """Take every exit that there is, and tell those of commands; False when no child is left."""
         exited, some = self.family.reap()
         if exited:
+            when = time.monotonic()
             self.family.adopt()
             for attempt, status in exited:
-                self.reports.append((EXITED, attempt.id, status, 0 if self.family.settle(attempt) else 1))
+                self.reports.append((EXITED if self.family.settle(attempt) else LEFT, attempt.id, status, when))
         return some
 
     def receive(self) -> bool:
@@ -274,7 +276,7 @@ def _sooner(one: float | None, other: float | None) -> float | None:
     return one if other is None else other if one is None else min(one, other)
 
 
-def _frame(value: list[tuple[int, int, int, int | str]]) -> bytes:
+def _frame(value: list[tuple[int, int, int, float | str]]) -> bytes:
     body = marshal.dumps(value)
     return len(body).to_bytes(4, "little") + body
 

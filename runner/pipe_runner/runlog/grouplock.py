@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipe_runner.forks import let_go_in_children
 from pipe_runner.runlog.faults import storage_fault
@@ -15,11 +16,51 @@ from pipe_runner.runlog.rundir import RUN_ID, RunDir
 GROUPS = "groups"
 
 
+_TURN: Final = re.compile(rb"([0-9]{18}) ([0-9]{18})\n")
+
+
 class Holder(NamedTuple):
-    """The run that has the group, and since when it wants it."""
+    """The run that has the group, and its turn."""
 
     run: str
-    since: str
+    turn: int
+
+
+class Turns:
+    """In which order runs came to want a group. No clock says it: that may be set back."""
+
+    def __init__(self, path: str, turn: int) -> None:
+        self._path = path
+        self.turn = turn
+
+    @classmethod
+    def take(cls, rundir: RunDir, group: str, *, cancel: bool) -> Turns | None:
+        """The next turn; `cancel`: those who have an earlier one and wait shall not go on. None while another run takes
+        one. Raises StorageError."""
+        path = f"{group_path(rundir, group)}.turns"
+        fd = _open(path)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            turn, cancelled = _turns(fd)
+            turn += 1
+            os.pwrite(fd, b"%018d %018d\n" % (turn, turn if cancel else cancelled), 0)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise storage_fault("lock", path, error) from error
+        finally:
+            os.close(fd)
+        return cls(path, turn)
+
+    def passed(self) -> bool:
+        """Whether a run that came later cancels this one. Raises StorageError."""
+        fd = _open(self._path)
+        try:
+            return _turns(fd)[1] > self.turn
+        except OSError as error:
+            raise storage_fault("read", self._path, error) from error
+        finally:
+            os.close(fd)
 
 
 class GroupLock:
@@ -29,18 +70,13 @@ class GroupLock:
         self._fd = fd
 
     @classmethod
-    def acquire(cls, rundir: RunDir, group: str, since: str) -> GroupLock | Holder | None:
+    def acquire(cls, rundir: RunDir, group: str, turn: int) -> GroupLock | Holder | None:
         """Take the group without waiting; else who has it, None where that can't be told. Raises StorageError."""
         path = group_path(rundir, group)
-        try:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-            fd = os.open(path, flags, 0o666)
-        except OSError as error:
-            raise storage_fault("open", error.filename or path, error) from error
+        fd = _open(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            text = json.dumps({"run": rundir.id, "since": since, "group": group[:200]}).encode()
+            text = json.dumps({"run": rundir.id, "turn": turn, "group": group[:200]}).encode()
             os.ftruncate(fd, os.pwrite(fd, text, 0))
         except BlockingIOError:
             holder = _read(fd)
@@ -71,9 +107,23 @@ def group_path(rundir: RunDir, group: str) -> str:
 def _read(fd: int) -> Holder | None:
     try:
         data = json.loads(os.pread(fd, 4096, 0))
-        run, since = data["run"], data["since"]
+        run, turn = data["run"], data["turn"]
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    if not isinstance(run, str) or not isinstance(since, str) or not RUN_ID.match(run):
+    if not isinstance(run, str) or not isinstance(turn, int) or not RUN_ID.match(run):
         return None
-    return Holder(run, since)
+    return Holder(run, turn)
+
+
+def _open(path: str) -> int:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        raise storage_fault("open", error.filename or path, error) from error
+
+
+def _turns(fd: int) -> tuple[int, int]:
+    """The last turn that was taken, and the last one that cancels those before it."""
+    found = _TURN.match(os.pread(fd, 64, 0))
+    return (int(found[1]), int(found[2])) if found else (0, 0)
