@@ -96,10 +96,7 @@ class Keeper:
             host.cancel(node)
             return True
         with await self._hold():
-            taken = await self._taken(host, node, attempt, data, parts, began)
-        if taken:
-            await self._tell_idle(host, node, policy, files)
-        return taken
+            return await self._taken(host, node, attempt, data, parts, began)
 
     async def _hold(self) -> Hold:
         """Nothing is removed from the cache meanwhile."""
@@ -123,6 +120,7 @@ class Keeper:
         if entry.artifacts and not await self._put_back(node, attempt, entry):
             self._wanted[node.index] = parts
             return False
+        await self._tell_idle(host, node, policy, parts.files)  # before its end: with that the run may be over
         self._entries.used(key)
         output = self._masker.mask_json(entry.output)  # it may hold what was no secret when it was kept
         fields = {**data, **host.output_fields(output), "key": key, "from": entry.run}
