@@ -67,7 +67,7 @@ def test_directories_and_artifacts_inside_are_those_of_each_instance(pipe: Any) 
     assert found["again"]["output"] == ["./z.txt"]
     assert found["taken"]["output"] == ["c].d[11", "c].d[12"], "of two files with the same path that of the later item"
     assert sorted(os.listdir(pipe.folder)) == [".pipe", "f.yml", "lib.yml", "mid.yml", "part.yml"]
-    assert not (pipe.folder / ".pipe" / "runs" / pipe.run_id() / "work").exists()
+    assert not (pipe.folder / ".pipe" / "runs" / pipe.run_id() / "workspaces").exists()
 
 
 def test_a_file_that_is_gone_is_put_back_for_a_node_inside_and_lost_ones_fail_it(pipe: Any) -> None:
@@ -96,7 +96,7 @@ def test_d4_after_kill_9_a_directory_inside_is_empty_again(pipe: Any) -> None:
     pipe.write("f.yml", "version: 1\nnodes: {s: {pipeline: sub.yml, for_each: {items: [1], key: k}}}\n")
     running = pipe.start("run", "f.yml")
     pipe.until(lambda: (pipe.folder / "at").exists())
-    work = pipe.folder / ".pipe" / "runs" / pipe.run_id() / "work"
+    work = pipe.folder / ".pipe" / "runs" / pipe.run_id() / "workspaces"
     assert list(work.glob("*/half"))
     os.kill(running.pid, signal.SIGKILL)
     running.wait()

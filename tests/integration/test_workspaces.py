@@ -38,8 +38,8 @@ def told(root: Path, nodes: str, **more: Any) -> FinishedRun:
 def left(done: FinishedRun) -> list[str]:
     """What is in the project and in the run's directory of workspaces."""
     mine = [str(p.relative_to(done.root)) for p in done.root.iterdir() if p.name not in (".pipe", "pipe.yml")]
-    work = done.state_dir / "runs" / done.run.id / "work"
-    return sorted(mine) + ([f"work/{p.name}" for p in work.iterdir()] if work.exists() else [])
+    work = done.state_dir / "runs" / done.run.id / "workspaces"
+    return sorted(mine) + ([f"workspaces/{p.name}" for p in work.iterdir()] if work.exists() else [])
 
 
 def pipe(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def test_it_is_empty_lies_in_the_run_finds_the_project_and_is_gone_afterwards(ro
     count, where, project = done.output("n").split("\n")  # type: ignore[union-attr]
     assert count.strip() == "0"
     assert project == str(root)
-    assert Path(where).parent == done.state_dir / "runs" / done.run.id / "work"
+    assert Path(where).parent == done.state_dir / "runs" / done.run.id / "workspaces"
     assert left(done) == []
 
 
@@ -221,13 +221,13 @@ def test_d4_a_resume_after_a_kill_starts_empty_and_has_the_artifacts_again(root:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert os.listdir(root / ".pipe/runs/r/work") == ["n.1"]
+    assert os.listdir(root / ".pipe/runs/r/workspaces") == ["n.1"]
     done = pipe(root, "resume", "r", "--output", "json")
     assert done.returncode == 0, done.stderr
     nodes = json.loads(done.stdout)["nodes"]
     assert nodes["n"]["output"] == "x\n1"
     assert (root / "ran").read_text() == "a\n"
-    assert not (root / ".pipe/runs/r/work").exists()
+    assert not (root / ".pipe/runs/r/workspaces").exists()
 
 
 def test_a_case_gives_nodes_that_run_a_directory_and_what_others_left(root: Path) -> None:

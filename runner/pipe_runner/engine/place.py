@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pipe_runner.ports import Journal, Masker
     from pipe_runner.runlog import RunDir, RunLock
 
-SCRATCH, WORK = "scratch", "work"
+SCRATCH, WORK = "scratch", "workspaces"
 """Where attempts keep files, and have directories of their own, in the run's directory; removed with the run's end."""
 
 
