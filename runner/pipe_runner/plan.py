@@ -187,6 +187,8 @@ class Plan(NamedTuple):
     """`policy` of pipe.yml: what agents may reach."""
     settings: Mapping[str, Any] = NOTHING
     """What pipe.yml sets for commands where no flag or variable does: `durability`, `grace` (seconds), `executor`."""
+    services: Mapping[str, Any] = NOTHING
+    """`providers` and `mcp_servers` of pipe.yml, by name; what they hold of secrets is where those come from."""
     agent_versions: Mapping[str, str] = NOTHING
     warnings: tuple[Mapping[str, Any], ...] = ()
     """Diagnostics of severity warning, as JSON, so that a cached plan still tells them."""

@@ -14,6 +14,8 @@ from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject, NodeStatus
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from pipe_runner.models import Outside
+
 
 # ---------------------------------------------------------------- time
 
@@ -244,6 +246,8 @@ class Context(NamedTuple):
     runs_in: Callable[[Attempt, int], None] | None = None
     """Told, if it is there, in which thread (its native id) the attempt's function is called: so that one which never
     gives the interpreter back is known from the others that wait for it."""
+    outside: Outside | None = None
+    """Models, tools and the way out, where the run has use for them."""
 
 
 class Agent(Protocol):
@@ -286,6 +290,8 @@ class AgentDescription(NamedTuple):
     """True: the launcher is needed, so it can be started early."""
     runs_functions: bool = False
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
+    asks_models: bool = False
+    """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list."""
     options: Mapping[str, str] = MappingProxyType({})
 
 

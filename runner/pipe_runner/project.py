@@ -22,7 +22,7 @@ PROJECT_FILE: Final = "pipe.yml"
 LOCAL: Final = "local"
 """The executor that this version has."""
 _FILE_LIMIT: Final = 64 * 2**20
-_LATER: Final = ("providers", "mcp_servers", "store")
+_LATER: Final = ("store",)
 
 
 class Project(NamedTuple):
@@ -42,6 +42,8 @@ class Project(NamedTuple):
     policy: Mapping[str, Any] = NOTHING
     settings: Mapping[str, Any] = NOTHING
     """For commands: `durability`, `grace`, `executor`, where pipe.yml sets them."""
+    services: Mapping[str, Any] = NOTHING
+    """`providers` and `mcp_servers`, by name."""
     presets: Presets | None = None
     """The agents that pipe.yml names."""
 
@@ -165,6 +167,9 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
             settings["grace"] = parse_duration(defaults.grace, zero=True)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
+    services = {"providers": spec.providers, "mcp_servers": spec.mcp_servers}
+    if any(services.values()):
+        changes["services"] = services
     return plain._replace(settings=settings, **changes)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pipe_runner.errors import PipeError, UsageError
 
 if TYPE_CHECKING:
+    from pipe_runner.models import ProviderType
     from pipe_runner.ports import Agent
 
 AGENTS: Final = "pipe_runner.agents"
+PROVIDERS: Final = "pipe_runner.providers"
 OURS: Final = "pipe-runner"
 _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
@@ -190,6 +192,47 @@ class Registry:
         if lacking:
             raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
         return agent
+
+
+class ProviderTypes(Mapping[str, "ProviderType"]):
+    """The kinds of model services that installed distributions bring, each loaded when first asked for."""
+
+    def __init__(self, group: str = PROVIDERS) -> None:
+        from importlib.metadata import entry_points
+
+        self._made: dict[str, ProviderType] = {}
+        self._targets: dict[str, str] = {}
+        for point in entry_points(group=group):
+            ours = point.dist is not None and _normalised(point.dist.name) == OURS
+            if ours or point.name not in self._targets:
+                self._targets[point.name] = point.value
+
+    def register(self, name: str, made: ProviderType) -> None:
+        """Put a kind under a name; for tests and embedding programs."""
+        self._made[name] = made
+        self._targets.setdefault(name, "")
+
+    def __getitem__(self, name: str) -> ProviderType:
+        """The kind of that name. Raises KeyError, or BrokenPlugin with the reason."""
+        found = self._made.get(name)
+        if found is None:
+            whose = f"provider type {name!r}"
+            try:
+                found = self._made[name] = cast("ProviderType", _load(self._targets[name], whose)())
+            except (Exception, SystemExit) as error:
+                if isinstance(error, (KeyError, BrokenPlugin)):
+                    raise
+                raise BrokenPlugin(f"{whose} can't be made: {_reason(error)}") from error
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._targets))
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._targets
 
 
 def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:

@@ -126,5 +126,7 @@ class EventKind(StrEnum):
     NODE_WAITING = "node.waiting"
     NODE_CANCELLED = "node.cancelled"
     NODE_UNKNOWN = "node.unknown"
+    MODEL_RESERVED = "model.reserved"
     MODEL_CALLED = "model.called"
+    TOOL_CALLED = "tool.called"
     MESSAGE_PUBLISHED = "message.published"

@@ -271,12 +271,62 @@ class NodeUnknown(AttemptEvent):
     error: ErrorInfo | None = Field(default=None, description="How its last attempt failed, where it wasn't cut off.")
 
 
-class ModelCalled(NodeEvent):
-    """A model answered."""
+class ModelEvent(AttemptEvent):
+    """What every event about a call of a model has."""
+
+    call: str = Field(description="Names the call within its node.")
+    provider: str = Field(description="The model service, as the project calls it.")
+    model: str = Field(description="The model that was asked.")
+
+
+class ModelReserved(ModelEvent):
+    """A model is about to be asked; what the call can use at most is set aside from the budgets."""
+
+    event: Literal["model.reserved"]
+    tokens: int = Field(ge=0, description="Tokens at most, in and out.")
+    cost: float | None = Field(default=None, description="US dollars at most; missing where the price is not known.")
+
+
+class TokenCounts(BaseModel):
+    """Tokens of a call, as the service counted them."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    input: int = Field(ge=0, description="All that was read, cached ones included.")
+    output: int = Field(ge=0, description="All that was written, reasoning included.")
+    cached: int = Field(default=0, ge=0, description="Of the input: read from the service's cache.")
+    cache_written: int = Field(default=0, ge=0, description="Of the input: written to the service's cache.")
+    reasoning: int = Field(default=0, ge=0, description="Of the output: thought, not said.")
+
+
+class ModelCalled(ModelEvent):
+    """A call of a model has ended."""
 
     event: Literal["model.called"]
-    provider: str = Field(description="The model service.")
-    model: str = Field(description="The model.")
+    duration_s: Seconds | None = Field(default=None, description="Seconds that it took, waits for limits included.")
+    tokens: TokenCounts | None = Field(default=None, description="What it used; missing where nobody said.")
+    cost: float | None = Field(default=None, description="US dollars; missing where the price is not known.")
+    finish: str | None = Field(default=None, description="Why the answer ended: `stop`, `length`, `tool_calls`, …")
+    answered_by: str | None = Field(default=None, description="The model that answered, where it is called otherwise.")
+    request_id: str | None = Field(default=None, description="The service's own name for the call.")
+    error: ErrorInfo | None = Field(default=None, description="Why there is no answer.")
+    ambiguous: bool = Field(
+        default=False, description="It timed out after it was sent: nobody knows whether it was answered, and paid for."
+    )
+    replayed: bool = Field(default=False, description="The answer came from a recording; nothing was sent.")
+
+
+class ToolCalled(AttemptEvent):
+    """A tool that a model wanted was called."""
+
+    event: Literal["tool.called"]
+    tool: str = Field(description="Its name, as the model knows it.")
+    source: str = Field(description="Where it comes from: `mcp:…`, `agent:…`, `function:…`.")
+    duration_s: Seconds | None = Field(default=None, description="Seconds that it took.")
+    failed: bool = Field(default=False, description="What it gave is an error.")
+    bytes: int | None = Field(default=None, ge=0, description="Size of what it gave.")
+    truncated: bool = Field(default=False, description="The model got only the beginning.")
+    replayed: bool = Field(default=False, description="What it gave came from a recording; it was not called.")
 
 
 class MessagePublished(EventLine):
@@ -300,7 +350,9 @@ AnyEvent: TypeAlias = Annotated[
     | NodeWaiting
     | NodeCancelled
     | NodeUnknown
+    | ModelReserved
     | ModelCalled
+    | ToolCalled
     | MessagePublished,
     Field(discriminator="event"),
 ]

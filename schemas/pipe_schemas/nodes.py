@@ -200,7 +200,18 @@ class AgentNode(AnyNode):
     agent: Text = Field(
         description="The agent's name; `pipe agents` lists them.", examples=["http", "python", "network_diagnostics"]
     )
-    provider: Text | None = Field(default=None, description="The model service that the agent uses.")
+    provider: (
+        Annotated[
+            Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
+            by_shape(name=str, list=list),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="The model service that the agent asks, by its name in pipe.yml; of a list the next one is asked "
+        "where one can't answer.",
+        examples=["bedrock", ["local", "openai"]],
+    )
     with_: dict[str, Any] = Field(
         default_factory=dict, alias="with", description="The agent's options; `pipe agents NAME` shows them."
     )

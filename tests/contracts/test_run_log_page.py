@@ -24,7 +24,7 @@ from pipe_schemas.generate import generate
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "run-log.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^#{2,3} `?(.+?)`?\n(.*?)(?=^#{2,3} |\Z)", PAGE, re.MULTILINE | re.DOTALL))
-LATER = {"model.called", "message.published"}
+LATER = {"message.published"}
 ENVELOPE = {"v", "seq", "ts", "run", "event", "node", "attempt", "crc"}
 MODELS: dict[str, type[BaseModel]] = {
     typing.get_args(model.model_fields["event"].annotation)[0]: model

@@ -17,7 +17,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "text", "diagnostics", "errors", "codes", "forks", "flags"),
-    "shapes": ("plan", "subplans", "run", "ports"),
+    "shapes": ("plan", "subplans", "run", "ports", "models"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (
         "retry",
@@ -42,6 +42,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "scheduler",
         "nesting",
         "executors",
+        "spending",
+        "recordings",
+        "tools",
+        "calls",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),
     "composing": ("engine",),
@@ -50,7 +54,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 
 # What a plugin may know of the runner.
-PLUGIN_MAY_IMPORT = ("pipe_runner.ports", "pipe_runner.types", "pipe_runner.errors")
+PLUGIN_MAY_IMPORT = ("pipe_runner.ports", "pipe_runner.models", "pipe_runner.types", "pipe_runner.errors")
 
 # The only places that may import a library, as prefixes of module names.
 HOMES: dict[str, tuple[str, ...]] = {
@@ -60,6 +64,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rich": ("pipe_runner.console", "pipe_runner.cli"),
     "click": ("pipe_runner.cli",),
     "httpx2": ("pipe_agents", "pipe_providers", "pipe_runner.testing"),
+    "aiohttp": ("pipe_providers",),
+    "mcp": ("pipe_runner.tools",),
+    "genai_prices": ("pipe_runner.spending",),
     "boto3": ("pipe_agents", "pipe_providers", "pipe_runner.executors"),
     "opentelemetry": ("pipe_runner.telemetry",),
 }

@@ -17,7 +17,7 @@ from pipe_runner.types import Path_
 if TYPE_CHECKING:
     from pipe_runner.ports import AgentDescription
 
-LATER: Final = frozenset({"llm", "auto"})
+LATER: Final = frozenset({"auto"})
 """Agents of the language that this version doesn't have."""
 
 

@@ -126,10 +126,9 @@ class Build:
     # ------------------------------------------------------------ the file's own keys
 
     def _not_yet(self, spec: PipelineSpec) -> None:
-        add = self.report.add
         for key in ("max_cost", "max_tokens"):
             if spec.budget is not None and key in spec.budget.model_fields_set:
-                add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
+                self.report.add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
 
     def _group(self, spec: PipelineSpec, values: Values, uses: list[Use]) -> Value | None:
         """`concurrency.group`: text, from what is known before the run."""
@@ -308,6 +307,7 @@ class Build:
             description=spec.description or "",
             policy=project.policy,
             settings=project.settings,
+            services=project.services,
             agent_versions={info.name: info.agent.version for info in self.agents.used()},
             warnings=tuple(self._as_json(d, parts) for d in self.report.found),
         )

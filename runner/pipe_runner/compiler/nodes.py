@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,7 +26,6 @@ from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
 
-LATER: Final = frozenset({"provider"})
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
 _SIMPLE_SHELLS: Final = ("sh", "bash")
@@ -62,8 +61,6 @@ class NodeCompiler:
         draft = Draft(id, index, phase, spec)
         draft.part = self._part
         given = spec.model_fields_set
-        if not LATER.isdisjoint(given):
-            self._not_yet(draft, given)
         if spec.when is not True:
             self._condition(draft)
         if not _FAN_OUT.isdisjoint(given):
@@ -101,10 +98,6 @@ class NodeCompiler:
         return draft
 
     # ------------------------------------------------------------ parts that every node has
-
-    def _not_yet(self, draft: Draft, given: Iterable[str]) -> None:
-        for key in sorted(LATER.intersection(given)):
-            self._report.add("E901", f"`{key}` is not available in this version", (*draft.path, key), at="key")
 
     def _condition(self, draft: Draft) -> None:
         path = (*draft.path, "when")
@@ -326,12 +319,23 @@ class NodeCompiler:
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
+        if spec.provider is not None:
+            self._providers(draft, spec, options)
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
         wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
         if not wrong:
             check_options(info, options, place, self._report)
+
+    def _providers(self, draft: Draft, spec: AgentNode, options: dict[str, Any]) -> None:
+        """The node's `provider:` is an option of agents that ask models."""
+        path = (*draft.path, "provider")
+        assert draft.agent is not None
+        if not draft.agent.describe.asks_models:
+            self._report.add("E506", f"the agent `{draft.agent.name}` asks no model", path, at="key")
+            return
+        options["provider"] = [spec.provider] if isinstance(spec.provider, str) else list(spec.provider or ())
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:
         """`tools/clean.py:function` names a file of the project; which function runs is no value's to say (S3)."""

@@ -21,6 +21,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.pool import Pool
+    from pipe_runner.models import Outside
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.host import Keeping
     from pipe_runner.runlog.grouplock import GroupLock
@@ -98,6 +99,7 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
+            outside=self._outside(),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
@@ -110,6 +112,14 @@ class ActiveRun:
             self.busy = local.busy
             self.close()
         return self.run
+
+    def _outside(self) -> Outside | None:
+        """The way out, for runs whose nodes have use for it."""
+        if self._granted.services is None:
+            return None
+        from pipe_runner.engine.outside import open_desk
+
+        return open_desk(self.plan, self.run, self._settings, self._granted, self._place.journal, self._clock)
 
     async def _perform(self, executor: Executor) -> None:
         import asyncio

@@ -13,6 +13,7 @@ from pipe_runner import __version__
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.outside import services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -61,7 +62,7 @@ def open_run(
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     every = members(nodes, plan.subplans, settings.only)
-    granted = _grant(plan, every, environ)
+    granted = _grant(plan, every, environ, registry)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
@@ -170,7 +171,7 @@ def open_resume(
             os.unlink(rundir.cancel_path)
         gained = _gained(run, plan) if begun and not done else {}
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
-        granted = _grant(plan, wanted, environ)
+        granted = _grant(plan, wanted, environ, registry)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
         if begun and not done:
             from pipe_runner.engine.overrun import tell_overrun
@@ -255,27 +256,28 @@ def _nothing_begun(error: StorageError) -> StorageError:
     return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
 
 
-def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None) -> Granted:
+def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None, registry: Registry) -> Granted:
     """The secrets that these nodes are granted, and what hides them.
 
     Hidden are also those of the plan's other nodes, as far as they can be had: a node that ran before this resume may
     have left one where a node that runs now prints it (S4).
     """
+    environ = os.environ if environ is None else environ
+    services, keys = services_for(plan, nodes, environ, registry)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
-        return Granted({}, NoMasking(), ())
+        return Granted({}, SecretMasker(keys) if keys else NoMasking(), (), services)
     from pipe_runner.secrets import resolve
 
-    environ = os.environ if environ is None else environ
     names = {name for node in nodes for name in node.secrets}
     values, warnings = resolve([source for source in sources if source.name in names], environ, plan.root)
-    hidden = dict(values)
+    hidden = {**keys, **values}
     for source in sources:
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
-    return Granted(values, SecretMasker(hidden) if hidden else NoMasking(), tuple(warnings))
+    return Granted(values, SecretMasker(hidden) if hidden else NoMasking(), tuple(warnings), services)
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:

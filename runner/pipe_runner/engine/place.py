@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pipe_runner.calls.services import Services
     from pipe_runner.executors.pool import Pool
     from pipe_runner.ports import Journal, Masker
     from pipe_runner.runlog import RunDir, RunLock
@@ -36,3 +37,5 @@ class Granted(NamedTuple):
     secrets: Mapping[str, str]
     masker: Masker
     warnings: tuple[str, ...]
+    services: Services | None = None
+    """The model services that its nodes ask; None: they ask none."""

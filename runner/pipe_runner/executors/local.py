@@ -17,6 +17,7 @@ from pipe_runner.types import ErrorKind, Json, NodeStatus
 if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
+    from pipe_runner.models import Outside
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -52,6 +53,7 @@ class LocalExecutor:
         clock: Clock,
         policy: Mapping[str, Any],
         scratch: str,
+        outside: Outside | None = None,
     ) -> None:
         self._agents = agents
         self._launcher = launcher
@@ -60,6 +62,7 @@ class LocalExecutor:
         self._clock = clock
         self._policy = policy
         self._scratch = scratch
+        self._outside = outside
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
         self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
@@ -104,6 +107,7 @@ class LocalExecutor:
                     secrets,
                     self._scratch,
                     self._runs_in,
+                    self._outside,
                 ),
             )
             if keeps_time:
@@ -199,6 +203,8 @@ class LocalExecutor:
                 if close is not None:
                     busy = await close() is True or busy
         finally:  # whatever an agent of somebody's does when it is closed
+            if self._outside is not None:
+                await self._outside.close()
             await self._launcher.close()
             self.busy = busy
             if self._strays is not None:

@@ -1,0 +1,77 @@
+"""Answers as plain data: for recordings, and as the log tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import Finish, ModelFault, ModelResponse, ToolCall, Usage
+from pipe_runner.types import Json
+
+
+def response_to_json(answer: ModelResponse) -> dict[str, Any]:
+    """The answer without what is as by default; `response_from_json` gives an equal one back."""
+    data = {k: v for k, v in answer._asdict().items() if v != answer._field_defaults.get(k, ...)}
+    data["finish"] = str(answer.finish)
+    if answer.usage is not None:
+        data["usage"] = usage_to_json(answer.usage)
+    if answer.tool_calls:
+        data["tool_calls"] = [
+            {k: v for k, v in call._asdict().items() if v != call._field_defaults.get(k, ...)}
+            for call in answer.tool_calls
+        ]
+    return data
+
+
+def response_from_json(data: Json) -> ModelResponse:
+    """Raises KeyError, TypeError or ValueError on data of another shape."""
+    if not isinstance(data, dict):
+        raise TypeError("an answer is an object")
+    values: dict[str, Any] = dict(data)
+    values["finish"] = Finish(values["finish"])
+    if values.get("usage") is not None:
+        values["usage"] = Usage(**values["usage"])
+    values["tool_calls"] = tuple(ToolCall(**call) for call in values.get("tool_calls", ()))
+    return ModelResponse(**values)
+
+
+def usage_to_json(usage: Usage) -> dict[str, Json]:
+    data: dict[str, Json] = {"input": usage.input, "output": usage.output}
+    for name in ("cached", "cache_written", "reasoning"):
+        if getattr(usage, name):
+            data[name] = getattr(usage, name)
+    return data
+
+
+def called(
+    call: str,
+    provider: str,
+    model: str,
+    seconds: float,
+    answer: ModelResponse | None = None,
+    *,
+    error: BaseException | None = None,
+    replayed: bool = False,
+) -> dict[str, Json]:
+    """What `model.called` says."""
+    data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
+    usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
+    if usage is not None:
+        data["tokens"] = usage_to_json(usage)
+    if answer is not None:
+        data["finish"] = str(answer.finish)
+        if answer.cost is not None:
+            data["cost"] = answer.cost
+        if answer.model and answer.model != model:
+            data["answered_by"] = answer.model
+        if answer.request_id:
+            data["request_id"] = answer.request_id
+    if isinstance(error, NodeFault):
+        data["error"] = {"kind": str(error.kind), "message": error.message}
+        if isinstance(error, ModelFault) and error.kind == "timeout" and error.sent:
+            data["ambiguous"] = True
+    elif error is not None:
+        data["error"] = {"kind": "cancelled", "message": type(error).__name__}
+    if replayed:
+        data["replayed"] = True
+    return data

@@ -1,0 +1,142 @@
+"""Where every call of a run goes out: in the order of its choices, within its budget, through its provider's gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from pipe_runner.calls.answers import called, response_from_json, response_to_json
+from pipe_runner.calls.seams import Gate, Most, Purse, Recorder
+from pipe_runner.calls.services import Services
+from pipe_runner.calls.size import most_tokens
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import (
+    ModelChoice,
+    ModelFault,
+    ModelRequest,
+    ModelResponse,
+    Perform,
+    Pieces,
+    Reason,
+    Toolbox,
+    Usage,
+)
+from pipe_runner.ports import Attempt, Clock, Emit
+from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
+
+MOST_OUT: Final = 4096
+"""Tokens of an answer, at most, where a node doesn't say: every call has a bound."""
+FALLS_BACK: Final = frozenset(
+    {
+        Reason.RATE_LIMITED,
+        Reason.UNAVAILABLE,
+        Reason.TIMED_OUT,
+        Reason.CREDENTIALS,
+        Reason.NOT_FOUND,
+        Reason.TOO_LONG,
+    }
+)
+"""After these the next choice is asked; another service would say the same to the others."""
+
+MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder], Any]
+
+
+class Desk:
+    """`Outside` of a run on this machine."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        purse: Purse,
+        gate: Callable[[str], Gate],
+        recorder: Recorder,
+        clock: Clock,
+        make_toolbox: MakeToolbox | None = None,
+        closing: Sequence[Any] = (),
+    ) -> None:
+        self._services, self._purse, self._gate, self._recorder = services, purse, gate, recorder
+        self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
+
+    async def ask(
+        self,
+        attempt: Attempt,
+        choices: Sequence[ModelChoice],
+        request: ModelRequest,
+        emit: Emit,
+        on_piece: Pieces | None = None,
+    ) -> ModelResponse:
+        failed: list[str] = []
+        for number, choice in enumerate(choices, 1):
+            try:
+                return await self._ask(attempt, choice, request, emit, on_piece)
+            except ModelFault as fault:
+                failed.append(f"{choice.provider}: {fault.message}")
+                if fault.reason not in FALLS_BACK:
+                    raise
+                if number == len(choices):
+                    if number > 1:
+                        fault.message = "no choice answered: " + "; ".join(failed)
+                    raise
+        raise NodeFault(ErrorKind.NOT_FOUND, "the node names no provider")
+
+    async def _ask(
+        self, attempt: Attempt, choice: ModelChoice, request: ModelRequest, emit: Emit, on_piece: Pieces | None
+    ) -> ModelResponse:
+        name = choice.provider
+        service = self._services.get(name)
+        model = choice.model or service.settings.model
+        if not model:
+            raise NodeFault(
+                ErrorKind.NOT_FOUND,
+                f"no model is named: set `with.model`, or `model` of provider {name} in pipe.yml",
+            )
+        request = request._replace(model=model, max_tokens=request.max_tokens or MOST_OUT)
+        tokens = most_tokens(request)
+        bound = Usage(tokens - (request.max_tokens or 0), request.max_tokens or 0)
+        most = Most(tokens, service.settings.cost_of(model, bound))
+        held = await self._purse.reserve(attempt, name, model, most, emit)
+        began = self._clock.monotonic()
+        heard = False
+
+        async def perform() -> Json:
+            async def call() -> ModelResponse:
+                return await self._services.client(name).generate_with_metadata(request, on_piece)
+
+            nonlocal heard
+            answer = await self._gate(name).through(attempt, tokens, call)
+            heard = True
+            return response_to_json(answer)
+
+        try:
+            asked = {"provider": name, **request.to_json()}
+            answer = response_from_json(await self._recorder.through(attempt, "model", asked, perform))
+        except BaseException as error:
+            sent = error.sent if isinstance(error, ModelFault) else not isinstance(error, NodeFault)
+            usage = error.usage if isinstance(error, ModelFault) else None
+            cost = service.settings.cost_of(model, usage) if usage else None
+            self._purse.settle(held, usage, cost, sent=sent)
+            emit(EventKind.MODEL_CALLED, called(held.call, name, model, self._clock.monotonic() - began, error=error))
+            raise
+        if not heard and on_piece is not None and answer.text:
+            on_piece(answer.text)
+        self._purse.settle(held, answer.usage, answer.cost, sent=True)
+        emit(
+            EventKind.MODEL_CALLED,
+            called(held.call, name, model, self._clock.monotonic() - began, answer, replayed=not heard),
+        )
+        return answer
+
+    async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
+        if self._make_toolbox is None:
+            raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
+        box: Toolbox = await self._make_toolbox(attempt, wanted, emit, self._recorder)
+        return box
+
+    async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:
+        return await self._recorder.through(attempt, kind, asked, perform)
+
+    async def close(self) -> None:
+        for one in self._closing:
+            await one.close()
+        await self._services.close()

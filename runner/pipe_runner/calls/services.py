@@ -1,0 +1,85 @@
+"""The model services of a run by name: their settings, what of them is secret, and their clients, opened when used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.errors import NodeFault, PipeError
+from pipe_runner.models import Provider, ProviderSettings, ProviderType
+from pipe_runner.types import ErrorKind
+
+BUILT_IN: Final = ("bedrock", "openai", "ollama")
+"""Names that exist without pipe.yml; each is the name of its type, too."""
+COMMON: Final = frozenset({"type", "model", "limits", "prices"})
+"""What every provider in pipe.yml may say; the rest is its type's."""
+
+
+class Service(NamedTuple):
+    """A provider as pipe.yml names it."""
+
+    type: ProviderType
+    settings: ProviderSettings
+    limits: Mapping[str, Any]
+    prices: Mapping[str, Any]
+
+
+class Services:
+    """Made once per run. `types` finds a provider type by its name; raises PipeError where there is none."""
+
+    def __init__(
+        self, written: Mapping[str, Any], types: Mapping[str, ProviderType], environ: Mapping[str, str]
+    ) -> None:
+        self._written, self._types, self._environ = written, types, environ
+        self._services: dict[str, Service] = {}
+        self._open: dict[str, Provider] = {}
+
+    def get(self, name: str) -> Service:
+        """The service of that name; raises NodeFault where there is none."""
+        found = self._services.get(name)
+        if found is None:
+            found = self._services[name] = self._resolve(name)
+        return found
+
+    def _resolve(self, name: str) -> Service:
+        said = self._written.get(name)
+        if said is None and name not in self._types:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no provider {name!r} in pipe.yml")
+        said = said or {}
+        type_name = said.get("type", name)
+        kind = self._types.get(type_name)
+        if kind is None:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
+        options = {key: value for key, value in said.items() if key not in COMMON}
+        settings = kind.settings(name, options, said.get("model", ""), self._environ)
+        return Service(kind, settings, said.get("limits") or {}, said.get("prices") or {})
+
+    def secrets(self, names: tuple[str, ...]) -> dict[str, str]:
+        """What of these providers' settings is shown nowhere, under names for warnings."""
+        found: dict[str, str] = {}
+        for name in names:
+            try:
+                values = self.get(name).settings.secrets
+            except NodeFault:
+                continue  # told when a node asks it
+            found.update({f"provider {name} {number}": value for number, value in enumerate(values)})
+        return found
+
+    def client(self, name: str) -> Provider:
+        """The open client; raises NodeFault where it lacks a key or a package."""
+        found = self._open.get(name)
+        if found is None:
+            service = self.get(name)
+            if service.settings.missing:
+                raise NodeFault(ErrorKind.CREDENTIALS, f"provider {name}: {service.settings.missing}")
+            try:
+                found = self._open[name] = service.type.open(service.settings)
+            except PipeError as error:
+                hint = f" ({error.hint})" if error.hint else ""
+                raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name}: {error.message}{hint}") from error
+        return found
+
+    async def close(self) -> None:
+        while self._open:
+            _, client = self._open.popitem()
+            await client.close()
