@@ -45,9 +45,17 @@ def services_for(
 
 def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, journal: Journal, clock: Clock) -> Desk:
     """The way out of one run."""
-    from pipe_runner.calls.around import NoGate, NoPurse, NotRecorded
+    from pipe_runner.calls.around import NoPurse, NotRecorded
     from pipe_runner.calls.desk import Desk
+    from pipe_runner.limits.gates import Gates
 
-    assert granted.services is not None
-    gate = NoGate()
-    return Desk(granted.services, purse=NoPurse(), gate=lambda name: gate, recorder=NotRecorded(), clock=clock)
+    services = granted.services
+    assert services is not None
+    gates = Gates()
+    return Desk(
+        services,
+        purse=NoPurse(),
+        gate=lambda name: gates.get(name, services.get(name).limits),
+        recorder=NotRecorded(),
+        clock=clock,
+    )
