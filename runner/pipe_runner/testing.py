@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pipe_runner.errors import InvalidPipeline, NodeFault
 from pipe_runner.models import Finish, ModelRequest, ModelResponse, Pieces, ProviderSettings, ToolCall, Usage
@@ -172,6 +172,9 @@ class FakeAgent:
             return failed(fault.kind, fault.message, fault.exit_code)
 
 
+SOME_USAGE: Final = Usage(10, 5)
+
+
 @dataclass(frozen=True)
 class Answer:
     """What a fake model says once: text (or a value, as JSON), tools to call as (name, arguments), how, and how long it
@@ -184,7 +187,7 @@ class Answer:
     delay: float = 0.0
     """Seconds before the answer, and before each of its pieces."""
     finish: Finish | None = None
-    usage: Usage | None = Usage(10, 5)
+    usage: Usage | None = SOME_USAGE
     cost: float | None = 0.001
 
 
