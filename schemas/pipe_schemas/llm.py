@@ -12,6 +12,7 @@ from pipe_schemas.fields import Text, by_shape
 TOOL_FORMS: Final = "`mcp:SERVER/TOOL`, `function:NAME`, or `{agent: NAME}`"
 _TOOL: Final = re.compile(r"(mcp:[A-Za-z0-9_.-]+/([A-Za-z0-9_.-]+|\*)|function:[A-Za-z0-9_.-]+)\Z")
 TOOL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
+NOTHING_ASKED: Final = "messages hold nothing but what the model is told first: nothing is asked"
 ONE_OF: Final = "exactly one of prompt and messages says what the model is asked"
 
 
@@ -96,9 +97,9 @@ class LlmOptions(BaseModel):
         "asked where one can't answer.",
     )
     system: str | None = Field(default=None, description="What the model is told first.")
-    prompt: Text | None = Field(default=None, description="What it is asked. Exactly one of `prompt` and `messages`.")
-    messages: Annotated[list[MessageOption], Field(min_length=1, max_length=1000)] | None = Field(
-        default=None, description="A conversation of `{role, content}`, in place of `prompt`."
+    prompt: Text = Field(default="", description="What it is asked. Exactly one of `prompt` and `messages`.")
+    messages: Annotated[list[MessageOption], Field(min_length=1, max_length=1000)] = Field(
+        default_factory=list, description="A conversation of `{role, content}`, in place of `prompt`."
     )
     output_schema: dict[str, Any] | None = Field(
         default=None, description="JSON Schema of the answer, which then is a value; checked, and asked for again."
@@ -143,8 +144,8 @@ class LlmOptions(BaseModel):
 
     @model_validator(mode="after")
     def _asks_one_thing(self) -> LlmOptions:
-        if (self.prompt is None) == (self.messages is None):
+        if len({"prompt", "messages"} & self.model_fields_set) != 1:
             raise ValueError(ONE_OF)
-        if self.messages is not None and all(message.role == "system" for message in self.messages):
-            raise ValueError("messages hold nothing but what the model is told first: nothing is asked")
+        if self.messages and all(message.role == "system" for message in self.messages):
+            raise ValueError(NOTHING_ASKED)
         return self
