@@ -65,7 +65,11 @@ class SchemaFault(NamedTuple):
 
 def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     """All that keeps a JSON Schema from being used; patterns apart, which need an engine to be tried."""
-    size = len(to_json(schema))
+    try:
+        size = len(to_json(schema))
+    except ValueError:
+        yield SchemaFault((), "the schema is nested too deeply")
+        return
     if size > LARGEST:
         yield SchemaFault((), f"the schema has {size} bytes, and {LARGEST} is the most")
         return
