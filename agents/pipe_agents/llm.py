@@ -26,6 +26,7 @@ class LlmAgent:
             summary="Asks a model; gives its answer, as text or as a value of a JSON Schema.",
             capabilities=("reasoning",),
             asks_models=True,
+            goes_outside=True,
         )
 
     def options_model(self) -> type[BaseModel]:
