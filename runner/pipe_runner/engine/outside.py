@@ -29,9 +29,8 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
-    from pipe_runner.registry import ProviderTypes
 
-    services = Services(plan.services.get("providers", {}), ProviderTypes(), environ)
+    services = Services(plan.services.get("providers", {}), registry.providers, environ)
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
