@@ -10,18 +10,16 @@ from contextlib import aclosing
 from time import monotonic
 from typing import Any, Final, NamedTuple, Protocol
 
+from pipe_providers.answers import Read, declined
 from pipe_providers.faults import excerpt
 from pipe_providers.wire import MOST, MOST_STREAMED, Answer, Wire
 from pipe_runner.models import (
-    Finish,
     ModelFault,
     ModelRequest,
     ModelResponse,
     Pieces,
     ProviderSettings,
     Reason,
-    ToolCall,
-    Usage,
 )
 
 _CHECK: Final = 30.0
@@ -32,17 +30,6 @@ class Asked(NamedTuple):
 
     path: str
     body: dict[str, Any]
-
-
-class Read(NamedTuple):
-    """An answer as one service gave it, in our words."""
-
-    text: str
-    finish: Finish
-    tool_calls: tuple[ToolCall, ...] = ()
-    usage: Usage | None = None
-    model: str = ""
-    request_id: str | None = None
 
 
 class Reading(Protocol):
@@ -207,30 +194,3 @@ class HttpProvider(ABC):
             monotonic() - began,
             first,
         )
-
-
-def declined(where: str, answer: ModelResponse) -> ModelResponse:
-    """The answer, if the model gave one; those who take text only must not take a refusal for it."""
-    if answer.finish is Finish.REFUSED:
-        said = " ".join(answer.text.split())[:300]
-        message = f"{where}: the model declined{': ' + said if said else ''}"
-        raise ModelFault(Reason.REFUSED, message, usage=answer.usage, request_id=answer.request_id)
-    return answer
-
-
-def count(value: Any) -> int:
-    """A number of tokens; whatever else a service puts there counts as none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def called(id: str, name: str, arguments: str) -> ToolCall:
-    """A call whose arguments came as text."""
-    if not arguments.strip():
-        return ToolCall(id, name, {})
-    try:
-        data = json.loads(arguments)
-    except (ValueError, RecursionError):
-        return ToolCall(id, name, {}, "the arguments are no JSON")
-    if not isinstance(data, dict):
-        return ToolCall(id, name, {}, "the arguments are no JSON object")
-    return ToolCall(id, name, data)

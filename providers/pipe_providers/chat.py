@@ -8,7 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipe_providers import media
-from pipe_providers.asking import Asked, HttpProvider, Read, Reading, called, count
+from pipe_providers.answers import Read, called, count
+from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Event, Events
 from pipe_providers.given import host_of

@@ -21,11 +21,14 @@ _TOO_LONG: Final = re.compile(
 _FILTER: Final = re.compile(r"content.?filter|content.?policy|responsibleai|moderation|safety system|guardrail", re.I)
 _KEY: Final = re.compile(
     r"invalid.?api.?key|api.?key.?(?:not.?valid|invalid)|incorrect api key|authentication|expired.?token"
-    r"|unauthori[sz]ed",
+    r"|unauthori[sz]ed|unrecognizedclient|invalidsignature|security token",
     re.I,
 )
 _QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
-_NO_MODEL: Final = re.compile(r"model_not_found|model .{0,200}(?:not found|does not exist)|no such model", re.I | re.S)
+_NO_MODEL: Final = re.compile(
+    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|on-demand throughput",
+    re.I | re.S,
+)
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
 Hide = Callable[[str], str]
@@ -89,18 +92,20 @@ def excerpt(text: str, hide: Hide) -> str:
 
 
 def of_status(
-    where: str, status: int, headers: Mapping[str, str], body: bytes, hide: Hide, *, model: str = ""
+    where: str, status: int, headers: Mapping[str, str], body: bytes, hide: Hide, *, model: str = "", code: str = ""
 ) -> ModelFault:
     """The fault of an answer that is no success. What the service turned down at once has not been paid for, so it
     counts as not sent; after a failure inside the service nobody knows."""
     told = said(body)
+    if code:
+        told = told._replace(code=f"{code} {told.code}".strip())
     reason = _reason(status, told)
     words = excerpt(told.message, hide)
     quoted = f": {words}" if words else ""
     request_id = headers.get("x-request-id") or headers.get("request-id")
     message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model)}"
     wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
-    sent = status >= 500 and status not in (503, 529)
+    sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
 
 
@@ -117,6 +122,12 @@ def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = Non
 
 def _reason(status: int, told: Said) -> Reason:
     words = f"{told.code} {told.message}"[:4000]
+    if status == 408 and "ModelTimeout" in told.code:
+        return Reason.TIMED_OUT
+    if "ServiceQuotaExceeded" in told.code:
+        return Reason.RATE_LIMITED
+    if status == 429 and "ModelNotReady" in told.code:
+        return Reason.UNAVAILABLE
     if status == 429:
         return Reason.CREDENTIALS if _QUOTA.search(words) else Reason.RATE_LIMITED
     if status in (401, 402, 403, 407):

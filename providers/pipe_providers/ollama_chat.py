@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipe_providers import media
-from pipe_providers.asking import Asked, HttpProvider, Read, Reading, count
+from pipe_providers.answers import Read, count
+from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines
 from pipe_providers.given import host_of
