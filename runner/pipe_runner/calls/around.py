@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from pipe_runner.calls.seams import Call, Held, Most
-from pipe_runner.models import ModelResponse, Usage
+from pipe_runner.calls.seams import Held, Most
+from pipe_runner.models import Usage
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.types import Json, JsonObject
 
@@ -19,13 +19,6 @@ class NotRecorded:
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:
         return await perform()
-
-
-class NoGate:
-    """Calls go out at once."""
-
-    async def through(self, attempt: Attempt, tokens: int, call: Call) -> ModelResponse:
-        return await call()
 
 
 class NoPurse:

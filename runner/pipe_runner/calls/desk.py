@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from pipe_runner.calls.answers import called, response_from_json, response_to_json
+from pipe_runner.calls.answers import asked_of, called, recorded, replayed
 from pipe_runner.calls.seams import Gate, Most, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -97,20 +97,26 @@ class Desk:
         most = Most(tokens, service.settings.cost_of(model, bound))
         held = await self._purse.reserve(attempt, name, model, most, emit)
         began = self._clock.monotonic()
-        heard = False
+        heard: list[ModelResponse] = []
 
         async def perform() -> Json:
-            async def call() -> ModelResponse:
-                return await self._services.client(name).generate_with_metadata(request, on_piece)
+            pieces: list[Json] = []
 
-            nonlocal heard
-            answer = await self._gate(name).through(attempt, tokens, call)
-            heard = True
-            return response_to_json(answer)
+            def keep(piece: str) -> None:
+                pieces.append(piece)
+                if on_piece is not None:
+                    on_piece(piece)
+
+            async def call() -> ModelResponse:
+                pieces.clear()
+                return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
+
+            heard.append(await self._gate(name).through(attempt, tokens, call))
+            return recorded(heard[0], pieces)
 
         try:
-            asked = {"provider": name, **request.to_json()}
-            answer = response_from_json(await self._recorder.through(attempt, "model", asked, perform))
+            kept = await self._recorder.through(attempt, "model", asked_of(name, request), perform)
+            answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
             sent = error.sent if isinstance(error, ModelFault) else not isinstance(error, NodeFault)
             usage = error.usage if isinstance(error, ModelFault) else None
@@ -118,8 +124,6 @@ class Desk:
             self._purse.settle(held, usage, cost, sent=sent)
             emit(EventKind.MODEL_CALLED, called(held.call, name, model, self._clock.monotonic() - began, error=error))
             raise
-        if not heard and on_piece is not None and answer.text:
-            on_piece(answer.text)
         self._purse.settle(held, answer.usage, answer.cost, sent=True)
         emit(
             EventKind.MODEL_CALLED,
