@@ -139,6 +139,7 @@ class NodeCompiler:
         spec = draft.spec
         content = dict(raw)
         content.pop("description", None)
+        content.pop("budget", None)  # more money makes no paid answer worthless
         if len(spec.needs) > 1 and type(spec.needs) is list:
             content["needs"] = sorted(spec.needs)
         if spec.retry is not None and type(spec.retry) is int:

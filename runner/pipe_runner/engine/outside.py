@@ -31,8 +31,9 @@ def services_for(
         return None, {}
     from pipe_runner.calls.services import Services
     from pipe_runner.registry import ProviderTypes
+    from pipe_runner.spending.prices import ListedPrices
 
-    services = Services(plan.services.get("providers", {}), ProviderTypes(), environ)
+    services = Services(plan.services.get("providers", {}), ProviderTypes(), environ, ListedPrices)
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
@@ -45,9 +46,12 @@ def services_for(
 
 def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, journal: Journal, clock: Clock) -> Desk:
     """The way out of one run."""
-    from pipe_runner.calls.around import NoGate, NoPurse, NotRecorded
+    from pipe_runner.calls.around import NoGate, NotRecorded
     from pipe_runner.calls.desk import Desk
+    from pipe_runner.spending.purse import BudgetPurse
 
     assert granted.services is not None
-    gate = NoGate()
-    return Desk(granted.services, purse=NoPurse(), gate=lambda name: gate, recorder=NotRecorded(), clock=clock)
+    gate, purse = NoGate(), BudgetPurse(plan, run, journal)
+    return Desk(
+        granted.services, purse=purse, gate=lambda name: gate, recorder=NotRecorded(), clock=clock, closing=[purse]
+    )
