@@ -46,6 +46,7 @@ class HttpAgent:
         return AgentDescription(
             summary="Sends an HTTP request; gives status, headers and body.",
             secret_options=("url", "headers.*", "query.*", "json", "json.*", "body", "body.*"),
+            goes_outside=True,
         )
 
     def options_model(self) -> type[BaseModel]:
@@ -65,6 +66,10 @@ class HttpAgent:
             context = guarded(attempt.options, context)
         client = await self._connected(context.policy)
         try:
+            if context.outside is not None:
+                from pipe_agents.http_recorded import through
+
+                return await through(context.outside, attempt, lambda: exchange(client, attempt, context))
             return await exchange(client, attempt, context)
         except NodeFault as fault:
             tail = context.masker.mask_text(fault.tail) if fault.tail else fault.tail

@@ -23,6 +23,7 @@ class LlmAgent:
             summary="Asks a model; gives its answer.",
             capabilities=("reasoning",),
             asks_models=True,
+            goes_outside=True,
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -98,6 +98,7 @@ CODES: Final[dict[str, str]] = {
     "E703": "input of a case that the pipeline doesn't take",
     "E704": "expectation that can't be met",
     "E705": "no cases",
+    "E706": "recordings of a case that can't be used",
     "E801": "file that names itself, through others",
     "E802": "too many files, or too deep",
     "E803": "file that is included twice",

@@ -292,6 +292,8 @@ class AgentDescription(NamedTuple):
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False
     """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list."""
+    goes_outside: bool = False
+    """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
 
 

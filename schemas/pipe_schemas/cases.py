@@ -169,6 +169,12 @@ class CaseDefaultsSpec(Closed):
         examples=[{"fetch": {"output": {"status": 200}}, "deploy": [{"error": {"kind": "timeout"}}, {"output": "ok"}]}],
     )
     run: MayRun = "all"
+    replay: Text | None = Field(
+        default=None,
+        description="A folder of recordings, relative to this file, from which models, tools and HTTP requests are "
+        "answered: `pipe run --record` makes it.",
+        examples=["recordings/triage"],
+    )
 
 
 class CaseSpec(CaseDefaultsSpec):

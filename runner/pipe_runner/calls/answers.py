@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.models import Finish, ModelFault, ModelResponse, ToolCall, Usage
-from pipe_runner.types import Json
+from pipe_runner.models import Finish, ModelFault, ModelRequest, ModelResponse, Pieces, ToolCall, Usage
+from pipe_runner.types import ErrorKind, Json
 
 
 def response_to_json(answer: ModelResponse) -> dict[str, Any]:
@@ -33,6 +34,46 @@ def response_from_json(data: Json) -> ModelResponse:
         values["usage"] = Usage(**values["usage"])
     values["tool_calls"] = tuple(ToolCall(**call) for call in values.get("tool_calls", ()))
     return ModelResponse(**values)
+
+
+_OF_ONE_TIME = ("latency", "first_piece", "request_id")
+"""What differs each time that the same is asked, and means nothing later."""
+
+
+def asked_of(provider: str, request: ModelRequest) -> dict[str, Any]:
+    """What a call is known by in recordings: the request, with digests in place of what is large."""
+    data = request.to_json()
+    for message in data["messages"]:
+        for media in message.get("media", ()):
+            content = media.pop("data", "")
+            media["sha256"], media["bytes"] = sha256(content.encode()).hexdigest(), len(content) * 3 // 4
+    return {"provider": provider, **data}
+
+
+def recorded(answer: ModelResponse, pieces: list[Json]) -> dict[str, Any]:
+    """The answer as recordings keep it, with the pieces in which it came."""
+    data = response_to_json(answer)
+    for name in _OF_ONE_TIME:
+        data.pop(name, None)
+    if len(pieces) > 1:
+        data["pieces"] = pieces
+    return data
+
+
+def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
+    """The answer that was kept, told in its pieces; raises NodeFault where a recording was changed into nonsense."""
+    try:
+        if not isinstance(kept, dict):
+            raise TypeError("it is no object")
+        data: dict[str, Any] = dict(kept)
+        pieces = data.pop("pieces", None) or ([data["text"]] if data.get("text") else [])
+        answer = response_from_json(data)
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of an answer can't be used: {error}") from None
+    if on_piece is not None:
+        for piece in pieces:
+            on_piece(str(piece))
+    return answer
 
 
 def usage_to_json(usage: Usage) -> dict[str, Json]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pipe_runner.calls.seams import Call, Held, Most
-from pipe_runner.models import ModelResponse, ProviderSettings, Usage
+from pipe_runner.calls.seams import Held, Most
+from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.types import Json, JsonObject
 
@@ -20,13 +20,6 @@ class NotRecorded:
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:
         return await perform()
-
-
-class NoGate:
-    """Calls go out at once."""
-
-    async def through(self, attempt: Attempt, tokens: int, call: Call) -> ModelResponse:
-        return await call()
 
 
 class AsTheTypeSays:

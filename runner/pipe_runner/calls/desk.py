@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from pipe_runner.calls.answers import called, may_be_paid, response_from_json, response_to_json
+from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -97,22 +97,29 @@ class Desk:
         most = Most(tokens, prices.most(model, tokens - most_out, most_out))
         held = await self._purse.reserve(attempt, name, model, most, emit)
         began = self._clock.monotonic()
-        out = heard = False
+        out = False
+        heard: list[ModelResponse] = []
 
         async def perform() -> Json:
+            pieces: list[Json] = []
+
+            def keep(piece: str) -> None:
+                pieces.append(piece)
+                if on_piece is not None:
+                    on_piece(piece)
+
             async def call() -> ModelResponse:
                 nonlocal out
                 out = True
-                return await self._services.client(name).generate_with_metadata(request, on_piece)
+                pieces.clear()
+                return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
-            nonlocal heard
-            answer = await self._gate(name).through(attempt, tokens, call)
-            heard = True
-            return response_to_json(_priced(answer, prices, model))
+            heard.append(_priced(await self._gate(name).through(attempt, tokens, call), prices, model))
+            return recorded(heard[0], pieces)
 
         try:
-            asked = {"provider": name, **request.to_json()}
-            answer = response_from_json(await self._recorder.through(attempt, "model", asked, perform))
+            kept = await self._recorder.through(attempt, "model", asked_of(name, request), perform)
+            answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
             usage = error.usage if isinstance(error, ModelFault) else None
             cost = prices.cost(model, usage) if usage else None
@@ -121,8 +128,6 @@ class Desk:
             emit(EventKind.MODEL_CALLED, data)
             self._purse.settle(held, usage, cost, sent=sent)
             raise
-        if not heard and on_piece is not None and answer.text:
-            on_piece(answer.text)
         emit(
             EventKind.MODEL_CALLED,
             called(held.call, name, model, self._clock.monotonic() - began, answer, replayed=not heard),

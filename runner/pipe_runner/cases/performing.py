@@ -112,7 +112,7 @@ async def perform_case(
     active = open_run(
         plan,
         check_inputs(plan, case.inputs),
-        RunSettings(state, run_id=RUN_ID, durability=Durability.OS, keeps=False),
+        RunSettings(state, run_id=RUN_ID, durability=Durability.OS, replay=case.replay, keeps=False),
         registry=registry,
         sinks=(tape,),
         environ=secrets,

@@ -17,7 +17,7 @@ from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.project import find_root, load_project, root_of
-from pipe_runner.types import ErrorKind, NodeStatus
+from pipe_runner.types import ErrorKind, NodeStatus, Path_
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
@@ -67,7 +67,7 @@ class Reader:
 
                 names = Names(compilation.plan)
                 check(data, compilation.plan, names, report, self._registry)
-                cases = _cases(spec, data, names)
+                cases = _cases(spec, data, names, self._recordings(spec, absolute, root, report))
                 suite = Suite(shown, document, compilation.document.path, compilation.plan, cases)
         except TooManyFaults:
             pass
@@ -102,6 +102,28 @@ class Reader:
             what = f"{count} error{'' if count == 1 else 's'}"
             report.add("E702", f"{name} has {what}", place, hint="`pipe check` tells them")
         return compilation
+
+    def _recordings(self, spec: CasesSpec, test: str, root: Path, report: Report) -> dict[str, str]:
+        """The folders under `replay:`, as they are written, and where they are; says what is wrong with them."""
+        found: dict[str, str] = {}
+        said: list[tuple[Path_, str | None]] = []
+        if spec.defaults is not None:
+            said.append((("defaults", "replay"), spec.defaults.replay))
+        said += [(("cases", name, "replay"), case.replay) for name, case in spec.cases.items()]
+        for place, name in said:
+            if name is None:
+                continue
+            path = os.path.normpath(os.path.join(os.path.dirname(test), name))
+            if "\0" in name or not _is_inside(path, root):
+                report.add(
+                    "E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file"
+                )
+            elif not os.path.isdir(path):
+                hint = f"make them with `pipe run FILE --record {os.path.relpath(path)}`"
+                report.add("E706", f"there are no recordings in {name}", place, hint=hint)
+            else:
+                found[name] = path
+        return found
 
     def _compile(self, path: str) -> Compilation:
         key = os.path.realpath(path)
@@ -143,7 +165,7 @@ def _pipelines_in(folder: str) -> list[str]:
     return [name for name in names if name.endswith((".yml", ".yaml")) and not name.endswith(SUFFIXES)]
 
 
-def _cases(spec: CasesSpec, data: Mapping[str, Any], names: Names) -> tuple[Case, ...]:
+def _cases(spec: CasesSpec, data: Mapping[str, Any], names: Names, recordings: Mapping[str, str]) -> tuple[Case, ...]:
     found = []
     for name, case in spec.cases.items():
         path = ("cases", name)
@@ -166,6 +188,7 @@ def _cases(spec: CasesSpec, data: Mapping[str, Any], names: Names) -> tuple[Case
                 data["cases"][name].get("expect") or {},
                 frozenset(case.mock),
                 names,
+                next((recordings.get(one.replay) for one in reversed(owners) if one.replay is not None), None),
             )
         )
     return tuple(found)

@@ -34,6 +34,8 @@ class Case:
     own: frozenset[str]
     """The mocks that it says itself, those of the defaults apart."""
     names: Names
+    replay: str | None = None
+    """A folder of recordings, absolute, that answers what would leave the machine."""
 
     def outcomes_for(self, node: str) -> tuple[Outcome, ...] | None:
         """What stands in for a node (`probe[443]` for an item); None where nothing does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from pipe_runner.cli.plans import Planned, plan_for, shown_warning
 from pipe_runner.cli.settings import check_executor, run_settings, state_dir
@@ -22,17 +22,9 @@ if TYPE_CHECKING:
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
 
-_NOT_HERE: Final = {
-    "record": "--record needs model providers, which this version doesn't have",
-    "replay": "--replay needs model providers, which this version doesn't have",
-}
-
 
 def run(given: Given) -> int:
     """`pipe run FILE`."""
-    for flag, message in _NOT_HERE.items():
-        if given.on(flag):
-            raise UsageError(message)
     telling = Telling(given)
     if given.text("run_id") == "":
         raise UsageError("--run-id is empty", hint="leave it out, and the run gets an id of its own")

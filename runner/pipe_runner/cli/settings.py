@@ -82,6 +82,7 @@ def run_settings(
     """How a run is to be performed; `defaults` are those of pipe.yml (`durability`, `grace` in seconds)."""
     grace = said(given, "grace", environ)
     durability = said(given, "durability", environ)
+    record, replay = folders(given)
     return RunSettings(
         state_dir=state,
         run_id=run_id,
@@ -91,7 +92,22 @@ def run_settings(
         grace=duration(*grace) if grace else float(_first(defaults.get("grace"), DEFAULT_GRACE)),
         cache_domain=cache_domain(given, environ),
         explain=given.on("explain"),
+        record=record,
+        replay=replay,
     )
+
+
+def folders(given: Given) -> tuple[str | None, str | None]:
+    """The folders of --record and --replay, absolute: functions may change the working directory."""
+    found: list[str | None] = []
+    for flag in ("record", "replay"):
+        named = given.as_dict().get(flag)
+        if named == "":
+            raise UsageError(f"--{flag} needs the name of a folder")
+        found.append(None if named is None else os.path.join(here(), named))
+    if None not in found:
+        raise UsageError("--record and --replay contradict each other", hint="record once, then replay")
+    return found[0], found[1]
 
 
 def cache_domain(given: Given, environ: Mapping[str, str] = os.environ) -> str:

@@ -18,6 +18,8 @@ _DURABILITY = Flag(
     "LEVEL",
     choices=("full", "os"),
 )
+_RECORD = Flag("--record", "Keep what models, tools and HTTP services answer in a folder.", "DIR")
+_REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a folder; nothing goes out.", "DIR")
 _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
 _CACHE_DOMAIN = Flag("--cache-domain", "Read and keep cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
@@ -38,8 +40,8 @@ RUN: Final = Command(
         Flag("--only", "Run this node and what it needs. Repeatable.", "NODE", many=True),
         _CONCURRENCY,
         Flag("--executor", "Where attempts are performed; this version has `local`. [PIPE_EXECUTOR]", "NAME"),
-        Flag("--record", "Record what model providers answer. Not in this version.", "DIR"),
-        Flag("--replay", "Answer from a recording. Not in this version.", "DIR"),
+        _RECORD,
+        _REPLAY,
         Flag("--run-id", "Name the run (default: a new id).", "ID"),
         _DURABILITY,
         _GRACE,
@@ -163,6 +165,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--explain", "Say for every node that runs again why it does, and why cached results were not used."),
             _CACHE_DOMAIN,
             _CONCURRENCY,
+            _RECORD,
+            _REPLAY,
             _DURABILITY,
             _GRACE,
             _OUTPUT,

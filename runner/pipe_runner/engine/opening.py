@@ -13,7 +13,7 @@ from pipe_runner import __version__
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.outside import services_for
+from pipe_runner.engine.outside import recorder_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -23,7 +23,7 @@ from pipe_runner.executors.pool import Pool
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Clock, EventSink
+from pipe_runner.ports import Clock, EventSink, Masker
 from pipe_runner.run import Run
 from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
@@ -62,7 +62,7 @@ def open_run(
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     every = members(nodes, plan.subplans, settings.only)
-    granted = _grant(plan, every, environ, registry)
+    granted = _grant(plan, every, environ, registry, settings)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
@@ -171,7 +171,7 @@ def open_resume(
             os.unlink(rundir.cancel_path)
         gained = _gained(run, plan) if begun and not done else {}
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
-        granted = _grant(plan, wanted, environ, registry)
+        granted = _grant(plan, wanted, environ, registry, settings, anew=not begun)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
         if begun and not done:
             from pipe_runner.engine.overrun import tell_overrun
@@ -256,18 +256,28 @@ def _nothing_begun(error: StorageError) -> StorageError:
     return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
 
 
-def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] | None, registry: Registry) -> Granted:
+def _grant(
+    plan: Plan,
+    nodes: Sequence[PlannedNode],
+    environ: Mapping[str, str] | None,
+    registry: Registry,
+    settings: RunSettings,
+    *,
+    anew: bool = True,
+) -> Granted:
     """The secrets that these nodes are granted, and what hides them.
 
     Hidden are also those of the plan's other nodes, as far as they can be had: a node that ran before this resume may
     have left one where a node that runs now prints it (S4).
     """
     environ = os.environ if environ is None else environ
-    services, keys = services_for(plan, nodes, environ, registry)
+    recorded = settings.record is not None or settings.replay is not None
+    services, keys = services_for(plan, nodes, environ, registry, recorded=recorded)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
-        return Granted({}, SecretMasker(keys) if keys else NoMasking(), (), services)
+        masker: Masker = SecretMasker(keys) if keys else NoMasking()
+        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew))
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -277,7 +287,8 @@ def _grant(plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str] 
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
-    return Granted(values, SecretMasker(hidden) if hidden else NoMasking(), tuple(warnings), services)
+    masker = SecretMasker(hidden) if hidden else NoMasking()
+    return Granted(values, masker, tuple(warnings), services, recorder_for(settings, masker, anew=anew))
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
     from pipe_runner.executors.pool import Pool
     from pipe_runner.ports import Journal, Masker
@@ -39,3 +40,5 @@ class Granted(NamedTuple):
     warnings: tuple[str, ...]
     services: Services | None = None
     """The model services that its nodes ask; None: they ask none."""
+    recorder: Recorder | None = None
+    """What keeps calls that leave the machine, or answers them; None: nothing does."""

@@ -26,6 +26,10 @@ class RunSettings(NamedTuple):
     """Cached results of another domain are never read."""
     explain: bool = False
     """Say why cached results were not used."""
+    record: str | None = None
+    """A folder in which every call that leaves the machine is kept."""
+    replay: str | None = None
+    """A folder from which they are answered; nothing goes out."""
     keeps: bool = True
     """False, for cases of `pipe test`: no log, no result and no artifact is kept, and nobody else can meet the run.
     `state_dir` is then a directory that is about to be removed."""

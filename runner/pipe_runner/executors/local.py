@@ -114,7 +114,8 @@ class LocalExecutor:
                 return await agent.perform(attempt, context)
             return await self._bounded(agent, attempt, context, strays)
         except NodeFault as fault:
-            return _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
+            failed = _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
+            return failed._replace(retry_after=getattr(fault, "retry_after", None))
         except StorageError:
             raise
         except PipeError as error:

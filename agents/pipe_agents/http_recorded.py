@@ -1,0 +1,43 @@
+"""An exchange that may be recorded, or answered from a recording: the outcome as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import Outside
+from pipe_runner.ports import Attempt, NodeError, Outcome
+from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+
+async def through(outside: Outside, attempt: Attempt, perform: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    """The outcome of `perform`, or the one that was recorded for the same request."""
+
+    async def exchange() -> Json:
+        return _to_json(await perform())
+
+    return _from_json(await outside.exchange(attempt, "http", dict(attempt.options), exchange))
+
+
+def _to_json(outcome: Outcome) -> dict[str, Json]:
+    data: dict[str, Json] = {"status": str(outcome.status), "output": outcome.output}
+    if outcome.error is not None:
+        data["error"] = outcome.error.to_json()
+    if outcome.retry_after is not None:
+        data["retry_after"] = outcome.retry_after
+    return data
+
+
+def _from_json(data: Json) -> Outcome:
+    """Raises NodeFault where a recording was changed into something else."""
+    try:
+        if not isinstance(data, dict):
+            raise TypeError("it is no object")
+        values: dict[str, Any] = dict(data)
+        error = values.get("error")
+        if error is not None:
+            error = NodeError(ErrorKind(error["kind"]), error["message"], error.get("exit_code"), error.get("tail"))
+        return Outcome(NodeStatus(values["status"]), values.get("output"), error, retry_after=values.get("retry_after"))
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of a request can't be used: {fault}") from None

@@ -1,0 +1,242 @@
+"""The gate of one provider: who asks it waits here, and what it answers decides how soon others go.
+
+Asked for the first time, a request goes out as soon as limits allow. After a 429 all wait as long as the service says,
+and fewer go at once until it answers again. After failures in a row nobody asks but one, now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.calls.seams import Call
+from pipe_runner.limits.allowance import Allowance
+from pipe_runner.limits.breaker import PROBES, Breaker
+from pipe_runner.limits.repeats import Repeats
+from pipe_runner.models import ModelFault, ModelResponse, Reason
+from pipe_runner.ports import Attempt
+
+DOWN: Final = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT})
+"""Faults that say nothing but that the service can't answer."""
+LONGEST_PAUSE: Final = 120.0
+"""Seconds that a service may ask to wait, at most; more, and the call fails with what it asked."""
+
+
+class Waits(NamedTuple):
+    """How long calls wait, in seconds; tests make them short."""
+
+    outage: float = 60.0
+    """For a service that doesn't answer, since it stopped; then calls fail at once, but for those that try."""
+    limited: float = 300.0
+    """For one that limits its rate, since the call began, where its attempt has no timeout of its own."""
+    pause: float = 1.0
+    """After a 429 that says nothing; doubled each time."""
+    probes: tuple[float, ...] = PROBES
+
+
+class _Waiter(NamedTuple):
+    future: asyncio.Future[bool]
+    """True: it tries whether the service answers again."""
+    repeat: bool
+
+
+class ProviderGate:
+    """Shared by all calls of one provider in this process."""
+
+    def __init__(self, name: str, limits: Mapping[str, Any], waits: Waits | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self._loop, self._now = loop, loop.time
+        self._name = name
+        self._waits = waits or Waits()
+        self._most = float(limits.get("concurrency") or "inf")
+        self._requests = Allowance(limits["rpm"], self._now) if limits.get("rpm") else None
+        self._tokens = Allowance(limits["tpm"], self._now) if limits.get("tpm") else None
+        self._repeats = Repeats(self._now)
+        self._breaker = Breaker(self._now, self._waits.probes)
+        self._window = self._most
+        """Calls in flight that the service seems to bear."""
+        self._flying = 0
+        self._paused = 0.0
+        """Until when nobody asks, since the service said so."""
+        self._slowed = -1.0
+        """When a 429 last made calls fewer."""
+        self._limited = 0
+        """Answers in a row that were a 429."""
+        self._waiters: deque[_Waiter] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def through(self, attempt: Attempt, tokens: int, call: Call) -> ModelResponse:
+        """Perform the call when it may go out; see the port."""
+        began, repeat = self._now(), attempt.number > 1
+        again = False
+        while True:
+            trying = await self._enter(repeat and not again)
+            sent = self._now()
+            if not (repeat or again):
+                self._repeats.first()
+            try:
+                if self._requests is not None:
+                    await self._requests.take(1)
+                if self._tokens is not None:
+                    await self._tokens.take(tokens)
+                sent = self._now()
+                answer = await call()
+            except ModelFault as fault:
+                self._failed(fault, sent, trying=trying)
+                if fault.reason is not Reason.RATE_LIMITED or not self._waits_for(fault, began, attempt):
+                    raise
+                again = True
+                continue
+            except BaseException:
+                self._leave()
+                if trying:
+                    self._breaker.abandoned()
+                self._wake()
+                raise
+            self._answered()
+            if self._tokens is not None and answer.usage is not None:
+                self._tokens.give_back(tokens - answer.usage.input - answer.usage.output)
+            return answer
+
+    # ------------------------------------------------------------ in
+
+    async def _enter(self, repeat: bool) -> bool:
+        """Wait for a place; True where this call tries whether the service answers again."""
+        if not repeat and not self._waiters and self._free():
+            self._flying += 1
+            return False
+        waiter = _Waiter(self._loop.create_future(), repeat)
+        self._waiters.append(waiter)
+        self._wake()
+        try:
+            return await waiter.future
+        except asyncio.CancelledError as cancelled:
+            if waiter.future.done() and not waiter.future.cancelled() and waiter.future.exception() is None:
+                self._leave()  # its place had come in the same moment
+                if waiter.future.result():
+                    self._breaker.abandoned()
+            elif waiter in self._waiters:
+                self._waiters.remove(waiter)
+            cancelled.add_note(self._why())
+            self._wake()
+            raise
+
+    def _free(self) -> bool:
+        return (
+            self._breaker.opened is None
+            and self._flying < min(self._most, max(1.0, self._window))
+            and self._now() >= self._paused
+        )
+
+    def _wake(self) -> None:
+        """Let out all that may go, and look again when time alone changes that."""
+        self._waiters = deque(waiter for waiter in self._waiters if not waiter.future.done())
+        if self._breaker.opened is not None:
+            self._try()
+        else:
+            self._let_out()
+        self._look_again()
+
+    def _let_out(self) -> None:
+        held: list[_Waiter] = []
+        while self._waiters and self._free():
+            waiter = self._waiters.popleft()
+            if waiter.repeat and not self._repeats.take():
+                held.append(waiter)
+                continue
+            self._flying += 1
+            waiter.future.set_result(False)
+        self._waiters.extendleft(reversed(held))
+
+    def _try(self) -> None:
+        breaker, now = self._breaker, self._now()
+        assert breaker.opened is not None
+        if not breaker.probing and now >= breaker.due and now >= self._paused:
+            for waiter in self._waiters:
+                if not waiter.repeat or self._repeats.take():
+                    breaker.probing = True
+                    self._flying += 1
+                    self._waiters.remove(waiter)
+                    waiter.future.set_result(True)
+                    break
+        if now >= breaker.opened + self._waits.outage:
+            for waiter in self._waiters:
+                waiter.future.set_exception(ModelFault(Reason.UNAVAILABLE, self._why(), sent=False))
+            self._waiters.clear()
+
+    def _look_again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._waiters:
+            return
+        now, breaker = self._now(), self._breaker
+        times = [self._paused] if self._paused > now else []
+        if breaker.opened is not None:
+            times.append(breaker.opened + self._waits.outage)
+            if not breaker.probing:
+                times.append(max(breaker.due, self._paused))
+        if any(waiter.repeat for waiter in self._waiters) and self._repeats.wait() > 0:
+            times.append(now + self._repeats.wait())
+        later = [at for at in times if at > now]
+        if later:
+            self._timer = self._loop.call_at(min(later) + 0.001, self._wake)
+
+    # ------------------------------------------------------------ out
+
+    def _leave(self) -> None:
+        self._flying -= 1
+
+    def _answered(self) -> None:
+        self._leave()
+        if self._breaker.opened is not None:
+            self._window = 2.0  # others follow it, twice as many each time, not all at once
+        elif self._window < self._most:
+            self._window += 1.0 if self._limited == 0 else 1.0 / max(1.0, self._window)
+        self._breaker.answered()
+        self._repeats.answered()
+        self._limited = 0
+        if self._waiters:
+            self._wake()
+
+    def _failed(self, fault: ModelFault, sent: float, *, trying: bool) -> None:
+        self._leave()
+        if fault.reason in DOWN:
+            if trying or self._breaker.opened is None:  # of others it is known already
+                self._breaker.failed(fault.message)
+                if self._breaker.opened is not None:
+                    self._repeats.silent()
+        else:
+            self._breaker.answered()
+        if fault.reason is Reason.RATE_LIMITED:
+            self._slow_down(fault.retry_after, sent)
+        self._wake()
+
+    def _slow_down(self, asked: float | None, sent: float) -> None:
+        """Answers to calls that were sent before the last pause say nothing new."""
+        now = self._now()
+        if sent >= self._slowed:
+            self._limited += 1
+            self._window = max(1.0, min(self._window, float(self._flying + 1)) / 2)
+            self._slowed = now
+        pause = self._waits.pause * 2 ** min(self._limited - 1, 5) if asked is None else max(asked, 0.0)
+        self._paused = max(self._paused, now + min(pause, LONGEST_PAUSE))
+
+    def _waits_for(self, fault: ModelFault, began: float, attempt: Attempt) -> bool:
+        """Whether a call that was told to come later does so."""
+        if fault.retry_after is not None and fault.retry_after > LONGEST_PAUSE:
+            return False
+        longest = self._waits.limited if attempt.timeout is None else attempt.timeout
+        return self._paused - began < longest
+
+    def _why(self) -> str:
+        """Why calls wait, in a sentence."""
+        breaker, now = self._breaker, self._now()
+        if breaker.opened is not None:
+            seconds = now - breaker.opened
+            return f"provider {self._name} has not answered for {seconds:.0f} s; the last time it said: {breaker.why}"
+        if self._paused > now or self._limited:
+            return f"provider {self._name} limits its rate, and asked to wait"
+        return f"it waited for its turn at provider {self._name}"

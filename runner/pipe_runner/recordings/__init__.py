@@ -1,0 +1,1 @@
+"""Calls that leave the machine, kept in a folder of files, and given back from there without going out."""

@@ -1,0 +1,95 @@
+"""One recorded call, as a file that people read and compare.
+
+Text of several lines stands in the file as a list of its lines (`{"$lines": […]}`), so that a changed word of a long
+prompt is a changed line of a diff.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.types import Json, JsonObject
+
+VERSION: Final = 1
+_LINES, _MAP = "$lines", "$map"
+
+
+class Entry(NamedTuple):
+    """A call and what came back: `answer`, or the fault of which `fault` tells."""
+
+    kind: str
+    """`model`, `tool`, `http`, …"""
+    node: str
+    attempt: int
+    number: int
+    """Of the calls of that attempt that asked the same: the first is 1."""
+    asked: JsonObject
+    answer: Json = None
+    fault: JsonObject | None = None
+
+    @property
+    def key(self) -> str:
+        return key_of(self.kind, self.asked)
+
+    def to_text(self) -> str:
+        data: dict[str, Any] = {"v": VERSION, "kind": self.kind, "node": self.node, "attempt": self.attempt}
+        data["number"], data["asked"] = self.number, _spread(self.asked)
+        if self.fault is not None:
+            data["fault"] = _spread(self.fault)
+        else:
+            data["answer"] = _spread(self.answer)
+        return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Entry:
+        """Raises ValueError with a sentence on anything that is no recording."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"it is no JSON: {error}") from None
+        if not isinstance(data, dict) or data.get("v") != VERSION:
+            raise ValueError(f"it is no recording of version {VERSION}")
+        asked = _joined(data.get("asked"))
+        shapes = {"kind": str, "node": str, "attempt": int, "number": int}
+        wrong = [name for name, shape in shapes.items() if not isinstance(data.get(name), shape)]
+        if wrong or not isinstance(asked, dict) or ("answer" in data) == ("fault" in data):
+            raise ValueError(f"it lacks {', '.join(wrong) or '`asked`, or one of `answer` and `fault`'}")
+        fault = _joined(data.get("fault"))
+        if fault is not None and not isinstance(fault, dict):
+            raise ValueError("its `fault` is no object")
+        return cls(
+            data["kind"], data["node"], data["attempt"], data["number"], asked, _joined(data.get("answer")), fault
+        )
+
+
+def key_of(kind: str, asked: JsonObject) -> str:
+    """What a call is found by: a digest of what it asks, whatever the order of keys."""
+    text = json.dumps([kind, asked], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return sha256(text.encode("ascii")).hexdigest()
+
+
+def _spread(value: Any) -> Any:
+    if isinstance(value, str):
+        return {_LINES: value.split("\n")} if "\n" in value else value
+    if isinstance(value, (list, tuple)):
+        return [_spread(item) for item in value]
+    if isinstance(value, dict) or hasattr(value, "items"):
+        found = {key: _spread(item) for key, item in value.items()}
+        return {_MAP: found} if len(found) == 1 and next(iter(found)) in (_LINES, _MAP) else found
+    return value
+
+
+def _joined(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_joined(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, inner),) = value.items()
+        if key == _LINES and isinstance(inner, list) and all(isinstance(line, str) for line in inner):
+            return "\n".join(inner)
+        if key == _MAP and isinstance(inner, dict):
+            return {name: _joined(item) for name, item in inner.items()}
+    return {name: _joined(item) for name, item in value.items()}

@@ -1,0 +1,81 @@
+"""The folder of a recording: one file for each call, so that runs beside each other don't meet, and git shows each."""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Final
+
+from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.recordings.entry import Entry
+
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}-[a-z]{1,20}-[0-9a-f]{12}-[0-9]+\.json\Z")
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9_.]+")
+_MOST: Final = 64 * 2**20
+"""Bytes of one recording."""
+
+
+class Folder:
+    """Reads and writes recordings; `path` is as the user named it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def clear(self) -> None:
+        """Remove the recordings that are there, and make the folder where there is none. Raises StorageError."""
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            for name in os.listdir(self.path):
+                if _NAME.match(name):
+                    os.unlink(os.path.join(self.path, name))
+        except OSError as error:
+            raise self._fault("be used", error) from error
+
+    def write(self, entry: Entry) -> None:
+        """Keep one, under a name of its own. Raises StorageError."""
+        node = _UNFIT.sub("-", entry.node).strip("-.")[:60] or "node"
+        start = f"{node}-{entry.kind}-{entry.key[:12]}"
+        data = entry.to_text().encode("utf-8", "surrogatepass")
+        number = entry.number
+        try:
+            while True:
+                path = os.path.join(self.path, f"{start}-{number}.json")
+                try:
+                    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                except FileExistsError:
+                    number += 1
+                    continue
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                return
+        except OSError as error:
+            raise self._fault("be written", error) from error
+
+    def read(self) -> list[Entry]:
+        """All of it, by name. Raises UsageError where there is none, or one can't be used."""
+        try:
+            names = sorted(name for name in os.listdir(self.path) if name.endswith(".json"))
+        except OSError as error:
+            raise UsageError(
+                f"no recordings can be read in {self.path}: {error.strerror}",
+                hint=f"make them with `pipe run FILE --record {self.path}`",
+            ) from error
+        return [self._entry(os.path.join(self.path, name)) for name in names]
+
+    def _entry(self, path: str) -> Entry:
+        try:
+            if not os.path.isfile(path):
+                raise ValueError("it is no file")
+            if os.stat(path).st_size > _MOST:
+                raise ValueError(f"it has more than {_MOST >> 20} MiB")
+            with open(path, encoding="utf-8", errors="surrogatepass") as file:
+                return Entry.from_text(file.read())
+        except OSError as error:
+            raise UsageError(f"the recording {path} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise UsageError(
+                f"the recording {path} can't be used: {error}", hint="record again with --record, or remove the file"
+            ) from error
+
+    def _fault(self, what: str, error: OSError) -> StorageError:
+        return StorageError(f"the recording in {self.path} can't {what}: {error.strerror}")

@@ -1,0 +1,143 @@
+"""The two recorders: one performs and keeps, the other gives what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import ModelFault, Reason, Usage
+from pipe_runner.ports import Attempt, Masker
+from pipe_runner.recordings.difference import difference
+from pipe_runner.recordings.entry import Entry, key_of
+from pipe_runner.recordings.folder import Folder
+from pipe_runner.types import ErrorKind, Json, JsonObject
+
+Numbers = dict[tuple[str, int, str], int]
+
+
+class Recording:
+    """Performs every call and keeps it with what came back, secrets masked.
+
+    `anew`: what the folder held before is removed when the first call is kept; a run that goes on adds to it.
+    """
+
+    replays = False
+
+    def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True) -> None:
+        self._folder, self._masker, self._anew = folder, masker, anew
+        self._numbers: Numbers = {}
+
+    async def through(
+        self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
+    ) -> Json:
+        asked = _masked(asked, self._masker)
+        number = _next(self._numbers, attempt, kind, asked)
+        entry = Entry(kind, attempt.node, attempt.number, number, asked)
+        try:
+            answer = await perform()
+        except NodeFault as fault:
+            self._keep(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
+            raise
+        self._keep(entry._replace(answer=self._masker.mask_json(answer)))
+        return answer
+
+    def _keep(self, entry: Entry) -> None:
+        if self._anew:
+            self._anew = False
+            self._folder.clear()
+        self._folder.write(entry)
+
+
+class Replaying:
+    """Gives what was kept; nothing goes out. A call that nobody recorded fails, and says what it asks otherwise.
+
+    Of recordings that asked the same it takes the one of the same node, attempt and number; else the first of the
+    node's own that was not given yet, of anybody's, and at last one again.
+    """
+
+    replays = True
+
+    def __init__(self, folder: Folder, masker: Masker) -> None:
+        self._masker, self._path = masker, folder.path
+        self._entries = folder.read()
+        self._by_key: dict[str, list[Entry]] = {}
+        for entry in self._entries:
+            self._by_key.setdefault(entry.key, []).append(entry)
+        for entries in self._by_key.values():
+            entries.sort(key=lambda entry: (entry.attempt, entry.number))
+        self._given: set[int] = set()
+        self._numbers: Numbers = {}
+
+    async def through(
+        self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
+    ) -> Json:
+        asked = _masked(asked, self._masker)
+        entries = self._by_key.get(key_of(kind, asked))
+        if not entries:
+            raise NodeFault(
+                ErrorKind.NOT_FOUND,
+                f"{self._path} has no recording of this {kind} call: "
+                f"{difference(kind, attempt.node, asked, self._entries)}; record it with --record {self._path}",
+            )
+        entry = self._chosen(entries, attempt, _next(self._numbers, attempt, kind, asked))
+        self._given.add(id(entry))
+        if entry.fault is not None:
+            raise _fault_from_json(entry.fault)
+        return entry.answer
+
+    def _chosen(self, entries: list[Entry], attempt: Attempt, number: int) -> Entry:
+        mine = [entry for entry in entries if entry.node == attempt.node]
+        exact = [entry for entry in mine if (entry.attempt, entry.number) == (attempt.number, number)]
+        new = [entry for entry in (*mine, *entries) if id(entry) not in self._given]
+        return (exact or new or mine[-1:] or entries[-1:])[0]
+
+
+def _next(numbers: Numbers, attempt: Attempt, kind: str, asked: JsonObject) -> int:
+    key = (attempt.node, attempt.number, key_of(kind, asked))
+    numbers[key] = numbers.get(key, 0) + 1
+    return numbers[key]
+
+
+def _masked(data: JsonObject, masker: Masker) -> dict[str, Json]:
+    found = masker.mask_json(dict(data))
+    assert isinstance(found, dict)
+    return found
+
+
+def _fault_to_json(fault: NodeFault) -> dict[str, Json]:
+    data: dict[str, Json] = {"kind": str(fault.kind), "message": fault.message}
+    if fault.exit_code is not None:
+        data["exit_code"] = fault.exit_code
+    if fault.tail:
+        data["tail"] = fault.tail
+    if isinstance(fault, ModelFault):
+        data["reason"] = str(fault.reason)
+        data["sent"] = fault.sent
+        if fault.retry_after is not None:
+            data["retry_after"] = fault.retry_after
+        if fault.status is not None:
+            data["status"] = fault.status
+        if fault.usage is not None:
+            data["usage"] = dict(fault.usage._asdict())
+    return data
+
+
+def _fault_from_json(data: Mapping[str, Any]) -> NodeFault:
+    """The fault as it was; raises NodeFault where a recording was changed into something else."""
+    try:
+        if "reason" in data:
+            usage = Usage(**data["usage"]) if data.get("usage") else None
+            return ModelFault(
+                Reason(data["reason"]),
+                data["message"],
+                retry_after=data.get("retry_after"),
+                sent=data.get("sent", True),
+                status=data.get("status"),
+                usage=usage,
+            )
+        return NodeFault(
+            ErrorKind(data["kind"]), data["message"], exit_code=data.get("exit_code"), tail=data.get("tail")
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        return NodeFault(ErrorKind.NOT_FOUND, f"the recording of a fault can't be used: {error}")

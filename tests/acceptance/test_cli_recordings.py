@@ -1,0 +1,129 @@
+"""`--record` and `--replay`: what a run asked is answered again, without anybody to ask."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from conftest import Shell
+
+PIPELINE = """
+version: 1
+inputs: {{word: {{type: string, default: slow}}}}
+secrets: {{TOKEN: {{from: env}}}}
+nodes:
+  ask:
+    agent: http
+    secrets: [TOKEN]
+    with:
+      url: {url}/answer
+      method: POST
+      headers: {{Authorization: "Bearer {{{{ secrets.TOKEN }}}}"}}
+      json: {{q: "{{{{ inputs.word }}}}"}}
+    retry: {{max_attempts: 2, delay: 10ms}}
+outputs: {{answer: "{{{{ nodes.ask.output.body.answer }}}}"}}
+"""
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    seen: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"])).decode()
+        type(self).seen.append(body)
+        failing = len(type(self).seen) == 1
+        data = json.dumps({"answer": f"because of {body}", "auth": self.headers["authorization"]}).encode()
+        self.send_response(503 if failing else 200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[http.server.HTTPServer]:
+    Answering.seen = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def test_a_recorded_run_is_answered_again_with_its_retry_and_no_server(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    url = f"http://127.0.0.1:{server.server_port}"
+    (tmp_path / "p.yml").write_text(PIPELINE.format(url=url))
+    live = pipe("run", "p.yml", "--record", "rec", "--output", "json")
+    assert live.returncode == 0, live.stderr
+    server.shutdown()
+    server.server_close()
+    pipe.env["TOKEN"] = "another-token-value"
+    again = pipe("run", "p.yml", "--replay", "rec", "--output", "json")
+    assert again.returncode == 0, again.stderr
+    one, two = (json.loads(run.stdout) for run in (live, again))
+    assert one["outputs"] == two["outputs"]
+    assert two["nodes"]["ask"]["attempts"] == 2
+    assert len(Answering.seen) == 2
+    files = list((tmp_path / "rec").iterdir())
+    assert len(files) == 2
+    assert not any("canary-token" in file.read_text() for file in files)
+
+
+def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    (tmp_path / "p.yml").write_text(PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}"))
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    missed = pipe("run", "p.yml", "--replay", "rec", "-i", "word=quick")
+    assert missed.returncode == 1
+    assert 'json.q: recorded "slow", asked "quick"' in missed.stderr
+    assert len(Answering.seen) == 2
+
+
+def test_cases_are_answered_from_recordings_under_run_none(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    (tmp_path / "p.yml").write_text(PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}"))
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    (tmp_path / "p.test.yml").write_text(
+        "version: 1\ndefaults: {run: none, replay: rec}\n"
+        "cases:\n  it answers: {expect: {nodes: {ask: {attempts: 2}}}}\n"
+        "  it misses: {inputs: {word: quick}, expect: {status: failed, nodes: {ask: {error: {kind: not_found}}}}}\n"
+    )
+    done = pipe("test", "p.test.yml")
+    assert done.returncode == 0, done.out + done.stderr
+    assert len(Answering.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--record", "a", "--replay", "a"], "contradict"),
+        (["--replay", "nowhere"], "no recordings can be read"),
+        (["--record", ""], "needs the name of a folder"),
+    ],
+)
+def test_flags_that_can_t_be_followed_are_told_and_nothing_runs(
+    pipe: Shell, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: touch ran}}\n")
+    done = pipe("run", "p.yml", *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (tmp_path / "ran").exists()

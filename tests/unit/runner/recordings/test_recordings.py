@@ -1,0 +1,173 @@
+"""Recordings: files that read back as they were, calls that find theirs, and a miss that says what is different."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipe_runner.errors import NodeFault, StorageError, UsageError
+from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.models import ModelFault, Reason, Usage
+from pipe_runner.ports import Attempt, Masker
+from pipe_runner.recordings.entry import Entry, key_of
+from pipe_runner.recordings.folder import Folder
+from pipe_runner.recordings.recorder import Recording, Replaying
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["a", "$lines", "$map", "text"]) | st.text(), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+
+
+def attempt(node: str = "n", number: int = 1) -> Attempt:
+    return Attempt("r", node, number, "llm", {}, {}, "/", "k")
+
+
+def record(path: Path, calls: list[tuple[Attempt, dict[str, Any], Any]], masker: Masker | None = None) -> None:
+    async def main() -> None:
+        recorder = Recording(Folder(str(path)), masker or NoMasking())
+        for one, asked, answer in calls:
+            try:
+                await recorder.through(one, "model", asked, giving(answer))
+            except NodeFault:
+                pass
+
+    asyncio.run(main())
+
+
+def giving(answer: Any) -> Callable[[], Awaitable[Any]]:
+    async def perform() -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    return perform
+
+
+def replay(path: Path, calls: list[tuple[Attempt, dict[str, Any]]], masker: Masker | None = None) -> list[Any]:
+    async def main() -> list[Any]:
+        recorder = Replaying(Folder(str(path)), masker or NoMasking())
+        return [await recorder.through(one, "model", asked, giving(AssertionError("asked"))) for one, asked in calls]
+
+    return asyncio.run(main())
+
+
+@given(asked=st.dictionaries(st.text(), JSON, max_size=4), answer=JSON)
+def test_a_recording_reads_back_as_it_was(asked: dict[str, Any], answer: Any) -> None:
+    entry = Entry("model", "n[a/b]", 2, 3, asked, answer)
+    assert Entry.from_text(entry.to_text()) == entry
+
+
+def test_a_changed_line_of_a_prompt_is_a_changed_line_of_the_file() -> None:
+    one = Entry("model", "n", 1, 1, {"text": "first\nsecond\nthird"}, {}).to_text().splitlines()
+    two = Entry("model", "n", 1, 1, {"text": "first\nother\nthird"}, {}).to_text().splitlines()
+    assert [(a, b) for a, b in zip(one, two, strict=True) if a != b] == [('        "second",', '        "other",')]
+
+
+def test_the_order_of_keys_is_not_part_of_what_is_asked() -> None:
+    assert key_of("model", {"a": 1, "b": {"c": 2, "d": 3}}) == key_of("model", {"b": {"d": 3, "c": 2}, "a": 1})
+
+
+def test_each_call_finds_its_own_answer(tmp_path: Path) -> None:
+    same = {"prompt": "x"}
+    record(
+        tmp_path / "r",
+        [(attempt("a"), same, 1), (attempt("a"), same, 2), (attempt("b"), same, 3), (attempt("a", 2), same, 4)],
+    )
+    calls = [(attempt("b"), same), (attempt("a", 2), same), (attempt("a"), same), (attempt("a"), same)]
+    assert replay(tmp_path / "r", calls) == [3, 4, 1, 2]
+    assert replay(tmp_path / "r", [(attempt("other"), same)] * 5) == [1, 3, 2, 4, 4]
+
+
+def test_faults_are_kept_with_all_that_retries_look_at(tmp_path: Path) -> None:
+    fault = ModelFault(Reason.RATE_LIMITED, "later", retry_after=7.0, sent=True, status=429, usage=Usage(3, 0))
+    record(tmp_path, [(attempt(), {"p": 1}, fault), (attempt(number=2), {"p": 1}, "ok")])
+    with pytest.raises(ModelFault) as caught:
+        replay(tmp_path, [(attempt(), {"p": 1})])
+    found = caught.value
+    assert (found.reason, found.message, found.retry_after) == (Reason.RATE_LIMITED, "later", 7.0)
+    assert (found.status, found.usage) == (429, Usage(3, 0))
+    assert replay(tmp_path, [(attempt(number=2), {"p": 1})]) == ["ok"]
+
+
+def test_s4_secrets_are_in_no_recording_and_a_changed_one_finds_it_all_the_same(tmp_path: Path) -> None:
+    def masker(value: str) -> SecretMasker:
+        return SecretMasker({"TOKEN": value})
+
+    asked = {"header": "Bearer canary-value-1", "b64": "Y2FuYXJ5LXZhbHVlLTE="}
+    record(tmp_path, [(attempt(), asked, {"echo": "canary-value-1"})], masker("canary-value-1"))
+    text = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert "canary-value-1" not in text
+    assert "Y2FuYXJ5LXZhbHVlLTE" not in text
+    other = {"header": "Bearer other-value-22", "b64": "b3RoZXItdmFsdWUtMjI="}
+    assert replay(tmp_path, [(attempt(), other)], masker("other-value-22")) == [{"echo": "***"}]
+
+
+def test_a_miss_says_what_the_nearest_recording_asked_otherwise(tmp_path: Path) -> None:
+    near = {"model": "m", "messages": [{"role": "user", "text": "Why is it slow? " * 20 + "Tell."}]}
+    far = {"model": "other", "messages": [{"role": "user", "text": "Hello"}], "seed": 1}
+    record(tmp_path, [(attempt(), far, 1), (attempt(), near, 2)])
+    asked = json.loads(json.dumps(near).replace("Tell.", "Say."))
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), asked)])
+    assert "differs at messages[0].text" in caught.value.message
+    assert 'Tell."' in caught.value.message
+    assert 'Say."' in caught.value.message
+    assert f"--record {tmp_path}" in caught.value.message
+
+
+def test_a_new_recording_removes_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    record(tmp_path, [(attempt(), {"p": 1}, 1)])
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / "data.json").write_text("{}")
+    record(tmp_path, [(attempt(), {"p": 2}, 2)])
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 3
+    assert {"README.md", "data.json"} < set(names)
+
+
+def test_runs_beside_each_other_don_t_meet(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    entry = Entry("model", "n", 1, 1, {"p": 1}, 1)
+    for _ in range(3):
+        folder.write(entry)
+    assert len(folder.read()) == 3
+
+
+def test_names_of_nodes_are_no_paths(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path / "in"))
+    folder.clear()
+    folder.write(Entry("model", "n[../../../out]", 1, 1, {}, 1))
+    folder.write(Entry("model", "[\x00]", 1, 1, {}, 1))
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    assert len(folder.read()) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"v": 1}', '{"v": 2}', "[" * 100_000, '{"v": 1, "kind": 3}'])
+def test_what_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(UsageError, match=r"x\.json can't be used"):
+        Folder(str(tmp_path)).read()
+
+
+def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        Folder(str(tmp_path / "no")).read()
+    assert "--record" in str(caught.value.hint)
+
+
+def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError):
+        record(tmp_path / "file" / "in", [(attempt(), {"p": 1}, 1)])
