@@ -7,7 +7,7 @@ where a log tells of a call.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,8 @@ COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 
 def nanos(dollars: float) -> int:
     """US dollars as whole 1e-9 dollars."""
+    if not 0 <= dollars < math.inf:
+        raise ValueError(f"{dollars} is no price")
     return round(dollars * NANO)
 
 
@@ -148,19 +150,15 @@ class Ledger:
             for scope in scopes_of(node):
                 self.scopes.setdefault(scope, Spent()).add(spent)
 
-    def of(self, nodes: Iterable[str]) -> Spent | None:
-        """What these nodes have spent together; None where none of them has asked a model."""
-        found: Spent | None = None
-        for node in nodes:
-            spent = self.nodes.get(node)
-            if spent is not None:
-                found = found or Spent()
-                found.add(spent)
+    def by_node(self, known: Collection[str]) -> dict[str, Spent]:
+        """What each of these nodes has spent, with its items; a node that asked no model is not in it."""
+        found: dict[str, Spent] = {}
+        for name, spent in self.nodes.items():
+            owner, end = name, len(name)
+            while owner not in known and (end := name.rfind("[", 0, end)) > 0:
+                owner = name[:end]
+            found.setdefault(owner if owner in known else name, Spent()).add(spent)
         return found
-
-    def below(self, node: str) -> Spent | None:
-        """What a node has spent, with its items and all that it runs inside."""
-        return self.of(name for name in self.nodes if name == node or name.startswith((f"{node}[", f"{node}.")))
 
     def reserved(self, node: str, data: Mapping[str, Any]) -> None:
         """Fold `model.reserved`."""
