@@ -29,6 +29,18 @@ def nanos_up(dollars: float) -> int:
     return math.ceil(Decimal(str(dollars)) * NANO)
 
 
+def well_formed(data: Mapping[str, Any]) -> bool:
+    """Whether the fields of an event about a call are of the shape that is counted, whoever wrote the log."""
+    tokens, cost = data.get("tokens"), data.get("cost")
+    counts = [tokens] if not isinstance(tokens, dict) else [tokens.get(name, 0) for name in COUNTED]
+    if isinstance(tokens, dict) and not {"input", "output"} <= tokens.keys():
+        return False
+    if not all(count is None or (type(count) is int and count >= 0) for count in counts):
+        return False
+    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < math.inf)
+    return priced and isinstance(data.get("call"), str)
+
+
 class SetAside(NamedTuple):
     """What a call in flight may use; `cost` None: its price is not known."""
 
