@@ -96,6 +96,16 @@ class CachePolicy(NamedTuple):
     """Seconds for which a result counts; None: for ever."""
 
 
+class Budget(NamedTuple):
+    """What calls of models may use: of a run, of a node, or of a sub-pipeline."""
+
+    max_cost: int | None = None
+    """1e-9 US dollars."""
+    max_tokens: int | None = None
+    unknown_cost: bool = False
+    """Models of which no price is known may be asked all the same."""
+
+
 class PlannedNode(NamedTuple):
     """One node, compiled. Times in seconds; `index` is its place in `Plan.nodes`."""
 
@@ -142,6 +152,8 @@ class PlannedNode(NamedTuple):
     """The file that it stands in: 0 is the pipeline's own, n the one of `Plan.parts[n - 1]`."""
     pipeline: str | None = None
     """The sub-pipeline that it runs: its key in `Plan.subplans`; its options are the inputs."""
+    budget: Budget | None = None
+    """Of all its items and attempts together, and of what it runs; its `max_time` is in `max_time`."""
 
 
 class PlannedPart(NamedTuple):
@@ -179,6 +191,8 @@ class Plan(NamedTuple):
     """The other run of the group is asked to stop."""
     fail_fast: bool = False
     max_time: float | None = None
+    budget: Budget | None = None
+    """Of the whole run; of a sub-pipeline, of each instance."""
     output_limit: int = 16 * 2**20
     cache_limit: int = 2**30
     """Bytes that the cache of results may take."""
@@ -243,6 +257,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     for name in ("outputs", "env", "group"):
         if name in values:
             values[name] = Value(*values[name])
+    if "budget" in values:
+        values["budget"] = Budget(*values["budget"])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
     if "subplans" in values:
@@ -317,6 +333,7 @@ _NODE_SHAPES: dict[str, Any] = {
     "retry": _retry,
     "fan_out": _fan_out,
     "cache": _cache,
+    "budget": Budget._make,
     "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
 _UNCHANGING = frozenset(

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.ports import Event
 from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, Json, NodeStatus, RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.spent import Ledger
 
 INLINE_OUTPUT_LIMIT = 64 * 1024
 """Bytes of an output (as it stands in the log) above which it lives in a blob."""
@@ -114,6 +117,8 @@ class Run(_State):
     git_sha: str | None = None
     only: tuple[str, ...] = ()
     """What `--only` named when the run was started."""
+    ledger: Ledger | None = None
+    """What calls of models used, and what is set aside for those in flight; None: there were none."""
     attempt: int = 0
     """1 for a run that was never resumed, one more for each resume."""
     seq: int = 0
@@ -168,13 +173,15 @@ class Run(_State):
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
 
-    def totals(self) -> dict[str, int]:
-        """Nodes by status, and how many attempts were made."""
-        totals: dict[str, int] = {}
+    def totals(self) -> dict[str, int | float]:
+        """Nodes by status, how many attempts were made, and what calls of models used, where there were any."""
+        totals: dict[str, int | float] = {}
         for state in self.nodes.values():
             totals[str(state.status)] = totals.get(str(state.status), 0) + 1
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
+        if self.ledger is not None:
+            totals.update(self.ledger.total.to_json())
         return totals
 
     @property
@@ -252,6 +259,8 @@ def _run_resumed(run: Run, event: Event) -> None:
         run.nodes = {node: old.get(node) or NodeState() for node in digests}
         run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
     run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    if run.ledger is not None:
+        run.ledger.cut_off()
     _decided_again(run, data)
 
 
@@ -346,6 +355,22 @@ def _node_waiting(run: Run, event: Event) -> None:
     state.tolerated = event.data.get("tolerated", False)
 
 
+def _ledger(run: Run) -> Ledger:
+    if run.ledger is None:
+        from pipe_runner.spent import Ledger
+
+        run.ledger = Ledger()
+    return run.ledger
+
+
+def _model_reserved(run: Run, event: Event) -> None:
+    _ledger(run).reserved(event.node or "", event.data)
+
+
+def _model_called(run: Run, event: Event) -> None:
+    _ledger(run).called(event.node or "", event.data)
+
+
 _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
@@ -360,6 +385,8 @@ _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.NODE_CANCELLED: _ended(NodeStatus.CANCELLED),
     EventKind.NODE_UNKNOWN: _ended(NodeStatus.UNKNOWN),
     EventKind.NODE_WAITING: _node_waiting,
+    EventKind.MODEL_RESERVED: _model_reserved,
+    EventKind.MODEL_CALLED: _model_called,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, Tag
 
-from pipe_schemas.fields import Closed, Count, Duration, Identifier, Scalar, Text, Version, by_shape
+from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar, Text, Version, by_shape
 from pipe_schemas.inputs import InputSpec
 from pipe_schemas.nodes import Node, Retry, Template
 
@@ -48,14 +48,6 @@ class ConcurrencySpec(Closed):
     max_parallel: Parallel = Field(default=16, description="Attempts in flight for the run.")
     group: Template | None = Field(default=None, description="Only one run of a group runs at a time.")
     cancel_in_progress: bool = Field(default=False, description="Cancel the other run of the group, not wait for it.")
-
-
-class BudgetSpec(Closed):
-    """What the run may use before it is stopped."""
-
-    max_cost: Annotated[float, Field(ge=0)] | None = Field(default=None, description="US dollars.", examples=[2.5])
-    max_tokens: Count | None = Field(default=None, description="Tokens, in and out.")
-    max_time: Duration | None = Field(default=None, description="Time, retry waits included; `finally` has its own.")
 
 
 class IncludeSpec(Closed):

@@ -144,6 +144,7 @@ class NodeCompiler:
         if "provider" not in content and type(spec) is AgentNode and self._asks(draft):
             content["provider"] = list(self._agents.models.default)
         content.pop("description", None)
+        content.pop("budget", None)  # more money makes no paid answer worthless
         if len(spec.needs) > 1 and type(spec.needs) is list:
             content["needs"] = sorted(spec.needs)
         if spec.retry is not None and type(spec.retry) is int:

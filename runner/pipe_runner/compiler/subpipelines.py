@@ -142,7 +142,7 @@ class Family:
         wrong = not spec.with_ and part.written[str(phase)][id].get("with", {}) != {}  # and told already
         if found.inputs is not None and not wrong:
             _check_inputs(spec.with_, place, found, found.inputs, report)
-        content = {key: value for key, value in draft.written.items() if key != "description"}
+        content = {key: value for key, value in draft.written.items() if key not in ("description", "budget")}
         if isinstance(spec.needs, list) and len(spec.needs) > 1:
             content["needs"] = sorted(spec.needs)
         if isinstance(spec.retry, int):
