@@ -9,13 +9,10 @@ from typing import Any
 import pytest
 
 from pipe_agents.llm import LlmAgent
-from pipe_runner.calls.around import NoGate, NoPurse, NotRecorded
-from pipe_runner.calls.desk import Desk
-from pipe_runner.calls.services import Services
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import ToolCall, ToolResult, ToolSpec
 from pipe_runner.ports import Outcome
-from pipe_runner.testing import Answer, FakeClock, FakeProvider
+from pipe_runner.testing import Answer, FakeProvider
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 TOOLS: list[Json] = ["function:clock", "function:count"]
@@ -56,25 +53,21 @@ class Box:
 
 
 def talk(bench: Any, model: FakeProvider, box: Box, seconds: float = 5.0, **options: Json) -> Outcome:
-    async def make(attempt: Any, wanted: Any, emit: Any, recorder: Any) -> Box:
-        assert list(wanted) == options["tools"]
-        return box
+    class Way:
+        async def ask(self, attempt: Any, choices: Any, request: Any, emit: Any, on_piece: Any = None) -> Any:
+            return await model.generate_with_metadata(request, on_piece)
 
-    desk = Desk(
-        Services({}, {"fake": model}, {}),
-        purse=NoPurse(),
-        gate=lambda name: NoGate(),
-        recorder=NotRecorded(),
-        clock=FakeClock(),
-        make_toolbox=make,
-    )
+        async def toolbox(self, attempt: Any, wanted: Any, emit: Any) -> Box:
+            assert list(wanted) == options["tools"]
+            return box
+
     options = {"provider": ["fake"], "prompt": "x", "tools": TOOLS, **options}
 
     async def bounded() -> Outcome:
         async with asyncio.timeout(seconds):
             attempt = bench.attempt("llm", options)
             try:
-                return await LlmAgent().perform(attempt, bench.context()._replace(outside=desk))
+                return await LlmAgent().perform(attempt, bench.context()._replace(outside=Way()))
             finally:
                 assert box.closed <= 1
 
