@@ -129,8 +129,8 @@ class Run(_State):
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Events that this version doesn't know change nothing but `seq`."""
-        self.seq, _, _, kind, _, _, _ = event
-        fold = _FOLDS.get(kind)
+        self.seq = event[0]
+        fold = _FOLDS.get(event[3])
         if fold is not None:
             fold(self, event)
 
@@ -315,7 +315,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
         state.status = status
         state.ended_at = at
         for name, value in data.items():
-            if name in _KEPT:
+            if value is not None and name in _KEPT:  # None is what stands in the class where a value may be None
                 setattr(state, name, value)
         if "by" in data:
             state.by = tuple(state.by)
