@@ -163,7 +163,10 @@ class Scheduler:
         data = measured(outcome, duration)
         status, output = outcome.status, outcome.output
         if status is _SUCCEEDED:
-            data.update({"output": None} if output is None else self.output_fields(output))
+            if output is None:
+                data["output"] = None
+            else:
+                data.update(self.output_fields(output))
             self.final(_ENDED_WELL, node, number, data)
             self.release(node.index)
             return
