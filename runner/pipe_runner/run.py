@@ -6,6 +6,7 @@ both can't differ. It needs no clock, no file and no lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -170,9 +171,8 @@ class Run(_State):
 
     def totals(self) -> dict[str, int]:
         """Nodes by status, and how many attempts were made."""
-        totals: dict[str, int] = {}
-        for state in self.nodes.values():
-            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
+        found = Counter([state.status for state in self.nodes.values()])
+        totals = {str(status): count for status, count in found.items()}
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         return totals
@@ -181,7 +181,8 @@ class Run(_State):
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
         those of the nodes that run them, or were seen to inside."""
-        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated and "." not in i]
+        failed = NodeStatus.FAILED
+        return [i for i, n in self.nodes.items() if n.status is failed and not n.tolerated and "." not in i]
 
     @property
     def failures(self) -> list[str]:

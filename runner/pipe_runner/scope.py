@@ -206,7 +206,7 @@ class Scope:
             node.secrets,
             timeout,
             plan.output_limit,
-            f"{self._trace}{self._span:016x}-01",
+            f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-01",
             node.validate_options,
             "",
             None,
