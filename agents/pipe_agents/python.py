@@ -96,9 +96,12 @@ class PythonAgent:
             key = (attempt.root, options["call"])
             target = self._targets.get(key)
             if target is not None and target.quick >= PROVEN:
-                args, kwargs = _arguments(options)
                 began = monotonic()
-                result = await target.function(*args, **kwargs)
+                if len(options) == 1:
+                    result = await target.function()
+                else:
+                    args, kwargs = _arguments(options)
+                    result = await target.function(*args, **kwargs)
                 if monotonic() - began > QUICK:
                     target.quick = 0
             else:

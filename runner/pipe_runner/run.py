@@ -141,7 +141,12 @@ class Run(_State):
         if found is None:
             if node[-1:] == "]":
                 name, key = self._split(node)
-                found = self.items.setdefault(name, {}).setdefault(key, NodeState())
+                items = self.items.get(name)
+                if items is None:
+                    items = self.items[name] = {}
+                found = items.get(key)
+                if found is None:
+                    found = items[key] = NodeState()
             else:
                 found = self.nodes[node] = NodeState()
         return found
