@@ -23,6 +23,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retry",
         "limits",
         "secret_forms",
+        "secret_needles",
         "secrets",
         "masking",
         "scope",
