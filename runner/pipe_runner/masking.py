@@ -72,7 +72,7 @@ class SecretMasker:
         """
         if isinstance(value, str):
             return self.mask_text(value)
-        texts = "\0".join(_texts(value))
+        texts = "\0\n".join(_texts(value))  # each begins a line
         if not self._text.spans(texts.encode("utf-8", "surrogatepass")):
             return value
         return self._mask_containers(value)
@@ -118,12 +118,14 @@ class _Finder:
     """Finds every stretch of a text that some form covers, also one that a tool cut into lines."""
 
     def __init__(self, secrets: Iterable[str], errors: str) -> None:
-        from pipe_runner.secret_forms import cut_forms, forms
+        from pipe_runner.secret_dumps import Dumps
+        from pipe_runner.secret_forms import cut_forms, forms, shown_forms
         from pipe_runner.secret_needles import Needles
 
         values = list(secrets)
         self._forms = Needles(forms(value, errors) for value in values)
         self._cut = Needles(cut_forms(value, errors) for value in values)
+        self._dumps = Dumps(piece for value in values for piece in shown_forms(value, errors))
         self._reach = self._cut.longest * (1 + _LONGEST_END)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
@@ -133,11 +135,12 @@ class _Finder:
             text = _Joined(data)
             for start, end in self._cut.spans(text.joined):
                 found += text.stretches(start, end)
+        found += self._dumps.spans(data)
         return _merged(found)
 
     def hold(self, data: bytes) -> int:
         """The first index from which all of the rest may be the beginning of a form; the length if there is none."""
-        at = self._forms.hold(data)
+        at = min(self._forms.hold(data), self._dumps.hold(data))
         away = max(0, len(data) - self._reach)
         tail = data[away:]
         if _may_end_lines(tail):

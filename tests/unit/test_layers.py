@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "limits",
         "secret_forms",
         "secret_needles",
+        "secret_dumps",
         "secrets",
         "masking",
         "scope",
