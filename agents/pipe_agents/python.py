@@ -46,6 +46,8 @@ class PythonAgent:
     def __init__(self) -> None:
         self._targets: dict[tuple[str, str], Target] = {}
         self._loading: dict[tuple[str, str], Call] = {}
+        self._awaiting: dict[int, tuple[Attempt, Call]] = {}
+        """Attempts whose function is being loaded."""
         self._left: dict[tuple[str, str], Call] = {}
         """Calls that went on although their attempt was over, by run and node."""
         self._functions: Functions | None = None
@@ -165,7 +167,11 @@ class PythonAgent:
             self._hold_routes(call)
         if told is not None:
             told(attempt, call.thread)
-        await asyncio.wait({call.future})
+            self._awaiting[id(attempt)] = attempt, call
+        try:
+            await asyncio.wait({call.future})
+        finally:
+            self._awaiting.pop(id(attempt), None)
         self._loading.pop(key, None)
         if call.error is not None:
             raise call.error
@@ -176,6 +182,9 @@ class PythonAgent:
     async def _ended(self, attempt: Attempt, call: Call, told: Told) -> Any:
         """What a call returns; raises what it raises. Ends it, as far as that can be done, when it is cancelled."""
         if told is not None:
+            for other, load in self._awaiting.values():
+                if load.thread == call.thread:  # it was free for this one, and the loop hasn't come to that yet
+                    told(other, 0)
             told(attempt, call.thread)
         try:
             await call.future
