@@ -10,6 +10,10 @@ from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar
 
 Template: TypeAlias = Annotated[str, Field(description="Text in which `{{ … }}` stands for values.")]
 Attempts: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
+Providers: TypeAlias = Annotated[
+    Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
+    by_shape(name=str, list=list),
+]
 
 ERROR_KINDS = (
     "exit",
@@ -203,13 +207,7 @@ class AgentNode(AnyNode):
     agent: Text = Field(
         description="The agent's name; `pipe agents` lists them.", examples=["http", "python", "network_diagnostics"]
     )
-    provider: (
-        Annotated[
-            Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
-            by_shape(name=str, list=list),
-        ]
-        | None
-    ) = Field(
+    provider: Providers | None = Field(
         default=None,
         description="The model service that the agent asks, by its name in pipe.yml; of a list the next one is asked "
         "where one can't answer.",

@@ -25,6 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "secret_forms",
         "secrets",
         "masking",
+        "traces",
         "scope",
         "triggers",
         "stops",

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pipe_runner.calls.around import AsTheTypeSays
 from pipe_runner.calls.seams import MakePrices, Prices
 from pipe_runner.errors import NodeFault, PipeError
-from pipe_runner.models import Provider, ProviderSettings, ProviderType
+from pipe_runner.models import ModelFault, Provider, ProviderSettings, ProviderType, Reason
 from pipe_runner.types import ErrorKind
 
 BUILT_IN: Final = ("bedrock", "openai", "ollama")
@@ -73,17 +73,17 @@ class Services:
         return found
 
     def client(self, name: str) -> Provider:
-        """The open client; raises NodeFault where it lacks a key or a package."""
+        """The open client; raises ModelFault where it lacks a key or a package, so that the next choice is asked."""
         found = self._open.get(name)
         if found is None:
             service = self.get(name)
             if service.settings.missing:
-                raise NodeFault(ErrorKind.CREDENTIALS, f"provider {name}: {service.settings.missing}")
+                raise ModelFault(Reason.CREDENTIALS, f"provider {name}: {service.settings.missing}", sent=False)
             try:
                 found = self._open[name] = service.type.open(service.settings)
             except PipeError as error:
                 hint = f" ({error.hint})" if error.hint else ""
-                raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name}: {error.message}{hint}") from error
+                raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error
         return found
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.budgets import budget_of, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
+from pipe_runner.compiler.gives import output_of
 from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
@@ -19,7 +20,7 @@ from pipe_runner.compiler.outputs import schema_of_outputs
 from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
-from pipe_runner.compiler.references import Broken, Declared, References, output_of
+from pipe_runner.compiler.references import Broken, Declared, References
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
@@ -57,7 +58,7 @@ class Build:
         self._root = root
         self._project = project
         self._presets = project.presets or NO_PRESETS
-        self.agents = Agents(registry, report, tuple(self._presets.by_name), self._presets.wrong)
+        self.agents = Agents(registry, report, project)
         self._retries: dict[Any, RetryPolicy] = {}
         self._complete = True
 
@@ -319,9 +320,7 @@ class Build:
             if retry is None and node.effect != "once":
                 retry = defaults.retry
         agent = draft.agent
-        known: Any = None
-        if agent is not None and agent.name != "shell":
-            known = output_of(draft) or None
+        known: Any = (output_of(draft) or None) if agent is not None and agent.name != "shell" else None
         return PlannedNode(
             draft.id,
             draft.index,

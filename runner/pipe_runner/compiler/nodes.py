@@ -88,7 +88,10 @@ class NodeCompiler:
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache
 
-            compile_cache(draft, self._content(draft), self._values, self._report, self._inside)
+            content = self._content(draft)
+            if type(spec) is AgentNode and self._asks(draft):
+                content["services"] = self._agents.models.described(draft.options.data)
+            compile_cache(draft, content, self._values, self._report, self._inside)
         if spec.artifacts:
             from pipe_runner.compiler.caching import compile_artifacts
 
@@ -138,6 +141,8 @@ class NodeCompiler:
         raw = self._data[draft.phase.value][draft.id]
         spec = draft.spec
         content = dict(raw)
+        if "provider" not in content and type(spec) is AgentNode and self._asks(draft):
+            content["provider"] = list(self._agents.models.default)
         content.pop("description", None)
         content.pop("budget", None)  # more money makes no paid answer worthless
         if len(spec.needs) > 1 and type(spec.needs) is list:
@@ -152,6 +157,9 @@ class NodeCompiler:
                 if process or key not in ("shell", "cwd"):
                     content.setdefault(key, value)
         return content
+
+    def _asks(self, draft: Draft) -> bool:
+        return draft.agent is not None and draft.agent.describe.asks_models
 
     def _digest(self, draft: Draft, content: Mapping[str, Any]) -> str:
         spec = draft.spec
@@ -320,23 +328,22 @@ class NodeCompiler:
         options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
-        if spec.provider is not None:
-            self._providers(draft, spec, options)
+        checked = options
+        if info.describe.asks_models:
+            from pipe_runner.compiler.models import ModelNode
+
+            node = ModelNode(draft.path, self._agents, self._report, self._inside)
+            options, checked = node.options(info, spec.provider, options)
+        elif spec.provider is not None:
+            from pipe_runner.compiler.models import not_asking
+
+            not_asking(info.name, (*draft.path, "provider"), self._report)
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
         wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
         if not wrong:
-            check_options(info, options, place, self._report)
-
-    def _providers(self, draft: Draft, spec: AgentNode, options: dict[str, Any]) -> None:
-        """The node's `provider:` is an option of agents that ask models."""
-        path = (*draft.path, "provider")
-        assert draft.agent is not None
-        if not draft.agent.describe.asks_models:
-            self._report.add("E506", f"the agent `{draft.agent.name}` asks no model", path, at="key")
-            return
-        options["provider"] = [spec.provider] if isinstance(spec.provider, str) else list(spec.provider or ())
+            check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:
         """`tools/clean.py:function` names a file of the project; which function runs is no value's to say (S3)."""

@@ -29,10 +29,9 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
-    from pipe_runner.registry import ProviderTypes
     from pipe_runner.spending.prices import ListedPrices
 
-    services = Services(plan.services.get("providers", {}), ProviderTypes(), environ, ListedPrices)
+    services = Services(plan.services.get("providers", {}), registry.providers, environ, ListedPrices)
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):

@@ -1,0 +1,196 @@
+"""What the providers that speak HTTP share: one question, an answer whole or in pieces, and what is known of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
+from time import monotonic
+from typing import Any, Final, NamedTuple, Protocol
+
+from pipe_providers.answers import Read, declined
+from pipe_providers.faults import excerpt
+from pipe_providers.wire import MOST, MOST_STREAMED, Answer, Wire
+from pipe_runner.models import (
+    ModelFault,
+    ModelRequest,
+    ModelResponse,
+    Pieces,
+    ProviderSettings,
+    Reason,
+)
+
+_CHECK: Final = 30.0
+
+
+class Asked(NamedTuple):
+    """A request in the words of one service."""
+
+    path: str
+    body: dict[str, Any]
+
+
+class Reading(Protocol):
+    """Reads one streamed answer."""
+
+    ended: bool
+    """Whether the service has said that this is all."""
+
+    def feed(self, data: bytes) -> Iterable[str]:
+        """The pieces of text in these bytes, up to where it raises ModelFault."""
+        ...
+
+    def rest(self) -> Iterable[str]:
+        """The pieces that the end of the stream brings."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """Bytes that wait for their end."""
+        ...
+
+    def read(self) -> Read:
+        """All of the answer."""
+        ...
+
+
+class HttpProvider(ABC):
+    """A provider over one `Wire`."""
+
+    def __init__(self, settings: ProviderSettings, wire: Wire, timeout: float) -> None:
+        self._settings, self._wire, self._timeout = settings, wire, timeout
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings.name!r})"
+
+    @abstractmethod
+    def asked(self, request: ModelRequest, *, stream: bool) -> Asked: ...
+
+    @abstractmethod
+    def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
+        """An answer that came at once. Raises ModelFault, KeyError, TypeError, ValueError."""
+        ...
+
+    @abstractmethod
+    def reading(self, request: ModelRequest) -> Reading: ...
+
+    @abstractmethod
+    async def check(self) -> str: ...
+
+    async def generate(self, request: ModelRequest) -> str:
+        answer = await self.generate_with_metadata(request)
+        return declined(self._wire.where, answer).text
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[str]:
+        found: list[ModelResponse] = []
+        async with aclosing(self._pieces(request, found)) as pieces:
+            async for piece in pieces:
+                yield piece
+        declined(self._wire.where, found[0])
+
+    async def generate_with_metadata(self, request: ModelRequest, on_piece: Pieces | None = None) -> ModelResponse:
+        if on_piece is not None:
+            found: list[ModelResponse] = []
+            async with aclosing(self._pieces(request, found)) as pieces:
+                async for piece in pieces:
+                    on_piece(piece)
+            return found[0]
+        began = monotonic()
+        answer = await self._send(request, stream=False)
+        try:
+            body = await answer.whole()
+        finally:
+            answer.close()
+        read, fault = None, None
+        try:
+            data = json.loads(body)
+            if not isinstance(data, dict):
+                raise TypeError
+            read = self.whole(request, data)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+            no_json = isinstance(error, json.JSONDecodeError | UnicodeDecodeError)
+            fault = self._wire.broken(answer, "it is no JSON" if no_json else "its JSON has another shape")
+        if read is None:
+            assert fault is not None
+            raise fault
+        return self._told(request, answer, read, began)
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def check_models(self, path: str, many: str, name: str) -> str:
+        """Ask for the list of models, which costs nothing, and say whether the provider's own is in it."""
+        where, wanted = self._wire.where, self._settings.model
+        answer = await self._wire.send(path, None, asyncio.get_running_loop().time() + min(self._timeout, _CHECK))
+        body = await answer.whole()
+        answer.close()
+        names: list[str] | None = None
+        try:
+            names = [str(one[name]) for one in json.loads(body)[many] or ()]
+        except (ValueError, TypeError, LookupError, RecursionError):
+            pass
+        if names is None:
+            raise self._wire.broken(answer, "it is no list of models")
+        told = f"{where} answers, with {len(names)} model{'' if len(names) == 1 else 's'}"
+        if wanted and not {wanted, f"{wanted}:latest"}.intersection(names):
+            there = excerpt(", ".join(names[:5]), self._wire.hide) or "none"
+            raise ModelFault(Reason.NOT_FOUND, f"{told}, but none is called {wanted!r}; there is {there}")
+        return f"{told}; {wanted} is among them" if wanted else told
+
+    async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
+        asked = self.asked(request, stream=stream)
+        seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
+        deadline = asyncio.get_running_loop().time() + seconds
+        extra = {"traceparent": request.traceparent} if request.traceparent else {}
+        body = json.dumps(asked.body, separators=(",", ":"), default=dict).encode()
+        return await self._wire.send(asked.path, body, deadline, extra=extra, model=request.model)
+
+    async def _pieces(self, request: ModelRequest, found: list[ModelResponse]) -> AsyncGenerator[str, None]:
+        """The pieces as they arrive; the whole answer is put into `found` at the end."""
+        began, first, size = monotonic(), None, 0
+        answer = await self._send(request, stream=True)
+        reading = self.reading(request)
+        try:
+            ended = False
+            while not ended:
+                data = await answer.read()
+                for piece in reading.feed(data) if data else reading.rest():
+                    first = monotonic() - began if first is None else first
+                    size += len(piece)
+                    yield piece
+                ended = reading.ended or not data
+                if max(reading.held, size) > MOST:
+                    raise self._wire.too_large(MOST)
+                if answer.bytes > MOST_STREAMED:
+                    raise self._wire.too_large(MOST_STREAMED)
+            if not reading.ended:
+                raise ModelFault(
+                    Reason.UNAVAILABLE,
+                    f"{self._wire.where} broke off after {answer.bytes} bytes of its answer, before its end",
+                    request_id=answer.headers.get("x-request-id"),
+                )
+            await answer.drain()
+        finally:
+            answer.close()
+        found.append(self._told(request, answer, reading.read(), began, first))
+
+    def _told(
+        self, request: ModelRequest, answer: Answer, read: Read, began: float, first: float | None = None
+    ) -> ModelResponse:
+        usage, settings = read.usage, self._settings
+        cost = None if usage is None else settings.cost_of(request.model, usage)
+        said = answer.headers.get("x-request-id") or read.request_id
+        return ModelResponse(
+            read.text,
+            read.finish,
+            read.tool_calls,
+            usage,
+            cost,
+            settings.name,
+            read.model or request.model,
+            excerpt(said, self._wire.hide)[:100] if said else None,
+            monotonic() - began,
+            first,
+        )

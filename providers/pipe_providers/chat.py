@@ -1,0 +1,300 @@
+"""The client of chat completions: what is asked, and how an answer is read, whole or streamed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipe_providers import media
+from pipe_providers.answers import Read, called, count
+from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.faults import hiding, in_stream
+from pipe_providers.framing import Event, Events
+from pipe_providers.given import host_of
+from pipe_providers.schemas import Wanted, is_strict, wanted
+from pipe_providers.wire import MOST, Wire
+from pipe_runner.models import (
+    Finish,
+    Media,
+    Message,
+    ModelFault,
+    ModelRequest,
+    ProviderSettings,
+    Reason,
+    ToolCall,
+    Usage,
+)
+from pipe_schemas.durations import parse_duration
+
+_PATH = "/chat/completions"
+_FINISH = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS,
+    "function_call": Finish.TOOL_CALLS,
+    "content_filter": Finish.REFUSED,
+}
+_NEW_KEY = ("api.openai.com", ".openai.azure.com")
+"""Hosts whose newer models know `max_completion_tokens` only."""
+
+
+class OpenAiProvider(HttpProvider):
+    """Chat completions at one address."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        said = settings.options
+        url = said["base_url"]
+        headers = dict(said.get("headers") or {})
+        if said.get("api_key"):
+            headers.setdefault("Authorization", f"Bearer {said['api_key']}")
+        if said.get("organization"):
+            headers["OpenAI-Organization"] = said["organization"]
+        if said.get("project"):
+            headers["OpenAI-Project"] = said["project"]
+        where = f"provider {settings.name} ({host_of(url)})"
+        wire = Wire(where, url, headers, said.get("query") or {}, hiding(settings.secrets))
+        super().__init__(settings, wire, parse_duration(said["timeout"]))
+        host = urlsplit(url).hostname or ""
+        new = host == _NEW_KEY[0] or host.endswith(_NEW_KEY[1])
+        self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
+        self._schemas = said.get("output_schema") or "json_schema"
+        self._extra = said.get("extra_body") or {}
+
+    def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
+        body: dict[str, Any] = {**self._extra, "model": request.model}
+        body["messages"] = [_message(message) for message in request.messages]
+        if stream:
+            body["stream"], body["stream_options"] = True, {"include_usage": True}
+        if request.tools:
+            body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
+            body["tool_choice"] = request.tool_choice
+        if request.output_schema is not None:
+            self._shape(body, wanted(request.output_schema))
+        if request.max_tokens is not None:
+            body[self._most] = request.max_tokens
+        for key in ("temperature", "top_p", "seed"):
+            if getattr(request, key) is not None:
+                body[key] = getattr(request, key)
+        if request.stop:
+            body["stop"] = list(request.stop)
+        return Asked(_PATH, body)
+
+    def _shape(self, body: dict[str, Any], shape: Wanted) -> None:
+        if self._schemas == "json_schema":
+            strict = is_strict(shape.schema)
+            told = {"name": "answer", "schema": shape.schema, "strict": strict}
+            body["response_format"] = {"type": "json_schema", "json_schema": told}
+            return
+        if self._schemas == "json_object":
+            body["response_format"] = {"type": "json_object"}
+        text = f"Answer with one JSON object and nothing else. Its JSON Schema: {json.dumps(shape.schema)}"
+        body["messages"].append({"role": "system", "content": text})
+
+    def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
+        if "choices" not in data and data.get("error"):
+            raise in_stream(self._wire.where, data, self._wire.hide)
+        choice = data["choices"][0]
+        message = choice["message"]
+        calls = tuple(
+            called(str(call.get("id") or f"call_{index}"), call["function"]["name"], _arguments(call["function"]))
+            for index, call in enumerate(message.get("tool_calls") or ())
+        )
+        text = _text(message.get("content"))
+        read = self._read(request, text, message.get("refusal"), choice.get("finish_reason"), calls, data.get("usage"))
+        return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None)
+
+    def reading(self, request: ModelRequest) -> Reading:
+        return _Stream(self, request)
+
+    def _read(
+        self,
+        request: ModelRequest,
+        text: str,
+        refusal: Any,
+        finish: Any,
+        calls: tuple[ToolCall, ...],
+        usage: Any,
+    ) -> Read:
+        counted = _usage(usage)
+        why = _FINISH.get(finish, Finish.OTHER) if isinstance(finish, str) else Finish.OTHER
+        if why is Finish.REFUSED:
+            message = f"{self._wire.where}: its content filter declined to answer"
+            raise ModelFault(Reason.REFUSED, message, usage=counted)
+        if isinstance(refusal, str) and refusal and not text:
+            return Read(refusal, Finish.REFUSED, (), counted)
+        if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`
+            why = Finish.TOOL_CALLS
+        if request.output_schema is not None:
+            text = wanted(request.output_schema).unwrapped(text)
+        return Read(text, why, calls, counted)
+
+    async def check(self) -> str:
+        return await self.check_models("/models", "data", "id")
+
+
+class _Stream:
+    """One streamed answer."""
+
+    def __init__(self, provider: OpenAiProvider, request: ModelRequest) -> None:
+        self._provider, self._request = provider, request
+        self._events = Events()
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._calls: dict[int, list[str]] = {}
+        self._size = 0
+        self._finish: Any = None
+        self._usage: Any = None
+        self._model, self._id = "", ""
+        self._done = False
+        self.ended = False
+
+    @property
+    def held(self) -> int:
+        return max(self._events.held, self._size)
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        return self._taken(self._events.feed(data))
+
+    def rest(self) -> Iterator[str]:
+        yield from self._taken(self._events.rest())
+        self.ended = self.ended or self._finish is not None
+
+    def _taken(self, events: list[Event]) -> Iterator[str]:
+        for event in events:
+            if event.data == b"[DONE]":
+                self.ended = True
+                break
+            if piece := self._take(event):
+                yield piece
+
+    def _take(self, event: Event) -> str:
+        provider = self._provider
+        data, wrong = None, False
+        try:
+            data = json.loads(event.data)
+        except (ValueError, RecursionError):
+            wrong = True
+        if isinstance(data, dict) and (data.get("error") or event.name == "error"):
+            raise in_stream(provider._wire.where, data, provider._wire.hide, request_id=self._id or None)
+        if event.name == "error":
+            told = event.data.decode("utf-8", "replace")
+            raise in_stream(provider._wire.where, told, provider._wire.hide, request_id=self._id or None)
+        if wrong or not isinstance(data, dict):
+            message = f"{provider._wire.where} streamed a part that is no JSON object"
+            raise ModelFault(Reason.INVALID_OUTPUT, message)
+        try:
+            return self._part(data)
+        except (LookupError, TypeError, AttributeError, ValueError):
+            pass
+        message = f"{provider._wire.where} streamed a part of another shape than a chat completion's"
+        raise ModelFault(Reason.INVALID_OUTPUT, message)
+
+    def _part(self, data: dict[str, Any]) -> str:
+        self._model = self._model or _word(data.get("model"))
+        self._id = self._id or _word(data.get("id"))
+        self._usage = data.get("usage") or self._usage
+        if not data.get("choices"):
+            return ""
+        choice = data["choices"][0]
+        delta = choice.get("delta") or {}
+        self._finish = choice.get("finish_reason") or self._finish
+        if refusal := delta.get("refusal"):
+            self._refusal.append(refusal)
+            self._size += len(refusal)
+        for number, call in enumerate(delta.get("tool_calls") or ()):
+            self._call(call, number)
+        text = _text(delta.get("content"))
+        if text:
+            self._text.append(text)
+        return text
+
+    def _call(self, call: dict[str, Any], number: int) -> None:
+        function = call.get("function") or {}
+        index = call.get("index")
+        if not isinstance(index, int):  # whole calls, of servers that don't number them
+            index = len(self._calls) if call.get("id") or function.get("name") else max(len(self._calls) - 1, number)
+        parts = self._calls.setdefault(index, ["", "", ""])
+        parts[0] = parts[0] or _word(call.get("id"))
+        parts[1] += _word(function.get("name")) if not parts[1] else ""
+        if len(parts) > 3000:  # many small parts are joined now and then
+            parts[2:] = ["".join(parts[2:])]
+        arguments = _arguments(function)
+        parts.append(arguments)
+        self._size += len(arguments)
+        if len(self._calls) > 1000 or self._size > MOST:
+            raise self._provider._wire.too_large(MOST)
+
+    def read(self) -> Read:
+        calls = tuple(
+            called(parts[0] or f"call_{index}", parts[1], "".join(parts[2:]))
+            for index, parts in sorted(self._calls.items())
+        )
+        finish = self._finish or "stop"
+        text, refusal = "".join(self._text), "".join(self._refusal)
+        read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
+        return read._replace(model=self._model, request_id=self._id or None)
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        text = f"error: {message.text}" if message.failed else message.text
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": text}
+    data: dict[str, Any] = {"role": message.role, "content": message.text}
+    if message.media:
+        parts = [{"type": "text", "text": message.text}] if message.text else []
+        data["content"] = parts + [_part(one) for one in message.media]
+    if message.tool_calls:
+        data["content"] = message.text or None
+        data["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(dict(call.arguments))},
+            }
+            for call in message.tool_calls
+        ]
+    return data
+
+
+def _part(one: Media) -> dict[str, Any]:
+    if media.is_image(one):
+        return {"type": "image_url", "image_url": {"url": media.data_url(one)}}
+    if one.media_type in ("audio/wav", "audio/x-wav", "audio/mpeg", "audio/mp3"):
+        form = "wav" if "wav" in one.media_type else "mp3"
+        return {"type": "input_audio", "input_audio": {"data": one.data, "format": form}}
+    if media.is_text(one):
+        return {"type": "text", "text": media.as_text(one)}
+    return {"type": "file", "file": {"filename": media.file_name(one), "file_data": media.data_url(one)}}
+
+
+def _text(content: Any) -> str:
+    """The text of a content, which some servers give in parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part["text"] for part in content if part.get("type") in ("text", "output_text"))
+
+
+def _arguments(function: Mapping[str, Any]) -> str:
+    arguments = function.get("arguments")
+    if arguments is None or isinstance(arguments, str):
+        return arguments or ""
+    return json.dumps(arguments)
+
+
+def _word(value: Any) -> str:
+    return value[:300] if isinstance(value, str) else ""
+
+
+def _usage(data: Any) -> Usage | None:
+    if not isinstance(data, dict) or not ("prompt_tokens" in data or "completion_tokens" in data):
+        return None
+    read = data.get("prompt_tokens_details")
+    written = data.get("completion_tokens_details")
+    return Usage(
+        count(data.get("prompt_tokens")),
+        count(data.get("completion_tokens")),
+        cached=count(read.get("cached_tokens")) if isinstance(read, dict) else 0,
+        reasoning=count(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
+    )

@@ -1,0 +1,271 @@
+"""Requests and answers in the words of Bedrock's Converse, whole and streamed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipe_providers import media
+from pipe_providers.answers import Read, called, count
+from pipe_providers.schemas import wanted
+from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
+
+ANSWER: Final = "answer"
+"""The tool by which a model gives an answer that has a schema."""
+_FINISH: Final = {
+    "end_turn": Finish.STOP,
+    "stop_sequence": Finish.STOP,
+    "max_tokens": Finish.LENGTH,
+    "model_context_window_exceeded": Finish.LENGTH,
+    "tool_use": Finish.TOOL_CALLS,
+}
+_STOPPED: Final = {"guardrail_intervened": "its guardrail declined", "content_filtered": "its content filter declined"}
+_IMAGES: Final = ("png", "jpeg", "gif", "webp")
+_DOCUMENTS: Final = {
+    "application/pdf": "pdf",
+    "text/csv": "csv",
+    "application/msword": "doc",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "xls",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+    "text/html": "html",
+    "text/markdown": "md",
+}
+
+
+def asked(request: ModelRequest, said: Mapping[str, Any], *, stream: bool) -> dict[str, Any]:
+    """The parameters of `converse` and `converse_stream`. `said`: the provider's settings."""
+    words: dict[str, Any] = {"modelId": request.model}
+    system = [{"text": m.text} for m in request.messages if m.role == "system" and m.text]
+    if system:
+        words["system"] = system
+    words["messages"] = _turns(request.messages)
+    inference: dict[str, Any] = {}
+    for key, name in (("max_tokens", "maxTokens"), ("temperature", "temperature"), ("top_p", "topP")):
+        if getattr(request, key) is not None:
+            inference[name] = getattr(request, key)
+    if request.stop:
+        inference["stopSequences"] = list(request.stop)
+    if inference:
+        words["inferenceConfig"] = inference
+    tools = _tools(request, said)
+    if tools is not None:
+        words["toolConfig"] = tools
+    if request.output_schema is not None and said.get("output_schema") == "native":
+        shape = {"name": ANSWER, "schema": json.dumps(wanted(request.output_schema).schema)}
+        words["outputConfig"] = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": shape}}}
+    guardrail = said.get("guardrail")
+    if guardrail:
+        words["guardrailConfig"] = {
+            "guardrailIdentifier": guardrail.get("id", ""),
+            "guardrailVersion": guardrail.get("version", "DRAFT"),
+        }
+        if stream:  # what it would stop is not to be shown before
+            words["guardrailConfig"]["streamProcessingMode"] = "sync"
+    if said.get("extra_body"):
+        words["additionalModelRequestFields"] = said["extra_body"]
+    return words
+
+
+def answer_tool(request: ModelRequest, said: Mapping[str, Any]) -> str | None:
+    """The name of the tool by which the model is to answer; none of the node's own has it."""
+    if request.output_schema is None or said.get("output_schema") == "native":
+        return None
+    name = ANSWER
+    while any(tool.name == name for tool in request.tools):
+        name += "_"
+    return name
+
+
+def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | None:
+    specs = [_spec(tool.name, tool.description, dict(tool.parameters)) for tool in request.tools]
+    choice: dict[str, Any] = {"any" if request.tool_choice == "required" else "auto": {}}
+    answer = answer_tool(request, said)
+    if answer is not None and request.output_schema is not None:
+        choice = {"any": {}} if specs and request.tool_choice != "none" else {"tool": {"name": answer}}
+        about = "Give the final answer. It must be called once, when everything is known."
+        specs.append(_spec(answer, about, wanted(request.output_schema).schema))
+    if not specs:
+        # Turns with calls are refused where no tool is told of.
+        names = dict.fromkeys(call.name for message in request.messages for call in message.tool_calls)
+        specs = [_spec(name, "It was used before.", {"type": "object"}) for name in names]
+    elif request.tool_choice == "none" and answer is None and not any(m.tool_calls for m in request.messages):
+        return None
+    return {"tools": specs, "toolChoice": choice} if specs else None
+
+
+def _spec(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    spec: dict[str, Any] = {"name": name, "inputSchema": {"json": schema}}
+    if description:
+        spec["description"] = description
+    return {"toolSpec": spec}
+
+
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Turns that alternate: tools' answers belong to the user, and what one side says in a row is one turn."""
+    turns: list[dict[str, Any]] = []
+    files = 0
+    for message in messages:
+        if message.role == "system":
+            continue
+        role = "assistant" if message.role == "assistant" else "user"
+        content = _content(message, files)
+        files += len(message.media)
+        if turns and turns[-1]["role"] == role:
+            turns[-1]["content"] += content
+        elif content:
+            turns.append({"role": role, "content": content})
+    return turns
+
+
+def _content(message: Message, files: int) -> list[dict[str, Any]]:
+    if message.role == "tool":
+        result: dict[str, Any] = {"toolUseId": message.tool_call_id}
+        result["content"] = [{"text": message.text}] if message.text else []
+        if message.failed:
+            result["status"] = "error"
+        return [{"toolResult": result}]
+    content: list[dict[str, Any]] = [{"text": message.text}] if message.text.strip() else []
+    parts = [_part(one, files + number) for number, one in enumerate(message.media)]
+    if not content and any("document" in part for part in parts):
+        content.append({"text": "See what is attached."})  # a document needs a text beside it
+    content += parts
+    for call in message.tool_calls:
+        content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": dict(call.arguments)}})
+    return content
+
+
+def _part(one: Media, number: int) -> dict[str, Any]:
+    kind = one.media_type.partition(";")[0]
+    if media.is_image(one):
+        form = {"image/jpg": "jpeg"}.get(kind, media.extension(one))
+        if form in _IMAGES:
+            return {"image": {"format": form, "source": {"bytes": media.content(one)}}}
+    form = _DOCUMENTS.get(kind) or ("txt" if media.is_text(one) else "")
+    if not form:
+        what = f"{one.name or 'a file'} is {one.media_type}; Bedrock takes images, PDF, office documents and text"
+        raise ModelFault(Reason.REFUSED, what, sent=False)
+    stem = re.sub(r"[^A-Za-z0-9\-()\[\]]+", " ", one.name.rpartition(".")[0] or one.name).strip()[:100]
+    name = f"{stem or 'document'} {number + 1}"  # names differ within a request
+    return {"document": {"format": form, "name": name, "source": {"bytes": media.content(one)}}}
+
+
+# ---------------------------------------------------------------- what comes back
+
+
+def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Mapping[str, Any]) -> Read:
+    """An answer that came at once. Raises ModelFault, LookupError, TypeError, AttributeError."""
+    text, calls, given = [], [], None
+    tool = answer_tool(request, said)
+    for part in answer["output"]["message"]["content"]:
+        if "text" in part:
+            text.append(part["text"])
+        elif "toolUse" in part:
+            use = part["toolUse"]
+            if use["name"] == tool:
+                given = json.dumps(use["input"], ensure_ascii=False) if given is None else given
+            elif isinstance(use["input"], dict):
+                calls.append(ToolCall(use["toolUseId"], use["name"], use["input"]))
+            else:
+                calls.append(ToolCall(use["toolUseId"], use["name"], {}, "the arguments are no JSON object"))
+    found = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
+    return found._replace(request_id=answer.get("ResponseMetadata", {}).get("RequestId"))
+
+
+def _read(
+    where: str,
+    request: ModelRequest,
+    text: str,
+    given: str | None,
+    calls: list[ToolCall],
+    stop: Any,
+    usage: Any,
+) -> Read:
+    counted = _usage(usage)
+    if stop in _STOPPED:
+        raise ModelFault(Reason.REFUSED, f"{where}: {_STOPPED[stop]} to answer", usage=counted)
+    if stop in ("malformed_model_output", "malformed_tool_use"):
+        message = f"{where}: the model wrote what the service can't read ({stop})"
+        raise ModelFault(Reason.INVALID_OUTPUT, message, usage=counted)
+    finish = _FINISH.get(stop, Finish.OTHER)
+    if given is not None and not calls:
+        text = given
+        finish = Finish.STOP if finish is Finish.TOOL_CALLS else finish
+    if request.output_schema is not None:
+        text = wanted(request.output_schema).unwrapped(text)
+    return Read(text, finish, tuple(calls), counted)
+
+
+def _usage(data: Any) -> Usage | None:
+    if not isinstance(data, dict):
+        return None
+    cached, written = count(data.get("cacheReadInputTokens")), count(data.get("cacheWriteInputTokens"))
+    read = count(data.get("inputTokens")) + cached + written  # AWS counts them apart
+    return Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written)
+
+
+class Streamed:
+    """Reads one streamed answer."""
+
+    def __init__(self, where: str, request: ModelRequest, said: Mapping[str, Any], most: int) -> None:
+        self._where, self._request, self._most = where, request, most
+        self._tool = answer_tool(request, said)
+        self._text: list[str] = []
+        self._given: list[str] | None = None
+        self._blocks: dict[int, tuple[str, str, list[str]]] = {}
+        self._answering: set[int] = set()
+        self._size = 0
+        self._stop: Any = None
+        self._usage: Any = None
+        self.request_id: str | None = None
+
+    def take(self, event: Mapping[str, Any]) -> str:
+        """The piece of text that is in it. Where the answer is one tool's, its JSON is the text."""
+        if "contentBlockDelta" in event:
+            inner = event["contentBlockDelta"]
+            return self._delta(inner["delta"], inner.get("contentBlockIndex", 0))
+        if "contentBlockStart" in event:
+            inner = event["contentBlockStart"]
+            use, index = inner.get("start", {}).get("toolUse"), inner.get("contentBlockIndex", 0)
+            if use is not None and use["name"] == self._tool and self._given is None:
+                self._given = []
+                self._answering.add(index)
+            elif use is not None and use["name"] != self._tool:
+                self._blocks[index] = (use["toolUseId"], use["name"], [])
+        elif "messageStop" in event:
+            self._stop = event["messageStop"]["stopReason"]
+        elif "metadata" in event:
+            self._usage = event["metadata"].get("usage")
+        return ""
+
+    def _delta(self, delta: Mapping[str, Any], index: int) -> str:
+        piece = ""
+        if "text" in delta:
+            self._text.append(delta["text"])
+            piece = "" if self._tool is not None else delta["text"]
+            self._size += len(delta["text"])
+        elif "toolUse" in delta:
+            part = delta["toolUse"]["input"]
+            self._size += len(part)
+            if index in self._answering and self._given is not None:
+                self._given.append(part)
+                piece = part
+            elif index in self._blocks:
+                self._blocks[index][2].append(part)
+        if self._size > self._most:
+            what = f"{self._where} sends more than {self._most // 2**20} MiB, which is more than an answer may take"
+            raise ModelFault(Reason.INVALID_OUTPUT, what)
+        return piece
+
+    def read(self, received: int) -> Read:
+        """All of it; raises ModelFault where the end is missing."""
+        if self._stop is None:
+            what = f"{self._where} broke off after {received} bytes of its answer, before its end"
+            raise ModelFault(Reason.UNAVAILABLE, what, request_id=self.request_id)
+        calls = [called(id, name, "".join(parts)) for id, name, parts in self._blocks.values()]
+        given = None if self._given is None else "".join(self._given)
+        text = "".join(self._text)
+        found = _read(self._where, self._request, text, given, calls, self._stop, self._usage)
+        return found._replace(request_id=self.request_id)

@@ -1,0 +1,178 @@
+"""Turns what a service says of a failure into one of our faults: why, what it said, what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from pipe_providers.waits import retry_after
+from pipe_runner.models import ModelFault, Reason
+
+LONGEST: Final = 300
+"""Characters of a service's own words in a message."""
+_TOO_LONG: Final = re.compile(
+    r"context (?:length|window|size)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
+    r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
+    r"|longer than the (?:maximum|model)",
+    re.I,
+)
+_FILTER: Final = re.compile(r"content.?filter|content.?policy|responsibleai|moderation|safety system|guardrail", re.I)
+_KEY: Final = re.compile(
+    r"invalid.?api.?key|api.?key.?(?:not.?valid|invalid)|incorrect api key|authentication|expired.?token"
+    r"|unauthori[sz]ed|unrecognizedclient|invalidsignature|security token",
+    re.I,
+)
+_QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
+_NO_MODEL: Final = re.compile(
+    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|on-demand throughput",
+    re.I | re.S,
+)
+_RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
+
+Hide = Callable[[str], str]
+"""Takes out of a text what is shown nowhere."""
+
+
+def hiding(secrets: Iterable[str]) -> Hide:
+    """A function that puts `***` where one of these stands, longest first."""
+    known = sorted({secret for secret in secrets if len(secret) > 2}, key=len, reverse=True)
+
+    def hide(text: str) -> str:
+        for secret in known:
+            if secret in text:
+                text = text.replace(secret, "***")
+        return text
+
+    return hide
+
+
+class Said(NamedTuple):
+    """What a service told of a failure."""
+
+    message: str = ""
+    code: str = ""
+    """`code` and `type` of its error, as far as there are."""
+
+
+def said(body: bytes) -> Said:
+    """What the body of an error says: in the shape of one of the three, or as text."""
+    try:
+        data: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        text = body[:4000].decode("utf-8", "replace")
+        return Said("" if text.lstrip()[:1] == "<" else text)
+    if isinstance(data, list) and data:  # some wrap it
+        data = data[0]
+    return said_in(data)
+
+
+def said_in(data: Any) -> Said:
+    if not isinstance(data, dict):
+        return Said(data if isinstance(data, str) else "")
+    error = data.get("error", data)
+    if isinstance(error, str):
+        return Said(error, str(data.get("code") or ""))
+    if not isinstance(error, dict):
+        return Said()
+    message = next((error[key] for key in ("message", "Message", "detail", "msg") if error.get(key)), "")
+    inner = error.get("innererror")
+    words = [error.get(key) for key in ("code", "type", "status")]
+    words.append(inner.get("code") if isinstance(inner, dict) else None)
+    text = message if isinstance(message, str) else json.dumps(message)[:4000]
+    return Said(text, " ".join(str(word) for word in words if word))
+
+
+def excerpt(text: str, hide: Hide) -> str:
+    """A service's words on one line, cut and printable, without secrets."""
+    line = " ".join(hide(text[:20_000]).split())
+    line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
+    return "".join(c if c.isprintable() else "·" for c in line)
+
+
+def of_status(
+    where: str, status: int, headers: Mapping[str, str], body: bytes, hide: Hide, *, model: str = "", code: str = ""
+) -> ModelFault:
+    """The fault of an answer that is no success. What the service turned down at once has not been paid for, so it
+    counts as not sent; after a failure inside the service nobody knows."""
+    told = said(body)
+    if code:
+        told = told._replace(code=f"{code} {told.code}".strip())
+    reason = _reason(status, told)
+    words = excerpt(told.message, hide)
+    quoted = f": {words}" if words else ""
+    request_id = headers.get("x-request-id") or headers.get("request-id")
+    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model)}"
+    wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
+    sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
+    return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
+
+
+def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = None) -> ModelFault:
+    """The fault of an error that the service tells in the middle of its answer; part of it may have been paid for."""
+    told = said_in(data)
+    status = next((int(word) for word in told.code.split() if re.fullmatch(r"[45]\d\d", word)), 0)
+    reason = _reason(status, told)
+    words = excerpt(told.message or told.code, hide)
+    message = f"{where} broke its answer off with an error: {words or 'without a word of why'}"
+    wait = retry_after({}, told.message) if reason is Reason.RATE_LIMITED else None
+    return ModelFault(reason, message, retry_after=wait, request_id=_short(request_id, hide), status=status or None)
+
+
+def _reason(status: int, told: Said) -> Reason:
+    words = f"{told.code} {told.message}"[:4000]
+    if status == 408 and "ModelTimeout" in told.code:
+        return Reason.TIMED_OUT
+    if "ServiceQuotaExceeded" in told.code:
+        return Reason.RATE_LIMITED
+    if status == 429 and "ModelNotReady" in told.code:
+        return Reason.UNAVAILABLE
+    if status == 429:
+        return Reason.CREDENTIALS if _QUOTA.search(words) else Reason.RATE_LIMITED
+    if status in (401, 402, 403, 407):
+        return Reason.REFUSED if status == 403 and _FILTER.search(words) else Reason.CREDENTIALS
+    if status in (404, 405, 410) or 300 <= status < 400:
+        return Reason.NOT_FOUND
+    if status == 413:
+        return Reason.TOO_LONG
+    if status >= 500 or status in (408, 409, 424, 425):
+        return Reason.UNAVAILABLE
+    for pattern, reason in (
+        (_FILTER, Reason.REFUSED),
+        (_TOO_LONG, Reason.TOO_LONG),
+        (_NO_MODEL, Reason.NOT_FOUND),
+        (_KEY, Reason.CREDENTIALS),
+    ):
+        if pattern.search(words):
+            return reason
+    if status:
+        return Reason.REFUSED
+    if _QUOTA.search(words):
+        return Reason.CREDENTIALS
+    return Reason.RATE_LIMITED if _RATE.search(words) else Reason.UNAVAILABLE
+
+
+def _advice(reason: Reason, status: int, told: Said, headers: Mapping[str, str], hide: Hide, model: str) -> str:
+    match reason:
+        case Reason.CREDENTIALS if status == 429 or status == 402:
+            return "; the account has nothing left to spend"
+        case Reason.CREDENTIALS:
+            return "; the key is wrong, expired or not allowed to do this"
+        case Reason.NOT_FOUND if 300 <= status < 400:
+            to = excerpt(headers.get("Location", "")[:200], hide).partition("?")[0]
+            there = f", not {to}" if to else ""
+            return f"; redirects are not followed: let `base_url` be the service's own address{there}"
+        case Reason.NOT_FOUND:
+            asked = f" {excerpt(model, hide)!r}" if model else ""
+            return f"; there is no such model{asked} for this key, or `base_url` is not the service's"
+        case Reason.TOO_LONG:
+            return "; the request is longer than the model takes: shorten it, or ask one with a larger context"
+        case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
+            return "; its content filter declined"
+        case _:
+            return ""
+
+
+def _short(request_id: str | None, hide: Hide) -> str | None:
+    return excerpt(request_id, hide)[:100] if request_id else None

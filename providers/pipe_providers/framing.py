@@ -1,0 +1,76 @@
+"""Cuts what a service streams into its parts, however the bytes arrive: lines of JSON, or server-sent events."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Lines:
+    """Lines of a stream of bytes. Linear in what is fed, also where it comes byte by byte."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+        self.held = 0
+        """Bytes of the line that has begun."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that have ended with these bytes, without their ends."""
+        first, *others = data.split(b"\n")
+        self._begun.append(first)
+        self.held += len(first)
+        if not others:
+            return []
+        lines = [b"".join(self._begun), *others]
+        self._begun = [lines.pop()]
+        self.held = len(self._begun[0])
+        return [line.removesuffix(b"\r") for line in lines]
+
+    def rest(self) -> bytes:
+        """A last line that had no end."""
+        rest, self._begun, self.held = b"".join(self._begun), [], 0
+        return rest.removesuffix(b"\r")
+
+
+class Event(NamedTuple):
+    """One server-sent event."""
+
+    name: str
+    data: bytes
+
+
+class Events:
+    """Server-sent events of a stream of bytes; comments, ids and retry times are nothing to us."""
+
+    def __init__(self) -> None:
+        self._lines = Lines()
+        self._name = ""
+        self._data: list[bytes] = []
+        self._size = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes of the event that has begun."""
+        return self._lines.held + self._size
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that have ended with these bytes."""
+        return [event for line in self._lines.feed(data) if (event := self._take(line)) is not None]
+
+    def rest(self) -> list[Event]:
+        """What the stream ended with: some services leave out the last blank line."""
+        lines = (self._lines.rest(), b"")
+        return [event for line in lines if (event := self._take(line)) is not None]
+
+    def _take(self, line: bytes) -> Event | None:
+        if not line:
+            event = Event(self._name, b"\n".join(self._data)) if self._data else None
+            self._name, self._data, self._size = "", [], 0
+            return event
+        field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        value = value.removeprefix(b" ")
+        if field == b"data":
+            self._data.append(value)
+            self._size += len(value)
+        elif field == b"event":
+            self._name = value.decode("utf-8", "replace")
+        return None

@@ -1,0 +1,104 @@
+"""How long a service asks to wait, in whichever of its many ways it says so."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+_GO: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
+_SAID: Final = re.compile(
+    r"(?:try again|retry|wait)(?: again)?(?: in| after)? (?:about )?"
+    r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|m(?:in(?:utes?)?)?|s(?:ec(?:onds?)?)?)?\b",
+    re.IGNORECASE,
+)
+_EPOCH: Final = 1e9
+"""From here on a number of seconds is a point in time."""
+
+
+def retry_after(headers: Mapping[str, str], text: str = "", now: float | None = None) -> float | None:
+    """Seconds, never negative; None where the service says nothing of it. `headers` finds names in any case.
+
+    `text` is the service's sentence, which is read where no header says it. `now`: seconds since 1970.
+    """
+    if now is None:
+        now = _date(headers.get("Date", "")) or time.time()
+    for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        value = headers.get(name)
+        seconds = None if value is None else _number(value, scale)
+        if seconds is None and value is not None and scale == 1.0:
+            moment = _date(value)
+            seconds = _go(value) if moment is None else moment - now
+        if seconds is not None:
+            return max(seconds, 0.0)
+    resets = _resets(headers, now)
+    if resets:
+        return max(*resets, 0.0)
+    return _spoken(text)
+
+
+def _resets(headers: Mapping[str, str], now: float) -> list[float]:
+    """Of the limits that are used up, or of all where none is said to be: when each begins anew."""
+    found: list[tuple[bool, float]] = []
+    for kind in ("-requests", "-tokens", ""):
+        for prefix in ("x-ratelimit", "ratelimit"):
+            value = headers.get(f"{prefix}-reset{kind}")
+            seconds = None if value is None else _moment(value, now)
+            if seconds is not None:
+                found.append((_number(headers.get(f"{prefix}-remaining{kind}", ""), 1.0) == 0, seconds))
+    used_up = [seconds for used, seconds in found if used]
+    return used_up or [seconds for _, seconds in found]
+
+
+def _moment(value: str, now: float) -> float | None:
+    seconds = _number(value, 1.0)
+    if seconds is None:
+        seconds = _go(value)
+    if seconds is None:
+        moment = _date(value)
+        return None if moment is None else moment - now
+    if seconds >= _EPOCH * 1000:
+        return seconds / 1000 - now
+    return seconds - now if seconds >= _EPOCH else seconds
+
+
+def _number(value: str, scale: float) -> float | None:
+    if not re.fullmatch(r"\s*[+-]?\d{1,15}(\.\d{1,15})?\s*", value, re.ASCII):
+        return None
+    number = float(value) * scale
+    return number if math.isfinite(number) else None
+
+
+def _go(value: str) -> float | None:
+    """`6m0s`, `1.2s`, `120ms`, `1h2m3s`."""
+    value = value.strip()
+    match = _GO.match(value) if value and len(value) < 60 else None
+    if match is None:
+        return None
+    hours, minutes, seconds, thousandths = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds + thousandths / 1000
+
+
+def _date(value: str) -> float | None:
+    """A date of HTTP, or one of RFC 3339."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            moment: Any = read(value.strip()[:60])
+            return float((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, TypeError, OverflowError, IndexError):
+            continue
+    return None
+
+
+def _spoken(text: str) -> float | None:
+    match = _SAID.search(text[:2000])
+    if match is None:
+        return None
+    number, unit = float(match[1]), (match[2] or "s").lower()
+    if unit.startswith(("ms", "milli")):
+        return number / 1000
+    return number * 60 if unit.startswith("m") else number

@@ -1,0 +1,272 @@
+"""The wire of a provider that speaks HTTP: one pool of connections, bounded answers, every fault one of ours.
+
+It asks once: no redirect is followed, nothing is sent again. Nothing of a request but its address gets into a fault,
+and faults have no cause or context: an exception of the client library knows the headers, and so the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+from aiohttp.payload import Payload
+from yarl import URL
+
+from pipe_providers.faults import Hide, excerpt, of_status
+from pipe_providers.inflate import PACKED, Inflate
+from pipe_runner.models import ModelFault, Reason
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+    from multidict import CIMultiDictProxy
+
+MOST: Final = 16 * 2**20
+"""Bytes of an answer that is read whole, of one part of a streamed one, and of the text in it."""
+MOST_STREAMED: Final = 256 * 2**20
+"""Bytes of a streamed answer in all, most of which are its wrapping."""
+_MOST_OF_ERROR: Final = 64 * 1024
+_CONNECTIONS: Final = 512
+_KEEP: Final = 4.0
+"""Seconds that an unused connection is kept: shorter than servers do, since what is sent into one that is just being
+closed is lost."""
+_CONNECT: Final = 15.0
+_AFTER_ERROR: Final = 5.0
+"""Seconds in which the rest of an error's words must come."""
+_MOMENT: Final = 0.2
+_PIECE: Final = 256 * 1024
+
+
+class _Body(Payload):
+    """The bytes of a request, which know whether any of them have been sent."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, content_type="application/json")
+        self._size = len(data)
+        self.begun = False
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return ""  # for those who show a request
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self.begun = True
+        data: bytes = self._value
+        if len(data) <= _PIECE:
+            await writer.write(data)
+            return
+        for start in range(0, len(data), _PIECE):
+            await writer.write(data[start : start + _PIECE])
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        await self.write(writer)
+
+
+class Answer:
+    """A success whose body is still to be read."""
+
+    def __init__(self, wire: Wire, response: aiohttp.ClientResponse, deadline: float | None) -> None:
+        self._wire, self._response, self._deadline = wire, response, deadline
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        self._inflate = Inflate(coding, MOST_STREAMED) if coding in PACKED else None
+        self.bytes = 0
+
+    @property
+    def headers(self) -> CIMultiDictProxy[str]:
+        return self._response.headers
+
+    @property
+    def framed(self) -> bool:
+        """Whether the service says where the body ends, so that one which is cut is seen."""
+        return "Content-Length" in self.headers or (
+            self._response.version != aiohttp.HttpVersion10
+            and ("chunked" in self.headers.get("Transfer-Encoding", "").lower())
+        )
+
+    async def read(self) -> bytes:
+        """The next bytes; none at the end. Raises ModelFault."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                data = await self._response.content.readany()
+            if self._inflate is not None:
+                data = self._inflate.take(data) or await self._more(data)
+            self.bytes += len(data)
+            return data
+        except (TimeoutError, aiohttp.ClientError, OSError, zlib.error, ValueError) as error:
+            fault = self._wire.fault(error, True, f"after {self.bytes} bytes of its answer")
+        raise fault
+
+    async def _more(self, data: bytes) -> bytes:
+        """The next bytes of a packed answer that come to anything."""
+        assert self._inflate is not None
+        while data:
+            async with asyncio.timeout_at(self._deadline):
+                data = await self._response.content.readany()
+            if found := self._inflate.take(data):
+                return found
+        return b""
+
+    async def whole(self, most: int = MOST) -> bytes:
+        """All of the body. Raises ModelFault, also where it is longer than `most`."""
+        parts: list[bytes] = []
+        while data := await self.read():
+            parts.append(data)
+            if self.bytes > most:
+                self.close()
+                raise self._wire.too_large(most)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def drain(self) -> None:
+        """Wait a moment for the end of a body of which all is known that matters, so that its connection is of use."""
+        content = self._response.content
+        if not content.at_eof():
+            try:
+                async with asyncio.timeout(_MOMENT):
+                    while await content.readany():
+                        pass
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                pass
+
+    def close(self) -> None:
+        """Give the connection back where the answer was read to its end; else close it. Never waits."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class Wire:
+    """One per provider and run. `where` names the provider and its address in faults."""
+
+    def __init__(
+        self, where: str, base_url: str, headers: Mapping[str, str], query: Mapping[str, str], hide: Hide
+    ) -> None:
+        self.where, self.hide = where, hide
+        self._base, self._query = base_url.rstrip("/"), dict(query)
+        self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
+        self._urls: dict[str, URL] = {}
+        self._pool: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Wire({self.where!r})"
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
+        if self._pool is None:
+            self._pool = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, ttl_dns_cache=30),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
+            )
+        return self._pool
+
+    def _url(self, path: str) -> URL:
+        found = self._urls.get(path)
+        if found is None:
+            url = URL(self._base + path, encoded=True)
+            found = self._urls[path] = url.update_query(self._query) if self._query else url
+        return found
+
+    async def send(
+        self, path: str, body: bytes | None, deadline: float | None, *, extra: Mapping[str, str] = {}, model: str = ""
+    ) -> Answer:
+        """Ask; gives the answer when its headers are there. `deadline`: on the loop's clock. Raises ModelFault, also
+        for every status that is no success. `body`: JSON for a POST; None is a GET."""
+        sent = None if body is None else _Body(body)
+        fault: ModelFault | None = None
+        try:
+            async with asyncio.timeout_at(deadline):
+                response = await self._opened().request(
+                    "GET" if sent is None else "POST",
+                    self._url(path),
+                    data=sent,
+                    headers={**self._headers, **extra} if extra else self._headers,
+                    allow_redirects=False,
+                )
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            fault = self.fault(error, sent is None or sent.begun, "before it answered")
+        if fault is not None:
+            raise fault
+        answer = Answer(self, response, deadline)
+        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        if not 200 <= response.status < 300:
+            raise await self._declined(answer, response, model)
+        if coding not in PACKED and coding not in ("", "identity"):
+            answer.close()
+            message = f"{self.where} packs its answer as {excerpt(coding, self.hide)[:40]!r}, which nobody asked for"
+            raise ModelFault(Reason.INVALID_OUTPUT, message, status=response.status)
+        return answer
+
+    async def _declined(self, answer: Answer, response: aiohttp.ClientResponse, model: str) -> ModelFault:
+        """The fault of an answer that is no success, with as much of its words as come soon."""
+        parts: list[bytes] = []
+        soon = asyncio.get_running_loop().time() + _AFTER_ERROR
+        answer._deadline = soon if answer._deadline is None else min(answer._deadline, soon)
+        try:
+            while answer.bytes < _MOST_OF_ERROR and (data := await answer.read()):
+                parts.append(data)
+        except ModelFault:
+            pass  # the status says what matters
+        finally:
+            answer.close()
+        body = b"".join(parts)[:_MOST_OF_ERROR]
+        return of_status(self.where, response.status, response.headers, body, self.hide, model=model)
+
+    def fault(self, error: BaseException, sent: bool, when: str) -> ModelFault:
+        """What the client library ran into. `sent`: bytes of the request have left."""
+        unsent = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        sent = sent and not unsent
+        if isinstance(error, TimeoutError) and sent:
+            message = f"{self.where} took longer than the call may, {when}; nobody knows whether it was performed"
+            return ModelFault(Reason.TIMED_OUT, message)
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+            why = excerpt(str(getattr(error, "certificate_error", None) or error.os_error), self.hide)
+            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}"
+            return ModelFault(Reason.NOT_FOUND, message, sent=False)
+        if isinstance(error, aiohttp.InvalidURL):
+            message = f"{self.where}: the address can't be used; set `base_url` to the service's own"
+            return ModelFault(Reason.NOT_FOUND, message, sent=False)
+        if not sent:
+            why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
+            message = f"{self.where}: no connection: {why}; is it running, and is the address right?"
+            return ModelFault(Reason.UNAVAILABLE, message, sent=False)
+        if isinstance(error, zlib.error):
+            message = f"{self.where} packed its answer in a way that can't be unpacked"
+            return ModelFault(Reason.INVALID_OUTPUT, message)
+        return ModelFault(Reason.UNAVAILABLE, f"{self.where} broke off {when}: {self._why(error)}")
+
+    def _why(self, error: BaseException) -> str:
+        """A few words about an error, from which nothing of the request can be read."""
+        cause = getattr(error, "os_error", error)
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return "the host's name can't be resolved"
+        if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, aiohttp.ClientError):
+            return cause.strerror.lower() if cause.errno else "it can't be reached"
+        if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
+            return "the connection was closed"
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return "the connection ended before the answer did"
+        if isinstance(error, aiohttp.ClientResponseError | ValueError):
+            return "what it sent is no HTTP"
+        return type(error).__name__
+
+    def too_large(self, most: int) -> ModelFault:
+        message = f"{self.where} sends more than {most // 2**20} MiB, which is more than an answer may take"
+        return ModelFault(Reason.INVALID_OUTPUT, message)
+
+    def broken(self, answer: Answer, why: str, make: Callable[..., ModelFault] = ModelFault) -> ModelFault:
+        """Of a body that can't be read: it was cut, where nothing tells its end, or it is wrong."""
+        if not answer.framed:
+            return make(Reason.UNAVAILABLE, f"{self.where} broke off after {answer.bytes} bytes of its answer")
+        return make(Reason.INVALID_OUTPUT, f"{self.where} gave an answer that can't be used: {why}")
+
+    async def close(self) -> None:
+        self._closed = True
+        pool: Any = self._pool
+        self._pool = None
+        if pool is not None:
+            await pool.close()
