@@ -302,6 +302,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe agents", "pipe agents http", "pipe agents http --output json    # with the schema of its options"),
     ),
     Command(
+        "providers",
+        "List the model services that nodes can name, or show what one is set up with.",
+        "pipe_runner.cli.providers:providers",
+        (Argument("NAME", required=False),),
+        (
+            Flag("--check", "Really ask: NAME, or every one that lacks nothing."),
+            _TABLE_OUTPUT,
+        ),
+        "Those of pipe.yml, and `bedrock`, `openai` and `ollama`, which are set up from their usual environment "
+        "variables. Each setting is shown with where it comes from; secrets are not shown. Connects nowhere without "
+        "--check. Exit code 1: one that was asked failed.",
+        ("pipe providers", "pipe providers openai --check", "pipe providers --output json"),
+    ),
+    Command(
         "init",
         "Write a first pipeline and pipe.yml.",
         "pipe_runner.cli.init:init",
@@ -319,7 +333,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("providers", "List the model providers."),
     Command("ask", "Let the orchestrator perform a task."),
     Command("serve", "Serve the API and the web pages."),
 )
