@@ -19,6 +19,7 @@ from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
 from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
+from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
 
 LATER: Final = frozenset({"provider"})
-_FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 """Keys of a node that are understood, and not available in this version."""
+_FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
+_RARE: Final = LATER | _FAN_OUT
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
@@ -42,7 +44,7 @@ class NodeCompiler:
     ) -> None:
         """`digests`: whether anybody wants those of the nodes."""
         report = part.report
-        self._digests = digests
+        self.digests = digests
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
@@ -62,11 +64,12 @@ class NodeCompiler:
         draft = Draft(id, index, phase, spec)
         draft.part = self._part
         given = spec.model_fields_set
-        if not LATER.isdisjoint(given):
+        rare = not _RARE.isdisjoint(given)
+        if rare and not LATER.isdisjoint(given):
             self._not_yet(draft, given)
         if spec.when is not True:
             self._condition(draft)
-        if not _FAN_OUT.isdisjoint(given):
+        if rare and not _FAN_OUT.isdisjoint(given):
             compile_fan_out(draft, self._values, self._report, self._matrices)
         if spec.env:
             check_names(spec.env, (*draft.path, "env"), self._report)
@@ -96,7 +99,7 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_artifacts
 
             compile_artifacts(draft, self._report, self._inside)
-        if self._digests:
+        if self.digests and type(spec) is not PipelineNode:  # its own is known with the file that it runs
             draft.digest = self._digest(draft, self._content(draft))
         return draft
 
@@ -197,7 +200,7 @@ class NodeCompiler:
         draft.title = short(text.lstrip().partition("\n")[0], _TITLE).rstrip()
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
-        if "shell" not in spec.model_fields_set and self.around.defaults is not None:
+        if self.around.defaults is not None and "shell" not in spec.model_fields_set:
             shell = self.around.defaults.shell
         elif isinstance(shell, list):
             check_shell(shell, (*draft.path, "shell"), self._report)
@@ -240,8 +243,6 @@ class NodeCompiler:
         return False
 
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
-        from pipe_runner.expressions import value_to_text
-
         words = [value_to_text(item) for item in spec.argv]
         draft.title = short(" ".join(words), _TITLE)
         items, static = self._words(draft, words)
@@ -254,11 +255,12 @@ class NodeCompiler:
 
     def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:
         """The items of `argv:` as a plan keeps them, and whether they are plain data."""
+        items: list[Any] = list(words)
+        together = " ".join(words)
+        if "{{" not in together and "{%" not in together:
+            return items, True
         from pipe_runner.expressions import compile_argv
 
-        items: list[Any] = list(words)
-        if not any("{{" in word or "{%" in word for word in words):
-            return items, True
         path = (*draft.path, "argv")
         static = True
         compiled, faults = compile_argv(words)
