@@ -97,7 +97,7 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
     if path.endswith(TESTS):
         from pipe_runner.cases.reading import Reader
 
-        return Checked(named, path, Reader(registry).read(file).diagnostics)
+        return Checked(named, path, Reader(registry).read(file, only_faults=True).diagnostics)
     if os.path.basename(path) == _PROJECT:
         return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
     found = compile_file(file, root=find_root(Path(path)), registry=registry, only_faults=True)

@@ -54,6 +54,7 @@ class NodeCompiler:
         self._values = Values(report)
         self.around: Surroundings = Surroundings(part, outer.around if outer else None)
         self._environment = self.around.environment
+        self._inherits = bool(self._environment)
         self._root = root
         self._resolved: dict[str, str] = {}
         """Paths of the file, links resolved: many nodes may name the same one."""
@@ -209,11 +210,11 @@ class NodeCompiler:
         static = True
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
-        script = text if _is_shell(shell) else None
-        if spec.stdin is not None:
+        if spec.env or self._inherits or spec.stdin is not None:
+            script = text if _is_shell(shell) else None
             self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
-        if (spec.env or self._environment) and self._environment.check(spec.env, (*draft.path, "env"), script, options):
-            static = False
+            if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+                static = False
         self._process(draft, spec, options, static)
 
     def _script(self, draft: Draft, text: str, shell: str | list[str], options: dict[str, Any]) -> bool:
