@@ -47,6 +47,10 @@ class Services:
             found = self._services[name] = self._resolve(name)
         return found
 
+    def written(self, name: str) -> Mapping[str, Any]:
+        """What pipe.yml says of it."""
+        return self._written.get(name) or {}
+
     def type_of(self, name: str) -> str:
         """The name of a provider's type."""
         return str((self._written.get(name) or {}).get("type", name))
