@@ -14,6 +14,9 @@ from pipe_runner.ports import Attempt, Command, ProcessEnd
 if TYPE_CHECKING:
     import asyncio
 
+    from pipe_runner.executors.waking import Ending
+
+STREAMS: Final = ("stdout", "stderr")
 READ: Final = 64 * 1024
 """Bytes of a pipe as the system makes it."""
 WIDE: Final = 1024 * 1024
@@ -25,6 +28,7 @@ class Flight:
     """The runner's side of a started command. `code` is None until its exit was told."""
 
     __slots__ = (
+        "asked",
         "attempt",
         "began",
         "code",
@@ -33,12 +37,15 @@ class Flight:
         "fault",
         "future",
         "gathering",
+        "held",
         "left",
         "let_go",
         "lost",
         "not_found",
         "number",
+        "open",
         "output",
+        "room",
         "stopped",
         "streams",
         "timed_out",
@@ -48,9 +55,7 @@ class Flight:
         "wide",
     )
 
-    def __init__(
-        self, number: int, command: Command, attempt: Attempt, output: Output, future: asyncio.Future[ProcessEnd]
-    ) -> None:
+    def __init__(self, number: int, command: Command, attempt: Attempt, output: Output, future: Ending) -> None:
         self.number = number
         self.command = command
         self.attempt = attempt
@@ -59,6 +64,14 @@ class Flight:
         self.began = time.monotonic()
         self.streams: dict[int, str] = {}
         """The pipes that are open, by descriptor: `stdout` and `stderr`."""
+        self.held = False
+        """The warden has the pipes, and reads them when the command exits."""
+        self.asked = False
+        """It was asked for them."""
+        self.room: tuple[int, int] | None = None
+        """What is held for them meanwhile."""
+        self.open = False
+        """They are not at their end although the command has exited."""
         self.wide: tuple[int, ...] = ()
         """Those that were made wide."""
         self.watched = False
@@ -100,6 +113,29 @@ class Flight:
         timeout = self.attempt.timeout
         self.timed_out = timeout is not None and when > self.began + timeout
 
+    def printed(self, name: str, data: bytes) -> None:
+        """Take what came over one of the streams."""
+        if self.fault is None:
+            try:
+                self.output.take(name, data)
+            except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
+                self.fault = error
+
+    def complete(self) -> bool:
+        """Whether all of its output was taken."""
+        return not (self.streams or self.held)
+
+    def ended_streams(self, spare: int = 0) -> None:
+        """Take the end of the streams but for these (bits)."""
+        for bit, name in enumerate(STREAMS):
+            if not spare >> bit & 1:
+                self._ended(name)
+
+    def take_over(self, streams: int, fds: list[int]) -> None:
+        """Read from now on what the warden has handed over: the pipes of these streams (bits)."""
+        self.streams = dict(zip(fds, (name for bit, name in enumerate(STREAMS) if streams >> bit & 1), strict=True))
+        self.ended_streams(streams)
+
     def read(self, fd: int) -> bool | None:
         """Read once; True when there may be more, False when there is nothing now, None at the end of the stream."""
         try:
@@ -111,11 +147,7 @@ class Flight:
         if not data:
             self._end(fd)
             return None
-        if self.fault is None:
-            try:
-                self.output.take(self.streams[fd], data)
-            except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
-                self.fault = error
+        self.printed(self.streams[fd], data)
         if len(data) == READ and fd not in self.wide:
             self.wide += (fd,)
             _widen(fd)
@@ -174,6 +206,9 @@ class Flight:
         if self.watched:
             self.future.get_loop().remove_reader(fd)
         os.close(fd)
+        self._ended(name)
+
+    def _ended(self, name: str) -> None:
         if self.fault is None:
             try:
                 self.output.end(name)
