@@ -89,6 +89,7 @@ class Connection:
         """What came with reports that are to be read."""
         self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._held = False
         self._waits = False
         """The loop tells when there is room to send more."""
         self._reaped = False
@@ -104,8 +105,12 @@ class Connection:
         """Send a message with descriptors, which are closed when they are on their way."""
         body = marshal.dumps(message)
         self._unsent.append((len(body).to_bytes(4, "little") + body, fds))
-        if len(self._unsent) == 1:
-            self._flush()
+        if len(self._unsent) == 1 and not self._held:
+            self.flush()
+
+    def hold(self) -> None:
+        """Keep what is to be sent until `flush`."""
+        self._held = True
 
     def receive(self) -> list[tuple[int, int, int, Any]] | None:
         """The reports that have come; None when the warden is dead."""
@@ -199,7 +204,9 @@ class Connection:
         while not self.ended() and time.monotonic() < give_up:
             time.sleep(0.001)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what there is, as far as it goes without waiting."""
+        self._held = False
         while self._unsent:
             data, fds = self._unsent[0]
             try:
@@ -220,14 +227,15 @@ class Connection:
                 self._unsent[0] = (data[sent:], ())
             else:
                 self._unsent.popleft()
-        self._wait(False)
+        if self._waits:
+            self._wait(False)
 
     def _wait(self, wanted: bool) -> None:
         if self._loop is None or wanted == self._waits:
             return
         self._waits = wanted
         if wanted:
-            self._loop.add_writer(self._socket.fileno(), self._flush)
+            self._loop.add_writer(self._socket.fileno(), self.flush)
         else:
             self._loop.remove_writer(self._socket.fileno())
 

@@ -11,18 +11,7 @@ from pipe_runner.errors import PipeError
 from pipe_runner.executors.flight import STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import (
-    BROKEN,
-    END,
-    EXITED,
-    FAILED,
-    LEFT,
-    OPEN,
-    PIPES,
-    PRINTED,
-    SPAWN,
-    TAKE,
-)
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
 from pipe_runner.executors.reading import Reading
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.executors.standing import Standing
@@ -34,7 +23,6 @@ if TYPE_CHECKING:
 
     from pipe_runner.executors.connection import Connection
     from pipe_runner.executors.strangers import Strangers
-    from pipe_runner.executors.waking import Ending
 
 LINGER: Final = 1.0
 """Seconds that output is waited for which something holds open after the command has exited."""
@@ -64,11 +52,10 @@ class Processes:
         self._standing = Standing()
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ending: type[Ending]
         self._flights: dict[int, Flight] = {}
         self._count = 0
         self._reading = Reading(self._flights, self._ask, self._end, self._advance)
-        self._ended: list[tuple[Ending, ProcessEnd]] | None = None
+        self._ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]] | None = None
         """While reports are taken: whom to wake after them."""
         self.ready = False
         """The warden has come up: what is sent to it now starts at once."""
@@ -128,16 +115,17 @@ class Processes:
         loop = self._loop or self._attach()
         connection = self._connection or self._connect(loop)
         self._count = number = self._count + 1
-        flight = Flight(number, command, attempt, Output(emit, masker, attempt.output_limit), self._ending(loop=loop))
+        flight = Flight(number, command, attempt, Output(emit, masker, attempt.output_limit), loop.create_future())
         fds = self._reading.prepare(flight)
         if fds is None:
             return flight.end()
         self._flights[number] = flight
         if attempt.timeout is not None:
             flight.timers.append(loop.call_later(attempt.timeout, self._time_is_up, flight))
-        env = command.env if type(command.env) is dict else dict(command.env)
-        told = (number, command.argv, env, command.cwd, attempt.node, str(attempt.number), len(fds))
-        connection.send((SPAWN, *told), fds)
+        argv, env, cwd, _ = command
+        if type(env) is not dict:
+            env = dict(env)
+        connection.send((SPAWN, number, argv, env, cwd, attempt.node, str(attempt.number), len(fds)), fds)
         if not self._ticks:
             self._ticks = True
             loop.call_later(TICK, self._tick)
@@ -197,9 +185,6 @@ class Processes:
     def _attach(self) -> asyncio.AbstractEventLoop:
         from asyncio import get_running_loop
 
-        from pipe_runner.executors.waking import Ending
-
-        self._ending = Ending
         self._loop = loop = get_running_loop()
         if self._connection is not None:
             self._connection.attach(loop, self._reported)
@@ -232,7 +217,7 @@ class Processes:
             self._warden_died(self._connection)
             return
         self.ready = True
-        ended: list[tuple[Ending, ProcessEnd]] = []
+        ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]] = []
         self._ended = ended
         try:
             for what, number, first, second in reports:
@@ -247,8 +232,21 @@ class Processes:
                     self._ask(number)
         finally:
             self._ended = None
-        for future, end in ended:
-            future.wake(end)
+        if ended:
+            self._wake(self._connection, ended)
+
+    def _wake(self, connection: Connection, ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]]) -> None:
+        """Have those go on who waited. What they start is sent after that: the system runs the warden at once then,
+        often in this process's place."""
+        from pipe_runner.executors.waking import wake
+
+        connection.hold()
+        try:
+            for future, end in ended:
+                if not future.done():
+                    wake(future, end)
+        finally:
+            connection.flush()
 
     def _take(self, what: int, flight: Flight, first: int, second: Any) -> None:
         if what in (EXITED, LEFT):
@@ -319,12 +317,14 @@ class Processes:
                 os.close(fd)
 
     def _exited(self, flight: Flight) -> None:
-        if flight.held:
-            if not flight.open:
-                self._reading.release(flight)
-                flight.ended_streams()
-        else:
+        if not flight.held:
             flight.read_all()
+        elif not flight.open:
+            self._reading.release(flight)
+            flight.ended_streams()
+            if not flight.left:  # as most commands end
+                self._finish(flight)
+                return
         if not flight.complete():
             flight.let_go = flight.let_go or flight.timed_out
             if not flight.let_go:
@@ -387,7 +387,7 @@ class Processes:
     async def _cancelled(self, flight: Flight) -> None:
         from anyio import CancelScope
 
-        flight.future = self._ending(loop=flight.future.get_loop())
+        flight.future = flight.future.get_loop().create_future()
         flight.let_go = True
         self._end(flight, 0.0)
         with CancelScope(shield=True):

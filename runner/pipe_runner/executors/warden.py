@@ -75,9 +75,10 @@ class Warden:
         self.overdue: Overdue | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
-        self.socket.setblocking(False)
         self.pipes = Pipes()
         self.marks: dict[str, str] = {}
+        self.childless = True
+        """Nothing that was started lives, and nothing that it left."""
         self.reports: list[Report] = []
         self.unsent: list[tuple[bytes, list[int]]] = []
         """Frames, each with the descriptors that go with it."""
@@ -96,6 +97,10 @@ class Warden:
         poll.register(of_socket, select.POLLIN)
         waits = False
         while True:
+            if self.childless and not (family.unsettled or self.guard or self.relatives or self.unsent):
+                if not self.receive(0):  # nobody else can have something to tell, and `poll` takes time
+                    return
+                continue
             seconds = family.wait() if family.unsettled else None
             if self.guard is not None:
                 seconds = _sooner(seconds, self.guard.wait())
@@ -105,7 +110,7 @@ class Warden:
             has_come = False
             for fd, event in events:
                 if fd == of_signals:
-                    os.read(of_signals, 4096)
+                    os.read(of_signals, 256)
                     self.reap()
                 elif self.guard is not None and fd == self.guard.fd:
                     self.hear()
@@ -121,27 +126,29 @@ class Warden:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
                 self.report()
-                if waits != bool(self.unsent):
-                    waits = not waits
-                    poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
+            if waits != bool(self.unsent):
+                waits = not waits
+                poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
             if has_come and not self.receive():
                 return
 
     def reap(self) -> bool:
         """Take every exit that there is, and tell those of commands; False when no child is left."""
         exited, some = self.family.reap()
+        self.childless = not some
         if exited:
             when = time.monotonic()
-            self.family.adopt()
+            if some:  # without children there are no orphans
+                self.family.adopt()
             for attempt, status in exited:
                 self.pipes.read(attempt.id, self.reports)
                 self.reports.append((EXITED if self.family.settle(attempt) else LEFT, attempt.id, status, when))
         return some
 
-    def receive(self) -> bool:
+    def receive(self, how: int = socket.MSG_DONTWAIT) -> bool:
         """Take what the runner sent; False when it has closed its end."""
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC)
+            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC | how)
         except BlockingIOError:
             return True
         except OSError:
@@ -234,9 +241,11 @@ class Warden:
             data, fds = self.unsent[0]
             try:
                 if fds:
-                    sent = self.socket.sendmsg((data,), ((socket.SOL_SOCKET, socket.SCM_RIGHTS, _packed(fds)),))
+                    packed = struct.pack(f"{len(fds)}i", *fds)
+                    beside = ((socket.SOL_SOCKET, socket.SCM_RIGHTS, packed),)
+                    sent = self.socket.sendmsg((data,), beside, socket.MSG_DONTWAIT)
                 else:
-                    sent = self.socket.send(data)
+                    sent = self.socket.send(data, socket.MSG_DONTWAIT)
             except OSError as error:
                 if isinstance(error, BlockingIOError) or error.errno in _LATER:
                     return
@@ -289,6 +298,7 @@ class Warden:
                 setsigdef=_RESET,
             )
             self.family.add(number, pid, env)
+            self.childless = False
         except OSError as error:
             if stage == IN_EXEC and error.errno == 2 and not os.path.lexists(program):
                 stage = IN_SEARCH
@@ -328,10 +338,6 @@ class Warden:
 
 def _sooner(one: float | None, other: float | None) -> float | None:
     return one if other is None else other if one is None else min(one, other)
-
-
-def _packed(fds: list[int]) -> bytes:
-    return struct.pack(f"{len(fds)}i", *fds)
 
 
 def _find(program: str, env: dict[str, str]) -> str:
