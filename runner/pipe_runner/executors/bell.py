@@ -19,7 +19,7 @@ _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 def hang() -> int:
     """A descriptor that can be read once SIGCHLD has come, in pieces of any size.
 
-    Linux tells by a descriptor of its own; with a handler of Python's in between, a command takes 9 µs more.
+    Linux tells by a descriptor of its own: 2 µs for each, and 5 with a handler of Python's in between.
     """
     if sys.platform == "linux":
         try:
