@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.shell_files import choose_parts, file_key, made
-from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
+from pipe_runner.expressions.shell_leading import BEGINS, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
+from pipe_runner.expressions.shell_variables import GIT_SETTING
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
