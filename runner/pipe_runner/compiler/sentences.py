@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from pipe_runner.compiler.report import either, short
@@ -145,7 +146,7 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
             hint = "leave the quotes out"
         elif wanted == ["a list"]:
             one = short(value, 30) if path != ("include",) else f"{{file: {short(value, 30)}}}"
-            hint = f"write a list: `[{one}]`"
+            hint = f"write a list: `[{one if key != 'argv' else _arguments(value)}]`"
     elif ("text" in wanted and value is True) or value is False:
         word = str(value).lower()
         hint = f'YAML reads {word} as a boolean; text is written "{word}"'
@@ -154,6 +155,19 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     elif "text" in wanted and isinstance(value, list) and key == "run":
         hint = "several commands are lines of one text, `run: |`; a program with its arguments is `argv: […]`"
     return f"{name} is {what}, not {kind(value)}", hint
+
+
+def _arguments(text: str) -> str:
+    """A command line as the items of a list."""
+    import json
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = [text]
+    plain = all(re.fullmatch(r"[A-Za-z_./-][\w./=-]*", word) for word in words)
+    return ", ".join(words if plain else [json.dumps(word, ensure_ascii=False) for word in words])
 
 
 def out_of_bounds(path: Path_, error_type: str, context: dict[str, Any], value: Any) -> str | None:
