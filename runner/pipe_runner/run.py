@@ -181,8 +181,8 @@ class Run(_State):
 
     def totals(self) -> dict[str, int | float]:
         """Nodes by status, how many attempts were made, and what calls of models used, where there were any."""
-        found = Counter([state.status for state in self.nodes.values()])
-        totals: dict[str, int | float] = {str(status): count for status, count in found.items()}
+        counts = Counter([state.status for state in self.nodes.values()])
+        totals: dict[str, int | float] = {str(status): count for status, count in counts.items()}
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         if self.ledger is not None:
@@ -193,8 +193,7 @@ class Run(_State):
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
         those of the nodes that run them, or were seen to inside."""
-        failed = NodeStatus.FAILED
-        return [i for i, n in self.nodes.items() if n.status is failed and not n.tolerated and "." not in i]
+        return [i for i, n in self.nodes.items() if n.status is _FAILED and not n.tolerated and "." not in i]
 
     @property
     def failures(self) -> list[str]:
@@ -225,7 +224,7 @@ def fold(events: Iterable[Event]) -> Run:
     return run
 
 
-_RUNNING = NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
+_FAILED, _RUNNING = NodeStatus.FAILED, NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
 _NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
 
 
