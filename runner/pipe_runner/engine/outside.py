@@ -36,9 +36,9 @@ def services_for(
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
             given: Json = node.options.data.get("provider")
-            names.update(
-                dict.fromkeys(name for name in given if isinstance(name, str)) if isinstance(given, list) else {}
-            )
+            chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+            names.update(dict.fromkeys(chosen))
+            services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
 
 
@@ -51,6 +51,8 @@ def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, jou
 
     services = granted.services
     assert services is not None
+    if granted.recorder is None or not granted.recorder.replays:
+        services.warm()
     gates, purse = Gates(), BudgetPurse(plan, run, journal)
     return Desk(
         services,
