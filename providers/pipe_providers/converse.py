@@ -33,6 +33,7 @@ T = TypeVar("T")
 MOST: Final = 16 * 2**20
 MOST_STREAMED: Final = 256 * 2**20
 _END: Final = object()
+_READY: Final = 60.0
 
 
 class BedrockProvider:
@@ -107,7 +108,7 @@ class BedrockProvider:
     async def _ready(self, request: ModelRequest) -> None:
         """Make the client before a call's time begins."""
         if self._client is None:
-            await self._through(Call(MOST, self._timeout), self._made, request)
+            await self._through(Call(MOST, max(self._timeout, _READY)), self._made, request)
 
     async def _through(self, call: Call, perform: Callable[[], T], request: ModelRequest) -> T:
         """What a thread gives, in time; it is let go of at once where nobody waits for it any more."""

@@ -135,6 +135,7 @@ class Sender:
 
     def __init__(self, connections: int, verify: Any = True) -> None:
         self._kept: dict[str, urllib3.PoolManager] = {}
+        self._by_address: dict[str, urllib3.PoolManager] = {}
         self._connections, self._verify = connections, verify
         self._lock = threading.Lock()
 
@@ -143,7 +144,11 @@ class Sender:
         if call is None:
             return None
         left = max(call.ends - time.monotonic(), 0.001)
-        pool = self._manager(request.url).connection_from_url(request.url)
+        address = "/".join(request.url.split("/", 3)[:3])
+        manager = self._by_address.get(address)
+        if manager is None:
+            manager = self._by_address[address] = self._manager(request.url)
+        pool = manager.connection_from_url(address)
         response = pool.urlopen(
             request.method,
             urllib3.util.parse_url(request.url).request_uri,
@@ -186,6 +191,7 @@ class Sender:
             for manager in self._kept.values():
                 manager.clear()
             self._kept.clear()
+            self._by_address.clear()
 
 
 def _plain(headers: Mapping[str, Any]) -> dict[str, str]:

@@ -36,6 +36,7 @@ closed is lost."""
 _CONNECT: Final = 15.0
 _AFTER_ERROR: Final = 5.0
 """Seconds in which the rest of an error's words must come."""
+_LOOK: Final = 1.0
 _MOMENT: Final = 0.2
 _PIECE: Final = 256 * 1024
 
@@ -88,8 +89,7 @@ class Answer:
     async def read(self) -> bytes:
         """The next bytes; none at the end. Raises ModelFault."""
         try:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._response.content.readany()
+            data = await self._next()
             if self._inflate is not None:
                 data = self._inflate.take(data) or await self._more(data)
             self.bytes += len(data)
@@ -98,12 +98,32 @@ class Answer:
             fault = self._wire.fault(error, True, f"after {self.bytes} bytes of its answer")
         raise fault
 
+    async def _next(self) -> bytes:
+        """The next bytes of the body as they were sent.
+
+        Looks now and then whether the connection is still there: the client library closes it where chunks have wrong
+        lengths, and lets those who wait for the body wait on.
+        """
+        response, deadline, now = self._response, self._deadline, asyncio.get_running_loop().time
+        while True:
+            look = now() + _LOOK
+            until = look if deadline is None else min(look, deadline)
+            try:
+                async with asyncio.timeout_at(until):
+                    return await response.content.readany()
+            except TimeoutError:
+                if deadline is not None and now() >= deadline:
+                    raise
+            connection = response.connection
+            transport = None if connection is None else connection.transport
+            if transport is None or transport.is_closing():
+                raise aiohttp.ClientPayloadError
+
     async def _more(self, data: bytes) -> bytes:
         """The next bytes of a packed answer that come to anything."""
         assert self._inflate is not None
         while data:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._response.content.readany()
+            data = await self._next()
             if found := self._inflate.take(data):
                 return found
         return b""
@@ -116,6 +136,8 @@ class Answer:
             if self.bytes > most:
                 self.close()
                 raise self._wire.too_large(most)
+            if self._inflate is None and self._response.content.at_eof():
+                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def drain(self) -> None:
@@ -160,6 +182,7 @@ class Wire:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, ttl_dns_cache=30),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
             )
@@ -185,7 +208,7 @@ class Wire:
                     "GET" if sent is None else "POST",
                     self._url(path),
                     data=sent,
-                    headers={**self._headers, **extra} if extra else self._headers,
+                    headers=extra or None,
                     allow_redirects=False,
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
