@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
+from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
 from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+    from pipe_runner.models import Message, ModelChoice, ModelRequest, Toolbox
 
 
 class LlmAgent:
@@ -20,7 +23,7 @@ class LlmAgent:
 
     def describe(self) -> AgentDescription:
         return AgentDescription(
-            summary="Asks a model; gives its answer.",
+            summary="Asks a model; gives its answer, as text or as a value of a JSON Schema.",
             capabilities=("reasoning",),
             asks_models=True,
             goes_outside=True,
@@ -32,24 +35,91 @@ class LlmAgent:
         return LlmOptions
 
     def output_schema(self, options: JsonObject) -> JsonObject:
-        return {"type": "string"}
+        from pipe_agents.llm_answers import Wanted
+
+        schema: Any = options.get("output_schema")
+        return Wanted(schema, options.get("allow_noop") is True).type_of_output()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
-        from pipe_runner.models import Message, ModelChoice, ModelRequest
+        from pipe_agents.llm_answers import Wanted, check_schema
+        from pipe_agents.llm_stream import Live
+        from pipe_agents.llm_talk import Counted, NoTools, Talk
+        from pipe_runner.models import ModelFault
 
         options: dict[str, Any] = dict(attempt.options)
-        if context.outside is None:
+        outside = context.outside
+        if outside is None:
             raise NodeFault(ErrorKind.UNAVAILABLE, "this run has no way out to models")
-        messages = [Message("system", options["system"])] if options.get("system") else []
-        messages.append(Message("user", options["prompt"]))
-        request = ModelRequest(
-            model="",
-            messages=tuple(messages),
-            max_tokens=options.get("max_tokens"),
-            temperature=options.get("temperature"),
-            timeout=attempt.timeout,
-            traceparent=attempt.traceparent,
-        )
-        choices = [ModelChoice(name, options.get("model") or "") for name in options.get("provider") or ()]
-        answer = await context.outside.ask(attempt, choices, request, context.emit)
-        return Outcome(NodeStatus.SUCCEEDED, answer.text)
+        wanted = Wanted(options.get("output_schema"), options.get("allow_noop") is True)
+        if wanted.schema is not None:
+            check_schema(wanted.schema)
+        request = await _request(attempt, options, wanted)
+        counted, live = Counted(), Live(context.emit, context.masker)
+        toolbox: Toolbox = NoTools()
+        try:
+            if options.get("tools"):
+                toolbox = await outside.toolbox(attempt, options["tools"], context.emit)
+                request = request._replace(tools=tuple(toolbox.specs))
+            talk = Talk(attempt, context, outside, choices(options), wanted, counted, live)
+            output = await talk.run(request, toolbox, options.get("max_reasks", 2), options.get("max_iterations", 10))
+            live.close()
+        except NodeFault as fault:
+            live.close()
+            error = NodeError(fault.kind, context.masker.mask_text(fault.message), fault.exit_code, fault.tail)
+            after = fault.retry_after if isinstance(fault, ModelFault) else None
+            return Outcome(NodeStatus.FAILED, error=error, usage=counted.to_json(), retry_after=after)
+        finally:
+            live.stop()
+            await toolbox.close()
+        return Outcome(NodeStatus.SUCCEEDED, context.masker.mask_json(output), usage=counted.to_json())
+
+
+def choices(options: dict[str, Any]) -> list[ModelChoice]:
+    """Whom to ask, in order: every provider with every model; lists of the same length go together pair by pair."""
+    from pipe_runner.models import ModelChoice
+
+    providers: list[str] = options.get("provider") or []
+    given = options.get("model")
+    if isinstance(given, list) and len(given) == len(providers):
+        return [ModelChoice(provider, model) for provider, model in zip(providers, given, strict=True)]
+    models = given if isinstance(given, list) else [given or ""]
+    return [ModelChoice(provider, model) for provider in providers for model in models]
+
+
+async def _request(attempt: Attempt, options: dict[str, Any], wanted: Any) -> ModelRequest:
+    """What is asked first."""
+    from pipe_runner.models import ModelRequest
+
+    return ModelRequest(
+        model="",
+        messages=tuple(await _messages(attempt, options, wanted.instruction())),
+        output_schema=wanted.asked_for(),
+        max_tokens=options.get("max_tokens"),
+        temperature=options.get("temperature"),
+        top_p=options.get("top_p"),
+        stop=tuple(options.get("stop") or ()),
+        seed=options.get("seed"),
+        timeout=attempt.timeout,
+        traceparent=attempt.traceparent,
+    )
+
+
+async def _messages(attempt: Attempt, options: dict[str, Any], instruction: str) -> Sequence[Message]:
+    import asyncio
+
+    from pipe_agents.llm_media import ABOUT_DATA, attached
+    from pipe_runner.models import Message
+
+    given = options.get("messages") or [{"role": "user", "content": options["prompt"]}]
+    messages = [Message(one["role"], one["content"]) for one in given]
+    images, files = options.get("images") or [], options.get("files") or []
+    media, texts = await asyncio.to_thread(attached, attempt.root, images, files) if images or files else ((), [])
+    if media or texts:
+        places = [number for number, one in enumerate(messages) if one.role == "user"]
+        if not places:
+            raise NodeFault(ErrorKind.REFUSED, "images and files go with a message of the user, and there is none")
+        last = messages[places[-1]]
+        messages[places[-1]] = last._replace(text="\n\n".join([*texts, last.text]), media=media)
+    told = [options.get("system") or "", ABOUT_DATA if texts or options.get("tools") else "", instruction]
+    first = "\n\n".join(part for part in told if part)
+    return [Message("system", first), *messages] if first else messages

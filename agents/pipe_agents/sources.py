@@ -133,7 +133,7 @@ class _Source(importlib.machinery.SourceFileLoader):
             raise ImportError(fault.message) from None
 
 
-def read_regular(root: str, real: str, shown: str) -> bytes:
+def read_regular(root: str, real: str, shown: str, limit: int = _LIMIT) -> bytes:
     """The bytes of a regular file below `root`; both resolved. Every folder is opened from its parent without
     following links, so that one put there meanwhile leads nowhere."""
     relative = os.path.relpath(real, root)
@@ -150,10 +150,10 @@ def read_regular(root: str, real: str, shown: str) -> bytes:
         status = os.fstat(fd)
         if not stat.S_ISREG(status.st_mode):
             raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} is not a regular file")
-        if status.st_size > _LIMIT:
-            raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} is larger than {_LIMIT} bytes")
+        if status.st_size > limit:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"{shown} is larger than {limit} bytes")
         with os.fdopen(fd, "rb", closefd=False) as file:
-            return file.read(_LIMIT)
+            return file.read(limit)
     finally:
         os.close(fd)
 

@@ -101,6 +101,16 @@ class ModelChoice(NamedTuple):
     """Empty: the provider's own default, by its settings."""
 
 
+MEDIA: Final = ("images", "files")
+"""Options of `agent: llm` that name files of the project."""
+
+
+def files_of(options: JsonObject) -> list[str]:
+    """The files that go with a question, by their paths from the root."""
+    given = [options.get(key) for key in MEDIA]
+    return [one for each in given if isinstance(each, list) for one in each if isinstance(one, str)]
+
+
 # ---------------------------------------------------------------- what comes back
 
 

@@ -44,6 +44,10 @@ class Project(NamedTuple):
     """For commands: `durability`, `grace`, `executor`, where pipe.yml sets them."""
     services: Mapping[str, Any] = NOTHING
     """`providers` and `mcp_servers`, by name."""
+    written: Mapping[str, tuple[str, ...]] = NOTHING
+    """Names under `providers` and `mcp_servers`, those of wrong ones too."""
+    providers: tuple[str, ...] = ()
+    """Whom nodes ask that name none, in order."""
     presets: Presets | None = None
     """The agents that pipe.yml names."""
 
@@ -120,6 +124,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     for key in _LATER:
         if data.get(key):
             report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
+    names = {key: tuple(data[key]) for key in ("providers", "mcp_servers") if isinstance(data.get(key), dict)}
+    plain = plain._replace(written=names)
     if spec is None:
         return plain
     if spec.executor not in (None, LOCAL):
@@ -131,14 +137,18 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
 
         found = read_providers(spec.providers, data["providers"], report, plain.root)
         project = project._replace(services={**project.services, "providers": found})
+    if project.providers and registry is not None:
+        from pipe_runner.compiler.models import Models
+
+        Models(project, registry).providers(list(project.providers), ("defaults", "provider"), report)
     if not isinstance(written, dict) or not written:
         return project
     from pipe_runner.compiler.presets import check_presets, read_presets
 
-    presets = read_presets(spec.agents, written, report, registry)
+    project = project._replace(presets=read_presets(spec.agents, written, report, registry))
     if deep and registry is not None:
-        check_presets(presets, report, registry)
-    return project._replace(presets=presets)
+        check_presets(project, report, registry)
+    return project
 
 
 def _prunable(path: Path_) -> Path_:
@@ -166,6 +176,10 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
     if defaults is not None:
         changes["concurrency"] = defaults.concurrency
         changes["timeout"] = parse_duration(defaults.timeout) if defaults.timeout else None
+        if defaults.provider is not None:
+            changes["providers"] = (
+                (defaults.provider,) if isinstance(defaults.provider, str) else tuple(defaults.provider)
+            )
         if defaults.durability:
             settings["durability"] = defaults.durability
         if defaults.grace:

@@ -66,6 +66,14 @@ class Registry:
         self._clashes = clashes
         self._factories: dict[str, Callable[[], Agent]] = {}
         self._agents: dict[str, Agent] = {}
+        self._providers: ProviderTypes | None = None
+
+    @property
+    def providers(self) -> ProviderTypes:
+        """The kinds of model services that there are; their metadata is read when this is first asked."""
+        if self._providers is None:
+            self._providers = ProviderTypes()
+        return self._providers
 
     @classmethod
     def installed(cls, group: str = AGENTS) -> Registry:
@@ -94,6 +102,7 @@ class Registry:
         """The same names with nothing made yet: one registry for each run."""
         other = Registry(self._entries, self._clashes)
         other._factories = dict(self._factories)
+        other._providers = self._providers
         return other
 
     def register(self, name: str, factory: Callable[[], Agent]) -> None:

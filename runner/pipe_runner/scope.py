@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import Compiled, evaluate, value_to_text
@@ -12,20 +13,35 @@ from pipe_runner.ports import Attempt, secret_marker
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import Json, NodeStatus, Phase, RunStatus
 
+if TYPE_CHECKING:
+    from pipe_runner.traces import Trace
+
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
+_of_node = itemgetter(
+    *map(PlannedNode._fields.index, ("id", "agent", "options", "env", "secrets", "part", "validate_options"))
+)  # at once: one by one they take twice as long
 ReadBlob = Callable[[Mapping[str, Any]], Json]
 
 
 class Scope:
     """Builds the names that one node's templates may use: plain JSON, and only what the node reads."""
 
-    def __init__(self, plan: Plan, run: Run, read_blob: ReadBlob, random_bits: Callable[[int], int]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        run: Run,
+        read_blob: ReadBlob,
+        random_bits: Callable[[int], int],
+        trace: Trace | None = None,
+    ) -> None:
         self._plan = plan
         self.run = run
         self._read_blob, self._random_bits = read_blob, random_bits
         self._span = random_bits(63)
         self._key = ""
-        self._trace = f"00-{random_bits(128) or 1:032x}-"
+        self._trace = f"00-{trace.id if trace is not None else f'{random_bits(128) or 1:032x}'}-"
+        self._told = trace
+        """Who makes spans of attempts is told their ids."""
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
         files = 1 + len(plan.parts)
         self._env: list[dict[str, Json]] = [{} for _ in range(files)]
@@ -44,7 +60,7 @@ class Scope:
 
     def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
         """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
-        scope = Scope(plan, self.run, self._read_blob, self._random_bits)
+        scope = Scope(plan, self.run, self._read_blob, self._random_bits, self._told)
         scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
         return scope
 
@@ -182,7 +198,7 @@ class Scope:
         `names` is what an item's templates may read.
         """
         plan = self._plan
-        options, env = node.options, node.env
+        node_id, agent, options, env, secrets, part, validate = _of_node(node)
         rendered: Any
         own: Any
         (rendered, constant), (own, fixed) = options, env
@@ -191,27 +207,29 @@ class Scope:
                 names = self.names_of(node)
             rendered, own = self.render(options, names), self.render(env, names)
         self._span += 1
-        node_id, env_text = node.id, self._env_text[node.part]
+        env_text = self._env_text[part]
         if own:
             env_text = {**env_text, **{name: value_to_text(value) for name, value in own.items()}}
         values = (
             self.run.id,
             node_id,
             number,
-            node.agent,
+            agent,
             rendered,
             env_text,
             plan.root,
             f"{self._key or self._make_key()}.{node_id}",
-            node.secrets,
+            secrets,
             timeout,
             plan.output_limit,
-            f"{self._trace}{self._span:016x}-01",
-            node.validate_options,
+            f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-01",
+            validate,
             "",
             None,
         )
         attempt: Attempt = _tuple(Attempt, values)
+        if self._told is not None:
+            self._told.spans[node_id, number] = f"{self._span:016x}"
         if self._leave and (node.own_workspace or node.artifacts or not self._leave.isdisjoint(node.needs)):
             from pipe_runner.workspaces import files_of
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Size, Text, Version, Wait
 from pipe_schemas.http import HttpPolicy
-from pipe_schemas.nodes import Cache, Retry
+from pipe_schemas.nodes import Cache, Providers, Retry
 from pipe_schemas.providers import ProviderSpec
 
 
@@ -45,6 +45,7 @@ class ProjectDefaultsSpec(Closed):
     )
     grace: Wait | None = Field(default=None, description="Time between TERM and KILL when a run is stopped.")
     timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
+    provider: Providers | None = Field(default=None, description="Whom nodes ask that name no model service.")
 
 
 class PresetSpec(Closed):
@@ -52,6 +53,7 @@ class PresetSpec(Closed):
 
     description: str | None = Field(default=None, description="For people; `pipe agents` shows it.")
     agent: Text = Field(description="An agent, or another preset.", examples=["http", "shell"])
+    provider: Providers | None = Field(default=None, description="The model service that the agent asks.")
     with_: dict[str, Any] = Field(
         default_factory=dict,
         alias="with",

@@ -21,24 +21,17 @@ from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.masking import SecretMasker
+from pipe_runner.models import ModelFault, ModelRequest, Reason
 from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
 from pipe_runner.registry import Registry
-from pipe_runner.testing import FakeClock
+from pipe_runner.testing import Answer, FakeClock, FakeProvider
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
 SECRET = "very-secret-value"
 HEAVY = (
-    "pydantic",
-    "yaml",
-    "jinja2",
-    "networkx",
-    "httpx2",
-    "httpcore2",
-    "boto3",
-    "rich",
-    "click",
-    "importlib.metadata",
-)
+    "pydantic", "yaml", "jinja2", "networkx", "httpx2", "httpcore2", "boto3", "rich", "click", "importlib.metadata",
+    "jsonschema",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,43 @@ CASES: dict[str, Case] = {
             {"url": "http://x", "headers": {"a": []}},
         ),
     ),
+    "llm": Case(
+        works={"provider": ["fake"], "prompt": "works", "output_schema": {"type": "object", "required": ["a"]}},
+        fails=({"provider": ["fake"], "prompt": "fails"}, ErrorKind.UNAVAILABLE),
+        leaks={"provider": ["fake"], "prompt": f"leaks {SECRET}", "output_schema": {"type": "integer"}},
+        slow={"provider": ["fake"], "prompt": "slow"},
+        wrong=(
+            {},
+            {"prompt": 1},
+            {"prompt": "x", "messages": [{"role": "user", "content": "x"}]},
+            {"messages": []},
+            {"messages": [{"role": "tool", "content": "x"}]},
+            {"messages": [{"role": "system", "content": "x"}]},
+            {"prompt": "x", "tools": ["mcp:server"]},
+            {"prompt": "x", "tools": [{"name": "x"}]},
+            {"prompt": "x", "images": [{"base64": "x"}]},
+            {"prompt": "x", "max_reasks": -1},
+            {"prompt": "x", "max_tokens": "5"},
+            {"prompt": "x", "model": []},
+        ),
+        output={"a": 1},
+    ),
 }
+
+
+def says(request: ModelRequest) -> Any:
+    """What the model of these tests answers."""
+    word, _, rest = request.messages[-1].text.partition(" ")
+    if word == "fails":
+        raise ModelFault(Reason.UNAVAILABLE, "the service is not there")
+    return {"works": {"a": 1}, "slow": Answer("late", delay=60)}.get(word, rest)
+
+
+class Way:
+    """A way out to that model."""
+
+    async def ask(self, attempt: Any, choices: Any, request: Any, emit: Any, on_piece: Any = None) -> Any:
+        return await FakeProvider(says).generate_with_metadata(request, on_piece)
 
 
 WAITING = ("approval",)
@@ -178,6 +207,7 @@ class Bench:
             {},
             secrets,
             str(self.root),
+            outside=Way() if agent.name == "llm" else None,  # type: ignore[arg-type]
         )
         return await agent.perform(attempt, context)
 

@@ -31,7 +31,8 @@ SURFACE: dict[ModuleType, set[str]] = {
         "Unsupported", "UsageError",
     },
     testing: {
-        "FakeAgent", "FakeClock", "FakeExecutor", "FinishedRun", "MemoryJournal", "failed", "run_pipeline", "succeeded",
+        "Answer", "FakeAgent", "FakeClock", "FakeExecutor", "FakeProvider", "FinishedRun", "MemoryJournal", "failed",
+        "run_pipeline", "succeeded",
     },
 }  # fmt: skip
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.calls.around import AsTheTypeSays
+from pipe_runner.calls.seams import MakePrices, Prices
 from pipe_runner.errors import NodeFault, PipeError
-from pipe_runner.models import Provider, ProviderSettings, ProviderType
+from pipe_runner.models import ModelFault, Provider, ProviderSettings, ProviderType, Reason
 from pipe_runner.types import ErrorKind
 
 BUILT_IN: Final = ("bedrock", "openai", "ollama")
@@ -21,16 +23,20 @@ class Service(NamedTuple):
     type: ProviderType
     settings: ProviderSettings
     limits: Mapping[str, Any]
-    prices: Mapping[str, Any]
+    prices: Prices
 
 
 class Services:
     """Made once per run. `types` finds a provider type by its name; raises PipeError where there is none."""
 
     def __init__(
-        self, written: Mapping[str, Any], types: Mapping[str, ProviderType], environ: Mapping[str, str]
+        self,
+        written: Mapping[str, Any],
+        types: Mapping[str, ProviderType],
+        environ: Mapping[str, str],
+        make_prices: MakePrices = AsTheTypeSays,
     ) -> None:
-        self._written, self._types, self._environ = written, types, environ
+        self._written, self._types, self._environ, self._make_prices = written, types, environ, make_prices
         self._services: dict[str, Service] = {}
         self._open: dict[str, Provider] = {}
 
@@ -40,6 +46,10 @@ class Services:
         if found is None:
             found = self._services[name] = self._resolve(name)
         return found
+
+    def written(self, name: str) -> Mapping[str, Any]:
+        """What pipe.yml says of it."""
+        return self._written.get(name) or {}
 
     def type_of(self, name: str) -> str:
         """The name of a provider's type."""
@@ -59,7 +69,8 @@ class Services:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
         options = {key: value for key, value in said.items() if key not in COMMON}
         settings = kind.settings(name, options, said.get("model", ""), self._environ)
-        return Service(kind, settings, said.get("limits") or {}, said.get("prices") or {})
+        prices = self._make_prices(type_name, settings, said.get("prices") or {})
+        return Service(kind, settings, said.get("limits") or {}, prices)
 
     def secrets(self, names: tuple[str, ...]) -> dict[str, str]:
         """What of these providers' settings is shown nowhere, under names for warnings."""
@@ -73,17 +84,17 @@ class Services:
         return found
 
     def client(self, name: str) -> Provider:
-        """The open client; raises NodeFault where it lacks a key or a package."""
+        """The open client; raises ModelFault where it lacks a key or a package, so that the next choice is asked."""
         found = self._open.get(name)
         if found is None:
             service = self.get(name)
             if service.settings.missing:
-                raise NodeFault(ErrorKind.CREDENTIALS, f"provider {name}: {service.settings.missing}")
+                raise ModelFault(Reason.CREDENTIALS, f"provider {name}: {service.settings.missing}", sent=False)
             try:
                 found = self._open[name] = service.type.open(service.settings)
             except PipeError as error:
                 hint = f" ({error.hint})" if error.hint else ""
-                raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name}: {error.message}{hint}") from error
+                raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error
         return found
 
     async def close(self) -> None:

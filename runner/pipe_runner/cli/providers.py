@@ -82,7 +82,7 @@ def _described(services: Services, name: str) -> dict[str, Any]:
             for key, value in settings.options.items()
         },
         "limits": dict(service.limits),
-        "prices": {model: dict(price) for model, price in service.prices.items()},
+        "prices": {model: dict(price) for model, price in (services.written(name).get("prices") or {}).items()},
     }
 
 

@@ -32,7 +32,7 @@ def run(given: Given) -> int:
     check_executor(given, os.environ, planned.plan.settings.get("executor"))
     settings = run_settings(
         given, planned.state_dir, planned.plan.settings, run_id=given.text("run_id"), only=tuple(given.many("only"))
-    )
+    )._replace(trace=telling.trace)
     inputs = _inputs(given, planned)
     if given.on("dry_run"):
         from pipe_runner.cli.preview import preview
@@ -62,7 +62,7 @@ def resume(given: Given) -> int:
         if finished.status is not RunStatus.SUCCEEDED:
             raise
         return telling.nothing_to_do(finished, rundir, None)
-    settings = run_settings(given, state, planned.plan.settings)
+    settings = run_settings(given, state, planned.plan.settings)._replace(trace=telling.trace)
 
     def open_it(sinks: Sequence[EventSink]) -> ActiveRun:
         return open_resume(
@@ -110,7 +110,7 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     import anyio
 
     gc.freeze()  # the plan lives until the end: each collection would walk through it in vain
-    gc.set_threshold(20_000, 20, 50)  # what nodes leave is freed by counting; a few megabytes of cycles may wait
+    gc.set_threshold(50_000, 20, 50)  # what nodes leave is freed by counting; a few megabytes of cycles may wait
 
     async def perform() -> Run:
         import asyncio

@@ -64,31 +64,33 @@ RUN: Final = Command(
     ),
 )
 
+CHECK: Final = Command(
+    "check",
+    "Find every fault of pipeline files without running anything.",
+    "pipe_runner.cli.reading:check",
+    (Argument("PATH", many=True),),
+    (
+        Flag(
+            "--format",
+            "How to tell the faults (default: text).",
+            "FORMAT",
+            choices=("text", "json", "github", "gitlab", "sarif"),
+        ),
+        _QUIET,
+    ),
+    "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
+    "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
+    "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
+    (
+        "pipe check pipelines/",
+        "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
+    ),
+    everywhere=True,
+)
+
 COMMANDS: Final[tuple[Command, ...]] = (
     RUN,
-    Command(
-        "check",
-        "Find every fault of pipeline files without running anything.",
-        "pipe_runner.cli.reading:check",
-        (Argument("PATH", many=True),),
-        (
-            Flag(
-                "--format",
-                "How to tell the faults (default: text).",
-                "FORMAT",
-                choices=("text", "json", "github", "gitlab", "sarif"),
-            ),
-            _QUIET,
-        ),
-        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
-        "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
-        "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
-        (
-            "pipe check pipelines/",
-            "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
-        ),
-        everywhere=True,
-    ),
+    CHECK,
     Command(
         "test",
         "Run the tests of pipelines, with something standing in for their nodes.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
     from pipe_runner.runlog import RunDir
+    from pipe_runner.traces import Trace
 
 IO_ERROR: Final = 74
 PATIENCE: Final = 1.0
@@ -44,6 +45,8 @@ class Telling:
         self._jsonl: JsonlConsole | None = None
         self._sinks: list[EventSink] = []
         self._suspending: Suspending | None = None
+        self.trace: Trace | None = _trace(os.environ)
+        """The trace of the run, where somebody wants spans or metrics."""
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
@@ -66,6 +69,11 @@ class Telling:
 
             self._jsonl = JsonlConsole(sys.stdout, state_dir, commands_matter=reads_commands(os.environ))
             self._sinks.append(self._jsonl)
+        if self.trace is not None:
+            from pipe_runner.telemetry.opening import open_telemetry
+
+            warn = lambda line: self.say(f"warning: {line}")  # noqa: E731
+            self._sinks.append(open_telemetry(self.trace, os.environ, warn))
         return self._sinks
 
     def note(self, line: str) -> None:
@@ -166,3 +174,14 @@ def check_can_be_written(path: str) -> None:
         raise UsageError(f"--junit: {path!r} is not a file's name")
     if not os.path.isdir(folder):
         raise UsageError(f"--junit: there is no directory {folder}")
+
+
+def _trace(environ: Mapping[str, str]) -> Trace | None:
+    if not any(name.startswith("OTEL_") for name in environ):
+        return None
+    from random import SystemRandom
+
+    from pipe_runner.telemetry.wanted import wanted
+    from pipe_runner.traces import trace_from
+
+    return trace_from(environ, SystemRandom().getrandbits) if wanted(environ) else None

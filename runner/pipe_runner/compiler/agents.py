@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,9 @@ from pipe_runner.registry import BrokenPlugin, Registry, UnknownPlugin
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
+    from pipe_runner.compiler.models import Models
     from pipe_runner.ports import AgentDescription
+    from pipe_runner.project import Project
 
 LATER: Final = frozenset({"auto"})
 """Agents of the language that this version doesn't have."""
@@ -74,22 +76,28 @@ class AgentInfo:
 class Agents:
     """The agents that one file uses, by name."""
 
-    def __init__(
-        self, registry: Registry, report: Report, presets: Collection[str] = (), wrong: Collection[str] = ()
-    ) -> None:
-        """`presets` are names that nodes can use beside those of the registry, `wrong` those of presets that can't be
-        used, which is told."""
+    def __init__(self, registry: Registry, report: Report, project: Project) -> None:
         self._registry = registry
         self._report = report
-        self._presets, self._wrong = presets, wrong
+        self._project = project
+        self._models: Models | None = None
         self._infos: dict[str, AgentInfo | None] = {}
         self._known: list[str] = []
 
     def told_in(self, report: Report) -> Agents:
         """The same agents, for another file of the pipeline, whose faults are told in its own report."""
-        other = Agents(self._registry, report, self._presets, self._wrong)
+        other = Agents(self._registry, report, self._project)
         other._infos, other._known = self._infos, self._known
         return other
+
+    @property
+    def models(self) -> Models:
+        """What those that ask models may ask."""
+        if self._models is None:
+            from pipe_runner.compiler.models import Models
+
+            self._models = Models(self._project, self._registry)
+        return self._models
 
     def used(self) -> list[AgentInfo]:
         return [info for info in self._infos.values() if info is not None]
@@ -121,10 +129,11 @@ class Agents:
         elif name in LATER:
             add("E901", f"the agent `{name}` is not available in this version", path)
         elif isinstance(error, UnknownPlugin):
-            if name in self._wrong:
+            presets = self._project.presets
+            if presets is not None and name in presets.wrong:
                 return
             if not self._known:
-                self._known += sorted({*self._registry.names(), *self._presets})
+                self._known += sorted({*self._registry.names(), *(presets.by_name if presets is not None else ())})
             near = self._report.suggest(name, self._known)
             names = listed(self._known)
             hint = f"did you mean `{near}`?" if near else f"there is {names}" if names else "no agent is installed"

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
+from pipe_runner.compiler.budgets import budget_of, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
+from pipe_runner.compiler.gives import output_of
 from pipe_runner.compiler.graph import order
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.kinds import ANY, Schema
@@ -18,7 +20,7 @@ from pipe_runner.compiler.outputs import schema_of_outputs
 from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
-from pipe_runner.compiler.references import Broken, Declared, References, output_of
+from pipe_runner.compiler.references import Broken, Declared, References
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
@@ -56,7 +58,7 @@ class Build:
         self._root = root
         self._project = project
         self._presets = project.presets or NO_PRESETS
-        self.agents = Agents(registry, report, tuple(self._presets.by_name), self._presets.wrong)
+        self.agents = Agents(registry, report, project)
         self._retries: dict[Any, RetryPolicy] = {}
         self._complete = True
 
@@ -85,7 +87,6 @@ class Build:
         if spec is None:
             return None
         main = Part(0, absolute, os.path.realpath(absolute), report, shape, spec)
-        self._not_yet(spec)
         main.inputs = self.inputs = compile_inputs(spec.inputs, report)
         includes = Includes(main, self.neighbours, self._presets, self._root)
         includes.read(main)
@@ -124,11 +125,6 @@ class Build:
         return plan._replace(group=group, cancel_in_progress=cast(ConcurrencySpec, spec.concurrency).cancel_in_progress)
 
     # ------------------------------------------------------------ the file's own keys
-
-    def _not_yet(self, spec: PipelineSpec) -> None:
-        for key in ("max_cost", "max_tokens"):
-            if spec.budget is not None and key in spec.budget.model_fields_set:
-                self.report.add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
 
     def _group(self, spec: PipelineSpec, values: Values, uses: list[Use]) -> Value | None:
         """`concurrency.group`: text, from what is known before the run."""
@@ -194,7 +190,7 @@ class Build:
                 for id, node in nodes.items():
                     if id not in twice:
                         drafts.append(part.compiler.draft(id, len(drafts), phase, node))
-                first.update((id, (part, phase)) for id in ids if id not in twice)
+                first.update(dict.fromkeys((id for id in ids if id not in twice) if twice else ids, (part, phase)))
         return drafts
 
     def _twice(self, part: Part, phase: Phase, id: str, first: Part, earlier: Phase) -> None:
@@ -210,8 +206,8 @@ class Build:
     def _declare(self, parts: list[Part], drafts: list[Draft]) -> None:
         """What references of each file can find: nodes of every file, inputs of its own."""
         nodes = {draft.id: draft for draft in drafts}
-        written = (id for part in parts for phase in Phase for id in _keys(part.written, phase.value))
-        broken = Broken((id for id in written if id not in nodes), everything=not self._complete)
+        written = set().union(*(_keys(part.written, phase.value) for part in parts for phase in Phase))
+        broken = Broken(written.difference(nodes), everything=not self._complete)
         for part in parts:
             schemas: dict[str, Schema] = dict.fromkeys(_keys(part.written, "inputs"), ANY)
             schemas.update((item.name, item.schema) for item in part.inputs)
@@ -302,6 +298,7 @@ class Build:
             concurrency=min(concurrency, project.concurrency_limit or concurrency),
             fail_fast=spec.fail_fast,
             max_time=min(limits) if limits else None,
+            budget=budget_of(spec.budget),
             output_limit=project.output_limit,
             cache_limit=project.cache_limit,
             description=spec.description or "",
@@ -323,9 +320,7 @@ class Build:
             if retry is None and node.effect != "once":
                 retry = defaults.retry
         agent = draft.agent
-        known: Any = None
-        if agent is not None and agent.name != "shell":
-            known = output_of(draft) or None
+        known: Any = (output_of(draft) or None) if agent is not None and agent.name != "shell" else None
         return PlannedNode(
             draft.id,
             draft.index,
@@ -346,7 +341,7 @@ class Build:
             node.continue_on_error,
             NO_RETRY if retry is None else self._retry(retry),
             (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
-            None if max_time is None else parse_duration(max_time),
+            time_of(max_time, node.budget),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
             known,
@@ -357,6 +352,7 @@ class Build:
             draft.own_workspace,
             draft.part.number,
             inside.plan.path if inside is not None and inside.plan is not None else None,
+            budget_of(node.budget),
         )
 
     def _as_json(self, diagnostic: Diagnostic, parts: list[Part]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
+from pipe_runner.models import files_of
 from pipe_runner.plan import CachePolicy, Value
 from pipe_runner.types import Path_
 from pipe_schemas.nodes import PipelineNode
@@ -55,20 +56,20 @@ def compile_cache(
             from pipe_schemas.durations import parse_duration
 
             ttl = parse_duration(spec.ttl)
-    code = _code_file(draft)
-    if code is not None:
-        files.append(escape(code))
+    files += map(escape, _own_files(draft))
     kept = {name: value for name, value in content.items() if name not in _NOT_OF_THE_OUTPUT and name[:2] != "x-"}
     draft.cache = CachePolicy(sha256(_ENCODE(kept).encode()).hexdigest(), key, tuple(files), ttl)
 
 
-def _code_file(draft: Draft) -> str | None:
-    """The file of the project that holds a node's function, which counts as the node does."""
-    if draft.agent is None or draft.agent.name != "python" or not isinstance(draft.options.data, dict):
-        return None
+def _own_files(draft: Draft) -> list[str]:
+    """Files of the project that count as the node does: the one with its function, those that go with its question."""
+    if draft.agent is None or not isinstance(draft.options.data, dict):
+        return []
+    if draft.agent.name == "llm":
+        return files_of(draft.options.data)
     call = draft.options.data.get("call")
-    file = call.rpartition(":")[0] if isinstance(call, str) else ""
-    return file if file.endswith(".py") else None
+    file = call.rpartition(":")[0] if draft.agent.name == "python" and isinstance(call, str) else ""
+    return [file] if file.endswith(".py") else []
 
 
 def compile_artifacts(draft: Draft, report: Report, inside: Callable[[str, Path_], None]) -> None:

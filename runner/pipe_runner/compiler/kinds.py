@@ -27,6 +27,15 @@ NODE: Final[Mapping[str, Schema]] = {
     "usage": {"type": ["object", "null"]},
 }
 """Of what is known of a node, beside its output."""
+USAGE: Final[Schema] = {
+    "type": ["object", "null"],
+    "properties": {
+        **{name: {"type": "integer"} for name in ("calls", "input", "output", "cached", "reasoning")},
+        "cost": _NULLABLE_NUMBER,
+    },
+    "additionalProperties": False,
+}
+"""Of `usage`, where the node asks models."""
 RUN: Final[Mapping[str, Schema]] = {
     "id": TEXT,
     "started_at": TEXT,

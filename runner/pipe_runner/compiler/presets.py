@@ -12,6 +12,7 @@ from pipe_runner.types import Path_, Phase
 
 if TYPE_CHECKING:
     from pipe_runner.loader import Document
+    from pipe_runner.project import Project
     from pipe_runner.registry import Registry
     from pipe_schemas.project import PresetSpec
 
@@ -151,13 +152,14 @@ def _placed(given: Any, path: Path_) -> dict[str, Placed]:
     return {key: Placed(value, (*path, key)) for key, value in given.items() if key[:2] != "x-"}
 
 
-def check_presets(presets: Presets, report: Report, registry: Registry) -> None:
+def check_presets(project: Project, report: Report, registry: Registry) -> None:
     """Check the options of every preset against its agent, used or not; what is missing a node may give."""
+    from pipe_runner.compiler.models import not_asking
     from pipe_runner.compiler.options import check_options
     from pipe_runner.compiler.sentences import named
 
-    agents = Agents(registry, report)
-    for preset in presets.by_name.values():
+    agents = Agents(registry, report, project)
+    for preset in (project.presets or NO_PRESETS).by_name.values():
         path: Path_ = ("agents", preset.name, "with")
         own = {key: one.value for key, one in preset.options.items() if one.path[1] == preset.name}
         if preset.agent == SHELL:
@@ -170,8 +172,16 @@ def check_presets(presets: Presets, report: Report, registry: Registry) -> None:
             _check_command({key: value for key, value in own.items() if key in OF_SHELL}, path, report)
             continue
         info = agents.get(preset.agent, ("agents", preset.name, "agent"))
-        if info is not None and own:
+        if info is None:
+            continue
+        if own:
             check_options(info, own, path, report, partly=True)
+        asked = preset.keys.get("provider")
+        if asked is not None and asked.path[1] == preset.name:
+            if info.describe.asks_models:
+                agents.models.providers(asked.value, asked.path, report)
+            else:
+                not_asking(info.name, asked.path, report)
 
 
 def _check_command(own: dict[str, Any], path: Path_, report: Report) -> None:

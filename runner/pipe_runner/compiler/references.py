@@ -9,7 +9,8 @@ from typing import Final
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import names_of
-from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, Lookup, Nothing, Schema
+from pipe_runner.compiler.gives import asks_models, may_noop, output_of
+from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, USAGE, Lookup, Nothing, Schema
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Reference
@@ -83,6 +84,8 @@ class References:
         if root == "nodes" and len(path) == 2:
             return {"type": "object"}, self._inputs, ()
         if root == "nodes" and len(path) > 2:
+            if path[2] == "usage" and asks_models(self.declared.nodes.get(str(path[1]))):
+                return USAGE, self._inputs, path[3:]
             if path[2] != "output":
                 return NODE.get(str(path[2]), ANY), self._inputs, path[3:]
             schema = output_of(self.declared.nodes.get(str(path[1])))
@@ -181,7 +184,7 @@ class References:
             self._add("E311", message, reference, use, hint="make it from `inputs`")
             return
         if len(path) > 3 and not reference.guarded:
-            self._fields(reference, use, target)
+            self._fields(reference, use, target, draft)
 
     def _unknown_node(self, name: str, reference: Reference, use: Use) -> None:
         near = self._report.suggest(name, self.declared.nodes)
@@ -197,7 +200,7 @@ class References:
         hint = "nodes run first, then `on_failure`, then `finally`"
         self._add("E306", message, reference, use, hint=hint, upto=2)
 
-    def _fields(self, reference: Reference, use: Use, target: Draft) -> None:
+    def _fields(self, reference: Reference, use: Use, target: Draft, draft: Draft | None) -> None:
         """Every step under `nodes.x.output`, `.error`, … leads somewhere."""
         path = reference.path
         found, lookup, rest = self._start(path)
@@ -207,6 +210,27 @@ class References:
                 self._nothing(inner, reference, use, 3 + done, target)
                 return
             found = inner
+        if path[2] == "output":
+            self._of_a_noop(reference, use, target, draft)
+
+    def _of_a_noop(self, reference: Reference, use: Use, target: Draft, draft: Draft | None) -> None:
+        """A field of an answer that may be a noop instead is asked for, or `noop` is looked at first."""
+        if not may_noop(target):
+            return
+        noop = ("nodes", target.id, "output", "noop")
+        when = draft.when.references if draft is not None and draft.when is not None else ()
+        if any(one.path[:4] == noop for one in (*use.compiled.references, *when) if one is not reference):
+            return
+        name = path_text(reference.path[:4])
+        if reference.path[:4] == noop:
+            message = (
+                f"`{name}` is there only where the model says that there is nothing to do; else it fails the reader"
+            )
+            hint = f"`when: {name} is defined`, or `{name} | default(…)`"
+        else:
+            message = f"`{name}` isn't there where the model says that there is nothing to do, which fails the reader"
+            hint = f"`when: {path_text(noop)} is not defined`, or `{name} | default(…)`"
+        self._add("W503", message, reference, use, hint=hint, upto=4)
 
     def _nothing(self, nothing: Nothing, reference: Reference, use: Use, at: int, target: Draft | None) -> None:
         path = reference.path
@@ -334,47 +358,3 @@ def _where(use: Use) -> str:
     if use.place == "with":
         return f"the option `{'.'.join(str(step) for step in use.path[3:])}`"
     return f"`{use.place}`"
-
-
-def output_of(draft: Draft | None) -> Schema:
-    """The schema of a node's output, asked of its agent once."""
-    if draft is None or draft.agent is None:
-        return ANY
-    if draft.output_schema is None:
-        draft.output_schema = _output_of(draft, draft.agent)
-        if draft.spec.for_each is not None or draft.spec.matrix is not None:
-            draft.output_schema = results_of(draft.output_schema)
-    schema: Schema = draft.output_schema
-    return schema
-
-
-def results_of(output: Schema) -> Schema:
-    """The schema of what a repeated node gives: a list with a result for each item."""
-    own = {key: value for key, value in output.items() if key != "$defs"}
-    result = {
-        "type": "object",
-        "properties": {
-            "key": TEXT,
-            "status": NODE["status"],
-            "output": {"anyOf": [own, {"type": "null"}]},
-            "error": NODE["error"],
-        },
-        "additionalProperties": False,
-    }
-    return {"type": "array", "items": result, **({"$defs": output["$defs"]} if "$defs" in output else {})}
-
-
-def _output_of(draft: Draft, agent: AgentInfo) -> Schema:
-    data = draft.options.data
-    known = data if isinstance(data, dict) else {}
-    if not draft.options.static:
-        known = {key: value for key, value in known.items() if not _has_template(value)}
-    return agent.output(known)
-
-
-def _has_template(value: object) -> bool:
-    if isinstance(value, dict):
-        return bool({"$", "$text", "$url", "$map"} & value.keys()) or any(
-            _has_template(item) for item in value.values()
-        )
-    return isinstance(value, list) and any(_has_template(item) for item in value)

@@ -134,7 +134,7 @@ class ActiveRun:
 
             self._undecided = tell_unknown(self.run, self.nodes, self._stream.emit)
         self._place.journal.commit()
-        scope = Scope(self.plan, self.run, self._read_blob, _random_bits)
+        scope = Scope(self.plan, self.run, self._read_blob, _random_bits, self._settings.trace)
         watch = asyncio.ensure_future(self._watch())
         try:
             try:

@@ -9,6 +9,8 @@ from pipe_runner.types import Durability
 if TYPE_CHECKING:
     from os import PathLike
 
+    from pipe_runner.traces import Trace
+
 DEFAULT_GRACE = 10.0
 """Seconds between TERM and KILL."""
 
@@ -30,6 +32,8 @@ class RunSettings(NamedTuple):
     """A folder in which every call that leaves the machine is kept."""
     replay: str | None = None
     """A folder from which they are answered; nothing goes out."""
+    trace: Trace | None = None
+    """The trace that the run is part of, where somebody makes spans of it."""
     keeps: bool = True
     """False, for cases of `pipe test`: no log, no result and no artifact is kept, and nobody else can meet the run.
     `state_dir` is then a directory that is about to be removed."""

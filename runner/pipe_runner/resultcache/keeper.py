@@ -61,6 +61,8 @@ class Keeper:
         self._salt: bytes | None = None
         self._wanted: dict[int, Parts] = {}
         """Of nodes that run: the key under which their result belongs."""
+        self._taken_along: dict[int, tuple[str, ...]] = {}
+        """Of nodes that ask models: the files that go with their questions."""
         self._shrinking = False
         self._told: set[tuple[str, ...]] = set()
         """Globs of which was said that they match nothing."""
@@ -84,7 +86,7 @@ class Keeper:
         self._wanted.pop(node.index, None)
         text = self._key_text(node, policy, names)
         try:
-            files = await self._files(host, policy)
+            files = await self._files(host, policy, self._along(node, attempt))
             parts = self._parts(node, policy, attempt, text, files)
         except (NotRead, OSError) as error:
             if host.stopped is None:
@@ -141,7 +143,8 @@ class Keeper:
         if parts is None or outcome.truncated:
             return
         try:
-            if policy.files and await self._files(host, policy) != parts.files:
+            along = self._taken_along.pop(node.index, ())
+            if (policy.files or along) and await self._files(host, policy, along) != parts.files:
                 self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
                 return
             await self._write(
@@ -220,12 +223,26 @@ class Keeper:
             names = self._scope.names_of(node)
         return str(self._scope.render(policy.key, names))
 
-    async def _files(self, host: Host, policy: CachePolicy) -> dict[str, str]:
+    def _along(self, node: PlannedNode, attempt: Attempt) -> tuple[str, ...]:
+        """Globs of the files that a question takes along, by paths that only the run knows."""
+        if attempt.agent != "llm":
+            return ()
+        from glob import escape
+
+        from pipe_runner.models import files_of
+
+        known = node.cache.files if node.cache is not None else ()
+        along = tuple(glob for path in files_of(attempt.options) if (glob := escape(path)) not in known)
+        self._taken_along[node.index] = along
+        return along
+
+    async def _files(self, host: Host, policy: CachePolicy, along: tuple[str, ...] = ()) -> dict[str, str]:
         """In a thread: what a node lists may take long to read, and signals are acted on meanwhile."""
-        if not policy.files:
+        globs = (*policy.files, *along)
+        if not globs:
             return {}
         root, left_out = self._plan.root, self._settings.state_dir
-        return await asyncio.to_thread(digests, root, policy.files, left_out, lambda: host.stopped is not None)
+        return await asyncio.to_thread(digests, root, globs, left_out, lambda: host.stopped is not None)
 
     async def _tell_idle(self, host: Host, node: PlannedNode, policy: CachePolicy, files: Mapping[str, str]) -> None:
         """Say it of a result in which no file counts; with `explain` also of each glob that matches none."""

@@ -96,7 +96,7 @@ def test_the_example_does_what_it_declares(registry: Registry, bench: Any) -> No
 def test_every_kind_in_the_pages_is_one() -> None:
     from pipe_runner.types import ErrorKind
 
-    for page in ("python", "http"):
+    for page in ("python", "http", "models"):
         text = (REPOSITORY / f"docs/{page}.md").read_text(encoding="utf-8")
         rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \| .*", text.partition("| kind |")[2], re.MULTILINE)
         kinds = {kind for row in rows for kind in re.findall(r"`([a-z_]+)`", row)}
@@ -105,8 +105,8 @@ def test_every_kind_in_the_pages_is_one() -> None:
 
 
 def test_every_option_is_in_its_page() -> None:
-    for name in ("python", "http"):
-        text = (REPOSITORY / f"docs/{name}.md").read_text(encoding="utf-8")
+    for name, page in (("python", "python"), ("http", "http"), ("llm", "models")):
+        text = (REPOSITORY / f"docs/{page}.md").read_text(encoding="utf-8")
         table = text.partition("| option |")[2].partition("\n\n")[0]
         documented = set(re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE))
         fields = Registry.installed().get(name).options_model().model_fields

@@ -1,0 +1,74 @@
+"""Tells the live view what a model says while it says it: masked, a few times a second, up to a bound."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+from typing import Final
+
+from pipe_runner.ports import Emit, Masker
+from pipe_runner.types import EventKind
+
+EVERY: Final = 0.1
+"""Seconds between two events of a node."""
+TOLD: Final = 64 * 1024
+"""Bytes of an attempt's output that become events."""
+
+
+class Live:
+    """What one attempt's model says. Costs one timer for each tenth of a second in which something arrived."""
+
+    def __init__(self, emit: Emit, masker: Masker) -> None:
+        self._emit, self._masker = emit, masker.stream()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._waiting: list[str] = []
+        self._room = TOLD
+        self._timer: asyncio.TimerHandle | None = None
+        self._fault: Exception | None = None
+        self._heard = False
+        self._ends_line = True
+
+    def piece(self, text: str) -> None:
+        """Take a piece of text as it arrives."""
+        if not text:
+            return
+        self._heard, self._ends_line = True, text.endswith("\n")
+        if self._room <= 0:
+            return
+        self._waiting.append(text[: self._room])
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(EVERY, self._tell)
+
+    def whole(self, text: str) -> None:
+        """Take the end of an answer; its text is told now, if it did not come in pieces."""
+        if not self._heard:
+            self.piece(text)
+        if not self._ends_line:
+            self.piece("\n")
+        self._heard = False
+
+    def close(self) -> None:
+        """Tell what is left. Raises what could not be written."""
+        self._tell(last=True)
+        if self._fault is not None:
+            raise self._fault
+
+    def stop(self) -> None:
+        """Tell nothing more: the attempt has ended, by itself or not."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tell(self, *, last: bool = False) -> None:
+        self.stop()
+        data = self._masker.feed("".join(self._waiting).encode("utf-8", "replace"))
+        self._waiting = []
+        if last:
+            data += self._masker.flush()
+        data, self._room = data[: max(self._room, 0)], self._room - len(data)
+        text = self._decoder.decode(data, final=last)
+        if text and self._fault is None:
+            try:
+                self._emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
+            except Exception as error:  # a log that can't be written ends the attempt, not a callback of the loop
+                self._fault = error

@@ -1,0 +1,198 @@
+"""The conversation of one attempt: ask, call the tools that the model wants, ask again, until there is an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from pipe_agents.llm_answers import Misfit, Wanted, excerpt
+from pipe_agents.llm_media import as_data
+from pipe_agents.llm_stream import Live
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import (
+    Finish,
+    Message,
+    ModelChoice,
+    ModelFault,
+    ModelRequest,
+    ModelResponse,
+    Outside,
+    Toolbox,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+)
+from pipe_runner.ports import Attempt, Context
+from pipe_runner.types import ErrorKind, Json
+
+TOGETHER: Final = 8
+"""Tools of one answer that are called at the same time."""
+SAID: Final = 500
+"""Characters of an answer that an error shows."""
+
+
+class Counted:
+    """What an attempt has used: `nodes.x.usage`."""
+
+    def __init__(self) -> None:
+        self.calls = self.input = self.output = self.cached = self.reasoning = 0
+        self._cost: float | None = 0.0
+
+    def add(self, answer: ModelResponse | ModelFault) -> None:
+        """Count a call, also one that failed. A price that is not known makes that of all unknown."""
+        self.calls += 1
+        if answer.usage is not None:
+            self.input += answer.usage.input
+            self.output += answer.usage.output
+            self.cached += answer.usage.cached
+            self.reasoning += answer.usage.reasoning
+        if isinstance(answer, ModelResponse) and self._cost is not None:
+            self._cost = None if answer.cost is None else self._cost + answer.cost
+
+    def to_json(self) -> dict[str, Json]:
+        cost = None if self._cost is None else round(self._cost, 9)
+        return {
+            "calls": self.calls,
+            "input": self.input,
+            "output": self.output,
+            "cached": self.cached,
+            "reasoning": self.reasoning,
+            "cost": cost,
+        }
+
+
+class NoTools:
+    """The toolbox of a node that lists none."""
+
+    specs: Sequence[ToolSpec] = ()
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        return ToolResult(f"there is no tool {call.name}", failed=True)
+
+    async def close(self) -> None:
+        pass
+
+
+class Talk:
+    """One conversation. `request` holds its beginning; `counted` counts every call."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        context: Context,
+        outside: Outside,
+        choices: Sequence[ModelChoice],
+        wanted: Wanted,
+        counted: Counted,
+        live: Live,
+    ) -> None:
+        self._attempt, self._context, self._outside = attempt, context, outside
+        self._choices, self._wanted, self._counted, self._live = choices, wanted, counted, live
+        self._began = context.clock.monotonic()
+
+    async def run(self, request: ModelRequest, toolbox: Toolbox, most_reasks: int, most_rounds: int) -> Json:
+        """The output. Raises NodeFault: of a call, or of kinds `invalid_output`, `refused` and `tool`."""
+        messages = list(request.messages)
+        reasks = rounds = 0
+        while True:
+            answer = await self._ask(request._replace(messages=tuple(messages)))
+            if answer.finish is Finish.REFUSED:
+                raise NodeFault(ErrorKind.REFUSED, f"the model declined{self._quoted(answer.text)}")
+            if answer.finish is Finish.LENGTH:
+                raise NodeFault(
+                    ErrorKind.INVALID_OUTPUT,
+                    f"the answer was cut at the most tokens that it may have: raise `max_tokens`"
+                    f"{self._quoted(answer.text)}",
+                )
+            if answer.tool_calls:
+                rounds += 1
+                if rounds > most_rounds:
+                    names = ", ".join(sorted({call.name for call in answer.tool_calls}))
+                    raise NodeFault(
+                        ErrorKind.TOOL,
+                        f"the model wants tools ({excerpt(names, 100)}) after {most_rounds} rounds of them: "
+                        "raise `max_iterations`, or ask for less",
+                    )
+                messages.append(Message("assistant", answer.text, tool_calls=answer.tool_calls))
+                messages += await self._use(toolbox, answer.tool_calls)
+                continue
+            try:
+                return self._wanted.read(self._text_of(answer))
+            except Misfit as misfit:
+                reasks += 1
+                if reasks > most_reasks:
+                    again = f" after being asked {reasks} times" if reasks > 1 else ""
+                    raise NodeFault(
+                        ErrorKind.INVALID_OUTPUT,
+                        f"the answer doesn't fit output_schema{again}: {misfit}{self._quoted(answer.text)}",
+                    ) from None
+                messages += [Message("assistant", answer.text or "(empty)"), Message("user", _again(misfit))]
+
+    async def _ask(self, request: ModelRequest) -> ModelResponse:
+        timeout = self._attempt.timeout
+        if timeout is not None:
+            left = timeout - (self._context.clock.monotonic() - self._began)
+            request = request._replace(timeout=max(left, 0.001))
+        try:
+            answer = await self._outside.ask(
+                self._attempt, self._choices, request, self._context.emit, self._live.piece
+            )
+        except ModelFault as fault:
+            self._counted.add(fault)
+            raise
+        self._counted.add(answer)
+        self._live.whole(answer.text)
+        return answer
+
+    def _text_of(self, answer: ModelResponse) -> str:
+        size, limit = len(answer.text.encode("utf-8", "replace")), self._attempt.output_limit
+        if size > limit:
+            raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the answer has {size} bytes, and limits.output is {limit}")
+        if answer.finish is Finish.OTHER and not answer.text.strip():
+            raise NodeFault(ErrorKind.INVALID_OUTPUT, "the model ended without an answer, and did not say why")
+        return answer.text
+
+    def _quoted(self, text: str) -> str:
+        said = excerpt(self._context.masker.mask_text(text), SAID)
+        return f"; it said: {said}" if said else ""
+
+    async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall]) -> list[Message]:
+        """Results in the order of the calls; raises NodeFault where a tool is no more what the node lists."""
+        bound = asyncio.Semaphore(TOGETHER)
+
+        async def use(call: ToolCall) -> Message:
+            async with bound:
+                result = ToolResult(call.fault, failed=True) if call.fault else await toolbox.call(call)
+            return Message(
+                "tool", as_data(result.text, f"tool {call.name}"), tool_call_id=call.id, failed=result.failed
+            )
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(use(call)) for call in calls]
+        except BaseExceptionGroup as several:
+            raise _first(several) from None
+        return [task.result() for task in tasks]
+
+
+def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Of what tools raised at the same time: a fault of the node before others."""
+    found: list[BaseException] = []
+    waiting: list[BaseException] = [several]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+        else:
+            found.append(one)
+    return next((one for one in found if isinstance(one, NodeFault)), found[0])
+
+
+def _again(misfit: Misfit) -> str:
+    lines = "\n".join(f"- {fault}" for fault in misfit.faults)
+    return (
+        "Your answer does not fit the JSON Schema that was asked for:\n"
+        f"{lines}\n"
+        "Answer again, with nothing but a JSON value that fits it."
+    )

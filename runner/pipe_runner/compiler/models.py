@@ -1,0 +1,270 @@
+"""Nodes that ask models: whom they ask, what the answer looks like, and what the model may use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.compiler.options import check_options
+from pipe_runner.compiler.patterns import Patterns
+from pipe_runner.compiler.pruning import at
+from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.values import may_hold_template
+from pipe_runner.types import Path_
+from pipe_schemas.answers import KEYWORDS, faults, patterns
+from pipe_schemas.llm import NOTHING_ASKED, ONE_OF
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.agents import AgentInfo, Agents
+    from pipe_runner.project import Project
+    from pipe_runner.registry import Registry
+
+BUILT_IN: Final = ("bedrock", "ollama", "openai")
+"""Providers that are there without pipe.yml."""
+_LLM: Final = "llm"
+_STATIC: Final = {
+    "output_schema": "what the answer looks like is checked before the run, and what reads it too",
+    "allow_noop": "what reads the answer is checked before the run",
+    "tools": "what a model may use is no value's to say",
+}
+_NO_TOOL: Final = {
+    "shell": "a model would write shell text: give it a function of yours, or `{agent: python, with: {call: …}}`",
+    "approval": "it ends in a question to a person: let a node of its own ask",
+}
+_FIXED: Final = {"python": "call"}
+"""Options of tools that the file says and no model chooses: what runs (S3)."""
+_STAND_IN: Final = "-"
+
+
+class Models:
+    """What a project's nodes may ask; one for all files of a compilation."""
+
+    def __init__(self, project: Project, registry: Registry) -> None:
+        self._project, self._registry = project, registry
+        self._names: list[str] | None = None
+        self._patterns = Patterns()
+
+    @property
+    def names(self) -> list[str]:
+        """Of the providers; looked up when a node asks a model."""
+        if self._names is None:
+            written = self._project.written.get("providers", ())
+            self._names = sorted({*BUILT_IN, *written, *self._registry.providers})
+        return self._names
+
+    @property
+    def default(self) -> tuple[str, ...]:
+        """Whom nodes ask that name none."""
+        return self._project.providers
+
+    def described(self, options: Any) -> list[Any]:
+        """What pipe.yml says of the providers of a node, as far as answers depend on it."""
+        named = options.get("provider") if isinstance(options, dict) else None
+        known = self._project.services.get("providers", {})
+        found = [known.get(name) for name in named or ()]
+        return [
+            {key: value for key, value in said.items() if key not in ("limits", "prices")}
+            if isinstance(said, dict)
+            else None
+            for said in found
+        ]
+
+    def providers(self, given: Any, path: Path_, report: Report) -> list[str]:
+        """The providers of a node, in order; reports those that there aren't."""
+        if given is None:
+            if not self._project.providers:
+                hint = "write `provider: openai` beside `agent:`, or `defaults: {provider: openai}` in pipe.yml"
+                report.add(
+                    "E513",
+                    f"the node names no model service: there is {listed(self.names)}",
+                    path[:-1],
+                    at="key",
+                    hint=hint,
+                )
+            return list(self._project.providers)
+        names = [given] if isinstance(given, str) else list(given)
+        for number, name in enumerate(names):
+            listed_ = isinstance(at(report.document.data, path), list)
+            place = (*path, number) if listed_ else path
+            if "{{" in name or "{%" in name:
+                hint = "which service gets the data must be known before the run; a list is asked in order"
+                report.add("E213", "a provider can't be a template", place, hint=hint)
+            elif name in names[:number]:
+                report.add("E303", f"`{short(name)}` stands here twice", place)
+            elif name not in self.names:
+                near = report.suggest(name, self.names)
+                hint = f"did you mean `{near}`?" if near else f"there is {listed(self.names)}; others stand in pipe.yml"
+                report.add("E512", f"there is no provider `{short(name)}`", place, hint=hint)
+        return names
+
+    def server_named(self, name: str, path: Path_, report: Report) -> None:
+        """Report an MCP server that pipe.yml doesn't have."""
+        known = sorted(self._project.written.get("mcp_servers", ()))
+        if name not in known:
+            near = report.suggest(name, known)
+            hint = (
+                f"did you mean `{near}`?"
+                if near
+                else "MCP servers stand in pipe.yml: `mcp_servers: {NAME: {command: […]}}`"
+            )
+            report.add("E515", f"there is no MCP server `{short(name)}`", path, hint=hint)
+
+    def is_preset(self, name: str) -> bool:
+        return self._project.presets is not None and name in self._project.presets.by_name
+
+    def pattern_fault(self, pattern: str) -> str | None:
+        return self._patterns.fault(pattern)
+
+
+class ModelNode:
+    """One node whose agent asks models."""
+
+    def __init__(self, path: Path_, agents: Agents, report: Report, inside: Callable[[str, Path_], None]) -> None:
+        """`inside` reports a path that leaves the root."""
+        self._path, self._agents, self._report, self._inside = path, agents, report, inside
+        self._models = agents.models
+
+    def options(self, info: AgentInfo, given: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The node's options with its providers (`given` is its `provider:`), and those that are checked further:
+        without what has been told to be wrong."""
+        place = (*self._path, "with")
+        if "provider" in options:
+            hint = "`provider:` stands in the node, beside `agent:`"
+            self._report.add(
+                "E503", f"agent `{info.name}` has no option `provider`", (*place, "provider"), at="key", hint=hint
+            )
+        told = given is None and self._report.wrote(self._path, "provider")
+        providers = [] if told else self._models.providers(given, (*self._path, "provider"), self._report)
+        options = {**options, "provider": providers}
+        if info.name != _LLM:
+            return options, options
+        checked = dict(options)
+        self._one_question(options, checked, place)
+        for key, why in _STATIC.items():
+            if may_hold_template(options.get(key)):
+                self._no_template(options[key], (*place, key), why)
+                del checked[key]
+        if isinstance(checked.get("output_schema"), dict):
+            self._schema(checked, (*place, "output_schema"))
+        if isinstance(checked.get("tools"), list):
+            options["tools"] = self._tools(checked["tools"], options, (*place, "tools"))
+        for key in ("images", "files"):
+            given_ = options.get(key)
+            for number, one in enumerate(given_ if isinstance(given_, list) else ()):
+                if isinstance(one, str) and not may_hold_template(one):
+                    self._inside(one, (*place, key, number))
+        return options, checked
+
+    def _one_question(self, options: dict[str, Any], checked: dict[str, Any], place: Path_) -> None:
+        """Exactly one of `prompt` and `messages`; told here, since it is known whatever their templates give."""
+        if "prompt" in options and "messages" in options:
+            self._report.add("E505", ONE_OF, (*place, "messages"), at="key", hint="leave one of them out")
+            del checked["messages"]
+        elif "prompt" not in options and "messages" not in options:
+            where = place if self._report.wrote(self._path, "with") else self._path
+            hint = "write `with: {prompt: …}`"
+            self._report.add(
+                "E504", f"agent `{_LLM}` needs the option `prompt` or `messages`", where, at="key", hint=hint
+            )
+            checked["prompt"] = _STAND_IN
+
+        elif _only_system(options.get("messages")):
+            self._report.add("E505", NOTHING_ASKED, (*place, "messages"), hint="add one with `role: user`")
+            del checked["messages"]
+            checked["prompt"] = _STAND_IN
+
+    def _no_template(self, value: Any, place: Path_, why: str) -> None:
+        for inner in _templates(value):
+            self._report.add("E213", "a template can't stand here", (*place, *inner), hint=why)
+
+    def _schema(self, checked: dict[str, Any], place: Path_) -> None:
+        schema = checked["output_schema"]
+        wrong = False
+        for fault in faults(schema):
+            wrong, hint = True, fault.hint
+            if fault.keyword is not None:
+                near = self._report.suggest(fault.keyword, KEYWORDS)
+                hint = f"did you mean `{near}`?" if near else "what is yours begins with `x-`"
+            self._report.add(
+                "E514", fault.message, (*place, *fault.path), at="key" if fault.at_key else "value", hint=hint
+            )
+        for inner, pattern in () if wrong else patterns(schema):
+            why = self._models.pattern_fault(pattern)
+            if why is not None:
+                self._report.add("E216", f"this pattern can't be used: {short(why, 200)}", (*place, *inner))
+        if checked.get("allow_noop") is True and "noop" in (schema.get("properties") or {}):
+            message = "`allow_noop` answers `{noop: reason}`, and the schema has a property `noop` itself"
+            self._report.add(
+                "E505", message, (*place, "properties", "noop"), at="key", hint="call the property otherwise"
+            )
+
+    def _tools(self, tools: list[Any], options: dict[str, Any], place: Path_) -> list[Any]:
+        """The tools; those that ask models ask the node's providers."""
+        found: list[Any] = []
+        for number, tool in enumerate(tools):
+            path = (*place, number)
+            if tool in tools[:number]:
+                self._report.add("E303", "this tool stands here twice", path)
+            elif isinstance(tool, str):
+                self._named(tool, path)
+            elif isinstance(tool, dict) and isinstance(tool.get("agent"), str):
+                tool = self._agent(tool, options, path)
+            found.append(tool)
+        return found
+
+    def _named(self, tool: str, path: Path_) -> None:
+        kind, _, rest = tool.partition(":")
+        server, slash, name = rest.partition("/")
+        if kind != "mcp" or not server or not slash:
+            return
+        self._models.server_named(server, path, self._report)
+        if name == "*":
+            hint = "list the ones that it needs; what a server offers tomorrow is then not offered to the model"
+            self._report.add("W504", f"the model may use all tools of `{short(server)}`", path, hint=hint)
+
+    def _agent(self, tool: dict[str, Any], options: dict[str, Any], path: Path_) -> dict[str, Any]:
+        name, given = tool["agent"], tool.get("with", {})
+        if name in _NO_TOOL:
+            self._report.add("E506", f"the agent `{name}` can't be a tool", (*path, "agent"), hint=_NO_TOOL[name])
+            return tool
+        if self._models.is_preset(name):
+            hint = "name the agent itself, and its options under `with`"
+            self._report.add("E506", f"the preset `{short(name)}` can't be a tool", (*path, "agent"), hint=hint)
+            return tool
+        info = self._agents.get(name, (*path, "agent"))
+        if info is None or not isinstance(given, dict):
+            return tool
+        fixed = _FIXED.get(name)
+        if fixed is not None and fixed not in given:
+            hint = f"a model can't choose it: write `with: {{{fixed}: …}}`"
+            self._report.add("E504", f"the agent `{name}` as a tool needs the option `{fixed}`", path, hint=hint)
+        if info.describe.asks_models:
+            given = {**given, "provider": options["provider"]}
+        if info.name == _LLM:  # a model chooses neither what another one costs, nor what it sees and may do
+            given = {"model": options.get("model"), "tools": [], "images": [], "files": [], **given}
+        check_options(info, given, (*path, "with"), self._report, partly=True)
+        return {**tool, "with": given}
+
+
+def not_asking(agent: str, path: Path_, report: Report) -> None:
+    """Report `provider:` of a node whose agent has no use for it."""
+    hint = "leave it out; `agent: llm` asks a model"
+    report.add("E511", f"the agent `{short(agent)}` asks no model", path, at="key", hint=hint)
+
+
+def _only_system(messages: Any) -> bool:
+    if not isinstance(messages, list) or not messages:
+        return False
+    return all(isinstance(one, dict) and one.get("role") == "system" for one in messages)
+
+
+def _templates(value: Any, path: Path_ = ()) -> Iterator[Path_]:
+    if isinstance(value, str):
+        if may_hold_template(value):
+            yield path
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _templates(item, (*path, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _templates(item, (*path, number))

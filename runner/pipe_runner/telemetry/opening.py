@@ -1,0 +1,76 @@
+"""Sets the SDK up as the `OTEL_…` variables say, for one run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import ConsoleMetricExporter, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+
+from pipe_runner import __version__
+from pipe_runner.telemetry.ids import ChosenIds
+from pipe_runner.telemetry.sink import TelemetrySink
+from pipe_runner.telemetry.wanted import exporters
+from pipe_runner.traces import Trace
+
+_GROUPS = {"traces": "opentelemetry_traces_exporter", "metrics": "opentelemetry_metrics_exporter"}
+
+
+def open_telemetry(trace: Trace, environ: Mapping[str, str], warn: Callable[[str], None]) -> TelemetrySink:
+    """What listens to the run. An exporter that can't be had is told, and fails no run."""
+    logger = logging.getLogger("opentelemetry")
+    logger.addHandler(_Once(warn))
+    logger.propagate = False
+    named = {"service.name": environ.get("OTEL_SERVICE_NAME") or "pipe-runner", "service.version": __version__}
+    resource = Resource.create(named)
+    ids = ChosenIds(trace.id)
+    tracers = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
+    for exporter in _exporters("traces", environ, warn):
+        tracers.add_span_processor(BatchSpanProcessor(exporter))
+    readers = [PeriodicExportingMetricReader(one) for one in _exporters("metrics", environ, warn)]
+    meters = MeterProvider(readers, resource, shutdown_on_exit=False) if readers else None
+    return TelemetrySink(trace, ids, tracers, meters)
+
+
+class _Once(logging.Handler):
+    """Tells the first thing that the SDK complains of; it repeats itself with every attempt."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._warn: Callable[[str], None] | None = warn
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn, self._warn = self._warn, None
+        if warn is not None:
+            warn(f"telemetry: {record.getMessage()[:300]}")
+
+
+def _exporters(signal: str, environ: Mapping[str, str], warn: Callable[[str], None]) -> list[Any]:
+    found = []
+    for name in exporters(environ, signal):
+        try:
+            found.append(_exporter(signal, name, environ))
+        except Exception as error:  # what an exporter of somebody's raises when it is made
+            warn(f"telemetry: the exporter {name!r} of {signal} can't be used: {error}")
+    return found
+
+
+def _exporter(signal: str, name: str, environ: Mapping[str, str]) -> Any:
+    if name == "console":  # stdout is for results
+        return ConsoleSpanExporter(out=sys.stderr) if signal == "traces" else ConsoleMetricExporter(out=sys.stderr)
+    if name == "otlp":
+        protocol = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL") or environ.get(
+            "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"
+        )
+        name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
+    for point in entry_points(group=_GROUPS[signal], name=name):
+        return point.load()()
+    hint = "pip install 'pipe-runner[otlp]'" if name == "otlp_proto_http" else f"install the package that has {name}"
+    raise LookupError(f"it is not installed: {hint}")

@@ -1,0 +1,212 @@
+"""Makes spans and metrics of a run's events: run → node → attempt → call of a model or a tool."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import Any, Final
+
+from opentelemetry import trace as otel
+from opentelemetry.context import Context
+from opentelemetry.metrics import Histogram
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from pipe_runner.ports import Event
+from pipe_runner.telemetry import conventions as names
+from pipe_runner.telemetry.ids import ChosenIds
+from pipe_runner.traces import Trace
+from pipe_runner.types import EventKind
+
+_ENDS: Final = frozenset(
+    {
+        EventKind.NODE_SUCCEEDED,
+        EventKind.NODE_FAILED,
+        EventKind.NODE_CANCELLED,
+        EventKind.NODE_WAITING,
+        EventKind.NODE_UNKNOWN,
+    }
+)
+PATIENCE: Final = 5.0
+"""Seconds that exporters have at the end of a run; a collector that is gone holds nobody up longer."""
+
+
+class TelemetrySink:
+    """Accepts events in order; what it makes goes out in threads of the SDK."""
+
+    def __init__(self, trace: Trace, ids: ChosenIds, tracers: TracerProvider, meters: MeterProvider | None) -> None:
+        self._trace, self._ids = trace, ids
+        self._tracers, self._meters = tracers, meters
+        self._tracer = tracers.get_tracer("pipe_runner")
+        self._run: Span | None = None
+        self._nodes: dict[str, Span] = {}
+        self._attempts: dict[str, Span] = {}
+        self._histograms = {} if meters is None else _histograms(meters)
+
+    def accept(self, event: Event) -> None:
+        kind, data = event.event, event.data
+        if kind == EventKind.NODE_STARTED:
+            self._begin(event)
+        elif kind == EventKind.NODE_RETRYING:
+            self._end_attempt(event, "retrying")
+        elif kind in _ENDS:
+            self._end_attempt(event, kind.partition(".")[2])
+            self._end_node(event)
+        elif kind == EventKind.MODEL_CALLED:
+            self._call(event, f"chat {data['model']}", names.of_call(data))
+            self._measure_call(event)
+        elif kind == EventKind.TOOL_CALLED:
+            self._call(event, f"execute_tool {data.get('tool')}", names.of_tool(data))
+        elif kind in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
+            self._begin_run(event)
+        elif kind == EventKind.RUN_FINISHED:
+            self._end_run(event)
+
+    def close(self) -> None:
+        """End what is open, and give exporters a moment."""
+        for span in (*self._attempts.values(), *self._nodes.values()):
+            span.end()
+        self._attempts.clear()
+        self._nodes.clear()
+        if self._run is not None:
+            self._run.end()
+            self._run = None
+        # Exporters try again for a minute, whatever time they are given: a thread that nobody waits for can do that.
+        sending = threading.Thread(target=self._send, name="telemetry", daemon=True)
+        sending.start()
+        sending.join(PATIENCE)
+
+    def _send(self) -> None:
+        both = [threading.Thread(target=one.force_flush, daemon=True) for one in (self._tracers, self._meters) if one]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+
+    # ------------------------------------------------------------ run
+
+    def _begin_run(self, event: Event) -> None:
+        attributes = {names.RUN: event.run}
+        if event.data.get("pipeline"):
+            attributes[names.PIPELINE] = event.data["pipeline"]
+        above = None
+        if self._trace.parent:
+            ids = int(self._trace.id, 16), int(self._trace.parent, 16)
+            above = NonRecordingSpan(SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+        name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
+        self._run = self._span(name, above, event, attributes)
+
+    def _end_run(self, event: Event) -> None:
+        if self._run is None:
+            return
+        status = str(event.data.get("status"))
+        self._run.set_attribute(names.STATUS, status)
+        if status == "failed":
+            error = event.data.get("error") or {}
+            self._run.set_status(Status(StatusCode.ERROR, error.get("message")))
+        self._run.end(end_time=_nanoseconds(event.ts))
+        self._run = None
+        self._measure(names.RUN_DURATION, event.data.get("duration_s"), {names.STATUS: status})
+
+    # ------------------------------------------------------------ nodes and attempts
+
+    def _begin(self, event: Event) -> None:
+        node, number = event.node or "", event.attempt or 1
+        above = self._nodes.get(node)
+        if above is None:
+            above = self._nodes[node] = self._span(node, self._owner(node), event, {names.NODE: node})
+        self._ids.following = self._trace.spans.pop((node, number), None)
+        attributes = {names.NODE: node, names.ATTEMPT: number}
+        self._attempts[node] = self._span(f"{node} attempt {number}", above, event, attributes)
+
+    def _owner(self, node: str) -> Span | None:
+        """The span of the repeated node that an item is of, or of the one whose sub-pipeline a node is in."""
+        cut = len(node)
+        while (cut := max(node.rfind("[", 0, cut), node.rfind(".", 0, cut))) > 0:
+            found = self._nodes.get(node[:cut])
+            if found is not None:
+                return found
+        return self._run
+
+    def _end_attempt(self, event: Event, status: str) -> None:
+        span = self._attempts.pop(event.node or "", None)
+        if span is None:
+            return
+        span.set_attribute(names.STATUS, status)
+        if event.data.get("exit_code") is not None:
+            span.set_attribute("process.exit.code", event.data["exit_code"])
+        self._fail(span, event)
+        span.end(end_time=_nanoseconds(event.ts))
+
+    def _end_node(self, event: Event) -> None:
+        span = self._nodes.pop(event.node or "", None)
+        if span is None:
+            return
+        status = event.event.partition(".")[2]
+        span.set_attribute(names.STATUS, status)
+        self._fail(span, event)
+        span.end(end_time=_nanoseconds(event.ts))
+        self._measure(names.NODE_DURATION, event.data.get("duration_s"), {names.STATUS: status})
+
+    def _fail(self, span: Span, event: Event) -> None:
+        error = event.data.get("error")
+        if error:
+            span.set_attribute(names.ERROR_TYPE, str(error.get("kind")))
+            span.set_status(Status(StatusCode.ERROR, str(error.get("message", ""))[:1024]))
+
+    # ------------------------------------------------------------ calls
+
+    def _call(self, event: Event, name: str, attributes: dict[str, Any]) -> None:
+        end = _nanoseconds(event.ts)
+        start = end - int((event.data.get("duration_s") or 0.0) * 1e9)
+        above = self._attempts.get(event.node or "") or self._run
+        span = self._span(name, above, event, attributes, kind=SpanKind.CLIENT, start=start)
+        self._fail(span, event)
+        span.end(end_time=end)
+
+    def _measure_call(self, event: Event) -> None:
+        attributes = names.of_metric(event.data)
+        self._measure(names.CALL_DURATION, event.data.get("duration_s"), attributes)
+        for kind in ("input", "output"):
+            count = (event.data.get("tokens") or {}).get(kind)
+            self._measure(names.TOKEN_USAGE, count, {**attributes, "gen_ai.token.type": kind})
+
+    # ------------------------------------------------------------ the SDK
+
+    def _span(
+        self,
+        name: str,
+        above: Span | None,
+        event: Event,
+        attributes: dict[str, Any],
+        *,
+        kind: SpanKind = SpanKind.INTERNAL,
+        start: int | None = None,
+    ) -> Span:
+        context = otel.set_span_in_context(above) if above is not None else Context()
+        begin = _nanoseconds(event.ts) if start is None else start
+        return self._tracer.start_span(name, context, kind, attributes, start_time=begin)
+
+    def _measure(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
+        histogram = self._histograms.get(name)
+        if histogram is not None and value is not None:
+            histogram.record(value, attributes)
+
+
+def _histograms(meters: MeterProvider) -> dict[str, Histogram]:
+    meter = meters.get_meter("pipe_runner")
+    made = {}
+    for name, unit, about, bounds in (
+        (names.RUN_DURATION, "s", "How long runs take.", names.SECONDS),
+        (names.NODE_DURATION, "s", "How long the last attempts of nodes take.", names.SECONDS),
+        (names.CALL_DURATION, "s", "How long calls of models take.", names.SECONDS),
+        (names.TOKEN_USAGE, "{token}", "Tokens of calls of models.", names.TOKENS),
+    ):
+        made[name] = meter.create_histogram(name, unit, about, explicit_bucket_boundaries_advisory=bounds)
+    return made
+
+
+def _nanoseconds(ts: str) -> int:
+    at = datetime.fromisoformat(ts)
+    return int(at.timestamp()) * 1_000_000_000 + at.microsecond * 1000

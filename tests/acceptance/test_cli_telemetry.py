@@ -1,0 +1,106 @@
+"""Telemetry of whole runs: a real collector's protocol, the trace that commands are told, and runs that need none."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+if TYPE_CHECKING:
+    from conftest import Shell
+
+PIPELINE = """
+version: 1
+nodes:
+  a: {run: 'echo "$TRACEPARENT"'}
+  b: {run: "echo {{ nodes.a.output }}; exit 3"}
+outputs: {told: "{{ nodes.a.output }}"}
+"""
+
+
+class Collector(http.server.BaseHTTPRequestHandler):
+    got: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        type(self).got.append((self.path, body))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def collector() -> Iterator[str]:
+    Collector.got = []
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_a_collector_gets_the_spans_of_a_run_and_commands_know_theirs(
+    pipe: Shell, tmp_path: Path, collector: str
+) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
+    done = pipe.alone("run", "p.yml", env=env)
+    assert done.returncode == 1, done.stderr
+    spans = []
+    for path, body in Collector.got:
+        if path == "/v1/traces":
+            request = ExportTraceServiceRequest.FromString(body)
+            spans += [s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans]
+    by_name = {span.name: span for span in spans}
+    assert set(by_name) == {"run p", "a", "a attempt 1", "b", "b attempt 1"}
+    _, trace, span, _ = _told(pipe)
+    assert by_name["a attempt 1"].trace_id.hex() == trace
+    assert by_name["a attempt 1"].span_id.hex() == span
+    assert by_name["b"].status.code == 2
+    assert "/v1/metrics" in {path for path, _ in Collector.got}
+
+
+def _told(pipe: Shell) -> list[str]:
+    """What the command printed as its TRACEPARENT, in parts."""
+    for line in pipe.log().splitlines():
+        event = json.loads(line)
+        if event["event"] == "node.succeeded" and event["node"] == "a":
+            return str(event["output"]).split("-")
+    raise AssertionError("a did not succeed")
+
+
+def test_a_collector_that_is_gone_fails_no_run(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: echo done}}\noutputs: {x: '{{ nodes.a.output }}'}\n")
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+    began = time.monotonic()
+    done = pipe.alone("run", "p.yml", env=env)
+    assert time.monotonic() - began < 20
+    assert done.stderr.count("warning: telemetry:") == 1
+    assert done.returncode == 0
+    assert "done" in done.stdout
+
+
+def test_an_exporter_that_is_not_installed_is_told_and_fails_no_run(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: 'true'}}\n")
+    done = pipe("run", "p.yml", env={"OTEL_TRACES_EXPORTER": "nosuch"})
+    assert done.returncode == 0
+    assert "exporter 'nosuch' of traces can't be used" in done.stderr
+
+
+def test_results_stay_alone_on_stdout_when_spans_go_to_the_console(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: echo only}}\noutputs: {x: '{{ nodes.a.output }}'}\n")
+    done = pipe("run", "p.yml", "--output", "json", env={"OTEL_TRACES_EXPORTER": "console"})
+    assert done.returncode == 0
+    assert '"a attempt 1"' in done.stderr
+    assert '"a attempt 1"' not in done.stdout

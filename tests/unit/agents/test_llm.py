@@ -1,0 +1,270 @@
+"""`agent: llm`: what a model is asked, and what becomes of its answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_agents.llm import choices
+from pipe_runner.models import Finish, Message, ModelChoice, ModelFault, Reason, Usage
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+from pipe_runner.types import Json
+
+SCHEMA = (
+    "{type: object, required: [severity], properties: {severity: {enum: [low, high]}}, additionalProperties: false}"
+)
+
+
+def ask(tmp_path: Path, model: FakeProvider, options: str, node: str = "") -> FinishedRun:
+    text = f"version: 1\nnodes:\n  a: {{agent: llm, provider: fake, with: {options}{node}}}\n"
+    return run_pipeline(text, providers={"fake": model}, root=tmp_path)
+
+
+def failed(run: FinishedRun, kind: str) -> str:
+    error: Any = run.node("a").error
+    assert run.status == "failed"
+    assert error["kind"] == kind
+    return str(error["message"])
+
+
+def test_the_answer_is_the_output_to_the_letter(tmp_path: Path) -> None:
+    run = ask(tmp_path, FakeProvider("  two\nlines\n\n"), "{prompt: x}")
+    assert run.output("a") == "  two\nlines\n\n"
+
+
+def test_every_option_reaches_the_service(tmp_path: Path) -> None:
+    model = FakeProvider("x")
+    options = (
+        "{system: be short, prompt: why, model: big, max_tokens: 9, temperature: 0.5, top_p: 0.9, stop: [END], seed: 4}"
+    )
+    ask(tmp_path, model, options)
+    (request,) = model.requests
+    assert request.messages == (Message("system", "be short"), Message("user", "why"))
+    assert (request.model, request.max_tokens, request.temperature, request.top_p) == ("big", 9, 0.5, 0.9)
+    assert (request.stop, request.seed, request.output_schema, request.tools) == (("END",), 4, None, ())
+
+
+def test_messages_stand_in_place_of_a_prompt(tmp_path: Path) -> None:
+    model = FakeProvider("x")
+    ask(
+        tmp_path,
+        model,
+        "{messages: [{role: user, content: a}, {role: assistant, content: b}, {role: user, content: c}]}",
+    )
+    assert [(m.role, m.text) for m in model.requests[0].messages] == [("user", "a"), ("assistant", "b"), ("user", "c")]
+
+
+def test_an_answer_of_a_schema_is_a_value(tmp_path: Path) -> None:
+    model = FakeProvider({"severity": "high"})
+    run = ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}}}")
+    assert run.output("a") == {"severity": "high"}
+    assert model.requests[0].output_schema == {
+        "type": "object",
+        "required": ["severity"],
+        "properties": {"severity": {"enum": ["low", "high"]}},
+        "additionalProperties": False,
+    }
+
+
+def test_what_does_not_fit_is_asked_for_again_with_what_is_wrong(tmp_path: Path) -> None:
+    model = FakeProvider("I think it is low.", {"severity": "medium", "why": 1}, {"severity": "low"})
+    run = ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}}}")
+    assert run.output("a") == {"severity": "low"}
+    first, second, third = (request.messages for request in model.requests)
+    assert second[:1] == first
+    assert second[1] == Message("assistant", "I think it is low.")
+    assert "it is no JSON" in second[2].text
+    assert 'at $.severity: must be one of "low", "high", not "medium"' in third[4].text
+    assert 'has properties that are not declared: "why"' in third[4].text
+    assert run.node("a").attempts == 1
+
+
+def test_after_the_last_reask_the_node_fails_with_what_the_model_said(tmp_path: Path) -> None:
+    model = FakeProvider({"severity": "medium"})
+    message = failed(ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}, max_reasks: 1}}"), "invalid_output")
+    assert len(model.requests) == 2
+    assert "after being asked 2 times" in message
+    assert "at $.severity: must be one of" in message
+    assert 'it said: {"severity": "medium"}' in message
+
+
+def test_no_reask_asks_once(tmp_path: Path) -> None:
+    model = FakeProvider("no")
+    failed(ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}, max_reasks: 0}}"), "invalid_output")
+    assert len(model.requests) == 1
+
+
+def test_an_answer_that_was_cut_says_to_raise_the_bound(tmp_path: Path) -> None:
+    for options in ("{prompt: x}", f"{{prompt: x, output_schema: {SCHEMA}}}"):
+        model = FakeProvider(Answer('{"severity": "l', finish=Finish.LENGTH))
+        message = failed(ask(tmp_path, model, options), "invalid_output")
+        assert "raise `max_tokens`" in message
+        assert len(model.requests) == 1
+
+
+def test_a_model_that_declines_is_refused_with_its_words(tmp_path: Path) -> None:
+    model = FakeProvider(Answer("I can't help with that.", finish=Finish.REFUSED))
+    assert "I can't help with that." in failed(ask(tmp_path, model, "{prompt: x}"), "refused")
+
+
+def test_an_end_without_words_is_no_answer(tmp_path: Path) -> None:
+    model = FakeProvider(Answer("", finish=Finish.OTHER))
+    assert "without an answer" in failed(ask(tmp_path, model, "{prompt: x}"), "invalid_output")
+
+
+def test_an_answer_above_the_limit_fails(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("limits: {output: 10}\n")
+    message = failed(ask(tmp_path, FakeProvider("x" * 11), "{prompt: x}"), "output_too_large")
+    assert "11 bytes" in message
+
+
+@pytest.mark.parametrize(
+    ("said", "output"),
+    [
+        ('{"noop": "all is well"}', {"noop": "all is well"}),
+        ('```json\n{"noop": "all is well"}\n```', {"noop": "all is well"}),
+        ('{"noop": ""}', '{"noop": ""}'),
+        ('{"noop": "x", "more": 1}', '{"noop": "x", "more": 1}'),
+        ("nothing to do", "nothing to do"),
+    ],
+)
+def test_a_model_may_say_that_there_is_nothing_to_do(tmp_path: Path, said: str, output: Json) -> None:
+    model = FakeProvider(said)
+    assert ask(tmp_path, model, "{prompt: x, allow_noop: true}").output("a") == output
+    assert "nothing to do" in model.requests[0].messages[0].text
+
+
+@pytest.mark.parametrize(
+    ("said", "output"),
+    [
+        ({"answer": None, "noop": "well"}, {"noop": "well"}),
+        ({"noop": "well"}, {"noop": "well"}),
+        ({"answer": {"severity": "low"}, "noop": None}, {"severity": "low"}),
+        ({"severity": "low"}, {"severity": "low"}),
+    ],
+)
+def test_a_noop_stands_beside_a_schema(tmp_path: Path, said: Json, output: Json) -> None:
+    model = FakeProvider(said)
+    assert ask(tmp_path, model, f"{{prompt: x, allow_noop: true, output_schema: {SCHEMA}}}").output("a") == output
+    schema: Any = model.requests[0].output_schema
+    assert schema["type"] == "object"
+    assert schema["required"] == ["answer", "noop"]
+
+
+def test_without_leave_a_noop_is_no_answer(tmp_path: Path) -> None:
+    options = f"{{prompt: x, max_reasks: 0, output_schema: {SCHEMA}}}"
+    failed(ask(tmp_path, FakeProvider({"noop": "x"}), options), "invalid_output")
+
+
+# ---------------------------------------------------------------- usage and faults
+
+
+def test_usage_counts_every_call_of_the_attempt(tmp_path: Path) -> None:
+    model = FakeProvider(
+        Answer("no", usage=Usage(100, 20, cached=50, reasoning=5), cost=0.25),
+        Answer({"severity": "low"}, usage=Usage(130, 10), cost=0.5),
+    )
+    run = ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}}}")
+    assert run.node("a").usage == {
+        "calls": 2, "input": 230, "output": 30, "cached": 50, "reasoning": 5, "cost": 0.75,
+    }  # fmt: skip
+
+
+def test_an_unknown_price_makes_the_cost_unknown(tmp_path: Path) -> None:
+    run = ask(tmp_path, FakeProvider(Answer("x", cost=None), price=None), "{prompt: x}")
+    usage: Any = run.node("a").usage
+    assert usage["cost"] is None
+    assert usage["calls"] == 1
+
+
+def test_a_failed_attempt_has_its_usage_too(tmp_path: Path) -> None:
+    run = ask(tmp_path, FakeProvider("no"), f"{{prompt: x, output_schema: {SCHEMA}}}")
+    usage: Any = run.node("a").usage
+    assert (usage["calls"], usage["input"]) == (3, 30)
+    fault = ModelFault(Reason.TIMED_OUT, "no answer in time", usage=Usage(7, 0))
+    usage = ask(tmp_path, FakeProvider(fault), "{prompt: x}").node("a").usage
+    assert (usage["calls"], usage["input"]) == (1, 7)
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (Reason.RATE_LIMITED, "rate_limited"),
+        (Reason.UNAVAILABLE, "unavailable"),
+        (Reason.TIMED_OUT, "timeout"),
+        (Reason.REFUSED, "refused"),
+        (Reason.TOO_LONG, "refused"),
+        (Reason.CREDENTIALS, "credentials"),
+        (Reason.INVALID_OUTPUT, "invalid_output"),
+        (Reason.NOT_FOUND, "not_found"),
+    ],
+)
+def test_a_fault_of_the_service_is_the_nodes(tmp_path: Path, reason: Reason, kind: str) -> None:
+    model = FakeProvider(ModelFault(reason, "the service says no"))
+    assert "the service says no" in failed(ask(tmp_path, model, "{prompt: x}"), kind)
+    assert len(model.requests) == 1
+
+
+def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:
+    model = FakeProvider(ModelFault(Reason.UNAVAILABLE, "not there"), "now")
+    run = ask(tmp_path, model, "{prompt: x}", ", retry: {max_attempts: 2, delay: 0s}")
+    assert run.output("a") == "now"
+    assert run.node("a").attempts == 2
+
+
+def test_an_attempt_that_is_out_of_time_ends_its_call(tmp_path: Path) -> None:
+    model = FakeProvider(Answer("late", delay=30))
+    assert "timed out" in failed(ask(tmp_path, model, "{prompt: x}", ", timeout: 200ms"), "timeout")
+    assert (model.cancelled, model.running) == (1, 0)
+    timeout = model.requests[0].timeout
+    assert timeout is not None
+    assert 0 < timeout <= 0.2
+
+
+# ---------------------------------------------------------------- whom to ask
+
+
+@pytest.mark.parametrize(
+    ("providers", "model", "expected"),
+    [
+        (["a"], None, [("a", "")]),
+        (["a"], "m", [("a", "m")]),
+        (["a"], ["m", "n"], [("a", "m"), ("a", "n")]),
+        (["a", "b"], None, [("a", ""), ("b", "")]),
+        (["a", "b"], "m", [("a", "m"), ("b", "m")]),
+        (["a", "b"], ["m", "n"], [("a", "m"), ("b", "n")]),
+        (["a", "b"], ["l", "m", "n"], [(p, m) for p in "ab" for m in "lmn"]),
+        (["a"], ["m"], [("a", "m")]),
+    ],
+)
+def test_choices_are_tried_in_order(providers: list[str], model: Json, expected: list[tuple[str, str]]) -> None:
+    assert choices({"provider": providers, "model": model}) == [ModelChoice(*one) for one in expected]
+
+
+def test_the_next_one_is_asked_where_one_cannot_answer(tmp_path: Path) -> None:
+    gone, there = FakeProvider(ModelFault(Reason.UNAVAILABLE, "gone")), FakeProvider("here")
+    text = "version: 1\nnodes: {a: {agent: llm, provider: [one, two], with: {prompt: x, model: [m, n]}}}\n"
+    run = run_pipeline(text, providers={"one": gone, "two": there}, root=tmp_path)
+    assert run.output("a") == "here"
+    assert (gone.requests[0].model, there.requests[0].model) == ("m", "n")
+
+
+def test_the_project_says_whom_to_ask_by_default(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text(
+        "defaults: {provider: fake}\nagents: {brief: {agent: llm, with: {system: short}}}\n"
+    )
+    model = FakeProvider("x")
+    text = "version: 1\nnodes: {a: {agent: llm, with: {prompt: x}}, b: {agent: brief, with: {prompt: y}}}\n"
+    assert run_pipeline(text, providers={"fake": model}, root=tmp_path).status == "succeeded"
+    assert sorted(request.messages[-1].text for request in model.requests) == ["x", "y"]
+
+
+def test_a_preset_may_name_its_provider(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("agents: {brief: {agent: llm, provider: one, with: {system: short}}}\n")
+    one, two = FakeProvider("1"), FakeProvider("2")
+    nodes = "{a: {agent: brief, with: {prompt: x}}, b: {agent: brief, provider: two, with: {prompt: x}}}"
+    text = f"version: 1\nnodes: {nodes}\n"
+    run = run_pipeline(text, providers={"one": one, "two": two}, root=tmp_path)
+    assert (run.output("a"), run.output("b")) == ("1", "2")

@@ -1,0 +1,142 @@
+"""Answers are read as what was asked for, and what is wrong with one is said so that a model understands it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from pipe_agents.llm_answers import Misfit, Wanted, check_schema, misfits
+from pipe_runner.errors import NodeFault
+from pipe_runner.types import Json
+
+ANY = Wanted({"type": ["object", "array", "number", "string", "boolean", "null"]})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('{"a": 1}', {"a": 1}),
+        (" \n[1, 2]\n", [1, 2]),
+        ('```json\n{"a": 1}\n```', {"a": 1}),
+        ('```\n{"a": 1}```', {"a": 1}),
+        ('```json\r\n{"a": 1}\r\n```', {"a": 1}),
+        ('Here you are:\n\n```json\n{"a": "b"}\n```\nAnything else?', {"a": "b"}),
+        ('{"code": "```json\\n1\\n```"}', {"code": "```json\n1\n```"}),
+        ("null", None),
+        ("0", 0),
+        ('""', ""),
+    ],
+)
+def test_json_is_found_where_it_stands(text: str, value: Json) -> None:
+    assert ANY.read(text) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "  ", "no", "{'a': 1}", '{"a": 1', '{"a": 1} {"b": 2}', "NaN", "[Infinity]", "[1e999]", '"\\ud800"',
+        "```json\n1\n```\n```json\n2\n```", "```json\n{\n```", "[" * 100_000, "1" * 5000,
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_told_so(text: str) -> None:
+    with pytest.raises(Misfit) as misfit:
+        ANY.read(text)
+    assert misfit.value.faults
+
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["kind", "parts"],
+    "properties": {
+        "kind": {"enum": ["a", "b"]},
+        "parts": {"type": "array", "items": {"$ref": "#/$defs/part"}, "maxItems": 2},
+        "note": {"anyOf": [{"type": "string", "minLength": 3}, {"type": "null"}]},
+        "code": {"type": "string", "pattern": "^[A-Z]+$"},
+        "size": {"type": "integer", "minimum": 1},
+    },
+    "patternProperties": {"^x-": {"type": "boolean"}},
+    "additionalProperties": False,
+    "$defs": {"part": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "sentences"),
+    [
+        ({"kind": "a", "parts": []}, []),
+        ({"kind": "b", "parts": [{"n": 1}], "note": None, "code": "AB", "size": 1, "x-y": True}, []),
+        ({}, ['at $: lacks the property "kind"', 'at $: lacks the property "parts"']),
+        ({"kind": "c", "parts": []}, ['at $.kind: must be one of "a", "b", not "c"']),
+        ({"kind": "a", "parts": [{"n": 1}, {"n": "2"}]}, ['at $.parts[1].n: must be integer, not "2"']),
+        ({"kind": "a", "parts": [{}]}, ['at $.parts[0]: lacks the property "n"']),
+        ({"kind": "a", "parts": {}}, ["at $.parts: must be array, not {}"]),
+        ({"kind": "a", "parts": [], "what": 1}, ['at $: has properties that are not declared: "what"']),
+        ({"kind": "a", "parts": [], "code": "ab"}, ['at $.code: must fit pattern "^[A-Z]+$", not "ab"']),
+        ({"kind": "a", "parts": [], "size": 0}, ["at $.size: must fit minimum 1, not 0"]),
+        ({"kind": "a", "parts": [], "size": True}, ["at $.size: must be integer, not true"]),
+        ({"kind": "a", "parts": [], "x-y": 1}, ["at $.x-y: must be boolean, not 1"]),
+        (
+            {"kind": "a", "parts": [], "note": "x"},
+            [
+                'at $.note: fits none of the alternatives, "x"; the nearest one: at $.note: must fit minLength 3, '
+                'not "x"'
+            ],
+        ),
+        ([], ["at $: must be object, not []"]),
+    ],
+)
+def test_what_does_not_fit_is_said_in_words_of_json(value: Json, sentences: list[str]) -> None:
+    assert misfits(SCHEMA, value) == sentences
+
+
+def test_sentences_are_bounded() -> None:
+    found = misfits({"type": "array", "items": {"type": "string"}}, [{"x": "y" * 5000}] * 500)
+    assert len(found) == 10
+    assert all(len(sentence) < 500 for sentence in found)
+
+
+def test_a_pattern_takes_time_that_grows_with_the_answer_only() -> None:
+    began = time.process_time()
+    assert misfits({"type": "string", "pattern": "^(a+)+$"}, "a" * 5000 + "b")
+    assert time.process_time() - began < 1
+
+
+def test_references_lead_nowhere_outside() -> None:
+    for reference in ("http://127.0.0.1:9/x", "file:///etc/passwd", "#/properties/a", "#/$defs/none"):
+        with pytest.raises(NodeFault):
+            check_schema({"type": "object", "properties": {"a": {"$ref": reference}}})
+
+
+def test_a_schema_may_refer_to_itself_for_the_parts_of_a_value() -> None:
+    tree: dict[str, Any] = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "below": {"type": "array", "items": {"$ref": "#"}}},
+        "required": ["name"],
+    }
+    check_schema(tree)
+    assert misfits(tree, {"name": "a", "below": [{"name": "b", "below": []}]}) == []
+    assert misfits(tree, {"name": "a", "below": [{"name": 1}]}) == ["at $.below[0].name: must be string, not 1"]
+    wanted = Wanted(tree, may_noop=True)
+    assert wanted.read('{"answer": {"name": "a"}, "noop": null}') == {"name": "a"}
+    asked: Any = wanted.asked_for()
+    assert misfits(asked, {"answer": {"name": "a", "below": [{"name": "b"}]}, "noop": None}) == []
+    assert misfits(asked, {"answer": {"name": "a", "below": [{"name": 1}]}, "noop": None}) != []
+
+
+def test_a_schema_of_an_older_draft_is_read_by_the_same_rules() -> None:
+    old: dict[str, Any] = {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "properties": {"a": {"$ref": "#/definitions/b"}},
+        "definitions": {"b": {"type": "integer"}},
+    }
+    check_schema(old)
+    assert misfits(old, {"a": "x"}) == ['at $.a: must be integer, not "x"']
+    assert Wanted(old).type_of_output() == {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/b"}},
+        "$defs": {"b": {"type": "integer"}},
+    }
+    assert "$schema" not in (Wanted(old).asked_for() or {})
