@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from pipe_providers import cutting
-from pipe_providers.answers import Read, declined
+from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.aws_faults import fault_of, gave_up
 from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.cutting import Call, Sender
@@ -76,7 +76,7 @@ class BedrockProvider:
         words = asked(request, self._said, stream=False)
         await self._ready(request)
         began = monotonic()
-        call = Call(MOST, self._seconds(request))
+        call = Call(MOST, self._seconds(request), request.traceparent)
 
         def perform() -> Read:
             return whole(self.where, request, self._said, self._made().converse(**words))
@@ -149,8 +149,8 @@ class BedrockProvider:
         words = asked(request, self._said, stream=True)
         await self._ready(request)
         began, first = monotonic(), None
-        call = Call(MOST_STREAMED, self._seconds(request))
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue[Any]()
+        call = Call(MOST_STREAMED, self._seconds(request), request.traceparent)
+        loop, queue, halves = asyncio.get_running_loop(), asyncio.Queue[Any](), Halves()
 
         def perform() -> Read:
             answer = self._made().converse_stream(**words)
@@ -174,7 +174,8 @@ class BedrockProvider:
         try:
             while (piece := await queue.get()) is not _END:
                 first = monotonic() - began if first is None else first
-                yield piece
+                if shown := halves.piece(piece):
+                    yield shown
             read = await performing
         finally:
             if not performing.done():
@@ -184,7 +185,7 @@ class BedrockProvider:
     def _told(self, request: ModelRequest, read: Read, began: float, first: float | None = None) -> ModelResponse:
         usage = read.usage
         return ModelResponse(
-            read.text,
+            clean(read.text),
             read.finish,
             read.tool_calls,
             usage,

@@ -30,7 +30,8 @@ class TooLarge(Exception):
 class Call:
     """One call while a thread performs it; the event loop may give it up."""
 
-    def __init__(self, most: int, seconds: float) -> None:
+    def __init__(self, most: int, seconds: float, traceparent: str = "") -> None:
+        self.traceparent = traceparent
         self.most, self.ends = most, time.monotonic() + seconds
         self.sent = False
         """Bytes of the request have left."""
@@ -153,7 +154,7 @@ class Sender:
             request.method,
             urllib3.util.parse_url(request.url).request_uri,
             body=request.body,
-            headers=_plain(request.headers),
+            headers=_plain(request.headers, call),
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -194,5 +195,8 @@ class Sender:
             self._by_address.clear()
 
 
-def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+def _plain(headers: Mapping[str, Any], call: Call) -> dict[str, str]:
+    found = {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+    if call.traceparent:
+        found["traceparent"] = call.traceparent  # not signed, as nothing that may change on its way is
+    return found
