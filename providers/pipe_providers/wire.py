@@ -38,6 +38,8 @@ _AFTER_ERROR: Final = 5.0
 """Seconds in which the rest of an error's words must come."""
 _LOOK: Final = 1.0
 _MOMENT: Final = 0.2
+_FAREWELL: Final = 0.1
+"""Seconds in which the other side of a connection that was closed under TLS may say so, too."""
 _PIECE: Final = 256 * 1024
 
 
@@ -157,6 +159,7 @@ class Answer:
             self._response.release()
         else:
             self._response.close()
+            self._wire.note_cut()
 
 
 class Wire:
@@ -171,6 +174,8 @@ class Wire:
         self._urls: dict[str, URL] = {}
         self._pool: aiohttp.ClientSession | None = None
         self._closed = False
+        self.cut = False
+        """A connection was closed in the middle of something, under TLS."""
 
     def __repr__(self) -> str:
         return f"Wire({self.where!r})"
@@ -213,7 +218,11 @@ class Wire:
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             fault = self.fault(error, sent is None or sent.begun, "before it answered")
+        except BaseException:
+            self.note_cut()
+            raise
         if fault is not None:
+            self.note_cut()
             raise fault
         answer = Answer(self, response, deadline)
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -278,6 +287,9 @@ class Wire:
             return "what it sent is no HTTP"
         return type(error).__name__
 
+    def note_cut(self) -> None:
+        self.cut = self.cut or self._base.startswith("https:")
+
     def too_large(self, most: int) -> ModelFault:
         message = f"{self.where} sends more than {most // 2**20} MiB, which is more than an answer may take"
         return ModelFault(Reason.INVALID_OUTPUT, message)
@@ -294,3 +306,5 @@ class Wire:
         self._pool = None
         if pool is not None:
             await pool.close()
+            if self.cut:
+                await asyncio.sleep(_FAREWELL)
