@@ -150,9 +150,10 @@ class Sender:
         if manager is None:
             manager = self._by_address[address] = self._manager(request.url)
         pool = manager.connection_from_url(address)
+        through = isinstance(manager, urllib3.ProxyManager) and address.startswith("http:")
         response = pool.urlopen(
             request.method,
-            urllib3.util.parse_url(request.url).request_uri,
+            request.url if through else request.url[len(address) :] or "/",  # as it was signed
             body=request.body,
             headers=_plain(request.headers, call),
             retries=False,
@@ -182,8 +183,9 @@ class Sender:
             address = proxy if "://" in proxy else f"http://{proxy}"
             parts = urllib3.util.parse_url(address)
             headers = urllib3.make_headers(proxy_basic_auth=parts.auth) if parts.auth else None
-            return urllib3.ProxyManager(address, proxy_headers=headers, **said)
-        manager = urllib3.PoolManager(**said)
+            manager: urllib3.PoolManager = urllib3.ProxyManager(address, proxy_headers=headers, **said)
+        else:
+            manager = urllib3.PoolManager(**said)
         manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
         return manager
 

@@ -166,8 +166,15 @@ class Wire:
     """One per provider and run. `where` names the provider and its address in faults."""
 
     def __init__(
-        self, where: str, base_url: str, headers: Mapping[str, str], query: Mapping[str, str], hide: Hide
+        self,
+        where: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        hide: Hide,
+        proxy: str | None = None,
     ) -> None:
+        self._proxy = None if proxy is None else URL(str(proxy))
         self.where, self.hide = where, hide
         self._base, self._query = base_url.rstrip("/"), dict(query)
         self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
@@ -215,6 +222,7 @@ class Wire:
                     data=sent,
                     headers=extra or None,
                     allow_redirects=False,
+                    proxy=self._proxy,
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             fault = self.fault(error, sent is None or sent.begun, "before it answered")
@@ -283,6 +291,8 @@ class Wire:
             return "the connection was closed"
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the connection ended before the answer did"
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"the proxy answered {error.status}"
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
             return "what it sent is no HTTP"
         return type(error).__name__
