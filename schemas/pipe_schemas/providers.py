@@ -176,3 +176,7 @@ class BedrockOptions(Closed):
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the model, as `additionalModelRequestFields` takes them."
     )
+
+
+OPTIONS: dict[str, type[BaseModel]] = {"openai": OpenAiOptions, "ollama": OllamaOptions, "bedrock": BedrockOptions}
+"""By the name of the type; what plugins bring is checked by the runner, and no schema knows it."""
