@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import cache
 from time import monotonic
 from typing import Any, Final, TypeVar
 
@@ -34,6 +35,14 @@ MOST: Final = 16 * 2**20
 MOST_STREAMED: Final = 256 * 2**20
 _END: Final = object()
 _READY: Final = 60.0
+
+
+@cache
+def _loader(path: str) -> Any:
+    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path or None)
 
 
 class BedrockProvider:
@@ -212,6 +221,7 @@ class BedrockProvider:
 
         said = self._said
         core = Session()
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
         for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
             if said.get(name) and os.environ.get(variable) != said[name]:
                 core.set_config_variable(name, said[name])
