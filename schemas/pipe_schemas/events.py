@@ -315,7 +315,8 @@ class ModelCalled(ModelEvent):
     error: ErrorInfo | None = Field(default=None, description="Why there is no answer.")
     ambiguous: bool = Field(
         default=False,
-        description="It timed out or was given up after it was sent: nobody knows whether it was answered, and paid for.",
+        description="It timed out or was given up after it was sent: nobody knows whether it was answered, and paid "
+        "for.",
     )
     free: bool = Field(
         default=False,
