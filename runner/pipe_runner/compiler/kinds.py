@@ -91,19 +91,33 @@ class Lookup:
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
 
-    def step(self, schema: Any, key: str | int, depth: int = 0) -> Schema | Nothing:
+    def step(self, schema: Any, key: str | int) -> Schema | Nothing:
         """The schema one step down, or why there is nothing. An object has the keys that it declares and no other."""
-        schema = self.resolve(schema)
-        if depth > _DEPTH:
-            return ANY
-        branches = _branches(schema)
-        if branches:
-            found = [self.step(branch, key, depth + 1) for branch in branches]
-            there = [s for s in found if not isinstance(s, Nothing)]
-            if not there:
-                nothings = [s for s in found if isinstance(s, Nothing)]
-                return max(nothings, key=lambda n: len(n.keys))
-            return there[0] if len(there) == 1 else {"anyOf": there}
+        found = [self._step(branch, key) for branch in self._alternatives(schema)]
+        there = list({id(one): one for one in found if not isinstance(one, Nothing)}.values())
+        if not there:
+            nothings = [one for one in found if isinstance(one, Nothing)]
+            return max(nothings, key=lambda n: len(n.keys))
+        return there[0] if len(there) == 1 else {"anyOf": there}
+
+    def _alternatives(self, schema: Any) -> list[Schema]:
+        """The schemas of which a value fits one, each once; anything, deep down."""
+        found: dict[int, Schema] = {}
+        seen: set[int] = set()
+        waiting = [(schema, 0)]
+        while waiting:
+            each, depth = waiting.pop()
+            each = self.resolve(each)
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            branches = _branches(each)
+            if not branches or depth > _DEPTH:
+                found[id(each)] = ANY if branches else each
+            waiting += ((branch, depth + 1) for branch in reversed(branches))
+        return list(found.values()) or [ANY]
+
+    def _step(self, schema: Schema, key: str | int) -> Schema | Nothing:
         types = types_of(schema)
         if isinstance(key, int):
             if not types & {"array", "string"}:
@@ -121,13 +135,18 @@ class Lookup:
             return self.resolve(others)
         return ANY
 
-    def types(self, schema: Any, depth: int = 0) -> frozenset[str]:
+    def types(self, schema: Any, depth: int = 0, known: dict[int, frozenset[str]] | None = None) -> frozenset[str]:
         """The JSON types that the schema allows."""
         schema = self.resolve(schema)
         branches = _branches(schema)
         if not branches or depth > _DEPTH:
             return types_of(schema)
-        return types_of(schema) & frozenset[str]().union(*(self.types(b, depth + 1) for b in branches))
+        known = {} if known is None else known
+        found = known.get(id(schema))
+        if found is None:
+            inner = frozenset[str]().union(*(self.types(b, depth + 1, known) for b in branches))
+            found = known[id(schema)] = types_of(schema) & inner
+        return found
 
     def takes_anything(self, schema: Any) -> bool:
         schema = self.resolve(schema)

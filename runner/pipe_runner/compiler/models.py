@@ -12,7 +12,8 @@ from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.types import Path_
 from pipe_schemas.answers import KEYWORDS, faults, patterns
-from pipe_schemas.llm import NOTHING_ASKED, ONE_OF
+from pipe_schemas.llm import MOST_MEDIA, MOST_TOOLS, NOTHING_ASKED, ONE_OF
+from pipe_schemas.nodes import MOST_PROVIDERS
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.agents import AgentInfo, Agents
@@ -83,7 +84,7 @@ class Models:
                 )
             return list(self._project.providers)
         names = [given] if isinstance(given, str) else list(given)
-        for number, name in enumerate(names):
+        for number, name in enumerate(names[:MOST_PROVIDERS]):
             listed_ = isinstance(at(report.document.data, path), list)
             place = (*path, number) if listed_ else path
             if "{{" in name or "{%" in name:
@@ -150,7 +151,7 @@ class ModelNode:
             options["tools"] = self._tools(checked["tools"], options, (*place, "tools"))
         for key in ("images", "files"):
             given_ = options.get(key)
-            for number, one in enumerate(given_ if isinstance(given_, list) else ()):
+            for number, one in enumerate(given_[:MOST_MEDIA] if isinstance(given_, list) else ()):
                 if isinstance(one, str) and not may_hold_template(one):
                     self._inside(one, (*place, key, number))
         return options, checked
@@ -201,7 +202,7 @@ class ModelNode:
     def _tools(self, tools: list[Any], options: dict[str, Any], place: Path_) -> list[Any]:
         """The tools; those that ask models ask the node's providers."""
         found: list[Any] = []
-        for number, tool in enumerate(tools):
+        for number, tool in enumerate(tools[:MOST_TOOLS]):  # that there are more is told
             path = (*place, number)
             if tool in tools[:number]:
                 self._report.add("E303", "this tool stands here twice", path)
