@@ -41,6 +41,8 @@ class LlmAgent:
         return Wanted(schema, options.get("allow_noop") is True).type_of_output()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        import asyncio
+
         from pipe_agents.llm_answers import Wanted, check_schema
         from pipe_agents.llm_stream import Live
         from pipe_agents.llm_talk import Counted, NoTools, Talk
@@ -68,6 +70,9 @@ class LlmAgent:
             error = NodeError(fault.kind, context.masker.mask_text(fault.message), fault.exit_code, fault.tail)
             after = fault.retry_after if isinstance(fault, ModelFault) else None
             return Outcome(NodeStatus.FAILED, error=error, usage=counted.to_json(), retry_after=after)
+        except asyncio.CancelledError as cancelled:
+            cancelled.usage = counted.to_json()  # type: ignore[attr-defined]  # for an attempt that is out of time
+            raise
         finally:
             live.stop()
             await toolbox.close()

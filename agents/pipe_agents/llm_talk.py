@@ -40,8 +40,7 @@ class Counted:
         self._cost: float | None = 0.0
 
     def add(self, answer: ModelResponse | ModelFault) -> None:
-        """Count a call, also one that failed. A price that is not known makes that of all unknown."""
-        self.calls += 1
+        """Count what a call has used, also one that failed. A price that is not known makes that of all unknown."""
         if answer.usage is not None:
             self.input += answer.usage.input
             self.output += answer.usage.output
@@ -134,6 +133,7 @@ class Talk:
         if timeout is not None:
             left = timeout - (self._context.clock.monotonic() - self._began)
             request = request._replace(timeout=max(left, 0.001))
+        self._counted.calls += 1
         try:
             answer = await self._outside.ask(
                 self._attempt, self._choices, request, self._context.emit, self._live.piece

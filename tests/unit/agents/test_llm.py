@@ -216,8 +216,11 @@ def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:
 
 def test_an_attempt_that_is_out_of_time_ends_its_call(tmp_path: Path) -> None:
     model = FakeProvider(Answer("late", delay=30))
-    assert "timed out" in failed(ask(tmp_path, model, "{prompt: x}", ", timeout: 200ms"), "timeout")
+    run = ask(tmp_path, model, "{prompt: x}", ", timeout: 200ms")
+    assert "timed out" in failed(run, "timeout")
     assert (model.cancelled, model.running) == (1, 0)
+    usage: Any = run.node("a").usage
+    assert (usage["calls"], usage["input"]) == (1, 0)
     timeout = model.requests[0].timeout
     assert timeout is not None
     assert 0 < timeout <= 0.2
