@@ -151,7 +151,7 @@ class Talk:
             raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the answer has {size} bytes, and limits.output is {limit}")
         if answer.finish is Finish.OTHER and not answer.text.strip():
             raise NodeFault(ErrorKind.INVALID_OUTPUT, "the model ended without an answer, and did not say why")
-        return answer.text
+        return _whole(answer.text)
 
     def _quoted(self, text: str) -> str:
         said = excerpt(self._context.masker.mask_text(text), SAID)
@@ -174,6 +174,15 @@ class Talk:
         except BaseExceptionGroup as several:
             raise _first(several) from None
         return [task.result() for task in tasks]
+
+
+def _whole(text: str) -> str:
+    """The text with whole characters only: halves of pairs are put together, or replaced where there is one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

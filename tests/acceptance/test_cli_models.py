@@ -165,6 +165,27 @@ def test_a_missing_key_and_a_wrong_name_are_told(pipe: Shell, service: Service, 
     assert not service.asked
 
 
+def test_a_case_mocks_a_model_and_is_told_what_it_would_never_say(pipe: Shell, service: Service, project: Any) -> None:
+    env = project()
+    pipe.write("p.yml", PIPELINE)
+    cases = """
+version: 1
+defaults: {run: none}
+cases:
+  it is bad:
+    mock: {triage: {output: {severity: high}}, page: {output: x}}
+    expect: {outputs: {severity: high}, nodes: {page: succeeded}}
+  it is not:
+    mock: {triage: {output: {severity: medium}}}
+    expect: {nodes: {page: skipped}}
+"""
+    pipe.write("p.test.yml", cases)
+    done = pipe("test", "p.test.yml", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "W701" in done.stdout + done.stderr
+    assert not service.asked
+
+
 def test_v1_attempts_are_those_that_the_file_declares(
     pipe: Shell, tmp_path: Path, service: Service, project: Any
 ) -> None:

@@ -34,6 +34,10 @@ def test_the_answer_is_the_output_to_the_letter(tmp_path: Path) -> None:
     assert run.output("a") == "  two\nlines\n\n"
 
 
+def test_half_a_character_does_not_get_through(tmp_path: Path) -> None:
+    assert ask(tmp_path, FakeProvider("a\ud83d\ude00b\ud83dc"), "{prompt: x}").output("a") == "a😀b\ufffdc"
+
+
 def test_every_option_reaches_the_service(tmp_path: Path) -> None:
     model = FakeProvider("x")
     options = (
@@ -191,7 +195,6 @@ def test_a_failed_attempt_has_its_usage_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        (Reason.RATE_LIMITED, "rate_limited"),
         (Reason.UNAVAILABLE, "unavailable"),
         (Reason.TIMED_OUT, "timeout"),
         (Reason.REFUSED, "refused"),
@@ -205,6 +208,13 @@ def test_a_fault_of_the_service_is_the_nodes(tmp_path: Path, reason: Reason, kin
     model = FakeProvider(ModelFault(reason, "the service says no"))
     assert "the service says no" in failed(ask(tmp_path, model, "{prompt: x}"), kind)
     assert len(model.requests) == 1
+
+
+def test_what_is_rate_limited_is_waited_for_within_the_attempt(tmp_path: Path) -> None:
+    model = FakeProvider(ModelFault(Reason.RATE_LIMITED, "slow down", retry_after=0.05), "now")
+    run = ask(tmp_path, model, "{prompt: x}", ", timeout: 10s")
+    assert run.output("a") == "now"
+    assert (run.node("a").attempts, len(model.requests)) == (1, 2)
 
 
 def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:

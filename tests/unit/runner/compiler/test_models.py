@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipe_runner.compiler import Compilation, compile_text
+from pipe_runner.compiler.matching import mismatches
 from pipe_runner.registry import Registry
 from pipe_runner.testing import FakeProvider
 
@@ -83,6 +84,13 @@ def test_the_type_of_an_answer_is_in_the_plan(tmp_path: Path) -> None:
         "properties": {"a": {"$ref": "#/$defs/b"}},
         "$defs": {"b": {"type": "integer"}},
     }
+
+
+def test_a_value_is_held_against_schemas_that_are_true_or_false() -> None:
+    schema: Any = {"properties": {"a": True, "b": False}, "items": True}
+    assert mismatches({"a": 1}, schema, "output") == []
+    assert mismatches({"b": 1}, schema, "output") == ["output.b must not be there"]
+    assert mismatches([1], schema, "output") == []
 
 
 def alternatives() -> str:
