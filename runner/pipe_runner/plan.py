@@ -6,7 +6,8 @@ and a tuple 0.07 ms, and a plan makes thousands of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import repeat
 from types import MappingProxyType
 from typing import Any, Final, Literal, NamedTuple
@@ -96,6 +97,16 @@ class CachePolicy(NamedTuple):
     """Seconds for which a result counts; None: for ever."""
 
 
+class Budget(NamedTuple):
+    """What calls of models may use: of a run, of a node, or of a sub-pipeline."""
+
+    max_cost: int | None = None
+    """1e-9 US dollars."""
+    max_tokens: int | None = None
+    unknown_cost: bool = False
+    """Models of which no price is known may be asked all the same."""
+
+
 class PlannedNode(NamedTuple):
     """One node, compiled. Times in seconds; `index` is its place in `Plan.nodes`."""
 
@@ -142,6 +153,8 @@ class PlannedNode(NamedTuple):
     """The file that it stands in: 0 is the pipeline's own, n the one of `Plan.parts[n - 1]`."""
     pipeline: str | None = None
     """The sub-pipeline that it runs: its key in `Plan.subplans`; its options are the inputs."""
+    budget: Budget | None = None
+    """Of all its items and attempts together, and of what it runs; its `max_time` is in `max_time`."""
 
 
 class PlannedPart(NamedTuple):
@@ -179,6 +192,8 @@ class Plan(NamedTuple):
     """The other run of the group is asked to stop."""
     fail_fast: bool = False
     max_time: float | None = None
+    budget: Budget | None = None
+    """Of the whole run; of a sub-pipeline, of each instance."""
     output_limit: int = 16 * 2**20
     cache_limit: int = 2**30
     """Bytes that the cache of results may take."""
@@ -209,13 +224,13 @@ class Plan(NamedTuple):
         """Name and version of a node's agent."""
         return f"{node.agent} {self.agent_versions.get(node.agent, '')}"
 
-    def dependents(self) -> list[list[int]]:
+    def dependents(self) -> list[Sequence[int]]:
         """Of each node, by index, those that need it."""
-        found: list[list[int]] = [[] for _ in self.nodes]
+        found: dict[int, list[int]] = {}
         for node in self.nodes:
             for need in node.needs:
-                found[need].append(node.index)
-        return found
+                found.setdefault(need, []).append(node.index)
+        return [found.get(index, ()) for index in range(len(self.nodes))]
 
 
 def plan_to_json(plan: Plan) -> dict[str, Any]:
@@ -243,6 +258,8 @@ def plan_from_json(data: Mapping[str, Any]) -> Plan:
     for name in ("outputs", "env", "group"):
         if name in values:
             values[name] = Value(*values[name])
+    if "budget" in values:
+        values["budget"] = Budget(*values["budget"])
     if "warnings" in values:
         values["warnings"] = tuple(values["warnings"])
     if "subplans" in values:
@@ -309,6 +326,9 @@ def _cache(data: list[Any]) -> CachePolicy:
     return CachePolicy(digest, Value(*key), tuple(files), ttl)
 
 
+_planned: Any = partial(tuple.__new__, PlannedNode)  # what _make does, without a step of Python
+
+
 _NODE_SHAPES: dict[str, Any] = {
     **_NODE_ENUMS,
     **dict.fromkeys(_NODE_TUPLES, tuple),
@@ -317,6 +337,7 @@ _NODE_SHAPES: dict[str, Any] = {
     "retry": _retry,
     "fan_out": _fan_out,
     "cache": _cache,
+    "budget": Budget._make,
     "artifacts": lambda items: tuple((name, path) for name, path in items),
 }
 _UNCHANGING = frozenset(
@@ -362,7 +383,7 @@ def _nodes_from_json(tables: list[dict[str, Any]]) -> tuple[PlannedNode, ...]:
                 if value is _MISSING:
                     raise ValueError(f"nodes of the plan lack {name}")
                 columns.append(repeat(value, rows))
-        nodes.extend(zip(places, map(PlannedNode._make, zip(*columns, strict=True)), strict=True))
+        nodes.extend(zip(places, map(_planned, zip(*columns, strict=True)), strict=True))
     if len(tables) > 1:
         nodes.sort()
     return tuple([node for _, node in nodes])

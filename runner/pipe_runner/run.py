@@ -6,12 +6,16 @@ both can't differ. It needs no clock, no file and no lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.ports import Event
 from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, Json, NodeStatus, RunStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.spent import Ledger
 
 INLINE_OUTPUT_LIMIT = 64 * 1024
 """Bytes of an output (as it stands in the log) above which it lives in a blob."""
@@ -114,6 +118,8 @@ class Run(_State):
     git_sha: str | None = None
     only: tuple[str, ...] = ()
     """What `--only` named when the run was started."""
+    ledger: Ledger | None = None
+    """What calls of models used, and what is set aside for those in flight; None: there were none."""
     attempt: int = 0
     """1 for a run that was never resumed, one more for each resume."""
     seq: int = 0
@@ -129,8 +135,8 @@ class Run(_State):
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Events that this version doesn't know change nothing but `seq`."""
-        self.seq, _, _, kind, _, _, _ = event
-        fold = _FOLDS.get(kind)
+        self.seq = event[0]
+        fold = _FOLDS.get(event[3])
         if fold is not None:
             fold(self, event)
 
@@ -140,7 +146,12 @@ class Run(_State):
         if found is None:
             if node[-1:] == "]":
                 name, key = self._split(node)
-                found = self.items.setdefault(name, {}).setdefault(key, NodeState())
+                items = self.items.get(name)
+                if items is None:
+                    items = self.items[name] = {}
+                found = items.get(key)
+                if found is None:
+                    found = items[key] = NodeState()
             else:
                 found = self.nodes[node] = NodeState()
         return found
@@ -168,20 +179,21 @@ class Run(_State):
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
 
-    def totals(self) -> dict[str, int]:
-        """Nodes by status, and how many attempts were made."""
-        totals: dict[str, int] = {}
-        for state in self.nodes.values():
-            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
+    def totals(self) -> dict[str, int | float]:
+        """Nodes by status, how many attempts were made, and what calls of models used, where there were any."""
+        counts = Counter([state.status for state in self.nodes.values()])
+        totals: dict[str, int | float] = {str(status): count for status, count in counts.items()}
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
+        if self.ledger is not None:
+            totals.update(self.ledger.total.to_json())
         return totals
 
     @property
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
         those of the nodes that run them, or were seen to inside."""
-        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated and "." not in i]
+        return [i for i, n in self.nodes.items() if n.status is _FAILED and not n.tolerated and "." not in i]
 
     @property
     def failures(self) -> list[str]:
@@ -212,7 +224,7 @@ def fold(events: Iterable[Event]) -> Run:
     return run
 
 
-_RUNNING = NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
+_FAILED, _RUNNING = NodeStatus.FAILED, NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
 _NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
 
 
@@ -252,6 +264,8 @@ def _run_resumed(run: Run, event: Event) -> None:
         run.nodes = {node: old.get(node) or NodeState() for node in digests}
         run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
     run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    if run.ledger is not None:
+        run.ledger.cut_off()
     _decided_again(run, data)
 
 
@@ -315,7 +329,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
         state.status = status
         state.ended_at = at
         for name, value in data.items():
-            if name in _KEPT:
+            if value is not None and name in _KEPT:  # None is what stands in the class where a value may be None
                 setattr(state, name, value)
         if "by" in data:
             state.by = tuple(state.by)
@@ -346,6 +360,22 @@ def _node_waiting(run: Run, event: Event) -> None:
     state.tolerated = event.data.get("tolerated", False)
 
 
+def _ledger(run: Run) -> Ledger:
+    if run.ledger is None:
+        from pipe_runner.spent import Ledger
+
+        run.ledger = Ledger()
+    return run.ledger
+
+
+def _model_reserved(run: Run, event: Event) -> None:
+    _ledger(run).reserved(event.node or "", event.data)
+
+
+def _model_called(run: Run, event: Event) -> None:
+    _ledger(run).called(event.node or "", event.data)
+
+
 _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
@@ -360,6 +390,8 @@ _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.NODE_CANCELLED: _ended(NodeStatus.CANCELLED),
     EventKind.NODE_UNKNOWN: _ended(NodeStatus.UNKNOWN),
     EventKind.NODE_WAITING: _node_waiting,
+    EventKind.MODEL_RESERVED: _model_reserved,
+    EventKind.MODEL_CALLED: _model_called,
 }
 
 

@@ -90,3 +90,13 @@ def width(text: str) -> int:
             continue
         columns += 2 if east_asian_width(char) in "WF" else 1
     return columns
+
+
+def dollars(nanos: int) -> str:
+    """Money in 1e-9 US dollars for people: `$12.35`, `$0.0312`, `$0.00000425`; three digits at least, if there are."""
+    if nanos == 0:
+        return "$0"
+    places = 2
+    while places < 9 and 0 < abs(nanos) < 10 ** (11 - places) and nanos % 10 ** (9 - places):
+        places += 1
+    return f"${nanos / 10**9:,.{places}f}"

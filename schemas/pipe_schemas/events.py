@@ -120,7 +120,10 @@ class RunFinished(EventLine):
     status: Literal["succeeded", "failed", "cancelled", "waiting"] = Field(description="How it ended.")
     outputs: dict[str, Any] | None = Field(default=None, description="What the run gives.")
     outputs_ref: OutputRef | None = Field(default=None, description="In place of `outputs` where they are large.")
-    totals: dict[str, int] = Field(default_factory=dict, description="Nodes by status, and how many attempts.")
+    totals: dict[str, int | float] = Field(
+        default_factory=dict,
+        description="Nodes by status, how many attempts; where models were asked `calls`, `tokens`, `cost`, …",
+    )
     error: ErrorInfo | None = Field(default=None, description="Why the run itself failed, where no node did.")
     duration_s: Seconds | None = Field(default=None, description="Seconds since the start or the resume.")
 
@@ -312,6 +315,11 @@ class ModelCalled(ModelEvent):
     error: ErrorInfo | None = Field(default=None, description="Why there is no answer.")
     ambiguous: bool = Field(
         default=False, description="It timed out after it was sent: nobody knows whether it was answered, and paid for."
+    )
+    free: bool = Field(
+        default=False,
+        description="Nothing of it counts against budgets: it didn't go out, or the service refused to perform it. Of "
+        "another one without `tokens` or `cost` what was set aside counts whole.",
     )
     replayed: bool = Field(default=False, description="The answer came from a recording; nothing was sent.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -115,6 +115,20 @@ Count: TypeAlias = Annotated[
 ]
 
 
+class BudgetSpec(Closed):
+    """What a run, a node with all its items and attempts, or a sub-pipeline may use before it is stopped."""
+
+    max_cost: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="US dollars that calls of models may cost.", examples=[2.5]
+    )
+    max_tokens: Count | None = Field(default=None, description="Tokens of calls of models, in and out.")
+    max_time: Duration | None = Field(default=None, description="Time, retry waits included; `finally` has its own.")
+    unknown_cost: Literal["refuse", "allow"] = Field(
+        default="refuse",
+        description="What becomes of calls under `max_cost` of which no price is known; allowed ones count as nothing.",
+    )
+
+
 def by_shape(**tags: type | tuple[type, ...]) -> Discriminator:
     """Chooses a branch of a union by the Python type of the value: `by_shape(count=int, map=dict)`.
 
@@ -133,6 +147,7 @@ def by_shape(**tags: type | tuple[type, ...]) -> Discriminator:
 
 __all__ = [
     "ID_PATTERN",
+    "BudgetSpec",
     "Closed",
     "Count",
     "Discriminator",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Discriminator, Field, Tag
 
-from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Text, Wait, by_shape
+from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar, Text, Wait, by_shape
 
 Template: TypeAlias = Annotated[str, Field(description="Text in which `{{ … }}` stands for values.")]
 Attempts: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
@@ -129,6 +129,9 @@ class AnyNode(Closed):
     retry: Retry | None = Field(default=None, description="Attempts in total, or a map that says more.")
     timeout: Duration | None = Field(default=None, description="The longest time of one attempt.")
     max_time: Duration | None = Field(default=None, description="Bounds all attempts and the waits between them.")
+    budget: BudgetSpec | None = Field(
+        default=None, description="What all its items and attempts, and what it runs, may use together."
+    )
     env: dict[Identifier, Scalar] = Field(
         default_factory=dict, description="Environment variables of this node; they stand over those of the pipeline."
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, Tag
+from pydantic import ConfigDict, Field, Tag
 
-from pipe_schemas.fields import Closed, Count, Duration, Identifier, Scalar, Text, Version, by_shape
+from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar, Text, Version, by_shape
 from pipe_schemas.inputs import InputSpec
 from pipe_schemas.nodes import Node, Retry, Template
 
@@ -50,14 +50,6 @@ class ConcurrencySpec(Closed):
     cancel_in_progress: bool = Field(default=False, description="Cancel the other run of the group, not wait for it.")
 
 
-class BudgetSpec(Closed):
-    """What the run may use before it is stopped."""
-
-    max_cost: Annotated[float, Field(ge=0)] | None = Field(default=None, description="US dollars.", examples=[2.5])
-    max_tokens: Count | None = Field(default=None, description="Tokens, in and out.")
-    max_time: Duration | None = Field(default=None, description="Time, retry waits included; `finally` has its own.")
-
-
 class IncludeSpec(Closed):
     """Another file whose nodes are added to this one's."""
 
@@ -67,6 +59,8 @@ class IncludeSpec(Closed):
 
 class PipelineSpec(Closed):
     """A pipeline: nodes, what they take, and what they give."""
+
+    model_config = ConfigDict(defer_build=True)  # a large file is held against the other one, a small one against this
 
     version: Version = Field(description="The version of the language: 1.")
     name: Text | None = Field(default=None, description="The pipeline's name; by default the file's stem.")
@@ -110,7 +104,7 @@ class PipelineSpec(Closed):
 
 
 class PartSpec(PipelineSpec):
-    """A file that may have no nodes of its own: one that includes others, or is included."""
+    """A file that may have no nodes of its own: one that includes others, or is included, or is taken apart."""
 
     nodes: dict[Identifier, Node] = Field(
         default_factory=dict, description="The nodes by id; their order in the file has no meaning."

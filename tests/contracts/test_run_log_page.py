@@ -33,6 +33,7 @@ MODELS: dict[str, type[BaseModel]] = {
 
 EVERYTHING = f"""
 version: 1
+budget: {{max_cost: 1, unknown_cost: allow}}
 inputs: {{depth: {{type: integer, default: 1}}}}
 nodes:
   ok: {{run: echo out; echo err >&2}}
@@ -44,11 +45,19 @@ nodes:
   after: {{needs: [skipped], run: 'true'}}
   first: {{run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
   second: {{needs: [first], run: echo kept > kept.txt, cache: true, artifacts: [{{name: kept, path: kept.txt}}]}}
+  asks: {{agent: llm, provider: fake, retry: {{max_attempts: 2, delay: 10ms}}, with: {{prompt: "status=503 times=1"}}}}
+  lost: {{agent: llm, provider: fake, with: {{prompt: "lost=1"}}, continue_on_error: true}}
   unclear: {{when: nodes.ok.output > 1, run: 'true', continue_on_error: true}}
 on_failure:
   tell: {{run: 'echo "{{{{ run.failed | length }}}}"'}}
 outputs: {{ok: "{{{{ nodes.ok.output }}}}"}}
 """
+
+
+@pytest.fixture(autouse=True)
+def fake_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers of type `fake` are there."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[1] / "data" / "models"))
 
 
 def rows(text: str) -> set[str]:
@@ -83,7 +92,7 @@ def test_the_fields_of_the_schema_are_those_on_the_page() -> None:
 def test_every_field_that_a_run_writes_is_on_the_page_and_fits_the_schema() -> None:
     lines = written()
     seen = {line["event"] for line in lines}
-    elsewhere = {"run.resumed", "node.cancelled", "node.waiting", "node.unknown"}
+    elsewhere = {"tool.called", "run.resumed", "node.cancelled", "node.waiting", "node.unknown"}
     assert seen == {str(kind) for kind in EventKind} - LATER - elsewhere
     schema: TypeAdapter[Any] = TypeAdapter(AnyEvent)
     for line in lines:

@@ -17,12 +17,14 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "text", "diagnostics", "errors", "codes", "forks", "flags"),
-    "shapes": ("plan", "subplans", "run", "ports", "models"),
+    "shapes": ("plan", "subplans", "run", "spent", "ports", "models"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (
         "retry",
         "limits",
         "secret_forms",
+        "secret_needles",
+        "secret_dumps",
         "secrets",
         "masking",
         "traces",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import Finish, ModelFault, ModelRequest, ModelResponse, Pieces, ToolCall, Usage
@@ -84,6 +84,19 @@ def usage_to_json(usage: Usage) -> dict[str, Json]:
     return data
 
 
+UNDECIDED: Final = frozenset({408, 504, 524})
+"""Statuses of services that gave up waiting: nobody knows whether the call was performed."""
+
+
+def may_be_paid(error: BaseException) -> bool:
+    """Whether a call that ended so, once it was out, may have cost something. A service that answers with an error asks
+    nothing for it."""
+    if isinstance(error, ModelFault):
+        answered = error.status is not None and error.status >= 400 and error.status not in UNDECIDED
+        return error.sent and not answered
+    return not isinstance(error, NodeFault)
+
+
 def called(
     call: str,
     provider: str,
@@ -92,13 +105,19 @@ def called(
     answer: ModelResponse | None = None,
     *,
     error: BaseException | None = None,
+    cost: float | None = None,
+    sent: bool = True,
     replayed: bool = False,
 ) -> dict[str, Json]:
-    """What `model.called` says."""
+    """What `model.called` says; `cost` and `sent` are of a call that failed."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
     usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
     if usage is not None:
         data["tokens"] = usage_to_json(usage)
+    elif not sent:
+        data["free"] = True
+    if cost is not None:
+        data["cost"] = cost
     if answer is not None:
         data["finish"] = str(answer.finish)
         if answer.cost is not None:

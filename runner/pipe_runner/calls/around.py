@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from pipe_runner.calls.seams import Held, Most
-from pipe_runner.models import Usage
+from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.types import Json, JsonObject
 
@@ -19,6 +20,23 @@ class NotRecorded:
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:
         return await perform()
+
+
+class AsTheTypeSays:
+    """Prices that the provider's type knows itself."""
+
+    def __init__(self, type_name: str, settings: ProviderSettings, written: Mapping[str, Any]) -> None:
+        self._cost_of = settings.cost_of
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        return self._cost_of(model, usage)
+
+    def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
+        plain = Usage(tokens_in, tokens_out)
+        ways = (plain, plain._replace(cache_written=tokens_in), plain._replace(reasoning=tokens_out))
+        costs = [self._cost_of(model, usage) for usage in ways]
+        known = [cost for cost in costs if cost is not None]
+        return max(known) if len(known) == len(costs) else None
 
 
 class NoPurse:

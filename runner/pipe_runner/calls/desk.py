@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from pipe_runner.calls.answers import asked_of, called, recorded, replayed
-from pipe_runner.calls.seams import Gate, Most, Purse, Recorder
+from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
+from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.errors import NodeFault
@@ -19,7 +19,6 @@ from pipe_runner.models import (
     Pieces,
     Reason,
     Toolbox,
-    Usage,
 )
 from pipe_runner.ports import Attempt, Clock, Emit
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
@@ -91,12 +90,14 @@ class Desk:
                 ErrorKind.NOT_FOUND,
                 f"no model is named: set `with.model`, or `model` of provider {name} in pipe.yml",
             )
-        request = request._replace(model=model, max_tokens=request.max_tokens or MOST_OUT)
+        most_out = request.max_tokens or MOST_OUT
+        request = request._replace(model=model, max_tokens=most_out)
         tokens = most_tokens(request)
-        bound = Usage(tokens - (request.max_tokens or 0), request.max_tokens or 0)
-        most = Most(tokens, service.settings.cost_of(model, bound))
+        prices = service.prices
+        most = Most(tokens, prices.most(model, tokens - most_out, most_out))
         held = await self._purse.reserve(attempt, name, model, most, emit)
         began = self._clock.monotonic()
+        out = False
         heard: list[ModelResponse] = []
 
         async def perform() -> Json:
@@ -108,27 +109,30 @@ class Desk:
                     on_piece(piece)
 
             async def call() -> ModelResponse:
+                nonlocal out
+                out = True
                 pieces.clear()
                 return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
-            heard.append(await self._gate(name).through(attempt, tokens, call))
+            heard.append(_priced(await self._gate(name).through(attempt, tokens, call), prices, model))
             return recorded(heard[0], pieces)
 
         try:
             kept = await self._recorder.through(attempt, "model", asked_of(name, request), perform)
             answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
-            sent = error.sent if isinstance(error, ModelFault) else not isinstance(error, NodeFault)
             usage = error.usage if isinstance(error, ModelFault) else None
-            cost = service.settings.cost_of(model, usage) if usage else None
+            cost = prices.cost(model, usage) if usage else None
+            sent = (out or self._recorder.replays) and may_be_paid(error)
+            data = called(held.call, name, model, self._clock.monotonic() - began, error=error, cost=cost, sent=sent)
+            emit(EventKind.MODEL_CALLED, data)
             self._purse.settle(held, usage, cost, sent=sent)
-            emit(EventKind.MODEL_CALLED, called(held.call, name, model, self._clock.monotonic() - began, error=error))
             raise
-        self._purse.settle(held, answer.usage, answer.cost, sent=True)
         emit(
             EventKind.MODEL_CALLED,
             called(held.call, name, model, self._clock.monotonic() - began, answer, replayed=not heard),
         )
+        self._purse.settle(held, answer.usage, answer.cost, sent=True)
         return answer
 
     async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
@@ -144,3 +148,13 @@ class Desk:
         for one in self._closing:
             await one.close()
         await self._services.close()
+
+
+def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
+    """The answer with what it cost: here, unless the service says it, so that a recording holds it."""
+    if answer.usage is None or answer.cost is not None:
+        return answer
+    cost = prices.cost(model, answer.usage)
+    if cost is None and answer.model:
+        cost = prices.cost(answer.model, answer.usage)
+    return answer if cost is None else answer._replace(cost=cost)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
 
-from pipe_runner.models import ModelResponse, Usage
+from pipe_runner.models import ModelResponse, ProviderSettings, Usage
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.types import Json, JsonObject
 
@@ -27,6 +27,20 @@ class Held(NamedTuple):
     call: str
     """Names the call within its node: `model.reserved` and `model.called` have it."""
     most: Most
+
+
+class Prices(Protocol):
+    """What calls of one provider cost, in US dollars; None: the price is not known."""
+
+    def cost(self, model: str, usage: Usage) -> float | None: ...
+
+    def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
+        """Of a call that reads and writes so much at most."""
+        ...
+
+
+MakePrices = Callable[[str, ProviderSettings, Mapping[str, Any]], Prices]
+"""By the provider's type, its settings, and `prices` in pipe.yml."""
 
 
 class Purse(Protocol):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.calls.around import AsTheTypeSays
+from pipe_runner.calls.seams import MakePrices, Prices
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ModelFault, Provider, ProviderSettings, ProviderType, Reason
 from pipe_runner.types import ErrorKind
@@ -21,16 +23,20 @@ class Service(NamedTuple):
     type: ProviderType
     settings: ProviderSettings
     limits: Mapping[str, Any]
-    prices: Mapping[str, Any]
+    prices: Prices
 
 
 class Services:
     """Made once per run. `types` finds a provider type by its name; raises PipeError where there is none."""
 
     def __init__(
-        self, written: Mapping[str, Any], types: Mapping[str, ProviderType], environ: Mapping[str, str]
+        self,
+        written: Mapping[str, Any],
+        types: Mapping[str, ProviderType],
+        environ: Mapping[str, str],
+        make_prices: MakePrices = AsTheTypeSays,
     ) -> None:
-        self._written, self._types, self._environ = written, types, environ
+        self._written, self._types, self._environ, self._make_prices = written, types, environ, make_prices
         self._services: dict[str, Service] = {}
         self._open: dict[str, Provider] = {}
 
@@ -41,18 +47,30 @@ class Services:
             found = self._services[name] = self._resolve(name)
         return found
 
+    def written(self, name: str) -> Mapping[str, Any]:
+        """What pipe.yml says of it."""
+        return self._written.get(name) or {}
+
+    def type_of(self, name: str) -> str:
+        """The name of a provider's type."""
+        return str((self._written.get(name) or {}).get("type", name))
+
     def _resolve(self, name: str) -> Service:
         said = self._written.get(name)
         if said is None and name not in self._types:
-            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no provider {name!r} in pipe.yml")
-        said = said or {}
-        type_name = said.get("type", name)
-        kind = self._types.get(type_name)
+            known = ", ".join(dict.fromkeys((*self._written, *self._types)))
+            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no provider {name!r} in pipe.yml; there is {known}")
+        said, type_name = said or {}, self.type_of(name)
+        try:
+            kind = self._types.get(type_name)
+        except PipeError as error:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: {error.message}") from error
         if kind is None:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
         options = {key: value for key, value in said.items() if key not in COMMON}
         settings = kind.settings(name, options, said.get("model", ""), self._environ)
-        return Service(kind, settings, said.get("limits") or {}, said.get("prices") or {})
+        prices = self._make_prices(type_name, settings, said.get("prices") or {})
+        return Service(kind, settings, said.get("limits") or {}, prices)
 
     def secrets(self, names: tuple[str, ...]) -> dict[str, str]:
         """What of these providers' settings is shown nowhere, under names for warnings."""

@@ -12,7 +12,7 @@ from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
 from pipe_runner.cli.settings import kept_elsewhere, state_dir
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, one_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import counts, error_line, one_line, plural, reason_line, safe, seconds, used
 from pipe_runner.runlog import RunLock, fold_log
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MOST_TRIES: Final = 100
 _ARTIFACTS: Final = 100
+_MODELS: Final = 50
 _DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _FEW: Final = 6
 """Items of one repeated node that are named however they ended."""
@@ -76,6 +77,9 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
         again = f", resumed {plural(run.attempt - 1, 'time')}" if run.attempt > 1 else ""
         yield f"started   {run.started_at[:19].replace('T', ' ')} UTC{again}"
     yield f"duration  {seconds(run.duration_s)}"
+    if run.ledger is not None:
+        total = run.ledger.total
+        yield f"models    {plural(total.calls + total.aside, 'call')}, {used(total)}"
     if run.git_sha:
         yield f"commit    {run.git_sha}"
     for name, value in run.inputs.items():
@@ -91,6 +95,7 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
         rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in named]
     yield from table(rows).splitlines()
     yield from _artifacts(run)
+    yield from _models(run)
     yield from _attempts(story, live=holder is not None)
 
 
@@ -108,6 +113,21 @@ def _artifacts(run: Run) -> Iterable[str]:
     yield from table(rows).splitlines()
     if len(kept) > _ARTIFACTS:
         yield f"… and {len(kept) - _ARTIFACTS} more"
+
+
+def _models(run: Run) -> Iterable[str]:
+    """What each node's calls of models used, the dearest first."""
+    if run.ledger is None:
+        return
+    spent = sorted(run.ledger.by_node(run.nodes).items(), key=lambda item: (-item[1].all_cost, -item[1].all_tokens))
+    rows = [("MODELS", "CALLS", "TOKENS", "COST")]
+    for name, one in spent[:_MODELS]:
+        tokens, _, cost = used(one).partition(" tokens, ")
+        rows.append((safe(name), str(one.calls + one.aside), tokens, cost))
+    yield ""
+    yield from table(rows).splitlines()
+    if len(spent) > _MODELS:
+        yield f"… and {len(spent) - _MODELS} more"
 
 
 def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, str]:

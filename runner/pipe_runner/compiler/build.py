@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
+from pipe_runner.compiler.budgets import budget_of, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
 from pipe_runner.compiler.gives import output_of
@@ -86,7 +87,6 @@ class Build:
         if spec is None:
             return None
         main = Part(0, absolute, os.path.realpath(absolute), report, shape, spec)
-        self._not_yet(spec)
         main.inputs = self.inputs = compile_inputs(spec.inputs, report)
         includes = Includes(main, self.neighbours, self._presets, self._root)
         includes.read(main)
@@ -125,11 +125,6 @@ class Build:
         return plan._replace(group=group, cancel_in_progress=cast(ConcurrencySpec, spec.concurrency).cancel_in_progress)
 
     # ------------------------------------------------------------ the file's own keys
-
-    def _not_yet(self, spec: PipelineSpec) -> None:
-        for key in ("max_cost", "max_tokens"):
-            if spec.budget is not None and key in spec.budget.model_fields_set:
-                self.report.add("E901", f"`budget.{key}` is not available in this version", ("budget", key), at="key")
 
     def _group(self, spec: PipelineSpec, values: Values, uses: list[Use]) -> Value | None:
         """`concurrency.group`: text, from what is known before the run."""
@@ -195,7 +190,7 @@ class Build:
                 for id, node in nodes.items():
                     if id not in twice:
                         drafts.append(part.compiler.draft(id, len(drafts), phase, node))
-                first.update((id, (part, phase)) for id in ids if id not in twice)
+                first.update(dict.fromkeys((id for id in ids if id not in twice) if twice else ids, (part, phase)))
         return drafts
 
     def _twice(self, part: Part, phase: Phase, id: str, first: Part, earlier: Phase) -> None:
@@ -211,8 +206,8 @@ class Build:
     def _declare(self, parts: list[Part], drafts: list[Draft]) -> None:
         """What references of each file can find: nodes of every file, inputs of its own."""
         nodes = {draft.id: draft for draft in drafts}
-        written = (id for part in parts for phase in Phase for id in _keys(part.written, phase.value))
-        broken = Broken((id for id in written if id not in nodes), everything=not self._complete)
+        written = set().union(*(_keys(part.written, phase.value) for part in parts for phase in Phase))
+        broken = Broken(written.difference(nodes), everything=not self._complete)
         for part in parts:
             schemas: dict[str, Schema] = dict.fromkeys(_keys(part.written, "inputs"), ANY)
             schemas.update((item.name, item.schema) for item in part.inputs)
@@ -303,6 +298,7 @@ class Build:
             concurrency=min(concurrency, project.concurrency_limit or concurrency),
             fail_fast=spec.fail_fast,
             max_time=min(limits) if limits else None,
+            budget=budget_of(spec.budget),
             output_limit=project.output_limit,
             cache_limit=project.cache_limit,
             description=spec.description or "",
@@ -345,7 +341,7 @@ class Build:
             node.continue_on_error,
             NO_RETRY if retry is None else self._retry(retry),
             (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
-            None if max_time is None else parse_duration(max_time),
+            time_of(max_time, node.budget),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
             known,
@@ -356,6 +352,7 @@ class Build:
             draft.own_workspace,
             draft.part.number,
             inside.plan.path if inside is not None and inside.plan is not None else None,
+            budget_of(node.budget),
         )
 
     def _as_json(self, diagnostic: Diagnostic, parts: list[Part]) -> dict[str, Any]:

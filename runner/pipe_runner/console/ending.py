@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.console.words import counts, error_line, plural, safe, seconds
+from pipe_runner.console.words import counts, error_line, plural, safe, seconds, used
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -92,7 +92,9 @@ def last_line(run: Run, *, colour: bool = False) -> str:
 
 
 def usage(run: Run) -> str:
-    """Tokens and cost of the nodes that used a model, if any did."""
+    """Tokens and cost of the nodes that used a model, if any did; without calls in the log, as agents say it."""
+    if run.ledger is not None:
+        return f"; {used(run.ledger.total)}"
     tokens, cost, unknown, found = 0, 0.0, False, False
     for state in run.nodes.values():
         if not state.usage:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.text import ci_safe, printable
+from pipe_runner.text import ci_safe, dollars, printable
 from pipe_runner.types import NodeStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.spent import Spent
 
 _ORDER: Final = tuple(
     NodeStatus(name)
@@ -43,6 +46,16 @@ def seconds(value: float | None) -> str:
 
 def plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def used(spent: Spent) -> str:
+    """What calls of models used: `1,234 tokens, $0.0312`."""
+    calls = spent.calls + spent.aside
+    money = dollars(spent.all_cost)
+    if spent.unpriced:
+        whose = "the price is" if spent.unpriced == calls else f"the price of {plural(spent.unpriced, 'call')} is"
+        money = f"at least {money} ({whose} not known)" if spent.all_cost else f"cost unknown ({whose} not known)"
+    return f"{spent.all_tokens:,} tokens, {money}"
 
 
 def counts(statuses: Iterable[str]) -> str:

@@ -29,8 +29,9 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
+    from pipe_runner.spending.prices import ListedPrices
 
-    services = Services(plan.services.get("providers", {}), registry.providers, environ)
+    services = Services(plan.services.get("providers", {}), registry.providers, environ, ListedPrices)
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
@@ -43,19 +44,21 @@ def services_for(
 
 def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, journal: Journal, clock: Clock) -> Desk:
     """The way out of one run."""
-    from pipe_runner.calls.around import NoPurse, NotRecorded
+    from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
+    from pipe_runner.spending.purse import BudgetPurse
 
     services = granted.services
     assert services is not None
-    gates = Gates()
+    gates, purse = Gates(), BudgetPurse(plan, run, journal)
     return Desk(
         services,
-        purse=NoPurse(),
+        purse=purse,
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,
+        closing=[purse],
     )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
 from pipe_runner.run import NodeState, Run
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import NodeStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.spent import Spent
 
 _NOT_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OUTPUT_KEPT: Final = 64 * 1024
@@ -23,6 +26,10 @@ def junit(run: Run, *, under_way: bool = False) -> bytes:
     end well, and is skipped."""
     seen_to = run.nodes.keys() - set(run.failures)
     cases = [_case(run, node, state, under_way, tolerated=node in seen_to) for node, state in run.nodes.items()]
+    spent = {} if run.ledger is None else run.ledger.by_node(run.nodes)
+    for case, node in zip(cases, run.nodes, strict=True):
+        if node in spent:
+            case.insert(0, _used(spent[node]))
     if run.error is not None and not run.failed:
         case = ET.Element("testcase", _attributes(run, "run", run.duration_s))
         _verdict(case, "error", str(run.error.get("kind", "")), str(run.error.get("message", "")))
@@ -41,6 +48,8 @@ def junit(run: Run, *, under_way: bool = False) -> bytes:
     for name, value in (("run", run.id), ("status", str(run.status)), ("git_sha", run.git_sha)):
         if value:
             ET.SubElement(properties, "property", {"name": name, "value": xml_text(value)})
+    if run.ledger is not None:
+        properties.extend(_used(run.ledger.total))
     suite.extend(cases)
     return document(run.pipeline or run.id, [suite])
 
@@ -83,6 +92,14 @@ def _case(run: Run, node: str, state: NodeState, under_way: bool, *, tolerated: 
     if tail:
         ET.SubElement(case, "system-err").text = xml_text(str(tail))
     return case
+
+
+def _used(spent: Spent) -> ET.Element:
+    """What calls of models used, as properties `usage.tokens`, `usage.cost`, …"""
+    found = ET.Element("properties")
+    for name, value in spent.to_json().items():
+        ET.SubElement(found, "property", {"name": f"usage.{name}", "value": str(value)})
+    return found
 
 
 def _attributes(run: Run, name: str, seconds: float | None) -> dict[str, str]:

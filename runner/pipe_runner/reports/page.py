@@ -12,6 +12,7 @@ from pipe_runner.reports.graph_svg import Look, drawing
 from pipe_runner.reports.layers import layered
 from pipe_runner.reports.marks import MARKS, one, shown
 from pipe_runner.reports.page_nodes import ORDER, View, nodes, usage_text
+from pipe_runner.reports.page_spending import spending
 from pipe_runner.reports.page_style import STYLE
 from pipe_runner.reports.run_graph import MOST_DRAWN, known
 from pipe_runner.reports.story import Story
@@ -50,6 +51,7 @@ def page(
     )
     yield from _head(view)
     yield from _totals(view)
+    yield from spending(story.run)
     yield from _failures(view)
     yield from _values("Inputs", {name: _text(value) for name, value in run.inputs.items()})
     yield from _outputs(view)
@@ -145,6 +147,8 @@ def _totals(view: View) -> Iterator[str]:
     said = f"{plural(len(run.nodes), 'node')}, {plural(attempts, 'attempt')}, {seconds(spent)} of work"
     tolerated = sum(state.tolerated for state in run.nodes.values())
     said += f"; {plural(tolerated, 'failure')} tolerated" if tolerated else ""
+    if run.ledger is not None:
+        usage = {}  # the calls of the log are told apart
     yield f'<p class="note">{said}{f"; used {usage_text(usage)}" if usage else ""}</p>\n'
 
 

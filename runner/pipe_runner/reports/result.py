@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby, islice
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.reports.pieces import gathered, json_pieces
 from pipe_runner.run import NodeState, Run
 from pipe_runner.text import ci_safe_json
 from pipe_runner.types import Json
+
+if TYPE_CHECKING:
+    from pipe_runner.spent import Spent
 
 ReadBlob = Callable[[Mapping[str, Any]], Json]
 """Gives the output that an `output_ref` stands for; raises StorageError."""
@@ -20,12 +23,15 @@ _NODES_IN_ONE: Final = 100
 
 
 def result(run: Run, read_blob: ReadBlob) -> dict[str, Json]:
-    """`{run, status, outputs, nodes: {id: {status, output, error, attempts, duration_s}}}`, outputs whole."""
+    """`{run, status, outputs, nodes: {id: {status, output, error, attempts, duration_s}}}`, outputs whole.
+
+    Of nodes that asked models also `usage`."""
+    spent = _spent(run)
     return {
         "run": run.id,
         "status": str(run.status),
         "outputs": outputs(run, read_blob),
-        "nodes": {node: _node(state, read_blob) for node, state in run.nodes.items()},
+        "nodes": {node: _node(state, read_blob, spent.get(node)) for node, state in run.nodes.items()},
     }
 
 
@@ -46,10 +52,12 @@ def result_text(run: Run, read_blob: ReadBlob) -> Iterator[str]:
     else:
         yield head
     yield ',\n  "nodes": {'
-    comma = ""
+    comma, spent = "", _spent(run)
     for large, states in groupby(run.nodes.items(), lambda item: item[1].output_ref is not None):
         while batch := dict(islice(states, 1 if large else _NODES_IN_ONE)):
-            text = _dumps({node: _node(state, None) for node, state in batch.items()})[len("{") : -len("\n}")]
+            text = _dumps({node: _node(state, None, spent.get(node)) for node, state in batch.items()})[
+                len("{") : -len("\n}")
+            ]
             text = comma + text.replace("\n", "\n  ")
             comma = ","
             if large:
@@ -70,7 +78,11 @@ def _with_large(text: str, key: str, stands: str, value: Json, level: int) -> It
     yield after
 
 
-def _node(state: NodeState, read_blob: ReadBlob | None) -> dict[str, Json]:
+def _spent(run: Run) -> Mapping[str, Spent]:
+    return {} if run.ledger is None else run.ledger.by_node(run.nodes)
+
+
+def _node(state: NodeState, read_blob: ReadBlob | None, spent: Spent | None = None) -> dict[str, Json]:
     """The node's part; without `read_blob` null stands for a large output."""
     large = read_blob(state.output_ref) if read_blob is not None and state.output_ref is not None else None
     return {
@@ -79,6 +91,7 @@ def _node(state: NodeState, read_blob: ReadBlob | None) -> dict[str, Json]:
         "error": dict(state.error) if state.error is not None else None,
         "attempts": state.attempts,
         "duration_s": state.duration_s,
+        **({} if spent is None else {"usage": spent.to_json()}),
     }
 
 

@@ -177,7 +177,10 @@ class Story:
             told.lost = told.lost or len(text) > self.room
             told.lines = text[-self.room :]
             return event._replace(data={})
+        elif event.event == EventKind.MODEL_RESERVED:
+            return self._of_call(event, (int,))
         elif event.event == EventKind.MODEL_CALLED:
+            event = self._of_call(event, (dict, type(None)))
             told.calls = [*told.calls[-9:], {k: v for k, v in data.items() if isinstance(v, (str, int, float))}]
         elif event.event == EventKind.NODE_WAITING and told.tries and self._goes_on(node):
             self._end(told.tries[-1], NodeStatus.WAITING, data, now)  # a resume goes on with it in another one
@@ -197,6 +200,14 @@ class Story:
         if "output" in data:
             return event._replace(data={name: value for name, value in data.items() if name != "output"})
         return event
+
+    @staticmethod
+    def _of_call(event: Event, tokens: tuple[type, ...]) -> Event:
+        """The event, or one that counts nothing where it isn't what we write."""
+        from pipe_runner.spent import well_formed
+
+        right = well_formed(event.data) and isinstance(event.data.get("tokens"), tokens)
+        return event if right else event._replace(event="unknown")
 
     def _goes_on(self, node: str) -> bool:
         """Whether it waits for what it consists of: items, or a sub-pipeline."""

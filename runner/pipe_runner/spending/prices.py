@@ -1,0 +1,75 @@
+"""What calls of one provider cost, by model: as pipe.yml says, else as its type says, else by the price list.
+
+A price that nobody knows is None, never zero. Prices are US dollars per million tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from pipe_runner.calls.around import AsTheTypeSays
+from pipe_runner.models import ProviderSettings, Usage
+from pipe_runner.spending.listed import listed
+from pipe_runner.spending.rows import Row
+
+FREE: Final = frozenset({"ollama"})
+"""Types of providers whose models cost nothing by the call."""
+ANY_MODEL: Final = "*"
+"""In `prices` of pipe.yml: models that aren't named there."""
+
+Rows = Callable[[str, Mapping[str, Any], str], "tuple[Row, ...]"]
+"""By type, options and model: the rows that hold now, and may hold before a call ends; the first one is today's."""
+
+
+class ListedPrices:
+    """Of one provider. `written` is its `prices` in pipe.yml."""
+
+    def __init__(
+        self, type_name: str, settings: ProviderSettings, written: Mapping[str, Any], rows: Rows = listed
+    ) -> None:
+        self._type, self._options, self._listed = type_name, settings.options, rows
+        self._said = AsTheTypeSays(type_name, settings, written)
+        self._written = {model: _row(said) for model, said in written.items()}
+        self._rows: dict[str, tuple[Row, ...]] = {}
+
+    def cost(self, model: str, usage: Usage) -> float | None:
+        """US dollars of a call; None: the price is not known."""
+        rows = self._of(model)
+        return float(rows[0].cost(usage)) if rows else self._said.cost(model, usage)
+
+    def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
+        """US dollars that such a call costs at most; None: the price is not known."""
+        rows = self._of(model)
+        if rows:
+            return float(max(row.most(tokens_in, tokens_out) for row in rows))
+        return self._said.most(model, tokens_in, tokens_out)
+
+    def window(self, model: str) -> int | None:
+        """Tokens that the model can read in one call at most; None: that is not known."""
+        rows = self._of(model)
+        return rows[0].window if rows else None
+
+    def _of(self, model: str) -> tuple[Row, ...]:
+        """The rows by which a model is priced; none where the type knows better, or nobody does."""
+        found = self._rows.get(model)
+        if found is None:
+            found = self._rows[model] = self._find(model)
+        return found
+
+    def _find(self, model: str) -> tuple[Row, ...]:
+        written = self._written.get(model) or self._written.get(ANY_MODEL)
+        if written is not None:
+            return (written,)
+        if self._said.cost(model, Usage(1, 1)) is not None:
+            return ()
+        if self._type in FREE:
+            return (_row({"input": 0, "output": 0}),)
+        return self._listed(self._type, self._options, model)
+
+
+def _row(said: Mapping[str, Any]) -> Row:
+    """A row of pipe.yml: `input`, `output`, and `cached`, `cache_written` where they differ from `input`."""
+    prices = {name: ((0, Decimal(str(value))),) for name, value in said.items() if value is not None}
+    return Row(prices["input"], prices["output"], prices.get("cached"), prices.get("cache_written"))

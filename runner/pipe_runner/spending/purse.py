@@ -1,0 +1,165 @@
+"""Lets calls out within their budgets: what one may use at most is set aside in the log before it goes out.
+
+The books are those of the log (`Run.ledger`). The purse keeps none of its own, so a resume begins with what the log
+says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from pipe_runner.calls.seams import Held, Most
+from pipe_runner.commits import GroupCommit
+from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.models import Usage
+from pipe_runner.plan import Plan
+from pipe_runner.ports import Attempt, Emit, Journal
+from pipe_runner.run import Run
+from pipe_runner.spending.scopes import Scope, Scopes
+from pipe_runner.spending.sentences import over_budget, price_unknown
+from pipe_runner.spent import NANO, Ledger, SetAside, Spent, nanos_up
+from pipe_runner.types import ErrorKind, EventKind, Json
+
+
+class _Waiting:
+    """A call that has not been let out. `take` writes what is set aside for it, and gives the call's name."""
+
+    __slots__ = ("go", "most", "scopes", "take")
+
+    def __init__(self, scopes: Sequence[Scope], most: SetAside, take: Callable[[], str]) -> None:
+        self.scopes, self.most, self.take = scopes, most, take
+        self.go: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+
+class BudgetPurse:
+    """`Purse` of one run or resume. Everything in it happens in the loop of the run."""
+
+    def __init__(self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0) -> None:
+        """`slow_from`: seconds from which a commit is made in a thread; all of them, since calls set aside one by one
+        as others end, and in the loop each commit would hold up all that fly."""
+        if run.ledger is None:
+            run.ledger = Ledger()
+        self._ledger = run.ledger
+        self._scopes = Scopes(plan, run)
+        if self._scopes.any:
+            self._ledger.divide(self._scopes.keys_of)
+        self._calls: dict[tuple[str, int], int] = {}
+        self._queue: list[_Waiting] = []
+        """In the order in which they came: nobody overtakes one that waits for what it needs, too."""
+        self._pending: dict[int, asyncio.Future[None]] = {}
+        self._written = 0
+        self._commits = GroupCommit(journal, self._release, self._fail, slow_from=slow_from)
+
+    async def reserve(self, attempt: Attempt, provider: str, model: str, most: Most, emit: Emit) -> Held:
+        scopes = self._scopes.of(attempt.node)
+        held = SetAside(most.tokens, None if most.cost is None else nanos_up(most.cost))
+        asked: dict[str, Json] = {"provider": provider, "model": model}
+
+        def take() -> str:
+            key = (attempt.node, attempt.number)
+            self._calls[key] = self._calls.get(key, 0) + 1
+            call = f"{attempt.number}.{self._calls[key]}"
+            cost: dict[str, Json] = {} if held.cost is None else {"cost": held.cost / NANO}
+            emit(EventKind.MODEL_RESERVED, {"call": call, **asked, "tokens": held.tokens, **cost})
+            return call
+
+        if not scopes:
+            return Held(take(), most)
+        for scope in scopes:
+            if held.cost is None and scope.budget.max_cost is not None and not scope.budget.unknown_cost:
+                raise NodeFault(ErrorKind.REFUSED, price_unknown(scope, provider, model))
+        waiting = _Waiting(scopes, held, take)
+        self._queue.append(waiting)
+        self._next()
+        try:
+            call = await waiting.go
+            await self._durable()
+        except NodeFault:
+            raise
+        except BaseException as error:
+            if waiting.go.done() and not waiting.go.cancelled() and waiting.go.exception() is None:
+                with contextlib.suppress(StorageError):  # nothing has gone out, and nothing will
+                    emit(EventKind.MODEL_CALLED, {"call": waiting.go.result(), **asked, "free": True, **_why(error)})
+            self._next()
+            raise
+        return Held(call, most)
+
+    def settle(self, held: Held, usage: Usage | None, cost: float | None, *, sent: bool) -> None:
+        """`model.called` has told the ledger; who waits may go."""
+        if self._queue:
+            self._next()
+
+    async def close(self) -> None:
+        self._commits.close()
+
+    # ------------------------------------------------------------ turns
+
+    def _next(self) -> None:
+        """Let out what fits, in the order in which it came; end what can't fit any more."""
+        lacking: set[str] = set()
+        left: list[_Waiting] = []
+        for waiting in self._queue:
+            if waiting.go.done():
+                continue  # it waits no more
+            hopeless = next((s for s in waiting.scopes if self._over(s, waiting.most, settled=True)), None)
+            if hopeless is not None:
+                message = over_budget(hopeless, self._of(hopeless), waiting.most)
+                waiting.go.set_exception(NodeFault(ErrorKind.BUDGET, message))
+                continue
+            short = [scope.key for scope in waiting.scopes if self._over(scope, waiting.most)]
+            if short or any(scope.key in lacking for scope in waiting.scopes):
+                lacking.update(short)
+                left.append(waiting)
+                continue
+            try:
+                waiting.go.set_result(waiting.take())
+            except Exception as error:  # the log can't be written
+                waiting.go.set_exception(error)
+        self._queue = left
+
+    def _of(self, scope: Scope) -> Spent:
+        return self._ledger.scopes.get(scope.key) or Spent()
+
+    def _over(self, scope: Scope, most: SetAside, *, settled: bool = False) -> bool:
+        """Whether it is too much for a budget, with what calls in flight may use; `settled`: without that."""
+        spent, budget = self._of(scope), scope.budget
+        if budget.max_tokens is not None:
+            used = spent.tokens if settled else spent.all_tokens
+            if used + most.tokens > budget.max_tokens:
+                return True
+        if budget.max_cost is None:
+            return False
+        return (spent.cost if settled else spent.all_cost) + (most.cost or 0) > budget.max_cost
+
+    # ------------------------------------------------------------ durability
+
+    async def _durable(self) -> None:
+        """Until what was set aside is on the disk; calls that set aside together share one fdatasync."""
+        self._written += 1
+        index = self._written
+        self._pending[index] = asyncio.get_running_loop().create_future()
+        self._commits.add(index)
+        self._commits.soon()
+        try:
+            await self._pending[index]
+        finally:
+            self._pending.pop(index, None)
+
+    def _release(self, batch: list[int]) -> None:
+        for index in batch:
+            pending = self._pending.get(index)
+            if pending is not None and not pending.done():
+                pending.set_result(None)
+
+    def _fail(self, error: Exception) -> None:
+        for pending in self._pending.values():
+            if not pending.done():
+                pending.set_exception(error)
+
+
+def _why(error: BaseException) -> dict[str, Json]:
+    if isinstance(error, StorageError):
+        return {"error": {"kind": str(ErrorKind.STORAGE), "message": error.message}}
+    return {"error": {"kind": str(ErrorKind.CANCELLED), "message": "it was stopped before it went out"}}

@@ -1,0 +1,57 @@
+"""The prices of one model, and what a call costs by them. US dollars per million tokens."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+from pipe_runner.models import Usage
+
+_MILLION: Final = Decimal(1_000_000)
+
+Tiers = tuple[tuple[int, Decimal], ...]
+"""A price and from how many tokens of input on it holds, for all tokens of the call; the first one from 0."""
+
+
+class Row(NamedTuple):
+    """The prices of a model. None: as the more general one."""
+
+    input: Tiers
+    output: Tiers
+    cached: Tiers | None = None
+    cache_written: Tiers | None = None
+    reasoning: Tiers | None = None
+    request: Decimal = Decimal(0)
+    """US dollars of each call."""
+    window: int | None = None
+    """Tokens that the model can read in one call at most."""
+
+    def cost(self, usage: Usage) -> Decimal:
+        """US dollars of a call."""
+        size = usage.input
+
+        def at(tiers: Tiers | None, general: Tiers) -> Decimal:
+            return _at(general if tiers is None else tiers, size)
+
+        plain = max(0, usage.input - usage.cached - usage.cache_written)
+        said = max(0, usage.output - usage.reasoning)
+        total = plain * _at(self.input, size) + usage.cached * at(self.cached, self.input)
+        total += usage.cache_written * at(self.cache_written, self.input)
+        total += said * _at(self.output, size) + usage.reasoning * at(self.reasoning, self.output)
+        return total / _MILLION + self.request
+
+    def most(self, tokens_in: int, tokens_out: int) -> Decimal:
+        """US dollars of a call that reads and writes so much at most, however the service counts what it read."""
+        dearest_in = _dearest((self.input, self.cached, self.cache_written), tokens_in)
+        dearest_out = _dearest((self.output, self.reasoning), tokens_in)
+        return (tokens_in * dearest_in + tokens_out * dearest_out) / _MILLION + self.request
+
+
+def _at(tiers: Tiers, size: int) -> Decimal:
+    """The price of a call that reads `size` tokens."""
+    return next(price for start, price in reversed(tiers) if size > start or start == 0)
+
+
+def _dearest(prices: tuple[Tiers | None, ...], size: int) -> Decimal:
+    """The highest price that a call which reads up to `size` tokens can meet."""
+    return max(price for tiers in prices if tiers for start, price in tiers if start == 0 or start < size)

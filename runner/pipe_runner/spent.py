@@ -1,0 +1,209 @@
+"""What calls of models used and what is set aside for those in flight, folded from their events.
+
+Money is whole numbers of 1e-9 US dollars, so that sums are exact and no order of calls changes them. Imported only
+where a log tells of a call.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+NANO: Final = 10**9
+"""Parts of a US dollar in which money is counted."""
+COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
+"""What services say of tokens; see `TokenCounts` of the schema."""
+
+
+def nanos(dollars: float) -> int:
+    """US dollars as whole 1e-9 dollars."""
+    if not 0 <= dollars < math.inf:
+        raise ValueError(f"{dollars} is no price")
+    return round(dollars * NANO)
+
+
+def nanos_up(dollars: float) -> int:
+    """As `nanos`, and never less than the dollars."""
+    return math.ceil(Decimal(str(dollars)) * NANO)
+
+
+def well_formed(data: Mapping[str, Any]) -> bool:
+    """Whether the fields of an event about a call are of the shape that is counted, whoever wrote the log."""
+    tokens, cost = data.get("tokens"), data.get("cost")
+    counts = [tokens] if not isinstance(tokens, dict) else [tokens.get(name, 0) for name in COUNTED]
+    if isinstance(tokens, dict) and not {"input", "output"} <= tokens.keys():
+        return False
+    if not all(count is None or (type(count) is int and count >= 0) for count in counts):
+        return False
+    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < math.inf)
+    return priced and isinstance(data.get("call"), str)
+
+
+class SetAside(NamedTuple):
+    """What a call in flight may use; `cost` None: its price is not known."""
+
+    tokens: int
+    cost: int | None
+
+
+class Spent:
+    """One tally: of a run, of a node, of what a budget is about."""
+
+    __slots__ = ("aside", "aside_cost", "aside_tokens", "calls", "cost", "known", "tokens", "unpriced", "whole")
+
+    def __init__(self) -> None:
+        self.calls = self.tokens = self.cost = 0
+        """Calls that have ended or were cut off; tokens and 1e-9 dollars that count of them."""
+        self.known: dict[str, int] = {}
+        """Of `tokens`: what the services have counted, by name (`COUNTED`)."""
+        self.unpriced = 0
+        """Calls that may have cost something, and nobody knows what."""
+        self.whole = 0
+        """Calls that count as all that was set aside, since nobody said what they used."""
+        self.aside = self.aside_tokens = self.aside_cost = 0
+        """Calls in flight, and what is set aside for them."""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Spent):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Spent(calls={self.calls}, tokens={self.tokens}, cost={self.cost}, aside={self.aside})"
+
+    def add(self, other: Spent) -> None:
+        for name in self.__slots__:
+            if name != "known":
+                setattr(self, name, getattr(self, name) + getattr(other, name))
+        self._count(other.known)
+
+    def _count(self, tokens: Mapping[str, int]) -> None:
+        for name in COUNTED:
+            if tokens.get(name):
+                self.known[name] = self.known.get(name, 0) + tokens[name]
+
+    def reserve(self, held: SetAside) -> None:
+        self.aside += 1
+        self.aside_tokens += held.tokens
+        self.aside_cost += held.cost or 0
+
+    def settle(self, held: SetAside | None, data: Mapping[str, Any]) -> None:
+        """`data` is what `model.called` says; empty of a call that was cut off."""
+        if held is not None:
+            self.aside -= 1
+            self.aside_tokens -= held.tokens
+            self.aside_cost -= held.cost or 0
+        self.calls += 1
+        said, cost = data.get("tokens"), data.get("cost")
+        if said is not None:
+            self.tokens += said["input"] + said["output"]
+            self._count(said)
+        if cost is not None:
+            self.cost += nanos(cost)
+        if data.get("free"):
+            return
+        if said is None:
+            self.whole += 1
+            self.tokens += held.tokens if held is not None else 0
+        if cost is None:
+            kept = held.cost if held is not None else None
+            self.unpriced += kept is None
+            self.cost += kept or 0
+
+    @property
+    def all_tokens(self) -> int:
+        """With what calls in flight may use."""
+        return self.tokens + self.aside_tokens
+
+    @property
+    def all_cost(self) -> int:
+        """With what calls in flight may use; 1e-9 dollars."""
+        return self.cost + self.aside_cost
+
+    def to_json(self) -> dict[str, Any]:
+        """For people and programs: `{calls, tokens, input, output, …, cost}`, US dollars; `cost` is missing where no
+        price of any call is known, `unpriced` says of how many it isn't."""
+        data: dict[str, Any] = {"calls": self.calls + self.aside, "tokens": self.all_tokens, **self.known}
+        if self.unpriced < self.calls + self.aside or self.all_cost:
+            data["cost"] = self.all_cost / NANO
+        if self.unpriced:
+            data["unpriced"] = self.unpriced
+        return data
+
+
+class Ledger:
+    """The calls of a run. `total` and `nodes` are told by every log, `scopes` where a budget asks for them."""
+
+    def __init__(self) -> None:
+        self.total = Spent()
+        self.nodes: dict[str, Spent] = {}
+        """By the name of the node or item in the log."""
+        self.open: dict[tuple[str, str], SetAside] = {}
+        """Calls that have not ended, by node and call."""
+        self.scopes: dict[str, Spent] = {}
+        self._scopes_of: Callable[[str], Sequence[str]] = lambda node: ()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Ledger):
+            return NotImplemented
+        return (self.total, self.nodes, self.open) == (other.total, other.nodes, other.open)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def divide(self, scopes_of: Callable[[str], Sequence[str]]) -> None:
+        """Keep a tally of each scope too, from now on and of all that was; `scopes_of` gives those of a node."""
+        self._scopes_of = scopes_of
+        self.scopes = {}
+        for node, spent in self.nodes.items():
+            for scope in scopes_of(node):
+                self.scopes.setdefault(scope, Spent()).add(spent)
+
+    def by_node(self, known: Collection[str]) -> dict[str, Spent]:
+        """What each of these nodes has spent, with its items; a node that asked no model is not in it."""
+        found: dict[str, Spent] = {}
+        for name, spent in self.nodes.items():
+            owner, end = name, len(name)
+            while owner not in known and (end := name.rfind("[", 0, end)) > 0:
+                owner = name[:end]
+            found.setdefault(owner if owner in known else name, Spent()).add(spent)
+        return found
+
+    def reserved(self, node: str, data: Mapping[str, Any]) -> None:
+        """Fold `model.reserved`."""
+        key = (node, data["call"])
+        if key in self.open:  # the name of a call that was cut off, of a node that was forgotten meanwhile
+            self._settle(key, {})
+        cost = data.get("cost")
+        held = self.open[key] = SetAside(data["tokens"], None if cost is None else nanos(cost))
+        for spent in self._tallies(node):
+            spent.reserve(held)
+
+    def called(self, node: str, data: Mapping[str, Any]) -> None:
+        """Fold `model.called`."""
+        self._settle((node, data["call"]), data)
+
+    def cut_off(self) -> None:
+        """Who made the calls in flight is gone: they count as all that was set aside."""
+        for key in list(self.open):
+            self._settle(key, {})
+
+    def _settle(self, key: tuple[str, str], data: Mapping[str, Any]) -> None:
+        held = self.open.pop(key, None)
+        for spent in self._tallies(key[0]):
+            spent.settle(held, data)
+
+    def _tallies(self, node: str) -> Iterable[Spent]:
+        own = self.nodes.get(node)
+        if own is None:
+            own = self.nodes[node] = Spent()
+        yield self.total
+        yield own
+        for scope in self._scopes_of(node):
+            found = self.scopes.get(scope)
+            if found is None:
+                found = self.scopes[scope] = Spent()
+            yield found

@@ -1,0 +1,154 @@
+"""What calls cost: pipe.yml before the type before the list, unknown where nobody knows, a bound above every way."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipe_runner.models import ProviderSettings, Usage
+from pipe_runner.spending.listed import listed
+from pipe_runner.spending.prices import ListedPrices
+from pipe_runner.spending.rows import Row, Tiers
+from pipe_runner.spent import nanos, nanos_up
+
+
+def prices(type_name: str, written: dict[str, Any] | None = None, **settings: Any) -> ListedPrices:
+    options = settings.pop("options", {})
+    return ListedPrices(type_name, ProviderSettings("it", options, **settings), written or {})
+
+
+MILLION = Usage(1_000_000, 1_000_000)
+
+
+def test_prices_of_pipe_yml_stand_over_all_others() -> None:
+    said = prices("openai", {"gpt-4o": {"input": 1, "output": 2}, "*": {"input": 5, "output": 5, "cached": 1}})
+    assert said.cost("gpt-4o", MILLION) == 3.0
+    assert said.cost("anything", Usage(1_000_000, 0, cached=1_000_000)) == 1.0
+    assert said.cost("gpt-4o", Usage(1_000_000, 0, cached=1_000_000)) == 1.0
+
+
+def test_a_type_that_knows_its_prices_is_believed_before_the_list() -> None:
+    assert prices("openai", cost_of=lambda model, usage: 0.5).cost("gpt-4o", MILLION) == 0.5
+
+
+def test_models_that_run_at_home_are_free_and_free_is_zero() -> None:
+    free = prices("ollama")
+    assert free.cost("llama3", MILLION) == 0.0
+    assert free.most("llama3", 10**6, 10**6) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("type_name", "model"),
+    [
+        ("openai", "no-such-model"),
+        ("openai", "my-gpt-4o"),
+        ("bedrock", "arn:aws:bedrock:us-east-1:1:application-inference-profile/abc123"),
+        ("somebodys", "gpt-4o"),
+    ],
+)
+def test_a_price_that_nobody_knows_is_none_and_not_zero(type_name: str, model: str) -> None:
+    assert prices(type_name).cost(model, MILLION) is None
+    assert prices(type_name).most(model, 1, 1) is None
+
+
+def test_the_address_says_whose_models_an_openai_compatible_service_has() -> None:
+    official = prices("openai").cost("gpt-4o", MILLION)
+    assert official is not None
+    assert prices("openai", options={"base_url": "https://api.openai.com/v1"}).cost("gpt-4o", MILLION) == official
+    assert prices("openai", options={"base_url": "https://x.openai.azure.com/"}).cost("gpt-4o", MILLION) is not None
+    assert prices("openai", options={"base_url": "http://127.0.0.1:8000/v1"}).cost("gpt-4o", MILLION) is None
+
+
+@pytest.mark.parametrize(
+    ("type_name", "spellings"),
+    [
+        (
+            "bedrock",
+            [
+                "anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "us-gov.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-sonnet-4-5-20250929-v1:0",
+            ],
+        ),
+        ("bedrock", ["amazon.nova-lite-v1:0", "eu.amazon.nova-lite-v1:0", "sa.amazon.nova-lite-v1:0"]),
+        ("openai", ["gpt-4o-mini", "gpt-4o-mini-2024-07-18"]),
+        ("openai", ["gpt-4.1", "gpt-4.1-2025-04-14"]),
+    ],
+)
+def test_a_model_has_one_price_however_it_is_spelled(type_name: str, spellings: list[str]) -> None:
+    costs = {prices(type_name).cost(spelling, MILLION) for spelling in spellings}
+    assert len(costs) == 1
+    assert None not in costs
+
+
+@pytest.mark.parametrize("provider", ["aws", "openai", "anthropic", "google", "deepseek", "mistral"])
+def test_our_arithmetic_is_that_of_the_list(provider: str) -> None:
+    from datetime import UTC, datetime
+
+    from genai_prices import types
+    from genai_prices.data_snapshot import get_snapshot
+
+    from pipe_runner.spending import listed as room
+
+    found = next(one for one in get_snapshot().providers if one.id == provider)
+    now, compared = datetime.now(UTC), 0
+    for model in found.models:
+        row = room._row(model.get_prices(now))
+        if row is None:
+            continue
+        for size in (1000, 150_000, 300_000):
+            usage = Usage(size, 700, cached=size // 3, cache_written=size // 5, reasoning=0)
+            asked: dict[str, Any] = {"input_tokens": size, "output_tokens": 700}
+            asked["cache_read_tokens"] = usage.cached
+            asked["cache_write_tokens"] = usage.cache_written
+            told = model.calc_price(types.Usage(**asked), found, genai_request_timestamp=now).total_price
+            assert float(row.cost(usage)) == pytest.approx(float(told)), model.id
+            compared += 1
+    assert compared > 10
+
+
+AMOUNT = st.decimals(min_value=0, max_value=200, places=4).map(Decimal)
+TIERS = st.lists(st.tuples(st.integers(1, 300_000), AMOUNT), max_size=3).flatmap(
+    lambda more: AMOUNT.map(lambda base: ((0, base), *sorted(more)))
+)
+ROWS = st.builds(Row, TIERS, TIERS, st.none() | TIERS, st.none() | TIERS, st.none() | TIERS, AMOUNT)
+
+
+@given(ROWS, st.integers(0, 400_000), st.integers(0, 100_000), st.data())
+def test_v1_no_way_to_count_a_call_costs_more_than_its_bound(row: Row, read: int, wrote: int, data: Any) -> None:
+    used = data.draw(st.integers(0, read))
+    cached = data.draw(st.integers(0, used))
+    written = data.draw(st.integers(0, used - cached))
+    said = data.draw(st.integers(0, wrote))
+    usage = Usage(used, said, cached, written, data.draw(st.integers(0, said)))
+    cost, most = row.cost(usage), row.most(read, wrote)
+    assert cost <= most
+    assert nanos(float(cost)) <= nanos_up(float(most))
+
+
+def test_a_long_context_costs_what_its_tier_says_for_all_of_its_tokens() -> None:
+    tiers: Tiers = ((0, Decimal(3)), (200_000, Decimal(6)))
+    row = Row(tiers, ((0, Decimal(15)),))
+    assert row.cost(Usage(200_000, 0)) == Decimal("0.6")
+    assert row.cost(Usage(200_001, 0)) == Decimal("1.200006")
+    assert row.most(200_000, 0) == Decimal("0.6")
+    assert row.most(200_001, 0) == Decimal("1.200006")
+
+
+def test_a_price_that_is_about_to_rise_is_the_bound_already() -> None:
+    cheap, dear = Row(((0, Decimal(1)),), ((0, Decimal(1)),)), Row(((0, Decimal(2)),), ((0, Decimal(2)),))
+    both = ListedPrices("openai", ProviderSettings("it", {}), {}, lambda *_: (cheap, dear))
+    assert both.cost("m", MILLION) == 2.0
+    assert both.most("m", 10**6, 10**6) == 4.0
+
+
+def test_the_list_has_rows_of_today_first() -> None:
+    rows = listed("openai", {}, "gpt-4o")
+    assert len(rows) == 1
+    assert rows[0].request == 0
