@@ -135,7 +135,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     if spec.providers:
         from pipe_runner.compiler.providers import read_providers
 
-        found = read_providers(spec.providers, data["providers"], report, plain.root)
+        types = registry.providers if registry is not None else None
+        found = read_providers(spec.providers, data["providers"], report, plain.root, types)
         project = project._replace(services={**project.services, "providers": found})
     if project.providers and registry is not None:
         from pipe_runner.compiler.models import Models

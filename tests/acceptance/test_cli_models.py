@@ -30,7 +30,7 @@ nodes:
         required: [severity]
         properties: {severity: {enum: [low, high]}}
         additionalProperties: false
-  page: {when: nodes.triage.output.severity == 'high', run: "echo {{ nodes.triage.usage.calls }} calls"}
+  page: {when: nodes.triage.output.severity == 'high', run: "echo {{ nodes.triage.usage.calls | default(0) }} calls"}
 outputs: {severity: "{{ nodes.triage.output.severity }}"}
 """
 
