@@ -57,6 +57,11 @@ _WORDS: Final = {
 _DEPTH: Final = 20
 
 
+_DECLARE: Final = frozenset(("allOf", "if", "patternProperties", "dependentSchemas"))
+"""Keywords that may declare properties beside `properties`."""
+_SAY_MORE: Final = _DECLARE | {"properties", "anyOf", "oneOf", "items"}
+
+
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """There is nothing at a step: what is there instead, and the keys that there are."""
@@ -79,6 +84,8 @@ class Lookup:
             reference = schema.get("$ref")
             if reference is None:
                 return schema
+            if not _SAY_MORE.isdisjoint(schema):  # both hold, which is more than is followed here
+                return ANY
             schema = self._at(reference)
         return ANY
 
@@ -112,8 +119,8 @@ class Lookup:
                 continue
             seen.add(id(each))
             branches = _branches(each)
-            if not branches or depth > _DEPTH:
-                found[id(each)] = ANY if branches else each
+            if not branches or depth > _DEPTH or "properties" in each:  # which holds beside what its branches say
+                found[id(each)] = ANY if branches and depth > _DEPTH else each
             waiting += ((branch, depth + 1) for branch in reversed(branches))
         return list(found.values()) or [ANY]
 
@@ -129,7 +136,7 @@ class Lookup:
         if isinstance(properties, Mapping) and key in properties:
             return self.resolve(properties[key])
         others = schema.get("additionalProperties")
-        if others is False or (others is None and properties):
+        if others is False or (others is None and properties and _DECLARE.isdisjoint(schema)):
             return Nothing("", tuple(properties or ()))
         if isinstance(others, Mapping):
             return self.resolve(others)

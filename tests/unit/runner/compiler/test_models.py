@@ -93,6 +93,34 @@ def test_a_value_is_held_against_schemas_that_are_true_or_false() -> None:
     assert mismatches([1], schema, "output") == []
 
 
+def reads(root: Path, schema: str, path: str) -> list[str]:
+    text = f"nodes: {{a: {{agent: llm, provider: openai, with: {{prompt: x, output_schema: {schema}}}}}}}\n"
+    return codes(compiled(root, f"{text}outputs: {{o: '{{{{ nodes.a.output.{path} }}}}'}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("schema", "there", "missing"),
+    [
+        ("{properties: {a: {}}}", ["a"], ["b"]),
+        ("{properties: {a: {}}, additionalProperties: true}", ["a", "b"], []),
+        ("{properties: {a: {}}, allOf: [{properties: {b: {}}}]}", ["a", "b", "c"], []),
+        ("{properties: {a: {}}, patternProperties: {'^b': {}}}", ["a", "b"], []),
+        ("{properties: {a: {}}, if: {required: [a]}, then: {properties: {b: {}}}}", ["a", "b"], []),
+        ("{properties: {a: {}}, anyOf: [{properties: {b: {}}}, {properties: {c: {}}}]}", ["a", "b", "c"], ["d"]),
+        ("{properties: {a: {}}, anyOf: [{required: [a]}, {required: [b]}]}", ["a", "b"], []),
+        ("{$ref: '#/$defs/x', properties: {a: {}}, $defs: {x: {properties: {b: {}}}}}", ["a", "b"], []),
+        ("{$ref: '#/$defs/x', description: d, $defs: {x: {properties: {b: {}}}}}", ["b"], ["a"]),
+        ("{properties: {a: {properties: {c: {}}, additionalProperties: false}}}", ["a.c"], ["a.d"]),
+        ("{properties: {a: true, b: {items: {properties: {c: {}}}}}}", ["a.x.y", "b[0].c"], ["b[0].d"]),
+    ],
+)
+def test_what_a_schema_may_hold_can_be_read_and_nothing_else(
+    tmp_path: Path, schema: str, there: list[str], missing: list[str]
+) -> None:
+    assert {path: reads(tmp_path, schema, path) for path in there} == {path: [] for path in there}
+    assert {path: reads(tmp_path, schema, path) for path in missing} == {path: ["E310"] for path in missing}
+
+
 def alternatives() -> str:
     """A schema of a hundred alternatives, each of which leads to all of it again."""
     branches = ", ".join("{anyOf: [{$ref: '#/$defs/a'}, {$ref: '#/$defs/b'}]}" for _ in range(100))
