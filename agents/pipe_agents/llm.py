@@ -54,7 +54,7 @@ class LlmAgent:
             raise NodeFault(ErrorKind.UNAVAILABLE, "this run has no way out to models")
         wanted = Wanted(options.get("output_schema"), options.get("allow_noop") is True)
         if wanted.schema is not None:
-            check_schema(wanted.schema)
+            await asyncio.to_thread(check_schema, wanted.schema)  # the first time it imports what validates
         request = await _request(attempt, options, wanted)
         counted, live = Counted(), Live(context.emit, context.masker)
         toolbox: Toolbox = NoTools()

@@ -93,18 +93,15 @@ class Wanted(NamedTuple):
 
 def check_schema(schema: JsonObject) -> None:
     """Raises NodeFault for a schema that can't be used; those that stand in a file were checked before the run."""
-    from pipe_schemas.answers import faults
-
-    for fault in faults(schema):
-        place = ".".join(str(step) for step in ("output_schema", *fault.path))
-        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{place}: {fault.message}")
+    _validator(_text_of(schema))
 
 
 def misfits(schema: JsonObject, value: Json) -> list[str]:
     """Sentences that say where a value doesn't fit; raises NodeFault for a schema with which nothing can be checked."""
-    text = json.dumps({key: part for key, part in schema.items() if key != "$schema"}, sort_keys=True)
     try:
-        errors = sorted(_validator(text).iter_errors(value), key=lambda error: [str(step) for step in error.path])
+        errors = sorted(
+            _validator(_text_of(schema)).iter_errors(value), key=lambda error: [str(step) for step in error.path]
+        )
     except RecursionError:
         raise Misfit(["it is nested too deeply"]) from None
     except ValueError as error:
@@ -113,9 +110,23 @@ def misfits(schema: JsonObject, value: Json) -> list[str]:
     return list(found)[:TOLD]
 
 
+def _text_of(schema: JsonObject) -> str:
+    try:
+        return json.dumps(schema, sort_keys=True)
+    except RecursionError:
+        raise NodeFault(ErrorKind.INVALID_OUTPUT, "output_schema is nested too deeply") from None
+
+
 @lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
-    """By the schema's text: many calls ask for the same one."""
+def _validator(text: str) -> Any:
+    """By the schema's text: many calls ask for the same one. Raises NodeFault for one that can't be used."""
+    from pipe_schemas.answers import faults
+
+    schema: Any = json.loads(text)
+    for fault in faults(schema):
+        place = ".".join(str(step) for step in ("output_schema", *fault.path))
+        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{place}: {fault.message}")
+    schema.pop("$schema", None)
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
     from jsonschema.validators import extend
@@ -142,7 +153,7 @@ def _validator(schema: str) -> Any:
         Draft202012Validator,
         {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional},
     )
-    return kind(json.loads(schema), registry=Registry())
+    return kind(schema, registry=Registry())
 
 
 def _additional(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
