@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from math import isfinite
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from pipe_agents.values import NotJson, copied
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
 TOLD: Final = 10
 """Faults of an answer that are told, to the model and in the error."""
+LOOKED_AT: Final = 200
+"""Faults of an answer that are looked for."""
 NOOP_TYPE: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"noop": {"type": "string"}},
@@ -27,7 +29,9 @@ NOOP_VALUE: Final = (
     "Put the answer under `answer` and set `noop` to null. If there is nothing to do, set `answer` to null, and `noop` "
     "to the reason."
 )
-_FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_NO_LIMIT: Final = 2**62
+"""Of bytes: how large an answer may be is seen to before."""
+_FENCE: Final = "```"
 
 
 class Misfit(Exception):
@@ -99,9 +103,8 @@ def check_schema(schema: JsonObject) -> None:
 def misfits(schema: JsonObject, value: Json) -> list[str]:
     """Sentences that say where a value doesn't fit; raises NodeFault for a schema with which nothing can be checked."""
     try:
-        errors = sorted(
-            _validator(_text_of(schema)).iter_errors(value), key=lambda error: [str(step) for step in error.path]
-        )
+        some = islice(_validator(_text_of(schema)).iter_errors(value), LOOKED_AT)
+        errors = sorted(some, key=lambda error: [str(step) for step in error.path])
     except RecursionError:
         raise Misfit(["it is nested too deeply"]) from None
     except ValueError as error:
@@ -149,11 +152,33 @@ def _validator(text: str) -> Any:
                 return
             yield from validator.descend(instance[key], wanted, path=key)
 
+    def unique(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if wanted and isinstance(instance, list) and len({_canonical(item) for item in instance}) < len(instance):
+            yield ValidationError("")
+
     kind = extend(
         Draft202012Validator,
-        {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional},
+        {
+            "pattern": pattern,
+            "patternProperties": pattern_properties,
+            "additionalProperties": additional,
+            "uniqueItems": unique,
+        },
     )
     return kind(schema, registry=Registry())
+
+
+def _canonical(value: Json) -> str:
+    """The same text for values that are equal as JSON: 1 is 1.0, and not true."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, float) and item.is_integer():
+            return int(item)
+        if isinstance(item, list):
+            return [plain(each) for each in item]
+        return {key: plain(each) for key, each in item.items()} if isinstance(item, dict) else item
+
+    return json.dumps(plain(value), sort_keys=True)
 
 
 def _additional(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -241,9 +266,8 @@ def _reason(value: Json) -> bool:
 def _parsed(text: str) -> Json:
     """The JSON value of an answer, which may stand in a fence; raises Misfit."""
     stripped = text.strip()
-    fenced = _FENCE.findall(stripped) if "```" in stripped else []
     first: Misfit | None = None
-    for candidate in [stripped, *(fenced if len(fenced) == 1 else [])]:
+    for candidate in [stripped, *_fenced(stripped)]:
         try:
             return _loaded(candidate)
         except ValueError as error:
@@ -254,6 +278,15 @@ def _parsed(text: str) -> Json:
     raise first
 
 
+def _fenced(text: str) -> Iterator[str]:
+    """What stands in the one fence that there is, without the line that opens it."""
+    if text.count(_FENCE) == 2 or (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        inner = text[text.index(_FENCE) + len(_FENCE) : text.rindex(_FENCE)]
+        language, newline, rest = inner.partition("\n")
+        if newline and len(language) < 40:
+            yield rest.strip()
+
+
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg.lower()} at line {error.lineno}, column {error.colno}"
@@ -261,20 +294,14 @@ def _why(error: ValueError) -> str:
 
 
 def _loaded(text: str) -> Json:
+    """Raises ValueError for what is no JSON that everybody can read: NaN, depth, half characters, endless numbers."""
+
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no value of JSON")
 
-    def finite(number: str) -> float:
-        value = float(number)
-        if not isfinite(value):
-            raise ValueError(f"{number[:40]} is too large for a number")
-        return value
-
     if not text:
         raise ValueError("it is empty")
-    value: Json = json.loads(text, parse_constant=refuse, parse_float=finite)
     try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text holds half of a surrogate pair, which stands for no character") from None
-    return value
+        return copied(json.loads(text, parse_constant=refuse), _NO_LIMIT)
+    except NotJson as error:
+        raise ValueError(f"{error.where('$')}: {error.why}") from None

@@ -23,6 +23,7 @@ ANY = Wanted({"type": ["object", "array", "number", "string", "boolean", "null"]
         ('```\n{"a": 1}```', {"a": 1}),
         ('```json\r\n{"a": 1}\r\n```', {"a": 1}),
         ('Here you are:\n\n```json\n{"a": "b"}\n```\nAnything else?', {"a": "b"}),
+        ('```json\n{"code": "```x```"}\n```', {"code": "```x```"}),
         ('{"code": "```json\\n1\\n```"}', {"code": "```json\n1\n```"}),
         ("null", None),
         ("0", 0),
@@ -38,6 +39,7 @@ def test_json_is_found_where_it_stands(text: str, value: Json) -> None:
     [
         "", "  ", "no", "{'a': 1}", '{"a": 1', '{"a": 1} {"b": 2}', "NaN", "[Infinity]", "[1e999]", '"\\ud800"',
         "```json\n1\n```\n```json\n2\n```", "```json\n{\n```", "[" * 100_000, "1" * 5000,
+        "[" * 201 + "]" * 201, "[" * 990 + "]" * 990, '{"a": "\\udc00"}',
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_told_so(text: str) -> None:
@@ -101,6 +103,27 @@ def test_a_pattern_takes_time_that_grows_with_the_answer_only() -> None:
     began = time.process_time()
     assert misfits({"type": "string", "pattern": "^(a+)+$"}, "a" * 5000 + "b")
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("text", ["```\n" + " " * 2_000_000, "```\n" * 300_000, "```json\n" + "{" * 100 + "\n" * 10**6])
+def test_r4_no_answer_takes_long_to_read(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(Misfit):
+        ANY.read(text)
+    assert time.process_time() - began < 1
+
+
+def test_r4_no_value_takes_long_to_check() -> None:
+    began = time.process_time()
+    assert misfits({"uniqueItems": True}, [{"n": n} for n in range(30_000)]) == []
+    assert misfits({"items": {"type": "string"}}, list(range(100_000)))
+    assert time.process_time() - began < 2
+
+
+def test_equal_items_are_equal_as_json() -> None:
+    unique = {"uniqueItems": True}
+    assert misfits(unique, [1, True, "1", [1], {"a": 1}]) == []
+    assert misfits(unique, [{"a": [1], "b": 2}, {"b": 2.0, "a": [1.0]}]) != []
 
 
 def test_references_lead_nowhere_outside() -> None:
