@@ -43,9 +43,10 @@ class LlmAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         import asyncio
 
-        from pipe_agents.llm_answers import Wanted, check_schema
+        from pipe_agents.llm_answers import Wanted
         from pipe_agents.llm_stream import Live
         from pipe_agents.llm_talk import Counted, NoTools, Talk
+        from pipe_agents.llm_validating import check_schema
         from pipe_runner.models import ModelFault
 
         options: dict[str, Any] = dict(attempt.options)

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from pipe_agents.llm_answers import Misfit, Wanted, excerpt
+from pipe_agents.llm_answers import Wanted
 from pipe_agents.llm_media import as_data
 from pipe_agents.llm_stream import Live
+from pipe_agents.llm_validating import Misfit, excerpt
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import (
     Finish,

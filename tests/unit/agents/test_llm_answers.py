@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipe_agents.llm_answers import Misfit, Wanted, check_schema, misfits
+from pipe_agents.llm_answers import Wanted
+from pipe_agents.llm_validating import Misfit, check_schema, misfits
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import Json
 
@@ -163,3 +167,36 @@ def test_a_schema_of_an_older_draft_is_read_by_the_same_rules() -> None:
         "$defs": {"b": {"type": "integer"}},
     }
     assert "$schema" not in (Wanted(old).asked_for() or {})
+
+
+NAMES = st.sampled_from(["a", "b", "x-a", "long"])
+SCHEMAS: Any = st.recursive(
+    st.sampled_from(
+        [True, False, {}, {"type": "string"}, {"type": ["integer", "null"]}, {"enum": [1, "a", None]}, {"const": True},
+         {"minimum": 1}, {"type": "string", "maxLength": 2}, {"uniqueItems": True}, {"required": ["a"]}]
+    ),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries(
+            {}, optional={
+                "properties": st.dictionaries(NAMES, inner, max_size=3),
+                "patternProperties": st.fixed_dictionaries({"^x-": inner}),
+                "additionalProperties": inner,
+                "items": inner,
+                "anyOf": st.lists(inner, min_size=1, max_size=3),
+                "not": inner,
+            }
+        ),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+VALUES: Any = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 1.0, "a", "abc"]),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(schema=SCHEMAS.filter(lambda schema: isinstance(schema, dict)), value=VALUES)
+def test_what_fits_is_what_json_schema_says(schema: dict[str, Any], value: Json) -> None:
+    assert (misfits(schema, value) == []) == jsonschema.Draft202012Validator(schema).is_valid(value)
