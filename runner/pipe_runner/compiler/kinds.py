@@ -137,7 +137,7 @@ class Lookup:
             return self.resolve(properties[key])
         others = schema.get("additionalProperties")
         if others is False or (others is None and properties and _DECLARE.isdisjoint(schema)):
-            return Nothing("", tuple(properties or ()))
+            return Nothing("", tuple(properties) if isinstance(properties, Mapping) else ())
         if isinstance(others, Mapping):
             return self.resolve(others)
         return ANY

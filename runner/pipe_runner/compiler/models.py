@@ -28,6 +28,8 @@ _STATIC: Final = {
     "allow_noop": "what reads the answer is checked before the run",
     "tools": "what a model may use is no value's to say",
 }
+_UNKNOWN: Final[dict[str, Any]] = {"output_schema": {}, "allow_noop": False, "tools": []}
+"""What stands in the place of one that is wrong, so that of readers nothing is told."""
 _NO_TOOL: Final = {
     "shell": "a model would write shell text: give it a function of yours, or `{agent: python, with: {call: …}}`",
     "approval": "it ends in a question to a person: let a node of its own ask",
@@ -62,7 +64,7 @@ class Models:
         """What pipe.yml says of the providers of a node, as far as answers depend on it."""
         named = options.get("provider") if isinstance(options, dict) else None
         known = self._project.services.get("providers", {})
-        found = [known.get(name) for name in named or ()]
+        found = [known.get(name) if isinstance(name, str) else None for name in named or ()]
         return [
             {key: value for key, value in said.items() if key not in ("limits", "prices")}
             if isinstance(said, dict)
@@ -145,8 +147,9 @@ class ModelNode:
             if may_hold_template(options.get(key)):
                 self._no_template(options[key], (*place, key), why)
                 del checked[key]
-        if isinstance(checked.get("output_schema"), dict):
-            self._schema(checked, (*place, "output_schema"))
+                options[key] = _UNKNOWN[key]
+        if isinstance(checked.get("output_schema"), dict) and not self._schema(checked, (*place, "output_schema")):
+            options["output_schema"] = _UNKNOWN["output_schema"]
         if isinstance(checked.get("tools"), list):
             options["tools"] = self._tools(checked["tools"], options, (*place, "tools"))
         for key in ("images", "files"):
@@ -178,7 +181,8 @@ class ModelNode:
         for inner in _templates(value):
             self._report.add("E213", "a template can't stand here", (*place, *inner), hint=why)
 
-    def _schema(self, checked: dict[str, Any], place: Path_) -> None:
+    def _schema(self, checked: dict[str, Any], place: Path_) -> bool:
+        """Whether the schema can be used; reports why not."""
         schema = checked["output_schema"]
         wrong = False
         for fault in faults(schema):
@@ -193,11 +197,14 @@ class ModelNode:
             why = self._models.pattern_fault(pattern)
             if why is not None:
                 self._report.add("E216", f"this pattern can't be used: {short(why, 200)}", (*place, *inner))
+        if wrong:
+            return False
         if checked.get("allow_noop") is True and "noop" in (schema.get("properties") or {}):
             message = "`allow_noop` answers `{noop: reason}`, and the schema has a property `noop` itself"
             self._report.add(
                 "E505", message, (*place, "properties", "noop"), at="key", hint="call the property otherwise"
             )
+        return True
 
     def _tools(self, tools: list[Any], options: dict[str, Any], place: Path_) -> list[Any]:
         """The tools; those that ask models ask the node's providers."""

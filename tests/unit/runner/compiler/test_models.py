@@ -121,6 +121,27 @@ def test_what_a_schema_may_hold_can_be_read_and_nothing_else(
     assert {path: reads(tmp_path, schema, path) for path in missing} == {path: ["E310"] for path in missing}
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        "{prompt: x, output_schema: {properties: [{a: 1}]}}",
+        "{prompt: x, output_schema: {enum: '{{ run.id }}'}}",
+        "{prompt: x, output_schema: {type: object, properties: {a: {$ref: 5}}}}",
+        "{prompt: x, allow_noop: '{{ run.id }}', output_schema: {properties: {a: {}}}}",
+    ],
+)
+def test_s11_of_what_reads_a_wrong_schema_nothing_is_told(tmp_path: Path, options: str) -> None:
+    text = f"nodes: {{a: {{agent: llm, provider: openai, cache: true, with: {options}}}}}\n"
+    found = compiled(tmp_path, f"{text}outputs: {{o: '{{{{ nodes.a.output.a }}}}'}}\n")
+    assert found.plan is None
+    assert "E310" not in codes(found)
+
+
+def test_s11_a_provider_that_is_a_template_has_no_key_in_the_cache(tmp_path: Path) -> None:
+    found = compiled(tmp_path, "nodes: {a: {agent: llm, provider: '{{ run.id }}', cache: true, with: {prompt: x}}}")
+    assert codes(found) == ["E213"]
+
+
 def alternatives() -> str:
     """A schema of a hundred alternatives, each of which leads to all of it again."""
     branches = ", ".join("{anyOf: [{$ref: '#/$defs/a'}, {$ref: '#/$defs/b'}]}" for _ in range(100))
