@@ -202,8 +202,13 @@ class FakeProvider:
     summary = "Says what a test wants."
 
     def __init__(
-        self, *script: Said | Callable[[ModelRequest], Said], model: str = "fake-1", secrets: Sequence[str] = ()
+        self,
+        *script: Said | Callable[[ModelRequest], Said],
+        model: str = "fake-1",
+        secrets: Sequence[str] = (),
+        price: float | None = 0.001,
     ) -> None:
+        """`price`: US dollars of a call whose answer doesn't say what it cost; None: nobody knows."""
         self.requests: list[ModelRequest] = []
         self.running = 0
         self.most = 0
@@ -211,7 +216,7 @@ class FakeProvider:
         self.cancelled = 0
         self.closed = False
         self._script = script or ("",)
-        self._model, self._secrets = model, tuple(secrets)
+        self._model, self._secrets, self._price = model, tuple(secrets), price
 
     def options_model(self) -> type[BaseModel]:
         from pydantic import BaseModel, ConfigDict
@@ -224,7 +229,7 @@ class FakeProvider:
     def settings(
         self, name: str, options: Mapping[str, Any], model: str, environ: Mapping[str, str]
     ) -> ProviderSettings:
-        return ProviderSettings(name, options, model or self._model, self._secrets, cost_of=lambda model, usage: 0.001)
+        return ProviderSettings(name, options, model or self._model, self._secrets, cost_of=lambda m, u: self._price)
 
     def open(self, settings: ProviderSettings) -> FakeProvider:
         return self

@@ -173,7 +173,7 @@ def test_usage_counts_every_call_of_the_attempt(tmp_path: Path) -> None:
 
 
 def test_an_unknown_price_makes_the_cost_unknown(tmp_path: Path) -> None:
-    run = ask(tmp_path, FakeProvider(Answer("x", cost=None)), "{prompt: x}")
+    run = ask(tmp_path, FakeProvider(Answer("x", cost=None), price=None), "{prompt: x}")
     usage: Any = run.node("a").usage
     assert usage["cost"] is None
     assert usage["calls"] == 1
