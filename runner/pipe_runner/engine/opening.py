@@ -272,7 +272,7 @@ def _grant(
     """
     environ = os.environ if environ is None else environ
     recorded = settings.record is not None or settings.replay is not None
-    services, keys = services_for(plan, nodes, environ, registry, recorded=recorded)
+    services, keys = services_for(plan, nodes, environ, registry, settings, recorded=recorded)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
 
 
 def services_for(
-    plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str], registry: Registry, *, recorded: bool
+    plan: Plan,
+    nodes: Sequence[PlannedNode],
+    environ: Mapping[str, str],
+    registry: Registry,
+    settings: RunSettings,
+    *,
+    recorded: bool,
 ) -> tuple[Services | None, dict[str, str]]:
     """The model services for these nodes, and what of their settings is shown nowhere; None where no node
     asks any, and nothing is recorded."""
@@ -29,9 +36,10 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
-    from pipe_runner.spending.prices import ListedPrices
+    from pipe_runner.spending.prices import prices_by
 
-    services = Services(plan.services.get("providers", {}), registry.providers, environ, ListedPrices)
+    folder = os.path.join(settings.state_dir, "cache") if settings.keeps else None
+    services = Services(plan.services.get("providers", {}), registry.providers, environ, prices_by(folder))
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
