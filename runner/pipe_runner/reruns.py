@@ -152,6 +152,8 @@ class _Look:
         """The node runs again, and all that it runs."""
         self._reasons[node.id] = why
         for each in expanded([node], self._subplans, self._run.only)[1:]:
+            if acted_of(self._run, each.id):
+                continue
             if each.phase is Phase.NODES or not _had_once(self._run.nodes.get(each.id)):
                 self._reasons[each.id] = f"{node.id} runs again"
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pipe_runner.acted import may_have_acted, regroup, take_back
 from pipe_runner.ports import Event
 from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, Json, NodeStatus, RunStatus
 
@@ -76,7 +77,9 @@ class NodeState(_State):
             super().__init__(**fields)
 
     def anew(self) -> NodeState:
-        """Of a node that is decided again: what counts on."""
+        """Of a node that is decided again: what counts on; all of it where it may have acted."""
+        if self.once and may_have_acted(self):
+            return self
         if self.pipeline is None:
             return NodeState(attempts=self.attempts)
         return NodeState(attempts=self.ended_attempts, pipeline=self.pipeline, given=self.given)
@@ -117,6 +120,8 @@ class Run(_State):
     git_sha: str | None = None
     only: tuple[str, ...] = ()
     """What `--only` named when the run was started."""
+    aside: Mapping[tuple[str, str], NodeState] = MappingProxyType({})
+    """Of nodes and items that are not there any more: those that may have acted once, by node and key."""
     ledger: Ledger | None = None
     """What calls of models used, and what is set aside for those in flight; None: there were none."""
     attempt: int = 0
@@ -252,13 +257,8 @@ def _run_resumed(run: Run, event: Event) -> None:
     run.outputs_ref = None
     run.inputs = data.get("inputs", run.inputs)
     run.digest = data.get("digest", run.digest)
-    digests = data.get("nodes")
-    if digests is not None:
-        old = run.nodes
-        run.digests = dict(digests)
-        run.nodes = {node: old.get(node) or NodeState() for node in digests}
-        run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
-    run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    if "nodes" in data:
+        regroup(run, data["nodes"], NodeState)
     if run.ledger is not None:
         run.ledger.cut_off()
     _decided_again(run, data)
@@ -301,6 +301,7 @@ def _node_started(run: Run, event: Event) -> None:
         state.item = data.get("item")
         if "pipeline" in data:
             state.pipeline, state.given = data["pipeline"], data.get("given")
+            take_back(run, data.get("back", ()))
             _decided_again(run, data)
         state.once, state.decided = data.get("effect") == "once", None
 

@@ -147,6 +147,9 @@ class NodeStarted(AttemptEvent):
     anew: list[str] | None = Field(
         default=None, description="Its repeated nodes of which every item runs again, since its inputs are others now."
     )
+    back: list[str] | None = Field(
+        default=None, description="Its nodes that may have acted once before they were taken out, and are there again."
+    )
 
 
 class NodeOutput(AttemptEvent):
