@@ -46,6 +46,8 @@ class PythonAgent:
     def __init__(self) -> None:
         self._targets: dict[tuple[str, str], Target] = {}
         self._loading: dict[tuple[str, str], Call] = {}
+        self._awaiting: dict[int, tuple[Attempt, Call]] = {}
+        """Attempts whose function is being loaded."""
         self._left: dict[tuple[str, str], Call] = {}
         """Calls that went on although their attempt was over, by run and node."""
         self._functions: Functions | None = None
@@ -85,14 +87,28 @@ class PythonAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         if self._left:
             await self._wait_for_earlier(attempt)
-        emit, _, _, masker, *_ = context
-        capture = Capture(emit, masker)
+        masker = context[3]
+        capture = Capture(context[0], masker)
         self._performing += 1
         if not self._routed:
             self._route()
         token = CURRENT.set(capture)
         try:
-            result = await self._call(attempt, context.runs_in)
+            options: Any = attempt.options
+            key = (attempt.root, options["call"])
+            target = self._targets.get(key)
+            if target is not None and target.quick >= PROVEN:
+                began = monotonic()
+                if len(options) == 1:
+                    result = await target.function()
+                else:
+                    args, kwargs = _arguments(options)
+                    result = await target.function(*args, **kwargs)
+                if monotonic() - began > QUICK:
+                    target.quick = 0
+            else:
+                told = context.runs_in
+                result = await self._call(attempt, target or await self._load(key, attempt, told), told)
         except NodeFault:
             raise
         except BaseException as error:
@@ -105,26 +121,13 @@ class PythonAgent:
             CURRENT.reset(token)
             self._performing -= 1
             capture.close()
-        output = output_of(result, attempt.output_limit)
-        return NOTHING_CAME if output is None else Outcome(NodeStatus.SUCCEEDED, masker.mask_json(output))
+        if result is None:
+            return NOTHING_CAME
+        return Outcome(NodeStatus.SUCCEEDED, masker.mask_json(output_of(result, attempt.output_limit)))
 
-    async def _call(self, attempt: Attempt, told: Told) -> Any:
-        options: Any = attempt.options
-        key = (attempt.root, options["call"])
-        target = self._targets.get(key)
-        if target is None:
-            target = await self._load(key, attempt, told)
-        # Copies: what a function does to its arguments must not change another node's output.
-        args: Any = options.get("args")
-        args = own(args) if args else ()
-        kwargs: Any = options.get("kwargs")
-        kwargs = own(kwargs) if kwargs else {}
-        if target.quick >= PROVEN:
-            began = monotonic()
-            result = await target.function(*args, **kwargs)
-            if monotonic() - began > QUICK:
-                target.quick = 0
-            return result
+    async def _call(self, attempt: Attempt, target: Target, told: Told) -> Any:
+        """Call a function in a thread, or on a loop in one."""
+        args, kwargs = _arguments(attempt.options)
         function = partial(target.function, *args, **kwargs)
         if target.is_async:
             return await self._await(attempt, target, function, told)
@@ -164,7 +167,11 @@ class PythonAgent:
             self._hold_routes(call)
         if told is not None:
             told(attempt, call.thread)
-        await asyncio.wait({call.future})
+            self._awaiting[id(attempt)] = attempt, call
+        try:
+            await asyncio.wait({call.future})
+        finally:
+            self._awaiting.pop(id(attempt), None)
         self._loading.pop(key, None)
         if call.error is not None:
             raise call.error
@@ -175,6 +182,9 @@ class PythonAgent:
     async def _ended(self, attempt: Attempt, call: Call, told: Told) -> Any:
         """What a call returns; raises what it raises. Ends it, as far as that can be done, when it is cancelled."""
         if told is not None:
+            for other, load in self._awaiting.values():
+                if load.thread == call.thread:  # it was free for this one, and the loop hasn't come to that yet
+                    told(other, 0)
             told(attempt, call.thread)
         try:
             await call.future
@@ -236,6 +246,12 @@ class PythonAgent:
         """Keep what a thread prints away from the runner's stdout until it has ended."""
         ROUTES.enter()
         call.at_end(ROUTES.leave)
+
+
+def _arguments(options: Any) -> tuple[Any, Any]:
+    """Copies: what a function does to its arguments must not change another node's output."""
+    args, kwargs = options.get("args"), options.get("kwargs")
+    return (own(args) if args else ()), (own(kwargs) if kwargs else {})
 
 
 def _is_ours(error: BaseException) -> bool:

@@ -19,6 +19,8 @@ DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 LARGE: Final = 100 * 1024
 """Characters from which a script is not given as an argument: systems take 128 KiB, in bytes."""
 
+_tuple: Any = tuple.__new__  # without the call that a class would make of it: two for each command
+_SUCCEEDED: Final = NodeStatus.SUCCEEDED
 _SHELLS: Final[Mapping[str, tuple[str, ...]]] = {
     "sh": ("/bin/sh", "-e", "-c"),
     "bash": ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"),
@@ -65,7 +67,7 @@ class ShellAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         options: Mapping[str, Any] = attempt.options
         kind = options.get("output", "text")
-        output_path = os.path.join(context.scratch, f"{_file_name(attempt)}.output")
+        output_path = f"{context.scratch}{os.sep}{_file_name(attempt)}.output"
         env = {**self._base, **attempt.env, **context.secrets}
         env["PIPE_RUN_ID"] = attempt.run
         env["PIPE_NODE"] = attempt.node
@@ -91,12 +93,9 @@ class ShellAgent:
                 argv = self._argv(script, options.get("shell", "sh"), env, attempt, context, files)
             cwd = options.get("cwd")
             stdin = options.get("stdin")
-            command = Command(
-                argv,
-                env,
-                attempt.workspace or (attempt.root if cwd is None else _folder(attempt.root, cwd)),
-                None if stdin is None else stdin.encode("utf-8", "surrogatepass"),
-            )
+            folder = attempt.workspace or (attempt.root if cwd is None else _folder(attempt.root, cwd))
+            given = None if stdin is None else stdin.encode("utf-8", "surrogatepass")
+            command: Command = _tuple(Command, (argv, env, folder, given))
             if kind == "file":
                 files.append(output_path)
                 _remove([output_path])
@@ -152,7 +151,8 @@ def _outcome(
 ) -> Outcome:
     error = _error(end, command, attempt)
     if error is None and kind == "text":
-        return Outcome(NodeStatus.SUCCEEDED, _text(end), exit_code=0, truncated=end.truncated)
+        outcome: Outcome = _tuple(Outcome, (_SUCCEEDED, _text(end), None, 0, None, end.truncated, None, ()))
+        return outcome
     output: Json = None
     if end.not_found is None and end.unavailable is None:
         output, fault = _output(end, kind, output_path, attempt, context)

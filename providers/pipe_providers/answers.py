@@ -33,6 +33,11 @@ def count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
+def counted(usage: Usage) -> Usage | None:
+    """The usage, if the service counted: no answer takes nothing, so two zeros say that it didn't."""
+    return usage if usage.input or usage.output else None
+
+
 def called(id: str, name: str, arguments: str) -> ToolCall:
     """A call whose arguments came as text."""
     if not arguments.strip():

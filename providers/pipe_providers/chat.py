@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipe_providers import media
-from pipe_providers.answers import Read, called, count
+from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Event, Events
@@ -117,18 +117,18 @@ class OpenAiProvider(HttpProvider):
         calls: tuple[ToolCall, ...],
         usage: Any,
     ) -> Read:
-        counted = _usage(usage)
+        used = _usage(usage)
         why = _FINISH.get(finish, Finish.OTHER) if isinstance(finish, str) else Finish.OTHER
         if why is Finish.REFUSED:
             message = f"{self._wire.where}: its content filter declined to answer"
-            raise ModelFault(Reason.REFUSED, message, usage=counted)
+            raise ModelFault(Reason.REFUSED, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
-            return Read(refusal, Finish.REFUSED, (), counted)
+            return Read(refusal, Finish.REFUSED, (), used)
         if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`
             why = Finish.TOOL_CALLS
         if request.output_schema is not None:
             text = wanted(request.output_schema).unwrapped(text)
-        return Read(text, why, calls, counted)
+        return Read(text, why, calls, used)
 
     async def check(self) -> str:
         return await self.check_models("/models", "data", "id")
@@ -292,9 +292,11 @@ def _usage(data: Any) -> Usage | None:
         return None
     read = data.get("prompt_tokens_details")
     written = data.get("completion_tokens_details")
-    return Usage(
-        count(data.get("prompt_tokens")),
-        count(data.get("completion_tokens")),
-        cached=count(read.get("cached_tokens")) if isinstance(read, dict) else 0,
-        reasoning=count(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
+    return counted(
+        Usage(
+            count(data.get("prompt_tokens")),
+            count(data.get("completion_tokens")),
+            cached=count(read.get("cached_tokens")) if isinstance(read, dict) else 0,
+            reasoning=count(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
+        )
     )

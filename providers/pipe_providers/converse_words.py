@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pipe_providers import media
-from pipe_providers.answers import Read, called, count
+from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.schemas import wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
@@ -183,19 +183,19 @@ def _read(
     stop: Any,
     usage: Any,
 ) -> Read:
-    counted = _usage(usage)
+    used = _usage(usage)
     if stop in _STOPPED:
-        raise ModelFault(Reason.REFUSED, f"{where}: {_STOPPED[stop]} to answer", usage=counted)
+        raise ModelFault(Reason.REFUSED, f"{where}: {_STOPPED[stop]} to answer", usage=used)
     if stop in ("malformed_model_output", "malformed_tool_use"):
         message = f"{where}: the model wrote what the service can't read ({stop})"
-        raise ModelFault(Reason.INVALID_OUTPUT, message, usage=counted)
+        raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
     finish = _FINISH.get(stop, Finish.OTHER)
     if given is not None and not calls:
         text = given
         finish = Finish.STOP if finish is Finish.TOOL_CALLS else finish
     if request.output_schema is not None:
         text = wanted(request.output_schema).unwrapped(text)
-    return Read(text, finish, tuple(calls), counted)
+    return Read(text, finish, tuple(calls), used)
 
 
 def _usage(data: Any) -> Usage | None:
@@ -203,7 +203,7 @@ def _usage(data: Any) -> Usage | None:
         return None
     cached, written = count(data.get("cacheReadInputTokens")), count(data.get("cacheWriteInputTokens"))
     read = count(data.get("inputTokens")) + cached + written  # AWS counts them apart
-    return Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written)
+    return counted(Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written))
 
 
 class Streamed:
@@ -236,6 +236,8 @@ class Streamed:
                 self._blocks[index] = (use["toolUseId"], use["name"], [])
         elif "messageStop" in event:
             self._stop = event["messageStop"]["stopReason"]
+            if self._tool is not None and self._given is None and not self._blocks:
+                return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
             self._usage = event["metadata"].get("usage")
         return ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipe_providers import media
-from pipe_providers.answers import Read, count
+from pipe_providers.answers import Read, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines
@@ -130,7 +130,7 @@ class _Stream:
     def read(self) -> Read:
         last, usage = self._last, None
         if "eval_count" in last or "prompt_eval_count" in last:
-            usage = Usage(count(last.get("prompt_eval_count")), count(last.get("eval_count")))
+            usage = counted(Usage(count(last.get("prompt_eval_count")), count(last.get("eval_count"))))
         finish = _FINISH.get(str(last.get("done_reason") or "stop"), Finish.OTHER)
         if self._calls and finish is Finish.STOP:
             finish = Finish.TOOL_CALLS

@@ -85,9 +85,11 @@ def _go(value: str) -> float | None:
 
 def _date(value: str) -> float | None:
     """A date of HTTP, or one of RFC 3339."""
+    if ":" not in value or len(value) > 60:
+        return None
     for read in (parsedate_to_datetime, datetime.fromisoformat):
         try:
-            moment: Any = read(value.strip()[:60])
+            moment: Any = read(value.strip())
             return float((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
         except (ValueError, TypeError, OverflowError, IndexError):
             continue

@@ -7,6 +7,7 @@ and faults have no cause or context: an exception of the client library knows th
 from __future__ import annotations
 
 import asyncio
+import os
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -245,7 +246,7 @@ class Wire:
         if isinstance(error, aiohttp.ClientConnectorDNSError):
             return "the host's name can't be resolved"
         if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, aiohttp.ClientError):
-            return cause.strerror.lower() if cause.errno else "it can't be reached"
+            return os.strerror(cause.errno).lower() if cause.errno and cause.errno > 0 else "it can't be reached"
         if isinstance(error, aiohttp.ServerDisconnectedError | ConnectionError | aiohttp.ClientOSError):
             return "the connection was closed"
         if isinstance(error, aiohttp.ClientPayloadError):

@@ -21,15 +21,22 @@ class GroupCommit:
     """
 
     def __init__(
-        self, journal: Journal, release: Callable[[list[int]], None], fail: Callable[[Exception], None]
+        self,
+        journal: Journal,
+        release: Callable[[list[int]], None],
+        fail: Callable[[Exception], None],
+        *,
+        slow_from: float = SLOW_COMMIT,
     ) -> None:
+        """`slow_from`: seconds from which a disk counts as slow; 0: always."""
         self._journal = journal
         self._release = release
         self._fail = fail
         self._waiting: list[int] = []
         self._scheduled = False
         self._in_thread = False
-        self._slow = False
+        self._slow_from = slow_from
+        self._slow = slow_from <= 0
         self._pool: ThreadPoolExecutor | None = None
 
     def add(self, index: int) -> None:
@@ -51,7 +58,7 @@ class GroupCommit:
         batch, self._waiting = self._waiting, []
         began = time.perf_counter()
         self._journal.commit()
-        self._slow = time.perf_counter() - began > SLOW_COMMIT
+        self._slow = time.perf_counter() - began > self._slow_from
         self._release(batch)
 
     def _turn(self) -> None:
@@ -82,7 +89,7 @@ class GroupCommit:
         if error is not None:
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
             return
-        self._slow = done.result() > SLOW_COMMIT / 2
+        self._slow = done.result() > self._slow_from / 2
         try:
             self._release(batch)
             self.now()

@@ -75,6 +75,8 @@ class Fan:
         self.node, self.number, self.began, self.items = node, number, began, items
         self.fan_out: FanOut = node.fan_out
         self.limit = min(limit, self.fan_out.max_parallel or limit)
+        _, _, *self.same = node._replace(continue_on_error=False, fan_out=None, when=None)
+        """What the plan of each item says but for its id and its index."""
         self.names: dict[str, Json] = {}
         """What the templates of all items may read, made once."""
         self.condition: Compiled | None = None

@@ -7,10 +7,9 @@ doesn't depend on the order of the secrets, nor on where a stream was cut.
 from __future__ import annotations
 
 import re
-import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from pipe_runner.ports import StreamMasker
 from pipe_runner.types import Json
@@ -19,11 +18,6 @@ MASK: Final = b"***"
 SHORTEST: Final = 6
 """Characters below which a secret is not masked: it would hide too much that is none."""
 
-_ANCHOR: Final = 8
-_SAMPLED: Final = 2 * _ANCHOR - 1
-"""Bytes from which a core covers an aligned window of `_ANCHOR` bytes wherever it stands."""
-_FEW: Final = 24
-"""Long cores up to which searching for each is faster than looking at every window once."""
 _FILLER: Final = b"\1"
 """Stands behind the end of a line that two characters write."""
 _ENDS: Final = b"\r\n" + _FILLER
@@ -32,10 +26,6 @@ _EMPTY_LINES: Final = tuple(
 )
 _LONGEST_END: Final = 4
 """Bytes of the longest end of a line."""
-
-
-_Group: TypeAlias = tuple[bytes, list[tuple[bytes, int]]]
-"""A core, and the forms that contain it, each with the distance that two occurrences of it must have."""
 
 
 class NoMasking:
@@ -82,7 +72,7 @@ class SecretMasker:
         """
         if isinstance(value, str):
             return self.mask_text(value)
-        texts = "\0".join(_texts(value))
+        texts = "\0\n".join(_texts(value))  # each begins a line
         if not self._text.spans(texts.encode("utf-8", "surrogatepass")):
             return value
         return self._mask_containers(value)
@@ -124,80 +114,33 @@ class SecretMasker:
         return masked
 
 
-class _Needles:
-    """Forms to search for, and how."""
-
-    def __init__(self, secrets: Iterable[Mapping[bytes, Iterable[bytes]]]) -> None:
-        groups: dict[bytes, set[bytes]] = {}
-        for forms in secrets:
-            for core, needles in forms.items():
-                groups.setdefault(core, set()).update(needles)
-        needles = sorted(set().union(*groups.values()))
-        self.longest = max(map(len, needles), default=0)
-        found = [(core, [(needle, _period(needle)) for needle in sorted(group)]) for core, group in groups.items()]
-        self._long = [group for group in found if len(group[0]) >= _SAMPLED]
-        self._short = [group for group in found if len(group[0]) < _SAMPLED]
-        self._anchors: frozenset[int] = frozenset()
-        if len(self._long) > _FEW:
-            self._anchors = frozenset(
-                int.from_bytes(core[at : at + _ANCHOR], sys.byteorder)
-                for core, _ in self._long
-                for at in range(_ANCHOR)
-            )
-        self._beginnings: dict[bytes, list[bytes]] = {}
-        for needle in needles:
-            for length in (1, 2, 3):
-                self._beginnings.setdefault(needle[:length], []).append(needle)
-
-    def spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Start and end of each form, in no order."""
-        found: list[tuple[int, int]] = []
-        _search(data, self._short, found)
-        if self._long and (not self._anchors or self._may_hold_long(data)):
-            _search(data, self._long, found)
-        return found
-
-    def hold(self, data: bytes) -> int:
-        """The first index from which all of the rest is the beginning of a form; the length if there is none."""
-        size = len(data)
-        beginnings = self._beginnings
-        for at in range(max(0, size - self.longest + 1), size):
-            needles = beginnings.get(data[at : at + 3])
-            if needles is not None:
-                rest = data[at:]
-                for needle in needles:
-                    if needle.startswith(rest) and len(needle) > len(rest):
-                        return at
-        return size
-
-    def _may_hold_long(self, data: bytes) -> bool:
-        usable = len(data) // _ANCHOR * _ANCHOR
-        return not self._anchors.isdisjoint(memoryview(data)[:usable].cast("Q"))
-
-
 class _Finder:
     """Finds every stretch of a text that some form covers, also one that a tool cut into lines."""
 
     def __init__(self, secrets: Iterable[str], errors: str) -> None:
-        from pipe_runner.secret_forms import cut_forms, forms
+        from pipe_runner.secret_dumps import Dumps
+        from pipe_runner.secret_forms import cut_forms, forms, shown_forms
+        from pipe_runner.secret_needles import Needles
 
         values = list(secrets)
-        self._forms = _Needles(forms(value, errors) for value in values)
-        self._cut = _Needles(cut_forms(value, errors) for value in values)
+        self._forms = Needles(forms(value, errors) for value in values)
+        self._cut = Needles(cut_forms(value, errors) for value in values)
+        self._dumps = Dumps(piece for value in values for piece in shown_forms(value, errors))
         self._reach = self._cut.longest * (1 + _LONGEST_END)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Start and end of each stretch to hide, in order; stretches that meet are one."""
         found = self._forms.spans(data)
-        if _may_end_lines(data):
+        if _may_end_lines(data) and self._cut.may_hold(_without_ends(data)):
             text = _Joined(data)
             for start, end in self._cut.spans(text.joined):
                 found += text.stretches(start, end)
+        found += self._dumps.spans(data)
         return _merged(found)
 
     def hold(self, data: bytes) -> int:
         """The first index from which all of the rest may be the beginning of a form; the length if there is none."""
-        at = self._forms.hold(data)
+        at = min(self._forms.hold(data), self._dumps.hold(data))
         away = max(0, len(data) - self._reach)
         tail = data[away:]
         if _may_end_lines(tail):
@@ -300,6 +243,13 @@ def _may_end_lines(data: bytes) -> bool:
     return b"\n" in data or b"\\" in data or b"\r" in data
 
 
+def _without_ends(data: bytes) -> bytes:
+    """The text with nothing where a line ends, also where `_Joined` parts it: what isn't here isn't there either."""
+    if b"\\" in data:
+        data = data.replace(b"\\n", b"").replace(b"\\r", b"")
+    return data.translate(None, b"\r\n") if b"\r" in data else data.replace(b"\n", b"")
+
+
 def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
     if len(found) < 2:
         return found
@@ -315,16 +265,6 @@ def _merged(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return merged
 
 
-def _search(data: bytes, groups: list[_Group], found: list[tuple[int, int]]) -> None:
-    for core, needles in groups:
-        if core in data:
-            for needle, step in needles:
-                at = data.find(needle)
-                while at >= 0:
-                    found.append((at, at + len(needle)))
-                    at = data.find(needle, at + step)
-
-
 def _replace(data: bytes, spans: list[tuple[int, int]]) -> bytes:
     parts: list[bytes] = []
     at = 0
@@ -333,16 +273,6 @@ def _replace(data: bytes, spans: list[tuple[int, int]]) -> bytes:
         at = end
     parts.append(data[at:])
     return b"".join(parts)
-
-
-def _period(needle: bytes) -> int:
-    """How far apart two occurrences must be: the length, unless an end of it is also its beginning."""
-    at = needle.find(needle[0], 1)
-    while at >= 0:
-        if needle.startswith(needle[at:]):
-            return at
-        at = needle.find(needle[0], at + 1)
-    return len(needle)
 
 
 def _texts(value: Json) -> Iterable[str]:

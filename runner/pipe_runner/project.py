@@ -132,6 +132,11 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
         hint = f"`{LOCAL}` is the one that there is"
         report.add("E901", f"there is no executor `{spec.executor[:60]}` in this version", ("executor",), hint=hint)
     project, written = _project(plain, spec), data.get("agents")
+    if spec.providers:
+        from pipe_runner.compiler.providers import read_providers
+
+        found = read_providers(spec.providers, data["providers"], report, plain.root)
+        project = project._replace(services={**project.services, "providers": found})
     if project.providers and registry is not None:
         from pipe_runner.compiler.models import Models
 
@@ -147,8 +152,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
 
 
 def _prunable(path: Path_) -> Path_:
-    """What is left out of pipe.yml where something is wrong: one preset, or a whole key."""
-    return path[:2] if path[:1] == ("agents",) else path[:1]
+    """What is left out of pipe.yml where something is wrong: one preset or provider, or a whole key."""
+    return path[:2] if path[:1] in (("agents",), ("providers",)) else path[:1]
 
 
 def _project(plain: Project, spec: ProjectSpec) -> Project:
@@ -181,9 +186,8 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
             settings["grace"] = parse_duration(defaults.grace, zero=True)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
-    services = {"providers": spec.providers, "mcp_servers": spec.mcp_servers}
-    if any(services.values()):
-        changes["services"] = services
+    if spec.mcp_servers:
+        changes["services"] = {"mcp_servers": spec.mcp_servers}
     return plain._replace(settings=settings, **changes)
 
 

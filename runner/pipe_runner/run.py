@@ -6,6 +6,7 @@ both can't differ. It needs no clock, no file and no lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -139,8 +140,8 @@ class Run(_State):
 
     def apply(self, event: Event) -> None:
         """Fold one event in. Events that this version doesn't know change nothing but `seq`."""
-        self.seq, _, _, kind, _, _, _ = event
-        fold = _FOLDS.get(kind)
+        self.seq = event[0]
+        fold = _FOLDS.get(event[3])
         if fold is not None:
             fold(self, event)
 
@@ -150,7 +151,12 @@ class Run(_State):
         if found is None:
             if node[-1:] == "]":
                 name, key = self._split(node)
-                found = self.items.setdefault(name, {}).setdefault(key, NodeState())
+                items = self.items.get(name)
+                if items is None:
+                    items = self.items[name] = {}
+                found = items.get(key)
+                if found is None:
+                    found = items[key] = NodeState()
             else:
                 found = self.nodes[node] = NodeState()
         return found
@@ -180,9 +186,8 @@ class Run(_State):
 
     def totals(self) -> dict[str, int | float]:
         """Nodes by status, how many attempts were made, and what calls of models used, where there were any."""
-        totals: dict[str, int | float] = {}
-        for state in self.nodes.values():
-            totals[str(state.status)] = totals.get(str(state.status), 0) + 1
+        counts = Counter([state.status for state in self.nodes.values()])
+        totals: dict[str, int | float] = {str(status): count for status, count in counts.items()}
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         if self.ledger is not None:
@@ -193,7 +198,7 @@ class Run(_State):
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
         those of the nodes that run them, or were seen to inside."""
-        return [i for i, n in self.nodes.items() if n.status is NodeStatus.FAILED and not n.tolerated and "." not in i]
+        return [i for i, n in self.nodes.items() if n.status is _FAILED and not n.tolerated and "." not in i]
 
     @property
     def failures(self) -> list[str]:
@@ -224,7 +229,7 @@ def fold(events: Iterable[Event]) -> Run:
     return run
 
 
-_RUNNING = NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
+_FAILED, _RUNNING = NodeStatus.FAILED, NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
 _NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
 
 
@@ -325,7 +330,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
         state.status = status
         state.ended_at = at
         for name, value in data.items():
-            if name in _KEPT:
+            if value is not None and name in _KEPT:  # None is what stands in the class where a value may be None
                 setattr(state, name, value)
         if "by" in data:
             state.by = tuple(state.by)

@@ -25,7 +25,7 @@ from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
 from pipe_runner.triggers import Action, decide
-from pipe_runner.types import Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
+from pipe_runner.types import FINAL_NODE_STATUSES, Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 from pipe_runner.workers import Workers
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _of_attempt = itemgetter(
     *map(PlannedNode._fields.index, ("id", "index", "timeout", "max_time", "effect", "retry", "cache"))
 )
 _STARTED, _ENDED_WELL = EventKind.NODE_STARTED, EventKind.NODE_SUCCEEDED
-_SUCCEEDED, _ONCE = NodeStatus.SUCCEEDED, Effect.ONCE
+_SUCCEEDED, _ONCE, _ON_FAILURE = NodeStatus.SUCCEEDED, Effect.ONCE, RunOn.FAILURE
 
 
 class Scheduler:
@@ -93,7 +93,7 @@ class Scheduler:
         `waiting` are those of them on which a person decides first, by index.
         """
         state = self._run.state
-        self._phase = [node for node in nodes if not is_final(state(node.id).status)]
+        self._phase = [node for node in nodes if state(node.id).status not in FINAL_NODE_STATUSES]
         self.stopped, self._stop_first = self._stop_first, None
         acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
         self._open = len(acting)
@@ -101,8 +101,9 @@ class Scheduler:
             return
         opened = {node.index for node in acting}
         for node in acting:
-            self._waits[node.index] = sum(1 for need in node.needs if need in opened)
-            if not self._waits[node.index]:
+            needs = node.needs
+            waits = self._waits[node.index] = sum([need in opened for need in needs]) if needs else 0
+            if not waits:
                 self._released.append(node.index)
         self._closed = asyncio.get_running_loop().create_future()
         async with anyio.create_task_group() as group:
@@ -163,7 +164,10 @@ class Scheduler:
         data = measured(outcome, duration)
         status, output = outcome.status, outcome.output
         if status is _SUCCEEDED:
-            data.update({"output": None} if output is None else self.output_fields(output))
+            if output is None:
+                data["output"] = None
+            else:
+                data.update(self.output_fields(output))
             self.final(_ENDED_WELL, node, number, data)
             self.release(node.index)
             return
@@ -247,12 +251,12 @@ class Scheduler:
         state, nodes = self._run.state, self._plan.nodes
         while self._released:
             node = nodes[self._released.popleft()]
-            if is_final(state(node.id).status):
+            if state(node.id).status in FINAL_NODE_STATUSES:
                 continue
             if self.stopped is not None:
                 self.cancel(node)
                 continue
-            if node.needs or node.run_on is RunOn.FAILURE:
+            if node.needs or node.run_on is _ON_FAILURE:
                 decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
                 if decision.action is not Action.RUN:
                     kind, data = decision.last_event()

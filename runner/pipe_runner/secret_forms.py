@@ -63,8 +63,16 @@ def cut_forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
     for value in _values(secret):
         data = to_bytes(value, errors)
         _add(found, _base64_forms(data))
-        _add(found, ((digits, digits) for digits in (data.hex(), data.hex().upper())))
+        if len(value) >= SHORTEST_LINE and not set(value) & {"\n", "\r"}:
+            for piece in _pieces(data):
+                found.setdefault(piece, set()).add(piece)
+        _add(found, ((digits, digits) for digits in (data.hex(), data.hex().upper(), data.hex(" "))))
     return found
+
+
+def shown_forms(secret: str, errors: str) -> set[bytes]:
+    """What dumps are searched for: the bytes of a secret and of its lines."""
+    return {piece for value in _values(secret) for piece in _pieces(to_bytes(value, errors))}
 
 
 def _values(secret: str) -> set[str]:

@@ -27,6 +27,7 @@ WHY: Final[Mapping[Stop, str]] = {
     Stop.FAIL_FAST: "fail_fast: another node failed",
     Stop.TIME_UP: "the time of its sub-pipeline was up",
 }
+_NOTHING_MORE: Final = Outcome(NodeStatus.SUCCEEDED)[3:]
 _LATE: Final = (Stop.RUN_TIMEOUT, Stop.TIME_UP)
 
 
@@ -67,6 +68,8 @@ def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
 def measured(outcome: Outcome, duration: float) -> dict[str, Any]:
     """What an event says of an attempt that has ended, whichever way."""
     data: dict[str, Any] = {"duration_s": int(duration * 1e6) / 1e6}  # a third of the time of round()
+    if outcome[3:] == _NOTHING_MORE:
+        return data
     _, _, _, exit_code, usage, truncated, _, artifacts = outcome
     if exit_code is not None:
         data["exit_code"] = exit_code

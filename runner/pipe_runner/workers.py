@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence, Sized
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import Final, Protocol
 
 import anyio
 import anyio.abc
@@ -19,6 +19,9 @@ from pipe_runner.ports import Clock
 
 LONGEST_STRETCH = 0.005
 """Seconds that nodes which never wait may keep the loop from signals, timers and the console."""
+
+_PLACES: Final = 2**32
+"""More than a plan has nodes. Priority and place in one number: a heap of pairs takes twice as long."""
 
 
 class Host(Protocol):
@@ -50,7 +53,8 @@ class Workers:
         self.group: anyio.abc.TaskGroup | None = None
         """Where they run; None between phases."""
         self.in_flight: set[int] = set()
-        self._ready: list[tuple[int, int]] = []
+        self._ready: list[int] = []
+        """A number for each node: less for a longer way to the end, then for an earlier place."""
         self._parked: list[asyncio.Future[None]] = []
         self._count = self._looking = 0
         self._last_turn = 0.0
@@ -66,7 +70,7 @@ class Workers:
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
-        heappush(self._ready, (-node.priority, node.index))
+        heappush(self._ready, node.index - node.priority * _PLACES)
 
     def clear(self) -> None:
         """Let none of those be taken that wait."""
@@ -103,7 +107,7 @@ class Workers:
                     self._parked.append(parked)
                     await parked
                     continue
-                index = heappop(ready)[1]
+                index = heappop(ready) % _PLACES
                 in_flight.add(index)
                 try:
                     await host.attempt(nodes[index])

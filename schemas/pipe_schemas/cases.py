@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from pipe_schemas.fields import Closed, Text, Version
 
@@ -200,6 +200,14 @@ class CasesSpec(Closed):
     )
 
 
+class SomeCasesSpec(CasesSpec):
+    """A file of tests, as far as some of its cases are held against the model at a time."""
+
+    model_config = ConfigDict(defer_build=True)  # only very many are taken apart
+
+    cases: dict[Text, CaseSpec] = Field(default_factory=dict, description="The cases by name, which is free text.")
+
+
 __all__ = [
     "MATCHERS",
     "CaseDefaultsSpec",
@@ -211,4 +219,5 @@ __all__ = [
     "MockErrorSpec",
     "MockSpec",
     "NodeExpectSpec",
+    "SomeCasesSpec",
 ]

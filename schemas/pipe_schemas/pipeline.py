@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, Tag
+from pydantic import ConfigDict, Field, Tag
 
 from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar, Text, Version, by_shape
 from pipe_schemas.inputs import InputSpec
@@ -60,6 +60,8 @@ class IncludeSpec(Closed):
 class PipelineSpec(Closed):
     """A pipeline: nodes, what they take, and what they give."""
 
+    model_config = ConfigDict(defer_build=True)  # a large file is held against the other one, a small one against this
+
     version: Version = Field(description="The version of the language: 1.")
     name: Text | None = Field(default=None, description="The pipeline's name; by default the file's stem.")
     description: str | None = Field(default=None, description="What it is for.")
@@ -102,7 +104,7 @@ class PipelineSpec(Closed):
 
 
 class PartSpec(PipelineSpec):
-    """A file that may have no nodes of its own: one that includes others, or is included."""
+    """A file that may have no nodes of its own: one that includes others, or is included, or is taken apart."""
 
     nodes: dict[Identifier, Node] = Field(
         default_factory=dict, description="The nodes by id; their order in the file has no meaning."

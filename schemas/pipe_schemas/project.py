@@ -9,6 +9,7 @@ from pydantic import Field
 from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Size, Text, Version, Wait
 from pipe_schemas.http import HttpPolicy
 from pipe_schemas.nodes import Cache, Providers, Retry
+from pipe_schemas.providers import ProviderSpec
 
 
 class LimitsSpec(Closed):
@@ -78,7 +79,11 @@ class ProjectSpec(Closed):
     """`pipe.yml` at the project's root."""
 
     version: Version | None = Field(default=None, description="The version of the language: 1.")
-    providers: dict[str, Any] = Field(default_factory=dict, description="Model services by name.")
+    providers: dict[str, ProviderSpec] = Field(
+        default_factory=dict,
+        description="Model services by name; without any, `bedrock`, `openai` and `ollama` exist.",
+        examples=[{"local": {"type": "openai", "base_url": "http://localhost:8000/v1", "model": "qwen3"}}],
+    )
     agents: dict[Identifier, PresetSpec] = Field(
         default_factory=dict,
         description="Presets of agents: nodes name them as they name agents.",

@@ -23,6 +23,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "retry",
         "limits",
         "secret_forms",
+        "secret_needles",
+        "secret_dumps",
         "secrets",
         "masking",
         "traces",

@@ -47,13 +47,24 @@ class Services:
             found = self._services[name] = self._resolve(name)
         return found
 
+    def written(self, name: str) -> Mapping[str, Any]:
+        """What pipe.yml says of it."""
+        return self._written.get(name) or {}
+
+    def type_of(self, name: str) -> str:
+        """The name of a provider's type."""
+        return str((self._written.get(name) or {}).get("type", name))
+
     def _resolve(self, name: str) -> Service:
         said = self._written.get(name)
         if said is None and name not in self._types:
-            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no provider {name!r} in pipe.yml")
-        said = said or {}
-        type_name = said.get("type", name)
-        kind = self._types.get(type_name)
+            known = ", ".join(dict.fromkeys((*self._written, *self._types)))
+            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no provider {name!r} in pipe.yml; there is {known}")
+        said, type_name = said or {}, self.type_of(name)
+        try:
+            kind = self._types.get(type_name)
+        except PipeError as error:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: {error.message}") from error
         if kind is None:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
         options = {key: value for key, value in said.items() if key not in COMMON}

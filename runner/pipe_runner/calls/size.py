@@ -1,7 +1,19 @@
 """How many tokens a request can take at most, known before it goes out.
 
-No tokenizer makes more tokens than there are bytes, so bytes of UTF-8 bound them from above, for every model; what a
-service puts around messages, tools and schemas is added. Images are counted at what the dearest service asks for one.
+Why bytes bound them, for every model: a tokenizer cuts text into pieces and gives each one token. It drops none of the
+text and makes none up, and no piece is smaller than a byte, so there are at most as many tokens as bytes. What may come
+on top:
+
+- Some normalise text first, by NFKC at most, which can make it longer; so the longer of the two counts.
+- Services put marks around messages, calls and tools, and words of their own where tools or a schema are given; those
+  are added.
+- Tools and schemas are shown to the model in a form of the service's own. It says the same, and one token for a byte is
+  two to four times what JSON takes, which leaves room for indentation and other names.
+- Images are counted by their size in pixels, in tiles or patches, up to a limit of each service's; the dearest that we
+  know counts.
+
+Documents are the exception: what a service makes of their pages isn't known before. What stands here for them is an
+estimate that is high for documents of text; a short file with many pages may take more.
 """
 
 from __future__ import annotations
@@ -15,8 +27,10 @@ AROUND_MESSAGE: Final = 16
 """Tokens that a service puts around a message, a call or a tool."""
 AROUND_REQUEST: Final = 512
 """Tokens of what a service says itself where tools or a schema are given."""
-IMAGE: Final = 6500
-"""Tokens of an image at most."""
+IMAGE: Final = 16_400
+"""Tokens of an image at most: what models with patches of 28 pixels take of the largest one."""
+IMAGE_OF: Final = {"gpt-4o-mini": 48_200}
+"""Models that count an image as more: 2833 and 5667 for each of 8 tiles."""
 PAGE_BYTES: Final = 2
 """Bytes of a document, as sent, for which one token is counted."""
 
@@ -24,10 +38,11 @@ PAGE_BYTES: Final = 2
 def most_tokens(request: ModelRequest) -> int:
     """Tokens in and out, at most; `max_tokens` must be set."""
     total = request.max_tokens or 0
+    image = next((most for name, most in IMAGE_OF.items() if name in request.model), IMAGE)
     for message in request.messages:
         total += _bytes(message.text) + AROUND_MESSAGE
         for media in message.media:
-            total += IMAGE if media.media_type.startswith("image/") else len(media.data) // PAGE_BYTES + IMAGE
+            total += image if media.media_type.startswith("image/") else len(media.data) // PAGE_BYTES + image
         for call in message.tool_calls:
             total += _bytes(call.name) + _bytes(json.dumps(dict(call.arguments))) + AROUND_MESSAGE
     for tool in request.tools:
@@ -40,4 +55,9 @@ def most_tokens(request: ModelRequest) -> int:
 
 
 def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
+    size = len(text.encode("utf-8", "surrogatepass"))
+    if size == len(text):  # ASCII is normal
+        return size
+    from unicodedata import normalize
+
+    return max(size, len(normalize("NFKC", text).encode("utf-8", "surrogatepass")))

@@ -28,9 +28,13 @@ def check(data: Mapping[str, Any], plan: Plan, names: Names, report: Report, reg
     checks.setting(("defaults",), defaults)
     for name, case in data["cases"].items():
         path: Path_ = ("cases", name)
-        checks.setting(path, case)
-        checks.missing(path, {**(defaults.get("inputs") or {}), **(case.get("inputs") or {})})
-        checks.expectations((*path, "expect"), case.get("expect") or {})
+        if case:
+            checks.setting(path, case)
+        if checks.required:
+            checks.missing(path, {**(defaults.get("inputs") or {}), **(case.get("inputs") or {})})
+        expect = case.get("expect")
+        if expect:
+            checks.expectations((*path, "expect"), expect)
 
 
 class _Checks:
@@ -42,6 +46,8 @@ class _Checks:
         for id in self._nodes:
             self._inside.setdefault(id.rpartition(".")[0], id)
         self._inputs = {one.name: one for one in plan.inputs}
+        self.required = [name for name, one in self._inputs.items() if one.required]
+        """Inputs that have no default."""
         self._secrets = [one.name for one in secrets_of(plan)]
         self._schemas: dict[str, Mapping[str, Any]] = {}
 
@@ -84,7 +90,7 @@ class _Checks:
 
     def missing(self, path: Path_, given: Mapping[str, Any]) -> None:
         """Inputs that have no default and that nothing is said of."""
-        lacking = [name for name, one in self._inputs.items() if one.required and name not in given]
+        lacking = [name for name in self.required if name not in given]
         if lacking:
             what = "input" if len(lacking) == 1 else "inputs"
             message = f"the case doesn't give the {what} {listed(lacking)}, which the pipeline has no default for"

@@ -15,6 +15,7 @@ from pipe_runner.compiler.report import Report, TooManyFaults
 from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
+from pipe_runner.loader.events import uncollected
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.project import find_root, load_project, root_of
 from pipe_runner.types import ErrorKind, NodeStatus, Path_
@@ -44,8 +45,17 @@ class Reader:
         self._registry = registry
         self._compiled: dict[str, Compilation] = {}
 
-    def read(self, file: str, *, shown_as: str | None = None, root: Path | None = None) -> Reading:
-        """Read a file. What is wrong in it is told, never raised; one that can't be opened raises UsageError."""
+    def read(
+        self, file: str, *, shown_as: str | None = None, root: Path | None = None, only_faults: bool = False
+    ) -> Reading:
+        """Read a file. What is wrong in it is told, never raised; one that can't be opened raises UsageError.
+
+        `only_faults`: there is no suite, since nobody wants it.
+        """
+        with uncollected():
+            return self._read(file, shown_as, root, only_faults=only_faults)
+
+    def _read(self, file: str, shown_as: str | None, root: Path | None, *, only_faults: bool) -> Reading:
         absolute = os.path.abspath(file)
         root = Path(root_of(absolute)) if root is None else root
         limit = load_project(root)[0].file_limit
@@ -67,8 +77,10 @@ class Reader:
 
                 names = Names(compilation.plan)
                 check(data, compilation.plan, names, report, self._registry)
-                cases = _cases(spec, data, names, self._recordings(spec, absolute, root, report))
-                suite = Suite(shown, document, compilation.document.path, compilation.plan, cases)
+                recordings = self._recordings(spec, absolute, root, report)
+                if not only_faults:
+                    cases = _cases(spec, data, names, recordings)
+                    suite = Suite(shown, document, compilation.document.path, compilation.plan, cases)
         except TooManyFaults:
             pass
         of_pipeline = [] if compilation is None else compilation.diagnostics
@@ -136,11 +148,11 @@ def _shaped(report: Report, data: dict[str, Any]) -> tuple[CasesSpec | None, dic
     """The model of the data and the data that it was made of, both without what is wrong."""
     from pipe_runner.cases.shape import context_of, prunable
     from pipe_runner.compiler.shape import Shape
-    from pipe_schemas.cases import CasesSpec
+    from pipe_schemas.cases import CasesSpec, SomeCasesSpec
 
     if data.get("cases") == {}:
         report.add("E705", "the file has no cases", ("cases",), at="key", hint="write `cases: {it runs: {}}`")
-    shape = Shape(report, context_of, prunable)
+    shape = Shape(report, context_of, prunable, entries=SomeCasesSpec, maps={"cases": "cases"})
     return shape.check(CasesSpec, data), shape.data
 
 

@@ -26,14 +26,15 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _perform(words: list[str]) -> int:
-    if words and words[0] == "run":
+    if words and words[0] in ("run", "check"):
         from pipe_runner.cli import quick
         from pipe_runner.cli.dispatch import call
-        from pipe_runner.cli.table import RUN
+        from pipe_runner.cli.table import CHECK, RUN
 
-        given = quick.parse(RUN, words[1:])
+        command = RUN if words[0] == "run" else CHECK
+        given = quick.parse(command, words[1:])
         if given is not None:
-            return call(RUN, given)
+            return call(command, given)
     from pipe_runner.cli import app
 
     return app.main(words)

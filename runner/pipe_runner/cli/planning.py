@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.cli.boundary import say
+from pipe_runner.cli.costs import Costs, costs, costs_json, costs_text
 from pipe_runner.cli.history import table
 from pipe_runner.cli.plans import shown_warning
 from pipe_runner.cli.preview import flat_and_chosen, node_json
@@ -50,6 +51,8 @@ class _Outlook(NamedTuple):
     past: Past
     cached: Mapping[int, Prospect]
     """What the cache holds for nodes with `cache:`, by index."""
+    costs: Costs | None
+    """Of calls of models, where there are any."""
 
     @property
     def running(self) -> list[PlannedNode]:
@@ -76,7 +79,8 @@ def _outlook(given: Given) -> _Outlook:
     from pipe_runner.stores.durations import past_durations
 
     file = given.must("file")
-    compilation = compile_file(file, registry=Registry.installed())
+    registry = Registry.installed()
+    compilation = compile_file(file, registry=registry)
     found = compilation.plan
     if found is None:
         raise InvalidPipeline(compilation.diagnostics)
@@ -97,7 +101,8 @@ def _outlook(given: Given) -> _Outlook:
         past.seconds.update((node.id, 0.0) for node in nodes if node.pipeline is not None and node.fan_out is None)
     running = [node for node in nodes if what[node.index].may_run]
     outlook = forecast(found, running, with_hits(found, past.seconds, cached), slots)
-    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached)
+    asked = costs(found, running, registry, state, within)
+    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached, asked)
 
 
 # ---------------------------------------------------------------- for people
@@ -116,6 +121,7 @@ def _text(outlook: _Outlook) -> Iterator[str]:
     yield ""
     yield from _waves(outlook)
     yield from _times(outlook)
+    yield from costs_text(outlook.costs)
     yield from _cache(outlook)
     yield from _decisions(outlook)
     yield from _asks(outlook)
@@ -288,6 +294,7 @@ def _json(outlook: _Outlook) -> dict[str, Any]:
             "runs": outlook.past.runs,
             "unknown": [n.id for n in outlook.running if n.id not in outlook.past.seconds],
         },
+        "cost": costs_json(outlook.costs),
         "useful_concurrency": forecast.useful,
         "secrets": _secrets(outlook),
         "approvals": [node.id for node in outlook.running if node.agent == _APPROVAL],

@@ -37,6 +37,9 @@ def parse(command: Command, words: Sequence[str]) -> Given | None:
         if flag.choices and value not in flag.choices:
             return None
         values[flag.key] = (*values[flag.key], value) if flag.many else value
+    if len(command.arguments) == 1 and command.arguments[0].many and positional:
+        values[command.arguments[0].key] = tuple(positional)
+        return Given(values)
     if len(positional) != len(command.arguments):
         return None
     for argument, word in zip(command.arguments, positional, strict=True):

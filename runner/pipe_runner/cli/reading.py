@@ -36,13 +36,27 @@ def check(given: Given) -> int:
     paths = given.many("path")
     files = pipeline_files(paths)
     registry = Registry.installed()
-    found = together([checked_file(file, registry, named=file in paths) for file in files])
+    found = together(_each(files, paths, registry))
     form = cast("Format", given.text("format") or "text")
     sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
     sys.stdout.flush()
     if not given.on("quiet"):
         say(summary(found, files=len(files)))
     return 1 if any(one.is_error for one in found) else 0
+
+
+def _each(files: Sequence[str], named: Sequence[str], registry: Registry) -> list[Checked]:
+    """Check one file after the other. What is made for the last one lives until the process ends: a collection would
+    walk through it in vain, which takes a fifth of the time of a large file."""
+    import gc
+
+    from pipe_runner.loader.events import uncollected
+
+    checked = [checked_file(file, registry, named=file in named) for file in files[:-1]]
+    with uncollected():
+        checked += [checked_file(file, registry, named=file in named) for file in files[-1:]]
+        gc.freeze()
+    return checked
 
 
 class Checked(NamedTuple):
@@ -83,7 +97,7 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
     if path.endswith(TESTS):
         from pipe_runner.cases.reading import Reader
 
-        return Checked(named, path, Reader(registry).read(file).diagnostics)
+        return Checked(named, path, Reader(registry).read(file, only_faults=True).diagnostics)
     if os.path.basename(path) == _PROJECT:
         return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
     found = compile_file(file, root=find_root(Path(path)), registry=registry, only_faults=True)

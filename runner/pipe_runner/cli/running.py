@@ -110,7 +110,7 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     import anyio
 
     gc.freeze()  # the plan lives until the end: each collection would walk through it in vain
-    gc.set_threshold(20_000, 20, 50)  # what nodes leave is freed by counting; a few megabytes of cycles may wait
+    gc.set_threshold(50_000, 20, 50)  # what nodes leave is freed by counting; a few megabytes of cycles may wait
 
     async def perform() -> Run:
         import asyncio

@@ -64,31 +64,33 @@ RUN: Final = Command(
     ),
 )
 
+CHECK: Final = Command(
+    "check",
+    "Find every fault of pipeline files without running anything.",
+    "pipe_runner.cli.reading:check",
+    (Argument("PATH", many=True),),
+    (
+        Flag(
+            "--format",
+            "How to tell the faults (default: text).",
+            "FORMAT",
+            choices=("text", "json", "github", "gitlab", "sarif"),
+        ),
+        _QUIET,
+    ),
+    "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
+    "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
+    "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
+    (
+        "pipe check pipelines/",
+        "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
+    ),
+    everywhere=True,
+)
+
 COMMANDS: Final[tuple[Command, ...]] = (
     RUN,
-    Command(
-        "check",
-        "Find every fault of pipeline files without running anything.",
-        "pipe_runner.cli.reading:check",
-        (Argument("PATH", many=True),),
-        (
-            Flag(
-                "--format",
-                "How to tell the faults (default: text).",
-                "FORMAT",
-                choices=("text", "json", "github", "gitlab", "sarif"),
-            ),
-            _QUIET,
-        ),
-        "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
-        "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
-        "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
-        (
-            "pipe check pipelines/",
-            "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
-        ),
-        everywhere=True,
-    ),
+    CHECK,
     Command(
         "test",
         "Run the tests of pipelines, with something standing in for their nodes.",
@@ -302,6 +304,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe agents", "pipe agents http", "pipe agents http --output json    # with the schema of its options"),
     ),
     Command(
+        "providers",
+        "List the model services that nodes can name, or show what one is set up with.",
+        "pipe_runner.cli.providers:providers",
+        (Argument("NAME", required=False),),
+        (
+            Flag("--check", "Really ask: NAME, or every one that lacks nothing."),
+            _TABLE_OUTPUT,
+        ),
+        "Those of pipe.yml, and `bedrock`, `openai` and `ollama`, which are set up from their usual environment "
+        "variables. Each setting is shown with where it comes from; secrets are not shown. Connects nowhere without "
+        "--check. Exit code 1: one that was asked failed.",
+        ("pipe providers", "pipe providers openai --check", "pipe providers --output json"),
+    ),
+    Command(
         "init",
         "Write a first pipeline and pipe.yml.",
         "pipe_runner.cli.init:init",
@@ -319,7 +335,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("providers", "List the model providers."),
     Command("ask", "Let the orchestrator perform a task."),
     Command("serve", "Serve the API and the web pages."),
 )

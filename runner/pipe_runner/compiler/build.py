@@ -190,7 +190,7 @@ class Build:
                 for id, node in nodes.items():
                     if id not in twice:
                         drafts.append(part.compiler.draft(id, len(drafts), phase, node))
-                first.update((id, (part, phase)) for id in ids if id not in twice)
+                first.update(dict.fromkeys((id for id in ids if id not in twice) if twice else ids, (part, phase)))
         return drafts
 
     def _twice(self, part: Part, phase: Phase, id: str, first: Part, earlier: Phase) -> None:
@@ -206,8 +206,8 @@ class Build:
     def _declare(self, parts: list[Part], drafts: list[Draft]) -> None:
         """What references of each file can find: nodes of every file, inputs of its own."""
         nodes = {draft.id: draft for draft in drafts}
-        written = (id for part in parts for phase in Phase for id in _keys(part.written, phase.value))
-        broken = Broken((id for id in written if id not in nodes), everything=not self._complete)
+        written = set().union(*(_keys(part.written, phase.value) for part in parts for phase in Phase))
+        broken = Broken(written.difference(nodes), everything=not self._complete)
         for part in parts:
             schemas: dict[str, Schema] = dict.fromkeys(_keys(part.written, "inputs"), ANY)
             schemas.update((item.name, item.schema) for item in part.inputs)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.types import Path_
-from pipe_schemas import fields, inputs, nodes, pipeline, project
+from pipe_schemas import fields, inputs, nodes, pipeline, project, providers
 from pipe_schemas.http import HttpPolicy
 
 PHASES = ("nodes", "on_failure", "finally")
@@ -50,6 +50,7 @@ _UNDER_PROJECT: dict[str, type[BaseModel]] = {
     "policy": project.PolicySpec,
     "defaults": project.ProjectDefaultsSpec,
 }
+_UNDER_PROVIDER: dict[str, type[BaseModel]] = {"limits": providers.ServiceLimits, "prices": providers.Price}
 
 
 def of_pipeline(path: Path_, value: Any) -> Context:
@@ -83,6 +84,9 @@ def of_project(path: Path_, value: Any) -> Context:
     model: type[BaseModel] | None = _UNDER_PROJECT.get(str(path[0]))
     if path[:2] == ("policy", "http"):
         model = HttpPolicy
+    if path[0] == "providers" and len(path) > 2:
+        of_it = _UNDER_PROVIDER.get(str(path[2]))
+        return Context(f"`{path[2]}`", keys_of(of_it) if of_it else ())
     if path[0] == "agents" and len(path) == 2:
         return Context("a preset", keys_of(project.PresetSpec), aliases.NODE)
     if path[0] == "agents" and len(path) > 2:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.subpipelines import SubPipeline
 
 NO_VALUES = Value({})
+_NOBODY: Final[frozenset[int]] = frozenset()
 _NONE: Final[set[int]] = set()
 """Never changed: most nodes have no edges, and empty sets of their own would be a tenth of what a node takes."""
 
@@ -68,7 +69,7 @@ class Draft:
         self.uses: list[Use] = []
         """Every template of the node, its condition too."""
         self.when: Compiled | None = None
-        self.explicit: frozenset[int] | set[int] = frozenset()
+        self.explicit: frozenset[int] | set[int] = _NOBODY
         """Indexes of the nodes under `needs:`."""
         self.needs = _NONE
         self.reads = _NONE

@@ -22,6 +22,8 @@ _SHOWN = 12
 def order(drafts: Sequence[Draft], report: Report) -> None:
     """Set the priority of every node; report every cycle once."""
     waiting = [len(draft.needs) for draft in drafts]
+    if not any(waiting):
+        return
     dependents: list[list[int]] = [[] for _ in drafts]
     for draft in drafts:
         for need in draft.needs:

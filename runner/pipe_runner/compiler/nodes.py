@@ -19,6 +19,7 @@ from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
 from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
+from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
 
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
-"""Keys of a node that are understood, and not available in this version."""
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
@@ -41,7 +41,7 @@ class NodeCompiler:
     ) -> None:
         """`digests`: whether anybody wants those of the nodes."""
         report = part.report
-        self._digests = digests
+        self.digests = digests
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
@@ -51,6 +51,7 @@ class NodeCompiler:
         self._values = Values(report)
         self.around: Surroundings = Surroundings(part, outer.around if outer else None)
         self._environment = self.around.environment
+        self._inherits = bool(self._environment)
         self._root = root
         self._resolved: dict[str, str] = {}
         """Paths of the file, links resolved: many nodes may name the same one."""
@@ -96,7 +97,7 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_artifacts
 
             compile_artifacts(draft, self._report, self._inside)
-        if self._digests:
+        if self.digests and type(spec) is not PipelineNode:  # its own is known with the file that it runs
             draft.digest = self._digest(draft, self._content(draft))
         return draft
 
@@ -199,7 +200,7 @@ class NodeCompiler:
         draft.title = short(text.lstrip().partition("\n")[0], _TITLE).rstrip()
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
-        if "shell" not in spec.model_fields_set and self.around.defaults is not None:
+        if self.around.defaults is not None and "shell" not in spec.model_fields_set:
             shell = self.around.defaults.shell
         elif isinstance(shell, list):
             check_shell(shell, (*draft.path, "shell"), self._report)
@@ -208,11 +209,11 @@ class NodeCompiler:
         static = True
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
-        script = text if _is_shell(shell) else None
-        if spec.stdin is not None:
+        if spec.env or self._inherits or spec.stdin is not None:
+            script = text if _is_shell(shell) else None
             self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
-        if (spec.env or self._environment) and self._environment.check(spec.env, (*draft.path, "env"), script, options):
-            static = False
+            if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+                static = False
         self._process(draft, spec, options, static)
 
     def _script(self, draft: Draft, text: str, shell: str | list[str], options: dict[str, Any]) -> bool:
@@ -242,8 +243,6 @@ class NodeCompiler:
         return False
 
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
-        from pipe_runner.expressions import value_to_text
-
         words = [value_to_text(item) for item in spec.argv]
         draft.title = short(" ".join(words), _TITLE)
         items, static = self._words(draft, words)
@@ -256,11 +255,12 @@ class NodeCompiler:
 
     def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:
         """The items of `argv:` as a plan keeps them, and whether they are plain data."""
+        items: list[Any] = list(words)
+        together = " ".join(words)
+        if "{{" not in together and "{%" not in together:
+            return items, True
         from pipe_runner.expressions import compile_argv
 
-        items: list[Any] = list(words)
-        if not any("{{" in word or "{%" in word for word in words):
-            return items, True
         path = (*draft.path, "argv")
         static = True
         compiled, faults = compile_argv(words)

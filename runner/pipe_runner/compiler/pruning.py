@@ -70,10 +70,14 @@ def without_extras(data: dict[str, Any]) -> dict[str, Any]:
         nodes = data.get(phase)
         if type(nodes) is not dict:
             continue
+        keys: set[str] = set().union(*[node for node in nodes.values() if type(node) is dict])
+        extras = {key for key in keys if key[:2] == "x-"}
+        if not extras:
+            continue
         changed = {
-            id: {key: value for key, value in node.items() if key[:2] != "x-"}
+            id: {key: value for key, value in node.items() if key not in extras}
             for id, node in nodes.items()
-            if type(node) is dict and any(key[:2] == "x-" for key in node)
+            if type(node) is dict and not extras.isdisjoint(node)
         }
         if changed:
             data[phase] = {**nodes, **changed}

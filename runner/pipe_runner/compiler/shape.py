@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from pydantic import BaseModel
@@ -26,7 +26,7 @@ ContextOf = Callable[[Path_, Any], Context]
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
 _OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
 _LONGEST: Final = 80
-_MAPS: Final = {
+_MAPS: Final[Mapping[str, str]] = {
     **{phase: "finally_" if phase == "finally" else phase for phase in PHASES},
     **{key: key for key in ("inputs", "env", "secrets", "outputs")},
 }
@@ -42,13 +42,16 @@ class Shape:
         context_of: ContextOf,
         prune: Callable[[Path_], Path_] | None = None,
         entries: type[BaseModel] | None = None,
+        maps: Mapping[str, str] = _MAPS,
     ) -> None:
         """`prune` gives the smallest thing around a path that can be left out; by default that of a pipeline file.
-        `entries`: the model of a file that has some of the entries of its large maps, and nothing else."""
+        `entries`: the model of a file that has some of the entries of its large maps, and nothing else. `maps` are
+        those maps, and the fields of the model that hold them."""
         self._report = report
         self._context_of = context_of
         self._prune = prune or prunable
         self._entries = entries
+        self._maps = maps
         self.broken: set[Path_] = set()
         self.data: dict[str, Any] = {}
         """What the model was made of: without `x-…` keys and without what is wrong."""
@@ -59,23 +62,24 @@ class Shape:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
         if self._entries is None:
             return self._check(model, data)
-        rest, pieces = split(without_extras(data), _MAPS)
+        rest, pieces = split(without_extras(data), self._maps)
         if not pieces:
             return self._check(model, rest)
         entries: dict[str, dict[str, Any]] = {}
         kept: dict[str, dict[str, Any]] = {}
         apart = {piece.field for piece in pieces}
-        found = self._check(cast(type[Spec], self._entries) if "nodes" in apart else model, rest)
+        lacks = any(model.model_fields[self._maps[key]].is_required() for key in apart)
+        found = self._check(cast(type[Spec], self._entries) if lacks else model, rest)
         whole = self.data
         for piece in pieces:
-            key, name = piece.field, _MAPS[piece.field]
+            key, name = piece.field, self._maps[piece.field]
             mine, own = entries.setdefault(name, {}), kept.setdefault(key, {})
             part = self._check(self._entries, {"version": 1, key: piece.entries}, piece.weight)
             if part is not None:
                 mine.update(getattr(part, name))
                 own.update(self.data[key])
         self.data = {**whole, **kept}
-        if found is None or ("nodes" in apart and not entries["nodes"] and model.model_fields["nodes"].is_required()):
+        if found is None or (lacks and "nodes" in apart and not entries["nodes"]):
             return None
         return found.model_copy(update=entries)
 

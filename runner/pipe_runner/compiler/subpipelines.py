@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -49,6 +49,8 @@ class SubPipeline:
         self.document = build.report.document
         self.inputs: tuple[PlannedInput, ...] | None = build.inputs
         """None where the file is so wrong that they aren't known."""
+        self.wants = any(one.required for one in self.inputs or ())
+        """Whether it can't be run without any input."""
         self._outputs: Schema = build.outputs if plan is not None else ANY
         given = {one.name: one.schema for one in self.inputs or ()}
         self.options = Lookup({"type": "object", "properties": given, **({} if given else {"not": {}})})
@@ -85,7 +87,8 @@ class Family:
         self._way: list[tuple[str, list[str]]] = []
         """Files that are being compiled, each of which runs the next: with links resolved, and as they are shown,
         behind each those that it includes on the way to what runs the next."""
-        self._notes: tuple[Note, ...] = ()
+        self._notes: Callable[[], tuple[Note, ...]] = tuple
+        """The places that lead to the file that is being compiled; they are looked up when there is a fault."""
         self._secrets: dict[str, tuple[SecretSource, Report]] = {}
         self.faults: list[Diagnostic] = []
         self.plans: dict[str, Plan] = {}
@@ -106,42 +109,51 @@ class Family:
         """Compile what the nodes of a file run, and hold what they give it against what it takes."""
         self._same_secrets(secrets, build.report)
         drafts = build.drafts
-        if not any(isinstance(draft.spec, PipelineNode) for draft in drafts):
+        own = [draft for draft in drafts if type(draft.spec) is PipelineNode]
+        if not own:
             return
+        again: dict[tuple[int, str], SubPipeline] = {}
         self._way.append((main.real, []))
         try:
-            for draft in drafts:
-                if isinstance(draft.spec, PipelineNode):
-                    self._way[-1] = (main.real, [part.document.path for part in draft.part.chain()][::-1])
-                    self._node(draft, draft.spec, draft.part)
+            for draft in own:
+                self._node(draft, draft.spec, draft.part, again)
         finally:
             self._way.pop()
-        inside = [(draft.inside.size, draft) for draft in drafts if draft.inside is not None]
+        inside = [(draft.inside.size, draft) for draft in own if draft.inside is not None]
         if inside and len(drafts) + sum(size for size, _ in inside) > MOST_NODES:
             _, largest = max(inside, key=lambda one: one[0])
             message = f"more than {MOST_NODES} nodes, with those of sub-pipelines, as often as they run"
             largest.part.report.add("E802", message, (*largest.path, "pipeline"))
 
-    def _node(self, draft: Draft, spec: PipelineNode, part: Part) -> None:
+    def _node(self, draft: Draft, spec: PipelineNode, part: Part, again: dict[tuple[int, str], SubPipeline]) -> None:
+        """`again`: what the nodes before it run, by the number of their file and the name that they use."""
         report = part.report
         path = (*draft.path, "pipeline")
         place = (*draft.path, "with")
-        draft.options = Values(report).compile(spec.with_, place, "with", draft.uses)
+        if spec.with_:
+            draft.options = Values(report).compile(spec.with_, place, "with", draft.uses)
+        said = spec.model_fields_set
         for key, hint in _NOT_BESIDE.items():
-            if key in spec.model_fields_set:
+            if key in said:
                 message = f"`{key}` says nothing of a node that runs a sub-pipeline"
                 report.add("E212", message, (*draft.path, key), at="key", hint=hint)
         if spec.effect == "once":
             hint = "say it of the node in the file that acts"
             report.add("E212", "`effect: once` says nothing of a sub-pipeline", (*draft.path, "effect"), hint=hint)
-        found = self._find(spec.pipeline, path, part)
+        found = again.get((part.number, spec.pipeline)) or self._find(spec.pipeline, path, part)
         if found is None:
             return
+        again[part.number, spec.pipeline] = found
         draft.inside, draft.agent = found, cast(Any, found)
-        phase, id = report.written(draft.path)
-        wrong = not spec.with_ and part.written[str(phase)][id].get("with", {}) != {}  # and told already
-        if found.inputs is not None and not wrong:
-            _check_inputs(spec.with_, place, found, found.inputs, report)
+        if found.inputs is not None and (spec.with_ or found.wants):
+            phase, id = report.written(draft.path)
+            wrong = not spec.with_ and part.written[str(phase)][id].get("with", {}) != {}  # and told already
+            if not wrong:
+                _check_inputs(spec.with_, place, found, found.inputs, report)
+        if part.compiler.digests:
+            draft.digest = self._digest(draft, spec, part, found)
+
+    def _digest(self, draft: Draft, spec: PipelineNode, part: Part, found: SubPipeline) -> str:
         content = {key: value for key, value in draft.written.items() if key not in ("description", "budget")}
         if isinstance(spec.needs, list) and len(spec.needs) > 1:
             content["needs"] = sorted(spec.needs)
@@ -150,7 +162,7 @@ class Family:
         own, _, outputs = found.digest.partition("+")
         whole = [] if draft.fan_out is None or found.plan is None else [self._whole(found.plan)]
         read = part.compiler.around.values_read(draft.uses, env=False)
-        draft.digest = f"{_digest([content, own, *whole, *([read] if read else [])])}+{outputs}"
+        return f"{_digest([content, own, *whole, *([read] if read else [])])}+{outputs}"
 
     def _whole(self, plan: Plan) -> list[Json]:
         """All that its instances run: where it is repeated, nobody compares their nodes one by one."""
@@ -164,6 +176,7 @@ class Family:
         if isinstance(found, Refused):
             report.add(found.code, found.message, path, hint=found.hint)
             return None
+        self._way[-1] = (self._way[-1][0], [one.document.path for one in part.chain()][::-1])
         at = next((number for number, (real, _) in enumerate(self._way) if real == found.real), None)
         if at is not None:
             steps = [step for _, chain in self._way[at:] for step in chain]
@@ -175,11 +188,15 @@ class Family:
         if len(self._way) > DEEPEST:
             report.add("E802", f"more than {DEEPEST} files that run one another in a chain", path)
             return None
-        note = note_of(report.document, path, "run as a sub-pipeline")
-        sub = self._known[found.real] = self._compiled(found, report, (note, *report.notes, *self._notes))
+        further = self._notes
+
+        def notes() -> tuple[Note, ...]:
+            return (note_of(report.document, path, "run as a sub-pipeline"), *report.notes, *further())
+
+        sub = self._known[found.real] = self._compiled(found, report, notes)
         return sub
 
-    def _compiled(self, found: Neighbour, outer: Report, notes: tuple[Note, ...]) -> SubPipeline:
+    def _compiled(self, found: Neighbour, outer: Report, notes: Callable[[], tuple[Note, ...]]) -> SubPipeline:
         from pipe_runner.compiler.build import Build
 
         key = os.path.relpath(found.real, self._root)
@@ -191,7 +208,8 @@ class Family:
                 plan = build.plan(found.path, key, found.content)
         finally:
             self._notes = before
-        self.faults += told_from(build.report.found, notes)
+        if build.report.found:
+            self.faults += told_from(build.report.found, notes())
         self.targets.update(build.agents.targets())
         self.watched.update(build.watched())
         size = sum(1 if draft.inside is None else 1 + draft.inside.size for draft in build.drafts)

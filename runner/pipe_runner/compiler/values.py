@@ -37,9 +37,13 @@ def may_hold_template(value: Any) -> bool:
     if isinstance(value, str):
         return "{" in value and ("{{" in value or "{%" in value or "{#" in value)
     if isinstance(value, dict):
-        return any(may_hold_template(item) for item in value.values()) or any("{{" in key for key in value)
-    if isinstance(value, list):
-        return any(may_hold_template(item) for item in value)
+        for key, item in value.items():
+            if may_hold_template(item) or "{{" in key:
+                return True
+    elif isinstance(value, list):
+        for item in value:
+            if may_hold_template(item):
+                return True
     return False
 
 

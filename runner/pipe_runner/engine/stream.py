@@ -22,11 +22,11 @@ class EventStream:
         self._run = run
         self._append = journal.append
         self._sinks = list(sinks)
-        self._clock = clock
+        self._now_ns = clock.now_ns
         self._lock = threading.Lock()
-        self._since = -1_000_000
-        self._ends: dict[int, str] = {}
-        self._stamp = ""
+        self._since = -1_000_000_000
+        """When the second began of which `_second` is the text."""
+        self._second = ""
 
     def emit(
         self,
@@ -35,18 +35,26 @@ class EventStream:
         attempt: int | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> None:
-        with self._lock:
+        lock = self._lock
+        lock.acquire()  # `with` takes twice as long
+        try:
             run = self._run
             event = _tuple(Event, (run.seq + 1, self.now(), run.id, kind, node, attempt, data or {}))
             self._append(event)
             run.apply(event)
-            for sink in self._sinks:
-                try:
-                    sink.accept(event)
-                except Exception as error:
-                    # Who listens can't fail a run: it is told once, and not again.
-                    self._sinks = [s for s in self._sinks if s is not sink]
-                    print(f"warning: {type(sink).__name__} stopped: {error!r}", file=sys.stderr)
+            if self._sinks:
+                self._tell(event)
+        finally:
+            lock.release()
+
+    def _tell(self, event: Event) -> None:
+        for sink in self._sinks:
+            try:
+                sink.accept(event)
+            except Exception as error:
+                # Who listens can't fail a run: it is told once, and not again.
+                self._sinks = [s for s in self._sinks if s is not sink]
+                print(f"warning: {type(sink).__name__} stopped: {error!r}", file=sys.stderr)
 
     def for_attempt(self, attempt: Attempt) -> Emit:
         """The emitter that an agent is given: its events are its own attempt's."""
@@ -58,13 +66,11 @@ class EventStream:
         return emit
 
     def now(self) -> str:
-        """RFC 3339, UTC, microseconds; formatted once a millisecond."""
-        now = self._clock.now_ns()
+        """RFC 3339, UTC, microseconds; the date and the time of day are formatted once a second."""
+        now: int = self._now_ns()
         rest = now - self._since
-        if not 0 <= rest < 1_000_000:
-            rest = now % 1_000_000
+        if not 0 <= rest < 1_000_000_000:
+            second, rest = divmod(now, 1_000_000_000)
             self._since = now - rest
-            second, millis = divmod(self._since // 1_000_000, 1000)
-            self._stamp = time.strftime(f"%Y-%m-%dT%H:%M:%S.{millis:03}", time.gmtime(second))
-        micros = rest // 1000
-        return self._stamp + (self._ends.get(micros) or self._ends.setdefault(micros, f"{micros:03}Z"))
+            self._second = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
+        return "%s%06dZ" % (self._second, rest // 1000)  # noqa: UP031 - in less time than an f-string

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
+from pipe_runner.executors.protocol import MARKS
 from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE
 """What Python itself may need; and to whom the warden belongs when the runner is itself the command of a node."""
 _OUTER: Final = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
 """Read once: what a run puts there for its own functions is not for its wardens."""
+_CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _START: Final = (
     "import sys; sys.path.append(sys.argv[1]); from pipe_runner.executors.warden import main; main(3, 4, sys.argv[2:])"
 )
@@ -36,10 +38,11 @@ _START: Final = (
 class Connection:
     """The runner's end. `pid` is the warden's."""
 
-    def __init__(self, lock_path: str, sweep: Sequence[str] = ()) -> None:
+    def __init__(self, lock_path: str, marks: dict[str, str], sweep: Sequence[str] = ()) -> None:
         """Start a warden that holds the lock at `lock_path`; takes about a millisecond, and doesn't wait for it.
 
-        `sweep`: marks (`NAME=value`) by which it looks, at its end, for processes that the runner itself started.
+        `marks` is put into the environment of every command. `sweep`: marks (`NAME=value`) by which it looks, at its
+        end, for processes that the runner itself started.
 
         Raises Unsupported, StorageError, and RunBusy when an earlier warden of the run doesn't end.
         """
@@ -80,12 +83,18 @@ class Connection:
         ours.setblocking(False)
         self._socket = ours
         self._received = b""
+        self.expected = 0
+        """Answers to TAKE that are to come: descriptors are looked for only then."""
+        self._fds: list[int] = []
+        """What came with reports that are to be read."""
         self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._held = False
         self._waits = False
         """The loop tells when there is room to send more."""
         self._reaped = False
         let_go_in_children(self)
+        self.send((MARKS, marks))
 
     def attach(self, loop: asyncio.AbstractEventLoop, on_reports: Any) -> None:
         """Let the loop call `on_reports` when there is something to receive."""
@@ -96,14 +105,18 @@ class Connection:
         """Send a message with descriptors, which are closed when they are on their way."""
         body = marshal.dumps(message)
         self._unsent.append((len(body).to_bytes(4, "little") + body, fds))
-        if len(self._unsent) == 1:
-            self._flush()
+        if len(self._unsent) == 1 and not self._held:
+            self.flush()
+
+    def hold(self) -> None:
+        """Keep what is to be sent until `flush`."""
+        self._held = True
 
     def receive(self) -> list[tuple[int, int, int, Any]] | None:
         """The reports that have come; None when the warden is dead."""
         reports: list[tuple[int, int, int, Any]] = []
         try:
-            data = self._socket.recv(16384)
+            data = self._socket.recv(16384) if not self.expected else self._take()
         except BlockingIOError:
             return reports
         except OSError:
@@ -121,6 +134,23 @@ class Connection:
         self._received = data[at:]
         return reports
 
+    def _take(self) -> bytes:
+        data, ancillary, _, _ = self._socket.recvmsg(16384, 64, _CLOEXEC)
+        for _, _, raw in ancillary:
+            for at in range(0, len(raw), 4):
+                fd = int.from_bytes(raw[at : at + 4], sys.byteorder)
+                if not _CLOEXEC:
+                    os.set_inheritable(fd, False)
+                self._fds.append(fd)
+        return data
+
+    def handed_over(self, streams: int) -> list[int]:
+        """The descriptors that came with a report of pipes: one for each bit."""
+        self.expected -= 1
+        count = streams.bit_count()
+        fds, self._fds = self._fds[:count], self._fds[count:]
+        return fds
+
     def detach(self) -> None:
         """Let the loop forget the socket."""
         if self._loop is not None and not self._loop.is_closed():
@@ -136,11 +166,12 @@ class Connection:
     def let_go(self) -> None:
         """Close this process's end, and what was to be sent over it."""
         self._socket.close()
-        for _, fds in self._unsent:
+        for fds in (self._fds, *(fds for _, fds in self._unsent)):
             for fd in fds:
                 with suppress(OSError):  # of a fork while these were being closed
                     os.close(fd)
         self._unsent.clear()
+        self._fds.clear()
 
     def wake(self) -> None:
         """Have the warden go on if somebody has stopped it."""
@@ -173,7 +204,9 @@ class Connection:
         while not self.ended() and time.monotonic() < give_up:
             time.sleep(0.001)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send what there is, as far as it goes without waiting."""
+        self._held = False
         while self._unsent:
             data, fds = self._unsent[0]
             try:
@@ -194,14 +227,15 @@ class Connection:
                 self._unsent[0] = (data[sent:], ())
             else:
                 self._unsent.popleft()
-        self._wait(False)
+        if self._waits:
+            self._wait(False)
 
     def _wait(self, wanted: bool) -> None:
         if self._loop is None or wanted == self._waits:
             return
         self._waits = wanted
         if wanted:
-            self._loop.add_writer(self._socket.fileno(), self._flush)
+            self._loop.add_writer(self._socket.fileno(), self.flush)
         else:
             self._loop.remove_writer(self._socket.fileno())
 

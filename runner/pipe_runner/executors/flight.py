@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from os import waitstatus_to_exitcode
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.executors.output import Output
 from pipe_runner.ports import Attempt, Command, ProcessEnd
@@ -14,6 +14,7 @@ from pipe_runner.ports import Attempt, Command, ProcessEnd
 if TYPE_CHECKING:
     import asyncio
 
+STREAMS: Final = ("stdout", "stderr")
 READ: Final = 64 * 1024
 """Bytes of a pipe as the system makes it."""
 WIDE: Final = 1024 * 1024
@@ -21,35 +22,47 @@ WIDE: Final = 1024 * 1024
 _SET_PIPE_SIZE: Final = 1031
 
 
+_tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each command
+
+
 class Flight:
     """The runner's side of a started command. `code` is None until its exit was told."""
 
-    __slots__ = (
-        "attempt",
-        "began",
-        "code",
-        "command",
-        "ending",
-        "fault",
-        "future",
-        "gathering",
-        "left",
-        "let_go",
-        "lost",
-        "not_found",
-        "number",
-        "output",
-        "stopped",
-        "streams",
-        "timed_out",
-        "timers",
-        "unavailable",
-        "watched",
-        "wide",
-    )
+    # Most commands need none of these, and to set each of them takes time from all.
+    held = False
+    """The warden has the pipes, and reads them when the command exits."""
+    asked = False
+    """It was asked for them."""
+    open = False
+    """They are not at their end although the command has exited."""
+    room: tuple[int, int] | None = None
+    """What is kept for them meanwhile."""
+    wide: tuple[int, ...] = ()
+    """The pipes that were made wide."""
+    watched = False
+    """The loop tells when there is something to read."""
+    gathering = False
+    """Its output waits for more, to share an event."""
+    code: int | None = None
+    left = False
+    """Processes of the attempt are there although its command has exited."""
+    let_go = False
+    """Nobody waits any longer for the end of the output."""
+    ending = False
+    """The warden was told to end it."""
+    timed_out = stopped = lost = False
+    not_found: str | None = None
+    unavailable: str | None = None
+    fault: BaseException | None = None
+    """What `emit` raised."""
 
     def __init__(
-        self, number: int, command: Command, attempt: Attempt, output: Output, future: asyncio.Future[ProcessEnd]
+        self,
+        number: int,
+        command: Command,
+        attempt: Attempt,
+        output: Output,
+        future: asyncio.Future[ProcessEnd],
     ) -> None:
         self.number = number
         self.command = command
@@ -59,25 +72,7 @@ class Flight:
         self.began = time.monotonic()
         self.streams: dict[int, str] = {}
         """The pipes that are open, by descriptor: `stdout` and `stderr`."""
-        self.wide: tuple[int, ...] = ()
-        """Those that were made wide."""
-        self.watched = False
-        """The loop tells when there is something to read."""
-        self.gathering = False
-        """Its output waits for more, to share an event."""
-        self.code: int | None = None
-        self.left = False
-        """Processes of the attempt are there although its command has exited."""
-        self.let_go = False
-        """Nobody waits any longer for the end of the output."""
-        self.ending = False
-        """The warden was told to end it."""
         self.timers: list[asyncio.TimerHandle] = []
-        self.timed_out = self.stopped = self.lost = False
-        self.not_found: str | None = None
-        self.unavailable: str | None = None
-        self.fault: BaseException | None = None
-        """What `emit` raised."""
 
     def pipes(self) -> tuple[int, int]:
         """Make the pipes for stdout and stderr; gives the ends for the command. Raises OSError."""
@@ -100,6 +95,31 @@ class Flight:
         timeout = self.attempt.timeout
         self.timed_out = timeout is not None and when > self.began + timeout
 
+    def printed(self, name: str, data: bytes) -> None:
+        """Take what came over one of the streams."""
+        if self.fault is None:
+            try:
+                self.output.take(name, data)
+            except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
+                self.fault = error
+
+    def complete(self) -> bool:
+        """Whether all of its output was taken."""
+        return not (self.streams or self.held)
+
+    def ended_streams(self, spare: int = 0) -> None:
+        """Take the end of the streams but for these (bits)."""
+        if self.output.nothing:
+            return
+        for bit, name in enumerate(STREAMS):
+            if not spare >> bit & 1:
+                self._ended(name)
+
+    def take_over(self, streams: int, fds: list[int]) -> None:
+        """Read from now on what the warden has handed over: the pipes of these streams (bits)."""
+        self.streams = dict(zip(fds, (name for bit, name in enumerate(STREAMS) if streams >> bit & 1), strict=True))
+        self.ended_streams(streams)
+
     def read(self, fd: int) -> bool | None:
         """Read once; True when there may be more, False when there is nothing now, None at the end of the stream."""
         try:
@@ -111,11 +131,7 @@ class Flight:
         if not data:
             self._end(fd)
             return None
-        if self.fault is None:
-            try:
-                self.output.take(self.streams[fd], data)
-            except BaseException as error:  # a log that can't be written ends the attempt, not a callback of the loop
-                self.fault = error
+        self.printed(self.streams[fd], data)
         if len(data) == READ and fd not in self.wide:
             self.wide += (fd,)
             _widen(fd)
@@ -155,25 +171,30 @@ class Flight:
         self.close()
         stdout, truncated, tail = self.output.result()
         code = self.code
-        return ProcessEnd(
-            exit_code=code if code is not None and code >= 0 else None,
-            signal=-code if code is not None and code < 0 else None,
-            stdout=stdout,
-            stderr_tail=tail,
-            duration=time.monotonic() - self.began,
-            timed_out=self.timed_out,
-            stopped=self.stopped,
-            lost=self.lost,
-            not_found=self.not_found,
-            unavailable=self.unavailable,
-            truncated=truncated,
+        values = (
+            code if code is not None and code >= 0 else None,
+            -code if code is not None and code < 0 else None,
+            stdout,
+            tail,
+            time.monotonic() - self.began,
+            self.timed_out,
+            self.stopped,
+            self.lost,
+            self.not_found,
+            truncated,
+            self.unavailable,
         )
+        end: ProcessEnd = _tuple(ProcessEnd, values)
+        return end
 
     def _end(self, fd: int) -> None:
         name = self.streams.pop(fd)
         if self.watched:
             self.future.get_loop().remove_reader(fd)
         os.close(fd)
+        self._ended(name)
+
+    def _ended(self, name: str) -> None:
         if self.fault is None:
             try:
                 self.output.end(name)

@@ -46,6 +46,11 @@ class Output:
         if len(stream.waiting) >= PIECE:
             self._tell(stream)
 
+    @property
+    def nothing(self) -> bool:
+        """Nothing was printed so far."""
+        return not self._streams
+
     def waits(self) -> bool:
         """Whether there is something for `tell`."""
         return any(stream.waiting for stream in self._streams.values())

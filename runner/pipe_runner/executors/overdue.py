@@ -3,7 +3,7 @@
 The runner's event loop keeps all limits. It stands still while C code in any thread never gives the interpreter back,
 or a function that is called on it never ends. So the runner keeps a table in memory that both see (`timetable.py`):
 which functions are under way, and until when. Whose C code it is that holds the interpreter, nobody tells: it is the
-thread that uses the processor while all others wait.
+thread that uses the processor while all others wait, or on a machine with much else to do wants to.
 """
 
 from __future__ import annotations
@@ -26,12 +26,21 @@ BEAT: Final = 0.25
 """Seconds between two signs that Python runs."""
 MARGIN: Final = 2.0
 """Seconds that a limit is overdue, and that no sign of life has come, when the runner is ended."""
+SURE: Final = 6.0
+"""Seconds that are looked at where several functions may be at fault."""
 OVERRUN: Final = "overrun.json"
 """What is left for a resume, in the run's directory: `{node, attempt, kind, message, duration_s}`."""
 _PAUSE: Final = 0.7
 """Seconds between two looks from which on the machine, and not the runner, has stood still."""
 _SHARE: Final = 0.1
 """Of a processor: what the thread that holds the interpreter uses at least, and those that wait for it don't."""
+_READY: Final = 0.9
+"""Of the looks: at how many such a thread runs or is ready to, however little of a processor it gets. Those that wait
+for the interpreter sleep in between."""
+_LOOKS: Final = 10
+"""The last ones, which count."""
+_NEAR: Final = 3.0
+"""How many times what it uses the one that holds the interpreter may use at most, of two that are ready so long."""
 _ROOM: Final = 200
 """Characters of a node's id that are told."""
 
@@ -48,6 +57,13 @@ class Entry(NamedTuple):
     """Its id stands there to its end."""
 
 
+class Thread(NamedTuple):
+    """Seconds that a thread was on a processor so far, and whether it is there, or ready for one."""
+
+    used: float
+    ready: bool
+
+
 class Overdue:
     """`fd` is the table, `folder` the run's directory (empty: nobody resumes it), `stderr` where the user reads,
     `runner` the process."""
@@ -58,6 +74,9 @@ class Overdue:
         """Since when something is overdue of which the runner takes no notice."""
         self._last = time.monotonic()
         self._blocked = 0
+        self._ended = False
+        self._ready: list[set[int]] = []
+        """The threads that were ready to run, at each of the last looks since then."""
         self._used: dict[int, float] = {}
         """Processor time of the runner's threads at that moment."""
 
@@ -78,9 +97,13 @@ class Overdue:
         if not limits or min(limits) > now:
             self._since = None
         elif self._since is None:
-            self._since, self._used = now, _used(self._runner)
-        elif now - self._since >= MARGIN and (blocked or now - beat >= MARGIN):
-            self._decide(now, entries, until, blocked)
+            self._since, self._ready = now, []
+            self._used = {thread: one.used for thread, one in _threads(self._runner).items()}
+        else:
+            ready = {thread for thread, one in _threads(self._runner).items() if one.ready}
+            self._ready = [*self._ready[1 - _LOOKS :], ready]
+            if now - self._since >= MARGIN and (blocked or now - beat >= MARGIN):
+                self._decide(now, entries, until, blocked)
 
     def let_go(self) -> None:
         """The runner is gone: whoever reads its stderr waits for nothing of ours."""
@@ -92,17 +115,21 @@ class Overdue:
         """End the runner if the limit that has passed is the one of the function at fault, or the run's."""
         assert self._since is not None
         suspects = self._suspects(now - self._since, entries, blocked)
+        if len(suspects) > 1 and now - self._since < SURE:
+            return
         own = bool(suspects) and all(entry.until <= now - MARGIN for entry in suspects)
         if not own and not 0.0 < until <= now - MARGIN:
             return  # other limits are held late, since this function may take as long as it does
         beat = HEAD.unpack(os.pread(self._fd, HEAD.size, 0))[0]
         if (beat > self._last - MARGIN and not blocked) or os.getppid() != self._runner:
             return  # it goes on after all
-        if self._folder and len(suspects) == 1 and suspects[0].whole:
-            self._leave_word(suspects[0], now, of_run=not own)
-        self._say(suspects, of_run=not own)
         from pipe_runner.executors.guard import end
 
+        if not self._ended:  # it is told once, though a process that gets no processor may take seconds to end
+            if self._folder and len(suspects) == 1 and suspects[0].whole:
+                self._leave_word(suspects[0], now, of_run=not own)
+            self._say(suspects, of_run=not own)
+        self._ended = True
         end(self._runner)
         self._since = None
 
@@ -110,10 +137,18 @@ class Overdue:
         """Of the functions that are under way those that may be at fault; one, where that can be known."""
         if blocked in entries:
             return [entries[blocked]]
+        from collections import Counter
+
         found = list(entries.values())
-        used = {thread: now - self._used.get(thread, 0.0) for thread, now in _used(self._runner).items()}
-        busy = {0 if thread == self._runner else thread for thread, one in used.items() if one >= _SHARE * seconds}
-        return [entry for entry in found if entry.thread in busy] if busy else found
+        used = {each: one.used - self._used.get(each, 0.0) for each, one in _threads(self._runner).items()}
+        busy = {thread for thread, one in used.items() if one >= _SHARE * seconds}
+        if not busy and self._ready:
+            times = Counter(thread for ready in self._ready for thread in ready if thread != self._runner)
+            least = _READY * len(self._ready)
+            ready = {thread: used.get(thread, 0.0) for thread, looks in times.items() if looks >= least}
+            busy = {thread for thread, one in ready.items() if one >= max(ready.values()) / _NEAR}
+        named = {0 if thread == self._runner else thread for thread in busy}
+        return [entry for entry in found if entry.thread in named] if named else found
 
     def _entries(self) -> dict[int, Entry]:
         data = os.pread(self._fd, os.fstat(self._fd).st_size, 0)
@@ -189,9 +224,9 @@ class Overdue:
             pass
 
 
-def _used(pid: int) -> dict[int, float]:
-    """Seconds of processor time of each thread of a process, by its native id."""
-    found: dict[int, float] = {}
+def _threads(pid: int) -> dict[int, Thread]:
+    """The threads of a process, by their native ids."""
+    found: dict[int, Thread] = {}
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:
@@ -200,8 +235,18 @@ def _used(pid: int) -> dict[int, float]:
     for thread in threads:
         words = _stat(f"/proc/{pid}/task/{thread}/stat")
         if words:
-            found[int(thread)] = (int(words[11]) + int(words[12])) / each
+            ticks = (int(words[11]) + int(words[12])) / each
+            found[int(thread)] = Thread(max(ticks, _ran(f"/proc/{pid}/task/{thread}/schedstat")), words[0] == b"R")
     return found
+
+
+def _ran(path: str) -> float:
+    """Seconds that a thread ran, to the nanosecond where the system says it."""
+    try:
+        with open(path, "rb") as file:
+            return int(file.read().split()[0]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _is_stopped(pid: int) -> bool:

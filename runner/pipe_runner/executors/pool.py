@@ -7,7 +7,8 @@ that time it neither starts another one nor sees one end. Several wardens do so 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import PipeError
 from pipe_runner.executors.leftovers import entries, own_marks
@@ -37,7 +38,6 @@ class Pool:
         self._members = [Processes(run, lock_path, sweep=functions)]
         self.marks = own_marks(run, lock_path) if functions else {}
         """To be in this process's environment while the run goes on."""
-        self._in_flight = [0]
         self._strangers: Strangers | None = None
         self._killed = False
         self.timetable: Timetable | None = None
@@ -81,19 +81,19 @@ class Pool:
         if self.timetable is not None:
             self.timetable.bound(seconds)
 
-    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
+    def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> Coroutine[Any, Any, ProcessEnd]:
         """Run a command with the warden that has the fewest; see the port. None waits for another warden to come up."""
-        least = min(self._in_flight)
-        if least and len(self._members) < self._size:
-            self._grow()
-        number = self._in_flight.index(least)
-        if number and not self._members[number].ready:
-            number = 0
-        self._in_flight[number] += 1
-        try:
-            return await self._members[number].run(command, attempt, emit, masker)
-        finally:
-            self._in_flight[number] -= 1
+        member = self._members[0]
+        least = member.in_flight
+        if least:
+            for other in self._members:
+                if other.in_flight < least:
+                    member, least = other, other.in_flight
+            if least and len(self._members) < self._size:
+                self._grow()
+            if not member.ready:
+                member = self._members[0]
+        return member.run(command, attempt, emit, masker)
 
     def _grow(self) -> None:
         number = len(self._members)
@@ -105,7 +105,6 @@ class Pool:
             return
         member.strangers = self._strangers
         self._members.append(member)
-        self._in_flight.append(0)
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         self._killed = grace <= 0

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
 from contextlib import suppress
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import PipeError
-from pipe_runner.executors.descriptors import file_of, with_room
-from pipe_runner.executors.flight import Flight
+from pipe_runner.executors.flight import STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, SPAWN
+from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
+from pipe_runner.executors.reading import Reading
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.executors.standing import Standing
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
@@ -36,12 +34,8 @@ GIVE_UP: Final = 3.0
 """Seconds after a KILL until a process that doesn't end (a disk hangs, it is root's) is waited for no longer."""
 CLOSE_WAIT: Final = 6.0
 """Seconds that a warden has to end what is left and itself: it kills within one."""
-SETTLE: Final = 0.01
-"""Seconds until a command's output is read before its exit: most have exited by then, and are read once."""
 TICK: Final = 1.0
 """Seconds between looks whether somebody has stopped the warden, while it has something to do."""
-GATHER: Final = 0.05
-"""Seconds that output may wait to share an event with what follows."""
 
 
 class Processes:
@@ -60,9 +54,9 @@ class Processes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._flights: dict[int, Flight] = {}
         self._count = 0
-        self._young: deque[Flight] = deque()
-        """Flights that nobody reads yet, oldest first."""
-        self._gathering: list[Flight] = []
+        self._reading = Reading(self._flights, self._ask, self._end, self._advance)
+        self._ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]] | None = None
+        """While reports are taken: whom to wake after them."""
         self.ready = False
         """The warden has come up: what is sent to it now starts at once."""
         self._cleaning: asyncio.Event | None = None
@@ -78,9 +72,14 @@ class Processes:
         if self._connection is None:
             from pipe_runner.executors.connection import Connection
 
-            self._connection = Connection(self._lock_path, self._sweep_marks)
+            self._connection = Connection(self._lock_path, self._marks, self._sweep_marks)
             self.ready = False
             self._standing.repeat(self._connection)
+
+    @property
+    def in_flight(self) -> int:
+        """Commands that have not ended."""
+        return len(self._flights)
 
     @property
     def warden(self) -> int | None:
@@ -115,29 +114,22 @@ class Processes:
             await self._cleaning.wait()
         loop = self._loop or self._attach()
         connection = self._connection or self._connect(loop)
-        output = Output(emit, masker, attempt.output_limit)
-        self._count += 1
-        flight = Flight(self._count, command, attempt, output, loop.create_future())
-        fds: tuple[int, ...] = ()
-        try:
-            fds = with_room(flight.pipes)
-            if command.stdin is not None:
-                fds += (with_room(partial(file_of, command.stdin)),)
-        except OSError as error:
-            for fd in fds:
-                os.close(fd)
-            flight.unavailable = f"no pipe for the command's output could be opened: {error.strerror}"
+        self._count = number = self._count + 1
+        flight = Flight(number, command, attempt, Output(emit, masker, attempt.output_limit), loop.create_future())
+        fds = self._reading.prepare(flight)
+        if fds is None:
             return flight.end()
-        self._flights[flight.number] = flight
+        self._flights[number] = flight
         if attempt.timeout is not None:
             flight.timers.append(loop.call_later(attempt.timeout, self._time_is_up, flight))
-        connection.send(_message(flight, self._marks, len(fds)), fds)
-        if not self._young:
-            loop.call_later(SETTLE, self._sweep)
+        argv, env, cwd, _ = command
+        if type(env) is not dict:
+            env = dict(env)
+        connection.send((SPAWN, number, argv, env, cwd, attempt.node, str(attempt.number), len(fds)), fds)
         if not self._ticks:
             self._ticks = True
             loop.call_later(TICK, self._tick)
-        self._young.append(flight)
+        self._reading.settle(flight, loop)
         try:
             end = await flight.future
         finally:
@@ -207,6 +199,7 @@ class Processes:
     def _hang_up(self) -> Connection | None:
         connection, self._connection = self._connection, None
         self._standing.close()
+        self._reading.close()
         if connection is not None:
             connection.wake()
             for number in self._flights:
@@ -224,21 +217,51 @@ class Processes:
             self._warden_died(self._connection)
             return
         self.ready = True
-        for what, number, first, second in reports:
-            flight = self._flights.get(number)
-            if what == BROKEN:
-                self.broken = second
-            elif flight is None:
-                continue
-            elif what in (EXITED, LEFT):
-                flight.exited(first, second, left=what == LEFT)
-                self._exited(flight)
-            elif what == FAILED:
-                self._failed(flight, first, second)
-            else:
-                flight.left = False
-                flight.read_all()
-                self._advance(flight)
+        ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]] = []
+        self._ended = ended
+        try:
+            for what, number, first, second in reports:
+                flight = self._flights.get(number)
+                if what == PIPES:
+                    self._handed_over(flight, first)
+                elif flight is not None:
+                    self._take(what, flight, first, second)
+                elif what == BROKEN:
+                    self.broken = second
+                elif what == OPEN:  # nobody reads it any more: what is handed over is closed
+                    self._ask(number)
+        finally:
+            self._ended = None
+        if ended:
+            self._wake(self._connection, ended)
+
+    def _wake(self, connection: Connection, ended: list[tuple[asyncio.Future[ProcessEnd], ProcessEnd]]) -> None:
+        """Have those go on who waited. What they start is sent after that: the system runs the warden at once then,
+        often in this process's place."""
+        from pipe_runner.executors.waking import wake
+
+        connection.hold()
+        try:
+            for future, end in ended:
+                if not future.done():
+                    wake(future, end)
+        finally:
+            connection.flush()
+
+    def _take(self, what: int, flight: Flight, first: int, second: Any) -> None:
+        if what in (EXITED, LEFT):
+            flight.exited(first, second, left=what == LEFT)
+            self._exited(flight)
+        elif what == PRINTED:
+            flight.printed(STREAMS[first], second)
+        elif what == OPEN:
+            flight.open = True
+        elif what == FAILED:
+            self._failed(flight, first, second)
+        else:
+            flight.left = False
+            flight.read_all()
+            self._advance(flight)
 
     def _tick(self) -> None:
         """A warden that was stopped (SIGSTOP) would hold up all that is in flight: have it go on."""
@@ -277,59 +300,35 @@ class Processes:
         self._cleaning.set()
         self._cleaning = None
 
-    # ------------------------------------------------------------ reading
-
-    def _sweep(self) -> None:
-        """Have those read that didn't exit at once."""
-        assert self._loop is not None
-        settled = time.monotonic() - SETTLE
-        young = self._young
-        while young and (young[0].began <= settled or young[0].number not in self._flights):
-            flight = young.popleft()
-            if flight.number in self._flights:
-                self._watch(flight)
-        if young:
-            self._loop.call_later(young[0].began - settled, self._sweep)
-
-    def _watch(self, flight: Flight) -> None:
-        if not flight.watched:
-            flight.watched = True
-            for fd in flight.streams:
-                flight.future.get_loop().add_reader(fd, self._readable, flight, fd)
-
-    def _readable(self, flight: Flight, fd: int) -> None:
-        flight.read(fd)
-        if flight.fault is not None:
-            self._end(flight, 0.0)
-        elif not flight.gathering and flight.output.waits():
-            self._gather(flight)
-        self._advance(flight)
-
-    def _gather(self, flight: Flight) -> None:
-        flight.gathering = True
-        if not self._gathering:
-            flight.future.get_loop().call_later(GATHER, self._tell)
-        self._gathering.append(flight)
-
-    def _tell(self) -> None:
-        gathering, self._gathering = self._gathering, []
-        for flight in gathering:
-            flight.gathering = False
-            more = flight.tell()
-            if flight.number in self._flights:
-                if flight.fault is not None:
-                    self._end(flight, 0.0)
-                elif more:
-                    self._gather(flight)
-
     # ------------------------------------------------------------ ending
 
+    def _ask(self, number: int) -> None:
+        if self._connection is not None:
+            self._connection.expected += 1
+            self._connection.send((TAKE, number))
+
+    def _handed_over(self, flight: Flight | None, streams: int) -> None:
+        assert self._connection is not None
+        fds = self._connection.handed_over(streams)
+        if flight is not None and flight.held:
+            self._reading.take_over(flight, streams, fds)
+        else:
+            for fd in fds:
+                os.close(fd)
+
     def _exited(self, flight: Flight) -> None:
-        flight.read_all()
-        if flight.streams:
+        if not flight.held:
+            flight.read_all()
+        elif not flight.open:
+            self._reading.release(flight)
+            flight.ended_streams()
+            if not flight.left:  # as most commands end
+                self._finish(flight)
+                return
+        if not flight.complete():
             flight.let_go = flight.let_go or flight.timed_out
             if not flight.let_go:
-                self._watch(flight)
+                self._reading.watch(flight)
                 self._later(flight, min(LINGER, flight.time_left()), self._let_go)
         self._advance(flight)
 
@@ -354,7 +353,7 @@ class Processes:
 
     def _advance(self, flight: Flight) -> None:
         """Do what is next for a flight whose command has exited: wait for its output, end what is left, finish."""
-        if flight.code is None or (flight.streams and not flight.let_go):
+        if flight.code is None or not (flight.let_go or flight.complete()):
             return
         if not flight.left:
             self._finish(flight)
@@ -374,11 +373,14 @@ class Processes:
     def _finish(self, flight: Flight) -> None:
         if self._flights.pop(flight.number, None) is None:
             return
+        self._reading.release(flight)
         end = flight.end()
         if flight.future.done():
             return
         if flight.fault is not None:
             flight.future.set_exception(flight.fault)
+        elif self._ended is not None:
+            self._ended.append((flight.future, end))
         else:
             flight.future.set_result(end)
 
@@ -390,9 +392,3 @@ class Processes:
         self._end(flight, 0.0)
         with CancelScope(shield=True):
             await flight.future
-
-
-def _message(flight: Flight, marks: dict[str, str], count: int) -> tuple[object, ...]:
-    command, attempt = flight.command, flight.attempt
-    env = {**command.env, **marks, "PIPE_NODE": attempt.node, "PIPE_ATTEMPT": str(attempt.number)}
-    return (SPAWN, flight.number, command.argv, env, command.cwd, count)

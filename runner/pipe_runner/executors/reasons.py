@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Final
 
-from pipe_runner.executors.protocol import IN_FOLDER, IN_SEARCH
+from pipe_runner.executors.protocol import IN_FOLDER, IN_PIPES, IN_SEARCH
 from pipe_runner.ports import Command
 
 COMMANDS: Final = sys.platform != "win32"
@@ -20,6 +20,8 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
     """A sentence, and whether another try could go otherwise; `number` is the system's error, 0 for a text that no
     program can be given."""
     program = command.argv[0]
+    if stage == IN_PIPES:
+        return no_pipe(number), True
     if stage == IN_FOLDER:
         return _folder(command.cwd, number), False
     if number in _PASSING:
@@ -42,6 +44,10 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
     if number == errno.ENOENT:
         return f"{program} can't be run: what its #! line names is not there", False
     return f"{program} can't be run: {os.strerror(number)}", False
+
+
+def no_pipe(number: int) -> str:
+    return f"no pipe for the command's output could be opened: {os.strerror(number)}"
 
 
 def _unfit(command: Command) -> str:

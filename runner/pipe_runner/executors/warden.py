@@ -6,6 +6,7 @@ its socket, even after kill -9. One thread, no user code, and few imports: it mu
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import select
@@ -13,7 +14,9 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
+from pipe_runner.executors.bell import hang
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
+from pipe_runner.executors.pipes import Pipes
 from pipe_runner.executors.protocol import (
     BROKEN,
     EXITED,
@@ -22,11 +25,15 @@ from pipe_runner.executors.protocol import (
     GUARD,
     IN_EXEC,
     IN_FOLDER,
+    IN_PIPES,
     IN_SEARCH,
     KIN,
     LEFT,
+    MARKS,
+    PIPES,
     SPAWN,
     TABLE,
+    TAKE,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 
     from pipe_runner.executors.guard import Guard
     from pipe_runner.executors.overdue import Overdue
+    from pipe_runner.executors.protocol import Report
     from pipe_runner.executors.relatives import Relatives
 else:  # the parts in C alone: starting takes half the time
     import _signal as signal
@@ -46,9 +54,12 @@ PATIENCE = 60.0
 """Seconds for processes that the system doesn't end although they were killed."""
 
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP)
-_RESET = tuple(number for number in range(1, 32) if number not in (signal.SIGKILL, signal.SIGSTOP))
-"""Commands start with all signals as they are by default, whatever started the runner ignored."""
+_RESET = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Commands start with all signals as they are by default, whatever started the runner ignored. Also those that nobody
+uses: of each that isn't named the C library asks first, 31 system calls more for each command."""
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
+_LATER = (errno.ETOOMANYREFS, errno.ENOBUFS)
+"""Too many descriptors are on their way already."""
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -64,29 +75,32 @@ class Warden:
         self.overdue: Overdue | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
-        self.socket.setblocking(False)
-        self.reports: list[tuple[int, int, int, float | str]] = []
-        self.unsent = b""
+        self.pipes = Pipes()
+        self.marks: dict[str, str] = {}
+        self.childless = True
+        """Nothing that was started lives, and nothing that it left."""
+        self.reports: list[Report] = []
+        self.unsent: list[tuple[bytes, list[int]]] = []
+        """Frames, each with the descriptors that go with it."""
         self.received = b""
         self.fds: list[int] = []
         self.null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-        self.woken, wake = os.pipe()
-        os.set_blocking(self.woken, False)
-        os.set_blocking(wake, False)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.woken = hang()
 
     def watch(self) -> None:
         """Serve the runner until its end of the socket is closed."""
         family = self.family
-        self.unsent = _frame([])  # "here I am"
-        self.report()
+        self.send([])  # "here I am"
         of_socket, of_signals = self.socket.fileno(), self.woken
         self.poll = poll = select.poll()
         poll.register(of_signals, select.POLLIN)
         poll.register(of_socket, select.POLLIN)
         waits = False
         while True:
+            if self.childless and not (family.unsettled or self.guard or self.relatives or self.unsent):
+                if not self.receive(0):  # nobody else can have something to tell, and `poll` takes time
+                    return
+                continue
             seconds = family.wait() if family.unsettled else None
             if self.guard is not None:
                 seconds = _sooner(seconds, self.guard.wait())
@@ -96,7 +110,7 @@ class Warden:
             has_come = False
             for fd, event in events:
                 if fd == of_signals:
-                    os.read(of_signals, 4096)
+                    os.read(of_signals, 256)
                     self.reap()
                 elif self.guard is not None and fd == self.guard.fd:
                     self.hear()
@@ -112,26 +126,29 @@ class Warden:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
                 self.report()
-                if waits != bool(self.unsent):
-                    waits = not waits
-                    poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
+            if waits != bool(self.unsent):
+                waits = not waits
+                poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
             if has_come and not self.receive():
                 return
 
     def reap(self) -> bool:
         """Take every exit that there is, and tell those of commands; False when no child is left."""
         exited, some = self.family.reap()
+        self.childless = not some
         if exited:
             when = time.monotonic()
-            self.family.adopt()
+            if some:  # without children there are no orphans
+                self.family.adopt()
             for attempt, status in exited:
+                self.pipes.read(attempt.id, self.reports)
                 self.reports.append((EXITED if self.family.settle(attempt) else LEFT, attempt.id, status, when))
         return some
 
-    def receive(self) -> bool:
+    def receive(self, how: int = socket.MSG_DONTWAIT) -> bool:
         """Take what the runner sent; False when it has closed its end."""
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC)
+            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC | how)
         except BlockingIOError:
             return True
         except OSError:
@@ -160,6 +177,10 @@ class Warden:
                 self.watch_relatives(message[1])
             elif message[0] == TABLE:
                 self.watch_limits(message[1])
+            elif message[0] == TAKE:
+                self.hand_over(message[1])
+            elif message[0] == MARKS:
+                self.marks = message[1]
             elif (attempt := self.family.attempts.get(message[1])) is not None:
                 self.family.end(attempt, message[2])
             at = end
@@ -205,20 +226,58 @@ class Warden:
     def report(self) -> None:
         """Send what there is to tell, as far as it goes without waiting."""
         if self.reports:
-            self.unsent += _frame(self.reports)
-            self.reports.clear()
-        try:
-            self.unsent = self.unsent[self.socket.send(self.unsent) :]
-        except BlockingIOError:
-            pass
-        except OSError:  # the runner is gone, which the next look at the socket tells
-            self.unsent = b""
+            reports, self.reports = self.reports, []
+            self.send(reports)
+        else:
+            self.flush()
 
-    def spawn(self, number: int, argv: list[str], env: dict[str, str], cwd: str, count: int) -> None:
-        """Start a command, which leads a process group, and has no descriptors but stdin, stdout and stderr."""
+    def send(self, reports: list[Report], fds: list[int] | None = None) -> None:
+        body = marshal.dumps(reports)
+        self.unsent.append((len(body).to_bytes(4, "little") + body, fds or []))
+        self.flush()
+
+    def flush(self) -> None:
+        while self.unsent:
+            data, fds = self.unsent[0]
+            try:
+                if fds:
+                    packed = struct.pack(f"{len(fds)}i", *fds)
+                    beside = ((socket.SOL_SOCKET, socket.SCM_RIGHTS, packed),)
+                    sent = self.socket.sendmsg((data,), beside, socket.MSG_DONTWAIT)
+                else:
+                    sent = self.socket.send(data, socket.MSG_DONTWAIT)
+            except OSError as error:
+                if isinstance(error, BlockingIOError) or error.errno in _LATER:
+                    return
+                sent = len(data)  # the runner is gone, which the next look at the socket tells
+            for fd in fds:
+                os.close(fd)
+            if sent < len(data):
+                self.unsent[0] = (data[sent:], [])
+            else:
+                del self.unsent[0]
+
+    def hand_over(self, number: int) -> None:
+        """Let the runner read what a command prints; an answer in any case, after what was told of it so far."""
+        self.report()
+        streams, fds = self.pipes.hand_over(number)
+        self.send([(PIPES, number, streams, 0)], fds)
+
+    def spawn(
+        self, number: int, argv: list[str], env: dict[str, str], cwd: str, node: str, attempt: str, count: int
+    ) -> None:
+        """Start a command, which leads a process group, and has no descriptors but stdin, stdout and stderr.
+
+        `count` descriptors have come with it: stdout and stderr, where the runner reads them itself, and stdin.
+        """
         fds, self.fds = self.fds[:count], self.fds[count:]
-        stage = IN_FOLDER
+        env.update(self.marks)
+        env["PIPE_NODE"], env["PIPE_ATTEMPT"] = node, attempt
+        stage = IN_PIPES
         try:
+            if count < 2:
+                fds = self.pipes.make(number) + fds
+            stage = IN_FOLDER
             os.chdir(cwd)
             stage = IN_SEARCH
             program = argv[0]
@@ -230,7 +289,7 @@ class Warden:
                 argv,
                 env,
                 file_actions=(
-                    (os.POSIX_SPAWN_DUP2, fds[2] if count == 3 else self.null, 0),
+                    (os.POSIX_SPAWN_DUP2, fds[2] if len(fds) == 3 else self.null, 0),
                     (os.POSIX_SPAWN_DUP2, fds[0], 1),
                     (os.POSIX_SPAWN_DUP2, fds[1], 2),
                 ),
@@ -239,16 +298,21 @@ class Warden:
                 setsigdef=_RESET,
             )
             self.family.add(number, pid, env)
+            self.childless = False
         except OSError as error:
             if stage == IN_EXEC and error.errno == 2 and not os.path.lexists(program):
                 stage = IN_SEARCH
-            self.reports.append((FAILED, number, error.errno or 0, stage))
+            self.failed(number, error.errno or 0, stage)
         except ValueError:  # a NUL, a name with "=" in it, half of a surrogate pair
-            self.reports.append((FAILED, number, 0, stage))
+            self.failed(number, 0, stage)
         for fd in fds:
             os.close(fd)
         if self.reports:
             self.report()
+
+    def failed(self, number: int, why: int, stage: int) -> None:
+        self.pipes.drop(number)
+        self.reports.append((FAILED, number, why, stage))
 
     def end_all(self) -> None:
         """Leave no descendant behind: the runner is gone, or has no more use for this program."""
@@ -274,11 +338,6 @@ class Warden:
 
 def _sooner(one: float | None, other: float | None) -> float | None:
     return one if other is None else other if one is None else min(one, other)
-
-
-def _frame(value: list[tuple[int, int, int, float | str]]) -> bytes:
-    body = marshal.dumps(value)
-    return len(body).to_bytes(4, "little") + body
 
 
 def _find(program: str, env: dict[str, str]) -> str:

@@ -43,6 +43,8 @@ class Interpreter:
     """Letters of options with digits behind them, or none, and perhaps other letters."""
     single_dash: bool = False
     """`-name` is one option, not several letters."""
+    files: frozenset[str] = frozenset()
+    """Options whose value is a file of code."""
 
 
 def _set(words: str) -> frozenset[str]:
@@ -184,6 +186,15 @@ def _simple(what: str, argument: str, code: str, short: str = "", long: str = ""
     return Interpreter(what, BY_ARGUMENT + argument, _set(code), _set(modules), short, _set(long), goes_on=True)
 
 
+_VIM = Interpreter(
+    "vim",
+    "use awk with ENVIRON, or Python",
+    code=_set("-c --cmd"),
+    files=_set("-S -u"),
+    short="cSu",
+    first="data",
+)
+
 PROGRAMS: Final[dict[str, Interpreter]] = {
     **dict.fromkeys(("python", "python2", "python3", "pypy", "pypy3", "ipython", "ipython3"), _PYTHON),
     "perl": _PERL,
@@ -232,28 +243,42 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
     **dict.fromkeys(("mongosh", "mongo"), _MONGO),
     **dict.fromkeys(("cqlsh", "hive", "beeline", "spark-sql", "snowsql", "mysqlsh", "trino", "influx"), _QUERY),
     "sqlcmd": Interpreter(
-        "SQL", "give the value as a variable: sqlcmd -v x={{ x }}", code=_set("-Q -q"), short="QqSUPdiov"
+        "SQL",
+        "give the value as a variable: sqlcmd -v x={{ x }}",
+        code=_set("-Q -q"),
+        files=_set("-i"),
+        short="QqSUPdiov",
     ),
     "redis-cli": Interpreter("Lua", "give values as arguments behind the number of keys", first="data"),
     "dc": Interpreter("dc", "give numbers on standard input", code=_set("-e --expression"), short="ef", first="script"),
     "ed": Interpreter("ed", "use awk with ENVIRON, or Python", first="data"),
-    "ex": Interpreter("ex", "use awk with ENVIRON, or Python", code=_set("-c"), short="cSut", first="data"),
-    "vim": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
-    "vi": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
-    "nvim": Interpreter("vim", "use awk with ENVIRON, or Python", code=_set("-c --cmd"), short="cSu", first="data"),
+    "ex": Interpreter(
+        "ex", "use awk with ENVIRON, or Python", code=_set("-c"), files=_set("-S"), short="cSut", first="data"
+    ),
+    **dict.fromkeys(("vim", "vi", "nvim"), _VIM),
     "emacs": Interpreter(
-        "Lisp", "read it in a script", code=_set("--eval -eval"), long=_set("--eval -eval"), first="data", stdin=False
+        "Lisp",
+        "read it in a script",
+        code=_set("--eval -eval"),
+        files=_set("-l -load --load -script --script"),
+        short="l",
+        long=_set("--eval -eval -load --load -script --script"),
+        first="data",
+        stdin=False,
     ),
     "gnuplot": Interpreter("gnuplot", "gnuplot -c script.gp {{ x }}, with ARG1 in it", code=_set("-e"), short="ec"),
-    "at": Interpreter("shell", "write a script that reads a file", first="data", short="qfmt"),
-    "batch": Interpreter("shell", "write a script that reads a file", first="data"),
+    "at": Interpreter("shell", "write a script that reads a file", first="data", short="qfmt", permute=True),
+    "batch": Interpreter("shell", "write a script that reads a file", first="data", short="f"),
     "crontab": Interpreter("cron", "write the table to a file that you check", short="u"),
 }
 
 
+_RUN_INPUT: Final = _set(". source eval at batch parallel ed ex")
+
+
 def runs_files(name: str) -> bool:
     """Whether a program is one that runs the file it is given, as shells and Python do, and SQL clients don't."""
-    return name in SHELLS or (name in PROGRAMS and PROGRAMS[name].first == "script")
+    return name in SHELLS or name in _RUN_INPUT or (name in PROGRAMS and PROGRAMS[name].first == "script")
 
 
 WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {

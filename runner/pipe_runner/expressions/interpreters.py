@@ -13,7 +13,7 @@ from pipe_runner.expressions.shell_leading import choose_data, could_be_options,
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
-from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SPEAKERS
+from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SHOWN, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
 from pipe_runner.expressions.shell_tools import (
@@ -42,6 +42,11 @@ def inspect_command(words: list[Word], scan: ShellLexer) -> Facts:
     command = Command(words, scan)
     command.at(0)
     return command.facts
+
+
+def _files_of(name: str) -> tuple[str, ...]:
+    """Options of a client that take a file of statements."""
+    return ("-f", "--file", "-init") if name != "clickhouse-client" else ()
 
 
 class Command:
@@ -102,6 +107,10 @@ class Command:
             self.facts.parts += [facts for other in arguments for facts in other.commands]
         if name in BYTES or name in FILTERS:
             prints(self, arguments)
+        if name in SHOWN:
+            self.facts.opened += [other for other in arguments if not other.text.startswith("-")]
+        if name in ("echo", "printf") and not any(other.all_holes for other in arguments):
+            self.facts.said.append([word, *arguments])
         if word.static:
             self.facts.names.append(word.text)
             self.facts.hands += [] if self.facts.number else [word.text]
@@ -257,7 +266,7 @@ class Command:
                 self.chosen(value, name)
                 if value.text == "timeit":
                     self.all_code(index, message, program.hint)
-            elif option in ("-f", "--file", "-init") and value is not None and name != "clickhouse-client":
+            elif value is not None and option in (program.files if program.files else _files_of(name)):
                 choose_data(self, value, name)
             elif option == "-I" and program.what in ("Perl", "Ruby") and value is not None:
                 choose_parts(self.scan, value, name)
@@ -333,7 +342,7 @@ class Command:
             self.facts.reads.append((self.words[0].text, hint))
 
     def chosen(self, word: Word, name: str) -> None:
-        choose_file(self.scan, word, name)
+        choose_file(self.scan.flows, word, name)
         for facts in word.files:
             self.scan.flows.coded.append((facts, f"the value becomes part of what {name} runs", SH_HINT))
 

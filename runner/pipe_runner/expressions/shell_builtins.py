@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_files import runs
+from pipe_runner.expressions.shell_files import choose_file, runs
 from pipe_runner.expressions.shell_marks import (
     ARITHMETIC_TESTS,
     ARRAY_HINT,
@@ -15,8 +15,8 @@ from pipe_runner.expressions.shell_marks import (
     KEYED,
     inspect_assignment,
 )
-from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Word
-from pipe_runner.expressions.shell_tables import split
+from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_tables import MAX_KEPT, split
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -74,6 +74,8 @@ def _source(command: Command, index: int) -> None:
             command.facts.reads.append((command.words[index].text, "call the command itself"))
         elif DESCRIPTOR.fullmatch(word.text):
             flows = command.scan.flows
+            for kept in flows.kept[-MAX_KEPT:]:
+                choose_file(flows, kept, "the shell")
             flows.coded.append(
                 (flows.beyond, "the value becomes part of what the shell runs", "call the command itself")
             )
@@ -182,6 +184,7 @@ def _named(command: Command, index: int) -> None:
         if beside is None or beside.text == "0":
             command.facts.takes += own
         else:
+            flows.taken += [(word, own) for word in flows.kept[-MAX_KEPT:]]
             for name in own:
                 flows.read.setdefault(name, []).append(flows.beyond)
     for position, at in enumerate(rest):
@@ -204,6 +207,9 @@ def _printf(command: Command, index: int) -> None:
         name, printed = printed[0], printed[1:]
     command.names(name)
     key = command.scan.flows.named_by(name)
+    flows = command.scan.flows
+    if not any(word.all_holes for word in printed):
+        flows.made.setdefault(key, []).append(Facts(said=[[Word(-1, "printf"), *printed]]))
     for word in printed:
         command.scan.flows.assign(key, word)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from pipe_runner.expressions.interpreter_table import runs_files
-from pipe_runner.expressions.shell_files import WRITING, choose_file, reads, writes
+from pipe_runner.expressions.shell_files import WRITING, open_for, reads, writes
 from pipe_runner.expressions.shell_lexer import ShellLexer
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_tables import MAX_KEPT
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
@@ -16,10 +16,6 @@ _REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
 _DOCUMENT_HINT: Final = (
     "take the quotes off the delimiter, or read the value from a variable: X={{ … }} before the command"
 )
-
-
-MAX_KEPT: Final = 50
-"""Files under descriptors that one command is taken to read."""
 
 
 class ShellDocuments(ShellLexer):
@@ -49,11 +45,7 @@ class ShellDocuments(ShellLexer):
         """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
         if reader.reads or reader.takes or reader.hands:
             self.flows.feed(facts.input(), reader)
-        if reader.reads and runs_files(reader.reads[0][0]):
-            for word in facts.opened:
-                choose_file(self, word, reader.reads[0][0])
-        if reader.takes:
-            self.flows.taken += [(word, list(reader.takes)) for word in facts.opened]
+        open_for(self.flows, facts.opened, reader)
         if reader.runs is not None:
             given = facts.input()
             given.runs, given.printed = reader.runs, Facts()
@@ -101,12 +93,12 @@ class ShellDocuments(ShellLexer):
                 (given or facts.input()).texts += [word.text] if word.static else []
             elif word.files:
                 (given or facts.input()).parts += word.files
-            if operator[0] == "<" and not numbered:
+            if operator[0] in ("<", "<>") and not numbered:
                 facts.opened.append(word)
                 reads(self.flows, word, facts)
-            elif operator[0] == "<":
+            elif operator[0] in ("<", "<>"):
                 self.flows.kept.append(word)
-            elif operator[0] in WRITING and (found is None or found[0] == "1"):
+            if operator[0] in WRITING and (found is None or found[0] == "1"):
                 writes(self.flows, word, facts)
             facts.sinks += word.sinks
         if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:

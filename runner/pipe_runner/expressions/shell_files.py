@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_marks import ASSIGNED, mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Word
+from pipe_runner.expressions.interpreter_table import runs_files
+from pipe_runner.expressions.shell_marks import mark_choice
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -19,6 +20,8 @@ WRITING: Final = frozenset({">", ">>", ">|", "&>", "&>>", "<>"})
 _MAKEFILES: Final = ("GNUmakefile", "makefile", "Makefile")
 _KEY: Final = "file "
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}\Z")
+_ARGUMENT: Final = re.compile(r"[:=][0-9@]")
+"""In the key of a variable that is an argument of a function."""
 _RUN: Final = re.compile(
     r"""
     (?:.*/)? \. (?:bashrc|bash_profile|bash_login|bash_logout|bash_aliases|profile|zshrc|zshenv|zprofile|zlogin|kshrc
@@ -68,14 +71,33 @@ def runs(flows: Flows, word: Word, name: str) -> None:
         flows.coded.append((key, f"the value becomes part of a file that {name} runs", HINT))
 
 
-def choose_file(scan: ShellLexer, word: Word, name: str) -> None:
+def choose_file(flows: Flows, word: Word, name: str) -> None:
     """A file that a program runs: a value in its name, or a variable that begins it, chooses the program."""
     for hole in word.all_holes:
         hint = "write the file's name, or a `case` over the names that may be"
         mark_choice(hole, f"the value chooses the program that {name} runs", hint)
     if word.text.rpartition("/")[2].startswith(EXPANSION):
-        scan.flows.choose(word)
-    runs(scan.flows, word, name)
+        flows.choose(word)
+    runs(flows, word, name)
+
+
+def open_for(flows: Flows, words: list[Word], reader: Facts) -> None:
+    """Files that are the standard input of a command, which may run what it reads, or hand it to a function."""
+    if reader.reads and runs_files(reader.reads[0][0]):
+        for word in words:
+            choose_file(flows, word, reader.reads[0][0])
+    if reader.takes:
+        flows.taken += [(word, list(reader.takes)) for word in words]
+    if reader.hands:
+        flows.handed += [(word, list(reader.hands)) for word in words]
+
+
+def open_for_functions(flows: Flows) -> None:
+    """Files that functions are given to read, when all functions are known."""
+    for word, names in flows.handed:
+        for name in names:
+            for body in flows.bodies.get(name, ()):
+                open_for(flows, [word], Facts(reads=body.reads, takes=body.takes))
 
 
 def choose_parts(scan: ShellLexer, word: Word, name: str) -> None:
@@ -122,10 +144,16 @@ def _tee(command: Command, index: int) -> None:
 
 def _copy(command: Command, index: int) -> None:
     """`cp A B`: what one file holds is in the other."""
-    _, rest = command.options(index, "mogStT", frozenset({"--mode", "--suffix", "--owner", "--group"}), permute=True)
+    short = "mogSt" if command.words[index].text.rsplit("/", 1)[-1] == "install" else "St"
+    _, rest = command.options(index, short, frozenset({"--mode", "--suffix", "--owner", "--group"}), permute=True)
     if len(rest) != 2:
         return
-    if command.words[index].text.rsplit("/", 1)[-1] == "ln":
+    if command.words[rest[0]].text in STANDARD_INPUT[1:] and (key := file_key(command.words[rest[1]])):
+        command.scan.flows.files.add(key)
+        command.facts.takes.append(key)
+        return
+    linked = command.words[index].text.rsplit("/", 1)[-1] == "ln"
+    if linked or not any(map(_ARGUMENT.search, command.words[rest[1]].variables)):
         command.scan.flows.links.append((file_key(command.words[rest[1]]), command.words[rest[0]]))
     source, target = (file_key(command.words[at]) for at in rest)
     if source and target:
@@ -144,18 +172,16 @@ def _dd(command: Command, index: int) -> None:
             command.facts.takes.append(key)
         elif other := file_key(source):
             flows.copied.setdefault(key, []).append(other)
+            flows.links.append((key, source))
+        else:
+            flows.links.append((key, source))
     elif source is not None:
         prints(command, [source])
 
 
 FILE_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "tee": _tee,
+    "sponge": _tee,
     "dd": _dd,
     **dict.fromkeys(("cp", "mv", "ln", "install"), _copy),
 }
-
-
-def text_of(literal: str) -> str:
-    """The text of a word that a variable was given, without its `NAME=`."""
-    found = ASSIGNED.match(literal)
-    return literal[found.end() :] if found is not None else literal

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES, CODE_VARIABLES
-from pipe_runner.expressions.shell_files import is_file, link_files, text_of
+from pipe_runner.expressions.shell_constants import texts
+from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
 from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
+from pipe_runner.expressions.tokens import Refused
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
 """Variables of bash that calculate whatever they are given."""
@@ -18,6 +21,7 @@ SPEAKING: Final = frozenset(
     {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
 )
 """Programs whose output is made of the text that they are given, and no number of anything."""
+MAX_LOOKED_AT: Final = 300_000
 _CODE: Final = "{} takes the value, and its text becomes code"
 
 
@@ -48,15 +52,19 @@ class Flows(Tables):
                     self.read.setdefault(variable, []).append(source)
                 for other in body.hands:
                     self.made.setdefault(f"{other}<", []).append(source)
+        open_for_functions(self)
         self.coded += [(name, "", f"write ${shown(name)} without values") for name in self._every(CODE_VARIABLES)]
         self.chosen += self._every(CHOICE_VARIABLES)
         self._arrays()
         link_files(self)
         seen: set[Node] = set()
-        for start, message, hint in self.coded:
-            for hole, name in self.reached(start, seen):
-                mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
-        self._opened(seen)
+        run: list[Facts] = []
+        for places in (self.coded, self.stated):
+            for start, message, hint in places:
+                for hole, name in self.reached(start, seen):
+                    mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
+            run = run if places is self.stated else [node for node in seen if isinstance(node, Facts)]
+        self._opened(seen, run)
         seen = set()
         for start in self.chosen:
             for hole, name in self.reached(start, seen):
@@ -64,10 +72,11 @@ class Flows(Tables):
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
 
-    def _opened(self, coded: set[Node]) -> None:
+    def _opened(self, coded: set[Node], run: list[Facts]) -> None:
         """Files that a value names, of which lines become code, and links by which such a file is run."""
         words = [word for key, word in self.links if key in coded]
         words += [word for word, names in self.taken if not coded.isdisjoint(names)]
+        words += [word for facts in run for word in facts.opened]
         for word in words:
             for hole in word.all_holes:
                 mark_choice(hole, "the value chooses a file whose text is run", "write the file's name")
@@ -167,6 +176,10 @@ class Flows(Tables):
 
     def literals(self, name: str) -> list[str]:
         """The texts of the file that a variable may hold."""
+        return texts(self, name)
+
+    def sources(self, name: str) -> list[str]:
+        """The variables, and it, whose text may be its text."""
         found: set[str] = set()
         pending = [name]
         while pending and len(found) < MAX_NAMES:
@@ -174,7 +187,14 @@ class Flows(Tables):
             if name not in found:
                 found.add(name)
                 pending += [*self.copied.get(name, ()), *self.given(name)]
-        return [text_of(text) for each in sorted(found) for text in self.literal.get(each, ())]
+        return sorted(found)
+
+    def read_through(self) -> None:
+        """One step on the way to what a word comes to."""
+        self.looked_at += 1
+        if self.looked_at > MAX_LOOKED_AT:
+            message = f"what stands in variables is put together in more than {MAX_LOOKED_AT:,} steps"
+            raise Refused(Fault("E403", message, 0))
 
     def _meant(self, name: str) -> list[str]:
         """The variables that `${!name}` may mean."""

@@ -8,12 +8,14 @@ from typing import Final
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreters import inspect_command
 from pipe_runner.expressions.shell_assignments import ARRAY, ASSIGNMENT, ShellAssignments
+from pipe_runner.expressions.shell_files import open_for
 from pipe_runner.expressions.shell_invoked import follow_calls
 from pipe_runner.expressions.shell_leading import settle_led
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
 from pipe_runner.expressions.shell_marks import KEYED
 from pipe_runner.expressions.shell_model import HOLE, Facts, Word
 from pipe_runner.expressions.shell_printers import FILTERS, SPEAKERS
+from pipe_runner.expressions.shell_tables import MAX_KEPT
 from pipe_runner.expressions.tokens import Refused
 
 _LAST: Final = re.compile(r"\$\{?_(?!\w)")
@@ -49,6 +51,8 @@ class ShellGrammar(ShellAssignments):
         self._whole = Facts()
         self._followed: list[Facts] = []
         """What `exec < …` gives to all that follows to read."""
+        self._opened: list[Word] = []
+        """Files that it gives them."""
         self._repeated = _LAST.search(text) is not None
         self._within = 0
         """Scripts around this one."""
@@ -90,6 +94,7 @@ class ShellGrammar(ShellAssignments):
             if self.position < self.limit:
                 self.position += 1  # a closing word or bracket that closes nothing: the shell will say so
         if self._followed:
+            open_for(self.flows, self._opened, facts)
             self.flows.feed(Facts(parts=self._followed), facts)
         return facts
 
@@ -369,9 +374,14 @@ class ShellGrammar(ShellAssignments):
                 self._fed(facts, found)
             facts.add(found)
             facts.number = found.number
+            facts.opened = [] if found.number and words[0].text != "exec" else facts.opened
             if words[0].text == "exec" and all(_DESCRIPTOR.fullmatch(word.text) for word in words[1:]):
                 if any(operator.startswith("<") for operator in redirected):
                     self._followed.append(facts.input())
+                if words[1:]:
+                    self.flows.kept += facts.opened[-MAX_KEPT:]
+                else:
+                    self._opened += facts.opened
                 following = self.flows.elsewhere if numbered or words[1:] else self._whole
                 for sink in facts.sinks:
                     self.flows.feed(following, sink)

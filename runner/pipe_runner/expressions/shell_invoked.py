@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.shell_constants import braced, constants, is_composed
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Word
 from pipe_runner.expressions.shell_tables import EVERY, MAX_SHIFT
@@ -35,6 +36,11 @@ def is_variable(word: Word) -> bool:
     return word.text == EXPANSION and len(word.variables) == 1 and not word.holes and not word.commands
 
 
+def is_made(word: Word) -> bool:
+    """Whether a word is a variable, or put together of variables and texts of the file."""
+    return is_variable(word) or is_composed(word)
+
+
 def spreads(word: Word) -> bool:
     """Whether a word becomes any number of words where it stands."""
     return word.several and ASSIGNED.match(word.text) is None
@@ -44,9 +50,11 @@ def note(command: Command, index: int, name: str) -> None:
     """Keep a command in mind whose program or arguments stand in variables."""
     words, flows = command.words[index:], command.scan.flows
     several = _is_known(flows, name) and any(map(spreads, words))
+    for first in braced(words[0]) if not command.together else ():
+        command.facts.inherit(_inspect(command.scan, [first, *words[1:]]))
     if name in flows.aliases and not command.together:
         command.facts.inherit(_inspect(command.scan, [*flows.aliases[name], *words[1:]]))
-    if not command.together and (several or words[0].several or is_variable(words[0])):
+    if not command.together and (several or words[0].several or is_made(words[0])):
         flows.invoked.append((words, flows.scope))
         for each in _unseen(command.scan, words):
             command.facts.inherit(_inspect(command.scan, each))
@@ -115,7 +123,7 @@ def _inspect(scan: ShellLexer, words: list[Word]) -> Facts:
 
 def _put_together(flows: Flows, words: list[Word], depth: int) -> Iterator[list[Word]]:
     """The commands that these words may be; nothing where no word of them is known."""
-    place = next((at for at, word in enumerate(words) if spreads(word) or (not at and is_variable(word))), None)
+    place = next((at for at, word in enumerate(words) if spreads(word) or (not at and is_made(word))), None)
     if place is None or depth > MAX_DEPTH:
         return
     known = False
@@ -138,7 +146,7 @@ def _put_together(flows: Flows, words: list[Word], depth: int) -> Iterator[list[
 def _ways(flows: Flows, word: Word) -> list[list[Word]]:
     """The words that one of a command may stand for."""
     if not word.several:
-        texts = dict.fromkeys(flows.literals(word.variables[0]))
+        texts = dict.fromkeys(constants(flows, word) if word.parts else flows.literals(word.variables[0]))
         flows.made_up += len(texts)
         made = [one.split() if word.loose else [one] for one in texts if one.strip()]
         return [[Word(-1, text) for text in each] for each in made if _is_known(flows, each[0].rpartition("/")[2])]

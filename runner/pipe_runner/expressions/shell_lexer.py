@@ -12,8 +12,9 @@ from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
 from pipe_runner.expressions.shell_brackets import Brackets
+from pipe_runner.expressions.shell_dollars import dollar_quotes
 from pipe_runner.expressions.shell_flows import Flows
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Quote, Word
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Part, Quote, Word
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
 
@@ -72,7 +73,7 @@ class ShellLexer(ShellSource):
             elif character == '"':
                 self.position += 1
                 word.quoted = True
-                self._double(word, pieces)
+                self.double(word, pieces)
             elif character in "$`":
                 self.expansion(word, pieces, "bare")
             else:
@@ -108,7 +109,7 @@ class ShellLexer(ShellSource):
             self.position += 1
         self.position += 1
 
-    def _double(self, word: Word, pieces: list[str], *, document: bool = False) -> None:
+    def double(self, word: Word, pieces: list[str], *, document: bool = False) -> None:
         """The inside of double quotes up to the closing one, or of a here-document up to the limit."""
         ordinary = _IN_DOCUMENT if document else _IN_DOUBLE
         while self.position < self.limit:
@@ -146,7 +147,7 @@ class ShellLexer(ShellSource):
         """The text of an unquoted here-document, from here to `end`."""
         outer, self.limit = self.limit, end
         pieces: list[str] = []
-        self._double(word, pieces, document=True)
+        self.double(word, pieces, document=True)
         word.text = "".join(pieces)
         self.limit, self.position = outer, end
 
@@ -195,7 +196,8 @@ class ShellLexer(ShellSource):
 
     def expansion(self, word: Word, pieces: list[str], quote: Quote) -> None:
         """`$…` or a back-quote, which stands here."""
-        word.loose |= quote == "bare"
+        begun, named = self.position, len(word.variables)
+        word.loose |= quote == "bare" and not self.at('$"') and not self.at("$'")
         if self.at("`"):
             self._back_quotes(word)
         elif self.at("$(("):
@@ -215,7 +217,8 @@ class ShellLexer(ShellSource):
             self.position += 2
             self._deeper(lambda: self.arithmetic(word, "]"))
         elif quote == "bare" and (self.at("$'") or self.at('$"')):
-            self._dollar_quotes(word)
+            pieces.append(dollar_quotes(self, word))
+            return
         else:
             self.position += 1
             found = _PARAMETER.match(self.text, self.position, self.limit)
@@ -226,6 +229,7 @@ class ShellLexer(ShellSource):
             word.several |= found[0] == "@" or (found[0] == "*" and quote == "bare")
             word.variables += [self.flows.key(found[0]), *self.flows.joining(found[0])]
         pieces.append(EXPANSION)
+        word.parts.append(Part(self.text[begun : self.position], "".join(word.variables[named : named + 1])))
 
     def _deeper(self, read: Callable[[], object]) -> None:
         self._depth += 1
@@ -244,6 +248,7 @@ class ShellLexer(ShellSource):
             word.files.append(into[-1])
         word.nested += self.holes[known:]
         pieces.append(EXPANSION)
+        word.parts.append(Part("", printed=into[-1]))
 
     def commands_in_brackets(self) -> Facts:
         """Commands up to `)`; shell_grammar.py knows how."""
@@ -267,20 +272,6 @@ class ShellLexer(ShellSource):
     def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:
         """A script that stands in this one; shell_grammar.py knows how."""
         raise NotImplementedError
-
-    def _dollar_quotes(self, word: Word) -> None:
-        closing = self.text[self.position + 1]
-        kind = "$" + closing + "…" + closing
-        self.position += 2
-        word.quoted = True
-        while self.position < self.limit and not self.at(closing):
-            if self.at_hole():
-                hole = self.hole("single")
-                word.holes.append(hole)
-                hole.refuse("E422", f"a value can't stand in {kind}, which not every shell reads", "use \"…\" or '…'")
-            else:
-                self.position += 2 if self.at("\\") else 1
-        self.position += 1
 
     def arithmetic(self, word: Word, closing: str) -> None:
         """What the shell calculates, up to `closing`: only integers may stand there."""
@@ -351,6 +342,8 @@ class ShellLexer(ShellSource):
         inner = Word(self.position)
         self._brace_word(inner, quote)
         if operator in ("=", ":=") and found is not None:
+            written = self.text[inner.start : self.position - 1].strip("\"'")
+            inner.text = written if not inner.all_holes and not set(written) & {"$", "`"} else ""
             self.flows.assign(key, inner)
         word.take(inner)
         for hole in self.holes[known:]:
@@ -387,7 +380,7 @@ class ShellLexer(ShellSource):
             elif character == '"':
                 self.position += 1
                 known = len(self.holes)
-                self._double(word, scratch)
+                self.double(word, scratch)
                 if quote == "double":
                     for hole in self.holes[known:]:
                         if hole not in word.nested:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 HOLE: Final = "\x00"
 """Stands for a hole in `Word.text`; a file can't hold it."""
@@ -46,6 +46,17 @@ class Hole:
             self.problem = (code, message, hint)
 
 
+class Part(NamedTuple):
+    """One expansion of a word, in the order in which they stand in its text."""
+
+    source: str
+    """As it is written; nothing for `$(…)`."""
+    key: str = ""
+    """The variable that it expands."""
+    printed: Facts | None = None
+    """The commands inside `$(…)`."""
+
+
 @dataclass(slots=True, eq=False)
 class Word:
     """One word of a command, quotes removed."""
@@ -57,6 +68,8 @@ class Word:
     """Holes inside `$(…)` and `<(…)` of this word."""
     variables: list[str] = field(default_factory=list)
     """Names of the variables that it expands."""
+    parts: list[Part] = field(default_factory=list)
+    """Its expansions, one for each in its text; some more or less where it isn't known what it comes to."""
     several: bool = False
     """Whether it may become any number of words, in quotes too: `"$@"`, `"${a[@]}"`."""
     loose: bool = False
@@ -120,6 +133,8 @@ class Facts:
     """Variables whose text it prints."""
     parts: list[Facts] = field(default_factory=list)
     """Commands that print what it prints."""
+    said: list[list[Word]] = field(default_factory=list)
+    """`echo` and `printf` in it with their arguments, where no value stands among these."""
     names: list[str] = field(default_factory=list)
     """Commands that it calls, of which some are functions of the script."""
     given: Facts | None = None
@@ -148,7 +163,7 @@ class Facts:
 
     def add(self, part: Facts) -> None:
         """Take in a command that is part of this one; one of which nothing is to say is forgotten."""
-        if part.emits or part.variables or part.parts or part.names:
+        if part.emits or part.variables or part.parts or part.names or part.opened:
             self.parts.append(part)
         self.inherit(part)
 

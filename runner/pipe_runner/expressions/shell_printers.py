@@ -12,6 +12,8 @@ _BYTES_OF_FILES: Final = """
 """
 BYTES: Final = frozenset(_BYTES_OF_FILES.split())
 """Programs that print what they find under a name, not the name: what they are given isn't what comes out."""
+SHOWN: Final = frozenset({"cat", "tac", "head", "tail"})
+"""Those that print all of a file that they are given, or lines of it."""
 _FILTERS: Final = """
     cat tac tee tr sed gsed awk gawk mawk grep cut head tail sort uniq rev fold column envsubst base64 jq paste
 """

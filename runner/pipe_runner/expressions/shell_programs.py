@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_files import choose_parts, made
+from pipe_runner.expressions.shell_files import choose_parts, file_key, made
 from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
@@ -90,6 +90,9 @@ def _xargs(command: Command, index: int) -> None:
     if fed.code is not None:
         hint = "xargs sh -c '… \"$1\" …' sh, so that each item is an argument"
         command.facts.reads.append(("xargs", hint))
+        for option, value in options:
+            if option in ("-a", "--arg-file") and value is not None:
+                command.chosen(value, "xargs")
 
 
 def _find(command: Command, index: int) -> None:
@@ -124,9 +127,15 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
 def _parallel(command: Command, index: int) -> None:
     hint = "write the command: parallel cmd {}"
     taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
-    _, rest = command.options(index, "jnaINLdPSs", taking)
+    options, rest = command.options(index, "jnaINLdPSs", taking)
     if not rest:
         command.facts.reads.append(("parallel", hint))
+        for option, value in options:
+            if option in ("-a", "--arg-file") and value is not None:
+                command.chosen(value, "parallel")
+    elif command.words[rest[0]].text == "::::":
+        for at in rest[1:]:
+            command.chosen(command.words[at], "parallel")
     elif command.words[rest[0]].text == ":::":
         for at in rest[1:]:
             command.code(command.words[at], "without a command parallel runs what stands behind `:::`", hint)
@@ -347,6 +356,9 @@ def _filtered(command: Command, index: int) -> None:
     for option, value in options:
         if option in running and value is not None:
             command.code(value, "what this option says is run", "write the command without values")
+        elif option in ("-o", "--output") and value is not None and (key := file_key(value)):
+            command.scan.flows.files.add(key)
+            command.facts.takes.append(key)
 
 
 SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {

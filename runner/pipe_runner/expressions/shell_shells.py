@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS
+from pipe_runner.expressions.shell_files import choose_file
 from pipe_runner.expressions.shell_marks import SH_HINT
 from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT
+from pipe_runner.expressions.shell_tables import MAX_KEPT
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -52,6 +54,8 @@ def inspect_shell(command: Command, index: int) -> None:
         for word in command.operands_at(at):
             command.chosen(word, command.words[index].text)
         if DESCRIPTOR.fullmatch(operand.text):
+            for kept in command.scan.flows.kept[-MAX_KEPT:]:
+                choose_file(command.scan.flows, kept, "the shell")
             beyond = command.scan.flows.beyond
             command.scan.flows.coded.append((beyond, "the value becomes part of what the shell runs", SH_HINT))
     fed = operand is None or stdin or operand.text in STANDARD_INPUT

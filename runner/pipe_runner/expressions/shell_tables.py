@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
+from pipe_runner.expressions.interpreter_table import runs_files
+from pipe_runner.expressions.shell_constants import is_composed
 from pipe_runner.expressions.shell_leading import stand
 from pipe_runner.expressions.shell_marks import ASSIGNED
 from pipe_runner.expressions.shell_model import Facts, Hole, Word
@@ -27,6 +29,8 @@ ARRAYS: Final = ("BASH_REMATCH", "DIRSTACK", "GROUPS", "FUNCNAME", "PIPESTATUS",
 """Variables that bash makes arrays of."""
 MAX_PLACE: Final = 40
 """Arguments of a function that are told apart."""
+MAX_KEPT: Final = 50
+"""Files under descriptors that one command is taken to read."""
 PARAMETER: Final = re.compile(
     r"(?:=(?P<argument>)|:)(?P<place>@|[0-9]+)(?:\+(?P<least>[0-9]+)-(?P<most>[0-9]+)~(?P<loop>[0-9]+))?\Z"
 )
@@ -118,6 +122,10 @@ class Tables:
     """Variables that are others by name, and those in which the names stand."""
     literal: dict[str, list[str]] = field(default_factory=dict)
     """Texts of the file that variables hold."""
+    composed: dict[str, list[Word]] = field(default_factory=dict)
+    """Words that variables hold in which other variables stand, and texts of the file."""
+    looked_at: int = 0
+    """Words and variables that were looked at for what words come to."""
     pipes: int = 0
     """Pipes that begin with what passes its input on."""
     scripts: int = 0
@@ -132,6 +140,10 @@ class Tables:
     """Files that are open under other descriptors than standard input's."""
     taken: list[tuple[Word, list[str]]] = field(default_factory=list)
     """Files of which `read` takes lines, and the variables that hold those."""
+    handed: list[tuple[Word, list[str]]] = field(default_factory=list)
+    """Files that are the standard input of commands, of which some are functions of the script."""
+    stated: list[tuple[Node, str, str]] = field(default_factory=list)
+    """Places as in `coded`, whose text is the input of a program that reads statements."""
     elsewhere: Facts = field(default_factory=Facts)
     """What is printed to descriptors other than standard output."""
 
@@ -229,6 +241,8 @@ class Tables:
             self.copied.setdefault(name, []).extend(word.variables)
         if word.commands:
             self.made.setdefault(name, []).extend(word.commands)
+        if is_composed(word) and len(word.text) < MAX_NAMES:
+            self.composed.setdefault(name, []).append(word)
         if word.static and len(word.text) < MAX_NAMES:
             found = ASSIGNED.match(word.text)
             names = _NAME.findall(word.text, found.end() if found else 0)
@@ -311,7 +325,8 @@ class Tables:
         """A command whose standard input is what others print."""
         if reader.reads:
             program, hint = reader.reads[0]
-            self.coded.append((source, f"the value becomes part of what {program} reads as its program", hint))
+            place = (source, f"the value becomes part of what {program} reads as its program", hint)
+            (self.coded if runs_files(program) else self.stated).append(place)
         for name in reader.takes:
             self.read.setdefault(name, []).append(source)
         for name in reader.hands:

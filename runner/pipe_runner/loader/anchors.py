@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from pipe_runner.types import Json
@@ -37,18 +36,19 @@ class Anchors:
         self.limit = LEAST_EXPANSION + characters // TEXT_PER_EXPANSION
         self.open: dict[int, Unfinished] = {}
         """Anchored containers under construction, by their id."""
-        self._values: dict[str, Any] = {}
+        self.values: dict[str, Any] = {}
+        """Every anchor so far with its value, or `Unfinished`."""
         self._weights: dict[int, int] = {}
         self._kept: list[Any] = []  # so that no id in `_weights` is given away again
         self.expanded = 0
 
     def define(self, name: str, value: Json) -> None:
         """Names a value that is complete."""
-        self._values[name] = value
+        self.values[name] = value
 
     def begin(self, name: str, container: Any) -> None:
         """Names a map or list that is about to be filled."""
-        self._values[name] = self.open[id(container)] = Unfinished(name, container)
+        self.values[name] = self.open[id(container)] = Unfinished(name, container)
 
     def close(self, container: Any, value: Any) -> None:
         """Completes `container` if it has an anchor; `value` is what stands in its place, mostly itself."""
@@ -56,19 +56,16 @@ class Anchors:
         if unfinished is None:
             return
         name = unfinished.name
-        if self._values.get(name) is unfinished:
-            self._values[name] = value
+        if self.values.get(name) is unfinished:
+            self.values[name] = value
         if value is container:
             self._weights[id(container)] = self._weigh(container)
             self._kept.append(container)
 
-    def names(self) -> Mapping[str, Any]:
-        """Every anchor so far with its value, or `Unfinished`."""
-        return self._values
-
     def spend(self, value: Any) -> None:
         """Counts `value` as expanded once more; raises `TooMuch`."""
-        self.spend_values(self._weigh(value))
+        weight = self._weights.get(id(value))
+        self.spend_values(self._weigh(value) if weight is None else weight)
 
     def spend_values(self, number: int) -> None:
         """Counts `number` values as expanded; raises `TooMuch`."""
@@ -99,10 +96,14 @@ class Anchors:
         return total
 
 
-def merged(own: dict[Any, Any], sources: list[dict[str, Any]]) -> dict[str, Any]:
-    """The map that `own` is after `<<`: its keys win over those of the sources, earlier sources over later ones."""
-    result: dict[str, Any] = {}
+def merge(own: dict[Any, Any], sources: list[dict[str, Any]]) -> None:
+    """Makes `own` what it is after `<<`: its keys win over those of the sources, earlier sources over later ones."""
+    if len(sources) == 1 and not own:
+        own.update(sources[0])
+        return
+    result: dict[Any, Any] = {}
     for source in reversed(sources):
         result.update(source)
     result.update(own)
-    return result
+    own.clear()
+    own.update(result)

@@ -6,7 +6,7 @@ import re
 from itertools import islice
 from typing import Any, Final
 
-from pipe_runner.loader.anchors import Anchors, Unfinished, merged
+from pipe_runner.loader.anchors import Anchors, Unfinished, merge
 from pipe_runner.loader.events import NextEvent, TooManyEvents, most_events
 from pipe_runner.loader.lines import Faults
 from pipe_runner.loader.positions import Places
@@ -43,6 +43,7 @@ class Oddities:
         self._faults = faults
         self._places = places
         self._unresolved = -1  # where the last alias without a value stands
+        self._expanded: Any = None  # the event of the last alias with one
         self.anchors = Anchors(len(text))
         self.containers: list[Any] = []
         """The maps and lists around the one that is being read; the first is a list for the document's value."""
@@ -132,19 +133,18 @@ class Oddities:
         """Ends a map that has a merge key or duplicates: afterwards all its keys are text."""
         index = self.unusual.pop(id(current))
         current.pop(_DISCARD, None)
-        if _MERGE not in current:
-            return
-        value = current.pop(_MERGE)
-        sources = value if isinstance(value, list) else [value]
-        if self._unresolved > index:
-            return  # an alias in this map was told already
-        if not all(isinstance(source, dict) for source in sources):
-            self._faults.add("E114", "`<<` takes a map, or a list of maps", index, 2, "<<: *name-of-an-anchor")
-            return
-        self.anchors.spend_values(sum(len(source) for source in sources))
-        result = merged(current, sources)
-        current.clear()
-        current.update(result)
+        value = current.pop(_MERGE, _DISCARD)
+        if value is _DISCARD or self._unresolved > index:
+            return  # there is none, or an alias in this map was told already
+        sources = value if value.__class__ is list else [value]
+        number = 0
+        for source in sources:
+            if source.__class__ is not dict:
+                self._faults.add("E114", "`<<` takes a map, or a list of maps", index, 2, "<<: *name-of-an-anchor")
+                return
+            number += len(source)
+        self.anchors.spend_values(number)
+        merge(current, sources)
 
     def duplicate(self, event: Any, current: dict[Any, Any], key: Any) -> Any:
         """Notes that `key` stands in `current` already; the first entry stays, this one is read and dropped."""
@@ -216,26 +216,27 @@ class Oddities:
     def alias(self, event: Any, is_key: bool) -> Any:
         """What an alias stands for: the same object as its anchor's."""
         name: str = event.anchor
-        known = self.anchors.names()
-        if name not in known:
+        value = self.anchors.values.get(name, _DISCARD)
+        if value is _DISCARD:
             hint = f"quote it if it is text: '*{_short(name)}'; else put &{_short(name)} before the value it repeats"
             self._faults.add("E111", f"no anchor is called {_short(name)}", *_span(event), hint)
             self._unresolved = event.start_mark.index
             return f"*{name}" if is_key else None
-        value = known[name]
-        if isinstance(value, Unfinished):
+        if value.__class__ is Unfinished:
             self._faults.add("E112", f"*{_short(name)} stands inside &{_short(name)}, so it has no end", *_span(event))
             self._unresolved = event.start_mark.index
             return f"*{name}" if is_key else None
         if is_key and not isinstance(value, str):
             self._faults.add("E109", f"a key must be text, and *{_short(name)} is {kind(value)}", *_span(event))
             return f"*{name}"
-        self.last_alias = event.start_mark.index
+        self._expanded = event
         self.anchors.spend(value)
         return value
 
-    last_alias = 0
-    """Where the alias stands that was expanded last."""
+    @property
+    def last_alias(self) -> int:
+        """Where the alias stands that was expanded last."""
+        return 0 if self._expanded is None else int(self._expanded.start_mark.index)
 
     def directives(self, event: Any) -> None:
         """Refuses the directives that would change how the file is read."""

@@ -35,8 +35,8 @@ class LogWriter:
         self._durable = durability is Durability.FULL
         self._next_seq = next_seq
         self._heads: Heads = {}
-        self._written = 0
-        self._synced = 0
+        self._synced = next_seq
+        """The number of the first event that is not durable yet."""
         self._fresh: tuple[str, ...] = rundir.fresh or (rundir.path,)
         self._commit_lock = threading.Lock()
         self._failed: StorageError | None = None
@@ -71,8 +71,8 @@ class LogWriter:
 
     def append(self, event: Event) -> None:
         """Write one event; raises StorageError."""
-        seq, _, run, _, _, _, _ = event
-        if seq != self._next_seq or run != self._run:
+        seq = event[0]
+        if seq != self._next_seq or event[2] != self._run:
             raise self._out_of_order(event)
         line = encode_line(event, self._heads)
         if self._failed is not None:
@@ -83,7 +83,6 @@ class LogWriter:
             raise self._fail("write", error) from error
         if done != len(line):
             self._write_rest(memoryview(line)[done:])
-        self._written += len(line)
         self._next_seq = seq + 1
 
     def commit(self) -> None:
@@ -92,14 +91,14 @@ class LogWriter:
         Calls from several threads share one fdatasync where they can; none returns before its events are safe.
         """
         self._check()
-        target = self._written
+        target = self._next_seq
         if self._safe(target):
             return
         with self._commit_lock:
             self._check()
             if self._safe(target):  # another thread's fdatasync came after our events
                 return
-            goal = self._written
+            goal = self._next_seq
             try:
                 sync_file(self._fd)
                 while self._fresh:  # the entries of a new run in its directories, once
@@ -147,8 +146,8 @@ class LogWriter:
         self._failed = storage_fault(doing, self._path, error)
         return self._failed
 
-    def _safe(self, written: int) -> bool:
-        return not self._durable or self._synced >= written
+    def _safe(self, seq: int) -> bool:
+        return not self._durable or self._synced >= seq
 
     def _check(self) -> None:
         if self._failed is not None:

@@ -37,7 +37,7 @@ def listed(type_name: str, options: Mapping[str, Any], model: str) -> tuple[Row,
         found = provider.find_model(spelling, all_providers=snapshot.providers)
         if found is not None:
             now = datetime.now(UTC)
-            rows = [_row(found.get_prices(when)) for when in (now, now + _LONGEST_CALL)]
+            rows = [_row(found.get_prices(when), found.context_window) for when in (now, now + _LONGEST_CALL)]
             return tuple(row for row in dict.fromkeys(rows) if row is not None) if rows[0] is not None else ()
     return ()
 
@@ -52,7 +52,7 @@ def _spellings(model: str) -> Iterator[str]:
         yield _REGION.sub("", name)
 
 
-def _row(prices: Any) -> Row | None:
+def _row(prices: Any, window: int | None = None) -> Row | None:
     """A row of the list; None where it has no price by the token."""
     read, written = _tiers(prices.input_mtok), _tiers(prices.output_mtok)
     if read is None or written is None:
@@ -65,6 +65,7 @@ def _row(prices: Any) -> Row | None:
         _tiers(prices.cache_write_mtok),
         _tiers(getattr(prices, "output_reasoning_mtok", None)),
         max(price for _, price in _tiers(request) or ((0, Decimal(0)),)) / 1000,
+        window,
     )
 
 

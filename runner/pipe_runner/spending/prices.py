@@ -46,6 +46,11 @@ class ListedPrices:
             return float(max(row.most(tokens_in, tokens_out) for row in rows))
         return self._said.most(model, tokens_in, tokens_out)
 
+    def window(self, model: str) -> int | None:
+        """Tokens that the model can read in one call at most; None: that is not known."""
+        rows = self._of(model)
+        return rows[0].window if rows else None
+
     def _of(self, model: str) -> tuple[Row, ...]:
         """The rows by which a model is priced; none where the type knows better, or nobody does."""
         found = self._rows.get(model)

@@ -36,7 +36,9 @@ class _Waiting:
 class BudgetPurse:
     """`Purse` of one run or resume. Everything in it happens in the loop of the run."""
 
-    def __init__(self, plan: Plan, run: Run, journal: Journal) -> None:
+    def __init__(self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0) -> None:
+        """`slow_from`: seconds from which a commit is made in a thread; all of them, since calls set aside one by one
+        as others end, and in the loop each commit would hold up all that fly."""
         if run.ledger is None:
             run.ledger = Ledger()
         self._ledger = run.ledger
@@ -48,7 +50,7 @@ class BudgetPurse:
         """In the order in which they came: nobody overtakes one that waits for what it needs, too."""
         self._pending: dict[int, asyncio.Future[None]] = {}
         self._written = 0
-        self._commits = GroupCommit(journal, self._release, self._fail)
+        self._commits = GroupCommit(journal, self._release, self._fail, slow_from=slow_from)
 
     async def reserve(self, attempt: Attempt, provider: str, model: str, most: Most, emit: Emit) -> Held:
         scopes = self._scopes.of(attempt.node)

@@ -23,6 +23,8 @@ class Row(NamedTuple):
     reasoning: Tiers | None = None
     request: Decimal = Decimal(0)
     """US dollars of each call."""
+    window: int | None = None
+    """Tokens that the model can read in one call at most."""
 
     def cost(self, usage: Usage) -> Decimal:
         """US dollars of a call."""

@@ -18,7 +18,7 @@ _LAST: Final = 10
 """Runs of the pipeline that count."""
 _LOOKED_AT: Final = 300
 """Logs whose first line is read to find them."""
-_MOST_BYTES: Final = 64 * 2**20
+MOST_BYTES: Final = 64 * 2**20
 """Of all logs that are read whole."""
 _LONGEST: Final = 1e9
 
@@ -39,14 +39,14 @@ def past_durations(state_dir: str, path: str, within: str | None = None) -> Past
     """
     found: dict[str, list[float]] = {}
     runs = size = 0
-    for log, length in _logs(state_dir, within):
+    for log, length in logs(state_dir, within):
         reader = iter(LogReader(log))
         try:
             first = next(reader, None)
             if first is None or first.event != EventKind.RUN_STARTED or first.data.get("path") != path:
                 continue
             size += length
-            if size > _MOST_BYTES and runs:
+            if size > MOST_BYTES and runs:
                 break
             took = _durations(reader)
             repeated = {node.partition("[")[0] for node in found if node[-1:] == "]"}
@@ -61,7 +61,7 @@ def past_durations(state_dir: str, path: str, within: str | None = None) -> Past
     return Past({node: median(times) for node, times in found.items()}, runs)
 
 
-def _logs(state_dir: str, within: str | None) -> Iterator[tuple[str, int]]:
+def logs(state_dir: str, within: str | None) -> Iterator[tuple[str, int]]:
     """The logs there, newest first, with their sizes."""
     runs = os.path.join(os.path.realpath(state_dir), RUNS)
     home = None if within is None else os.path.realpath(within)

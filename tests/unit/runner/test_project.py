@@ -93,7 +93,7 @@ policy: {http: {allow: ["10.0.0.0/8"], proxy: true}}
         ("defaults: {grace: 5}\n", "E207", "a bare number is not a duration"),
         ("defaults: {durability: none}\n", "E204", "`durability` is `full` or `os`"),
         ("policy: {http: {alow: []}}\n", "E201", "unknown key `alow`"),
-        ("providers: {x: {}}\n", "E901", "not available in this version"),
+        ("providers: {x: {}}\n", "E521", "provider `x` has no `type`"),
         ("executor: docker\n", "E901", "there is no executor `docker` in this version"),
         ("policy: {http: {allow: [10.0.0.0/8, 10.0.0.0/99]}}\n", "E204", "'10.0.0.0/99' is neither a network"),
         ("policy: {http: {allow: [https://a.example]}}\n", "E204", "neither a network (10.0.0.0/8) nor a host name"),

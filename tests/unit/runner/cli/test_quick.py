@@ -27,23 +27,40 @@ def as_lists(given: Given | None) -> dict[str, Any] | None:
     return None if given is None else given.as_dict()
 
 
-FLAGS = [name for flag in table.RUN.flags for name in flag.names]
+FLAGS = [name for flag in (*table.RUN.flags, *table.CHECK.flags) for name in flag.names]
 WORD = st.one_of(
     st.sampled_from(FLAGS),
     st.sampled_from([f"{name}=x" for name in FLAGS]),
     st.sampled_from(
-        ["f.yml", "a=1", "json", "text", "jsonl", "full", "4", "10s", "-", "--", "-ia=1", "--help", "-qv", ""]
+        [
+            "f.yml",
+            "g.yml",
+            "a=1",
+            "json",
+            "sarif",
+            "text",
+            "jsonl",
+            "full",
+            "4",
+            "10s",
+            "-",
+            "--",
+            "-ia=1",
+            "--help",
+            "-qv",
+            "",
+        ]
     ),
     st.text(max_size=4),
 )
 
 
 @settings(max_examples=400, deadline=None)
-@given(words=st.lists(WORD, max_size=8))
-def test_the_quick_parser_gives_what_click_gives(words: list[str]) -> None:
-    quickly = as_lists(quick.parse(table.RUN, words))
+@given(command=st.sampled_from([table.RUN, table.CHECK]), words=st.lists(WORD, max_size=8))
+def test_the_quick_parser_gives_what_click_gives(command: Command, words: list[str]) -> None:
+    quickly = as_lists(quick.parse(command, words))
     if quickly is not None:
-        assert quickly == by_click(table.RUN, words)
+        assert quickly == by_click(command, words)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ class World:
         self.stream = EventStream(self.run, self.journal, [], FakeClock())
         if self.run.seq > 1:
             self.stream.emit(EventKind.RUN_RESUMED, data=RESUMED)
-        self.purse = BudgetPurse(self.plan, self.run, self.journal)
+        self.purse = BudgetPurse(self.plan, self.run, self.journal, slow_from=1e9)
         self.tasks: list[asyncio.Task[None]] = []
         self.out: dict[asyncio.Task[None], Out] = {}
 

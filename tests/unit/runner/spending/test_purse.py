@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from tests.unit.runner.spending.conftest import World, cents, node, plan, turn
 
+from pipe_runner.calls.seams import Most
+from pipe_runner.engine.stream import EventStream
 from pipe_runner.errors import StorageError
 from pipe_runner.plan import Budget, Plan
+from pipe_runner.ports import Attempt
 from pipe_runner.run import NodeState, Run
+from pipe_runner.spending.purse import BudgetPurse
 from pipe_runner.spending.scopes import Scopes
+from pipe_runner.testing import FakeClock, MemoryJournal
 from pipe_runner.types import ErrorKind
 
 
@@ -189,3 +195,31 @@ def test_nested_budgets_all_apply(name: str) -> None:
         f"sub-pipeline {node_id}",
         f"node {node_id}.ask",
     ]
+
+
+def test_a_slow_disk_holds_up_no_loop_and_takes_many_calls_at_once() -> None:
+    class SlowJournal(MemoryJournal):
+        def commit(self) -> None:
+            time.sleep(0.3)
+            super().commit()
+
+    async def scenario() -> None:
+        run = Run(id="r")
+        journal = SlowJournal()
+        stream = EventStream(run, journal, [], FakeClock())
+        purse = BudgetPurse(plan(node("a"), budget=Budget(max_tokens=1000)), run, journal)
+
+        async def ask() -> None:
+            attempt = Attempt("r", "a", 1, "llm", {}, {}, "/", "k")
+            await purse.reserve(attempt, "fake", "m", Most(1, 0.0), stream.for_attempt(attempt))
+
+        calls = [asyncio.ensure_future(ask()) for _ in range(50)]
+        began = time.perf_counter()
+        await asyncio.sleep(0.001)
+        assert time.perf_counter() - began < 0.3, "the loop goes on while the disk works"
+        calls += [asyncio.ensure_future(ask()) for _ in range(50)]
+        await asyncio.gather(*calls)
+        assert journal.commits <= 3
+        await purse.close()
+
+    asyncio.run(scenario())

@@ -1,0 +1,133 @@
+"""Budgets in whole runs: which nodes they end, what goes on, and what a resume and a replay make of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_runner.testing import FinishedRun, run_pipeline
+
+MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
+PROJECT = "providers: {fake: {model: fake-1, prices: {fake-1: {input: 1000, output: 1000}}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def fake_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(MODELS))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Any:
+    (tmp_path / "pipe.yml").write_text(PROJECT)
+    return lambda text, **more: run_pipeline("version: 1\n" + text, root=tmp_path, **more)
+
+
+def errors(run: FinishedRun) -> dict[str, str]:
+    return {id: str(state.error["kind"]) for id, state in run.run.nodes.items() if state.error}
+
+
+def test_a_node_that_is_out_of_budget_is_not_retried_and_what_asks_no_model_goes_on(runs: Any) -> None:
+    run = runs("""\
+budget: {max_tokens: 30}
+nodes:
+  ask: {agent: llm, provider: fake, retry: 3, with: {prompt: "a prompt of more than thirty bytes", max_tokens: 5}}
+  after: {needs: [ask], run: echo}
+  plain: {run: echo fine}
+finally:
+  tell: {run: 'echo {{ nodes.ask.error.kind }}'}
+""")
+    assert errors(run) == {"ask": "budget"}
+    assert run.run.nodes["ask"].attempts == 1
+    assert str(run.run.nodes["after"].status) == "blocked"
+    assert run.run.nodes["plain"].output == "fine"
+    assert run.run.nodes["tell"].output == "budget"
+    assert run.run.ledger is None or run.run.ledger.total.calls == 0
+
+
+def test_attempts_and_items_of_a_node_share_its_budget(runs: Any) -> None:
+    run = runs("""\
+nodes:
+  ask:
+    for_each: {items: [1, 2, 3, 4, 5, 6]}
+    agent: llm
+    provider: fake
+    budget: {max_tokens: 100}
+    retry: {max_attempts: 2, delay: 1ms}
+    with: {prompt: "input=20 output=5 lost=1 n={{ item }}", max_tokens: 5}
+""")
+    ledger = run.run.ledger
+    assert ledger is not None
+    assert 0 < ledger.total.tokens <= 100
+    kinds = {str(state.error["kind"]) for state in run.run.items["ask"].values() if state.error}
+    assert "budget" in kinds
+
+
+def test_each_instance_of_a_sub_pipeline_has_the_budget_of_its_file_and_all_share_that_of_the_node(
+    runs: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "inner.yml").write_text("""\
+version: 1
+budget: {max_tokens: 60}
+inputs: {n: {type: integer}}
+nodes:
+  ask: {agent: llm, provider: fake, with: {prompt: "input=20 output=5 n={{ inputs.n }}", max_tokens: 5}}
+  again: {needs: [ask], agent: llm, provider: fake, with: {prompt: "input=20 output=5 n={{ inputs.n }}", max_tokens: 5}}
+""")
+    many = "for_each: {items: [1, 2], key: 'k{{ item }}'}, pipeline: inner.yml, with: {n: '{{ item }}'}"
+    text = f"nodes:\n  many: {{{many}}}\n"
+    run = runs(text)
+    assert run.run.nodes["many[k1].ask"].error is None
+    assert (
+        "sub-pipeline many[k1] has 35 of 60 tokens left after 1 call"
+        in run.run.nodes["many[k1].again"].error["message"]
+    )
+    assert run.run.nodes["many[k2].ask"].error is None, "the other instance has its own"
+    run = runs(text.replace("pipeline:", "budget: {max_tokens: 60}, pipeline:"))
+    failed = [id for id in ("many[k1].ask", "many[k2].ask") if run.run.nodes[id].error]
+    assert len(failed) == 1
+    assert "the budget of node many has 35 of 60 tokens left" in run.run.nodes[failed[0]].error["message"]
+
+
+def test_a_price_that_nobody_knows_is_refused_under_max_cost_and_allowed_by_name(runs: Any) -> None:
+    node = "nodes: {ask: {agent: llm, provider: fake, with: {prompt: hello, model: other}}}\n"
+    assert errors(runs("budget: {max_cost: 1}\n" + node)) == {"ask": "refused"}
+    assert errors(runs("budget: {max_cost: 1, unknown_cost: allow}\n" + node)) == {}
+    assert errors(runs("budget: {max_tokens: 10k}\n" + node)) == {}
+
+
+def test_what_was_set_aside_is_in_the_log_before_the_call_and_settled_after_it(runs: Any) -> None:
+    run = runs('nodes: {ask: {agent: llm, provider: fake, with: {prompt: "input=7 output=2", max_tokens: 5}}}\n')
+    told = [event for event in run.events if event.event.startswith("model.")]
+    assert [event.event for event in told] == ["model.reserved", "model.called"]
+    assert told[0].data["cost"] == told[0].data["tokens"] / 1000
+    assert told[1].data["call"] == told[0].data["call"]
+    assert told[1].data["cost"] == 0.009
+    totals = run.events[-1].data["totals"]
+    assert (totals["calls"], totals["tokens"], totals["cost"]) == (1, 9, 0.009)
+
+
+def test_a_replayed_call_counts_as_it_was_recorded(tmp_path: Path) -> None:
+    import os
+    import subprocess
+
+    (tmp_path / "pipe.yml").write_text(PROJECT)
+    text = (
+        "version: 1\nbudget: {max_cost: 1}\n"
+        'nodes: {ask: {agent: llm, provider: fake, with: {prompt: "input=7 output=2", max_tokens: 5}}}\n'
+    )
+    (tmp_path / "p.yml").write_text(text)
+
+    def pipe(*words: str) -> Any:
+        command = [sys.executable, "-m", "pipe_runner", "run", "p.yml", "--output", "json", *words]
+        env = {**os.environ, "PYTHONPATH": str(MODELS)}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        return json.loads(done.stdout)["nodes"]["ask"]
+
+    assert pipe("--record", "kept")["usage"]["cost"] == 0.009
+    assert pipe("--replay", "kept")["usage"]["cost"] == 0.009
+    (tmp_path / "p.yml").write_text(text.replace("max_cost: 1", "max_cost: 0.01"))
+    assert pipe("--replay", "kept")["error"]["kind"] == "budget"

@@ -1,0 +1,79 @@
+"""`pipe plan` says what a run's calls of models may cost: at most, and by the runs that were."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
+PROJECT = "providers: {fake: {model: fake-1, prices: {fake-1: {input: 1, output: 10}}}}\n"
+PIPELINE = """
+version: 1
+inputs: {about: {type: string, default: tea}}
+nodes:
+  fixed: {agent: llm, provider: fake, retry: 3, with: {prompt: "input=1000 output=100", max_tokens: 1000}}
+  each: {for_each: {items: [1, 2]}, agent: llm, provider: fake, with: {prompt: "x", max_tokens: 100}}
+  open: {agent: llm, provider: fake, with: {prompt: "{{ inputs.about }}"}}
+  own: {agent: llm, provider: fake, budget: {max_cost: 0.25}, with: {prompt: "{{ inputs.about }}"}}
+  listed: {agent: llm, provider: openai, with: {model: gpt-4o, prompt: "{{ inputs.about }}"}}
+  secret: {agent: llm, provider: openai, with: {model: mine, prompt: "x"}}
+  plain: {run: echo hello}
+"""
+
+
+def pipe(root: Path, *words: str) -> str:
+    command = [sys.executable, "-m", "pipe_runner", *words]
+    env = {**os.environ, "PYTHONPATH": str(MODELS)}
+    return subprocess.run(command, cwd=root, env=env, capture_output=True, text=True, check=True).stdout
+
+
+def planned(root: Path, text: str) -> dict[str, Any]:
+    (root / "pipe.yml").write_text(PROJECT)
+    (root / "p.yml").write_text(text)
+    found: dict[str, Any] = json.loads(pipe(root, "plan", "p.yml", "--output", "json"))["cost"]
+    return found
+
+
+def test_each_node_has_its_bound_or_says_why_there_is_none(tmp_path: Path) -> None:
+    nodes = planned(tmp_path, PIPELINE)["nodes"]
+    fixed = 3 * (len("input=1000 output=100") + 16 + 1000 * 10) / 1e6
+    assert (nodes["fixed"]["most"], nodes["fixed"]["calls"]) == (fixed, 3)
+    assert (nodes["each"]["most"], nodes["each"]["calls"]) == (2 * (17 + 100 * 10) / 1e6, 2)
+    assert nodes["open"]["most"] is None
+    assert nodes["open"]["why"] == "the size of what it asks is known to the run alone"
+    assert nodes["own"]["most"] == 0.25
+    assert nodes["listed"]["most"] == (128_000 * 2.5 + 4096 * 10) / 1e6  # what the model can read at most
+    assert nodes["secret"]["why"] == "the price of model mine of provider openai is not known"
+    assert "plain" not in nodes
+
+
+def test_the_run_has_its_budget_as_bound_or_the_sum_of_its_nodes(tmp_path: Path) -> None:
+    assert planned(tmp_path, PIPELINE)["most"] is None
+    assert planned(tmp_path, PIPELINE + "budget: {max_cost: 0.50}\n")["most"] == 0.5
+    small = "version: 1\nnodes:\n  a: {agent: llm, provider: fake, with: {prompt: x, max_tokens: 100}}\n"
+    assert planned(tmp_path, small)["most"] == (17 + 1000) / 1e6
+    text = pipe(tmp_path, "plan", "p.yml")
+    assert "cost: at most $0.00102\n  a: at most $0.00102, 1 call\n" in text
+    assert "p50" not in text
+
+
+def test_a_plan_without_models_says_nothing_of_cost(tmp_path: Path) -> None:
+    assert planned(tmp_path, "version: 1\nnodes: {a: {run: echo}}\n") is None
+
+
+def test_what_runs_have_cost_is_told_by_their_logs(tmp_path: Path) -> None:
+    text = "version: 1\ninputs: {n: {type: integer, default: 10}}\nnodes:\n"
+    text += '  a: {agent: llm, provider: fake, with: {prompt: "input=0 output={{ inputs.n }}"}}\n'
+    (tmp_path / "pipe.yml").write_text(PROJECT)
+    (tmp_path / "p.yml").write_text(text)
+    for number in (100, 200, 4000):
+        pipe(tmp_path, "run", "p.yml", "-i", f"n={number}")
+    told = pipe(tmp_path, "plan", "p.yml")
+    assert "in the last 3 runs that succeeded: p50 $0.002, p95 $0.04" in told
+    found = json.loads(pipe(tmp_path, "plan", "p.yml", "--output", "json"))["cost"]
+    assert (found["p50"], found["p95"], found["runs"]) == (0.002, 0.04, 3)
+    assert found["nodes"]["a"]["p50"] == 0.002
