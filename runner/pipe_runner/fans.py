@@ -67,7 +67,7 @@ class Fans:
         """A node whose turn has come: make its items, and let the first ones start. `letting_go`: the run was stopped,
         and only items whose sub-pipeline waits for a person are performed, to their end."""
         assert node.fan_out is not None
-        number = self._run.state(node.id).attempts + 1
+        number = self._run.state(node.id).ended_attempts + 1
         try:
             names = self._scope.names_of(node)
             items = make_items(node.fan_out, names, self._scope.render)

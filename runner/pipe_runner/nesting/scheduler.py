@@ -112,7 +112,8 @@ class SharingScheduler(Scheduler):
         if stopped is not None and not self._fans.waits_inside(node.id):
             self.cancel(node)
             return
-        number = self._run.state(node.id).ended_attempts + 1
+        before = self._run.state(node.id)
+        number, made = before.ended_attempts + 1, self._made.get(index, before.retried)
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
@@ -139,7 +140,7 @@ class SharingScheduler(Scheduler):
                 outcome = await inside.perform()
             finally:
                 del self._inside[index]
-        self._made[index] = self._made.get(index, 0) + 1
+        self._made[index] = made + 1
         duration = clock.monotonic() - began
         if stopped is not None:
             reason = how_stopped(stopped, NodeState(NodeStatus.WAITING))[1]
