@@ -73,8 +73,8 @@ async def enter(
 
 
 def _gone(killed: RunDir) -> bool:
-    """Whether nothing acts any more of a run that was killed while it had the group; what its wardens can't end is ended
-    here. Not while another process works on it, which goes on with it and wants the group, too."""
+    """Whether nothing acts any more of a run that was killed while it had the group; what no warden ends is ended here.
+    Not while another process works on it, which goes on with it and wants the group, too."""
     from pipe_runner.executors.leftovers import end_leftovers
     from pipe_runner.runlog import RunLock
 
