@@ -27,6 +27,21 @@ def set_aside(run: Run, nodes: Mapping[str, NodeState], items: Mapping[str, Mapp
         run.aside = {**run.aside, **kept}
 
 
+def forget(run: Run, owner: str, names: Iterable[str]) -> None:
+    """Nodes and items that a repeated node has no more: those that may have acted are set aside."""
+    nodes: dict[str, NodeState] = {}
+    items: dict[str, dict[str, NodeState]] = {}
+    for name in names:
+        if name in run.nodes:
+            nodes[name] = run.nodes.pop(name)
+        if name in run.items:
+            items[name] = run.items.pop(name)
+        if name.startswith(f"{owner}[") and name.endswith("]"):
+            run.items.get(owner, {}).pop(name[len(owner) + 1 : -1], None)
+    if names:
+        set_aside(run, nodes, items)
+
+
 def regroup(run: Run, digests: Mapping[str, str], new: Callable[[], NodeState]) -> None:
     """Let the run have the nodes that its file has now, by their digests, and what repeated ones of them run."""
     old, items = run.nodes, run.items

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pipe_runner.acted import regroup, take_back
+from pipe_runner.acted import forget, regroup, take_back
 from pipe_runner.ports import Event
 from pipe_runner.states import NodeState as NodeState
 from pipe_runner.states import State
@@ -239,7 +239,8 @@ def _node_started(run: Run, event: Event) -> None:
     if data:
         state.item = data.get("item")
         if "items" in data:
-            state.many = True
+            state.many, state.rest = True, data.get("rest")
+            forget(run, node or "", data.get("gone", ()))
         if "pipeline" in data:
             state.pipeline, state.given = data["pipeline"], data.get("given")
             take_back(run, data.get("back", ()))
@@ -279,7 +280,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
 
 
 _KEPT = frozenset(NodeState.__annotations__) - {
-    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given", "retried", "many")
+    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given", "retried", "many", "rest")
 }
 """Fields of the last event of a node that its state takes over."""
 

@@ -62,6 +62,8 @@ class NodeState(State):
     """Attempts at its sub-pipeline that were followed by another one, since it was last begun."""
     many: bool = False
     """It is repeated, and its items have begun."""
+    rest: str | None = None
+    """Of such a node: the digest of what the file said of it when they began, without its list."""
 
     def __init__(self, status: NodeStatus = NodeStatus.PENDING, **fields: Any) -> None:
         self.status = status
@@ -74,7 +76,10 @@ class NodeState(State):
             return self
         attempts = self.ended_attempts
         if self.pipeline is None:
-            return NodeState(attempts=attempts)
+            again = NodeState(attempts=attempts)
+            if self.rest:
+                again.rest = self.rest
+            return again
         found = NodeState(attempts=attempts, pipeline=self.pipeline, given=self.given)
         if self.retried and self.status is NodeStatus.WAITING:
             found.retried = self.retried

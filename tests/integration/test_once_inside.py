@@ -165,3 +165,11 @@ def test_d10_of_an_item_of_a_repeated_sub_pipeline_that_was_taken_out_and_put_ba
     done = resumed(project, MANY + late)
     assert done.status == "waiting"
     assert all(starts(project)[node] == 1 for node in begun)
+
+
+def test_a_handler_whose_items_have_acted_once_does_not_run_again(project: Any, trying: Any) -> None:
+    trying.bad = {"x"}
+    project.run("nodes: {x: {agent: fake, with: {n: x}}}\non_failure:\n" + EACH)
+    assert trying.taken() == ["pay p", "pay q", "x"]
+    assert resumed(project).status == "failed"
+    assert trying.taken() == ["x"]

@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "deciding",
         "reruns",
         "fanout",
+        "gone",
         "fans",
         "holds",
         "commits",

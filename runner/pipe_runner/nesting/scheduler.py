@@ -93,6 +93,10 @@ class SharingScheduler(Scheduler):
 
     # ------------------------------------------------------------ sub-pipelines
 
+    def inside(self, node: PlannedNode) -> set[str]:
+        cut = len(node.id) + 1
+        return {each.id[cut:] for each in inner(node, self._house.subplans, repeated=True)}
+
     async def _beside(self, node: PlannedNode) -> None:
         """An attempt at a sub-pipeline, in no worker and no slot."""
         try:
