@@ -13,7 +13,7 @@ from pipe_runner import __version__
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.outside import recorder_for, services_for
+from pipe_runner.engine.outside import agents_of, recorder_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -293,7 +293,7 @@ def _grant(
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes if node.pipeline is None}]
+    agents = [registry.get(agent).describe() for agent in agents_of(nodes)]
     functions = any(agent.runs_functions for agent in agents)
     processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
     if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):

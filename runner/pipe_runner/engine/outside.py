@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
-    from pipe_runner.engine.place import Granted
+    from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings
     from pipe_runner.plan import Plan, PlannedNode
-    from pipe_runner.ports import Clock, Journal, Masker
+    from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
     from pipe_runner.run import Run
+    from pipe_runner.tools.kinds import PerformAttempt
 
 
 def services_for(
@@ -42,23 +43,43 @@ def services_for(
     return services, services.secrets(tuple(names))
 
 
-def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, journal: Journal, clock: Clock) -> Desk:
-    """The way out of one run."""
+def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
+    """The agents that perform these nodes, and those that their models may use."""
+    found: set[str] = set()
+    for node in nodes:
+        if node.pipeline is None:
+            found.add(node.agent)
+            data = node.options.data
+            tools: Json = data.get("tools") if isinstance(data, dict) else None
+            if isinstance(tools, list) and tools:
+                from pipe_runner.tools.wanted import agents_in
+
+                found |= agents_in(tools)
+    return found
+
+
+def open_desk(
+    plan: Plan, run: Run, place: Place, granted: Granted, registry: Registry, performs: PerformAttempt, clock: Clock
+) -> Desk:
+    """The way out of one run; `performs` is how attempts of its nodes are performed."""
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
     from pipe_runner.spending.purse import BudgetPurse
+    from pipe_runner.tools.maker import Tools
 
     services = granted.services
     assert services is not None
-    gates, purse = Gates(), BudgetPurse(plan, run, journal)
+    gates, purse = Gates(), BudgetPurse(plan, run, place.journal)
+    tools = Tools(registry, performs, granted.masker, clock)
     return Desk(
         services,
         purse=purse,
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,
-        closing=[purse],
+        make_toolbox=tools.make,
+        closing=[tools, purse],
     )
 
 
