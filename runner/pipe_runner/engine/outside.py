@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pipe_runner.registry import Registry
     from pipe_runner.run import Run
     from pipe_runner.tools.kinds import PerformAttempt
+    from pipe_runner.tools.settings import ServerSettings
 
 
 def services_for(
@@ -49,13 +51,39 @@ def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
     for node in nodes:
         if node.pipeline is None:
             found.add(node.agent)
-            data = node.options.data
-            tools: Json = data.get("tools") if isinstance(data, dict) else None
-            if isinstance(tools, list) and tools:
+            tools = _tools_of(node)
+            if tools:
                 from pipe_runner.tools.wanted import agents_in
 
                 found |= agents_in(tools)
     return found
+
+
+def servers_for(
+    plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str]
+) -> tuple[Mapping[str, ServerSettings], dict[str, str]]:
+    """The MCP servers whose tools these nodes list, and what of their settings is shown nowhere."""
+    tools = [tool for node in nodes if node.pipeline is None for tool in _tools_of(node)]
+    if not tools:
+        return {}, {}
+    from pipe_runner.tools.settings import server_settings
+    from pipe_runner.tools.wanted import servers_in
+
+    written = plan.services.get("mcp_servers", {})
+    names = [name for name in servers_in(tools) if name in written]
+    found = {name: server_settings(name, written[name], environ, plan.root) for name in names}
+    secrets = {
+        f"MCP server {name} {number}": value
+        for name, settings in found.items()
+        for number, value in enumerate(settings.secrets)
+    }
+    return found, secrets
+
+
+def _tools_of(node: PlannedNode) -> list[Json]:
+    data = node.options.data
+    tools: Json = data.get("tools") if isinstance(data, dict) else None
+    return tools if isinstance(tools, list) else []
 
 
 def open_desk(
@@ -67,11 +95,14 @@ def open_desk(
     from pipe_runner.limits.gates import Gates
     from pipe_runner.spending.purse import BudgetPurse
     from pipe_runner.tools.maker import Tools
+    from pipe_runner.tools.servers import Servers
 
     services = granted.services
     assert services is not None
     gates, purse = Gates(), BudgetPurse(plan, run, place.journal)
-    tools = Tools(registry, performs, granted.masker, clock)
+    launch = place.processes.run if COMMANDS else None
+    servers = Servers(granted.servers, launch, granted.masker)
+    tools = Tools(registry, performs, servers, granted.masker, clock)
     return Desk(
         services,
         purse=purse,
