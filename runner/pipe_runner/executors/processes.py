@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import PipeError
-from pipe_runner.executors.flight import STREAMS, Flight
+from pipe_runner.executors.flight import SERVER, STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
 from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
@@ -146,9 +146,9 @@ class Processes:
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before. See the port
-        for `spare`."""
+        for `spare`. Servers serve those that have the grace to end, and go with them."""
         for flight in list(self._flights.values()):
-            if spare and flight.attempt.node.startswith(spare):
+            if (spare and flight.attempt.node.startswith(spare)) or (grace > 0 and flight.attempt.agent == SERVER):
                 continue
             self._end(flight, 0.0 if flight.stopped else grace)
             flight.stopped = flight.stopped or flight.code is None

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipe_runner.errors import NodeFault
+from pipe_runner.executors.flight import SERVER
 from pipe_runner.models import ToolResult
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.tools.pins import tool_digest
-from pipe_runner.tools.session import Session
+from pipe_runner.tools.session import Session, load_client
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import Launch, ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
@@ -28,9 +29,9 @@ class Servers:
 
     async def listed(self, name: str, attempt: Attempt) -> list[dict[str, Any]]:
         """All tools of a server, `{name, description, parameters}` each; raises NodeFault."""
+        session = await self._session(name, attempt)
         from mcp.shared.exceptions import MCPError
 
-        session = await self._session(name, attempt)
         try:
             return await session.tools()
         except MCPError as error:
@@ -66,6 +67,8 @@ class Servers:
         return settings.digest if settings is not None else None
 
     async def _session(self, name: str, attempt: Attempt) -> Session:
+        if not self._sessions:
+            await load_client()
         session = self._sessions.get(name)
         if session is not None and session.gone:
             await session.close()
@@ -89,5 +92,5 @@ class Servers:
         if self._launch is None:
             raise NodeFault(ErrorKind.TOOL, f"MCP server {name}: programs can't be started on this system")
         self._started += 1
-        own = Attempt(attempt.run, f"mcp:{name}", self._started, "mcp", {}, {}, attempt.root, "")
+        own = Attempt(attempt.run, f"{SERVER}:{name}", self._started, SERVER, {}, {}, attempt.root, "")
         return Session(settings, ServerProcess(settings, self._launch, own, self._masker))

@@ -24,6 +24,21 @@ _OTHER_TIMES: Final = frozenset({-32601, -32600, -32022})
 """Errors of a server that doesn't know the handshake of earlier versions of the protocol."""
 
 
+async def load_client() -> None:
+    """Import what speaks the protocol, which takes a while, beside whatever the loop does; raises NodeFault."""
+
+    def load() -> None:
+        import mcp.client.client
+
+        assert mcp.client.client
+
+    try:
+        await asyncio.to_thread(load)
+    except ImportError:
+        missing = MissingExtra("MCP servers", "mcp")
+        raise NodeFault(ErrorKind.TOOL, f"{missing.message}: {missing.hint}") from None
+
+
 class Session:
     """Lives in a task of its own, since what opens it must close it."""
 
@@ -136,13 +151,10 @@ class Session:
             self._over = True
 
     async def _open(self) -> None:
-        try:
-            from mcp.client.client import Client
-            from mcp.shared.exceptions import MCPError
-            from mcp_types import Implementation
-        except ImportError:
-            missing = MissingExtra("MCP servers", "mcp")
-            raise NodeFault(ErrorKind.TOOL, f"{missing.message}: {missing.hint}") from None
+        from mcp.client.client import Client
+        from mcp.shared.exceptions import MCPError
+        from mcp_types import Implementation
+
         from pipe_runner import __version__
 
         info = Implementation(name="pipe-runner", version=__version__)

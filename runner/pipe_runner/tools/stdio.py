@@ -18,7 +18,7 @@ LONGEST: Final = 16 * 2**20
 """Bytes of one message."""
 TAIL: Final = 4096
 """Bytes that are kept of what it writes to stderr."""
-LEAVES: Final = 2.0
+LEAVES: Final = 1.0
 """Seconds that it gets to end by itself when its stdin is closed."""
 LAST_WORDS: Final = 0.2
 """Seconds that its end is waited for when it has closed its stdout, so that the reason can be told."""
