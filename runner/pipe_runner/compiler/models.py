@@ -36,6 +36,8 @@ _NO_TOOL: Final = {
 }
 _FIXED: Final = {"python": "call"}
 """Options of tools that the file says and no model chooses: what runs (S3)."""
+OF_FUNCTIONS: Final = "python"
+"""The agent that calls functions which are tools."""
 _STAND_IN: Final = "-"
 
 
@@ -223,6 +225,8 @@ class ModelNode:
     def _named(self, tool: str, path: Path_) -> None:
         kind, _, rest = tool.partition(":")
         server, slash, name = rest.partition("/")
+        if kind == "function":
+            self._agents.get(OF_FUNCTIONS, path)
         if kind != "mcp" or not server or not slash:
             return
         self._models.server_named(server, path, self._report)
