@@ -134,6 +134,8 @@ def called(
             data["ambiguous"] = True
     elif error is not None:
         data["error"] = {"kind": "cancelled", "message": type(error).__name__}
+        if sent:  # the attempt's time was up, or the run was stopped, while the service was at it
+            data["ambiguous"] = True
     if replayed:
         data["replayed"] = True
     return data
