@@ -26,8 +26,8 @@ _KEY: Final = re.compile(
 )
 _QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
 _NO_MODEL: Final = re.compile(
-    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model"
-    r"|on-demand throughput",
+    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
+    r"on-demand throughput",
     re.I | re.S,
 )
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)

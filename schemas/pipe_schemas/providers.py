@@ -93,6 +93,7 @@ class Price(Closed):
     input: Dollars = Field(description="Of what it reads.")
     output: Dollars = Field(description="Of what it writes.")
     cached: Dollars | None = Field(default=None, description="Of what it reads from the service's cache.")
+    cache_written: Dollars | None = Field(default=None, description="Of what it writes to the service's cache.")
 
 
 class ProviderSpec(BaseModel):

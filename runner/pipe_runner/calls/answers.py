@@ -112,6 +112,8 @@ def called(
     """What `model.called` says; `cost` and `sent` are of a call that failed."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
     usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
+    if usage is not None and min(usage) < 0:
+        usage = None
     if usage is not None:
         data["tokens"] = usage_to_json(usage)
     elif not sent:
