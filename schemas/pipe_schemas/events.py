@@ -323,7 +323,9 @@ class ModelCalled(ModelEvent):
     request_id: str | None = Field(default=None, description="The service's own name for the call.")
     error: ErrorInfo | None = Field(default=None, description="Why there is no answer.")
     ambiguous: bool = Field(
-        default=False, description="It timed out after it was sent: nobody knows whether it was answered, and paid for."
+        default=False,
+        description="It timed out or was given up after it was sent: nobody knows whether it was answered, and paid "
+        "for.",
     )
     free: bool = Field(
         default=False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.environment import commands_of
 from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
@@ -214,9 +215,9 @@ class NodeCompiler:
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
         if spec.env or self._inherits or spec.stdin is not None:
-            script = text if _is_shell(shell) else None
-            self._environment.check_input(spec.stdin, (*draft.path, "stdin"), script)
-            if self._environment.check(spec.env, (*draft.path, "env"), script, options):
+            commands = commands_of(shell, text, shelled=_is_shell(shell))
+            self._environment.check_input(spec.stdin, (*draft.path, "stdin"), commands)
+            if self._environment.check(spec.env, (*draft.path, "env"), commands, options):
                 static = False
         self._process(draft, spec, options, static)
 
@@ -253,8 +254,8 @@ class NodeCompiler:
         if not words[0]:
             self._report.add("E204", "the program's name is empty", (*draft.path, "argv", 0))
         options: dict[str, Any] = {"argv": items}
-        self._environment.check(spec.env, (*draft.path, "env"), None, options)
-        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), words)
+        static = not self._environment.check(spec.env, (*draft.path, "env"), [words], options, "argv") and static
+        self._environment.check_input(spec.stdin, (*draft.path, "stdin"), [words])
         self._process(draft, spec, options, static)
 
     def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pipe_runner.compiler.budgets import asks_models
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import uses_without_list, without_list
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
@@ -50,6 +51,8 @@ class SubPipeline:
         self.document = build.report.document
         self.inputs: tuple[PlannedInput, ...] | None = build.inputs
         """None where the file is so wrong that they aren't known."""
+        self.asks = any(asks_models(draft) for draft in build.drafts)
+        """Whether something in it asks models."""
         self.wants = any(one.required for one in self.inputs or ())
         """Whether it can't be run without any input."""
         self._outputs: Schema = build.outputs if plan is not None else ANY

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
+    from pipe_runner.tools.kinds import PerformAttempt
 
 CANCEL_POLL = 0.2
 """Seconds between looks for the file that `pipe cancel` makes."""
@@ -99,7 +100,7 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=self._outside(),
+            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit)),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
@@ -113,13 +114,13 @@ class ActiveRun:
             self.close()
         return self.run
 
-    def _outside(self) -> Outside | None:
+    def _outside(self, performs: PerformAttempt) -> Outside | None:
         """The way out, for runs whose nodes have use for it."""
         if self._granted.services is None:
             return None
         from pipe_runner.engine.outside import open_desk
 
-        return open_desk(self.plan, self.run, self._settings, self._granted, self._place.journal, self._clock)
+        return open_desk(self.plan, self.run, self._place, self._granted, self._registry, performs, self._clock)
 
     async def _perform(self, executor: Executor) -> None:
         import asyncio
