@@ -127,7 +127,7 @@ def _totals(view: View) -> Iterator[str]:
     acting = (run.state(node) for node in view.story.names() if view.story.acts(node))
     attempts, spent = sum(state.attempts for state in acting), 0.0
     usage: dict[str, float] = {}
-    for node, state in run.nodes.items():
+    for state in run.nodes.values():
         count[state.status] = count.get(state.status, 0) + 1
         for name, value in (state.usage or {}).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
