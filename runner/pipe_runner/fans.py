@@ -70,7 +70,7 @@ class Fans:
         """A node whose turn has come: make its items, and let the first ones start. `letting_go`: the run was stopped,
         and only items whose sub-pipeline waits for a person are performed, to their end."""
         assert node.fan_out is not None
-        number = self._run.state(node.id).ended_attempts + 1
+        number = self._run.known(node.id).ended_attempts + 1
         try:
             names = self._scope.names_of(node)
             items = make_items(node.fan_out, names, self._scope.render)
@@ -218,7 +218,7 @@ class Fans:
         for index in held:
             unit = self._nodes[index]
             reason = "fail_fast: another item failed while it waited for a person"
-            self._host.final(EventKind.NODE_CANCELLED, unit, self._run.state(unit.id).attempts, {"reason": reason})
+            self._host.final(EventKind.NODE_CANCELLED, unit, self._run.known(unit.id).attempts, {"reason": reason})
         fan.releasing = False
 
     def _start(self, fan: Fan, item: Item) -> None:

@@ -91,6 +91,10 @@ class Run(State):
                 found = self.nodes[node] = NodeState()
         return found
 
+    def known(self, node: str) -> NodeState:
+        """The state of a node or an item, to read: where nothing is known of it, the run does not get one."""
+        return self.nodes.get(node) or self.find(node) or NodeState()
+
     def find(self, node: str) -> NodeState | None:
         """The state of a node or an item, if anything is known of it."""
         if node[-1:] != "]":

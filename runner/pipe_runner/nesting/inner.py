@@ -127,7 +127,7 @@ class Inner:
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
         if self._let_go and self._asked is not None:
-            state = self._house.run.state
+            state = self._house.run.known
             scheduler.stop_before(self._asked)
             await scheduler.perform([node for node in self._nodes if state(node.id).status is NodeStatus.WAITING])
         scope.run_status = status = self._status()
@@ -178,7 +178,7 @@ class Inner:
         house = self._house
         skipped: dict[str, Any] = {"when": None, "values": {}, "by": []} if kind is EventKind.NODE_SKIPPED else {}
         for node in expanded(self._of(phase), house.subplans, house.run.only):
-            if not is_final(house.run.state(node.id).status):
+            if not is_final(house.run.known(node.id).status):
                 house.emit(kind, node.id, None, {**skipped, "reason": reason})
 
     def _open_keeper(self, scope: Scope) -> Keeping:
@@ -189,7 +189,7 @@ class Inner:
     # ------------------------------------------------------------ its end
 
     def _failures(self) -> list[PlannedNode]:
-        states = ((node, self._house.run.state(node.id)) for node in self._nodes)
+        states = ((node, self._house.run.known(node.id)) for node in self._nodes)
         return [node for node, state in states if state.status is NodeStatus.FAILED and not state.tolerated]
 
     @property
@@ -199,7 +199,7 @@ class Inner:
             return False
         if self._let_go:
             return True
-        states = [self._house.run.state(node.id) for node in self._of(Phase.NODES)]
+        states = [self._house.run.known(node.id) for node in self._of(Phase.NODES)]
         return any(state.status is NodeStatus.CANCELLED or _timed_out(state) for state in states)
 
     def _status(self) -> RunStatus:
@@ -231,7 +231,7 @@ class Inner:
     def _failed(self) -> Outcome:
         """It failed as the first of its nodes did."""
         failures = self._failures()
-        error: Mapping[str, Any] = self._house.run.state(failures[0].id).error or {}
+        error: Mapping[str, Any] = self._house.run.known(failures[0].id).error or {}
         names = ", ".join(node.id for node in failures[:_NAMED])
         more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
         kind = ErrorKind(error.get("kind") or ErrorKind.EXCEPTION)

@@ -71,7 +71,7 @@ class SharingScheduler(Scheduler):
     async def attempt(self, node: PlannedNode) -> None:
         async with self._house.slots:
             if self.stopped is not None:  # while it waited for a slot
-                if not is_final(self._run.state(node.id).status):
+                if not is_final(self._run.known(node.id).status):
                     self.cancel(node)
                 return
             if self.until is not None:
@@ -116,7 +116,7 @@ class SharingScheduler(Scheduler):
         if stopped is not None and not self._fans.waits_inside(node.id):
             self.cancel(node)
             return
-        before = self._run.state(node.id)
+        before = self._run.known(node.id)
         number, made = before.ended_attempts + 1, self._made.get(index, before.retried)
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
@@ -188,7 +188,7 @@ class SharingScheduler(Scheduler):
         for key, state in self._run.items.get(node.id, {}).items():
             if state.status is NodeStatus.WAITING:
                 self.emit(EventKind.NODE_CANCELLED, f"{node.id}[{key}]", state.attempts, data)
-        self.emit(EventKind.NODE_CANCELLED, node.id, self._run.state(node.id).attempts, data)
+        self.emit(EventKind.NODE_CANCELLED, node.id, self._run.known(node.id).attempts, data)
 
     # ------------------------------------------------------------ stops
 

@@ -134,6 +134,11 @@ class Story:
             for key in self.run.items.get(node, ()):
                 yield f"{node}[{key}]"
 
+    def acts(self, node: str) -> bool:
+        """Whether it does something itself: what a repeated one does, or one that runs a sub-pipeline, others do."""
+        state = self.run.find(node)
+        return node not in self.run.items and (state is None or state.pipeline is None)
+
     def told(self, node: str) -> Told:
         found = self.nodes.get(node)
         if found is None:
