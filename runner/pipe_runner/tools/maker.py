@@ -16,7 +16,7 @@ from pipe_runner.tools.arguments import check_parameters
 from pipe_runner.tools.box import Box
 from pipe_runner.tools.functions import Functions, spec_of
 from pipe_runner.tools.kinds import PerformAttempt, Tool, plain_name, with_names
-from pipe_runner.tools.pins import check_pins, list_digest
+from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
@@ -122,9 +122,8 @@ class Tools:
             return {"digest": list_digest(every), "tools": used}
 
         told: Any = await recorder.through(attempt, "tools", {"source": source, "tools": [*names]}, describe)
-        tools = list(told["tools"]) if isinstance(told, dict) else []
-        check_pins(server, self._servers.digest(server), str(told["digest"]), tools, "pipe.yml")
-        self._servers.told(server, tools)
+        tools, whole = _list_of(told, source)
+        self._servers.check(server, whole, tools)
         return [self._server_tool(server, tool, attempt) for tool in tools]
 
     def _server_tool(self, server: str, told: Mapping[str, Any], attempt: Attempt) -> Tool:
@@ -152,6 +151,17 @@ class Tools:
                 return await _apart(self._performs(inner._replace(node=_at(inner.node, number)), emit))
 
         return performs
+
+
+def _list_of(told: Any, source: str) -> tuple[list[dict[str, Any]], str]:
+    """Tools, and the digest of all that there are; raises NodeFault where a recording was changed into nonsense."""
+    try:
+        tools = [dict(tool) for tool in told["tools"]]
+        if not all(isinstance(tool["name"], str) and tool.keys() >= {"description", "parameters"} for tool in tools):
+            raise TypeError("it has another shape")
+        return tools, str(told["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeFault(ErrorKind.TOOL, f"the recording of the tools of {source} can't be used: {error}") from None
 
 
 async def _side_by_side(doing: Iterable[Coroutine[Any, Any, list[Tool]]]) -> list[list[Tool]]:
