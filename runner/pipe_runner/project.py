@@ -135,7 +135,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     if spec.providers:
         from pipe_runner.compiler.providers import read_providers
 
-        found = read_providers(spec.providers, data["providers"], report, plain.root)
+        types = None if registry is None else registry.providers
+        found = read_providers(spec.providers, data["providers"], report, plain.root, types)
         project = project._replace(services={**project.services, "providers": found})
     if isinstance(data.get("mcp_servers"), dict):
         from pipe_runner.compiler.servers import read_servers

@@ -358,6 +358,9 @@ class Scheduler:
         else:
             self.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
 
+    def inside(self, node: PlannedNode) -> Collection[str]:
+        raise NotImplementedError  # only `SharingScheduler` performs nodes that run something
+
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
         self._workers.push(node)

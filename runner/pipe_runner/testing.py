@@ -101,6 +101,9 @@ class MemoryJournal:
         self.blobs[digest] = data
         return digest
 
+    def check(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -10,7 +10,7 @@ from pipe_runner.clearing import clear
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
-from pipe_runner.errors import ExpressionFault
+from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
@@ -159,6 +159,7 @@ class ActiveRun:
         }
         if self._error is not None:
             end["error"] = self._error
+        self._place.journal.check()
         self._stream.emit(EventKind.RUN_FINISHED, data=end)
         self._place.journal.commit()
 
@@ -378,10 +379,16 @@ class ActiveRun:
             self._scheduler.stop(Stop.RUN_TIMEOUT)
 
     async def _watch(self) -> None:
-        """See that somebody wants the run cancelled."""
+        """See that somebody wants the run cancelled, or has removed its log (D7)."""
         import asyncio
 
         while True:
             await asyncio.sleep(CANCEL_POLL)
+            try:
+                self._place.journal.check()
+            except StorageError as error:
+                if self._scheduler is not None:
+                    self._scheduler.fail(error)
+                return
             if not self._stops and os.path.exists(self.rundir.cancel_path):
                 self.stop("`pipe cancel`")

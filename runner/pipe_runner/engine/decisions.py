@@ -5,7 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import acted_of, is_refused, may_have_acted, undecided, undecided_of
+from pipe_runner.acted import may_have_acted
+from pipe_runner.deciding import acted_of, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream

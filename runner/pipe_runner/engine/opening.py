@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
+from pipe_runner.acted import take_back
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
@@ -166,6 +167,7 @@ def open_resume(
             reasons = {node.id: "not started" for node in every}
         elif not done:
             end_leftovers(rundir.id, rundir.warden_lock_path)
+            take_back(run, (node.id for node in every))
             reasons = reasons_to_rerun(run, nodes, plan)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)
@@ -272,7 +274,7 @@ def _grant(
     """
     environ = os.environ if environ is None else environ
     recorded = settings.record is not None or settings.replay is not None
-    services, keys = services_for(plan, nodes, environ, registry, recorded=recorded)
+    services, keys = services_for(plan, nodes, environ, registry, settings, recorded=recorded)
     servers, more = servers_for(plan, nodes, environ)
     keys.update(more)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
 
 
 def services_for(
-    plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str], registry: Registry, *, recorded: bool
+    plan: Plan,
+    nodes: Sequence[PlannedNode],
+    environ: Mapping[str, str],
+    registry: Registry,
+    settings: RunSettings,
+    *,
+    recorded: bool,
 ) -> tuple[Services | None, dict[str, str]]:
     """The model services for these nodes, and what of their settings is shown nowhere; None where no node
     asks any, and nothing is recorded."""
@@ -32,16 +39,17 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
-    from pipe_runner.spending.prices import ListedPrices
+    from pipe_runner.spending.prices import prices_by
 
-    services = Services(plan.services.get("providers", {}), registry.providers, environ, ListedPrices)
+    folder = os.path.join(settings.state_dir, "cache") if settings.keeps else None
+    services = Services(plan.services.get("providers", {}), registry.providers, environ, prices_by(folder))
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
             given: Json = node.options.data.get("provider")
-            names.update(
-                dict.fromkeys(name for name in given if isinstance(name, str)) if isinstance(given, list) else {}
-            )
+            chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+            names.update(dict.fromkeys(chosen))
+            services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
 
 
@@ -99,6 +107,8 @@ def open_desk(
 
     services = granted.services
     assert services is not None
+    if granted.recorder is None or not granted.recorder.replays:
+        services.warm()
     gates, purse = Gates(), BudgetPurse(plan, run, place.journal)
     launch = place.processes.run if COMMANDS else None
     servers = Servers(granted.servers, launch, granted.masker)

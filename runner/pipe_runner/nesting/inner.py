@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.acted import take_back
+from pipe_runner.deciding import acted_of
 from pipe_runner.errors import ExpressionFault, UsageError
 from pipe_runner.nesting.house import House
 from pipe_runner.plan import PlannedNode
@@ -62,18 +64,20 @@ class Inner:
         """What `node.started` says of it. With other inputs than before, what is done of it counts no more."""
         run, node = self._house.run, self._node
         self._take_inputs()
+        every = expanded(self._nodes, self._house.subplans, run.only)
+        back = take_back(run, (each.id for each in every))
         given = sha256(_ENCODE(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
         anew: list[str] = []
         if before is not None and before != given:
-            every = expanded(self._nodes, self._house.subplans, run.only)
-            again = [each.id for each in every]
+            again = [each.id for each in every if not acted_of(run, each.id)]
             anew = [each.id for each in every if each.fan_out is not None]
         else:
             again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
-        return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
+        more = {"rerun": begun, "anew": anew, "back": back}
+        return data | {name: ids for name, ids in more.items() if ids}
 
     def _take_inputs(self) -> None:
         from pipe_runner.compiler.given import check_inputs

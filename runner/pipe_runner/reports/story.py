@@ -87,6 +87,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "path": (str,),
     "pipeline": (str,),
     "reason": (str,),
+    "rest": (str,),
     "root": (str,),
     "tolerated": (bool,),
     "truncated": (dict,),
@@ -96,7 +97,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-_NAMES: Final = frozenset({"anew", "by", "only", "rerun"})
+_NAMES: Final = frozenset({"anew", "back", "by", "gone", "only", "rerun"})
 """Lists of names."""
 
 
@@ -172,6 +173,8 @@ class Story:
         if event.event == EventKind.NODE_STARTED:
             told.lines, told.lost = "", False
             told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, now))
+            for name in data.get("gone", ()):
+                self.nodes.pop(name, None)
         elif event.event == EventKind.NODE_OUTPUT:
             text = told.lines + str(data.get("text", ""))
             told.lost = told.lost or len(text) > self.room
