@@ -57,6 +57,7 @@ class ServerProcess:
         env = dict(self._settings.env)
         command = Command(self._settings.command, env, self._settings.cwd)
         process = asyncio.create_task(self._launch(command, self._attempt, _no_events, self._masker, fds))
+        process.add_done_callback(lambda done: self._not_started(done, reader[0]))
         told, heard = anyio.create_memory_object_stream[Any](0)
         said, to_say = anyio.create_memory_object_stream[Any](0)
         listening = asyncio.create_task(self._keep(errors[0]))
@@ -109,6 +110,11 @@ class ServerProcess:
     async def _keep(self, errors: asyncio.StreamReader) -> None:
         while data := await errors.read(TAIL):
             self._tail = (self._tail + data)[-TAIL:]
+
+    def _not_started(self, process: asyncio.Task[ProcessEnd], reader: asyncio.StreamReader) -> None:
+        """Nobody has our pipes: their end must be told."""
+        if not process.cancelled() and process.exception() is not None:
+            reader.feed_eof()
 
     def _how(self, process: asyncio.Task[ProcessEnd]) -> str:
         if not process.done() or process.cancelled():
