@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.registry import Registry
 
+LONGEST: Final = 16 * 1024
+"""Characters of what a model is told of a tool."""
 EVERY: Final = "*"
 """`mcp:SERVER/*` is all that the server has."""
 
@@ -189,4 +191,5 @@ def _at(node: str, number: int) -> str:
 
 
 def _checked(spec: ToolSpec, key: str) -> ToolSpec:
-    return spec._replace(parameters=check_parameters(spec.parameters, key))
+    said = spec.description if len(spec.description) <= LONGEST else f"{spec.description[:LONGEST]}…"
+    return spec._replace(description=said, parameters=check_parameters(spec.parameters, key))

@@ -89,6 +89,7 @@ class ServerProcess:
                     message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
                 except ValueError:
                     self.odd = self._masker.mask_text(line[:200].decode("utf-8", "replace").strip())
+                    await asyncio.sleep(0)  # others have their turn, however much of it there is
                     continue
                 await told.send(message)
             await asyncio.wait({process}, timeout=LAST_WORDS)
