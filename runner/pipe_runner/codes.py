@@ -1,7 +1,7 @@
 """Every diagnostic code and its title; docs/diagnostics.md explains each one (a test compares the two).
 
 E1xx reading YAML · E2xx shape of the file · E3xx graph and references · E4xx expressions and shell text ·
-E5xx agents, options and types · E6xx paths, secrets and policy ·
+E5xx agents, options and types · E6xx paths, secrets, policy and pipe.lock ·
 E7xx tests of pipelines · E8xx files that name other files · E9xx not available in this version · W… warnings.
 """
 
@@ -100,6 +100,8 @@ CODES: Final[dict[str, str]] = {
     "E603": "unknown secret",
     "E604": "secret that isn't granted",
     "E605": "secret that stands in the file itself",
+    "E611": "difference from pipe.lock",
+    "E612": "not in pipe.lock",
     "E701": "unknown node in a test",
     "E702": "test whose pipeline can't be used",
     "E703": "input of a case that the pipeline doesn't take",

@@ -35,6 +35,12 @@ def _test() -> dict[str, Any]:
     return CasesSpec.model_json_schema()
 
 
+def _lock() -> dict[str, Any]:
+    from pipe_schemas.lock import LockSpec
+
+    return LockSpec.model_json_schema()
+
+
 def _event() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
@@ -48,6 +54,7 @@ _MAKERS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "pipeline": ("A pipeline file", _pipeline),
     "test": ("A file of tests, *.test.yml", _test),
     "project": ("pipe.yml, the project's file", _project),
+    "lock": ("pipe.lock, what models and tools were", _lock),
     "event": ("An event of the run log", _event),
 }
 

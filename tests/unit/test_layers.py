@@ -47,6 +47,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "executors",
         "spending",
         "recordings",
+        "lockfile",
         "tools",
         "calls",
     ),
