@@ -2,7 +2,8 @@
 
 E1xx reading YAML · E2xx shape of the file · E3xx graph and references · E4xx expressions and shell text ·
 E5xx agents, options and types · E6xx paths, secrets, policy and pipe.lock ·
-E7xx tests of pipelines · E8xx files that name other files · E9xx not available in this version · W… warnings.
+E7xx tests and evaluations of pipelines · E8xx files that name other files · E9xx not available in this version ·
+W… warnings.
 """
 
 from __future__ import annotations
@@ -108,6 +109,7 @@ CODES: Final[dict[str, str]] = {
     "E704": "expectation that can't be met",
     "E705": "no cases",
     "E706": "recordings of a case that can't be used",
+    "E707": "cases of an evaluation that can't be used",
     "E801": "file that names itself, through others",
     "E802": "too many files, or too deep",
     "E803": "file that is included twice",

@@ -121,9 +121,9 @@ def _found(paths: Sequence[str], registry: Any) -> _Found:
 
 
 def _is_pipeline(file: str) -> bool:
-    from pipe_runner.cli.reading import TESTS
+    from pipe_runner.cli.reading import EVALS, TESTS
 
-    return not file.endswith(TESTS) and os.path.basename(file) not in ("pipe.yml", LOCK_FILE)
+    return not file.endswith((*TESTS, *EVALS)) and os.path.basename(file) not in ("pipe.yml", LOCK_FILE)
 
 
 def _write(path: str, text: str) -> None:

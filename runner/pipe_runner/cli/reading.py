@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yml", ".yaml")
 TESTS = (".test.yml", ".test.yaml")
+EVALS = (".eval.yml", ".eval.yaml")
 _PROJECT = "pipe.yml"
 _LOCK = "pipe.lock"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
@@ -99,6 +100,10 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
         from pipe_runner.cases.reading import Reader
 
         return Checked(named, path, Reader(registry).read(file, only_faults=True).diagnostics)
+    if path.endswith(EVALS):
+        from pipe_runner.evals.reading import read_evaluation
+
+        return Checked(named, path, read_evaluation(file, registry).diagnostics)
     if os.path.basename(path) == _PROJECT:
         return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
     if os.path.basename(path) == _LOCK:
@@ -160,7 +165,7 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    return (_CASES if file.endswith(TESTS) else _PIPELINE).search(text) is not None
+    return (_CASES if file.endswith((*TESTS, *EVALS)) else _PIPELINE).search(text) is not None
 
 
 def graph(given: Given) -> int:

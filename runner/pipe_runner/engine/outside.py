@@ -51,10 +51,11 @@ def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, jou
 
     services = granted.services
     assert services is not None
-    gates, purse = Gates(), BudgetPurse(plan, run, journal)
+    shared, purse = settings.shared, BudgetPurse(plan, run, journal)
+    gates = Gates() if shared is None else shared.gates
     return Desk(
         services,
-        purse=purse,
+        purse=purse if shared is None else shared.within(purse, run.id),
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,
