@@ -84,7 +84,8 @@ CHECK: Final = Command(
     ),
     "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
     "of tests (*.test.yml), an evaluation (*.eval.yml), a pipe.yml or a pipe.lock. Loads no code of yours, runs "
-    "nothing, connects nowhere. The faults go to stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
+    "nothing, connects nowhere. The faults go to stdout, a summary to stderr; exit code 1 means that errors were "
+    "found, warnings alone give 0.",
     (
         "pipe check pipelines/",
         "pipe check deploy.yml --format github    # annotations in a GitHub workflow",

@@ -151,6 +151,8 @@ class Performing:
         """Count what has ended, as far as nothing before it is missing."""
         while self._decided is None and len(self._counted) in self._ended:
             sample = self._ended[len(self._counted)]
+            if self._stopped is not None and sample.passed is None:
+                return  # it was cut short, as all that follow
             self._counted.append(sample)
             if sample.passed is None:
                 self._in_a_row += 1

@@ -43,7 +43,7 @@ class Text:
 
     def _table(self, result: Result) -> None:
         confidence = result.evaluation.confidence
-        rows = [("case", "passed", "rate", f"{confidence:.4g} bounds")]
+        rows = [("case", "passed", "rate", f"{confidence * 100:.4g} % bounds")]
         rows += [
             (_cut(name), f"{tally.passed} of {tally.graded}", _percent(tally.rate), _bounds(tally, confidence))
             for name, tally in result.decider.cases.items()
@@ -63,7 +63,7 @@ def sentence(result: Result) -> str:
     """The verdict's reason: how many samples passed, of how many, what was wanted, what it cost."""
     evaluation, whole = result.evaluation, result.decider.all
     parts = [
-        f"{whole.passed} of {plural(whole.graded, 'sample')} passed ({_percent(whole.rate)}, "
+        f"{whole.passed} of {plural(whole.graded, 'sample')} ({_percent(whole.rate)}, "
         f"bounds {_bounds(whole, evaluation.confidence)})",
         f"wanted {_percent(evaluation.overall)}"
         + (f", of each case {_percent(evaluation.each)}" if evaluation.each else ""),

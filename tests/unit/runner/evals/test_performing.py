@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,7 @@ def test_gates_are_shared_by_all_samples(tmp_path: Path) -> None:
 
 
 def test_one_budget_bounds_all_samples_and_ends_it(tmp_path: Path) -> None:
-    fake = FakeProvider(lambda request: Answer({"severity": "low"}, cost=0.01, delay=0.01), price=0.01)
+    fake = FakeProvider(lambda request: replace(honest(request), cost=0.01, delay=0.01), price=0.01)
     text = EVAL.replace("samples: 3", "samples: 50\nconcurrency: 20\nearly_stop: false\nbudget: {max_cost: 0.1}")
     result = evaluated(tmp_path, text, {"fake": fake})
     assert result.verdict is Verdict.UNDECIDED
@@ -103,8 +104,6 @@ def test_one_budget_bounds_all_samples_and_ends_it(tmp_path: Path) -> None:
     assert len(fake.requests) == 10
     assert result.together.spent.all_cost == 100_000_000
     assert result.decider.all.graded == 10  # what was paid for counts
-    lost = [sample for sample in result.counted if sample.passed is None]
-    assert lost and any("the budget of the evaluation has" in sample.why for sample in lost)
 
 
 def test_a_node_is_graded_with_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
