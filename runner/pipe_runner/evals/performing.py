@@ -84,6 +84,8 @@ class Performing:
         self._decided: Verdict | None = None
         self._stopped: str | None = None
         self._active: set[ActiveRun] = set()
+        self.busy = False
+        """A run has ended while a function still ran, which nothing could end."""
 
     async def perform(self) -> Result:
         """All samples, or as many as it takes."""
@@ -174,9 +176,9 @@ class Performing:
         evaluation = self._evaluation
         name = f"{self._names[case.name]}.{number}"
         began = time.perf_counter()
-        inputs = check_inputs(evaluation.plan, case.inputs)
         only = (evaluation.node,) if evaluation.node is not None else ()
         try:
+            inputs = check_inputs(evaluation.plan, case.inputs)
             given, run = await self._run(evaluation.plan, inputs, name, only)
         except UsageError as error:
             return Sample(case.name, number, name, None, error.message)
@@ -248,6 +250,7 @@ class Performing:
             run = await active.perform()
         finally:
             self._active.discard(active)
+            self.busy = self.busy or active.busy
             active.close()
         of = node or (only[0] if only else None)
         return given_by(plan, run, active.rundir, of, used_up=self._together.used_up), run
@@ -266,10 +269,6 @@ class Performing:
     @property
     def grace(self) -> float:
         return self._around.grace
-
-    @property
-    def busy(self) -> bool:
-        return any(active.busy for active in self._active)
 
     @property
     def processes(self) -> Performing:

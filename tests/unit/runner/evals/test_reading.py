@@ -1,4 +1,4 @@
-"""What `pipe check` says of wrong evaluations, to the letter: each folder of `err_eval` has its output in `told.txt`."""
+"""What `pipe check` says of wrong evaluations, to the letter: each folder of `err_eval` has it in `told.txt`."""
 
 from __future__ import annotations
 
