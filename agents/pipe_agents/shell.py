@@ -81,15 +81,19 @@ class ShellAgent:
         script = options.get("script")
         files: list[str] = []
         try:
+            variables = options.get("variables")
+            if variables:
+                from pipe_agents.shell_values import placed
+
+                place = os.path.join(context.scratch, _file_name(attempt))
+                text = placed(script or "", options, env, place, files)
+                if script is not None:
+                    script = text
+                elif text:
+                    raise NodeFault(ErrorKind.TEMPLATE, "a value is too large for the environment: give it by `stdin:`")
             if script is None:
                 argv = tuple(options["argv"])
             else:
-                variables = options.get("variables")
-                if variables:
-                    from pipe_agents.shell_values import placed
-
-                    place = os.path.join(context.scratch, _file_name(attempt))
-                    script = placed(script, options, env, place, files)
                 argv = self._argv(script, options.get("shell", "sh"), env, attempt, context, files)
             cwd = options.get("cwd")
             stdin = options.get("stdin")

@@ -127,6 +127,7 @@ CODES: Final[dict[str, str]] = {
     "W502": "condition that gives no boolean",
     "W503": "field that isn't there where a model does nothing",
     "W504": "all tools of a server",
+    "W505": "budget where no model is asked",
     "W701": "mocked output that the agent doesn't give",
     "W801": "key that counts for nothing in an included file",
     "W802": "group of a sub-pipeline",

@@ -25,8 +25,24 @@ def _pipeline() -> dict[str, Any]:
 
 def _project() -> dict[str, Any]:
     from pipe_schemas.project import ProjectSpec
+    from pipe_schemas.providers import OPTIONS
 
-    return ProjectSpec.model_json_schema()
+    schema = ProjectSpec.model_json_schema()
+    named: dict[str, Any] = {}
+    by_type: list[dict[str, Any]] = []
+    spec = schema["properties"]["providers"]["additionalProperties"]
+    for kind, model in OPTIONS.items():
+        own = model.model_json_schema()
+        schema["$defs"].update(own.pop("$defs", {}))
+        schema["$defs"][model.__name__] = {"properties": own["properties"]}
+        options = {"$ref": f"#/$defs/{model.__name__}"}
+        said = {"properties": {"type": {"const": kind, "description": "What kind of service it is."}}}
+        about = f"The provider `{kind}`, which exists without any setting."
+        named[kind] = {"description": about, "allOf": [spec, {"if": said, "then": options}]}
+        by_type.append({"if": {**said, "required": ["type"]}, "then": options})
+    schema["properties"]["providers"]["properties"] = named
+    schema["properties"]["providers"]["additionalProperties"] = {"allOf": [spec, *by_type]}
+    return schema
 
 
 def _test() -> dict[str, Any]:

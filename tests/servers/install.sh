@@ -11,7 +11,7 @@ mkdir -p "$dir"
 of_node() {
   [ -e "$dir/aimock-$aimock.there" ] && return
   command -v npm >/dev/null || { echo "no npm: no stand-in for OpenAI and Ollama"; return; }
-  npm install --prefix "$dir" --no-save --no-fund --no-audit --silent "@copilotkit/aimock@$aimock" >/dev/null
+  npm install --prefix "$dir" --no-save --no-fund --no-audit --silent --fetch-retries 1 "@copilotkit/aimock@$aimock" >/dev/null
   touch "$dir/aimock-$aimock.there"
 }
 

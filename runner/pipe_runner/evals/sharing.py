@@ -108,6 +108,9 @@ class _NoLog:
     def commit(self) -> None:
         pass
 
+    def check(self) -> None:
+        pass
+
     def put_blob(self, data: bytes) -> str:
         raise NotImplementedError
 

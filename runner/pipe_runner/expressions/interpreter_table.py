@@ -266,6 +266,14 @@ PROGRAMS: Final[dict[str, Interpreter]] = {
         first="data",
         stdin=False,
     ),
+    "m4": Interpreter(
+        "m4",
+        "write the file with awk and ENVIRON",
+        code=_set("-D --define"),
+        modules=_set("-D --define"),
+        short="DUIBSLlotF",
+        long=_set("--define --undefine --include --freeze-state --reload-state"),
+    ),
     "gnuplot": Interpreter("gnuplot", "gnuplot -c script.gp {{ x }}, with ARG1 in it", code=_set("-e"), short="ec"),
     "at": Interpreter("shell", "write a script that reads a file", first="data", short="qfmt", permute=True),
     "batch": Interpreter("shell", "write a script that reads a file", first="data", short="f"),
@@ -358,13 +366,15 @@ CONTAINERS: Final = _set(
 CODE_VARIABLES: Final = _set(
     "PS0 PS1 PS2 PS4 PROMPT_COMMAND BASH_ENV ENV GIT_SSH_COMMAND GIT_EDITOR GIT_PAGER GIT_EXTERNAL_DIFF GIT_ASKPASS "
     "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE PERL5OPT PERL5DB PYTHONSTARTUP RUBYOPT LD_PRELOAD LD_AUDIT "
-    "DYLD_INSERT_LIBRARIES NODE_OPTIONS MAKEFLAGS TAR_OPTIONS RSYNC_RSH GIT_SSH GIT_PROXY_COMMAND GIT_SEQUENCE_EDITOR "
-    "SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER"
+    "DYLD_INSERT_LIBRARIES NODE_OPTIONS MAKEFLAGS GNUMAKEFLAGS TAR_OPTIONS RSYNC_RSH GIT_SSH GIT_PROXY_COMMAND "
+    "GIT_SEQUENCE_EDITOR GIT_CONFIG_PARAMETERS SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER "
+    "VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS"
 )
 """Variables whose text a program runs, or which change what text means."""
 
 CHOICE_VARIABLES: Final = _set(
     "PATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH "
-    "GIT_EXEC_PATH LUA_PATH LUA_CPATH CLASSPATH"
+    "GIT_EXEC_PATH LUA_PATH LUA_CPATH CLASSPATH MAKEFILES PSQLRC GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM "
+    "npm_config_script_shell NPM_CONFIG_SCRIPT_SHELL"
 )
-"""Variables that say where programs and their parts are found, by which a value chooses those that run."""
+"""Variables that say where programs, their parts and what they run of themselves are found: a value chooses those."""

@@ -13,6 +13,7 @@ from pipe_runner.expressions.shell_leading import choose_data, could_be_options,
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
+from pipe_runner.expressions.shell_others import OTHERS, as_commands
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SHOWN, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
@@ -278,10 +279,8 @@ class Command:
             operands = jq_operands(self, index, operands)
         elif name == "yq" and operands and self.words[operands[0]].text in ("e", "eval", "ea", "eval-all"):
             del operands[0]
-        elif program.what in ("vim", "ex"):
-            for operand in operands:
-                if self.words[operand].text.startswith("+"):
-                    self.code(self.words[operand], message, program.hint)
+        else:
+            as_commands(self, program.what, operands)
         first = operands[0] if operands else None
         if not coded and first is not None:
             if program.first == "code":
@@ -388,4 +387,4 @@ class Command:
             self._code(word, message, hint)
 
 
-Command.special = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS}
+Command.special = {**BUILTINS, **FILE_PROGRAMS, **SPECIAL_PROGRAMS, **TOOLS, **OTHERS}

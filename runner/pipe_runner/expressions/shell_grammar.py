@@ -62,12 +62,19 @@ class ShellGrammar(ShellAssignments):
         facts = self._commands()
         for name in set(_OWN.findall(self.text)):
             self.flows.holding.setdefault(name, []).extend(self.holes)
+        self._settle(facts, given)
+        return facts
+
+    def command(self, words: list[Word], given: Facts | None = None) -> None:
+        """Look at a command that stands in no shell text; `given` is what it reads from standard input."""
+        self._settle(inspect_command(words, self), given)
+
+    def _settle(self, facts: Facts, given: Facts | None) -> None:
         if given is not None:
             self.flows.feed(given, facts)
         follow_calls(self)
         self.flows.settle()
         settle_led(self.flows, self)
-        return facts
 
     def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:
         """A script that stands in this one as a word, with the words behind it: `sh -c '… "$1" …' sh x`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.expressions.shell_files import runs
 from pipe_runner.expressions.shell_marks import ASSIGNED, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
+from pipe_runner.expressions.shell_variables import GIT_SETTING
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -24,13 +25,6 @@ NAMES: Final = 2
 LAST: Final = 4
 """It begins the last part of the text as a path."""
 _WHOLE: Final = BEGINS | NAMES | LAST
-GIT_SETTING: Final = re.compile(
-    r"command|editor|pager|alias|hook|filter|helper|cmd\b|textconv|driver|fsmonitor|include(?:if)?\.|program\b|gitproxy"
-    r"|uploadpack\b|receivepack\b|askpass|diff\.external|templatedir|protocol\.|browser|httpd|smtpserver"
-    r"|tool\..*path|\.vcs|submodule\..*update",
-    re.I,
-)
-"""Names of settings whose text git runs, or that lead it to what it runs."""
 OPTION_MESSAGE: Final = (
     "a value that begins with `-` would be an option here, and some options of this program run code"
 )

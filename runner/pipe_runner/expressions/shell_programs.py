@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_files import choose_parts, file_key, made
-from pipe_runner.expressions.shell_leading import BEGINS, GIT_SETTING, NAMES, could_be_options, lead
+from pipe_runner.expressions.shell_files import choose_parts, made
+from pipe_runner.expressions.shell_leading import BEGINS, NAMES, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
+from pipe_runner.expressions.shell_others import find_operands
+from pipe_runner.expressions.shell_variables import GIT_SETTING
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -29,6 +31,12 @@ _GIT_RUNS: Final = {
     "archive": ("--exec",),
     "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
 }
+_GIT_TAKES: Final = {
+    "grep": ("efmABC", "--max-count --max-depth --threads --context --after-context --before-context"),
+    "difftool": ("tx", "--tool --extcmd"),
+    "rebase": ("sXCx", "--onto --strategy --strategy-option --exec --whitespace --empty"),
+}
+"""Options of subcommands that take a value, where some run code and operands may stand among them."""
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
 )
@@ -101,6 +109,7 @@ def _find(command: Command, index: int) -> None:
         if command.words[at].several:
             mark(command.words[at], "find would run what `-exec` says in several words", "xargs -I{} find ./{} …")
     _side_by_side(command, command.words[index + 1 :])
+    find_operands(command, index)
     at = index + 1
     while at < len(command.words):
         if command.words[at].text in ("-exec", "-execdir", "-ok", "-okdir"):
@@ -237,7 +246,7 @@ def _script(command: Command, index: int) -> None:
 
 def _make(command: Command, index: int) -> None:
     options, rest = command.options(
-        index, "CfIjloWE", frozenset({"--directory", "--file", "--makefile", "--eval"}), permute=True
+        index, "CfIoWE", frozenset({"--directory", "--file", "--makefile", "--eval"}), permute=True, glued="jl"
     )
     for option, value in options:
         if option in ("-f", "--file", "--makefile") and value is not None:
@@ -277,6 +286,9 @@ def _git(command: Command, index: int) -> None:
             command.code(command.words[at], "git runs what this says as a command", "write the command without values")
     if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
         could_be_options(command, rest[1:])
+    elif rest and (taking := _GIT_TAKES.get(command.words[rest[0]].text)) is not None:
+        short, long = taking
+        could_be_options(command, command.options(rest[0], short, frozenset(long.split()), permute=True)[1])
 
 
 def _git_setting(command: Command, word: Word) -> None:
@@ -348,19 +360,6 @@ def _rsync(command: Command, index: int) -> None:
             command.code(value, "rsync runs what this says as a command", "write the command without values")
 
 
-def _filtered(command: Command, index: int) -> None:
-    """split, sort: one option of each is a command."""
-    running = frozenset({"--filter", "--compress-program"})
-    taking = frozenset({"--lines", "--bytes", "--number", "--key", "--output", "--field-separator"})
-    options, _ = command.options(index, "abClntkoST", running | taking, permute=True)
-    for option, value in options:
-        if option in running and value is not None:
-            command.code(value, "what this option says is run", "write the command without values")
-        elif option in ("-o", "--output") and value is not None and (key := file_key(value)):
-            command.scan.flows.files.add(key)
-            command.facts.takes.append(key)
-
-
 SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "env": _environment,
     "xargs": _xargs,
@@ -385,6 +384,4 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "gtar": _tar,
     "bsdtar": _tar,
     "rsync": _rsync,
-    "split": _filtered,
-    "sort": _filtered,
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
@@ -35,7 +35,7 @@ _OF_EXEC: Final = frozenset(
 """Options of `exec` and `run` that take a value."""
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
-_WHOLE: Final = frozenset({"--", "--checkpoint"})
+_WHOLE: Final = frozenset({"--", "--checkpoint", "--start"})
 """Options that longer ones begin with."""
 _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HEAD", "TAIL", "CC", "CXX", "LD"})
 """Variables whose names say that `-c` and `-e` mean something else to the program."""
@@ -77,12 +77,22 @@ def _nix(command: Command, index: int) -> None:
         if shell and text in ("--run", "--command"):
             for word in following:
                 command.code(word, _SHELL, "put the value in the environment: X={{ x }} nix-shell --run '… \"$X\" …'")
+        elif shell and text in ("-p", "--packages"):
+            for word in _up_to_option(command.words[at + 1 :]):
+                command.code(word, "the value becomes part of a Nix expression", "write the package's name")
         elif not shell and text in ("-c", "--command"):
             command.at(at + 1)
             return
         elif text in ("-E", "--expr", "--apply"):
             for word in following:
                 command.code(word, "the value becomes part of a Nix expression", "--argstr x {{ x }}")
+
+
+def _up_to_option(words: list[Word]) -> Iterator[Word]:
+    for word in words:
+        if word.text.startswith("-"):
+            return
+        yield word
 
 
 def _deno(command: Command, index: int) -> None:

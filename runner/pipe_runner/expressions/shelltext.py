@@ -7,14 +7,17 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.expressions.compile import CACHED, compile_hole
 from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
 from pipe_runner.expressions.shell_marks import mark_hole
-from pipe_runner.expressions.shell_model import Hole
+from pipe_runner.expressions.shell_model import HOLE, Hole, Word
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.shell_grammar import ShellGrammar
 
 MAX_SHELL: Final = 2**17
 """Characters of a shell text with expressions."""
@@ -86,34 +89,23 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
     As in shell text only `{{ … }}` and `{% raw %}` are special, the program is no value, and a value can't stand in
     an argument that an interpreter reads as code.
     """
-    from pipe_runner.expressions.interpreters import inspect_command
     from pipe_runner.expressions.shell_grammar import ShellGrammar
-    from pipe_runner.expressions.shell_model import HOLE, Word
 
     scans: list[ShellGrammar] = []
     words: list[Word] = []
     pieces: list[list[str | Hole]] = []
     for item in items:
-        scan = ShellGrammar(item)
-        parts: list[str | Hole] = []
-        while (at := scan.text.find("{{", scan.position)) >= 0:
-            begin = scan.position
-            scan.position = at
-            if scan.at_hole():
-                parts += [scan.text[begin:at], scan.hole("bare")]
-            else:
-                scan.position = at + 2
-                parts.append(scan.text[begin : at + 2])
-        parts.append(scan.text[scan.position :])
-        word = Word(len(words), "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
-        word.quoted = True
+        scan, word, parts = as_word(item, len(words))
         scans.append(scan)
         words.append(word)
         pieces.append(parts)
     whole = ShellGrammar("")
     begins = list(accumulate((len(scan.text) + 1 for scan in scans), initial=0))
     _moved(scans, begins)  # so that the place of a warning tells its item
-    inspect_command(words, whole)
+    try:
+        whole.command(words)
+    except Refused as refused:
+        whole.faults.append(refused.fault._replace(offset=0, length=1))
     _moved(scans, [-begin for begin in begins])
     for index in whole.inserted:
         for hole in words[index].holes[:1]:
@@ -133,11 +125,33 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
                 hole.raw = False
                 _fault(scan, found, "E425", "`| unsafe_raw` has a meaning only in `run:`", hole, "leave it out")
             one, more = _compile_one(scan, hole)
+            if hole.integer and not hole.trusted:
+                one = Compiled("jinja", one.source, ["integer", one.tree], one.references)
             trees.append((hole, one))
             found += more
         compiled.append(_argument(items[index], parts, {id(hole): one for hole, one in trees}))
         faults += [(index, fault) for fault in found]
     return tuple(compiled), faults
+
+
+def as_word(item: str, at: int) -> tuple[ShellGrammar, Word, list[str | Hole]]:
+    """One item of `argv:` as a word of a command, and the parts of its text."""
+    from pipe_runner.expressions.shell_grammar import ShellGrammar
+
+    scan = ShellGrammar(item)
+    parts: list[str | Hole] = []
+    while (found := scan.text.find("{{", scan.position)) >= 0:
+        begin = scan.position
+        scan.position = found
+        if scan.at_hole():
+            parts += [scan.text[begin:found], scan.hole("bare")]
+        else:
+            scan.position = found + 2
+            parts.append(scan.text[begin : found + 2])
+    parts.append(scan.text[scan.position :])
+    word = Word(at, "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
+    word.quoted = True
+    return scan, word, parts
 
 
 def _moved(scans: Iterable[ShellSource], by: Iterable[int]) -> None:

@@ -110,3 +110,96 @@ def test_s3_a_value_on_standard_input_is_no_program(compiled: Compile, command: 
     found = faults(compiled(HEAD + f"nodes:\n  a: {{{node}, stdin: '{{{{ inputs.x }}}}'}}"))
     assert found == ([(code, 4)] if code else [])
     assert faults(compiled(HEAD + f"nodes:\n  a: {{{node}, stdin: plain}}")) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        """argv: [sh, -c, 'eval "$X"']""", """argv: [sh, -c, 'sh -c "$X"']""",
+        """argv: [sudo, bash, -c, 'y=$X; eval "$y"']""",
+        """argv: [sh, -c, 'f() { eval "$1"; }; f "$X"']""",
+        """argv: [sh, -c, 'eval "$1 $X"', sh, "{{ inputs.n }}"]""",
+        """{shell: [sudo, bash, -c], run: 'eval "$X"'}""", """{shell: [sh, -c, 'eval "$X"'], run: ls}""",
+    ],
+)  # fmt: skip
+def test_s3_a_variable_of_the_environment_is_followed_into_the_script_of_a_program(
+    compiled: Compile, command: str
+) -> None:
+    node = f"nodes:\n  a: {{{command.strip('{}')}, env: {{X: '{{{{ inputs.x }}}}'}}}}"
+    assert ("E420", 4) in faults(compiled(HEAD + node))
+    whole = f"env: {{X: '{{{{ inputs.x }}}}'}}\nnodes:\n  a: {{{command.strip('{}')}}}"
+    assert ("E420", 3) in faults(compiled(HEAD + whole))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        """argv: [sh, -c, 'echo "$X"']""", """argv: [echo, X, "{{ inputs.x }}"]""",
+        """argv: [sh, -c, 'X=ls; eval "$X"']""",
+        """{shell: [sudo, bash, -c], run: 'echo "$X"'}""",
+    ],
+)  # fmt: skip
+def test_a_variable_that_is_data_to_a_program_passes(planned: Planned, command: str) -> None:
+    planned(HEAD + f"nodes:\n  a: {{{command.strip('{}')}, env: {{X: '{{{{ inputs.x }}}}'}}}}")
+
+
+def test_s3_what_the_script_of_a_program_calculates_must_hold_an_integer() -> None:
+    text = """
+version: 1
+inputs: {x: {type: string}}
+nodes:
+  a: {argv: [bash, -c, 'echo $((X + 1))'], env: {X: "{{ inputs.x }}"}}
+  b: {argv: [bash, -c, 'echo $(($1 + 1))', sh, "{{ inputs.x }}"]}
+"""
+    run = run_pipeline(text, inputs={"x": "41"})
+    assert (run.output("a"), run.output("b")) == ("42", "42")
+    run = run_pipeline(text, inputs={"x": "a[$(touch CANARY)]"})
+    assert [run.node(id).error["kind"] for id in ("a", "b")] == ["template", "template"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "{shell: [bash, -s], run: echo}", "{shell: [sh, -s, --], run: echo}", "{shell: [python3, -], run: pass}",
+        "{shell: [sudo, sh, -s], run: echo}",
+    ],
+)  # fmt: skip
+def test_s3_a_shell_that_reads_its_program_from_standard_input_takes_no_value(compiled: Compile, command: str) -> None:
+    node = f"nodes:\n  a: {{{command.strip('{}')}, stdin: '{{{{ inputs.x }}}}'}}"
+    assert faults(compiled(HEAD + node)) == [("E420", 4)]
+
+
+@pytest.mark.parametrize(
+    "command", ["{shell: [bash, -c], run: cat}", "{shell: [bash, -x], run: cat}", "{shell: [perl], run: 'print <>'}"]
+)
+def test_a_value_on_the_standard_input_of_a_text_passes(planned: Planned, command: str) -> None:
+    planned(HEAD + f"nodes:\n  a: {{{command.strip('{}')}, stdin: '{{{{ inputs.x }}}}'}}")
+
+
+@pytest.mark.parametrize("node", ["run: make", "argv: [make]"])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("GNUMAKEFLAGS", "E420"), ("GIT_CONFIG_PARAMETERS", "E420"), ("GIT_CONFIG_VALUE_0", "E420"),
+        ("GIT_CONFIG_KEY_12", "E420"),
+        ("JAVA_TOOL_OPTIONS", "E420"), ("npm_config_script_shell", "E421"), ("PATH", "E421"), ("NODE_PATH", "E421"),
+        ("LD_LIBRARY_PATH", "E421"), ("MAKEFILES", "E421"), ("PSQLRC", "E421"), ("GIT_CONFIG_GLOBAL", "E421"),
+    ],
+)  # fmt: skip
+def test_s3_a_variable_that_chooses_what_runs_takes_no_value(
+    compiled: Compile, node: str, name: str, code: str
+) -> None:
+    assert faults(compiled(HEAD + f'nodes:\n  a: {{{node}, env: {{{name}: "{{{{ inputs.x }}}}"}}}}')) == [(code, 4)]
+    assert faults(compiled(HEAD + f'env: {{{name}: "a{{{{ inputs.x }}}}"}}\nnodes:\n  a: {{{node}}}')) == [(code, 3)]
+    text = HEAD + f"nodes:\n  a: {{run: '{name}={{{{ inputs.x }}}} cmd'}}"
+    assert faults(compiled(text)) == [(code, 4)]
+
+
+def test_a_setting_of_git_that_runs_nothing_takes_a_value(planned: Planned) -> None:
+    env = "GIT_CONFIG_COUNT: 1, GIT_CONFIG_KEY_0: user.name, GIT_CONFIG_VALUE_0: '{{ inputs.x }}'"
+    planned(HEAD + f"nodes:\n  a: {{run: git status, env: {{{env}}}}}")
+    planned(HEAD + "nodes:\n  a: {run: 'GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0={{ inputs.x }} git status'}")
+
+
+def test_a_variable_made_of_texts_of_the_file_may_choose(planned: Planned) -> None:
+    planned("env: {TOOLS: /opt/tools}\nnodes:\n  a: {run: ls, env: {PATH: '{{ env.TOOLS }}/bin:/usr/bin:/bin'}}")

@@ -1,0 +1,298 @@
+"""Programs that run what one of their options, or the beginning of an operand, says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from pipe_runner.expressions.shell_files import choose_parts, file_key
+from pipe_runner.expressions.shell_leading import BEGINS, OPTION, could_be_options, lead, warn
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_RUNS: Final = "what this option says is run"
+_PLAIN: Final = "write the command without values"
+_HERE: Final = "write ./ before it"
+_DELETES: Final = "a value that begins with `-` would be an action of find, and `-delete` is one"
+_ALONE: Final = _set(
+    "-H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev "
+    "-daystart -follow -empty -true -false -nouser -nogroup -readable -writable -executable -noleaf "
+    "-ignore_readdir_race -warn -nowarn"
+)
+"""Words of `find` that take no argument."""
+
+
+class _Options(NamedTuple):
+    """What options of a program mean; their names as they are written, with a `-` or two."""
+
+    code: str = ""
+    """Options whose value is a command, or code."""
+    chosen: str = ""
+    """Those whose value names a program or a script."""
+    parts: str = ""
+    """Those whose value says where parts of it are found."""
+    letters: str = ""
+    """Letters of other options that take a value."""
+    long: str = ""
+    """Long ones of them."""
+    single: bool = False
+    """`-name` is one option, not several letters."""
+
+
+_EDITORS: Final = {"vim": ("+", True), "ex": ("+", True), "ed": ("!", False), "Lisp": ("-", True)}
+"""What a command begins with among the operands of an editor, and whether `--` says that none follow."""
+_BY_OPTION: Final = {
+    "zip": _Options(code="-TT --unzip-command", letters="bnPtisxO", single=True, long="-b -n -P -t -tt -i -s -x -O"),
+    "wget": _Options(
+        code="--use-askpass -e --execute",
+        letters="oaiBtOTwQPUADRIl",
+        long="--output-document --output-file --input-file --tries --timeout --header --user-agent --user --password "
+        "--post-data --directory-prefix",
+    ),
+    "man": _Options(code="-P --pager -H --html", chosen="-C --config-file", letters="LmMSseREprT"),
+    "tcpdump": _Options(chosen="-z", letters="BcCDEFGijmMQrsTVwWyZ"),
+    **dict.fromkeys(
+        ("nc", "netcat", "ncat"),
+        _Options(
+            code="-c -e --sh-exec --exec --lua-exec", letters="giImMopPqsTVwWxX", long="--source-port --wait --output"
+        ),
+    ),
+    **dict.fromkeys(
+        ("gcc", "g++", "cc", "c++", "clang", "clang++"),
+        _Options(code="-wrapper", parts="-fplugin -specs", long="-o -I -L -D -include -x -MF -MT", single=True),
+    ),
+}
+
+
+def _by_option(command: Command, index: int) -> None:
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    known = _BY_OPTION[name]
+    code, chosen, parts = known.code.split(), known.chosen.split(), known.parts.split()
+    every = [*code, *chosen, *parts]
+    letters = known.letters + "".join(option[1] for option in every if len(option) == 2)
+    long = frozenset([*known.long.split(), *(option for option in every if len(option) > 2 and option not in parts)])
+    if known.single:
+        long |= frozenset(option for option in every if len(option) == 2)
+    options, rest = command.options(index, letters, long, permute=True, single=known.single)
+    for option, value in options:
+        if value is None:
+            continue
+        if option in code:
+            command.code(value, _RUNS, _PLAIN)
+        elif option in chosen:
+            command.chosen(value, name)
+        elif option in parts:
+            choose_parts(command.scan, value, name)
+    could_be_options(command, rest)
+
+
+def _capsh(command: Command, index: int) -> None:
+    """Behind `--` stand arguments of a shell."""
+    words = command.words
+    at = next((at for at in range(index + 1, len(words)) if words[at].text in ("--", "==", "-+", "=+")), None)
+    could = range(index + 1, len(words) if at is None else at)
+    for each in could:
+        if words[each].text.startswith("--shell="):
+            command.program(words[each].copy_of(words[each].text.partition("=")[2]))
+    if at is not None and words[at].text[0] == words[at].text[1]:
+        inner = command.inner([Word(words[at].start, "bash", quoted=True), *words[at + 1 :]])
+        inner.at(0)
+        command.facts.inherit(inner.facts)
+
+
+def _daemon(command: Command, index: int) -> None:
+    """start-stop-daemon: the program is an option's value, its arguments stand behind `--`."""
+    running = frozenset({"--exec", "--startas"})
+    taking = _set(
+        "--pidfile --user --chuid --group --name --signal --retry --chdir --chroot --nicelevel --umask --output"
+    )
+    options, rest = command.options(index, "xapucgnsRdrNIPkO", running | taking)
+    for option, value in options:
+        if option in running or option in ("-x", "-a"):
+            inner = command.inner([*([value] if value is not None else []), *(command.words[at] for at in rest)])
+            inner.at(0)
+            command.facts.inherit(inner.facts)
+
+
+def _run_parts(command: Command, index: int) -> None:
+    _, rest = command.options(index, "aur", frozenset({"--arg", "--umask", "--regex"}), permute=True)
+    for at in rest[:1]:
+        command.chosen(command.words[at], "run-parts")
+
+
+def _socat(command: Command, index: int) -> None:
+    _, rest = command.options(index, "bdlLtTx", permute=True)
+    for at in rest:
+        hint = "write the address without values; nc takes host and port as arguments"
+        command.code(command.words[at], "socat runs addresses like `EXEC:…`, also behind a `!!` in another one", hint)
+
+
+def _cmake(command: Command, index: int) -> None:
+    words = command.words
+    for at in range(index + 1, len(words)):
+        text = words[at].text
+        if text in ("-P", "-C") and at + 1 < len(words):
+            command.chosen(words[at + 1], "cmake")
+        elif text[:2] in ("-P", "-C") and len(text) > 2:
+            command.chosen(words[at].copy_of(text[2:]), "cmake")
+        elif text == "-E" and words[at + 1 : at + 2] and words[at + 1].text in ("env", "time"):
+            behind = at + 2
+            while behind < len(words) and (words[behind].text.startswith("-") or "=" in words[behind].text):
+                behind += 1
+            command.at(behind)
+            return
+
+
+def _java(command: Command, index: int) -> None:
+    parts = _set("-cp -classpath --class-path -p --module-path --upgrade-module-path")
+    running = re.compile(
+        r"-(?:agentpath:|agentlib:|javaagent:|Xbootclasspath|XX:(?:OnOutOfMemoryError|OnError|Flags)=)"
+    )
+    at, words = index + 1, command.words
+    while at < len(words):
+        text = words[at].text
+        following = words[at + 1] if at + 1 < len(words) else None
+        if text in ("-jar", "-m", "--module") and following is not None:
+            command.chosen(following, "java")
+            return
+        if text in parts and following is not None:
+            choose_parts(command.scan, following, "java")
+            at += 2
+            continue
+        if text[:1] not in ("-", "@"):
+            command.chosen(words[at], "java")
+            return
+        if text[:1] == "@":
+            command.chosen(words[at], "java")
+        elif running.match(text):
+            command.code(words[at], _RUNS, _PLAIN)
+        at += 1
+
+
+def _go(command: Command, index: int) -> None:
+    words = command.words
+    subcommand = words[index + 1].text if index + 1 < len(words) else ""
+    options, rest = command.options(
+        index + 1,
+        "",
+        _set(
+            "-exec --exec -toolexec --toolexec -C -p -o -mod -modfile -overlay -pgo -tags -asmflags -gcflags "
+            "-ldflags -buildmode -compiler -gccgoflags -installsuffix -pkgdir -coverpkg -run -timeout -count"
+        ),
+        single=True,
+    )
+    for option, value in options:
+        if option.lstrip("-") in ("exec", "toolexec") and value is not None:
+            command.code(value, _RUNS, _PLAIN)
+    if subcommand == "run":
+        for at in rest[:1]:
+            command.chosen(words[at], "go")
+
+
+def _ip(command: Command, index: int) -> None:
+    _, rest = command.options(index, "nfbr", frozenset({"-netns", "-n", "-family", "-batch", "-b", "-f"}), single=True)
+    words = [command.words[at].text for at in rest[:3]]
+    if len(words) > 2 and words[0] in ("netns", "net", "vrf") and words[1].startswith("ex"):
+        command.at(rest[3] if rest[3:] and words[2] != "-all" else len(command.words))
+
+
+def _mlr(command: Command, index: int) -> None:
+    words, hint = command.words, "give the value by the environment: X={{ x }} mlr put '… ENV[\"X\"] …'"
+    at = index + 1
+    while at < len(words):
+        text = words[at].text
+        if text in ("--prepipe", "--prepipex") and at + 1 < len(words):
+            command.code(words[at + 1], _RUNS, _PLAIN)
+        elif text in ("put", "filter", "tee", "split", "case"):
+            at = _verb(command, at, hint)
+        at += 1
+
+
+def _verb(command: Command, verb: int, hint: str) -> int:
+    """The program of `put` or `filter`, which is its first operand where no option gave one."""
+    words, at, coded = command.words, verb + 1, False
+    while at < len(words) and words[at].text.startswith("-"):
+        option = words[at].text
+        if option in ("-e", "-f", "-s") and at + 1 < len(words):
+            at += 1
+            coded = coded or option != "-s"
+            if option == "-e":
+                command.code(words[at], "the value becomes part of Miller code", hint)
+            elif option == "-f":
+                command.chosen(words[at], "mlr")
+        at += 1
+    if at < len(words) and not coded and words[verb].text in ("put", "filter"):
+        command.code(words[at], "the value becomes part of Miller code", hint)
+    return at
+
+
+def as_commands(command: Command, what: str, operands: list[int]) -> None:
+    """Operands of editors, of which some are commands by what they begin with."""
+    if what not in _EDITORS:
+        return
+    begin, protecting = _EDITORS[what]
+    message = f"a value that begins with `{begin}` would be a command of {what}"
+    for at in operands:
+        word = command.words[at]
+        if word.text.startswith(begin):
+            command.code(word, f"the value becomes part of {what} code", _HERE)
+        elif protecting and at >= command.protected:
+            continue
+        elif word.text.startswith(HOLE):
+            command.code(word, message, _HERE)
+        elif word.text.startswith(EXPANSION):
+            lead(command, word, BEGINS, "E420", message, _HERE)
+
+
+def _filtered(command: Command, index: int) -> None:
+    """split, sort: one option of each is a command."""
+    running = frozenset({"--filter", "--compress-program"})
+    taking = frozenset({"--lines", "--bytes", "--number", "--key", "--output", "--field-separator"})
+    options, _ = command.options(index, "abClntkoST", running | taking, permute=True)
+    for option, value in options:
+        if option in running and value is not None:
+            command.code(value, "what this option says is run", "write the command without values")
+        elif option in ("-o", "--output") and value is not None and (key := file_key(value)):
+            command.scan.flows.files.add(key)
+            command.facts.takes.append(key)
+
+
+def find_operands(command: Command, index: int) -> None:
+    """Words of `find` where a value could be `-delete`: paths, and all that is no test's argument."""
+    words, at = command.words, index + 1
+    while at < len(words):
+        text = words[at].text
+        if text in ("-exec", "-execdir", "-ok", "-okdir"):
+            while at < len(words) and words[at].text not in (";", "+"):
+                at += 1
+        elif text[:1] == "-" and len(text) > 1 and text not in _ALONE:
+            at += 1
+        elif text.startswith(HOLE) and not any(hole.code for hole in words[at].holes):
+            warn(command.scan, words[at].holes[0], OPTION, _DELETES, _HERE)
+        elif text.startswith(EXPANSION):
+            lead(command, words[at], BEGINS, OPTION, _DELETES, _HERE)
+        at += 1
+
+
+OTHERS: Final[dict[str, Callable[[Command, int], None]]] = {
+    **dict.fromkeys(_BY_OPTION, _by_option),
+    "capsh": _capsh,
+    "start-stop-daemon": _daemon,
+    "run-parts": _run_parts,
+    "socat": _socat,
+    "cmake": _cmake,
+    "java": _java,
+    "go": _go,
+    "ip": _ip,
+    "mlr": _mlr,
+    "split": _filtered,
+    "sort": _filtered,
+}
