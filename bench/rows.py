@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import files
+from bench.calls import calls
 from bench.measure import Failed, Measured, clean_environment, fdatasync_seconds, measure, medians
 from bench.peers import Peers, run_commands, run_functions
 
@@ -70,10 +71,15 @@ class Bench:
 
     def run(self, path: Path, *flags: str, forget: bool = False) -> Measured:
         """`pipe run` of an unchanged file; `forget` removes the compiled plan first. Old runs are cleared away."""
-        shutil.rmtree(path.parent / ".pipe" / "runs", ignore_errors=True)
+        self.forget_runs(path)
         if forget:
             shutil.rmtree(path.parent / ".pipe", ignore_errors=True)
         return measure([self.pipe, "run", "--quiet", *flags, str(path)], path.parent)
+
+    @staticmethod
+    def forget_runs(path: Path) -> None:
+        """Clear away the runs of that file's project."""
+        shutil.rmtree(path.parent / ".pipe" / "runs", ignore_errors=True)
 
     def span(self, path: Path) -> float:
         """Seconds between the first and the last event of the newest run of that file's project."""
@@ -308,4 +314,5 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "check": check,
     "size": size,
     "flood": flood,
+    "calls": calls,
 }

@@ -41,9 +41,12 @@ class LlmAgent:
         return Wanted(schema, options.get("allow_noop") is True).type_of_output()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
-        from pipe_agents.llm_answers import Wanted, check_schema
+        import asyncio
+
+        from pipe_agents.llm_answers import Wanted
         from pipe_agents.llm_stream import Live
         from pipe_agents.llm_talk import Counted, NoTools, Talk
+        from pipe_agents.llm_validating import check_schema
         from pipe_runner.models import ModelFault
 
         options: dict[str, Any] = dict(attempt.options)
@@ -52,7 +55,7 @@ class LlmAgent:
             raise NodeFault(ErrorKind.UNAVAILABLE, "this run has no way out to models")
         wanted = Wanted(options.get("output_schema"), options.get("allow_noop") is True)
         if wanted.schema is not None:
-            check_schema(wanted.schema)
+            await asyncio.to_thread(check_schema, wanted.schema)  # the first time it imports what validates
         request = await _request(attempt, options, wanted)
         counted, live = Counted(), Live(context.emit, context.masker)
         toolbox: Toolbox = NoTools()
@@ -68,6 +71,9 @@ class LlmAgent:
             error = NodeError(fault.kind, context.masker.mask_text(fault.message), fault.exit_code, fault.tail)
             after = fault.retry_after if isinstance(fault, ModelFault) else None
             return Outcome(NodeStatus.FAILED, error=error, usage=counted.to_json(), retry_after=after)
+        except asyncio.CancelledError as cancelled:
+            cancelled.usage = counted.to_json()  # type: ignore[attr-defined]  # for an attempt that is out of time
+            raise
         finally:
             live.stop()
             await toolbox.close()

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from math import isfinite
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.errors import NodeFault
-from pipe_runner.types import ErrorKind, Json, JsonObject
+from pipe_agents.llm_validating import Misfit, misfits
+from pipe_agents.values import NotJson, copied
+from pipe_runner.types import Json, JsonObject
 
-TOLD: Final = 10
-"""Faults of an answer that are told, to the model and in the error."""
 NOOP_TYPE: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {"noop": {"type": "string"}},
@@ -27,15 +23,9 @@ NOOP_VALUE: Final = (
     "Put the answer under `answer` and set `noop` to null. If there is nothing to do, set `answer` to null, and `noop` "
     "to the reason."
 )
-_FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
-
-
-class Misfit(Exception):
-    """An answer isn't what was asked for; `faults` are sentences that a model understands."""
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
-        self.faults = faults
+_NO_LIMIT: Final = 2**62
+"""Of bytes: how large an answer may be is seen to before."""
+_FENCE: Final = "```"
 
 
 class Wanted(NamedTuple):
@@ -91,128 +81,6 @@ class Wanted(NamedTuple):
         return value
 
 
-def check_schema(schema: JsonObject) -> None:
-    """Raises NodeFault for a schema that can't be used; those that stand in a file were checked before the run."""
-    from pipe_schemas.answers import faults
-
-    for fault in faults(schema):
-        place = ".".join(str(step) for step in ("output_schema", *fault.path))
-        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{place}: {fault.message}")
-
-
-def misfits(schema: JsonObject, value: Json) -> list[str]:
-    """Sentences that say where a value doesn't fit; raises NodeFault for a schema with which nothing can be checked."""
-    text = json.dumps({key: part for key, part in schema.items() if key != "$schema"}, sort_keys=True)
-    try:
-        errors = sorted(_validator(text).iter_errors(value), key=lambda error: [str(step) for step in error.path])
-    except RecursionError:
-        raise Misfit(["it is nested too deeply"]) from None
-    except ValueError as error:
-        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"output_schema can't be used: {error}") from None
-    found = dict.fromkeys(sentence for error in errors for sentence in _sentences(error))
-    return list(found)[:TOLD]
-
-
-@lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
-    """By the schema's text: many calls ask for the same one."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.validators import extend
-    from referencing import Registry
-
-    def pattern(validator: Any, wanted: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if isinstance(instance, str) and not _matches(wanted, instance):
-            yield ValidationError("")
-
-    def pattern_properties(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        for name, inner in wanted.items() if isinstance(instance, dict) else ():
-            for key, item in instance.items():
-                if _matches(name, key):
-                    yield from validator.descend(item, inner, path=key, schema_path=name)
-
-    def additional(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        for key in _additional(instance, schema) if isinstance(instance, dict) else ():
-            if wanted is False:
-                yield ValidationError("")
-                return
-            yield from validator.descend(instance[key], wanted, path=key)
-
-    kind = extend(
-        Draft202012Validator,
-        {"pattern": pattern, "patternProperties": pattern_properties, "additionalProperties": additional},
-    )
-    return kind(json.loads(schema), registry=Registry())
-
-
-def _additional(instance: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    patterns = schema.get("patternProperties", {})
-    for key in instance:
-        if key not in schema.get("properties", {}) and not any(_matches(pattern, key) for pattern in patterns):
-            yield key
-
-
-def _matches(pattern: str, text: str) -> bool:
-    """Whether the pattern occurs in the text, in time that grows with the text only."""
-    from pydantic_core import ValidationError
-
-    try:
-        _compiled(pattern).validate_python(text)
-    except ValidationError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> Any:
-    from pydantic_core import SchemaError, SchemaValidator, core_schema
-
-    try:
-        return SchemaValidator(core_schema.str_schema(pattern=pattern, regex_engine="rust-regex"))
-    except SchemaError:
-        raise ValueError(f"the pattern {pattern[:60]!r} can't be used") from None
-
-
-# ---------------------------------------------------------------- sentences
-
-
-def _sentences(error: Any) -> Iterator[str]:
-    """What is wrong at one place, in words of JSON."""
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-    yield from (f"at ${where}: {what}" for what in _faults(error))
-
-
-def _faults(error: Any) -> Iterator[str]:
-    keyword, wanted, value = error.validator, error.validator_value, error.instance
-    shown = excerpt(json.dumps(value, ensure_ascii=False), 80)
-    if keyword == "type":
-        yield f"must be {' or '.join([wanted] if isinstance(wanted, str) else wanted)}, not {shown}"
-    elif keyword == "enum":
-        options = ", ".join(json.dumps(one, ensure_ascii=False) for one in wanted)
-        yield f"must be one of {excerpt(options, 300)}, not {shown}"
-    elif keyword == "required":
-        yield from (f"lacks the property {json.dumps(name)}" for name in wanted if name not in value)
-    elif keyword == "additionalProperties":
-        names = ", ".join(json.dumps(key, ensure_ascii=False) for key in _additional(value, error.schema))
-        yield f"has properties that are not declared: {excerpt(names, 200)}"
-    elif keyword in ("anyOf", "oneOf") and error.context:
-        nearest = max(error.context, key=lambda one: (len(one.absolute_path), one.validator != "type"))
-        yield f"fits none of the alternatives, {shown}; the nearest one: {next(_sentences(nearest))}"
-    elif wanted is False or keyword is None:
-        yield f"must not be there, {shown}"
-    else:
-        yield f"must fit {keyword} {excerpt(json.dumps(wanted, ensure_ascii=False), 200)}, not {shown}"
-
-
-def excerpt(text: str, most: int) -> str:
-    """The beginning of a text, on one line."""
-    line = " ".join(text[: most * 2].split())
-    return line if len(line) <= most and len(text) <= most * 2 else line[: most - 1] + "…"
-
-
-# ---------------------------------------------------------------- reading
-
-
 def _noop_of_text(text: str) -> Json:
     try:
         value = _parsed(text)
@@ -230,9 +98,8 @@ def _reason(value: Json) -> bool:
 def _parsed(text: str) -> Json:
     """The JSON value of an answer, which may stand in a fence; raises Misfit."""
     stripped = text.strip()
-    fenced = _FENCE.findall(stripped) if "```" in stripped else []
     first: Misfit | None = None
-    for candidate in [stripped, *(fenced if len(fenced) == 1 else [])]:
+    for candidate in [stripped, *_fenced(stripped)]:
         try:
             return _loaded(candidate)
         except ValueError as error:
@@ -243,6 +110,15 @@ def _parsed(text: str) -> Json:
     raise first
 
 
+def _fenced(text: str) -> Iterator[str]:
+    """What stands in the one fence that there is, without the line that opens it."""
+    if text.count(_FENCE) == 2 or (text.startswith(_FENCE) and text.endswith(_FENCE)):
+        inner = text[text.index(_FENCE) + len(_FENCE) : text.rindex(_FENCE)]
+        language, newline, rest = inner.partition("\n")
+        if newline and len(language) < 40:
+            yield rest.strip()
+
+
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg.lower()} at line {error.lineno}, column {error.colno}"
@@ -250,20 +126,14 @@ def _why(error: ValueError) -> str:
 
 
 def _loaded(text: str) -> Json:
+    """Raises ValueError for what is no JSON that everybody can read: NaN, depth, half characters, endless numbers."""
+
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no value of JSON")
 
-    def finite(number: str) -> float:
-        value = float(number)
-        if not isfinite(value):
-            raise ValueError(f"{number[:40]} is too large for a number")
-        return value
-
     if not text:
         raise ValueError("it is empty")
-    value: Json = json.loads(text, parse_constant=refuse, parse_float=finite)
     try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError("a text holds half of a surrogate pair, which stands for no character") from None
-    return value
+        return copied(json.loads(text, parse_constant=refuse), _NO_LIMIT)
+    except NotJson as error:
+        raise ValueError(f"{error.where('$')}: {error.why}") from None

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from pipe_agents.llm_answers import Misfit, Wanted, excerpt
+from pipe_agents.llm_answers import Wanted
 from pipe_agents.llm_media import as_data
 from pipe_agents.llm_stream import Live
+from pipe_agents.llm_validating import Misfit, excerpt
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import (
     Finish,
@@ -40,8 +41,7 @@ class Counted:
         self._cost: float | None = 0.0
 
     def add(self, answer: ModelResponse | ModelFault) -> None:
-        """Count a call, also one that failed. A price that is not known makes that of all unknown."""
-        self.calls += 1
+        """Count what a call has used, also one that failed. A price that is not known makes that of all unknown."""
         if answer.usage is not None:
             self.input += answer.usage.input
             self.output += answer.usage.output
@@ -134,6 +134,7 @@ class Talk:
         if timeout is not None:
             left = timeout - (self._context.clock.monotonic() - self._began)
             request = request._replace(timeout=max(left, 0.001))
+        self._counted.calls += 1
         try:
             answer = await self._outside.ask(
                 self._attempt, self._choices, request, self._context.emit, self._live.piece
@@ -151,7 +152,7 @@ class Talk:
             raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the answer has {size} bytes, and limits.output is {limit}")
         if answer.finish is Finish.OTHER and not answer.text.strip():
             raise NodeFault(ErrorKind.INVALID_OUTPUT, "the model ended without an answer, and did not say why")
-        return answer.text
+        return _whole(answer.text)
 
     def _quoted(self, text: str) -> str:
         said = excerpt(self._context.masker.mask_text(text), SAID)
@@ -174,6 +175,15 @@ class Talk:
         except BaseExceptionGroup as several:
             raise _first(several) from None
         return [task.result() for task in tasks]
+
+
+def _whole(text: str) -> str:
+    """The text with whole characters only: halves of pairs are put together, or replaced where there is one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _first(several: BaseExceptionGroup[BaseException]) -> BaseException:

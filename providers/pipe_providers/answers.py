@@ -38,14 +38,52 @@ def counted(usage: Usage) -> Usage | None:
     return usage if usage.input or usage.output else None
 
 
-def called(id: str, name: str, arguments: str) -> ToolCall:
-    """A call whose arguments came as text."""
-    if not arguments.strip():
+def called(id: str, name: str, arguments: Any) -> ToolCall:
+    """A call with its arguments, as text or as data; what is no JSON object is its fault."""
+    if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
         return ToolCall(id, name, {})
     try:
-        data = json.loads(arguments)
-    except (ValueError, RecursionError):
+        data = json.loads(arguments) if isinstance(arguments, str) else arguments
+        text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
+    except (ValueError, TypeError, RecursionError):
         return ToolCall(id, name, {}, "the arguments are no JSON")
     if not isinstance(data, dict):
         return ToolCall(id, name, {}, "the arguments are no JSON object")
-    return ToolCall(id, name, data)
+    return ToolCall(id, name, _clean(data) if _SURROGATE in text else data)
+
+
+_SURROGATE = "\\ud"
+
+
+def clean(text: str) -> str:
+    """The text with whole characters only: halves that belong together are joined, a lone one is U+FFFD."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+        return text
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _clean(item) for key, item in value.items()}
+    return [_clean(item) for item in value] if isinstance(value, list) else value
+
+
+class Halves:
+    """Puts characters together that a service has cut between two pieces."""
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def piece(self, text: str) -> str:
+        """What of the text so far can be shown."""
+        if self._half:
+            text, self._half = self._half + text, ""
+        if text and "\ud800" <= text[-1] <= "\udbff":
+            text, self._half = text[:-1], text[-1]
+        return clean(text)

@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
-from pipe_providers.answers import Read, declined
+from pipe_providers.answers import Halves, Read, clean, declined
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import excerpt
-from pipe_providers.wire import MOST, MOST_STREAMED, Answer, Wire
 from pipe_runner.models import (
     ModelFault,
     ModelRequest,
@@ -21,6 +21,9 @@ from pipe_runner.models import (
     ProviderSettings,
     Reason,
 )
+
+if TYPE_CHECKING:
+    from pipe_providers.wire import Answer, Wire
 
 _CHECK: Final = 30.0
 
@@ -151,7 +154,7 @@ class HttpProvider(ABC):
         """The pieces as they arrive; the whole answer is put into `found` at the end."""
         began, first, size = monotonic(), None, 0
         answer = await self._send(request, stream=True)
-        reading = self.reading(request)
+        reading, halves = self.reading(request), Halves()
         try:
             ended = False
             while not ended:
@@ -159,7 +162,8 @@ class HttpProvider(ABC):
                 for piece in reading.feed(data) if data else reading.rest():
                     first = monotonic() - began if first is None else first
                     size += len(piece)
-                    yield piece
+                    if shown := halves.piece(piece):
+                        yield shown
                 ended = reading.ended or not data
                 if max(reading.held, size) > MOST:
                     raise self._wire.too_large(MOST)
@@ -183,7 +187,7 @@ class HttpProvider(ABC):
         cost = None if usage is None else settings.cost_of(request.model, usage)
         said = answer.headers.get("x-request-id") or read.request_id
         return ModelResponse(
-            read.text,
+            clean(read.text),
             read.finish,
             read.tool_calls,
             usage,

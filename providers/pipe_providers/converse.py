@@ -7,12 +7,14 @@ import os
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
+from functools import cache
 from time import monotonic
 from typing import Any, Final, TypeVar
 
 from pipe_providers import cutting
-from pipe_providers.answers import Read, declined
+from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.aws_faults import fault_of, gave_up
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.cutting import Call, Sender
 from pipe_providers.faults import excerpt, hiding
@@ -30,9 +32,16 @@ from pipe_runner.models import (
 from pipe_schemas.durations import parse_duration
 
 T = TypeVar("T")
-MOST: Final = 16 * 2**20
-MOST_STREAMED: Final = 256 * 2**20
 _END: Final = object()
+_READY: Final = 60.0
+
+
+@cache
+def _loader(path: str) -> Any:
+    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path or None)
 
 
 class BedrockProvider:
@@ -75,7 +84,7 @@ class BedrockProvider:
         words = asked(request, self._said, stream=False)
         await self._ready(request)
         began = monotonic()
-        call = Call(MOST, self._seconds(request))
+        call = Call(MOST, self._seconds(request), request.traceparent)
 
         def perform() -> Read:
             return whole(self.where, request, self._said, self._made().converse(**words))
@@ -107,7 +116,7 @@ class BedrockProvider:
     async def _ready(self, request: ModelRequest) -> None:
         """Make the client before a call's time begins."""
         if self._client is None:
-            await self._through(Call(MOST, self._timeout), self._made, request)
+            await self._through(Call(MOST, max(self._timeout, _READY)), self._made, request)
 
     async def _through(self, call: Call, perform: Callable[[], T], request: ModelRequest) -> T:
         """What a thread gives, in time; it is let go of at once where nobody waits for it any more."""
@@ -148,8 +157,8 @@ class BedrockProvider:
         words = asked(request, self._said, stream=True)
         await self._ready(request)
         began, first = monotonic(), None
-        call = Call(MOST_STREAMED, self._seconds(request))
-        loop, queue = asyncio.get_running_loop(), asyncio.Queue[Any]()
+        call = Call(MOST_STREAMED, self._seconds(request), request.traceparent)
+        loop, queue, halves = asyncio.get_running_loop(), asyncio.Queue[Any](), Halves()
 
         def perform() -> Read:
             answer = self._made().converse_stream(**words)
@@ -173,7 +182,8 @@ class BedrockProvider:
         try:
             while (piece := await queue.get()) is not _END:
                 first = monotonic() - began if first is None else first
-                yield piece
+                if shown := halves.piece(piece):
+                    yield shown
             read = await performing
         finally:
             if not performing.done():
@@ -183,7 +193,7 @@ class BedrockProvider:
     def _told(self, request: ModelRequest, read: Read, began: float, first: float | None = None) -> ModelResponse:
         usage = read.usage
         return ModelResponse(
-            read.text,
+            clean(read.text),
             read.finish,
             read.tool_calls,
             usage,
@@ -210,6 +220,7 @@ class BedrockProvider:
 
         said = self._said
         core = Session()
+        core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
         for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
             if said.get(name) and os.environ.get(variable) != said[name]:
                 core.set_config_variable(name, said[name])

@@ -166,10 +166,8 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
             use = part["toolUse"]
             if use["name"] == tool:
                 given = json.dumps(use["input"], ensure_ascii=False) if given is None else given
-            elif isinstance(use["input"], dict):
-                calls.append(ToolCall(use["toolUseId"], use["name"], use["input"]))
             else:
-                calls.append(ToolCall(use["toolUseId"], use["name"], {}, "the arguments are no JSON object"))
+                calls.append(called(use["toolUseId"], use["name"], use["input"]))
     found = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
     return found._replace(request_id=answer.get("ResponseMetadata", {}).get("RequestId"))
 

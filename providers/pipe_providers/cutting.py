@@ -30,7 +30,8 @@ class TooLarge(Exception):
 class Call:
     """One call while a thread performs it; the event loop may give it up."""
 
-    def __init__(self, most: int, seconds: float) -> None:
+    def __init__(self, most: int, seconds: float, traceparent: str = "") -> None:
+        self.traceparent = traceparent
         self.most, self.ends = most, time.monotonic() + seconds
         self.sent = False
         """Bytes of the request have left."""
@@ -135,6 +136,7 @@ class Sender:
 
     def __init__(self, connections: int, verify: Any = True) -> None:
         self._kept: dict[str, urllib3.PoolManager] = {}
+        self._by_address: dict[str, urllib3.PoolManager] = {}
         self._connections, self._verify = connections, verify
         self._lock = threading.Lock()
 
@@ -143,12 +145,17 @@ class Sender:
         if call is None:
             return None
         left = max(call.ends - time.monotonic(), 0.001)
-        pool = self._manager(request.url).connection_from_url(request.url)
+        address = "/".join(request.url.split("/", 3)[:3])
+        manager = self._by_address.get(address)
+        if manager is None:
+            manager = self._by_address[address] = self._manager(request.url)
+        pool = manager.connection_from_url(address)
+        through = isinstance(manager, urllib3.ProxyManager) and address.startswith("http:")
         response = pool.urlopen(
             request.method,
-            urllib3.util.parse_url(request.url).request_uri,
+            request.url if through else request.url[len(address) :] or "/",  # as it was signed
             body=request.body,
-            headers=_plain(request.headers),
+            headers=_plain(request.headers, call),
             retries=False,
             redirect=False,
             assert_same_host=False,
@@ -176,8 +183,9 @@ class Sender:
             address = proxy if "://" in proxy else f"http://{proxy}"
             parts = urllib3.util.parse_url(address)
             headers = urllib3.make_headers(proxy_basic_auth=parts.auth) if parts.auth else None
-            return urllib3.ProxyManager(address, proxy_headers=headers, **said)
-        manager = urllib3.PoolManager(**said)
+            manager: urllib3.PoolManager = urllib3.ProxyManager(address, proxy_headers=headers, **said)
+        else:
+            manager = urllib3.PoolManager(**said)
         manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
         return manager
 
@@ -186,7 +194,11 @@ class Sender:
             for manager in self._kept.values():
                 manager.clear()
             self._kept.clear()
+            self._by_address.clear()
 
 
-def _plain(headers: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+def _plain(headers: Mapping[str, Any], call: Call) -> dict[str, str]:
+    found = {name: value.decode() if isinstance(value, bytes) else str(value) for name, value in headers.items()}
+    if call.traceparent:
+        found["traceparent"] = call.traceparent  # not signed, as nothing that may change on its way is
+    return found

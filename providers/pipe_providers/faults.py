@@ -26,7 +26,8 @@ _KEY: Final = re.compile(
 )
 _QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
 _NO_MODEL: Final = re.compile(
-    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|on-demand throughput",
+    r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
+    r"on-demand throughput",
     re.I | re.S,
 )
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
@@ -165,7 +166,7 @@ def _advice(reason: Reason, status: int, told: Said, headers: Mapping[str, str],
             return f"; redirects are not followed: let `base_url` be the service's own address{there}"
         case Reason.NOT_FOUND:
             asked = f" {excerpt(model, hide)!r}" if model else ""
-            return f"; there is no such model{asked} for this key, or `base_url` is not the service's"
+            return f"; there is no such model{asked} there, or the address is not the service's"
         case Reason.TOO_LONG:
             return "; the request is longer than the model takes: shorten it, or ask one with a larger context"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):

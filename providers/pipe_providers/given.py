@@ -140,6 +140,31 @@ class Given:
                 " where nobody can listen"
             )
 
+    def proxy(self, url: str) -> None:
+        """The proxy on the way to an address, where pipe.yml wants one. A password in a variable's is a secret."""
+        said = self._options.get("proxy")
+        if isinstance(said, str):
+            self.put("proxy", said, PIPE_YML)
+        if said is not True or is_loopback(url) or self._bypassed(urlsplit(url).hostname or ""):
+            return
+        for name in (f"{urlsplit(url).scheme}_proxy", "all_proxy"):
+            for variable in (name, name.upper()):
+                value = self._environ.get(variable, "").strip()
+                if not value or "proxy" in self.settings:
+                    continue
+                value = value if "://" in value else f"http://{value}"
+                password = _password(value)
+                if password is None:
+                    self.lacks(f"{variable} holds no address of a proxy; write `http://host:port`")
+                    return
+                self.secrets += [Hidden(password)] if password else []
+                self.put("proxy", Hidden(value) if password else value, variable)
+
+    def _bypassed(self, host: str) -> bool:
+        names = (self._environ.get("no_proxy") or self._environ.get("NO_PROXY") or "").split(",")
+        known = {name.strip().lower().removeprefix("*").lstrip(".") for name in names if name.strip()}
+        return any(not name or host == name or host.endswith(f".{name}") for name in known)
+
     def done(self, model: str, **more: Any) -> ProviderSettings:
         return ProviderSettings(
             self.name, self.settings, model, tuple(self.secrets), dict(self.sources), self.missing, **more
@@ -149,6 +174,15 @@ class Given:
 def host_of(url: str) -> str:
     """Host and port of an address."""
     return urlsplit(url).netloc.rpartition("@")[2]
+
+
+def _password(url: str) -> str | None:
+    """The password of a proxy's address, empty where there is none; None where it is no such address."""
+    try:
+        parts = urlsplit(url)
+        return None if parts.scheme not in ("http", "https") or not parts.hostname else parts.password or ""
+    except ValueError:
+        return None
 
 
 def is_loopback(url: str) -> bool:

@@ -39,6 +39,7 @@ class OllamaType:
         for option in ("timeout", "insecure", "keep_alive", "think", "options"):
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
+            given.proxy(url)
             given.over_tls_only(url, bool(given.secrets))
         return given.done(model)
 

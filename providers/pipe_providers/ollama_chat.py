@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipe_providers import media
-from pipe_providers.answers import Read, count, counted
+from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines
 from pipe_providers.given import host_of
-from pipe_providers.wire import MOST, Wire
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall, Usage
 from pipe_schemas.durations import parse_duration
 
@@ -24,10 +24,12 @@ class OllamaProvider(HttpProvider):
     """One Ollama server."""
 
     def __init__(self, settings: ProviderSettings) -> None:
+        from pipe_providers.wire import Wire
+
         said = settings.options
         url = said["base_url"]
         where = f"provider {settings.name} ({host_of(url)})"
-        wire = Wire(where, url, said.get("headers") or {}, {}, hiding(settings.secrets))
+        wire = Wire(where, url, said.get("headers") or {}, {}, hiding(settings.secrets), said.get("proxy"))
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         self._options = said.get("options") or {}
         self._keep_alive, self._think = said.get("keep_alive"), said.get("think")
@@ -139,13 +141,8 @@ class _Stream:
 
 def _call(call: Mapping[str, Any], number: int) -> ToolCall:
     function = call["function"]
-    arguments = function.get("arguments")
     id, name = str(call.get("id") or f"call_{number}"), str(function["name"])
-    if arguments is None:
-        return ToolCall(id, name, {})
-    if not isinstance(arguments, dict):
-        return ToolCall(id, name, {}, "the arguments are no JSON object")
-    return ToolCall(id, name, arguments)
+    return called(id, name, function.get("arguments"))
 
 
 def _messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:

@@ -41,6 +41,7 @@ class OpenAiType:
         for option in ("query", "timeout", "insecure", "max_tokens_key", "output_schema", "extra_body"):
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
+            given.proxy(url)
             given.over_tls_only(url, bool(given.secrets))
             if key is None and not headers and not is_loopback(url) and url.startswith("https://"):
                 written = f"`api_key: {{from: env, key: NAME}}` under `providers.{name}`"

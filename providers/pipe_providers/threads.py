@@ -51,10 +51,9 @@ class Threads:
         return future
 
     def close(self) -> None:
-        """Threads end when they have done what they are at."""
+        """Threads end when all is done that was asked of them."""
         with self._changed:
             self._closed = True
-            self._waiting.clear()
             self._changed.notify_all()
 
     def _work(self) -> None:

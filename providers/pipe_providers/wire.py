@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp.payload import Payload
 from yarl import URL
 
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_runner.models import ModelFault, Reason
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from multidict import CIMultiDictProxy
 
-MOST: Final = 16 * 2**20
-"""Bytes of an answer that is read whole, of one part of a streamed one, and of the text in it."""
-MOST_STREAMED: Final = 256 * 2**20
-"""Bytes of a streamed answer in all, most of which are its wrapping."""
 _MOST_OF_ERROR: Final = 64 * 1024
 _CONNECTIONS: Final = 512
 _KEEP: Final = 4.0
@@ -36,7 +33,10 @@ closed is lost."""
 _CONNECT: Final = 15.0
 _AFTER_ERROR: Final = 5.0
 """Seconds in which the rest of an error's words must come."""
+_LOOK: Final = 1.0
 _MOMENT: Final = 0.2
+_FAREWELL: Final = 0.1
+"""Seconds in which the other side of a connection that was closed under TLS may say so, too."""
 _PIECE: Final = 256 * 1024
 
 
@@ -88,8 +88,7 @@ class Answer:
     async def read(self) -> bytes:
         """The next bytes; none at the end. Raises ModelFault."""
         try:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._response.content.readany()
+            data = await self._next()
             if self._inflate is not None:
                 data = self._inflate.take(data) or await self._more(data)
             self.bytes += len(data)
@@ -98,12 +97,32 @@ class Answer:
             fault = self._wire.fault(error, True, f"after {self.bytes} bytes of its answer")
         raise fault
 
+    async def _next(self) -> bytes:
+        """The next bytes of the body as they were sent.
+
+        Looks now and then whether the connection is still there: the client library closes it where chunks have wrong
+        lengths, and lets those who wait for the body wait on.
+        """
+        response, deadline, now = self._response, self._deadline, asyncio.get_running_loop().time
+        while True:
+            look = now() + _LOOK
+            until = look if deadline is None else min(look, deadline)
+            try:
+                async with asyncio.timeout_at(until):
+                    return await response.content.readany()
+            except TimeoutError:
+                if deadline is not None and now() >= deadline:
+                    raise
+            connection = response.connection
+            transport = None if connection is None else connection.transport
+            if transport is None or transport.is_closing():
+                raise aiohttp.ClientPayloadError
+
     async def _more(self, data: bytes) -> bytes:
         """The next bytes of a packed answer that come to anything."""
         assert self._inflate is not None
         while data:
-            async with asyncio.timeout_at(self._deadline):
-                data = await self._response.content.readany()
+            data = await self._next()
             if found := self._inflate.take(data):
                 return found
         return b""
@@ -116,6 +135,8 @@ class Answer:
             if self.bytes > most:
                 self.close()
                 raise self._wire.too_large(most)
+            if self._inflate is None and self._response.content.at_eof():
+                break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def drain(self) -> None:
@@ -135,20 +156,30 @@ class Answer:
             self._response.release()
         else:
             self._response.close()
+            self._wire.note_cut()
 
 
 class Wire:
     """One per provider and run. `where` names the provider and its address in faults."""
 
     def __init__(
-        self, where: str, base_url: str, headers: Mapping[str, str], query: Mapping[str, str], hide: Hide
+        self,
+        where: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        query: Mapping[str, str],
+        hide: Hide,
+        proxy: str | None = None,
     ) -> None:
+        self._proxy = None if proxy is None else URL(str(proxy))
         self.where, self.hide = where, hide
         self._base, self._query = base_url.rstrip("/"), dict(query)
         self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
         self._urls: dict[str, URL] = {}
         self._pool: aiohttp.ClientSession | None = None
         self._closed = False
+        self.cut = False
+        """A connection was closed in the middle of something, under TLS."""
 
     def __repr__(self) -> str:
         return f"Wire({self.where!r})"
@@ -160,6 +191,7 @@ class Wire:
             self._pool = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, ttl_dns_cache=30),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=self._headers,
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
             )
@@ -185,12 +217,17 @@ class Wire:
                     "GET" if sent is None else "POST",
                     self._url(path),
                     data=sent,
-                    headers={**self._headers, **extra} if extra else self._headers,
+                    headers=extra or None,
                     allow_redirects=False,
+                    proxy=self._proxy,
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             fault = self.fault(error, sent is None or sent.begun, "before it answered")
+        except BaseException:
+            self.note_cut()
+            raise
         if fault is not None:
+            self.note_cut()
             raise fault
         answer = Answer(self, response, deadline)
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
@@ -251,9 +288,14 @@ class Wire:
             return "the connection was closed"
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the connection ended before the answer did"
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"the proxy answered {error.status}"
         if isinstance(error, aiohttp.ClientResponseError | ValueError):
             return "what it sent is no HTTP"
         return type(error).__name__
+
+    def note_cut(self) -> None:
+        self.cut = self.cut or self._base.startswith("https:")
 
     def too_large(self, most: int) -> ModelFault:
         message = f"{self.where} sends more than {most // 2**20} MiB, which is more than an answer may take"
@@ -271,3 +313,5 @@ class Wire:
         self._pool = None
         if pool is not None:
             await pool.close()
+            if self.cut:
+                await asyncio.sleep(_FAREWELL)

@@ -40,8 +40,9 @@ class Copied(NamedTuple):
         return data
 
 
-def working_directory(attempt: Attempt) -> tuple[str, int]:
-    """Where a node's paths begin: links resolved, inside the root; and a descriptor of it. Raises NodeFault."""
+def working_directory(attempt: Attempt) -> tuple[str, int, int]:
+    """Where a node's paths begin: links resolved, inside the root; a descriptor of it, and whom the folders on the way
+    let in, as `_open` gives it. Raises NodeFault."""
     cwd = attempt.options.get("cwd") if attempt.agent == "shell" and not attempt.workspace else None
     root = attempt.workspace or attempt.root
     real = os.path.realpath(os.path.join(root, str(cwd or "")))
@@ -52,7 +53,7 @@ def working_directory(attempt: Attempt) -> tuple[str, int]:
     try:
         top = os.open(root, _FOLDER if attempt.workspace else os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
-            return real, _open(top, os.path.relpath(real, root), _FOLDER)
+            return real, *_open(top, os.path.relpath(real, root), _FOLDER)
         finally:
             os.close(top)
     except OSError as error:
@@ -65,14 +66,14 @@ def collect(attempt: Attempt, wanted: Sequence[tuple[str, str]], folder: str, *,
     Raises NodeFault for what is not there, leaves that directory or is no file, StorageError where it can't be written.
     """
     copied: list[Copied] = []
-    base, top = working_directory(attempt)
+    base, top, above = working_directory(attempt)
     try:
         for name, path in wanted:
             for shown, real in _files(base, name, path):
                 if len(copied) == MOST:
                     raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the artifacts are more than {MOST} files: pack them")
                 try:
-                    source = _open(top, os.path.relpath(real, base))
+                    source, let_in = _open(top, os.path.relpath(real, base))
                 except OSError as error:
                     raise _not_read(name, shown, error) from error
                 mode = os.fstat(source).st_mode
@@ -80,7 +81,7 @@ def collect(attempt: Attempt, wanted: Sequence[tuple[str, str]], folder: str, *,
                     os.close(source)
                     raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {shown} is no regular file")
                 with open(source, "rb", buffering=0) as file:
-                    digest, size = _keep(file, folder, durable=durable)
+                    digest, size = _keep(file, folder, durable=durable, let_in=above & let_in)
                 copied.append(Copied(name, shown, digest, size, bool(mode & 0o100)))
     finally:
         os.close(top)
@@ -103,38 +104,50 @@ def kept(source: str, digest: str, folder: str, *, durable: bool) -> bool:
 def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, *, verify: bool = False) -> None:
     """Put files of the run into the working directory; what is there already, with the same content, stays.
 
-    No link is followed on the way. With `verify` a file that isn't what its name says is refused.
-    Raises OSError and NodeFault.
+    No link is followed on the way. Folders that are made let in whoever may read something in them. With `verify` a
+    file that isn't what its name says is refused. Raises OSError and NodeFault.
     """
-    _, top = working_directory(attempt)
+    _, top, _ = working_directory(attempt)
+    made: dict[tuple[str, ...], int] = {}
     try:
         for item in files:
             *folders, name = str(item["path"]).split("/")
             if not name or ".." in (*folders, name):
                 raise OSError(0, f"{item['path']} is no path of an artifact")
-            here = os.dup(top)
+            way = [os.dup(top)]
             try:
-                for below in folders:
+                for depth, below in enumerate(folders):
                     with contextlib.suppress(FileExistsError):
-                        os.mkdir(below, dir_fd=here)
-                    deeper = os.open(below, _FOLDER, dir_fd=here)
-                    os.close(here)
-                    here = deeper
-                _place(here, name, os.path.join(folder, item["sha256"]), item, verify)
+                        os.mkdir(below, 0o700, dir_fd=way[-1])
+                        made[tuple(folders[: depth + 1])] = 0o700
+                    way.append(os.open(below, _FOLDER, dir_fd=way[-1]))
+                mode = _place(way[-1], name, os.path.join(folder, item["sha256"]), item, verify)
+                for depth, here in enumerate(way[1:], 1):
+                    _let_in(here, mode, tuple(folders[:depth]), made)
             finally:
-                os.close(here)
+                for here in way:
+                    os.close(here)
     finally:
         os.close(top)
 
 
-def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> None:
+def _let_in(folder: int, mode: int, path: tuple[str, ...], made: dict[tuple[str, ...], int]) -> None:
+    """Open a folder, if it was made here, to those whom a file in it is open to."""
+    before = made.get(path)
+    if before is not None and (after := before | mode & 0o066 | (mode & 0o044) >> 2) != before:
+        os.fchmod(folder, after)
+        made[path] = after
+
+
+def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> int:
+    """Put a file into a folder; its mode there."""
     with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
         same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
             item.get("executable")
         )  # fmt: skip
         if same and _digest(there) == item["sha256"]:
-            return
+            return found.st_mode
     part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
     digest = sha256()
     try:
@@ -147,12 +160,14 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
             if item.get("executable"):
                 mode |= (mode & 0o444) >> 2
             with open(os.open(part, _NEW, mode, dir_fd=here), "wb") as file:
+                mode = os.fstat(file.fileno()).st_mode
                 while chunk := kept_file.read(_CHUNK):
                     file.write(chunk)
                     digest.update(chunk)
         if verify and digest.hexdigest() != item["sha256"]:
             raise NodeFault(ErrorKind.NOT_FOUND, "it is damaged in the run")
         os.rename(part, name, src_dir_fd=here, dst_dir_fd=here)
+        return mode
     except (OSError, NodeFault):
         with contextlib.suppress(OSError):
             os.unlink(part, dir_fd=here)
@@ -198,18 +213,26 @@ def _inside(base: str, name: str, path: str) -> str:
     return real
 
 
-def _open(top: int, path: str, how: int = _READ) -> int:
-    """Folder by folder: what is exchanged for a link meanwhile is refused by the system."""
+def _open(top: int, path: str, how: int = _READ) -> tuple[int, int]:
+    """Folder by folder: what is exchanged for a link meanwhile is refused by the system. With the descriptor, as bits
+    of a mode: to whom the folders on the way are open."""
     *folders, name = path.split("/")
-    here = os.dup(top)
+    here, let_in = os.dup(top), 0o666
     try:
         for folder in folders:
             below = os.open(folder, _FOLDER, dir_fd=here)
             os.close(here)
             here = below
-        return os.open(name, how, dir_fd=here)
+            let_in &= _lets_in(here)
+        found = os.open(name, how, dir_fd=here)
+        return found, let_in & (_lets_in(found) if how == _FOLDER and name != "." else 0o666)
     finally:
         os.close(here)
+
+
+def _lets_in(folder: int) -> int:
+    mode = os.fstat(folder).st_mode
+    return 0o600 | (0o060 if mode & 0o010 else 0) | (0o006 if mode & 0o001 else 0)
 
 
 def _not_read(name: str, path: str, error: OSError) -> NodeFault:
@@ -217,17 +240,20 @@ def _not_read(name: str, path: str, error: OSError) -> NodeFault:
     return NodeFault(kind, f"artifact {name}: {path} can't be read: {error.strerror}")
 
 
-def _keep(file: Any, folder: str, *, durable: bool, expected: str | None = None) -> tuple[str, int]:
+def _keep(
+    file: Any, folder: str, *, durable: bool, expected: str | None = None, let_in: int = 0o666
+) -> tuple[str, int]:
     """Copy a file to its digest's name in `folder`, whole or not at all, for nobody who may not read or write the file
     itself; its digest and size.
 
-    Where it is not what was expected nothing is kept.
+    `let_in`: to whom the folders of the file are open, as bits of a mode. Where it is not what was expected nothing is
+    kept.
     """
     part = os.path.join(folder, f"{os.getpid()}.{next(_numbers)}.part")
     digest, size = sha256(), 0
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(os.open(part, _NEW, rights(file)), "wb") as out:
+        with open(os.open(part, _NEW, rights(file) & let_in), "wb") as out:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
                 size += len(chunk)

@@ -9,19 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipe_runner.acted import may_have_acted
 from pipe_runner.plan import PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, Phase, RunStatus
 
-_OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
 _DONE: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.BLOCKED})
 _ENDED: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.WAITING})
 """Of items of a node that waits: those with which nothing is to be done."""
-
-
-def may_have_acted(state: NodeState) -> bool:
-    """An attempt under `effect: once` has begun and not succeeded: it is never run again by itself."""
-    return state.once and state.status in _OPEN and state.decided is None and not state.tolerated
 
 
 def is_undecided(state: NodeState) -> bool:

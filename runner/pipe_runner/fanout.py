@@ -34,7 +34,7 @@ class Item(NamedTuple):
     key: str
     names: Mapping[str, Json]
     digest: str
-    """Of its value: an item of the same key whose value has changed is another one."""
+    """Of its value, and its place where that is read: an item of the same key with another one is another item."""
 
 
 def make_items(
@@ -63,7 +63,8 @@ def make_items(
                 "of which none could be a command to a CI (`::` at the beginning, `##[`)"
             )
         seen[key] = index
-        items.append(Item(key, own, sha256(_ENCODE(value).encode()).hexdigest()[:16]))
+        told = _ENCODE([value, index] if fan_out.index_read else value)
+        items.append(Item(key, own, sha256(told.encode()).hexdigest()[:16]))
     return items
 
 

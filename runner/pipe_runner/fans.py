@@ -48,6 +48,9 @@ class Host(Protocol):
     def cancel(self, node: PlannedNode) -> None:
         """End a node that is not in flight when the run was stopped."""
 
+    def inside(self, node: PlannedNode) -> Collection[str]:
+        """Of a node that runs a sub-pipeline: the nodes of that and of what it runs, as `push`, `deploy.push`."""
+
 
 class Fans:
     """The repeated nodes of one run. `nodes` is the scheduler's list, to which items are added as they start."""
@@ -67,14 +70,23 @@ class Fans:
         """A node whose turn has come: make its items, and let the first ones start. `letting_go`: the run was stopped,
         and only items whose sub-pipeline waits for a person are performed, to their end."""
         assert node.fan_out is not None
-        number = self._run.state(node.id).attempts + 1
+        number = self._run.known(node.id).ended_attempts + 1
         try:
             names = self._scope.names_of(node)
             items = make_items(node.fan_out, names, self._scope.render)
         except ExpressionFault as fault:
             self._host.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        self._host.emit(EventKind.NODE_STARTED, node.id, number, {"items": len(items)})
+        data: dict[str, Any] = {"items": len(items)}
+        if node.fan_out.rest:
+            data["rest"] = node.fan_out.rest
+        if self._run.items.get(node.id):
+            from pipe_runner.gone import gone
+
+            inside = None if node.pipeline is None else self._host.inside(node)
+            if lost := gone(self._run, node.id, [item.key for item in items], inside):
+                data["gone"] = lost
+        self._host.emit(EventKind.NODE_STARTED, node.id, number, data)
         fan = Fan(node, number, self._clock.monotonic(), items, self._limit)
         fan.names = names
         if node.fan_out.when_of_item and not letting_go:
@@ -206,7 +218,7 @@ class Fans:
         for index in held:
             unit = self._nodes[index]
             reason = "fail_fast: another item failed while it waited for a person"
-            self._host.final(EventKind.NODE_CANCELLED, unit, self._run.state(unit.id).attempts, {"reason": reason})
+            self._host.final(EventKind.NODE_CANCELLED, unit, self._run.known(unit.id).attempts, {"reason": reason})
         fan.releasing = False
 
     def _start(self, fan: Fan, item: Item) -> None:

@@ -82,6 +82,12 @@ class FanOut(NamedTuple):
     """How many items must succeed; None: all."""
     when_of_item: bool = False
     """The condition reads the item, so it is evaluated for each."""
+    index_read: bool = False
+    """Its templates read `index`, so that an item at another place of the list is another one."""
+    rest: str = ""
+    """Digest of what the file says of the node, without its list."""
+    list_only: tuple[int, ...] = ()
+    """Nodes that it needs for nothing but its list, by index."""
 
 
 class CachePolicy(NamedTuple):
@@ -318,7 +324,8 @@ def _retry(data: Mapping[str, Any]) -> RetryPolicy:
 
 
 def _fan_out(data: list[Any]) -> FanOut:
-    return FanOut(Value(*data[0]), Value(*data[1]), *data[2:])
+    *fields, list_only = data
+    return FanOut(Value(*fields[0]), Value(*fields[1]), *fields[2:])._replace(list_only=tuple(list_only))
 
 
 def _cache(data: list[Any]) -> CachePolicy:

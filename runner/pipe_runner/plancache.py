@@ -25,7 +25,7 @@ except ImportError:
 from pipe_runner import __version__
 from pipe_runner.plan import Plan, plan_from_json, plan_to_json
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 KEPT: Final = 64
 """Plans that are kept at most; the oldest go first."""
 

@@ -72,6 +72,10 @@ class Journal(Protocol):
         """Keep a large output, durable when it returns; gives its sha256 in hex."""
         ...
 
+    def check(self) -> None:
+        """Fail where what was appended is not there any more, since somebody removed it."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -136,8 +136,14 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     if spec.providers:
         from pipe_runner.compiler.providers import read_providers
 
-        found = read_providers(spec.providers, data["providers"], report, plain.root)
+        types = None if registry is None else registry.providers
+        found = read_providers(spec.providers, data["providers"], report, plain.root, types)
         project = project._replace(services={**project.services, "providers": found})
+    if isinstance(data.get("mcp_servers"), dict):
+        from pipe_runner.compiler.servers import read_servers
+
+        servers = read_servers(spec.mcp_servers, data["mcp_servers"], report, plain.root)
+        project = project._replace(services={**project.services, "mcp_servers": servers})
     if project.providers and registry is not None:
         from pipe_runner.compiler.models import Models
 
@@ -155,10 +161,11 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
 
 
 def _prunable(path: Path_) -> Path_:
-    """What is left out of pipe.yml where something is wrong: a key of a preset, one preset or provider, a whole key."""
+    """What is left out of pipe.yml where something is wrong: a key of a preset, one preset, provider or server, or a
+    whole key."""
     if path[:1] == ("agents",) and len(path) > 2 and path[2] not in ("agent", "with"):
         return path[:3]
-    return path[:2] if path[:1] in (("agents",), ("providers",)) else path[:1]
+    return path[:2] if path[:1] in (("agents",), ("providers",), ("mcp_servers",)) else path[:1]
 
 
 def _project(plain: Project, spec: ProjectSpec) -> Project:
@@ -191,8 +198,6 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
             settings["grace"] = parse_duration(defaults.grace, zero=True)
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
-    if spec.mcp_servers:
-        changes["services"] = {"mcp_servers": spec.mcp_servers}
     return plain._replace(settings=settings, **changes)
 
 

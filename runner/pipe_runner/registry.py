@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 AGENTS: Final = "pipe_runner.agents"
 PROVIDERS: Final = "pipe_runner.providers"
+TOOLS: Final = "pipe_runner.tools"
 OURS: Final = "pipe-runner"
 _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
@@ -67,6 +68,7 @@ class Registry:
         self._factories: dict[str, Callable[[], Agent]] = {}
         self._agents: dict[str, Agent] = {}
         self._providers: ProviderTypes | None = None
+        self._tools: ToolFunctions | None = None
 
     @property
     def providers(self) -> ProviderTypes:
@@ -74,6 +76,13 @@ class Registry:
         if self._providers is None:
             self._providers = ProviderTypes()
         return self._providers
+
+    @property
+    def tools(self) -> ToolFunctions:
+        """The functions that models may be given; their metadata is read when this is first asked."""
+        if self._tools is None:
+            self._tools = ToolFunctions()
+        return self._tools
 
     @classmethod
     def installed(cls, group: str = AGENTS) -> Registry:
@@ -102,7 +111,7 @@ class Registry:
         """The same names with nothing made yet: one registry for each run."""
         other = Registry(self._entries, self._clashes)
         other._factories = dict(self._factories)
-        other._providers = self._providers
+        other._providers, other._tools = self._providers, self._tools
         return other
 
     def register(self, name: str, factory: Callable[[], Agent]) -> None:
@@ -242,6 +251,41 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._targets
+
+
+class ToolFunctions:
+    """The functions that installed distributions bring as tools; each is loaded when it is asked for."""
+
+    def __init__(self, group: str = TOOLS) -> None:
+        from importlib.metadata import entry_points
+
+        found: dict[str, dict[str, _Entry]] = {}
+        for point in entry_points(group=group):
+            distribution = point.dist.name if point.dist is not None else "unknown"
+            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution))
+        self._entries = {name: _choose(name, entries)[0] for name, entries in found.items()}
+        self._made: dict[str, Callable[..., Any]] = {}
+
+    def register(self, name: str, function: Callable[..., Any]) -> None:
+        """Put a function under a name; for tests and embedding programs."""
+        self._made[name] = function
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(sorted({*self._entries, *self._made}))
+
+    def get(self, name: str) -> Callable[..., Any]:
+        """The function of that name; imports its module. Raises BrokenPlugin with the reason."""
+        found = self._made.get(name)
+        if found is None:
+            entry = self._entries.get(name)
+            if entry is None:
+                known = ", ".join(self.names()) or "none"
+                raise BrokenPlugin(f"there is no function {name!r} in the entry points `{TOOLS}`; there is {known}")
+            if entry.rivals:
+                rivals = ", ".join(entry.rivals)
+                raise BrokenPlugin(f"the function {name!r} is brought by several distributions: {rivals}")
+            found = self._made[name] = _load(entry.target, f"the function {name!r} of {entry.distribution}")
+        return found
 
 
 def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:

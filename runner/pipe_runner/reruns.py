@@ -8,8 +8,8 @@ from typing import Final
 from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
-from pipe_runner.subplans import chosen, expanded, instance
-from pipe_runner.types import NodeStatus, Phase, RunStatus
+from pipe_runner.subplans import chosen, expanded, inner, instance
+from pipe_runner.types import Effect, NodeStatus, Phase, RunStatus
 
 _UNDONE: Final = {
     NodeStatus.PENDING: "not started",
@@ -24,6 +24,8 @@ _UNDONE: Final = {
 SETTLED: Final = "settled: it is to run again"
 DECIDED: Final = "its items were decided"
 _INSIDE: Final = "goes on inside"
+LISTED: Final = "its list changed"
+_TAKES: Final = "takes its list from"
 _GOES_ON: Final = "the run goes on"
 
 
@@ -59,8 +61,9 @@ def left_inside(
 
 def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[str]:
     """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
-    undone = {*_UNDONE.values(), SETTLED, DECIDED, _INSIDE}
-    return [node.id for node in nodes if node.fan_out is not None and reasons.get(node.id, "failed") not in undone]
+    kept = {*_UNDONE.values(), SETTLED, DECIDED, _INSIDE, LISTED}
+    found = ((node.id, reasons.get(node.id, "failed")) for node in nodes if node.fan_out is not None)
+    return [name for name, why in found if why not in kept and not why.startswith(_TAKES)]
 
 
 class _Look:
@@ -84,7 +87,7 @@ class _Look:
             if state is not None and state.status is not NodeStatus.WAITING and acted_of(run, node.id):
                 any_node = any_node or node.phase is Phase.NODES
                 continue
-            if node.phase is not Phase.NODES and _had_once(state):
+            if node.phase is not Phase.NODES and _had_once(run, node.id):
                 continue
             if node.phase is not Phase.NODES and any_node:
                 self._again(node, _GOES_ON)
@@ -109,11 +112,15 @@ class _Look:
             return "new"
         if before != node.digest:
             changed.add(node.index)
+            if not any(need in changed for need in node.needs) and self._same_but_list(node):
+                return LISTED
             return "changed"
-        for need in node.needs:
-            if need in changed:
-                changed.add(node.index)
-                return f"needs {nodes[need].id}, which changed"
+        others = [need for need in node.needs if need in changed]
+        if others:
+            changed.add(node.index)
+            if self._by_value(node, others):
+                return f"{_TAKES} {nodes[others[0]].id}, which changed"
+            return f"needs {nodes[others[0]].id}, which changed"
         state = self._run.nodes.get(node.id) or NodeState()
         status = state.status
         if status is NodeStatus.SKIPPED or (status is NodeStatus.WAITING and state.pipeline is None):
@@ -128,6 +135,20 @@ class _Look:
         if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
             return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
+
+    def _same_but_list(self, node: PlannedNode) -> bool:
+        """Whether nothing of a repeated node has changed but its list: items of the same value stay as they are."""
+        state = self._run.nodes.get(node.id)
+        fan_out = node.fan_out
+        return fan_out is not None and state is not None and bool(fan_out.rest) and state.rest == fan_out.rest
+
+    def _by_value(self, node: PlannedNode, changed: Sequence[int]) -> bool:
+        """Whether items of a repeated node are held to their values, though what gives the list has changed: where they
+        act once, or run what does, and nothing but the list depends on that."""
+        if not self._same_but_list(node) or node.fan_out is None:
+            return False
+        every = [node, *inner(node, self._subplans, repeated=True)]
+        return set(changed) <= set(node.fan_out.list_only) and any(each.effect is Effect.ONCE for each in every)
 
     def _inside(self, node: PlannedNode, why: str | None) -> str | None:
         """Note why the node of a sub-pipeline runs again, and what of it does."""
@@ -152,12 +173,18 @@ class _Look:
         """The node runs again, and all that it runs."""
         self._reasons[node.id] = why
         for each in expanded([node], self._subplans, self._run.only)[1:]:
-            if each.phase is Phase.NODES or not _had_once(self._run.nodes.get(each.id)):
+            if acted_of(self._run, each.id):
+                continue
+            if each.phase is Phase.NODES or not _had_once(self._run, each.id):
                 self._reasons[each.id] = f"{node.id} runs again"
 
 
-def _had_once(state: NodeState | None) -> bool:
-    return state is not None and state.once and state.status is NodeStatus.SUCCEEDED
+def _had_once(run: Run, node: str) -> bool:
+    """Whether it has succeeded and acts once, itself or by its items."""
+    state = run.nodes.get(node)
+    if state is None or state.status is not NodeStatus.SUCCEEDED:
+        return False
+    return state.once or any(item.once for item in run.items.get(node, {}).values())
 
 
 def _given(digest: str) -> str:

@@ -11,8 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from pipe_runner.acted import forget, regroup, take_back
 from pipe_runner.ports import Event
-from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, Json, NodeStatus, RunStatus
+from pipe_runner.states import NodeState as NodeState
+from pipe_runner.states import State
+from pipe_runner.types import FINAL_NODE_STATUSES, EventKind, NodeStatus, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.spent import Ledger
@@ -21,77 +24,7 @@ INLINE_OUTPUT_LIMIT = 64 * 1024
 """Bytes of an output (as it stands in the log) above which it lives in a blob."""
 
 
-class _State:
-    """Fields with their defaults in the class: an object costs nothing until something is set in it."""
-
-    def __init__(self, **fields: Any) -> None:
-        self.__dict__.update(fields)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, type(self)):
-            return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in type(self).__annotations__)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-class NodeState(_State):
-    """What the log says of one node. `attempts` counts every attempt, over all resumes; durations in seconds."""
-
-    status: NodeStatus = NodeStatus.PENDING
-    attempts: int = 0
-    output: Json = None
-    output_ref: Mapping[str, Any] | None = None
-    error: Mapping[str, Any] | None = None
-    exit_code: int | None = None
-    duration_s: float | None = None
-    started_at: str | None = None
-    ended_at: str | None = None
-    by: tuple[str, ...] = ()
-    when: str | None = None
-    values: Mapping[str, Any] | None = None
-    usage: Mapping[str, Any] | None = None
-    truncated: Mapping[str, Any] | None = None
-    artifacts: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]] = ()
-    """Files that were copied into the run: `{name, path, sha256, bytes}`."""
-    item: str | None = None
-    """Of an item of a repeated node: the digest of its value."""
-    once: bool = False
-    """An attempt of it has begun under `effect: once`, and nobody has decided that it may run again."""
-    decided: Mapping[str, Any] | None = None
-    """Who decided that it ended so, and why, where a person did."""
-    over: bool = False
-    """The run has ended since it was decided."""
-    message: str | None = None
-    """What a person is asked, of a node that waits for one."""
-    tolerated: bool = False
-    """Failed, and the file says that the run goes on (`continue_on_error`)."""
-    pipeline: str | None = None
-    """The file of the sub-pipeline that it runs, once it has begun."""
-    given: str | None = None
-    """The digest of the inputs that it gave to its sub-pipeline."""
-
-    def __init__(self, status: NodeStatus = NodeStatus.PENDING, **fields: Any) -> None:
-        self.status = status
-        if fields:
-            super().__init__(**fields)
-
-    def anew(self) -> NodeState:
-        """Of a node that is decided again: what counts on."""
-        if self.pipeline is None:
-            return NodeState(attempts=self.attempts)
-        return NodeState(attempts=self.ended_attempts, pipeline=self.pipeline, given=self.given)
-
-    @property
-    def ended_attempts(self) -> int:
-        """Attempts that are over: one at a sub-pipeline that waits for a person is gone on with."""
-        return self.attempts - (self.status is NodeStatus.WAITING and self.pipeline is not None)
-
-    def __repr__(self) -> str:
-        return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
-
-
-class Run(_State):
+class Run(State):
     """The state of a run after the events up to `seq`."""
 
     id: str = ""
@@ -118,6 +51,8 @@ class Run(_State):
     git_sha: str | None = None
     only: tuple[str, ...] = ()
     """What `--only` named when the run was started."""
+    aside: Mapping[tuple[str, str], NodeState] = MappingProxyType({})
+    """Of nodes and items that are not there any more: those that may have acted once, by node and key."""
     ledger: Ledger | None = None
     """What calls of models used, and what is set aside for those in flight; None: there were none."""
     attempt: int = 0
@@ -156,6 +91,10 @@ class Run(_State):
                 found = self.nodes[node] = NodeState()
         return found
 
+    def known(self, node: str) -> NodeState:
+        """The state of a node or an item, to read: where nothing is known of it, the run does not get one."""
+        return self.nodes.get(node) or self.find(node) or NodeState()
+
     def find(self, node: str) -> NodeState | None:
         """The state of a node or an item, if anything is known of it."""
         if node[-1:] != "]":
@@ -181,8 +120,8 @@ class Run(_State):
 
     def totals(self) -> dict[str, int | float]:
         """Nodes by status, how many attempts were made, and what calls of models used, where there were any."""
-        found = Counter([state.status for state in self.nodes.values()])
-        totals: dict[str, int | float] = {str(status): count for status, count in found.items()}
+        counts = Counter([state.status for state in self.nodes.values()])
+        totals: dict[str, int | float] = {str(status): count for status, count in counts.items()}
         items = [state for items in self.items.values() for state in items.values()]
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         if self.ledger is not None:
@@ -193,8 +132,7 @@ class Run(_State):
     def failed(self) -> list[str]:
         """Ids of the file's nodes that failed and weren't tolerated, in its order; failures in sub-pipelines are
         those of the nodes that run them, or were seen to inside."""
-        failed = NodeStatus.FAILED
-        return [i for i, n in self.nodes.items() if n.status is failed and not n.tolerated and "." not in i]
+        return [i for i, n in self.nodes.items() if n.status is _FAILED and not n.tolerated and "." not in i]
 
     @property
     def failures(self) -> list[str]:
@@ -225,7 +163,7 @@ def fold(events: Iterable[Event]) -> Run:
     return run
 
 
-_RUNNING = NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
+_FAILED, _RUNNING = NodeStatus.FAILED, NodeStatus.RUNNING  # a member of an enum is looked up each time that it is named
 _NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
 
 
@@ -258,13 +196,12 @@ def _run_resumed(run: Run, event: Event) -> None:
     run.outputs_ref = None
     run.inputs = data.get("inputs", run.inputs)
     run.digest = data.get("digest", run.digest)
-    digests = data.get("nodes")
-    if digests is not None:
-        old = run.nodes
-        run.digests = dict(digests)
-        run.nodes = {node: old.get(node) or NodeState() for node in digests}
-        run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
-    run.items = {node: items for node, items in run.items.items() if node in run.nodes}
+    if "nodes" in data:
+        regroup(run, data["nodes"], NodeState)
+    for states in (run.nodes, *run.items.values()):
+        for state in states.values():
+            if state.retried and state.status is not NodeStatus.WAITING:
+                state.retried = 0  # whoever asks for a resume has attempts counted from one
     if run.ledger is not None:
         run.ledger.cut_off()
     _decided_again(run, data)
@@ -305,8 +242,12 @@ def _node_started(run: Run, event: Event) -> None:
         state.error = None
     if data:
         state.item = data.get("item")
+        if "items" in data:
+            state.many, state.rest = True, data.get("rest")
+            forget(run, node or "", data.get("gone", ()))
         if "pipeline" in data:
             state.pipeline, state.given = data["pipeline"], data.get("given")
+            take_back(run, data.get("back", ()))
             _decided_again(run, data)
         state.once, state.decided = data.get("effect") == "once", None
 
@@ -318,6 +259,8 @@ def _node_retrying(run: Run, event: Event) -> None:
     state.duration_s = event.data.get("duration_s")
     if "decided" in event.data:
         state.once, state.decided = False, event.data["decided"]
+    elif state.pipeline is not None:
+        state.retried += 1
 
 
 def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
@@ -329,6 +272,8 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
                 del state.__dict__[name]
         state.status = status
         state.ended_at = at
+        if state.retried:
+            state.retried = 0
         for name, value in data.items():
             if value is not None and name in _KEPT:  # None is what stands in the class where a value may be None
                 setattr(state, name, value)
@@ -339,7 +284,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
 
 
 _KEPT = frozenset(NodeState.__annotations__) - {
-    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given")
+    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given", "retried", "many", "rest")
 }
 """Fields of the last event of a node that its state takes over."""
 

@@ -92,7 +92,7 @@ class Scheduler:
 
         `waiting` are those of them on which a person decides first, by index.
         """
-        state = self._run.state
+        state = self._run.known
         self._phase = [node for node in nodes if state(node.id).status not in FINAL_NODE_STATUSES]
         self.stopped, self._stop_first = self._stop_first, None
         acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
@@ -134,7 +134,7 @@ class Scheduler:
         """Perform the node's next attempt, and write how it ended."""
         monotonic = self._clock.monotonic
         node_id, index, timeout, max_time, effect, retry, cache = _of_attempt(node)
-        number = self._run.state(node_id).attempts + 1
+        number = self._run.known(node_id).attempts + 1
         began = self._began[index] = monotonic()
         if max_time is not None:
             whole = self._fans.whole(index)  # all items of a node share its time
@@ -248,7 +248,7 @@ class Scheduler:
 
     def drain(self) -> None:
         """Decide every node whose needs are final; a skip may release the next one, so without recursion."""
-        state, nodes = self._run.state, self._plan.nodes
+        state, nodes = self._run.known, self._plan.nodes
         while self._released:
             node = nodes[self._released.popleft()]
             if state(node.id).status in FINAL_NODE_STATUSES:
@@ -329,7 +329,7 @@ class Scheduler:
         """Wait no longer for attempts that were killed and don't end."""
         for index in sorted(self._workers.in_flight):
             node = self._nodes[index]
-            state = self._run.state(node.id)
+            state = self._run.known(node.id)
             if not is_final(state.status):
                 data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - self._began[index], 6)}
                 data["reason"] = "the run was killed; how the attempt ended is not known"
@@ -346,17 +346,20 @@ class Scheduler:
         self._fans.stop(in_flight)
         for node in self._phase:
             busy = node.index in in_flight or self._fans.is_open(node.index)
-            if not busy and not is_final(self._run.state(node.id).status):
+            if not busy and not is_final(self._run.known(node.id).status):
                 self.cancel(node)
 
     def cancel(self, node: PlannedNode) -> None:
         """End a node that was not started, or waits for another attempt, when the run was stopped."""
         assert self.stopped is not None
-        number, reason, error = how_stopped(self.stopped, self._run.state(node.id))
+        number, reason, error = how_stopped(self.stopped, self._run.known(node.id))
         if error is not None:
             self.failed(node, number, error, {})
         else:
             self.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
+
+    def inside(self, node: PlannedNode) -> Collection[str]:
+        raise NotImplementedError  # only `SharingScheduler` performs nodes that run something
 
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""

@@ -101,6 +101,9 @@ class MemoryJournal:
         self.blobs[digest] = data
         return digest
 
+    def check(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -327,6 +330,7 @@ def run_pipeline(
     inputs: Mapping[str, Json] | None = None,
     agents: Mapping[str, Callable[[Mapping[str, Any]], Json]] | None = None,
     providers: Mapping[str, FakeProvider] | None = None,
+    tools: Mapping[str, Callable[..., Any]] | None = None,
     root: Path | None = None,
     environ: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
@@ -334,7 +338,8 @@ def run_pipeline(
 ) -> FinishedRun:
     """Compile this pipeline and run it, for real, in `root` (a new temporary directory by default).
 
-    `agents` adds fake agents by name, `providers` model services. Raises InvalidPipeline with all diagnostics.
+    `agents` adds fake agents by name, `providers` model services, `tools` functions that models may call. Raises
+    InvalidPipeline with all diagnostics.
     """
     from pipe_runner.registry import Registry
 
@@ -343,6 +348,8 @@ def run_pipeline(
         registry.register(name, lambda name=name, function=function: FakeAgent(name, function))  # type: ignore[misc]
     for name, provider in (providers or {}).items():
         registry.providers.register(name, provider)
+    for name, tool in (tools or {}).items():
+        registry.tools.register(name, tool)
     return run_text(text, registry, root=root, inputs=inputs or {}, environ=environ, only=only, grace=grace)
 
 

@@ -184,7 +184,7 @@ def _wanted(attempt: Attempt, files: Files) -> Iterator[LeftFile]:
     from pipe_runner.artifacts import working_directory
 
     try:
-        base, top = working_directory(attempt)
+        base, top, _ = working_directory(attempt)
     except NodeFault:  # there is none, as the agent will tell
         return
     os.close(top)

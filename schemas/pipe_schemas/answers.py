@@ -66,28 +66,28 @@ class SchemaFault(NamedTuple):
 def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     """All that keeps a JSON Schema from being used; patterns apart, which need an engine to be tried."""
     try:
-        size = len(to_json(schema))
+        text = to_json(schema)
     except ValueError:
         yield SchemaFault((), "the schema is nested too deeply")
         return
-    if size > LARGEST:
-        yield SchemaFault((), f"the schema has {size} bytes, and {LARGEST} is the most")
+    if len(text) > LARGEST:
+        yield SchemaFault((), f"the schema has {len(text)} bytes, and {LARGEST} is the most")
         return
     found = list(_faults(schema, (), _names(schema), 0))
     if "definitions" in schema and "$defs" in schema:
         found.append(SchemaFault(("definitions",), "`definitions` is what `$defs` was called: there is one of them"))
     yield from found
-    if not found:
+    if not found and b'"$ref"' in text:
         yield from _endless(schema)
 
 
 def patterns(schema: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Every regular expression of a schema, and its place."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return
     if isinstance(schema.get("pattern"), str):
         yield (*path, "pattern"), schema["pattern"]
-    if isinstance(schema.get("patternProperties"), Mapping):
+    if isinstance(schema.get("patternProperties"), dict):
         yield from (((*path, "patternProperties", name), name) for name in schema["patternProperties"])
     for inner, part in parts(schema):
         yield from patterns(part, (*path, *inner))
@@ -100,13 +100,13 @@ def parts(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (key,), value
         elif key in LISTS and isinstance(value, list):
             yield from (((key, number), part) for number, part in enumerate(value))
-        elif key in MAPS and isinstance(value, Mapping):
+        elif key in MAPS and isinstance(value, dict):
             yield from (((key, name), part) for name, part in value.items())
 
 
 def changed(schema: Any, change: Callable[[str], str]) -> Any:
     """The schema with other references."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         return schema
     out: dict[str, Any] = {}
     for key, value in schema.items():
@@ -114,7 +114,7 @@ def changed(schema: Any, change: Callable[[str], str]) -> Any:
             out[key] = changed(value, change)
         elif key in LISTS and isinstance(value, list):
             out[key] = [changed(part, change) for part in value]
-        elif key in MAPS and isinstance(value, Mapping):
+        elif key in MAPS and isinstance(value, dict):
             out[key] = {name: changed(part, change) for name, part in value.items()}
         else:
             out[key] = change(value) if key == "$ref" and isinstance(value, str) else value
@@ -146,7 +146,7 @@ def _names(schema: Mapping[str, Any]) -> set[str]:
     """What `$ref` may name."""
     found: set[str] = set()
     for key in ("$defs", "definitions"):
-        if isinstance(schema.get(key), Mapping):
+        if isinstance(schema.get(key), dict):
             found.update(schema[key])
     return found
 
@@ -154,7 +154,7 @@ def _names(schema: Mapping[str, Any]) -> set[str]:
 def _faults(schema: Any, path: Path, names: set[str], depth: int) -> Iterator[SchemaFault]:
     if isinstance(schema, bool) and path:
         return
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):
         yield SchemaFault(path, "a schema is a map, as `{type: string}`")
         return
     if depth > DEEPEST:
@@ -184,7 +184,7 @@ def _inner(key: str, value: Any, place: Path, names: set[str], depth: int) -> It
         for number, part in enumerate(value):
             yield from _faults(part, (*place, number), names, depth + 1)
     elif key in MAPS:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             yield SchemaFault(place, f"`{key}` is a map of schemas by name")
             return
         for name, part in value.items():
@@ -212,7 +212,7 @@ def _wrong(key: str, value: Any, names: set[str], *, top: bool) -> tuple[str, st
             hint = "it stands beside `properties`, and names those that must be there: `required: [severity]`"
             return "`required` is a list of names", hint
     elif key == "dependentRequired":
-        if not isinstance(value, Mapping) or any(not isinstance(one, list) for one in value.values()):
+        if not isinstance(value, dict) or any(not isinstance(one, list) for one in value.values()):
             return "`dependentRequired` is a map of lists of names", None
     elif key == "$ref":
         return _reference(value, names)
@@ -253,7 +253,7 @@ def _endless(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
 
     def ways(part: Any) -> int:
         """How many schemas one value is held against; raises RecursionError where that has no end."""
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             return 1
         if id(part) in open_:
             raise RecursionError
@@ -273,7 +273,7 @@ def _endless(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
         return known[id(part)]
 
     def walk(part: Any, path: Path) -> Iterator[SchemaFault]:
-        if not isinstance(part, Mapping):
+        if not isinstance(part, dict):
             return
         try:
             if ways(part) > MOST_WAYS:

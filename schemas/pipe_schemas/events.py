@@ -133,6 +133,12 @@ class NodeStarted(AttemptEvent):
 
     event: Literal["node.started"]
     items: int | None = Field(default=None, description="Of a repeated node: how many items it has.")
+    rest: str | None = Field(
+        default=None, description="Of a repeated node: the digest of what the file says of it, without its list."
+    )
+    gone: list[str] | None = Field(
+        default=None, description="Of a repeated node: items, and nodes inside, that it had earlier and has no more."
+    )
     item: str | None = Field(default=None, description="Of an item: the digest of its value.")
     effect: Literal["once"] | None = Field(
         default=None, description="`once`: the line is durable before the attempt begins, and it is not made again."
@@ -146,6 +152,9 @@ class NodeStarted(AttemptEvent):
     )
     anew: list[str] | None = Field(
         default=None, description="Its repeated nodes of which every item runs again, since its inputs are others now."
+    )
+    back: list[str] | None = Field(
+        default=None, description="Its nodes that may have acted once before they were taken out, and are there again."
     )
 
 
@@ -314,7 +323,9 @@ class ModelCalled(ModelEvent):
     request_id: str | None = Field(default=None, description="The service's own name for the call.")
     error: ErrorInfo | None = Field(default=None, description="Why there is no answer.")
     ambiguous: bool = Field(
-        default=False, description="It timed out after it was sent: nobody knows whether it was answered, and paid for."
+        default=False,
+        description="It timed out or was given up after it was sent: nobody knows whether it was answered, and paid "
+        "for.",
     )
     free: bool = Field(
         default=False,

@@ -25,14 +25,42 @@ def _pipeline() -> dict[str, Any]:
 
 def _project() -> dict[str, Any]:
     from pipe_schemas.project import ProjectSpec
+    from pipe_schemas.providers import OPTIONS
 
-    return ProjectSpec.model_json_schema()
+    schema = ProjectSpec.model_json_schema()
+    named: dict[str, Any] = {}
+    by_type: list[dict[str, Any]] = []
+    spec = schema["properties"]["providers"]["additionalProperties"]
+    for kind, model in OPTIONS.items():
+        own = model.model_json_schema()
+        schema["$defs"].update(own.pop("$defs", {}))
+        schema["$defs"][model.__name__] = {"properties": own["properties"]}
+        options = {"$ref": f"#/$defs/{model.__name__}"}
+        said = {"properties": {"type": {"const": kind, "description": "What kind of service it is."}}}
+        about = f"The provider `{kind}`, which exists without any setting."
+        named[kind] = {"description": about, "allOf": [spec, {"if": said, "then": options}]}
+        by_type.append({"if": {**said, "required": ["type"]}, "then": options})
+    schema["properties"]["providers"]["properties"] = named
+    schema["properties"]["providers"]["additionalProperties"] = {"allOf": [spec, *by_type]}
+    return schema
 
 
 def _test() -> dict[str, Any]:
     from pipe_schemas.cases import CasesSpec
 
     return CasesSpec.model_json_schema()
+
+
+def _eval() -> dict[str, Any]:
+    from pipe_schemas.evals import EvalSpec
+
+    return EvalSpec.model_json_schema()
+
+
+def _lock() -> dict[str, Any]:
+    from pipe_schemas.lock import LockSpec
+
+    return LockSpec.model_json_schema()
 
 
 def _event() -> dict[str, Any]:
@@ -47,7 +75,9 @@ def _event() -> dict[str, Any]:
 _MAKERS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "pipeline": ("A pipeline file", _pipeline),
     "test": ("A file of tests, *.test.yml", _test),
+    "eval": ("An evaluation, *.eval.yml", _eval),
     "project": ("pipe.yml, the project's file", _project),
+    "lock": ("pipe.lock, what models and tools were", _lock),
     "event": ("An event of the run log", _event),
 }
 
@@ -60,7 +90,7 @@ def names() -> tuple[str, ...]:
 def generate(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 7) of that name; raises KeyError for a name that there isn't."""
     title, make = _MAKERS[name]
-    body = _for_editors(make(), nulls=name in ("event", "test"))
+    body = _for_editors(make(), nulls=name in ("event", "test", "eval"))
     body.pop("title", None)
     return {"$schema": DRAFT, "title": title, **body}
 

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Tag, model_va
 
 from pipe_schemas.fields import Text, by_shape
 
+MOST_TOOLS: Final = 128
+MOST_MEDIA: Final = 100
+"""Images, and files, of one question."""
 TOOL_FORMS: Final = "`mcp:SERVER/TOOL`, `function:NAME`, or `{agent: NAME}`"
 _TOOL: Final = re.compile(r"(mcp:[A-Za-z0-9_.-]+/([A-Za-z0-9_.-]+|\*)|function:[A-Za-z0-9_.-]+)\Z")
 TOOL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
@@ -110,7 +113,7 @@ class LlmOptions(BaseModel):
     allow_noop: Annotated[bool, Field(strict=True)] = Field(
         default=False, description="The model may say that there is nothing to do: `{noop: reason}`."
     )
-    tools: Annotated[list[Tool], Field(max_length=128)] = Field(
+    tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] = Field(
         default_factory=list,
         description=f"Exactly what the model may use: {TOOL_FORMS}.",
         examples=[["mcp:time/get_current_time", {"agent": "http", "with": {"method": "GET"}}]],
@@ -118,12 +121,12 @@ class LlmOptions(BaseModel):
     max_iterations: Annotated[int, Field(ge=1, le=1000, strict=True)] = Field(
         default=10, description="Rounds of tool calls, at most."
     )
-    images: Annotated[list[Media], Field(max_length=100)] = Field(
+    images: Annotated[list[Media], Field(max_length=MOST_MEDIA)] = Field(
         default_factory=list,
         description="Paths from the project's root, or `{base64, media_type}`; they go with the last message of the "
         "user. 20 MiB at most, `files` included.",
     )
-    files: Annotated[list[Media], Field(max_length=100)] = Field(
+    files: Annotated[list[Media], Field(max_length=MOST_MEDIA)] = Field(
         default_factory=list,
         description="As `images`. The text of text files is put before the question, marked as data; others are sent "
         "as they are.",

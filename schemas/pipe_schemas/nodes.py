@@ -10,8 +10,10 @@ from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar
 
 Template: TypeAlias = Annotated[str, Field(description="Text in which `{{ … }}` stands for values.")]
 Attempts: TypeAlias = Annotated[int, Field(ge=1, le=1000)]
+MOST_PROVIDERS = 20
 Providers: TypeAlias = Annotated[
-    Annotated[Text, Tag("<name>")] | Annotated[list[Text], Field(min_length=1), Tag("<list>")],
+    Annotated[Text, Tag("<name>")]
+    | Annotated[list[Text], Field(min_length=1, max_length=MOST_PROVIDERS), Tag("<list>")],
     by_shape(name=str, list=list),
 ]
 

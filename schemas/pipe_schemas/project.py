@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipe_schemas.fields import Closed, Duration, Identifier, Scalar, Size, Text, Version, Wait
 from pipe_schemas.http import HttpPolicy
+from pipe_schemas.mcp import ServerSpec
 from pipe_schemas.nodes import Cache, Providers, Retry
 from pipe_schemas.providers import ProviderSpec
 
@@ -89,7 +90,11 @@ class ProjectSpec(Closed):
         description="Presets of agents: nodes name them as they name agents.",
         examples=[{"ping": {"agent": "http", "with": {"method": "HEAD"}, "timeout": "5s"}}],
     )
-    mcp_servers: dict[str, Any] = Field(default_factory=dict, description="MCP servers by name.")
+    mcp_servers: dict[str, ServerSpec] = Field(
+        default_factory=dict,
+        description="MCP servers by name: nodes list their tools as `mcp:NAME/TOOL`.",
+        examples=[{"time": {"command": ["uvx", "mcp-server-time"]}, "wiki": {"url": "https://mcp.example.com/mcp"}}],
+    )
     executor: Text | None = Field(default=None, description="Where attempts are performed; `local` by default.")
     store: Text | None = Field(default=None, description="Where runs are indexed.")
     limits: LimitsSpec | None = Field(default=None, description="Bounds that hold for every run.")

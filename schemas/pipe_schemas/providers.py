@@ -68,6 +68,12 @@ _INSECURE = "Let a key go to another machine without TLS. Loopback needs no leav
 _ADDRESS = "The service's address, up to and with its version: `http://localhost:8000/v1`."
 
 
+Proxy: TypeAlias = Annotated[
+    Annotated[bool, Tag("<flag>")] | Annotated[Url, Tag("<text>")], by_shape(flag=bool, text=str)
+]
+_PROXY = "`true`: that of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY names the host; or a proxy's address."
+
+
 class ServiceLimits(Closed):
     """What the service allows; shared by all nodes."""
 
@@ -87,6 +93,7 @@ class Price(Closed):
     input: Dollars = Field(description="Of what it reads.")
     output: Dollars = Field(description="Of what it writes.")
     cached: Dollars | None = Field(default=None, description="Of what it reads from the service's cache.")
+    cache_written: Dollars | None = Field(default=None, description="Of what it writes to the service's cache.")
 
 
 class ProviderSpec(BaseModel):
@@ -113,6 +120,7 @@ class OpenAiOptions(Closed):
     query: dict[str, str] | None = Field(default=None, description="Of every address: `{api-version: 2024-10-21}`.")
     timeout: Duration | None = Field(default=None, description=_TIMEOUT)
     insecure: bool = Field(default=False, description=_INSECURE)
+    proxy: Proxy | None = Field(default=None, description=_PROXY)
     max_tokens_key: Literal["max_tokens", "max_completion_tokens"] | None = Field(
         default=None,
         description="How the service calls the bound of an answer: `max_completion_tokens` at OpenAI and Azure, "
@@ -137,6 +145,7 @@ class OllamaOptions(Closed):
     headers: Headers | None = Field(default=None, description=_HEADERS)
     timeout: Duration | None = Field(default=None, description=_TIMEOUT)
     insecure: bool = Field(default=False, description=_INSECURE)
+    proxy: Proxy | None = Field(default=None, description=_PROXY)
     keep_alive: Duration | None = Field(default=None, description="How long the server keeps the model in memory.")
     think: bool | None = Field(default=None, description="Let a model that can think do so before it answers.")
     options: dict[str, Scalar | list[Scalar]] | None = Field(
@@ -168,3 +177,7 @@ class BedrockOptions(Closed):
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of the model, as `additionalModelRequestFields` takes them."
     )
+
+
+OPTIONS: dict[str, type[BaseModel]] = {"openai": OpenAiOptions, "ollama": OllamaOptions, "bedrock": BedrockOptions}
+"""By the name of the type; what plugins bring is checked by the runner, and no schema knows it."""

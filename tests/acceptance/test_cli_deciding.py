@@ -342,3 +342,17 @@ def test_items_that_wait_are_decided_by_name_or_all_at_once(pipe: Any) -> None:
     assert (done.returncode, done.stdout) == (0, "by: ada bob bob\n")
     shown = pipe("show", "latest").stdout
     assert "release  1        waiting" in shown and "interrupted" not in shown
+
+
+def test_decisions_at_the_same_moment_wait_for_one_another(pipe: Any) -> None:
+    keys = [f"k{number}" for number in range(6)]
+    pipe.write(
+        "p.yml",
+        f"version: 1\nnodes:\n  g: {{for_each: {{items: {json.dumps(keys)}, key: '{{{{ item }}}}'}}, "
+        "agent: approval, with: {message: m}}\n",
+    )
+    assert pipe("run", "p.yml", "--run-id", "r").returncode == 75
+    processes = [pipe.start("approve", "r", f"g[{key}]") for key in keys]
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * 6, told
+    assert pipe("resume", "r").returncode == 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,48 @@ def test_d8_a_group_is_never_stale(pipe: Any) -> None:
     one.kill()
     one.wait(timeout=20)
     assert pipe("run", "p.yml").returncode == 0
+
+
+STUBBORN = """version: 1
+inputs: {n: {type: string}, times: {type: integer, default: 8}}
+concurrency: {group: h}
+nodes:
+  a: {run: "trap '' TERM; for i in $(seq {{ inputs.times }}); do echo {{ inputs.n }} >> acts; sleep 0.1; done"}
+"""
+
+
+@pytest.mark.parametrize("killed", ["runner", "runner and wardens"])
+@pytest.mark.parametrize("waits", [True, False])
+def test_d4_the_next_run_of_a_group_waits_until_a_killed_one_does_not_act_any_more(
+    pipe: Any, waits: bool, killed: str
+) -> None:
+    pipe.write("h.yml", STUBBORN)
+    one = pipe.start("run", "h.yml", "--run-id", "one", "-i", "n=1", "-i", "times=200")
+    pipe.until(lambda: (pipe.folder / "acts").exists())
+    two = pipe.start("run", "h.yml", "--run-id", "two", "-i", "n=2") if waits else None
+    if two is not None:
+        pipe.until(lambda: log(pipe, "two"))
+    wardens = [int(p) for path in Path(f"/proc/{one.pid}/task").glob("*/children") for p in path.read_text().split()]
+    assert wardens
+    for pid in [one.pid, *(wardens if killed == "runner and wardens" else ())]:
+        os.kill(pid, signal.SIGKILL)
+    two = two or pipe.start("run", "h.yml", "--run-id", "two", "-i", "n=2")
+    assert two.wait(timeout=20) == 0
+    acts = (pipe.folder / "acts").read_text().split()
+    assert acts == sorted(acts)
+    assert acts.count("2") == 8
+
+
+def test_d8_a_killed_run_of_a_group_is_gone_on_with(pipe: Any) -> None:
+    pipe.write("h.yml", STUBBORN)
+    one = pipe.start("run", "h.yml", "--run-id", "one", "-i", "n=1")
+    pipe.until(lambda: (pipe.folder / "acts").exists())
+    one.kill()
+    both = [pipe.start("resume", "one"), pipe.start("run", "h.yml", "--run-id", "two", "-i", "n=2")]
+    assert [process.wait(timeout=30) for process in both] == [0, 0]
+    acts = "".join((pipe.folder / "acts").read_text().split())
+    assert acts.strip("1") in ("2" * 8, "") or acts.endswith("2" * 8)
+    assert "212" not in acts and acts.count("2") == 8
 
 
 def test_x1_a_run_that_waits_for_its_group_ends_with_a_signal_and_runs_nothing(pipe: Any) -> None:

@@ -30,7 +30,7 @@ nodes:
         required: [severity]
         properties: {severity: {enum: [low, high]}}
         additionalProperties: false
-  page: {when: nodes.triage.output.severity == 'high', run: "echo {{ nodes.triage.usage.calls }} calls"}
+  page: {when: nodes.triage.output.severity == 'high', run: "echo {{ nodes.triage.usage.calls | default(0) }} calls"}
 outputs: {severity: "{{ nodes.triage.output.severity }}"}
 """
 
@@ -162,6 +162,27 @@ def test_a_missing_key_and_a_wrong_name_are_told(pipe: Shell, service: Service, 
     checked = pipe("check", "p.yml")
     assert checked.returncode == 1
     assert "did you mean `service`?" in checked.stdout
+    assert not service.asked
+
+
+def test_a_case_mocks_a_model_and_is_told_what_it_would_never_say(pipe: Shell, service: Service, project: Any) -> None:
+    env = project()
+    pipe.write("p.yml", PIPELINE)
+    cases = """
+version: 1
+defaults: {run: none}
+cases:
+  it is bad:
+    mock: {triage: {output: {severity: high}}, page: {output: x}}
+    expect: {outputs: {severity: high}, nodes: {page: succeeded}}
+  it is not:
+    mock: {triage: {output: {severity: medium}}}
+    expect: {nodes: {page: skipped}}
+"""
+    pipe.write("p.test.yml", cases)
+    done = pipe("test", "p.test.yml", env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "W701" in done.stdout + done.stderr
     assert not service.asked
 
 

@@ -123,3 +123,30 @@ def test_s1_it_runs_nothing_connects_nowhere_and_opens_nothing_outside(pipe: Any
     assert {path for path in opened if not os.path.abspath(pipe.folder / path).startswith(ours)} == set()
     assert not {path for path in opened if "evil" in path}
     assert not (pipe.folder / "ran").exists()
+
+
+def test_handlers_of_a_sub_pipeline_are_told_as_such_and_stand_in_the_order_in_which_they_run(pipe: Any) -> None:
+    pipe.write(
+        "s.yml",
+        "version: 1\nnodes:\n  a: {run: echo a}\n  b: {run: echo b, needs: a}\n"
+        "on_failure: {u: {run: echo u}}\nfinally: {f: {run: echo f}}\n",
+    )
+    pipe.write(
+        "p.yml",
+        "version: 1\nnodes:\n  d: {pipeline: s.yml}\n  e: {needs: d, run: echo e}\nfinally: {z: {pipeline: s.yml}}\n",
+    )
+    done = pipe("plan", "p.yml")
+    rows = {line.split()[2]: line.split() for line in done.stdout.splitlines()[3:14]}
+    assert [rows[node][5] for node in ("d.u", "d.f", "z", "z.a", "z.u", "z.f")] == [
+        "on_failure",
+        "finally",
+        "finally",
+        "finally",
+        "on_failure",
+        "finally",
+    ]
+    assert int(rows["d.u"][1]) < int(rows["d.f"][1]) < int(rows["e"][1])
+    assert "  d.u: if d fails\n" in done.stdout
+    assert "d → d.a → d.b → d.f → e → z → z.a → z.b → z.f\n" in done.stdout, "a run is taken to succeed"
+    told = {node["id"]: node["phase"] for node in json.loads(pipe("plan", "p.yml", "--output", "json").stdout)["nodes"]}
+    assert (told["d.a"], told["d.u"], told["d.f"], told["z.a"]) == ("nodes", "on_failure", "finally", "finally")

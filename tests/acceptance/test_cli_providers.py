@@ -100,3 +100,18 @@ def test_s4_a_run_asks_and_the_key_is_nowhere(pipe: Any, project: Path, service:
     for folder, _, files in os.walk(project / ".pipe"):
         for file in files:
             assert KEY.encode() not in Path(folder, file).read_bytes(), file
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_v3_a_time_out_after_sending_is_recorded_as_ambiguous(
+    pipe: Any, project: Path, service: Service, name: str
+) -> None:
+    dialect = DIALECTS[name]
+    said = {"type": name, "model": "m", **dialect.options(service.url)}
+    (project / "pipe.yml").write_text(json.dumps({"providers": {"mine": said}}))
+    (project / "p.yml").write_text(PIPELINE.replace("agent: llm,", "agent: llm, timeout: 2s,"))
+    service.answers([60.0])
+    done = pipe("run", "p.yml", "--output", "json", env=dialect.environ(KEY))
+    assert json.loads(done.stdout)["nodes"]["ask"]["error"]["kind"] == "timeout"
+    called = [json.loads(line) for line in pipe.log().splitlines() if '"model.called"' in line]
+    assert [event["ambiguous"] for event in called] == [True]

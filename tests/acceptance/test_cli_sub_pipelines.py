@@ -304,3 +304,20 @@ def test_x1_a_second_signal_kills_what_runs_inside_at_once(pipe: Any) -> None:
     assert time.monotonic() - began < 4
     told = result(pipe("show", "latest", "--output", "json"))["nodes"]
     assert (told["s"]["status"], told["s.f"]["status"]) == ("cancelled", "cancelled")
+
+
+@pytest.mark.parametrize("end", ["0", "1"])
+def test_what_show_prints_of_repeated_ones_is_what_run_printed(pipe: Any, end: str) -> None:
+    pipe.write(
+        "s.yml",
+        "version: 1\ninputs: {k: {type: string}}\nnodes:\n"
+        "  slow: {run: sleep 0.2}\n  left: {run: echo, when: inputs.k == 'z'}\n  quick: {run: echo}\n"
+        f"  last: {{needs: slow, run: exit {end}}}\n  never: {{needs: last, run: echo}}\n",
+    )
+    pipe.write(
+        "p.yml", "version: 1\nnodes:\n  d: {for_each: {items: [x, y]}, pipeline: s.yml, with: {k: '{{ item }}'}}\n"
+    )
+    done = pipe("run", "p.yml", "--output", "json", "--junit", "run.xml")
+    assert done.returncode == int(end)
+    assert pipe("show", "latest", "--output", "json", "--junit", "show.xml").stdout == done.stdout
+    assert (pipe.folder / "show.xml").read_text() == (pipe.folder / "run.xml").read_text()

@@ -141,7 +141,8 @@ def test_an_answer_that_is_cut_is_no_answer(name: str, streamed: bool, bench: An
     if streamed:
         parts = dialect.parts()
         cut = [chunked(parts[:2], dialect.streams, end=False), chunked(parts[:2], dialect.streams)]
-        replies = [[*cut[0], CUT], cut[1], [*cut[0], b"zz\r\n"]]
+        late = [cut[0][0], 0.05, *cut[0][1:], b"zz\r\n"]
+        replies = [[*cut[0], CUT], cut[1], [*cut[0], b"zz\r\n"], late]
     else:
         whole = dialect.answer()
         body = whole.partition(b"\r\n\r\n")[2]

@@ -99,6 +99,19 @@ def test_the_key_is_among_the_secrets_and_shows_nowhere(name: str, bench: Any) -
     assert KEY not in repr(bench.open())
 
 
+@every
+def test_opening_it_imports_no_other_one_s_client(name: str) -> None:
+    dialect = DIALECTS[name]
+    script = (
+        "import sys\nfrom pipe_runner.registry import ProviderTypes\n"
+        f"kind = ProviderTypes()[{name!r}]\n"
+        f"kind.open(kind.settings('x', {dialect.options('http://127.0.0.1:9')!r}, '', {dialect.environ('a-key')!r}))\n"
+        "print(sorted({'pydantic', 'aiohttp', 'boto3', 'yaml'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("[]\n" if name == "bedrock" else "['aiohttp']\n", "")
+
+
 # ---------------------------------------------------------------- answers
 
 
@@ -245,6 +258,31 @@ def test_a_streamed_answer_may_be_cut_anywhere_on_its_way(name: str, bench: Any)
         pieces: list[str] = []
         answer = bench.use(lambda provider, pieces=pieces: provider.generate_with_metadata(REQUEST, pieces.append))
         assert ("".join(pieces), answer.text) == ("Hello wörld", "Hello wörld")
+
+
+@every
+@both_ways
+def test_arguments_that_are_no_json_are_a_fault_of_the_call(name: str, streamed: bool, bench: Any) -> None:
+    said = Said((), [("c1", "weather", {"place": float("inf")}), ("c2", "weather", [1])], "tool_calls")  # type: ignore[list-item]
+    bench.service.decides(bench.dialect.either(said))
+    answer = bench.ask(REQUEST._replace(tools=(WEATHER,)), streamed=streamed)
+    assert [(call.arguments, bool(call.fault)) for call in answer.tool_calls] == [({}, True), ({}, True)]
+
+
+@every
+def test_characters_that_come_in_halves_are_put_together(name: str, bench: Any) -> None:
+    bench.service.decides(bench.dialect.either(Said(("a\ud83d", "\ude00b", "c\ud83d"))))
+    pieces: list[str] = []
+    answer = bench.use(lambda provider: provider.generate_with_metadata(REQUEST, pieces.append))
+    assert answer.text == "a\U0001f600bc\ufffd"
+    assert "".join(pieces) == "a\U0001f600bc"
+
+
+@every
+def test_the_trace_goes_along(name: str, bench: Any) -> None:
+    bench.service.decides(bench.dialect.either())
+    bench.ask(REQUEST._replace(traceparent="00-a-b-01"))
+    assert bench.service.asked[-1].headers["traceparent"] == "00-a-b-01"
 
 
 @every

@@ -213,6 +213,53 @@ def test_show_names_them_and_pruning_keeps_those_of_kept_results(root: Path) -> 
     assert len(list((done.state_dir / "runs" / done.run.id / "artifacts").iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    ("node", "shown"),
+    [
+        ("run: 'mkdir -m 700 k; echo 1 > k/f; chmod 644 k/f'", {"k": 0o700, "k/f": 0o600}),
+        ("run: 'mkdir -m 750 k; echo 1 > k/f; chmod 644 k/f'", {"k": 0o750, "k/f": 0o640}),
+        ("run: 'mkdir -m 755 k; echo 1 > k/f; chmod 644 k/f'", {"k": 0o755, "k/f": 0o644}),
+        ("run: 'mkdir -m 701 k; echo 1 > k/f; chmod 644 k/f'", {"k": 0o705, "k/f": 0o604}),
+        (
+            "run: 'mkdir -m 755 k; mkdir -m 700 k/s; echo 1 > k/f; echo 2 > k/s/g; chmod 644 k/f k/s/g'",
+            {"k": 0o755, "k/s": 0o700, "k/f": 0o644, "k/s/g": 0o600},
+        ),
+        (
+            "run: 'mkdir -m 700 h; mkdir h/k; echo 1 > h/k/f; cp -r h/k k; ln -sf ../h/k/f k/f'",
+            {"k": 0o700, "k/f": 0o600},
+        ),
+    ],
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_file_in_a_folder_that_keeps_others_out_is_kept_from_them(
+    root: Path, node: str, shown: dict[str, int], cached: bool
+) -> None:
+    text = (
+        f"version: 1\nnodes:\n  n: {{{node}, workspace: own, cache: true, artifacts: [{{name: x, path: k}}]}}\n"
+        f"  m: {{needs: n, run: 'stat -c \"%a %n\" {' '.join(shown)}', output: lines, workspace: own}}\n"
+    )
+    before = os.umask(0o022)
+    try:
+        done = run_pipeline(text, root=root)
+        if cached:
+            done = run_pipeline(text, root=root)
+    finally:
+        os.umask(before)
+    assert done.node("n").status == ("cached" if cached else "succeeded")
+    assert done.output("m") == [f"{mode:o} {name}" for name, mode in shown.items()]
+    for item in done.node("n").artifacts:
+        kept = (done.state_dir / "runs" / done.run.id / "artifacts" / str(item["sha256"])).stat()
+        assert kept.st_mode & 0o777 == shown[item["path"]]
+
+
+def test_the_folder_that_a_node_works_in_counts_too(root: Path) -> None:
+    (root / "sub").mkdir(mode=0o700)
+    done = told(root, "run: 'echo 1 > a; chmod 644 a', cwd: sub, artifacts: [{name: x, path: a}]")
+    (item,) = done.node("n").artifacts
+    kept = done.state_dir / "runs" / done.run.id / "artifacts" / str(item["sha256"])
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
 @pytest.mark.parametrize("linked", [True, False])
 @pytest.mark.parametrize(("made", "kept"), [("0600", 0o600), ("0640", 0o640), ("0700", 0o700), ("0644", 0o644)])
 def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(

@@ -45,7 +45,8 @@ finally:
     assert str(run.run.nodes["after"].status) == "blocked"
     assert run.run.nodes["plain"].output == "fine"
     assert run.run.nodes["tell"].output == "budget"
-    assert run.run.ledger is None or run.run.ledger.total.calls == 0
+    assert run.run.ledger is None
+    assert "tokens" not in run.events[-1].data["totals"]
 
 
 def test_attempts_and_items_of_a_node_share_its_budget(runs: Any) -> None:
@@ -131,3 +132,31 @@ def test_a_replayed_call_counts_as_it_was_recorded(tmp_path: Path) -> None:
     assert pipe("--replay", "kept")["usage"]["cost"] == 0.009
     (tmp_path / "p.yml").write_text(text.replace("max_cost: 1", "max_cost: 0.01"))
     assert pipe("--replay", "kept")["error"]["kind"] == "budget"
+
+
+def test_a_resume_with_a_larger_budget_pays_for_nothing_twice(tmp_path: Path) -> None:
+    import os
+    import subprocess
+
+    (tmp_path / "pipe.yml").write_text(PROJECT)
+    text = """
+version: 1
+budget: {max_tokens: 70}
+nodes:
+  one: {agent: llm, provider: fake, budget: {max_tokens: 60}, with: {prompt: "input=20 output=5 one", max_tokens: 5}}
+  two: {needs: [one], agent: llm, provider: fake, with: {prompt: "input=20 output=5 two and more", max_tokens: 5}}
+"""
+    (tmp_path / "p.yml").write_text(text)
+    book = tmp_path / "book.jsonl"
+
+    def pipe(*words: str) -> int:
+        command = [sys.executable, "-m", "pipe_runner", *words]
+        env = {**os.environ, "PYTHONPATH": str(MODELS), "FAKE_MODELS_BOOK": str(book)}
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True).returncode
+
+    assert pipe("run", "p.yml", "--run-id", "r") == 1
+    assert pipe("resume", "r") == 1, "the budget is that of the whole run"
+    assert len(book.read_text().splitlines()) == 1
+    (tmp_path / "p.yml").write_text(text.replace("70", "700").replace("60", "61"))
+    assert pipe("resume", "r") == 0
+    assert [json.loads(line)["prompt"][-8:] for line in book.read_text().splitlines()] == ["ut=5 one", "and more"]

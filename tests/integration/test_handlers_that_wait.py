@@ -135,6 +135,28 @@ def test_a_retry_of_a_sub_pipeline_after_the_decision_tries_anew(asking: Asking)
     assert (done.status, acted) == ("waiting", ["b", "fin", "then"])
 
 
+@pytest.mark.parametrize("word", ["approve", "reject"])
+@pytest.mark.parametrize("many", [False, True])
+def test_d8_the_decision_of_the_last_attempt_ends_it(asking: Asking, many: bool, word: str) -> None:
+    asking.project.write(sub=FAILS)
+    each, gate = ("for_each: {items: [x]}, ", "d[0].ask") if many else ("", "d.ask")
+    asking.run(f"nodes: {{d: {{{each}pipeline: sub.yml, retry: {{max_attempts: 3, delay: 0s}}}}}}\n")
+    for _ in range(2):
+        asking.say(gate, word)
+        done, acted = asking.run()
+        assert (done.status, "b" in acted) == ("waiting", True)
+        done, acted = asking.run()
+        assert (done.status, acted) == ("waiting", []), "a resume without a decision is no attempt"
+    asking.say(gate, word)
+    done, acted = asking.run()
+    assert (done.status, "b" in acted, done.run.state(gate[:-4]).attempts) == ("failed", False, 3)
+    done, acted = asking.run()
+    assert (done.status, acted.count("b")) == ("waiting", 1)
+    asking.say(gate, word)
+    done, acted = asking.run()
+    assert (done.status, "b" in acted) == ("waiting", True), "a resume that a person asked for counts from one"
+
+
 def test_items_and_each_instance_of_a_repeated_sub_pipeline(asking: Asking) -> None:
     asking.project.write(sub=FAILS)
     asking.run("nodes: {d: {for_each: {items: [x, y], key: '{{ item }}'}, pipeline: sub.yml}}\n")

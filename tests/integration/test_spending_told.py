@@ -94,3 +94,27 @@ def test_the_log_says_the_totals(root: Path) -> None:
     last = json.loads((root / ".pipe" / "runs" / "r" / "log.jsonl").read_text().splitlines()[-1])
     assert last["totals"]["tokens"] == 2771
     assert last["totals"]["cost"] == pytest.approx(0.005043)
+
+
+IMPORTED = """
+import sys
+from pathlib import Path
+from pipe_runner.testing import run_pipeline
+run = run_pipeline(sys.argv[2], root=Path(sys.argv[1]))
+assert run.run.ledger.total.unpriced == int(sys.argv[3]), run.run.ledger.total
+print("genai_prices" in sys.modules)
+"""
+
+
+def imports_the_list(root: Path, model: str, unpriced: int) -> bool:
+    text = f"version: 1\nnodes: {{a: {{agent: llm, provider: fake, with: {{prompt: x, model: {model}}}}}}}\n"
+    env = {**os.environ, "PYTHONPATH": str(MODELS)}
+    command = [sys.executable, "-c", IMPORTED, str(root), text, str(unpriced)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout.strip() == "True"
+
+
+def test_the_price_list_is_imported_only_where_a_price_is_needed_that_nobody_has(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text(PROJECT)
+    assert not imports_the_list(tmp_path, "fake-1", 0)
+    assert imports_the_list(tmp_path, "another", 1)
+    assert not imports_the_list(tmp_path, "another", 1), "the second time it is known that the list doesn't have it"

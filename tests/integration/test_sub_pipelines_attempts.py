@@ -37,3 +37,27 @@ def test_waits_for_a_person_are_no_attempts(project: Any) -> None:
     done = project.run()
     assert done.status == "succeeded"
     assert [done.run.state(n).attempts for n in ("d", "d.e", "d.e.c", "i[x]", "i[x].c")] == [2] * 5
+
+
+def test_waits_of_items_are_no_attempts_of_the_node_that_has_them(project: Any) -> None:
+    """Neither of one whose items run a sub-pipeline, nor of one whose items are approvals."""
+    project.write(sub=SUB)
+    project.run(
+        "nodes:\n  d: {for_each: {items: [x]}, pipeline: sub.yml}\n"
+        "  g: {for_each: {items: [x, y]}, agent: approval, with: {message: m}}\n"
+    )
+    for names in (("d[0].a", "g[0]"), ("d[0].b", "g[1]")):
+        for name in names:
+            decide(project.root / ".pipe", "r", name, Decision("approve", "me"))
+        done = project.run()
+    assert done.status == "failed"
+    assert [done.run.state(n).attempts for n in ("d", "d[0]", "g", "g[0]")] == [1] * 4
+    story = Story("r", whole=True)
+    for event in done.events:
+        story.apply(event)
+    for name, told in (("d", ["waiting", "waiting", "failed"]), ("g", ["waiting", "succeeded"])):
+        assert [story.word(one, live=False) for one in story.nodes[name].tries] == told
+    (project.root / "good").touch()
+    done = project.run()
+    assert done.status == "succeeded"
+    assert [done.run.state(n).attempts for n in ("d", "d[0]", "g")] == [2, 2, 1]

@@ -17,7 +17,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "text", "diagnostics", "errors", "codes", "forks", "flags"),
-    "shapes": ("plan", "subplans", "run", "spent", "ports", "models"),
+    "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "models"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (
         "retry",
@@ -34,6 +34,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "deciding",
         "reruns",
         "fanout",
+        "gone",
         "fans",
         "holds",
         "commits",
@@ -47,12 +48,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "executors",
         "spending",
         "recordings",
+        "lockfile",
         "tools",
         "calls",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),
     "composing": ("engine",),
-    "doors": ("__main__", "cli", "cases", "server", "testing"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 

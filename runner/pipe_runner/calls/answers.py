@@ -112,6 +112,8 @@ def called(
     """What `model.called` says; `cost` and `sent` are of a call that failed."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
     usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
+    if usage is not None and min(usage) < 0:
+        usage = None
     if usage is not None:
         data["tokens"] = usage_to_json(usage)
     elif not sent:
@@ -132,6 +134,8 @@ def called(
             data["ambiguous"] = True
     elif error is not None:
         data["error"] = {"kind": "cancelled", "message": type(error).__name__}
+        if sent:  # the attempt's time was up, or the run was stopped, while the service was at it
+            data["ambiguous"] = True
     if replayed:
         data["replayed"] = True
     return data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
@@ -19,6 +20,7 @@ from pipe_runner.models import (
     Pieces,
     Reason,
     Toolbox,
+    Usage,
 )
 from pipe_runner.ports import Attempt, Clock, Emit
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
@@ -121,7 +123,7 @@ class Desk:
             kept = await self._recorder.through(attempt, "model", asked_of(name, request), perform)
             answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
-            usage = error.usage if isinstance(error, ModelFault) else None
+            usage = _counted(error.usage) if isinstance(error, ModelFault) else None
             cost = prices.cost(model, usage) if usage else None
             sent = (out or self._recorder.replays) and may_be_paid(error)
             data = called(held.call, name, model, self._clock.monotonic() - began, error=error, cost=cost, sent=sent)
@@ -152,9 +154,18 @@ class Desk:
 
 def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     """The answer with what it cost: here, unless the service says it, so that a recording holds it."""
+    said = answer.cost
+    if said is not None and not 0 <= said < inf:  # the service says nonsense
+        answer = answer._replace(cost=None)
+    answer = answer._replace(usage=_counted(answer.usage))
     if answer.usage is None or answer.cost is not None:
         return answer
     cost = prices.cost(model, answer.usage)
     if cost is None and answer.model:
         cost = prices.cost(answer.model, answer.usage)
     return answer if cost is None else answer._replace(cost=cost)
+
+
+def _counted(usage: Usage | None) -> Usage | None:
+    """What the service counted, unless that is nonsense."""
+    return usage if usage is None or min(usage) >= 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
@@ -39,6 +40,8 @@ class Services:
         self._written, self._types, self._environ, self._make_prices = written, types, environ, make_prices
         self._services: dict[str, Service] = {}
         self._open: dict[str, Provider] = {}
+        self.first: set[str] = set()
+        """Those that some node asks before any other."""
 
     def get(self, name: str) -> Service:
         """The service of that name; raises NodeFault where there is none."""
@@ -96,6 +99,13 @@ class Services:
                 hint = f" ({error.hint})" if error.hint else ""
                 raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error
         return found
+
+    def warm(self) -> None:
+        """Open the clients that are asked first: what they import takes as long as an answer. Who can't be opened is
+        told when a node asks it."""
+        for name in sorted(self.first):
+            with contextlib.suppress(NodeFault, PipeError):
+                self.client(name)
 
     async def close(self) -> None:
         while self._open:

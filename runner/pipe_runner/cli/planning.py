@@ -20,7 +20,7 @@ from pipe_runner.cli.settings import cache_domain, concurrency, said, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
-from pipe_runner.reports.flat import own_needs
+from pipe_runner.reports.flat import own_needs, own_phases, owner_of
 from pipe_runner.types import Json, Phase
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ class _Outlook(NamedTuple):
     """What the cache holds for nodes with `cache:`, by index."""
     costs: Costs | None
     """Of calls of models, where there are any."""
+    phases: Mapping[str, Phase]
+    """Of each node in its own file, which may be a sub-pipeline."""
 
     @property
     def running(self) -> list[PlannedNode]:
@@ -100,9 +102,14 @@ def _outlook(given: Given) -> _Outlook:
     if past.seconds:  # what runs a sub-pipeline takes the time of that, and none itself
         past.seconds.update((node.id, 0.0) for node in nodes if node.pipeline is not None and node.fan_out is None)
     running = [node for node in nodes if what[node.index].may_run]
-    outlook = forecast(found, running, with_hits(found, past.seconds, cached), slots)
+    phases = own_phases(whole)
+    failing = {node.index for node in nodes if "." in node.id and phases[node.id] is Phase.ON_FAILURE}
+    for node in nodes:
+        if node.index in failing and what[node.index].may_run:
+            what[node.index] = what[node.index]._replace(why=f"if {owner_of(node.id)} fails")
+    outlook = forecast(found, running, with_hits(found, past.seconds, cached), slots, failing)
     asked = costs(found, running, registry, state, within)
-    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached, asked)
+    return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached, asked, phases)
 
 
 # ---------------------------------------------------------------- for people
@@ -147,8 +154,9 @@ def _word(found: Prospect | None) -> str:
 
 
 def _if(outlook: _Outlook, node: PlannedNode) -> str:
-    if node.phase is not Phase.NODES:
-        return str(node.phase)
+    for phase in (outlook.phases[node.id], node.phase):
+        if phase is not Phase.NODES:
+            return str(phase)
     return "" if outlook.fates[node.index].verdict == "runs" else "perhaps"
 
 
@@ -270,6 +278,7 @@ def _json(outlook: _Outlook) -> dict[str, Any]:
         nodes.append(
             {
                 **node_json(plan, node),
+                "phase": str(phase if (phase := outlook.phases[node.id]) is not Phase.NODES else node.phase),
                 "verdict": str(fate.verdict),
                 "why": fate.why,
                 "values": dict(fate.values),

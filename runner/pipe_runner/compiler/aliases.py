@@ -265,3 +265,11 @@ def of_uses(value: Any, hint: str) -> str:
     if name.startswith("./") and name == value and name.isprintable() and len(name) <= 100:
         return f"write `pipeline: {name}`, with its inputs under `with:`; the path counts from this file"
     return "write `pipeline:` with the path of another pipeline file, and its inputs under `with:`"
+
+
+MCP_SERVER: Final = {
+    "args": "write the arguments into `command:`, after the program",
+    "type": "leave it out: `command` or `url` says what it is",
+    "transport": "leave it out: `command` or `url` says what it is",
+    "tools": "nodes list the tools that their models may use",
+}

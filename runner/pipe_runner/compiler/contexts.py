@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.types import Path_
-from pipe_schemas import fields, inputs, nodes, pipeline, project, providers
+from pipe_schemas import fields, inputs, mcp, nodes, pipeline, project, providers
 from pipe_schemas.http import HttpPolicy
 
 PHASES = ("nodes", "on_failure", "finally")
@@ -87,6 +87,8 @@ def of_project(path: Path_, value: Any) -> Context:
     if path[0] == "providers" and len(path) > 2:
         of_it = _UNDER_PROVIDER.get(str(path[2]))
         return Context(f"`{path[2]}`", keys_of(of_it) if of_it else ())
+    if path[0] == "mcp_servers" and len(path) == 2:
+        return Context("an MCP server", keys_of(mcp.ServerSpec), aliases.MCP_SERVER)
     if path[0] == "agents" and len(path) == 2:
         return Context("a preset", keys_of(project.PresetSpec), aliases.NODE)
     if path[0] == "agents" and len(path) > 2:

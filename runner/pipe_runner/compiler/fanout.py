@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
 
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
-from pipe_runner.compiler.values import Values
+from pipe_runner.compiler.values import Use, Values
 from pipe_runner.plan import FanOut, Value
 from pipe_runner.types import Json
 
@@ -166,6 +167,42 @@ def _coded(entry: dict[str, Json], places: dict[str, int]) -> tuple[tuple[int, .
 def _enough(draft: Draft, wanted: int | None, items: Any, path: Any, report: Report) -> None:
     if wanted is not None and isinstance(items, list) and wanted > len(items):
         report.add("E204", f"{wanted} items must succeed, and there are only {len(items)}", path)
+
+
+def without_list(draft: Draft, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says of a repeated node, without its list and what is of the list as a whole."""
+    found = {name: value for name, value in content.items() if name not in ("matrix", "min_success")}
+    if isinstance(content.get("for_each"), Mapping):
+        found["for_each"] = {"key": content["for_each"].get("key")}
+    return found
+
+
+def uses_without_list(draft: Draft) -> list[Use]:
+    """The templates of a repeated node, without those that give its list."""
+    path = (*draft.path, "for_each", "items")
+    return [use for use in draft.uses if use.path[: len(path)] != path]
+
+
+def finished(draft: Draft, drafts: Mapping[str, Draft]) -> FanOut:
+    """What a node is repeated over, once all nodes that it needs are known."""
+    assert draft.fan_out is not None
+    paths = [reference.path for use in uses_without_list(draft) for reference in use.compiled.references]
+    index_read = any(path[0] == "index" for path in paths)
+    read = {str(path[1]) if len(path) > 1 else "" for path in paths if path[0] == "nodes"}
+    kept: set[int] = set()
+    if "" not in read:
+        for need in (drafts[id] for id in _listed(draft) if id in drafts):
+            quiet = not (need.artifacts or need.inside or need.own_workspace)
+            if quiet and need.id not in read and need.index in draft.needs and need.index not in draft.explicit:
+                kept.add(need.index)
+    return draft.fan_out._replace(index_read=index_read, list_only=tuple(sorted(kept)))
+
+
+def _listed(draft: Draft) -> set[str]:
+    path = (*draft.path, "for_each", "items")
+    uses = (use for use in draft.uses if use.path[: len(path)] == path)
+    paths = [reference.path for use in uses for reference in use.compiled.references]
+    return {str(path[1]) for path in paths if path[0] == "nodes" and len(path) > 1}
 
 
 def _reads_item(draft: Draft) -> bool:

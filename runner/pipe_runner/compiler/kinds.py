@@ -57,6 +57,11 @@ _WORDS: Final = {
 _DEPTH: Final = 20
 
 
+_DECLARE: Final = frozenset(("allOf", "if", "patternProperties", "dependentSchemas"))
+"""Keywords that may declare properties beside `properties`."""
+_SAY_MORE: Final = _DECLARE | {"properties", "anyOf", "oneOf", "items"}
+
+
 @dataclass(frozen=True, slots=True)
 class Nothing:
     """There is nothing at a step: what is there instead, and the keys that there are."""
@@ -79,6 +84,8 @@ class Lookup:
             reference = schema.get("$ref")
             if reference is None:
                 return schema
+            if not _SAY_MORE.isdisjoint(schema):  # both hold, which is more than is followed here
+                return ANY
             schema = self._at(reference)
         return ANY
 
@@ -91,19 +98,33 @@ class Lookup:
             found = found.get(part) if isinstance(found, Mapping) else None
         return found
 
-    def step(self, schema: Any, key: str | int, depth: int = 0) -> Schema | Nothing:
+    def step(self, schema: Any, key: str | int) -> Schema | Nothing:
         """The schema one step down, or why there is nothing. An object has the keys that it declares and no other."""
-        schema = self.resolve(schema)
-        if depth > _DEPTH:
-            return ANY
-        branches = _branches(schema)
-        if branches:
-            found = [self.step(branch, key, depth + 1) for branch in branches]
-            there = [s for s in found if not isinstance(s, Nothing)]
-            if not there:
-                nothings = [s for s in found if isinstance(s, Nothing)]
-                return max(nothings, key=lambda n: len(n.keys))
-            return there[0] if len(there) == 1 else {"anyOf": there}
+        found = [self._step(branch, key) for branch in self._alternatives(schema)]
+        there = list({id(one): one for one in found if not isinstance(one, Nothing)}.values())
+        if not there:
+            nothings = [one for one in found if isinstance(one, Nothing)]
+            return max(nothings, key=lambda n: len(n.keys))
+        return there[0] if len(there) == 1 else {"anyOf": there}
+
+    def _alternatives(self, schema: Any) -> list[Schema]:
+        """The schemas of which a value fits one, each once; anything, deep down."""
+        found: dict[int, Schema] = {}
+        seen: set[int] = set()
+        waiting = [(schema, 0)]
+        while waiting:
+            each, depth = waiting.pop()
+            each = self.resolve(each)
+            if id(each) in seen:
+                continue
+            seen.add(id(each))
+            branches = _branches(each)
+            if not branches or depth > _DEPTH or "properties" in each:  # which holds beside what its branches say
+                found[id(each)] = ANY if branches and depth > _DEPTH else each
+            waiting += ((branch, depth + 1) for branch in reversed(branches))
+        return list(found.values()) or [ANY]
+
+    def _step(self, schema: Schema, key: str | int) -> Schema | Nothing:
         types = types_of(schema)
         if isinstance(key, int):
             if not types & {"array", "string"}:
@@ -115,19 +136,24 @@ class Lookup:
         if isinstance(properties, Mapping) and key in properties:
             return self.resolve(properties[key])
         others = schema.get("additionalProperties")
-        if others is False or (others is None and properties):
-            return Nothing("", tuple(properties or ()))
+        if others is False or (others is None and properties and _DECLARE.isdisjoint(schema)):
+            return Nothing("", tuple(properties) if isinstance(properties, Mapping) else ())
         if isinstance(others, Mapping):
             return self.resolve(others)
         return ANY
 
-    def types(self, schema: Any, depth: int = 0) -> frozenset[str]:
+    def types(self, schema: Any, depth: int = 0, known: dict[int, frozenset[str]] | None = None) -> frozenset[str]:
         """The JSON types that the schema allows."""
         schema = self.resolve(schema)
         branches = _branches(schema)
         if not branches or depth > _DEPTH:
             return types_of(schema)
-        return types_of(schema) & frozenset[str]().union(*(self.types(b, depth + 1) for b in branches))
+        known = {} if known is None else known
+        found = known.get(id(schema))
+        if found is None:
+            inner = frozenset[str]().union(*(self.types(b, depth + 1, known) for b in branches))
+            found = known[id(schema)] = types_of(schema) & inner
+        return found
 
     def takes_anything(self, schema: Any) -> bool:
         schema = self.resolve(schema)

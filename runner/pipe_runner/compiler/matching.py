@@ -31,7 +31,11 @@ def mismatches(value: Any, schema: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
-def _mismatches(value: Any, schema: Mapping[str, Any], name: str) -> Iterator[str]:
+def _mismatches(value: Any, schema: Mapping[str, Any] | bool, name: str) -> Iterator[str]:
+    if isinstance(schema, bool):  # of an agent's output: anything, or nothing
+        if not schema:
+            yield f"{name} must not be there"
+        return
     wanted = schema.get("type")
     if wanted is not None and not _is(value, wanted):
         words = [wanted] if isinstance(wanted, str) else wanted

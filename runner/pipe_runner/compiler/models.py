@@ -12,7 +12,8 @@ from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.types import Path_
 from pipe_schemas.answers import KEYWORDS, faults, patterns
-from pipe_schemas.llm import NOTHING_ASKED, ONE_OF
+from pipe_schemas.llm import MOST_MEDIA, MOST_TOOLS, NOTHING_ASKED, ONE_OF
+from pipe_schemas.nodes import MOST_PROVIDERS
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.agents import AgentInfo, Agents
@@ -27,12 +28,16 @@ _STATIC: Final = {
     "allow_noop": "what reads the answer is checked before the run",
     "tools": "what a model may use is no value's to say",
 }
+_UNKNOWN: Final[dict[str, Any]] = {"output_schema": {}, "allow_noop": False, "tools": []}
+"""What stands in the place of one that is wrong, so that of readers nothing is told."""
 _NO_TOOL: Final = {
     "shell": "a model would write shell text: give it a function of yours, or `{agent: python, with: {call: …}}`",
     "approval": "it ends in a question to a person: let a node of its own ask",
 }
 _FIXED: Final = {"python": "call"}
 """Options of tools that the file says and no model chooses: what runs (S3)."""
+OF_FUNCTIONS: Final = "python"
+"""The agent that calls functions which are tools."""
 _STAND_IN: Final = "-"
 
 
@@ -61,7 +66,7 @@ class Models:
         """What pipe.yml says of the providers of a node, as far as answers depend on it."""
         named = options.get("provider") if isinstance(options, dict) else None
         known = self._project.services.get("providers", {})
-        found = [known.get(name) for name in named or ()]
+        found = [known.get(name) if isinstance(name, str) else None for name in named or ()]
         return [
             {key: value for key, value in said.items() if key not in ("limits", "prices")}
             if isinstance(said, dict)
@@ -83,7 +88,7 @@ class Models:
                 )
             return list(self._project.providers)
         names = [given] if isinstance(given, str) else list(given)
-        for number, name in enumerate(names):
+        for number, name in enumerate(names[:MOST_PROVIDERS]):
             listed_ = isinstance(at(report.document.data, path), list)
             place = (*path, number) if listed_ else path
             if "{{" in name or "{%" in name:
@@ -144,13 +149,14 @@ class ModelNode:
             if may_hold_template(options.get(key)):
                 self._no_template(options[key], (*place, key), why)
                 del checked[key]
-        if isinstance(checked.get("output_schema"), dict):
-            self._schema(checked, (*place, "output_schema"))
+                options[key] = _UNKNOWN[key]
+        if isinstance(checked.get("output_schema"), dict) and not self._schema(checked, (*place, "output_schema")):
+            options["output_schema"] = _UNKNOWN["output_schema"]
         if isinstance(checked.get("tools"), list):
             options["tools"] = self._tools(checked["tools"], options, (*place, "tools"))
         for key in ("images", "files"):
             given_ = options.get(key)
-            for number, one in enumerate(given_ if isinstance(given_, list) else ()):
+            for number, one in enumerate(given_[:MOST_MEDIA] if isinstance(given_, list) else ()):
                 if isinstance(one, str) and not may_hold_template(one):
                     self._inside(one, (*place, key, number))
         return options, checked
@@ -177,7 +183,8 @@ class ModelNode:
         for inner in _templates(value):
             self._report.add("E213", "a template can't stand here", (*place, *inner), hint=why)
 
-    def _schema(self, checked: dict[str, Any], place: Path_) -> None:
+    def _schema(self, checked: dict[str, Any], place: Path_) -> bool:
+        """Whether the schema can be used; reports why not."""
         schema = checked["output_schema"]
         wrong = False
         for fault in faults(schema):
@@ -192,16 +199,19 @@ class ModelNode:
             why = self._models.pattern_fault(pattern)
             if why is not None:
                 self._report.add("E216", f"this pattern can't be used: {short(why, 200)}", (*place, *inner))
+        if wrong:
+            return False
         if checked.get("allow_noop") is True and "noop" in (schema.get("properties") or {}):
             message = "`allow_noop` answers `{noop: reason}`, and the schema has a property `noop` itself"
             self._report.add(
                 "E505", message, (*place, "properties", "noop"), at="key", hint="call the property otherwise"
             )
+        return True
 
     def _tools(self, tools: list[Any], options: dict[str, Any], place: Path_) -> list[Any]:
         """The tools; those that ask models ask the node's providers."""
         found: list[Any] = []
-        for number, tool in enumerate(tools):
+        for number, tool in enumerate(tools[:MOST_TOOLS]):  # that there are more is told
             path = (*place, number)
             if tool in tools[:number]:
                 self._report.add("E303", "this tool stands here twice", path)
@@ -215,6 +225,8 @@ class ModelNode:
     def _named(self, tool: str, path: Path_) -> None:
         kind, _, rest = tool.partition(":")
         server, slash, name = rest.partition("/")
+        if kind == "function":
+            self._agents.get(OF_FUNCTIONS, path)
         if kind != "mcp" or not server or not slash:
             return
         self._models.server_named(server, path, self._report)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +11,7 @@ from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
-from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out
+from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.surroundings import ENCODE, Surroundings, check_shell
@@ -99,7 +99,11 @@ class NodeCompiler:
 
             compile_artifacts(draft, self._report, self._inside)
         if self.digests and type(spec) is not PipelineNode:  # its own is known with the file that it runs
-            draft.digest = self._digest(draft, self._content(draft))
+            content = self._content(draft)
+            draft.digest = self._digest(draft, content, draft.uses)
+            if draft.fan_out is not None and draft.inside is None:
+                rest = self._digest(draft, without_list(draft, content), uses_without_list(draft))
+                draft.fan_out = draft.fan_out._replace(rest=rest)
         return draft
 
     # ------------------------------------------------------------ parts that every node has
@@ -163,7 +167,7 @@ class NodeCompiler:
     def _asks(self, draft: Draft) -> bool:
         return draft.agent is not None and draft.agent.describe.asks_models
 
-    def _digest(self, draft: Draft, content: Mapping[str, Any]) -> str:
+    def _digest(self, draft: Draft, content: Mapping[str, Any], uses: Sequence[Use]) -> str:
         spec = draft.spec
         parts = [ENCODE(content)]
         if draft.agent is not None and draft.agent.name != "shell":
@@ -173,7 +177,7 @@ class NodeCompiler:
         if spec.secrets:
             sources = self.around.secrets
             parts.append(ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
-        if self._part.number and (read := self.around.values_read(draft.uses)):
+        if self._part.number and (read := self.around.values_read(uses)):
             parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
-from pipe_runner.compiler.fanout import names_of
+from pipe_runner.compiler.fanout import finished, names_of
 from pipe_runner.compiler.gives import asks_models, may_noop, output_of
 from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, USAGE, Lookup, Nothing, Schema
 from pipe_runner.compiler.report import Report, listed, short
@@ -58,6 +58,8 @@ class References:
         for use in draft.uses:
             for reference in use.compiled.references:
                 self._check(reference, use, draft)
+        if draft.fan_out is not None:
+            draft.fan_out = finished(draft, self.declared.nodes)
 
     def check(self, uses: Iterable[Use]) -> None:
         """Check templates that stand in no node."""

@@ -8,7 +8,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from pipe_runner.compiler.budgets import asks_models
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.fanout import uses_without_list, without_list
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
 from pipe_runner.compiler.matching import mismatches
 from pipe_runner.compiler.report import Report, listed, short
@@ -49,6 +51,8 @@ class SubPipeline:
         self.document = build.report.document
         self.inputs: tuple[PlannedInput, ...] | None = build.inputs
         """None where the file is so wrong that they aren't known."""
+        self.asks = any(asks_models(draft) for draft in build.drafts)
+        """Whether something in it asks models."""
         self.wants = any(one.required for one in self.inputs or ())
         """Whether it can't be run without any input."""
         self._outputs: Schema = build.outputs if plan is not None else ANY
@@ -161,7 +165,12 @@ class Family:
             content["retry"] = {"max_attempts": spec.retry}
         own, _, outputs = found.digest.partition("+")
         whole = [] if draft.fan_out is None or found.plan is None else [self._whole(found.plan)]
-        read = part.compiler.around.values_read(draft.uses, env=False)
+        around = part.compiler.around
+        read = around.values_read(draft.uses, env=False)
+        if draft.fan_out is not None:
+            apart = around.values_read(uses_without_list(draft), env=False)
+            rest = _digest([without_list(draft, content), own, *whole, apart, outputs])
+            draft.fan_out = draft.fan_out._replace(rest=rest)
         return f"{_digest([content, own, *whole, *([read] if read else [])])}+{outputs}"
 
     def _whole(self, plan: Plan) -> list[Json]:

@@ -40,10 +40,12 @@ def ending(
     failed = run.failures
     for node in failed[:_SHOWN]:
         lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), tails.get(node, ""), red)
+    if len(failed) > _SHOWN:
+        lines += ["", f"of the others without what they printed, which `pipe logs {run.id} NODE{where}` shows:"]
     for node in failed[_SHOWN:_NAMED]:
-        lines.append(f"{red(node)} failed: {error_line(run.nodes[node].error)}")
+        lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), None, red)
     if len(failed) > _NAMED:
-        lines.append(f"… and {len(failed) - _NAMED} more failed")
+        lines.append(f"… and {len(failed) - _NAMED} more failed, which `pipe show {run.id}{where}` names")
     if run.error is not None:
         lines.append(f"{red('the run')} failed: {error_line(run.error)}")
     from pipe_runner.console.questions import questions
@@ -58,10 +60,14 @@ def ending(
     return "".join(line + "\n" for line in lines)
 
 
-def _failed_node(node: str, state: NodeState, place: str, tail: str, red: Any) -> list[str]:
+def _failed_node(node: str, state: NodeState, place: str, tail: str | None, red: Any) -> list[str]:
+    """Where it stands, its error, and its last lines, unless `tail` is None."""
     where = f"{safe(place)}: " if place else ""
     tries = f" after {state.attempts} attempts" if state.attempts > 1 else ""
-    lines = ["", f"{where}{red(node)} failed{tries}: {error_line(state.error)}"]
+    told = f"{where}{red(node)} failed{tries}: {error_line(state.error)}"
+    if tail is None:
+        return [told]
+    lines = ["", told]
     lines += [f"    | {line}" for line in last_lines(state, tail)]
     return lines
 
@@ -85,10 +91,21 @@ def last_line(run: Run, *, colour: bool = False) -> str:
     status = str(run.status) if run.status.final or run.status is RunStatus.WAITING else "interrupted"
     took = f" in {seconds(run.duration_s)}" if run.duration_s is not None else ""
     told = counts(str(state.status) for state in run.nodes.values())
-    tolerated = run.count(NodeStatus.FAILED) - len(run.failures)
+    tolerated = sum(1 for node in run.nodes if _is_tolerated(run, node))
     if tolerated:
         told += f" ({plural(tolerated, 'failure')} tolerated)"
     return f"run {run.id} {ink(status)}{took}" + (f": {told}" if told else "") + usage(run) + "\n"
+
+
+def _is_tolerated(run: Run, node: str) -> bool:
+    """Whether it failed and nothing comes of that: the file says so, or what runs it has ended well all the same."""
+    state = run.nodes[node]
+    if state.status is not NodeStatus.FAILED:
+        return False
+    if state.tolerated or "." not in node:
+        return state.tolerated
+    outer = run.nodes.get(node.partition(".")[0].partition("[")[0]) or NodeState()
+    return outer.status is NodeStatus.SUCCEEDED or (outer.status is NodeStatus.FAILED and outer.tolerated)
 
 
 def usage(run: Run) -> str:

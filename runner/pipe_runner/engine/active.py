@@ -10,7 +10,7 @@ from pipe_runner.clearing import clear
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
-from pipe_runner.errors import ExpressionFault
+from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run, is_final
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
     from pipe_runner.scope import Scope
+    from pipe_runner.tools.kinds import PerformAttempt
 
 CANCEL_POLL = 0.2
 """Seconds between looks for the file that `pipe cancel` makes."""
@@ -99,7 +100,7 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=self._outside(),
+            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit)),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
@@ -113,13 +114,14 @@ class ActiveRun:
             self.close()
         return self.run
 
-    def _outside(self) -> Outside | None:
+    def _outside(self, performs: PerformAttempt) -> Outside | None:
         """The way out, for runs whose nodes have use for it."""
         if self._granted.services is None:
             return None
         from pipe_runner.engine.outside import open_desk
 
-        return open_desk(self.plan, self.run, self._settings, self._granted, self._place.journal, self._clock)
+        shared = self._settings.shared
+        return open_desk(self.plan, self.run, self._place, self._granted, self._registry, performs, self._clock, shared)
 
     async def _perform(self, executor: Executor) -> None:
         import asyncio
@@ -158,6 +160,7 @@ class ActiveRun:
         }
         if self._error is not None:
             end["error"] = self._error
+        self._place.journal.check()
         self._stream.emit(EventKind.RUN_FINISHED, data=end)
         self._place.journal.commit()
 
@@ -377,10 +380,16 @@ class ActiveRun:
             self._scheduler.stop(Stop.RUN_TIMEOUT)
 
     async def _watch(self) -> None:
-        """See that somebody wants the run cancelled."""
+        """See that somebody wants the run cancelled, or has removed its log (D7)."""
         import asyncio
 
         while True:
             await asyncio.sleep(CANCEL_POLL)
+            try:
+                self._place.journal.check()
+            except StorageError as error:
+                if self._scheduler is not None:
+                    self._scheduler.fail(error)
+                return
             if not self._stops and os.path.exists(self.rundir.cancel_path):
                 self.stop("`pipe cancel`")

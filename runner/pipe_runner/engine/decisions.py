@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import acted_of, is_refused, may_have_acted, undecided, undecided_of
+from pipe_runner.acted import may_have_acted
+from pipe_runner.deciding import acted_of, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -17,6 +19,8 @@ from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
 from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus
 
 Word = Literal["done", "again", "approve", "reject"]
+_PATIENCE: Final = 2.0
+"""Seconds that a decision waits for another process to let the run go."""
 _BUSY: Final = "a run that waits for a person ends by itself when nothing else can run; decide then"
 
 
@@ -50,10 +54,7 @@ def decide(
     Raises UsageError where there is nothing to decide, RunBusy while a process works on the run, StorageError.
     """
     rundir = RunDir.open(state_dir, run_id)
-    try:
-        lock = RunLock.acquire(rundir)
-    except RunBusy as error:
-        raise RunBusy(error.message, hint=_BUSY) from None
+    lock = _locked(rundir)
     try:
         repaired = repair(rundir)
         run = repaired.run
@@ -72,6 +73,18 @@ def decide(
     finally:
         lock.release()
     return run
+
+
+def _locked(rundir: RunDir) -> RunLock:
+    """The run's lock; another decision at the same moment holds it for milliseconds. Raises RunBusy."""
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return RunLock.acquire(rundir)
+        except RunBusy as error:
+            if time.monotonic() > until:
+                raise RunBusy(error.message, hint=_BUSY) from None
+        time.sleep(0.02)
 
 
 def _names(run: Run, node: str, word: Word) -> list[str]:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.errors import ExpressionFault, StorageError
+from pipe_runner.errors import ExpressionFault, RunBusy, StorageError
 from pipe_runner.plan import Plan
 from pipe_runner.runlog import RunDir
 
@@ -39,6 +39,9 @@ async def enter(
     that wanted it earlier is asked to stop, and those that wait stop by themselves."""
     from pipe_runner.runlog.grouplock import GroupLock, Turns
 
+    def gone(run: str) -> bool:
+        return _gone(RunDir(run, os.path.join(os.path.dirname(rundir.path), run)))
+
     told: Holder | None = None
     asked = passed = False
     while (turns := Turns.take(rundir, group, cancel=cancel)) is None:
@@ -50,7 +53,7 @@ async def enter(
             passed = True
             note(f"is cancelled by a later run, which wants the group `{group[:200]}`")
             _cancel(rundir)
-        found = None if passed else GroupLock.acquire(rundir, group, turns.turn)
+        found = None if passed else GroupLock.acquire(rundir, group, turns.turn, gone)
         if isinstance(found, GroupLock):
             if not turns.passed():  # it may have come in between
                 return found
@@ -67,6 +70,22 @@ async def enter(
         if stopped():
             return None
         await asyncio.sleep(_POLL)
+
+
+def _gone(killed: RunDir) -> bool:
+    """Whether nothing acts any more of a run that was killed while it had the group; what no warden ends is ended here.
+    Not while another process works on it, which goes on with it and wants the group, too."""
+    from pipe_runner.executors.leftovers import end_leftovers
+    from pipe_runner.runlog import RunLock
+
+    if not os.path.isdir(killed.path):
+        return True
+    try:
+        with RunLock.acquire(killed):
+            end_leftovers(killed.id, killed.warden_lock_path, timeout=0.0)
+    except RunBusy:
+        return False
+    return True
 
 
 def _cancel(rundir: RunDir) -> None:

@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
+from pipe_runner.acted import take_back
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.outside import recorder_for, services_for
+from pipe_runner.engine.outside import agents_of, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -166,6 +167,7 @@ def open_resume(
             reasons = {node.id: "not started" for node in every}
         elif not done:
             end_leftovers(rundir.id, rundir.warden_lock_path)
+            take_back(run, (node.id for node in every))
             reasons = reasons_to_rerun(run, nodes, plan)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)
@@ -272,12 +274,14 @@ def _grant(
     """
     environ = os.environ if environ is None else environ
     recorded = settings.record is not None or settings.replay is not None
-    services, keys = services_for(plan, nodes, environ, registry, recorded=recorded)
+    services, keys = services_for(plan, nodes, environ, registry, settings, recorded=recorded)
+    servers, more = servers_for(plan, nodes, environ)
+    keys.update(more)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker: Masker = SecretMasker(keys) if keys else NoMasking()
-        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew))
+        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers)
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -288,12 +292,12 @@ def _grant(
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = SecretMasker(hidden) if hidden else NoMasking()
-    return Granted(values, masker, tuple(warnings), services, recorder_for(settings, masker, anew=anew))
+    return Granted(values, masker, tuple(warnings), services, recorder_for(settings, masker, anew=anew), servers)
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
-    agents = [registry.get(agent).describe() for agent in {node.agent for node in nodes if node.pipeline is None}]
+    agents = [registry.get(agent).describe() for agent in agents_of(nodes)]
     functions = any(agent.runs_functions for agent in agents)
     processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
     if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):

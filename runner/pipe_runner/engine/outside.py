@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
-    from pipe_runner.engine.place import Granted
-    from pipe_runner.engine.settings import RunSettings
+    from pipe_runner.engine.place import Granted, Place
+    from pipe_runner.engine.settings import RunSettings, Shared
     from pipe_runner.plan import Plan, PlannedNode
-    from pipe_runner.ports import Clock, Journal, Masker
+    from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
     from pipe_runner.run import Run
+    from pipe_runner.tools.kinds import PerformAttempt
+    from pipe_runner.tools.settings import ServerSettings
 
 
 def services_for(
-    plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str], registry: Registry, *, recorded: bool
+    plan: Plan,
+    nodes: Sequence[PlannedNode],
+    environ: Mapping[str, str],
+    registry: Registry,
+    settings: RunSettings,
+    *,
+    recorded: bool,
 ) -> tuple[Services | None, dict[str, str]]:
     """The model services for these nodes, and what of their settings is shown nowhere; None where no node
     asks any, and nothing is recorded."""
@@ -29,36 +39,96 @@ def services_for(
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
-    from pipe_runner.spending.prices import ListedPrices
+    from pipe_runner.spending.prices import prices_by
 
-    services = Services(plan.services.get("providers", {}), registry.providers, environ, ListedPrices)
+    folder = os.path.join(settings.state_dir, "cache") if settings.keeps else None
+    services = Services(plan.services.get("providers", {}), registry.providers, environ, prices_by(folder))
     names: dict[str, None] = {}
     for node in nodes:
         if node.agent in asking and isinstance(node.options.data, dict):
             given: Json = node.options.data.get("provider")
-            names.update(
-                dict.fromkeys(name for name in given if isinstance(name, str)) if isinstance(given, list) else {}
-            )
+            chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+            names.update(dict.fromkeys(chosen))
+            services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
 
 
-def open_desk(plan: Plan, run: Run, settings: RunSettings, granted: Granted, journal: Journal, clock: Clock) -> Desk:
-    """The way out of one run."""
+def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
+    """The agents that perform these nodes, and those that their models may use."""
+    found: set[str] = set()
+    for node in nodes:
+        if node.pipeline is None:
+            found.add(node.agent)
+            tools = _tools_of(node)
+            if tools:
+                from pipe_runner.tools.wanted import agents_in
+
+                found |= agents_in(tools)
+    return found
+
+
+def servers_for(
+    plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str]
+) -> tuple[Mapping[str, ServerSettings], dict[str, str]]:
+    """The MCP servers whose tools these nodes list, and what of their settings is shown nowhere."""
+    tools = [tool for node in nodes if node.pipeline is None for tool in _tools_of(node)]
+    if not tools:
+        return {}, {}
+    from pipe_runner.tools.settings import server_settings
+    from pipe_runner.tools.wanted import servers_in
+
+    written = plan.services.get("mcp_servers", {})
+    names = [name for name in servers_in(tools) if name in written]
+    found = {name: server_settings(name, written[name], environ, plan.root) for name in names}
+    secrets = {
+        f"MCP server {name} {number}": value
+        for name, settings in found.items()
+        for number, value in enumerate(settings.secrets)
+    }
+    return found, secrets
+
+
+def _tools_of(node: PlannedNode) -> list[Json]:
+    data = node.options.data
+    tools: Json = data.get("tools") if isinstance(data, dict) else None
+    return tools if isinstance(tools, list) else []
+
+
+def open_desk(
+    plan: Plan,
+    run: Run,
+    place: Place,
+    granted: Granted,
+    registry: Registry,
+    performs: PerformAttempt,
+    clock: Clock,
+    shared: Shared | None,
+) -> Desk:
+    """The way out of one run; `performs` is how its nodes' attempts are performed, `shared` what it has with others."""
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
     from pipe_runner.spending.purse import BudgetPurse
+    from pipe_runner.tools.maker import Tools
+    from pipe_runner.tools.servers import Servers
 
     services = granted.services
     assert services is not None
-    gates, purse = Gates(), BudgetPurse(plan, run, journal)
+    if granted.recorder is None or not granted.recorder.replays:
+        services.warm()
+    purse = BudgetPurse(plan, run, place.journal)
+    gates = Gates() if shared is None else shared.gates
+    launch = place.processes.run if COMMANDS else None
+    servers = Servers(granted.servers, launch, granted.masker)
+    tools = Tools(registry, performs, servers, granted.masker, clock)
     return Desk(
         services,
-        purse=purse,
+        purse=purse if shared is None else shared.within(purse, run.id),
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,
-        closing=[purse],
+        make_toolbox=tools.make,
+        closing=[tools, purse],
     )
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipe_runner.plan import NOTHING
+
 if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
     from pipe_runner.executors.pool import Pool
     from pipe_runner.ports import Journal, Masker
     from pipe_runner.runlog import RunDir, RunLock
+    from pipe_runner.tools.settings import ServerSettings
 
 SCRATCH, WORK = "scratch", "workspaces"
 """Where attempts keep files, and have directories of their own, in the run's directory; removed with the run's end."""
@@ -42,3 +45,5 @@ class Granted(NamedTuple):
     """The model services that its nodes ask; None: they ask none."""
     recorder: Recorder | None = None
     """What keeps calls that leave the machine, or answers them; None: nothing does."""
+    servers: Mapping[str, ServerSettings] = NOTHING
+    """The MCP servers whose tools its nodes list."""

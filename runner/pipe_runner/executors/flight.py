@@ -23,6 +23,8 @@ _SET_PIPE_SIZE: Final = 1031
 
 
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each command
+SERVER: Final = "mcp"
+"""Stands for the agent in attempts that are no node's: servers of tools, which nodes share."""
 
 
 class Flight:

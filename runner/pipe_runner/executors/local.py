@@ -165,7 +165,8 @@ class LocalExecutor:
                 raise
             if why == "timeout":
                 notes = "".join(f"; {note}" for note in getattr(cancelled, "__notes__", ()))
-                return _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
+                ended = _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
+                return ended._replace(usage=getattr(cancelled, "usage", None))
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
             if self._timetable is not None and self._timetable.slots:

@@ -81,8 +81,11 @@ class Pool:
         if self.timetable is not None:
             self.timetable.bound(seconds)
 
-    def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> Coroutine[Any, Any, ProcessEnd]:
-        """Run a command with the warden that has the fewest; see the port. None waits for another warden to come up."""
+    def run(
+        self, command: Command, attempt: Attempt, emit: Emit, masker: Masker, fds: tuple[int, ...] = ()
+    ) -> Coroutine[Any, Any, ProcessEnd]:
+        """Run a command with the warden that has the fewest; see the port, and `Processes.run` for `fds`. None waits
+        for another warden to come up."""
         member = self._members[0]
         least = member.in_flight
         if least:
@@ -93,7 +96,7 @@ class Pool:
                 self._grow()
             if not member.ready:
                 member = self._members[0]
-        return member.run(command, attempt, emit, masker)
+        return member.run(command, attempt, emit, masker, fds)
 
     def _grow(self) -> None:
         number = len(self._members)

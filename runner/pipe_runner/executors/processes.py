@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import PipeError
-from pipe_runner.executors.flight import STREAMS, Flight
+from pipe_runner.executors.flight import SERVER, STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
 from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
@@ -105,10 +105,13 @@ class Processes:
         if self._connection is None:
             self._connect(loop)
 
-    async def run(self, command: Command, attempt: Attempt, emit: Emit, masker: Masker) -> ProcessEnd:
+    async def run(
+        self, command: Command, attempt: Attempt, emit: Emit, masker: Masker, fds: tuple[int, ...] = ()
+    ) -> ProcessEnd:
         """Run a command to the end of itself, its output, and all that it leaves behind.
 
-        Raises what `emit` raises. Cancelling it kills the attempt's processes, and waits for their end.
+        Raises what `emit` raises. Cancelling it kills the attempt's processes, and waits for their end. `fds`: its
+        stdout, stderr and stdin, of somebody who talks with it; they are closed here.
         """
         if self._cleaning is not None:
             await self._cleaning.wait()
@@ -116,8 +119,8 @@ class Processes:
         connection = self._connection or self._connect(loop)
         self._count = number = self._count + 1
         flight = Flight(number, command, attempt, Output(emit, masker, attempt.output_limit), loop.create_future())
-        fds = self._reading.prepare(flight)
-        if fds is None:
+        handed = fds or self._reading.prepare(flight)
+        if handed is None:
             return flight.end()
         self._flights[number] = flight
         if attempt.timeout is not None:
@@ -125,7 +128,7 @@ class Processes:
         argv, env, cwd, _ = command
         if type(env) is not dict:
             env = dict(env)
-        connection.send((SPAWN, number, argv, env, cwd, attempt.node, str(attempt.number), len(fds)), fds)
+        connection.send((SPAWN, number, argv, env, cwd, attempt.node, str(attempt.number), len(handed)), handed)
         if not self._ticks:
             self._ticks = True
             loop.call_later(TICK, self._tick)
@@ -143,9 +146,9 @@ class Processes:
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """TERM to all that is in flight, KILL after `grace` seconds; at once for what was stopped before. See the port
-        for `spare`."""
+        for `spare`. Servers serve those that have the grace to end, and go with them."""
         for flight in list(self._flights.values()):
-            if spare and flight.attempt.node.startswith(spare):
+            if (spare and flight.attempt.node.startswith(spare)) or (grace > 0 and flight.attempt.agent == SERVER):
                 continue
             self._end(flight, 0.0 if flight.stopped else grace)
             flight.stopped = flight.stopped or flight.code is None

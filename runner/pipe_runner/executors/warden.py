@@ -75,10 +75,9 @@ class Warden:
         self.overdue: Overdue | None = None
         self.family = Family()
         self.socket = socket.socket(fileno=fd)
+        self.socket.setblocking(False)
         self.pipes = Pipes()
         self.marks: dict[str, str] = {}
-        self.childless = True
-        """Nothing that was started lives, and nothing that it left."""
         self.reports: list[Report] = []
         self.unsent: list[tuple[bytes, list[int]]] = []
         """Frames, each with the descriptors that go with it."""
@@ -97,10 +96,6 @@ class Warden:
         poll.register(of_socket, select.POLLIN)
         waits = False
         while True:
-            if self.childless and not (family.unsettled or self.guard or self.relatives or self.unsent):
-                if not self.receive(0):  # nobody else can have something to tell, and `poll` takes time
-                    return
-                continue
             seconds = family.wait() if family.unsettled else None
             if self.guard is not None:
                 seconds = _sooner(seconds, self.guard.wait())
@@ -135,7 +130,6 @@ class Warden:
     def reap(self) -> bool:
         """Take every exit that there is, and tell those of commands; False when no child is left."""
         exited, some = self.family.reap()
-        self.childless = not some
         if exited:
             when = time.monotonic()
             if some:  # without children there are no orphans
@@ -145,10 +139,10 @@ class Warden:
                 self.reports.append((EXITED if self.family.settle(attempt) else LEFT, attempt.id, status, when))
         return some
 
-    def receive(self, how: int = socket.MSG_DONTWAIT) -> bool:
+    def receive(self) -> bool:
         """Take what the runner sent; False when it has closed its end."""
         try:
-            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC | how)
+            data, ancillary, _, _ = self.socket.recvmsg(16384, 64, _CLOEXEC)
         except BlockingIOError:
             return True
         except OSError:
@@ -243,9 +237,9 @@ class Warden:
                 if fds:
                     packed = struct.pack(f"{len(fds)}i", *fds)
                     beside = ((socket.SOL_SOCKET, socket.SCM_RIGHTS, packed),)
-                    sent = self.socket.sendmsg((data,), beside, socket.MSG_DONTWAIT)
+                    sent = self.socket.sendmsg((data,), beside)
                 else:
-                    sent = self.socket.send(data, socket.MSG_DONTWAIT)
+                    sent = self.socket.send(data)
             except OSError as error:
                 if isinstance(error, BlockingIOError) or error.errno in _LATER:
                     return
@@ -298,7 +292,6 @@ class Warden:
                 setsigdef=_RESET,
             )
             self.family.add(number, pid, env)
-            self.childless = False
         except OSError as error:
             if stage == IN_EXEC and error.errno == 2 and not os.path.lexists(program):
                 stage = IN_SEARCH

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.acted import take_back
+from pipe_runner.deciding import acted_of
 from pipe_runner.errors import ExpressionFault, UsageError
 from pipe_runner.nesting.house import House
 from pipe_runner.plan import PlannedNode
@@ -62,18 +64,20 @@ class Inner:
         """What `node.started` says of it. With other inputs than before, what is done of it counts no more."""
         run, node = self._house.run, self._node
         self._take_inputs()
+        every = expanded(self._nodes, self._house.subplans, run.only)
+        back = take_back(run, (each.id for each in every))
         given = sha256(_ENCODE(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
         anew: list[str] = []
         if before is not None and before != given:
-            every = expanded(self._nodes, self._house.subplans, run.only)
-            again = [each.id for each in every]
+            again = [each.id for each in every if not acted_of(run, each.id)]
             anew = [each.id for each in every if each.fan_out is not None]
         else:
             again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
-        return data | ({"rerun": begun} if begun else {}) | ({"anew": anew} if anew else {})
+        more = {"rerun": begun, "anew": anew, "back": back}
+        return data | {name: ids for name, ids in more.items() if ids}
 
     def _take_inputs(self) -> None:
         from pipe_runner.compiler.given import check_inputs
@@ -123,7 +127,7 @@ class Inner:
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
         if self._let_go and self._asked is not None:
-            state = self._house.run.state
+            state = self._house.run.known
             scheduler.stop_before(self._asked)
             await scheduler.perform([node for node in self._nodes if state(node.id).status is NodeStatus.WAITING])
         scope.run_status = status = self._status()
@@ -174,7 +178,7 @@ class Inner:
         house = self._house
         skipped: dict[str, Any] = {"when": None, "values": {}, "by": []} if kind is EventKind.NODE_SKIPPED else {}
         for node in expanded(self._of(phase), house.subplans, house.run.only):
-            if not is_final(house.run.state(node.id).status):
+            if not is_final(house.run.known(node.id).status):
                 house.emit(kind, node.id, None, {**skipped, "reason": reason})
 
     def _open_keeper(self, scope: Scope) -> Keeping:
@@ -185,7 +189,7 @@ class Inner:
     # ------------------------------------------------------------ its end
 
     def _failures(self) -> list[PlannedNode]:
-        states = ((node, self._house.run.state(node.id)) for node in self._nodes)
+        states = ((node, self._house.run.known(node.id)) for node in self._nodes)
         return [node for node, state in states if state.status is NodeStatus.FAILED and not state.tolerated]
 
     @property
@@ -195,7 +199,7 @@ class Inner:
             return False
         if self._let_go:
             return True
-        states = [self._house.run.state(node.id) for node in self._of(Phase.NODES)]
+        states = [self._house.run.known(node.id) for node in self._of(Phase.NODES)]
         return any(state.status is NodeStatus.CANCELLED or _timed_out(state) for state in states)
 
     def _status(self) -> RunStatus:
@@ -227,7 +231,7 @@ class Inner:
     def _failed(self) -> Outcome:
         """It failed as the first of its nodes did."""
         failures = self._failures()
-        error: Mapping[str, Any] = self._house.run.state(failures[0].id).error or {}
+        error: Mapping[str, Any] = self._house.run.known(failures[0].id).error or {}
         names = ", ".join(node.id for node in failures[:_NAMED])
         more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
         kind = ErrorKind(error.get("kind") or ErrorKind.EXCEPTION)

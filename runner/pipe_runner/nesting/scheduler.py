@@ -71,7 +71,7 @@ class SharingScheduler(Scheduler):
     async def attempt(self, node: PlannedNode) -> None:
         async with self._house.slots:
             if self.stopped is not None:  # while it waited for a slot
-                if not is_final(self._run.state(node.id).status):
+                if not is_final(self._run.known(node.id).status):
                     self.cancel(node)
                 return
             if self.until is not None:
@@ -93,6 +93,10 @@ class SharingScheduler(Scheduler):
 
     # ------------------------------------------------------------ sub-pipelines
 
+    def inside(self, node: PlannedNode) -> set[str]:
+        cut = len(node.id) + 1
+        return {each.id[cut:] for each in inner(node, self._house.subplans, repeated=True)}
+
     async def _beside(self, node: PlannedNode) -> None:
         """An attempt at a sub-pipeline, in no worker and no slot."""
         try:
@@ -112,7 +116,8 @@ class SharingScheduler(Scheduler):
         if stopped is not None and not self._fans.waits_inside(node.id):
             self.cancel(node)
             return
-        number = self._run.state(node.id).ended_attempts + 1
+        before = self._run.known(node.id)
+        number, made = before.ended_attempts + 1, self._made.get(index, before.retried)
         began = self._began[index] = clock.monotonic()
         timeout = node.timeout
         if node.max_time is not None:
@@ -139,7 +144,7 @@ class SharingScheduler(Scheduler):
                 outcome = await inside.perform()
             finally:
                 del self._inside[index]
-        self._made[index] = self._made.get(index, 0) + 1
+        self._made[index] = made + 1
         duration = clock.monotonic() - began
         if stopped is not None:
             reason = how_stopped(stopped, NodeState(NodeStatus.WAITING))[1]
@@ -183,7 +188,7 @@ class SharingScheduler(Scheduler):
         for key, state in self._run.items.get(node.id, {}).items():
             if state.status is NodeStatus.WAITING:
                 self.emit(EventKind.NODE_CANCELLED, f"{node.id}[{key}]", state.attempts, data)
-        self.emit(EventKind.NODE_CANCELLED, node.id, self._run.state(node.id).attempts, data)
+        self.emit(EventKind.NODE_CANCELLED, node.id, self._run.known(node.id).attempts, data)
 
     # ------------------------------------------------------------ stops
 

@@ -7,7 +7,7 @@ longest path come out as in a run. `own_needs` has the needs as the files say th
 from __future__ import annotations
 
 from pipe_runner.plan import Plan, PlannedNode, PlannedPart
-from pipe_runner.subplans import secrets_of
+from pipe_runner.subplans import expanded, secrets_of
 from pipe_runner.types import Phase, RunOn
 
 
@@ -36,6 +36,11 @@ def drawn_needs(plan: Plan, node: PlannedNode) -> list[int]:
     return [need for need in node.needs if need not in passed]
 
 
+def own_phases(plan: Plan) -> dict[str, Phase]:
+    """Of each node of a plan that is not flat, and of all that they run: the phase in its own file."""
+    return {node.id: node.phase for node in expanded(plan.nodes, plan.subplans, repeated=True)}
+
+
 def owner_of(id: str) -> str:
     """The node that runs this one; nothing for a node of the pipeline's own."""
     return id.rpartition(".")[0]
@@ -61,6 +66,8 @@ class _Flat:
         needed: set[int] = set()
         main: list[int] = []
         handlers: list[int] = []
+        failing: list[int] = []
+        """Those of `on_failure`, which come before `finally`."""
         for node in sorted(plan.nodes, key=lambda n: (list(Phase).index(n.phase), -n.priority, n.index)):
             needs: set[int] = {at[need] for need in node.needs}
             for need in list(needs):
@@ -71,6 +78,7 @@ class _Flat:
                 if phase is not Phase.NODES and not node.needs:
                     needs.update(self._ends(main, needed))
                     run_on = RunOn.FAILURE if phase is Phase.ON_FAILURE else RunOn.ALWAYS
+                    needs.update(failing if phase is Phase.FINALLY else ())
                 if not needs or phase is not Phase.NODES:
                     needs.add(owner.index)
                 phase = owner.phase
@@ -90,6 +98,8 @@ class _Flat:
                 main.append(index)
             elif node.phase is Phase.FINALLY:
                 handlers.append(index)
+            else:
+                failing.append(index)
             if node.pipeline is not None and (self._repeated or node.fan_out is None):
                 self._leaves[index] = self._inside(added)
         return self._ends(main, needed) + handlers

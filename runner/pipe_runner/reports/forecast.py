@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from heapq import heappop, heappush
 from statistics import median
 from typing import NamedTuple
@@ -29,8 +29,15 @@ class Forecast(NamedTuple):
     guess: float
 
 
-def forecast(plan: Plan, nodes: Sequence[PlannedNode], seconds: Mapping[str, float], concurrency: int) -> Forecast:
-    """Play it through; `nodes` are those that may run, `seconds` what is known of them, and of their items, by id.
+def forecast(
+    plan: Plan,
+    nodes: Sequence[PlannedNode],
+    seconds: Mapping[str, float],
+    concurrency: int,
+    failing: Collection[int] = (),
+) -> Forecast:
+    """Play it through; `nodes` are those that may run, `seconds` what is known of them, and of their items, by id;
+    `failing` are handlers for failures of sub-pipelines, by index.
 
     Handlers for failures are in no time: the run is taken to succeed, at the first attempt of each node. A repeated
     node takes a slot for each item, and alone as long as they do, as many at once as its own bound allows.
@@ -52,14 +59,16 @@ def forecast(plan: Plan, nodes: Sequence[PlannedNode], seconds: Mapping[str, flo
         if not part:
             continue
         waves += _waves(part)
-        if phase is not Phase.ON_FAILURE:
+        part = [node for node in part if node.index not in failing]
+        if part and phase is not Phase.ON_FAILURE:
             path += _longest(plan, part, times)
             total += play(part, times, concurrency, units)[0]
             useful = max(useful, play(part, times, len(part) + sum(map(len, units.values())), units)[1])
     guessed = tuple(
         node.id
         for node in nodes
-        if node.id not in seconds and node.index not in units and node.phase is not Phase.ON_FAILURE
+        if node.id not in seconds and node.index not in units
+        if node.phase is not Phase.ON_FAILURE and node.index not in failing
     )
     path_time = sum(times[node.index] for node in path)
     return Forecast(tuple(waves), tuple(path), path_time, total, useful, measured, guessed if measured else (), guess)

@@ -124,18 +124,16 @@ def _duration(view: View) -> str:
 def _totals(view: View) -> Iterator[str]:
     run = view.story.run
     count: dict[NodeStatus, int] = {}
-    attempts = 0
-    spent = 0.0
+    acting = (run.state(node) for node in view.story.names() if view.story.acts(node))
+    attempts, spent = sum(state.attempts for state in acting), 0.0
     usage: dict[str, float] = {}
-    for node, state in run.nodes.items():
+    for state in run.nodes.values():
         count[state.status] = count.get(state.status, 0) + 1
-        # What a repeated node does is what its items do.
-        attempts += sum(item.attempts for item in run.items[node].values()) if node in run.items else state.attempts
         for name, value in (state.usage or {}).items():
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 usage[name] = usage.get(name, 0) + value
     for node, told in view.story.nodes.items():
-        spent += 0.0 if node in run.items else sum(attempt.duration or 0.0 for attempt in told.tries)
+        spent += sum(attempt.duration or 0.0 for attempt in told.tries) if view.story.acts(node) else 0.0
     there = [status for status in ORDER if status in count]
     yield '<div class="share" aria-hidden="true">'
     yield "".join(f'<i class="s-{s}" style="flex:{count[s]}"></i>' for s in reversed(there)) + "</div>\n"

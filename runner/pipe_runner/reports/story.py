@@ -87,6 +87,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
     "path": (str,),
     "pipeline": (str,),
     "reason": (str,),
+    "rest": (str,),
     "root": (str,),
     "tolerated": (bool,),
     "truncated": (dict,),
@@ -96,7 +97,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-_NAMES: Final = frozenset({"anew", "by", "only", "rerun"})
+_NAMES: Final = frozenset({"anew", "back", "by", "gone", "only", "rerun"})
 """Lists of names."""
 
 
@@ -132,6 +133,11 @@ class Story:
             yield node
             for key in self.run.items.get(node, ()):
                 yield f"{node}[{key}]"
+
+    def acts(self, node: str) -> bool:
+        """Whether it does something itself: what a repeated one does, or one that runs a sub-pipeline, others do."""
+        state = self.run.find(node)
+        return node not in self.run.items and (state is None or state.pipeline is None)
 
     def told(self, node: str) -> Told:
         found = self.nodes.get(node)
@@ -172,6 +178,8 @@ class Story:
         if event.event == EventKind.NODE_STARTED:
             told.lines, told.lost = "", False
             told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, now))
+            for name in data.get("gone", ()):
+                self.nodes.pop(name, None)
         elif event.event == EventKind.NODE_OUTPUT:
             text = told.lines + str(data.get("text", ""))
             told.lost = told.lost or len(text) > self.room

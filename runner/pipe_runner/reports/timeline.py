@@ -40,7 +40,7 @@ def bars_of(story: Story, word: Callable[[Try], str]) -> list[list[Bar]]:
     """The attempts of each part of the run (its start, its resumes), in the order in which they began."""
     parts: list[list[Bar]] = [[] for _ in story.parts]
     for node in story.names():
-        if node in story.run.items:  # what it did is what its items did
+        if not story.acts(node):
             continue
         told = story.nodes.get(node)
         for attempt in told.tries if told is not None else ():

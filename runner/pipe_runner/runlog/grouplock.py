@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import re
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -64,18 +66,28 @@ class Turns:
 
 
 class GroupLock:
-    """The right of one run to be the one of its group that runs; held until `release`, or until the process ends."""
+    """The right of one run to be the one of its group that runs; held until `release`, or until the process ends.
+
+    The file names the run that has it, or had it when its process was killed; `release` takes the name out."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
     @classmethod
-    def acquire(cls, rundir: RunDir, group: str, turn: int) -> GroupLock | Holder | None:
-        """Take the group without waiting; else who has it, None where that can't be told. Raises StorageError."""
+    def acquire(
+        cls, rundir: RunDir, group: str, turn: int, gone: Callable[[str], bool] = lambda run: True
+    ) -> GroupLock | Holder | None:
+        """Take the group without waiting; else who has it, None where that can't be told. Raises StorageError.
+
+        `gone`: whether nothing acts any more of a run that was killed while it had the group."""
         path = group_path(rundir, group)
         fd = _open(path)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            before = _read(fd)
+            if before is not None and before.run != rundir.id and not gone(before.run):
+                os.close(fd)
+                return before
             text = json.dumps({"run": rundir.id, "turn": turn, "group": group[:200]}).encode()
             os.ftruncate(fd, os.pwrite(fd, text, 0))
         except BlockingIOError:
@@ -91,11 +103,16 @@ class GroupLock:
 
     def release(self) -> None:
         """Let another run of the group begin; again does nothing."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):  # the next one looks for processes where there are none
+                os.ftruncate(self._fd, 0)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Only closes: in a forked child that leaves the parent's lock alone."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
-
-    let_go = release
 
 
 def group_path(rundir: RunDir, group: str) -> str:

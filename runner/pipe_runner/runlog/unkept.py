@@ -40,5 +40,8 @@ class UnkeptLog:
 
         return write_blob(self._rundir.blobs, data, durable=False, known=self._blobs)
 
+    def check(self) -> None:
+        """Do nothing."""
+
     def close(self) -> None:
         self._closed = True

@@ -119,6 +119,21 @@ class LogWriter:
             self._failed = error
             raise
 
+    def check(self) -> None:
+        """Raise StorageError where the log was removed: nothing that is written then can be found by anybody."""
+        self._check()
+        try:
+            gone = os.fstat(self._fd).st_nlink == 0
+        except OSError as error:
+            raise self._fail("look at", error) from error
+        if gone:
+            self._failed = StorageError(
+                f"{self._path} was removed while the run went on, and with it what the run has done",
+                hint="keep what cleans the project away from it (`git clean -e .pipe`), and start the run again with "
+                "`pipe run`",
+            )
+            self._check()
+
     def close(self) -> None:
         """Close the file; again does nothing. What must be durable has been committed before."""
         fd, self._fd = self._fd, -1

@@ -12,14 +12,15 @@ from pipe_runner.spending.rows import Row, Tiers
 
 LISTED_AS: Final = {"bedrock": "aws"}
 """Types of providers that the list calls otherwise."""
-_LONGEST_CALL: Final = timedelta(hours=1)
-"""A price that begins within this time may be the one that a call meets."""
+_AHEAD: Final = 25
+"""Hours within which a price that begins counts among those that a call may meet."""
 _REGION: Final = re.compile(r"^[a-z][a-z-]*\.(?=[a-z0-9-]+\.)")
 """What bedrock puts before the id of a model that several regions answer for."""
 
 
 def listed(type_name: str, options: Mapping[str, Any], model: str) -> tuple[Row, ...]:
-    """The rows of a model, today's first; none where the list doesn't have it."""
+    """The rows of a model: that of now first, and those of the next day where they differ; none where the list doesn't
+    have it."""
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
@@ -37,7 +38,8 @@ def listed(type_name: str, options: Mapping[str, Any], model: str) -> tuple[Row,
         found = provider.find_model(spelling, all_providers=snapshot.providers)
         if found is not None:
             now = datetime.now(UTC)
-            rows = [_row(found.get_prices(when), found.context_window) for when in (now, now + _LONGEST_CALL)]
+            times = [now + timedelta(hours=hours) for hours in range(_AHEAD + 1)]
+            rows = [_row(found.get_prices(when), found.context_window) for when in times]
             return tuple(row for row in dict.fromkeys(rows) if row is not None) if rows[0] is not None else ()
     return ()
 

@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any, Final
 
 from pipe_runner.calls.around import AsTheTypeSays
+from pipe_runner.calls.seams import MakePrices
 from pipe_runner.models import ProviderSettings, Usage
+from pipe_runner.spending.kept import KeptRows
 from pipe_runner.spending.listed import listed
 from pipe_runner.spending.rows import Row
 
@@ -20,7 +22,7 @@ ANY_MODEL: Final = "*"
 """In `prices` of pipe.yml: models that aren't named there."""
 
 Rows = Callable[[str, Mapping[str, Any], str], "tuple[Row, ...]"]
-"""By type, options and model: the rows that hold now, and may hold before a call ends; the first one is today's."""
+"""By type, options and model: the that of now first, and those that a call may meet before it ends."""
 
 
 class ListedPrices:
@@ -55,7 +57,9 @@ class ListedPrices:
         """The rows by which a model is priced; none where the type knows better, or nobody does."""
         found = self._rows.get(model)
         if found is None:
-            found = self._rows[model] = self._find(model)
+            found = self._find(model)
+            if len(found) <= 1:  # others change by the hour
+                self._rows[model] = found
         return found
 
     def _find(self, model: str) -> tuple[Row, ...]:
@@ -73,3 +77,9 @@ def _row(said: Mapping[str, Any]) -> Row:
     """A row of pipe.yml: `input`, `output`, and `cached`, `cache_written` where they differ from `input`."""
     prices = {name: ((0, Decimal(str(value))),) for name, value in said.items() if value is not None}
     return Row(prices["input"], prices["output"], prices.get("cached"), prices.get("cache_written"))
+
+
+def prices_by(folder: str | None) -> MakePrices:
+    """What makes the prices of a provider; `folder` is where rows of the list are kept, if they are."""
+    rows: Rows = listed if folder is None else KeptRows(folder)
+    return lambda type_name, settings, written: ListedPrices(type_name, settings, written, rows)

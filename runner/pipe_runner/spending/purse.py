@@ -19,7 +19,7 @@ from pipe_runner.ports import Attempt, Emit, Journal
 from pipe_runner.run import Run
 from pipe_runner.spending.scopes import Scope, Scopes
 from pipe_runner.spending.sentences import over_budget, price_unknown
-from pipe_runner.spent import NANO, Ledger, SetAside, Spent, nanos_up
+from pipe_runner.spent import NANO, SetAside, Spent, nanos_up
 from pipe_runner.types import ErrorKind, EventKind, Json
 
 
@@ -36,15 +36,15 @@ class _Waiting:
 class BudgetPurse:
     """`Purse` of one run or resume. Everything in it happens in the loop of the run."""
 
-    def __init__(self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0) -> None:
+    def __init__(
+        self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0, title: str = "the run"
+    ) -> None:
         """`slow_from`: seconds from which a commit is made in a thread; all of them, since calls set aside one by one
-        as others end, and in the loop each commit would hold up all that fly."""
-        if run.ledger is None:
-            run.ledger = Ledger()
-        self._ledger = run.ledger
-        self._scopes = Scopes(plan, run)
-        if self._scopes.any:
-            self._ledger.divide(self._scopes.keys_of)
+        as others end, and in the loop each commit would hold up all that fly. `title`: how the whole is called."""
+        self._run = run
+        self._scopes = Scopes(plan, run, title)
+        self._divided = not self._scopes.any
+        self._divide()
         self._calls: dict[tuple[str, int], int] = {}
         self._queue: list[_Waiting] = []
         """In the order in which they came: nobody overtakes one that waits for what it needs, too."""
@@ -63,6 +63,7 @@ class BudgetPurse:
             call = f"{attempt.number}.{self._calls[key]}"
             cost: dict[str, Json] = {} if held.cost is None else {"cost": held.cost / NANO}
             emit(EventKind.MODEL_RESERVED, {"call": call, **asked, "tokens": held.tokens, **cost})
+            self._divide()
             return call
 
         if not scopes:
@@ -120,7 +121,14 @@ class BudgetPurse:
         self._queue = left
 
     def _of(self, scope: Scope) -> Spent:
-        return self._ledger.scopes.get(scope.key) or Spent()
+        ledger = self._run.ledger
+        return (ledger.scopes.get(scope.key) if ledger is not None else None) or Spent()
+
+    def _divide(self) -> None:
+        """Have the ledger keep a tally for each budget; it is there from the first call on."""
+        if not self._divided and self._run.ledger is not None:
+            self._run.ledger.divide(self._scopes.keys_of)
+            self._divided = True
 
     def _over(self, scope: Scope, most: SetAside, *, settled: bool = False) -> bool:
         """Whether it is too much for a budget, with what calls in flight may use; `settled`: without that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,12 +29,16 @@ _ENDS: Final = frozenset(
         EventKind.NODE_UNKNOWN,
     }
 )
+PAUSE: Final = 0.02
+MOST_AT_ONCE: Final = 50
+"""Events of which spans are made before the thread pauses, and seconds for which it does."""
 PATIENCE: Final = 5.0
 """Seconds that exporters have at the end of a run; a collector that is gone holds nobody up longer."""
 
 
 class TelemetrySink:
-    """Accepts events in order; what it makes goes out in threads of the SDK."""
+    """Accepts events in order and makes spans of them in a thread, so that the run's loop has no work with it: a span
+    takes as long as all the rest of a call. What it makes goes out in threads of the SDK."""
 
     def __init__(self, trace: Trace, ids: ChosenIds, tracers: TracerProvider, meters: MeterProvider | None) -> None:
         self._trace, self._ids = trace, ids
@@ -43,8 +48,25 @@ class TelemetrySink:
         self._nodes: dict[str, Span] = {}
         self._attempts: dict[str, Span] = {}
         self._histograms = {} if meters is None else _histograms(meters)
+        self._told: deque[Event] = deque()
+        self._over = threading.Event()
+        self._maker = threading.Thread(target=self._make_all, name="telemetry", daemon=True)
+        self._maker.start()
 
     def accept(self, event: Event) -> None:
+        if event.event != EventKind.NODE_OUTPUT:
+            self._told.append(event)
+
+    def _make_all(self) -> None:
+        over = False
+        while not over:
+            over = self._over.wait(PAUSE)
+            for _ in range(len(self._told) if over else MOST_AT_ONCE):
+                if not self._told:
+                    break
+                self._make(self._told.popleft())
+
+    def _make(self, event: Event) -> None:
         kind, data = event.event, event.data
         if kind == EventKind.NODE_STARTED:
             self._begin(event)
@@ -65,6 +87,8 @@ class TelemetrySink:
 
     def close(self) -> None:
         """End what is open, and give exporters a moment."""
+        self._over.set()
+        self._maker.join()
         for span in (*self._attempts.values(), *self._nodes.values()):
             span.end()
         self._attempts.clear()

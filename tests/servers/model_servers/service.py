@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
@@ -67,7 +68,8 @@ def chunked(
 class Service:
     """Listens on loopback in a thread of its own until `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.asked: list[Asked] = []
         self.connections = 0
         self.in_flight = 0
@@ -93,7 +95,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'' if self._tls is None else 's'}://127.0.0.1:{self.port}"
 
     def close(self) -> None:
         if self._thread.is_alive():
@@ -109,7 +111,8 @@ class Service:
 
     async def _serve(self, started: threading.Event) -> None:
         self._stop = asyncio.Event()
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=64 * 2**20)
+        asyncio.get_running_loop().set_exception_handler(lambda loop, about: None)  # who connects tells what failed
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, limit=64 * 2**20, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         started.set()
         await self._stop.wait()

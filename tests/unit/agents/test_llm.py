@@ -34,6 +34,10 @@ def test_the_answer_is_the_output_to_the_letter(tmp_path: Path) -> None:
     assert run.output("a") == "  two\nlines\n\n"
 
 
+def test_half_a_character_does_not_get_through(tmp_path: Path) -> None:
+    assert ask(tmp_path, FakeProvider("a\ud83d\ude00b\ud83dc"), "{prompt: x}").output("a") == "a😀b\ufffdc"
+
+
 def test_every_option_reaches_the_service(tmp_path: Path) -> None:
     model = FakeProvider("x")
     options = (
@@ -191,7 +195,6 @@ def test_a_failed_attempt_has_its_usage_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        (Reason.RATE_LIMITED, "rate_limited"),
         (Reason.UNAVAILABLE, "unavailable"),
         (Reason.TIMED_OUT, "timeout"),
         (Reason.REFUSED, "refused"),
@@ -207,6 +210,13 @@ def test_a_fault_of_the_service_is_the_nodes(tmp_path: Path, reason: Reason, kin
     assert len(model.requests) == 1
 
 
+def test_what_is_rate_limited_is_waited_for_within_the_attempt(tmp_path: Path) -> None:
+    model = FakeProvider(ModelFault(Reason.RATE_LIMITED, "slow down", retry_after=0.05), "now")
+    run = ask(tmp_path, model, "{prompt: x}", ", timeout: 10s")
+    assert run.output("a") == "now"
+    assert (run.node("a").attempts, len(model.requests)) == (1, 2)
+
+
 def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:
     model = FakeProvider(ModelFault(Reason.UNAVAILABLE, "not there"), "now")
     run = ask(tmp_path, model, "{prompt: x}", ", retry: {max_attempts: 2, delay: 0s}")
@@ -216,8 +226,11 @@ def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:
 
 def test_an_attempt_that_is_out_of_time_ends_its_call(tmp_path: Path) -> None:
     model = FakeProvider(Answer("late", delay=30))
-    assert "timed out" in failed(ask(tmp_path, model, "{prompt: x}", ", timeout: 200ms"), "timeout")
+    run = ask(tmp_path, model, "{prompt: x}", ", timeout: 200ms")
+    assert "timed out" in failed(run, "timeout")
     assert (model.cancelled, model.running) == (1, 0)
+    usage: Any = run.node("a").usage
+    assert (usage["calls"], usage["input"]) == (1, 0)
     timeout = model.requests[0].timeout
     assert timeout is not None
     assert 0 < timeout <= 0.2

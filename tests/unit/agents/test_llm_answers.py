@@ -5,9 +5,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import jsonschema
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipe_agents.llm_answers import Misfit, Wanted, check_schema, misfits
+from pipe_agents.llm_answers import Wanted
+from pipe_agents.llm_validating import Misfit, check_schema, misfits
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import Json
 
@@ -23,6 +27,7 @@ ANY = Wanted({"type": ["object", "array", "number", "string", "boolean", "null"]
         ('```\n{"a": 1}```', {"a": 1}),
         ('```json\r\n{"a": 1}\r\n```', {"a": 1}),
         ('Here you are:\n\n```json\n{"a": "b"}\n```\nAnything else?', {"a": "b"}),
+        ('```json\n{"code": "```x```"}\n```', {"code": "```x```"}),
         ('{"code": "```json\\n1\\n```"}', {"code": "```json\n1\n```"}),
         ("null", None),
         ("0", 0),
@@ -38,6 +43,7 @@ def test_json_is_found_where_it_stands(text: str, value: Json) -> None:
     [
         "", "  ", "no", "{'a': 1}", '{"a": 1', '{"a": 1} {"b": 2}', "NaN", "[Infinity]", "[1e999]", '"\\ud800"',
         "```json\n1\n```\n```json\n2\n```", "```json\n{\n```", "[" * 100_000, "1" * 5000,
+        "[" * 201 + "]" * 201, "[" * 990 + "]" * 990, '{"a": "\\udc00"}',
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_told_so(text: str) -> None:
@@ -103,6 +109,32 @@ def test_a_pattern_takes_time_that_grows_with_the_answer_only() -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize("text", ["```\n" + " " * 2_000_000, "```\n" * 300_000, "```json\n" + "{" * 100 + "\n" * 10**6])
+def test_r4_no_answer_takes_long_to_read(text: str) -> None:
+    began = time.process_time()
+    with pytest.raises(Misfit):
+        ANY.read(text)
+    assert time.process_time() - began < 1
+
+
+def test_r4_no_value_takes_long_to_check() -> None:
+    began = time.process_time()
+    assert misfits({"uniqueItems": True}, [{"n": n} for n in range(30_000)]) == []
+    assert misfits({"items": {"type": "string"}}, list(range(100_000)))
+    assert time.process_time() - began < 2
+
+
+def test_a_number_that_is_too_large_to_check_does_not_fit() -> None:
+    with pytest.raises(Misfit):
+        misfits({"multipleOf": 0.1}, 10**400)
+
+
+def test_equal_items_are_equal_as_json() -> None:
+    unique = {"uniqueItems": True}
+    assert misfits(unique, [1, True, "1", [1], {"a": 1}]) == []
+    assert misfits(unique, [{"a": [1], "b": 2}, {"b": 2.0, "a": [1.0]}]) != []
+
+
 def test_references_lead_nowhere_outside() -> None:
     for reference in ("http://127.0.0.1:9/x", "file:///etc/passwd", "#/properties/a", "#/$defs/none"):
         with pytest.raises(NodeFault):
@@ -140,3 +172,36 @@ def test_a_schema_of_an_older_draft_is_read_by_the_same_rules() -> None:
         "$defs": {"b": {"type": "integer"}},
     }
     assert "$schema" not in (Wanted(old).asked_for() or {})
+
+
+NAMES = st.sampled_from(["a", "b", "x-a", "long"])
+SCHEMAS: Any = st.recursive(
+    st.sampled_from(
+        [True, False, {}, {"type": "string"}, {"type": ["integer", "null"]}, {"enum": [1, "a", None]}, {"const": True},
+         {"minimum": 1}, {"type": "string", "maxLength": 2}, {"uniqueItems": True}, {"required": ["a"]}]
+    ),
+    lambda inner: st.one_of(
+        st.fixed_dictionaries(
+            {}, optional={
+                "properties": st.dictionaries(NAMES, inner, max_size=3),
+                "patternProperties": st.fixed_dictionaries({"^x-": inner}),
+                "additionalProperties": inner,
+                "items": inner,
+                "anyOf": st.lists(inner, min_size=1, max_size=3),
+                "not": inner,
+            }
+        ),
+    ),
+    max_leaves=6,
+)  # fmt: skip
+VALUES: Any = st.recursive(
+    st.sampled_from([None, True, False, 0, 1, 1.0, "a", "abc"]),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(schema=SCHEMAS.filter(lambda schema: isinstance(schema, dict)), value=VALUES)
+def test_what_fits_is_what_json_schema_says(schema: dict[str, Any], value: Json) -> None:
+    assert (misfits(schema, value) == []) == jsonschema.Draft202012Validator(schema).is_valid(value)

@@ -135,6 +135,33 @@ def test_ollama_s_host_is_read_in_its_usual_spellings(host: str, url: str) -> No
     assert ollama(OLLAMA_HOST=host).options["base_url"] == url
 
 
+@pytest.mark.parametrize(
+    ("environ", "proxy"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://p:1"}, "http://p:1"),
+        ({"https_proxy": "p:1"}, "http://p:1"),
+        ({"HTTP_PROXY": "http://p:1"}, None),
+        ({"ALL_PROXY": "http://p:1"}, "http://p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "localhost, .example.com"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "api.example.com"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "ample.com"}, "http://p:1"),
+    ],
+)
+def test_a_proxy_is_used_where_pipe_yml_wants_one(environ: dict[str, str], proxy: str | None) -> None:
+    options = {"base_url": "https://api.example.com/v1", "api_key": KEY}
+    assert openai({**options, "proxy": True}, MINE="k", **environ).options.get("proxy") == proxy
+    assert "proxy" not in openai(options, MINE="k", **environ).options
+
+
+def test_a_proxy_s_password_is_a_secret_and_a_wrong_address_is_told() -> None:
+    found = openai({"proxy": True}, OPENAI_API_KEY="k-1", HTTPS_PROXY="http://me:canary@p:1")
+    assert "canary" in found.secrets
+    assert "canary" not in repr(found)
+    assert "HTTPS_PROXY" in str(openai({"proxy": True}, OPENAI_API_KEY="k", HTTPS_PROXY="socks5://p").missing)
+
+
 def test_ollama_works_without_anything() -> None:
     found = ollama()
     assert (found.missing, found.options["base_url"]) == (None, "http://127.0.0.1:11434")

@@ -10,12 +10,14 @@ from tests.unit.runner.compiler.conftest import Compile, Planned
 from pipe_runner.plan import Budget, plan_from_json, plan_to_json
 from pipe_runner.registry import Registry
 
+ASKS = "agent: llm, provider: ollama, with: {prompt: x, model: m}"
+
 
 def test_budgets_are_in_the_plan_and_survive_being_kept(planned: Planned) -> None:
     plan = planned("""\
         budget: {max_cost: 2.50, max_tokens: 200k, max_time: 30m}
         nodes:
-          a: {run: echo, budget: {max_cost: 0.1, unknown_cost: allow}}
+          a: {agent: llm, provider: ollama, with: {prompt: x, model: m}, budget: {max_cost: 0.1, unknown_cost: allow}}
           b: {run: echo, budget: {max_time: 2m}}
           c: {run: echo}
         """)
@@ -33,7 +35,7 @@ def test_budgets_are_in_the_plan_and_survive_being_kept(planned: Planned) -> Non
         ("max_time: 3m, budget: {max_time: 2m}", 120),
         ("max_time: 1m, budget: {max_time: 2m}", 60),
         ("budget: {max_time: 2m}", 120),
-        ("budget: {max_tokens: 5}", 300),
+        ("description: x", 300),
     ],
 )
 def test_the_stricter_of_a_node_s_two_times_counts(planned: Planned, said: str, seconds: float) -> None:
@@ -43,11 +45,11 @@ def test_the_stricter_of_a_node_s_two_times_counts(planned: Planned, said: str, 
 
 def test_a_changed_budget_makes_no_result_worthless(planned: Planned) -> None:
     digests = {
-        planned(f"nodes: {{a: {{run: echo, cache: true{more}}}}}\n").nodes[0].digest
+        planned(f"nodes: {{a: {{{ASKS}, cache: true{more}}}}}\n").nodes[0].digest
         for more in ("", ", budget: {max_cost: 1}", ", budget: {max_cost: 2, max_tokens: 7}")
     }
     keys = {
-        planned(f"nodes: {{a: {{run: echo, cache: true{more}}}}}\n").nodes[0].cache
+        planned(f"nodes: {{a: {{{ASKS}, cache: true{more}}}}}\n").nodes[0].cache
         for more in ("", ", budget: {max_cost: 1}")
     }
     assert len(digests) == 1

@@ -154,6 +154,33 @@ def test_last_lines_come_from_what_was_recorded_where_nothing_came_by() -> None:
     assert len(last_lines(state, "\n".join(map(str, range(99))))) == 10
 
 
+def test_of_more_than_ten_failures_the_others_have_their_place_and_it_is_told_what_is_left_out() -> None:
+    run = Run(id="r", status=RunStatus.FAILED)
+    error = {"kind": "exit", "message": "exited with 1", "tail": "bad"}
+    for number in range(12):
+        run.nodes[f"n{number}"] = NodeState(NodeStatus.FAILED, error=error)
+    places = {f"n{number}": f"p.yml:{number}" for number in range(12)}
+    text = ending(run, places=places, tails={}, go_on=None)
+    assert text.count("    | bad") == 10
+    *_, others, eleventh, last, _ = text.splitlines()
+    assert others == "of the others without what they printed, which `pipe logs r NODE` shows:"
+    assert (eleventh, last) == ("p.yml:10: n10 failed: exited with 1", "p.yml:11: n11 failed: exited with 1")
+
+
+def test_what_has_failed_inside_is_not_tolerated_while_the_node_outside_waits() -> None:
+    run = Run(id="r", status=RunStatus.WAITING)
+    run.nodes["d"] = NodeState(NodeStatus.WAITING, tolerated=True)
+    run.nodes["d[a].x"] = NodeState(NodeStatus.FAILED)
+    assert "tolerated" not in last_line(run)
+    run.nodes["d"].status = NodeStatus.SUCCEEDED
+    run.nodes["d"].tolerated = False
+    assert "(1 failure tolerated)" in last_line(run)
+    run.nodes["d"] = NodeState(NodeStatus.FAILED)
+    assert "tolerated" not in last_line(run)
+    run.nodes["d"].tolerated = True
+    assert "(2 failures tolerated)" in last_line(run)
+
+
 def test_a_thousand_failures_end_in_a_bounded_text() -> None:
     run = Run(id="r", status=RunStatus.FAILED)
     for number in range(1000):

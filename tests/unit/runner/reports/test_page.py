@@ -335,3 +335,15 @@ def test_the_graph_counts_the_items_of_a_node_where_they_are_many() -> None:
     picture = drawn(log, ("a", ()))
     lines = re.findall(r'<text class="item[^>]*>([^<]*)</text>', picture)
     assert lines == ["40 items", "✗ 4 failed", "✓ 36 succeeded"]
+
+
+def test_the_work_of_a_sub_pipeline_counts_once() -> None:
+    log = Log({"d": "=d", "d.a": "=a"}).add(EventKind.NODE_STARTED, "d", 1, pipeline="s.yml", given="1")
+    log.ok("d.a", "fine")
+    log.add(EventKind.NODE_SUCCEEDED, "d", 1, output={}, duration_s=0.4)
+    log.add(EventKind.NODE_STARTED, "m", 1, items=1).add(EventKind.NODE_STARTED, "m[x]", 1, pipeline="s.yml", given="1")
+    log.ok("m[x].a", "fine")
+    log.add(EventKind.NODE_SUCCEEDED, "m[x]", 1, output={}, duration_s=0.4)
+    _, reader = read(log)
+    assert "2 attempts, 0.20s of work" in reader.text
+    assert "2 attempts of 2 nodes" in reader.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe_runner.models import ProviderSettings, Usage
+from pipe_runner.spending.kept import KeptRows, _stamp
 from pipe_runner.spending.listed import listed
 from pipe_runner.spending.prices import ListedPrices
 from pipe_runner.spending.rows import Row, Tiers
@@ -152,3 +155,28 @@ def test_the_list_has_rows_of_today_first() -> None:
     rows = listed("openai", {}, "gpt-4o")
     assert len(rows) == 1
     assert rows[0].request == 0
+
+
+def test_rows_that_were_needed_before_need_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = {model: KeptRows(str(tmp_path))("openai", {}, model) for model in ("gpt-4o", "no-such-model")}
+    assert first["gpt-4o"] == listed("openai", {}, "gpt-4o")
+    monkeypatch.setattr("pipe_runner.spending.kept.listed", lambda *_: pytest.fail("the list was asked"))
+    assert {model: KeptRows(str(tmp_path))("openai", {}, model) for model in first} == first
+    monkeypatch.setattr("pipe_runner.spending.kept._stamp", lambda: "another version")
+    with pytest.raises(pytest.fail.Exception):
+        KeptRows(str(tmp_path))("openai", {}, "gpt-4o")
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"of": 1}', "{", '{"of": "STAMP", "rows": {"KEY": [[1]]}}', "\0" * 99])
+def test_a_kept_file_that_is_damaged_counts_for_nothing(tmp_path: Path, content: str) -> None:
+    key = json.dumps(["openai", "", "gpt-4o"])
+    text = content.replace("STAMP", _stamp()).replace('"KEY"', json.dumps(key))
+    (tmp_path / "prices.json").write_text(text)
+    assert KeptRows(str(tmp_path))("openai", {}, "gpt-4o") == listed("openai", {}, "gpt-4o")
+
+
+def test_prices_that_change_by_the_hour_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cheap, dear = Row(((0, Decimal(1)),), ((0, Decimal(1)),)), Row(((0, Decimal(2)),), ((0, Decimal(2)),))
+    monkeypatch.setattr("pipe_runner.spending.kept.listed", lambda *_: (cheap, dear))
+    assert KeptRows(str(tmp_path))("openai", {}, "m") == (cheap, dear)
+    assert not (tmp_path / "prices.json").exists()

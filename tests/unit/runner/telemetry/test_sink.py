@@ -121,6 +121,7 @@ def test_items_and_nodes_of_sub_pipelines_stand_under_their_owners() -> None:
     for node in ("probe[a.b[c]]", "probe", "deploy.build[x]", "deploy.build", "deploy"):
         told.tell(EventKind.NODE_SUCCEEDED, node, 1)
     told.tell(EventKind.RUN_FINISHED, status="succeeded")
+    told.sink.close()
     spans = told.spans
     ids = {span.get_span_context().span_id: name for name, span in spans.items()}  # type: ignore[union-attr]
     owners = {name: ids[span.parent.span_id] if span.parent else None for name, span in spans.items()}

@@ -1,0 +1,69 @@
+"""What may have acted once and can't be taken back: the fold keeps it, whatever becomes of its node (D10)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.types import NodeStatus
+
+if TYPE_CHECKING:
+    from pipe_runner.run import NodeState, Run
+
+_OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
+
+
+def may_have_acted(state: NodeState) -> bool:
+    """An attempt under `effect: once` has begun and not succeeded: it is never run again by itself."""
+    return state.once and state.status in _OPEN and state.decided is None and not state.tolerated
+
+
+def set_aside(run: Run, nodes: Mapping[str, NodeState], items: Mapping[str, Mapping[str, NodeState]]) -> None:
+    """Keep of nodes and items that are the run's no more what may have acted."""
+    kept = {(name, ""): state for name, state in nodes.items() if may_have_acted(state)}
+    for name, states in items.items():
+        kept |= {(name, key): state for key, state in states.items() if may_have_acted(state)}
+    if kept:
+        run.aside = {**run.aside, **kept}
+
+
+def forget(run: Run, owner: str, names: Iterable[str]) -> None:
+    """Nodes and items that a repeated node has no more: those that may have acted are set aside."""
+    nodes: dict[str, NodeState] = {}
+    items: dict[str, dict[str, NodeState]] = {}
+    for name in names:
+        if name in run.nodes:
+            nodes[name] = run.nodes.pop(name)
+        if name in run.items:
+            items[name] = run.items.pop(name)
+        if name.startswith(f"{owner}[") and name.endswith("]"):
+            run.items.get(owner, {}).pop(name[len(owner) + 1 : -1], None)
+    if names:
+        set_aside(run, nodes, items)
+
+
+def regroup(run: Run, digests: Mapping[str, str], new: Callable[[], NodeState]) -> None:
+    """Let the run have the nodes that its file has now, by their digests, and what repeated ones of them run."""
+    old, items = run.nodes, run.items
+    run.digests = dict(digests)
+    run.nodes = {node: old.get(node) or new() for node in digests}
+    run.nodes.update((n, s) for n, s in old.items() if "[" in n and n.partition("[")[0] in run.nodes)
+    run.items = {node: states for node, states in items.items() if node in run.nodes}
+    gone = {n: s for n, s in old.items() if n not in run.nodes}
+    set_aside(run, gone, {n: states for n, states in items.items() if n not in run.nodes})
+    take_back(run, digests)
+
+
+def take_back(run: Run, names: Iterable[str]) -> list[str]:
+    """Nodes of these names are the run's again, as they were when they were set aside; gives the names of those."""
+    if not run.aside:
+        return []
+    wanted = set(names)
+    found = {place: state for place, state in run.aside.items() if place[0] in wanted}
+    for (name, key), state in found.items():
+        if key:
+            run.items.setdefault(name, {})[key] = state
+        else:
+            run.nodes[name] = state
+    run.aside = {place: state for place, state in run.aside.items() if place not in found}
+    return list(dict.fromkeys(name for name, _ in found))

@@ -1,0 +1,89 @@
+"""What every tool is, wherever it comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from typing import Any, Final, NamedTuple
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.models import ToolResult, ToolSpec
+from pipe_runner.ports import Attempt, Emit, Outcome
+from pipe_runner.types import ErrorKind, JsonObject
+
+Use = Callable[[JsonObject], Awaitable[ToolResult]]
+PerformAttempt = Callable[[Attempt, Emit], Coroutine[Any, Any, Outcome]]
+"""Performs an attempt, as nodes are performed: the run's executor."""
+
+LONGEST_NAME: Final = 64
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
+_NO_RESULT: Final = frozenset({ErrorKind.BUDGET, ErrorKind.CANCELLED, ErrorKind.RUN_TIMEOUT, ErrorKind.STORAGE})
+"""Faults of an attempt that are the node's, not something for the model to go on with."""
+
+
+class Tool(NamedTuple):
+    """One tool of one attempt."""
+
+    spec: ToolSpec
+    source: str
+    """As `mcp:time`, `function:lookup`, `agent:http`: events tell it."""
+    key: str
+    """What recordings know it by."""
+    use: Use
+    """Call it, with arguments that fit its parameters. Raises NodeFault where the node can't go on."""
+    fixed: Collection[str] = ()
+    """Arguments that the pipeline has given already."""
+    recorded: bool = True
+    """False: what it does goes out by ways that are recorded themselves."""
+
+
+def plain_name(text: str) -> str:
+    """A name that every service takes for a tool."""
+    name = _NOT_IN_NAMES.sub("_", text)[:LONGEST_NAME]
+    return name if _NAME.match(name) else f"_{name}"[:LONGEST_NAME]
+
+
+def with_names(tools: Sequence[Tool]) -> dict[str, Tool]:
+    """The tools by names that are theirs alone: where two have the same, those of servers bear their server's, too."""
+    count: dict[str, int] = {}
+    for tool in tools:
+        count[tool.spec.name] = count.get(tool.spec.name, 0) + 1
+    found: dict[str, Tool] = {}
+    for tool in tools:
+        name = tool.spec.name
+        if count[name] > 1 and tool.source.startswith("mcp:"):
+            name = plain_name(f"{tool.source.removeprefix('mcp:')}_{name}")
+        if name in found:
+            raise NodeFault(
+                ErrorKind.TOOL,
+                f"two tools of the node would be called {name!r}: {found[name].key} and {tool.key}; "
+                "give an agent among them another `name`, or list one only",
+            )
+        found[name] = tool._replace(spec=tool.spec._replace(name=name))
+    return found
+
+
+def result_of(outcome: Outcome) -> ToolResult:
+    """What an attempt that was a tool has given; raises NodeFault where the node can't go on either."""
+    from pipe_runner.types import NodeStatus
+
+    if outcome.status is NodeStatus.SUCCEEDED:
+        return ToolResult(as_text(outcome.output))
+    error = outcome.error
+    if error is None:
+        raise NodeFault(ErrorKind.TOOL, f"the tool is {outcome.status}, which is no result")
+    if error.kind in _NO_RESULT:
+        raise NodeFault(error.kind, error.message)
+    tail = "" if error.kind is ErrorKind.EXCEPTION else error.tail or ""  # a traceback tells of this machine
+    parts = [f"{error.kind}: {error.message}", tail, as_text(outcome.output)]
+    return ToolResult("\n".join(part for part in parts if part), failed=True)
+
+
+def as_text(value: Any) -> str:
+    """A value for a model to read: text as it is, nothing for null, everything else as JSON."""
+    import json
+
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

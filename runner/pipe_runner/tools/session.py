@@ -1,0 +1,227 @@
+"""One connection with an MCP server: opened when its tools are first used, shared by nodes, closed with the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+from pipe_runner.errors import MissingExtra, NodeFault
+from pipe_runner.models import ToolResult
+from pipe_runner.tools.contents import result_from
+from pipe_runner.tools.settings import ServerSettings
+from pipe_runner.tools.stdio import ServerProcess
+from pipe_runner.types import ErrorKind, JsonObject
+
+OPENS: Final = 10.0
+"""Seconds until a server must have answered that it is there."""
+CLOSES: Final = 5.0
+"""Seconds that its end is waited for."""
+PAGES: Final = 100
+MOST_TOOLS: Final = 1000
+FAILED: Final = 400
+"""HTTP statuses from here on are errors."""
+_NO_SESSION: Final = frozenset({404, 410, 502, 503})
+"""HTTP statuses after which a session is none any more."""
+_OTHER_TIMES: Final = frozenset({-32601, -32600, -32022})
+"""Errors of a server that doesn't know the handshake of earlier versions of the protocol."""
+
+
+async def load_client() -> None:
+    """Import what speaks the protocol, which takes a while, beside whatever the loop does; raises NodeFault."""
+
+    def load() -> None:
+        from logging import NullHandler, getLogger
+
+        import mcp.client.client
+
+        assert mcp.client.client
+        getLogger("mcp").addHandler(NullHandler())  # else what servers do wrong would stand on the runner's stderr
+
+    try:
+        await asyncio.to_thread(load)
+    except ImportError:
+        missing = MissingExtra("MCP servers", "mcp")
+        raise NodeFault(ErrorKind.TOOL, f"{missing.message}: {missing.hint}") from None
+
+
+class Session:
+    """Lives in a task of its own, since what opens it must close it."""
+
+    def __init__(self, settings: ServerSettings, process: ServerProcess | None) -> None:
+        """`process`: the one to start; None: the server is at `url`."""
+        self._settings, self._process = settings, process
+        self._ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._closing = asyncio.Event()
+        self._over = False
+        self._status = 0
+        """Of the last answer over HTTP."""
+        self.changed = False
+        """The server said that its tools have changed."""
+        self._task = asyncio.create_task(self._live())
+
+    @property
+    def gone(self) -> bool:
+        return self._over or (self._process is not None and self._process.gone is not None)
+
+    async def opened(self) -> None:
+        """Wait until it is there; raises NodeFault."""
+        await asyncio.wait({self._ready}, timeout=OPENS)
+        if not self._ready.done():
+            self._task.cancel()
+            raise self._fault(f"has not answered within {OPENS:g} s of its start")
+        error = self._ready.exception()
+        if error is not None:
+            raise error
+
+    async def tools(self) -> list[dict[str, Any]]:
+        """All its tools, as `{name, description, parameters}`; raises NodeFault."""
+        from mcp_types import PaginatedRequestParams
+
+        found: list[dict[str, Any]] = []
+        cursor = None
+        self.changed = False
+        for _ in range(PAGES):
+            params = PaginatedRequestParams(cursor=cursor) if cursor else None
+            page: Any = await self._asked("list_tools", params=params)
+            for tool in page.tools:
+                told = {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
+                found.append(told)
+            cursor = page.next_cursor
+            if not cursor:
+                return found
+            if len(found) > MOST_TOOLS:
+                break
+        raise self._fault(f"lists more than {MOST_TOOLS} tools")
+
+    async def call(self, tool: str, arguments: JsonObject) -> ToolResult:
+        """Call a tool; its own failures are results. Raises NodeFault where the server is gone or answers nonsense."""
+        from mcp.shared.exceptions import MCPError
+
+        try:
+            answer = await self._asked("call_tool", tool, dict(arguments))
+        except MCPError as error:
+            return ToolResult(f"{tool}: {error.message}", failed=True)
+        except RuntimeError as error:  # the answer isn't what the tool's own schema of results says
+            return ToolResult(f"{tool}: {error}", failed=True)
+        return result_from(answer)
+
+    async def close(self) -> None:
+        """End it; returns when it is gone, at the latest after some seconds."""
+        self._closing.set()
+        await asyncio.wait({self._task}, timeout=CLOSES)
+        if not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task}, timeout=CLOSES)
+        if self._ready.done() and not self._ready.cancelled():
+            self._ready.exception()
+
+    async def _asked(self, what: str, *args: Any, **given: Any) -> Any:
+        """What the server answers; raises NodeFault where it can't, and MCPError with what it says itself."""
+        from mcp.shared.exceptions import MCPError
+        from mcp_types import CONNECTION_CLOSED
+        from pydantic import ValidationError
+
+        client = self._ready.result()
+        try:
+            return await getattr(client.session, what)(*args, **given)
+        except MCPError as error:
+            if error.code == CONNECTION_CLOSED or self.gone or self._status in _NO_SESSION:
+                self._over = True
+                raise self._fault("is gone") from None
+            raise
+        except ValidationError:
+            raise self._fault("answers something that is no MCP") from None
+        except RuntimeError:
+            raise
+        except Exception as error:
+            self._over = True
+            raise self._fault(f"can't be asked: {_line(error)}") from None
+
+    def _fault(self, what: str) -> NodeFault:
+        process = self._process
+        sentence = f"MCP server {self._settings.name} {what}"
+        if process is not None and process.gone is not None:
+            sentence += f": {process.gone}"
+        elif self._status >= FAILED:
+            sentence += f" (its last answer had HTTP status {self._status})"
+        if process is not None and process.odd is not None:
+            sentence += f"; it wrote to stdout what is no message: {process.odd!r}"
+        return NodeFault(ErrorKind.TOOL, sentence, tail=(process.tail or None) if process is not None else None)
+
+    # ------------------------------------------------------------ its own task
+
+    async def _live(self) -> None:
+        try:
+            await self._open()
+        except BaseException as error:
+            if not self._ready.done():
+                self._ready.set_exception(self._why(error))
+            if isinstance(error, asyncio.CancelledError):
+                raise
+        finally:
+            self._over = True
+
+    async def _open(self) -> None:
+        from mcp.client.client import Client
+        from mcp.shared.exceptions import MCPError
+        from mcp_types import Implementation
+
+        from pipe_runner import __version__
+
+        info = Implementation(name="pipe-runner", version=__version__)
+        for mode in ("legacy", "auto"):
+            client = Client(self._transport(), mode=mode, cache=None, client_info=info, message_handler=self._heard)
+            try:
+                async with client:
+                    self._ready.set_result(client)
+                    await self._closing.wait()
+                    return
+            except MCPError as error:
+                if self._ready.done() or mode == "auto" or error.code not in _OTHER_TIMES:
+                    raise
+
+    def _transport(self) -> AbstractAsyncContextManager[Any]:
+        return self._process.connected() if self._process is not None else self._over_http()
+
+    @asynccontextmanager
+    async def _over_http(self) -> AsyncIterator[Any]:
+        from mcp.client.streamable_http import streamable_http_client
+        from mcp.shared._httpx_utils import create_mcp_http_client
+
+        async with (
+            create_mcp_http_client(headers=dict(self._settings.headers)) as http,
+            streamable_http_client(self._settings.url, http_client=http) as streams,
+        ):
+            http.event_hooks = {"response": [self._saw]}
+            yield streams
+
+    async def _saw(self, response: Any) -> None:
+        self._status = response.status_code
+
+    async def _heard(self, message: Any) -> None:
+        if type(getattr(message, "root", message)).__name__ == "ToolListChangedNotification":
+            self.changed = True
+
+    def _why(self, error: BaseException) -> NodeFault:
+        """Why it could not be opened."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, NodeFault):
+            return error
+        if self._process is not None and self._process.gone is not None:
+            return self._fault("can't be opened")
+        if isinstance(error, asyncio.CancelledError):
+            return self._fault("was closed before it was there")
+        return self._fault(f"can't be opened: {_line(error)}")
+
+
+def _line(error: BaseException) -> str:
+    """What it says, on one line, and no more than a line."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError) or "validation error" in str(error):
+        return "it answers something that is no MCP"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "·" for c in text)[:300]

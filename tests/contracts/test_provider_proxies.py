@@ -1,0 +1,44 @@
+"""The way through a proxy: only where it is wanted, and what it declines is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from model_servers import DIALECTS, Service, response
+
+from pipe_runner.models import Reason
+
+FAR = "http://models.example"
+over_http = pytest.mark.parametrize("name", ["openai", "ollama"])
+
+
+@over_http
+def test_a_proxy_is_asked_for_an_address_far_away(name: str, service: Service, provider_bench: Any) -> None:
+    service.decides(DIALECTS[name].either())
+    bench = provider_bench(DIALECTS[name], service, FAR)
+    assert bench.ask(proxy=service.url, insecure=True).text == "Hello wörld"
+    assert service.asked[-1].path.startswith(f"{FAR}/")
+
+
+@over_http
+def test_a_proxy_that_wants_a_password_or_is_away_is_told(name: str, service: Service, provider_bench: Any) -> None:
+    service.answers(response("", 407))
+    bench = provider_bench(DIALECTS[name], service, FAR)
+    assert bench.fault(proxy=service.url, insecure=True).reason is Reason.CREDENTIALS
+    bench.url = "https://models.example"
+    key = {"api_key": {"from": "env", "key": "OPENAI_API_KEY"}} if name == "openai" else {}
+    fault = bench.fault(proxy=service.url, **key)
+    assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
+    assert "the proxy answered 407" in fault.message
+    assert bench.fault(proxy="http://127.0.0.1:9", **key).sent is False
+
+
+def test_bedrock_uses_the_usual_proxy(service: Service, provider_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    service.decides(DIALECTS["bedrock"].either())
+    monkeypatch.setenv("HTTP_PROXY", service.url)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    bench = provider_bench(DIALECTS["bedrock"], service, FAR)
+    assert bench.ask(insecure=True).text == "Hello wörld"
+    assert service.asked[-1].path.startswith(f"{FAR}/")

@@ -1,0 +1,110 @@
+"""Over TLS every provider asks only who can be trusted, and ends as soon as it does without."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from model_servers import DIALECTS, Service
+
+from pipe_runner.models import Reason
+
+every = pytest.mark.parametrize("name", sorted(DIALECTS))
+
+ASK = """
+import asyncio, sys, time
+from model_servers import DIALECTS
+from pipe_runner.models import Message, ModelRequest
+from pipe_runner.registry import ProviderTypes
+
+name, url, slow = sys.argv[1:]
+request = ModelRequest("m", (Message("user", "Say hello."),))
+
+async def ask():
+    kind, dialect = ProviderTypes()[name], DIALECTS[name]
+    provider = kind.open(kind.settings(name, dialect.options(url), "", dialect.environ("a-secret-key")))
+    if slow:
+        call = asyncio.ensure_future(provider.generate(request))
+        await asyncio.sleep(2)
+        began = time.monotonic()
+        call.cancel()
+        await asyncio.wait([call])
+        await provider.close()
+        print(call.cancelled() and time.monotonic() - began < 1)
+    else:
+        print(await provider.generate(request), [piece async for piece in provider.stream(request)])
+        await provider.close()
+
+asyncio.run(ask())
+"""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate for 127.0.0.1, with its key, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs the openssl command")
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext"
+    subprocess.run(
+        [*command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key", "-out", folder / "cert"],
+        check=True,
+        capture_output=True,
+    )
+    both = folder / "both.pem"
+    both.write_text((folder / "key").read_text() + (folder / "cert").read_text())
+    return both
+
+
+@pytest.fixture
+def service(certificate: Path) -> Iterator[Service]:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    made = Service(tls)
+    yield made
+    made.close()
+
+
+def ask(name: str, service: Service, certificate: Path, *, slow: bool = False) -> str:
+    servers = str(Path(__file__).resolve().parents[1] / "servers")
+    trusted = {"SSL_CERT_FILE": str(certificate), "AWS_CA_BUNDLE": str(certificate)}
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ASK, name, service.url, "slow" if slow else ""],
+        env={**os.environ, **trusted, "PYTHONPATH": servers},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.stderr == ""
+    return ended.stdout
+
+
+@every
+def test_a_certificate_that_nobody_vouches_for_is_not_trusted(name: str, service: Service, provider_bench: Any) -> None:
+    service.decides(DIALECTS[name].either())
+    fault = provider_bench(DIALECTS[name], service).fault()
+    assert (fault.reason, fault.sent) == (Reason.NOT_FOUND, False)
+    assert "certificate" in fault.message
+    assert service.asked == []
+
+
+@every
+def test_a_certificate_that_is_trusted_is_enough(name: str, service: Service, certificate: Path) -> None:
+    service.decides(DIALECTS[name].either())
+    assert ask(name, service, certificate) == "Hello wörld ['Hel', 'lo ', 'wörld']\n"
+
+
+@every
+def test_x3_a_call_that_is_given_up_ends_at_once(name: str, service: Service, certificate: Path) -> None:
+    service.answers([60.0])
+    began = time.monotonic()
+    assert ask(name, service, certificate, slow=True) == "True\n"
+    assert time.monotonic() - began < 30

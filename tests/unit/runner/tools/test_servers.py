@@ -1,0 +1,335 @@
+"""MCP servers as programs: opened once, bounded, pinned, and whatever they do is a sentence of kind `tool`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import plain_mcp
+import pytest
+
+from pipe_runner.compiler import compile_text
+from pipe_runner.engine import RunSettings, open_run
+from pipe_runner.models import Message
+from pipe_runner.registry import Registry
+from pipe_runner.run import Run
+from pipe_runner.runlog import read_log
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun
+from pipe_runner.tools import session
+from pipe_runner.tools.pins import list_digest, tool_digest
+
+SERVER = str(Path(plain_mcp.__file__).resolve())
+ECHO = Answer(tools=[("echo", {"text": "hi"})])
+ENVIRONMENT = Answer(tools=[("environment", {})])
+ONE = """
+version: 1
+nodes:
+  a: {agent: llm, provider: fake, timeout: 15s, with: {prompt: x, tools: [TOOLS]}}
+"""
+
+
+class Bench:
+    """A project with one server, `plain`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = 0
+
+    def server(self, how: str = "good", **more: Any) -> None:
+        entry = {"command": [sys.executable, SERVER, how], **more}
+        (self.root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"plain": entry}}))
+
+    def run(
+        self,
+        *script: Any,
+        tools: str = '"mcp:plain/echo", "mcp:plain/environment"',
+        text: str = ONE,
+        environ: Mapping[str, str] | None = None,
+        **settings: Any,
+    ) -> tuple[FinishedRun, FakeProvider]:
+        model = FakeProvider(*script)
+        registry = Registry.installed()
+        registry.providers.register("fake", model)
+        text = text.replace("TOOLS", tools)
+        plan = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=registry)
+        assert plan.plan is not None, plan.diagnostics
+        given = RunSettings(state_dir=self.root / ".pipe", **settings)
+        environ = {"PATH": os.environ["PATH"], **(environ or {})}
+        active = open_run(plan.plan, {}, given, registry=registry, environ=environ)
+        run: Run = anyio.run(active.perform)
+        return FinishedRun(run, list(read_log(active.rundir.log_path).events), self.root, self.root / ".pipe"), model
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    made = Bench(tmp_path)
+    made.server()
+    return made
+
+
+def results(model: FakeProvider) -> list[Message]:
+    return [message for message in model.requests[-1].messages if message.role == "tool"]
+
+
+def said(message: Message) -> str:
+    return "\n".join(message.text.split("\n")[1:-1])
+
+
+def fault(run: FinishedRun, node: str = "a") -> Mapping[str, Any]:
+    error = run.node(node).error
+    assert error is not None
+    return error
+
+
+def told(run: FinishedRun) -> list[Mapping[str, Any]]:
+    return [event.data for event in run.events if event.event == "tool.called"]
+
+
+def listed() -> Sequence[Mapping[str, Any]]:
+    return [
+        {"name": tool["name"], "description": tool["description"], "parameters": tool["inputSchema"]}
+        for tool in plain_mcp.tools(changed=False)
+    ]
+
+
+# ---------------------------------------------------------------- what it gives
+
+
+def test_a_model_is_told_of_the_listed_tools_alone_and_calls_them(bench: Bench) -> None:
+    run, model = bench.run(ECHO, "done", tools='"mcp:plain/echo"')
+    assert [(tool.name, tool.description) for tool in model.requests[0].tools] == [("echo", "Says it back.")]
+    assert said(results(model)[0]) == "hi"
+    (event,) = told(run)
+    assert (event["tool"], event["source"], event["bytes"]) == ("echo", "mcp:plain", 2)
+
+
+def test_all_tools_can_be_meant(bench: Bench) -> None:
+    _, model = bench.run("done", tools='"mcp:plain/*"')
+    assert len(model.requests[0].tools) == 5
+
+
+def test_a_picture_is_named_a_failure_is_a_result_and_much_is_cut(bench: Bench) -> None:
+    asks = Answer(tools=[("picture", {}), ("fails", {}), ("large", {})])
+    _, model = bench.run(asks, "done", tools='"mcp:plain/*"')
+    picture, fails, large = results(model)
+    assert said(picture) == "[an image, image/png, 6 bytes: not shown]"
+    assert (fails.failed, said(fails)) == (True, "it did not work")
+    assert said(large).endswith("\n[cut here: these are the first 65536 of 200000 bytes]")
+
+
+def test_its_environment_is_the_short_list_and_what_pipe_yml_gives(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    bench.server(env={"A": "b", "N": 3, "KEY": {"from": "env", "key": "OUTER_KEY"}}, cwd="below")
+    environ = {"OUTER_KEY": "s3cr3t-value-x", "AWS_SECRET_ACCESS_KEY": "nobody's", "HOME": "/root"}
+    run, model = bench.run(ENVIRONMENT, "done", environ=environ)
+    found = json.loads(said(results(model)[0]))
+    own = {name: value for name, value in found["env"].items() if not name.startswith("PIPE_")}
+    assert own == {"PATH": os.environ["PATH"], "HOME": "/root", "A": "b", "N": "3", "KEY": "***"} | {
+        name: value for name, value in own.items() if name in ("LC_CTYPE", "__CF_USER_TEXT_ENCODING")
+    }
+    assert found["cwd"] == str(tmp_path / "below")
+    for file in (tmp_path / ".pipe").rglob("*"):
+        assert not file.is_file() or b"s3cr3t-value-x" not in file.read_bytes()
+    assert run.status == "succeeded"
+
+
+def test_nodes_share_one_session_and_nothing_of_it_is_left(bench: Bench) -> None:
+    text = """
+version: 1
+nodes:
+  a: {agent: llm, provider: fake, with: {prompt: x, tools: ["mcp:plain/environment"]}}
+  b: {agent: llm, provider: fake, needs: a, with: {prompt: x, tools: ["mcp:plain/environment"]}}
+"""
+    bench.server("stays")
+    _, model = bench.run(ENVIRONMENT, "one", ENVIRONMENT, "two", text=text)
+    pids = {
+        json.loads(said(message))["pid"]
+        for request in model.requests
+        for message in request.messages
+        if message.role == "tool"
+    }
+    assert len(pids) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(pids.pop(), 0)
+
+
+def test_tools_of_the_same_name_bear_their_server(bench: Bench, tmp_path: Path) -> None:
+    entry = {"command": [sys.executable, SERVER]}
+    (tmp_path / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"one": entry, "two.b": entry}}))
+    _, model = bench.run("done", tools='"mcp:one/echo", "mcp:two.b/echo"')
+    assert [tool.name for tool in model.requests[0].tools] == ["one_echo", "two_b_echo"]
+
+
+# ---------------------------------------------------------------- what goes wrong
+
+
+def test_a_server_that_dies_fails_the_node_and_another_attempt_opens_it_anew(bench: Bench) -> None:
+    bench.server("dies")
+    run, _ = bench.run(ECHO, ECHO, "done")
+    assert fault(run) == {
+        "kind": "tool",
+        "message": "MCP server plain is gone: it ended with exit code 7",
+        "tail": "out of luck",
+    }
+    text = ONE.replace("timeout: 15s", "timeout: 15s, retry: {max_attempts: 2, delay: 0s}")
+    run, _ = bench.run(ECHO, ECHO, ECHO, "done", text=text)
+    assert (run.status, run.node("a").attempts) == ("succeeded", 2)
+
+
+def test_a_server_that_ends_at_once_says_why(bench: Bench) -> None:
+    bench.server("exits")
+    run, model = bench.run("done")
+    error = fault(run)
+    assert error["message"] == "MCP server plain can't be opened: it ended with exit code 3"
+    assert error["tail"] == "no database"
+    assert model.requests == []
+
+
+def test_a_program_that_is_not_there_says_so(bench: Bench, tmp_path: Path) -> None:
+    entry = {"command": ["no-such-program-here"]}
+    (tmp_path / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"plain": entry}}))
+    run, _ = bench.run("done")
+    assert fault(run)["kind"] == "tool"
+    assert "no-such-program-here" in fault(run)["message"]
+
+
+def test_a_server_that_never_answers_is_given_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "OPENS", 0.5)
+    bench.server("mute")
+    run, _ = bench.run("done")
+    assert fault(run)["message"] == "MCP server plain has not answered within 0.5 s of its start"
+
+
+def test_a_call_that_hangs_ends_with_the_attempt(bench: Bench) -> None:
+    bench.server("hangs")
+    run, _ = bench.run(ECHO, "done", text=ONE.replace("15s", "3s"))
+    assert fault(run)["kind"] == "timeout"
+    assert float(run.events[-1].data["duration_s"]) < 7
+
+
+def test_what_is_no_message_is_passed_over(bench: Bench) -> None:
+    bench.server("garbage")
+    run, model = bench.run(ECHO, "done")
+    assert run.status == "succeeded"
+    assert said(results(model)[0]) == "hi"
+
+
+def test_much_on_stderr_holds_nothing_up_and_stands_nowhere(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+    bench.server("noisy")
+    run, _ = bench.run(ECHO, "done")
+    assert run.status == "succeeded"
+    assert "noise" not in "".join(capfd.readouterr())
+
+
+def test_a_tool_that_changes_while_the_run_uses_it_fails_the_node(bench: Bench) -> None:
+    bench.server("changes")
+    run, _ = bench.run(ECHO, ECHO, "done")
+    assert fault(run)["message"] == "the tool echo of MCP server plain has changed while the run used it"
+
+
+def test_a_tool_that_the_server_does_not_have_fails_the_node(bench: Bench) -> None:
+    run, model = bench.run("done", tools='"mcp:plain/ecko"')
+    assert fault(run)["message"].startswith("MCP server plain has no tool ecko; there is echo, environment")
+    assert model.requests == []
+
+
+def test_a_secret_that_can_not_be_had_fails_the_node_and_says_which(bench: Bench) -> None:
+    bench.server(env={"KEY": {"from": "env", "key": "OUTER_KEY"}})
+    run, _ = bench.run("done")
+    assert fault(run)["kind"] == "credentials"
+    assert "OUTER_KEY is not set" in fault(run)["message"]
+
+
+def test_without_the_package_the_node_says_what_to_install(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("mcp", "mcp_types")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    run, _ = bench.run("done")
+    assert fault(run)["kind"] == "tool"
+    assert "pip install 'pipe-runner[mcp]'" in fault(run)["message"]
+
+
+# ---------------------------------------------------------------- pins
+
+
+def test_a_list_that_is_what_it_was_pinned_to_is_used(bench: Bench) -> None:
+    bench.server(digest=list_digest(listed()))
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+    bench.server(digest={tool["name"]: tool_digest(tool) for tool in listed()[:2]})
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+
+
+def test_a_changed_list_stops_the_node_before_the_model_is_asked(bench: Bench) -> None:
+    bench.server(digest="sha256:" + "0" * 64)
+    run, model = bench.run("done")
+    assert fault(run)["kind"] == "tool"
+    assert "the tools of MCP server plain have changed: pipe.yml pins sha256:000" in fault(run)["message"]
+    assert model.requests == []
+
+
+def test_pins_by_name_say_which_tool_has_changed_or_is_not_pinned(bench: Bench) -> None:
+    bench.server(digest={"echo": "sha256:" + "0" * 64})
+    assert "the tool echo of MCP server plain has changed" in fault(bench.run("done")[0])["message"]
+    bench.server(digest={"echo": tool_digest(listed()[0])})
+    assert "the tool environment of MCP server plain is not pinned" in fault(bench.run("done")[0])["message"]
+
+
+# ---------------------------------------------------------------- recordings
+
+
+def test_a_replay_needs_neither_server_nor_package_nor_secret(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.server(env={"KEY": {"from": "env", "key": "OUTER_KEY"}})
+    record = str(tmp_path / "kept")
+    first, _ = bench.run(ECHO, "done", environ={"OUTER_KEY": "s3cr3t-value-x"}, record=record)
+    assert first.status == "succeeded"
+    bench.server("exits", env={"KEY": {"from": "env", "key": "OUTER_KEY"}})
+    monkeypatch.setitem(sys.modules, "mcp", None)
+    again, silent = bench.run("nobody asks", replay=record)
+    assert again.status == "succeeded"
+    assert silent.requests == []
+    (event,) = told(again)
+    assert event["replayed"] is True
+    kinds = sorted(json.loads(path.read_text())["kind"] for path in (tmp_path / "kept").glob("*.json"))
+    assert kinds == ["model", "model", "tool", "tools"]
+
+
+def test_the_death_of_a_server_is_replayed_too(bench: Bench, tmp_path: Path) -> None:
+    bench.server("dies")
+    record = str(tmp_path / "kept")
+    first, _ = bench.run(ECHO, ECHO, record=record)
+    again, _ = bench.run("nobody asks", replay=record)
+    assert fault(again) == fault(first)
+
+
+def test_the_digests_that_pin_a_server_can_be_had_without_a_run(tmp_path: Path) -> None:
+    from pipe_runner.engine.listing import Listed, list_tools
+
+    written = {"plain": {"command": [sys.executable, SERVER]}, "gone": {"command": [sys.executable, SERVER, "exits"]}}
+
+    async def ask() -> Mapping[str, Any]:
+        return await list_tools(written, ["plain", "gone"], {"PATH": os.environ["PATH"]}, str(tmp_path))
+
+    found = anyio.run(ask)
+    assert isinstance(found["plain"], Listed)
+    assert found["plain"].digest == list_digest(listed())
+    assert found["plain"].digests["echo"] == tool_digest(listed()[0])
+    assert found["gone"].message == "MCP server gone can't be opened: it ended with exit code 3"
+
+
+def test_a_model_that_is_a_tool_is_replayed_with_its_own_calls_so_that_budgets_count_them(
+    bench: Bench, tmp_path: Path
+) -> None:
+    record = str(tmp_path / "kept")
+    asks = Answer(tools=[("llm", {"prompt": "deeper"})])
+    first, _ = bench.run(asks, "below", "above", tools="{agent: llm}", record=record)
+    again, silent = bench.run("nobody asks", tools="{agent: llm}", replay=record)
+    assert (first.output("a"), again.output("a"), silent.requests) == ("above", "above", [])
+    for run in (first, again):
+        assert sum(event.event == "model.called" for event in run.events) == 3
