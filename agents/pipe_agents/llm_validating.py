@@ -37,6 +37,8 @@ def misfits(schema: JsonObject, value: Json) -> list[str]:
         errors = sorted(some, key=lambda error: [str(step) for step in error.path])
     except RecursionError:
         raise Misfit(["it is nested too deeply"]) from None
+    except ArithmeticError:
+        raise Misfit(["it holds a number that is too large to check"]) from None
     except ValueError as error:
         raise NodeFault(ErrorKind.INVALID_OUTPUT, f"output_schema can't be used: {error}") from None
     found = dict.fromkeys(sentence for error in errors for sentence in _sentences(error))

@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from pipe_providers.answers import Halves, Read, clean, declined
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import excerpt
-from pipe_providers.wire import MOST, MOST_STREAMED, Answer, Wire
 from pipe_runner.models import (
     ModelFault,
     ModelRequest,
@@ -21,6 +21,9 @@ from pipe_runner.models import (
     ProviderSettings,
     Reason,
 )
+
+if TYPE_CHECKING:
+    from pipe_providers.wire import Answer, Wire
 
 _CHECK: Final = 30.0
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Event, Events
 from pipe_providers.given import host_of
 from pipe_providers.schemas import Wanted, is_strict, wanted
-from pipe_providers.wire import MOST, Wire
 from pipe_runner.models import (
     Finish,
     Media,
@@ -44,6 +44,8 @@ class OpenAiProvider(HttpProvider):
     """Chat completions at one address."""
 
     def __init__(self, settings: ProviderSettings) -> None:
+        from pipe_providers.wire import Wire
+
         said = settings.options
         url = said["base_url"]
         headers = dict(said.get("headers") or {})

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pipe_providers import cutting
 from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.aws_faults import fault_of, gave_up
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.cutting import Call, Sender
 from pipe_providers.faults import excerpt, hiding
@@ -31,8 +32,6 @@ from pipe_runner.models import (
 from pipe_schemas.durations import parse_duration
 
 T = TypeVar("T")
-MOST: Final = 16 * 2**20
-MOST_STREAMED: Final = 256 * 2**20
 _END: Final = object()
 _READY: Final = 60.0
 

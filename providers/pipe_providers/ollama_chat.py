@@ -9,10 +9,10 @@ from typing import Any
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines
 from pipe_providers.given import host_of
-from pipe_providers.wire import MOST, Wire
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall, Usage
 from pipe_schemas.durations import parse_duration
 
@@ -24,6 +24,8 @@ class OllamaProvider(HttpProvider):
     """One Ollama server."""
 
     def __init__(self, settings: ProviderSettings) -> None:
+        from pipe_providers.wire import Wire
+
         said = settings.options
         url = said["base_url"]
         where = f"provider {settings.name} ({host_of(url)})"

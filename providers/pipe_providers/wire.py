@@ -16,6 +16,7 @@ import aiohttp
 from aiohttp.payload import Payload
 from yarl import URL
 
+from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_runner.models import ModelFault, Reason
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
     from multidict import CIMultiDictProxy
 
-MOST: Final = 16 * 2**20
-"""Bytes of an answer that is read whole, of one part of a streamed one, and of the text in it."""
-MOST_STREAMED: Final = 256 * 2**20
-"""Bytes of a streamed answer in all, most of which are its wrapping."""
 _MOST_OF_ERROR: Final = 64 * 1024
 _CONNECTIONS: Final = 512
 _KEEP: Final = 4.0

@@ -124,6 +124,11 @@ def test_r4_no_value_takes_long_to_check() -> None:
     assert time.process_time() - began < 2
 
 
+def test_a_number_that_is_too_large_to_check_does_not_fit() -> None:
+    with pytest.raises(Misfit):
+        misfits({"multipleOf": 0.1}, 10**400)
+
+
 def test_equal_items_are_equal_as_json() -> None:
     unique = {"uniqueItems": True}
     assert misfits(unique, [1, True, "1", [1], {"a": 1}]) == []
