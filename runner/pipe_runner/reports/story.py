@@ -97,7 +97,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-_NAMES: Final = frozenset({"anew", "back", "by", "gone", "only", "rerun"})
+_NAMES: Final = frozenset({"anew", "back", "by", "gone", "inside", "only", "rerun"})
 """Lists of names."""
 
 
