@@ -16,7 +16,7 @@ from pipe_runner.tools.arguments import check_parameters
 from pipe_runner.tools.box import Box
 from pipe_runner.tools.functions import Functions, spec_of
 from pipe_runner.tools.kinds import PerformAttempt, Tool, plain_name, with_names
-from pipe_runner.tools.pins import check_pins, list_digest
+from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.registry import Registry
 
+LONGEST: Final = 16 * 1024
+"""Characters of what a model is told of a tool."""
 EVERY: Final = "*"
 """`mcp:SERVER/*` is all that the server has."""
 
@@ -122,9 +124,8 @@ class Tools:
             return {"digest": list_digest(every), "tools": used}
 
         told: Any = await recorder.through(attempt, "tools", {"source": source, "tools": [*names]}, describe)
-        tools = list(told["tools"]) if isinstance(told, dict) else []
-        check_pins(server, self._servers.digest(server), str(told["digest"]), tools, "pipe.yml")
-        self._servers.told(server, tools)
+        tools, whole = _list_of(told, source)
+        self._servers.check(server, whole, tools)
         return [self._server_tool(server, tool, attempt) for tool in tools]
 
     def _server_tool(self, server: str, told: Mapping[str, Any], attempt: Attempt) -> Tool:
@@ -154,6 +155,17 @@ class Tools:
         return performs
 
 
+def _list_of(told: Any, source: str) -> tuple[list[dict[str, Any]], str]:
+    """Tools, and the digest of all that there are; raises NodeFault where a recording was changed into nonsense."""
+    try:
+        tools = [dict(tool) for tool in told["tools"]]
+        if not all(isinstance(tool["name"], str) and tool.keys() >= {"description", "parameters"} for tool in tools):
+            raise TypeError("it has another shape")
+        return tools, str(told["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeFault(ErrorKind.TOOL, f"the recording of the tools of {source} can't be used: {error}") from None
+
+
 async def _side_by_side(doing: Iterable[Coroutine[Any, Any, list[Tool]]]) -> list[list[Tool]]:
     """What each gives, in order; raises what the first raises."""
     try:
@@ -179,4 +191,5 @@ def _at(node: str, number: int) -> str:
 
 
 def _checked(spec: ToolSpec, key: str) -> ToolSpec:
-    return spec._replace(parameters=check_parameters(spec.parameters, key))
+    said = spec.description if len(spec.description) <= LONGEST else f"{spec.description[:LONGEST]}…"
+    return spec._replace(description=said, parameters=check_parameters(spec.parameters, key))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.executors.flight import SERVER
 from pipe_runner.models import ToolResult
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt, Masker
-from pipe_runner.tools.pins import tool_digest
+from pipe_runner.tools.pins import check_pins, list_digest, tool_digest
 from pipe_runner.tools.session import Session, load_client
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import Launch, ServerProcess
@@ -18,10 +19,17 @@ from pipe_runner.types import ErrorKind, JsonObject
 
 
 class Servers:
-    """`launch` starts processes that end with the run; None: this system has no means for that."""
+    """`launch` starts processes that end with the run; None: this system has no means for that. `pins` is what
+    pipe.lock knows of their tools, by server: the digest of all of them, or of each by its name."""
 
-    def __init__(self, settings: Mapping[str, ServerSettings], launch: Launch | None, masker: Masker) -> None:
-        self._settings, self._launch, self._masker = settings, launch, masker
+    def __init__(
+        self,
+        settings: Mapping[str, ServerSettings],
+        launch: Launch | None,
+        masker: Masker,
+        pins: Mapping[str, Any] = NOTHING,
+    ) -> None:
+        self._settings, self._launch, self._masker, self._pins = settings, launch, masker, pins
         self._sessions: dict[str, Session] = {}
         self._started = 0
         self._seen: dict[tuple[str, str], str] = {}
@@ -37,34 +45,37 @@ class Servers:
         except MCPError as error:
             raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {error.message}") from None
 
-    def told(self, name: str, tools: list[dict[str, Any]]) -> dict[str, Any]:
-        """What a node is told of these tools; raises NodeFault where one isn't what this run was told first."""
+    def check(self, name: str, whole: str, tools: Sequence[Mapping[str, Any]]) -> None:
+        """Raises NodeFault where tools aren't what they are pinned to, or not what this run was told first.
+
+        `whole`: the digest of all that the server has.
+        """
+        settings = self._settings.get(name)
+        if settings is not None and settings.digest is not None:
+            check_pins(name, settings.digest, whole, tools, "pipe.yml")
+        else:
+            check_pins(name, self._pins.get(name), whole, tools, "pipe.lock")
         for tool in tools:
             digest = tool_digest(tool)
             if self._seen.setdefault((name, tool["name"]), digest) != digest:
                 raise NodeFault(
                     ErrorKind.TOOL, f"the tool {tool['name']} of MCP server {name} has changed while the run used it"
                 )
-        return {"tools": tools}
 
     async def call(self, name: str, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
         """Call a tool; see `Session.call`."""
         session = await self._session(name, attempt)
         if session.changed:
-            now = [each for each in await self.listed(name, attempt) if each["name"] == tool]
+            every = await self.listed(name, attempt)
+            now = [each for each in every if each["name"] == tool]
             if not now:
                 raise NodeFault(ErrorKind.TOOL, f"MCP server {name} has no tool {tool} any more")
-            self.told(name, now)
+            self.check(name, list_digest(every), now)
         return await session.call(tool, arguments)
 
     async def close(self) -> None:
         sessions, self._sessions = list(self._sessions.values()), {}
         await asyncio.gather(*(session.close() for session in sessions))
-
-    def digest(self, name: str) -> Any:
-        """What its tools are pinned to, None: they are not."""
-        settings = self._settings.get(name)
-        return settings.digest if settings is not None else None
 
     async def _session(self, name: str, attempt: Attempt) -> Session:
         if not self._sessions:

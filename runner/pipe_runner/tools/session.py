@@ -20,6 +20,10 @@ CLOSES: Final = 5.0
 """Seconds that its end is waited for."""
 PAGES: Final = 100
 MOST_TOOLS: Final = 1000
+FAILED: Final = 400
+"""HTTP statuses from here on are errors."""
+_NO_SESSION: Final = frozenset({404, 410, 502, 503})
+"""HTTP statuses after which a session is none any more."""
 _OTHER_TIMES: Final = frozenset({-32601, -32600, -32022})
 """Errors of a server that doesn't know the handshake of earlier versions of the protocol."""
 
@@ -28,9 +32,12 @@ async def load_client() -> None:
     """Import what speaks the protocol, which takes a while, beside whatever the loop does; raises NodeFault."""
 
     def load() -> None:
+        from logging import NullHandler, getLogger
+
         import mcp.client.client
 
         assert mcp.client.client
+        getLogger("mcp").addHandler(NullHandler())  # else what servers do wrong would stand on the runner's stderr
 
     try:
         await asyncio.to_thread(load)
@@ -48,6 +55,8 @@ class Session:
         self._ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
         self._over = False
+        self._status = 0
+        """Of the last answer over HTTP."""
         self.changed = False
         """The server said that its tools have changed."""
         self._task = asyncio.create_task(self._live())
@@ -118,7 +127,8 @@ class Session:
         try:
             return await getattr(client.session, what)(*args, **given)
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED or self.gone:
+            if error.code == CONNECTION_CLOSED or self.gone or self._status in _NO_SESSION:
+                self._over = True
                 raise self._fault("is gone") from None
             raise
         except ValidationError:
@@ -126,13 +136,16 @@ class Session:
         except RuntimeError:
             raise
         except Exception as error:
-            raise self._fault(f"can't be asked: {type(error).__name__}: {error}"[:500]) from None
+            self._over = True
+            raise self._fault(f"can't be asked: {_line(error)}") from None
 
     def _fault(self, what: str) -> NodeFault:
         process = self._process
         sentence = f"MCP server {self._settings.name} {what}"
         if process is not None and process.gone is not None:
             sentence += f": {process.gone}"
+        elif self._status >= FAILED:
+            sentence += f" (its last answer had HTTP status {self._status})"
         if process is not None and process.odd is not None:
             sentence += f"; it wrote to stdout what is no message: {process.odd!r}"
         return NodeFault(ErrorKind.TOOL, sentence, tail=(process.tail or None) if process is not None else None)
@@ -181,7 +194,11 @@ class Session:
             create_mcp_http_client(headers=dict(self._settings.headers)) as http,
             streamable_http_client(self._settings.url, http_client=http) as streams,
         ):
+            http.event_hooks = {"response": [self._saw]}
             yield streams
+
+    async def _saw(self, response: Any) -> None:
+        self._status = response.status_code
 
     async def _heard(self, message: Any) -> None:
         if type(getattr(message, "root", message)).__name__ == "ToolListChangedNotification":
@@ -197,4 +214,14 @@ class Session:
             return self._fault("can't be opened")
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
-        return self._fault(f"can't be opened: {error or type(error).__name__}"[:500])
+        return self._fault(f"can't be opened: {_line(error)}")
+
+
+def _line(error: BaseException) -> str:
+    """What it says, on one line, and no more than a line."""
+    from pydantic import ValidationError
+
+    if isinstance(error, ValidationError) or "validation error" in str(error):
+        return "it answers something that is no MCP"
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(c if c.isprintable() else "·" for c in text)[:300]

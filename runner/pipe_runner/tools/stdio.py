@@ -57,6 +57,7 @@ class ServerProcess:
         env = dict(self._settings.env)
         command = Command(self._settings.command, env, self._settings.cwd)
         process = asyncio.create_task(self._launch(command, self._attempt, _no_events, self._masker, fds))
+        process.add_done_callback(lambda done: self._not_started(done, reader[0]))
         told, heard = anyio.create_memory_object_stream[Any](0)
         said, to_say = anyio.create_memory_object_stream[Any](0)
         listening = asyncio.create_task(self._keep(errors[0]))
@@ -88,6 +89,7 @@ class ServerProcess:
                     message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
                 except ValueError:
                     self.odd = self._masker.mask_text(line[:200].decode("utf-8", "replace").strip())
+                    await asyncio.sleep(0)  # others have their turn, however much of it there is
                     continue
                 await told.send(message)
             await asyncio.wait({process}, timeout=LAST_WORDS)
@@ -109,6 +111,11 @@ class ServerProcess:
     async def _keep(self, errors: asyncio.StreamReader) -> None:
         while data := await errors.read(TAIL):
             self._tail = (self._tail + data)[-TAIL:]
+
+    def _not_started(self, process: asyncio.Task[ProcessEnd], reader: asyncio.StreamReader) -> None:
+        """Nobody has our pipes: their end must be told."""
+        if not process.cancelled() and process.exception() is not None:
+            reader.feed_eof()
 
     def _how(self, process: asyncio.Task[ProcessEnd]) -> str:
         if not process.done() or process.cancelled():

@@ -306,3 +306,30 @@ def test_the_death_of_a_server_is_replayed_too(bench: Bench, tmp_path: Path) -> 
     first, _ = bench.run(ECHO, ECHO, record=record)
     again, _ = bench.run("nobody asks", replay=record)
     assert fault(again) == fault(first)
+
+
+def test_the_digests_that_pin_a_server_can_be_had_without_a_run(tmp_path: Path) -> None:
+    from pipe_runner.engine.listing import Listed, list_tools
+
+    written = {"plain": {"command": [sys.executable, SERVER]}, "gone": {"command": [sys.executable, SERVER, "exits"]}}
+
+    async def ask() -> Mapping[str, Any]:
+        return await list_tools(written, ["plain", "gone"], {"PATH": os.environ["PATH"]}, str(tmp_path))
+
+    found = anyio.run(ask)
+    assert isinstance(found["plain"], Listed)
+    assert found["plain"].digest == list_digest(listed())
+    assert found["plain"].digests["echo"] == tool_digest(listed()[0])
+    assert found["gone"].message == "MCP server gone can't be opened: it ended with exit code 3"
+
+
+def test_a_model_that_is_a_tool_is_replayed_with_its_own_calls_so_that_budgets_count_them(
+    bench: Bench, tmp_path: Path
+) -> None:
+    record = str(tmp_path / "kept")
+    asks = Answer(tools=[("llm", {"prompt": "deeper"})])
+    first, _ = bench.run(asks, "below", "above", tools="{agent: llm}", record=record)
+    again, silent = bench.run("nobody asks", tools="{agent: llm}", replay=record)
+    assert (first.output("a"), again.output("a"), silent.requests) == ("above", "above", [])
+    for run in (first, again):
+        assert sum(event.event == "model.called" for event in run.events) == 3

@@ -1,0 +1,61 @@
+"""Asks MCP servers for their tools, without a run: for whoever pins what they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Collection, Mapping
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.executors.pool import Pool
+from pipe_runner.executors.reasons import COMMANDS
+from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.ports import Attempt, Masker
+from pipe_runner.tools.pins import list_digest, tool_digest
+from pipe_runner.tools.servers import Servers
+from pipe_runner.tools.settings import server_settings
+
+_NAME = "listing"
+
+
+class Listed(NamedTuple):
+    """What a server has now."""
+
+    tools: tuple[Mapping[str, Any], ...]
+    """`{name, description, parameters}` each."""
+    digest: str
+    """Of all of them, as `mcp_servers.NAME.digest` may say it."""
+    digests: Mapping[str, str]
+    """Of each, by its name; `digest` may say these, too."""
+
+
+async def list_tools(
+    written: Mapping[str, Any], names: Collection[str], environ: Mapping[str, str], root: str
+) -> dict[str, Listed | NodeFault]:
+    """The tools of these servers of pipe.yml (`written` is its `mcp_servers`), or why they can't be had.
+
+    Starts their programs, and ends them.
+    """
+    settings = {name: server_settings(name, written[name], environ, root) for name in names}
+    secrets = {f"{name} {n}": value for name, one in settings.items() for n, value in enumerate(one.secrets)}
+    masker: Masker = SecretMasker(secrets) if secrets else NoMasking()
+    with TemporaryDirectory(prefix="pipe-tools-") as folder:
+        pool = Pool(_NAME, os.path.join(folder, "warden.lock"))
+        servers = Servers(settings, pool.run if COMMANDS else None, masker)
+        attempt = Attempt(_NAME, _NAME, 1, _NAME, {}, {}, root, "")
+
+        async def ask(name: str) -> Listed | NodeFault:
+            try:
+                tools = await servers.listed(name, attempt)
+            except NodeFault as fault:
+                return fault
+            return Listed(tuple(tools), list_digest(tools), {tool["name"]: tool_digest(tool) for tool in tools})
+
+        try:
+            found = await asyncio.gather(*(ask(name) for name in names))
+        finally:
+            await servers.close()
+            await pool.close()
+    return dict(zip(names, found, strict=True))

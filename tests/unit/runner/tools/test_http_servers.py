@@ -1,0 +1,144 @@
+"""MCP servers at an address: what they answer wrongly is a sentence, and a lost session is opened anew."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import plain_mcp
+import pytest
+
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+
+ECHO = Answer(tools=[("echo", {"text": "hi"})])
+HTML = (200, "text/html", b"<html>")
+BAD_JSON = (200, "application/json", b"{bad}")
+
+
+class Server:
+    """Speaks streamable HTTP on loopback; `wrong` answers everything, `loses` is the call that ends a session."""
+
+    def __init__(self) -> None:
+        self.wrong: tuple[int, str, bytes] | None = None
+        self.loses = 0
+        self.calls = self.sessions = 0
+        self.headers: list[str] = []
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args: Any) -> None:
+                pass
+
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                server.headers.append(self.headers.get("authorization", ""))
+                self.reply(*(server.wrong or server.answer(asked)))
+
+            def do_GET(self) -> None:
+                self.reply(405, "text/plain", b"")
+
+            def do_DELETE(self) -> None:
+                self.reply(200, "text/plain", b"")
+
+            def reply(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                for name, value in (("content-type", kind), ("content-length", str(len(body)))):
+                    self.send_header(name, value)
+                self.send_header("mcp-session-id", f"s{server.sessions}")
+                self.end_headers()
+                self.wfile.write(body)
+
+        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._http.server_port}/mcp"
+
+    def answer(self, asked: Mapping[str, Any]) -> tuple[int, str, bytes]:
+        if "id" not in asked:
+            return 202, "text/plain", b""
+        method, result = asked["method"], {}
+        if method == "initialize":
+            self.sessions += 1
+            version, info = asked["params"]["protocolVersion"], {"name": "plain", "version": "1"}
+            result = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
+        elif method == "tools/list":
+            result = {"tools": plain_mcp.tools(changed=False)}
+        elif method == "tools/call":
+            self.calls += 1
+            if self.calls == self.loses:
+                return 404, "text/plain", b""
+            result = plain_mcp.call(asked["params"]["name"], asked["params"]["arguments"])
+        answer = {"jsonrpc": "2.0", "id": asked["id"], "result": result}
+        return 200, "application/json", json.dumps(answer).encode()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(10)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.close()
+
+
+def run(root: Path, url: str, *script: Any, retry: int = 1, **entry: Any) -> tuple[FinishedRun, FakeProvider]:
+    (root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"s": {"url": url, **entry}}}))
+    model = FakeProvider(*script)
+    node = (
+        f"{{agent: llm, provider: fake, timeout: 20s, retry: {{max_attempts: {retry}, delay: 0s}}, "
+        'with: {prompt: x, tools: ["mcp:s/echo"]}}'
+    )
+    environ = {"WIKI": "Bearer s3cr3t-value-x"}
+    text = f"version: 1\nnodes: {{a: {node}}}\n"
+    return run_pipeline(text, providers={"fake": model}, root=root, environ=environ), model
+
+
+def test_a_tool_is_called_and_a_secret_header_is_in_no_file(tmp_path: Path, server: Server) -> None:
+    done, model = run(tmp_path, server.url, ECHO, "done", headers={"Authorization": {"from": "env", "key": "WIKI"}})
+    assert done.status == "succeeded"
+    assert "\nhi\n" in model.requests[-1].messages[-1].text
+    assert set(server.headers) == {"Bearer s3cr3t-value-x"}
+    for file in (tmp_path / ".pipe").rglob("*"):
+        assert not file.is_file() or b"s3cr3t" not in file.read_bytes()
+
+
+def test_a_lost_session_fails_the_attempt_and_the_next_one_opens_another(tmp_path: Path, server: Server) -> None:
+    server.loses = 1
+    done, _ = run(tmp_path, server.url, ECHO, ECHO, "done", retry=2)
+    assert (done.status, done.node("a").attempts, server.sessions) == ("succeeded", 2, 2)
+    (retrying,) = [event for event in done.events if event.event == "node.retrying"]
+    assert retrying.data["error"]["kind"] == "tool"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ((401, "text/plain", b""), "(its last answer had HTTP status 401)"),
+        ((500, "text/plain", b"boo"), "(its last answer had HTTP status 500)"),
+        (HTML, "Unexpected content type: text/html"),
+        (BAD_JSON, "it answers something that is no MCP"),
+    ],
+    ids=["401", "500", "html", "no json"],
+)
+def test_what_is_wrong_with_it_is_a_sentence_and_nothing_stands_on_stderr(
+    tmp_path: Path, server: Server, capfd: pytest.CaptureFixture[str], wrong: tuple[int, str, bytes], sentence: str
+) -> None:
+    server.wrong = wrong
+    done, model = run(tmp_path, server.url, "done")
+    error = done.node("a").error
+    assert error is not None
+    assert error["kind"] == "tool"
+    message = str(error["message"])
+    assert message.startswith("MCP server s can't be opened: ")
+    assert sentence in message
+    assert model.requests == []
+    assert capfd.readouterr() == ("", "")
