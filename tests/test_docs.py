@@ -21,6 +21,7 @@ from pipe_runner.registry import Registry
 from pipe_runner.testing import FakeAgent
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus, RunStatus
 from pipe_schemas.cases import CasesSpec
+from pipe_schemas.evals import EvalSpec
 from pipe_schemas.nodes import KINDS, RetrySpec
 from pipe_schemas.pipeline import PipelineSpec
 from pipe_schemas.project import ProjectSpec
@@ -98,6 +99,9 @@ FROM_THE_PAGES = ("shout",)
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
 def test_yaml_in_the_docs_compiles(block: Block, tmp_path: Path) -> None:
     data = yaml.safe_load(block.text)
+    if isinstance(data, dict) and "graders" in data:
+        EvalSpec.model_validate(data)
+        return
     if isinstance(data, dict) and "cases" in data:
         CasesSpec.model_validate(data)  # test_cases.py runs it
         return
@@ -200,6 +204,11 @@ def test_every_key_of_the_language_is_explained() -> None:
 def test_every_key_of_a_file_of_tests_is_explained() -> None:
     said = set(re.findall(r"`([a-z_]+)(?:: [^`]*)?`", page_text("docs/testing.md")))
     assert sorted(keys_of(CasesSpec) - said) == []
+
+
+def test_every_key_of_an_evaluation_is_explained() -> None:
+    said = set(re.findall(r"`([a-z_]+)(?:: [^`]*)?`", page_text("docs/eval.md")))
+    assert sorted(keys_of(EvalSpec) - said - {"name"}) == []
 
 
 def test_every_status_and_kind_of_error_is_explained() -> None:

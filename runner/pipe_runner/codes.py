@@ -1,8 +1,9 @@
 """Every diagnostic code and its title; docs/diagnostics.md explains each one (a test compares the two).
 
 E1xx reading YAML · E2xx shape of the file · E3xx graph and references · E4xx expressions and shell text ·
-E5xx agents, options and types · E6xx paths, secrets and policy ·
-E7xx tests of pipelines · E8xx files that name other files · E9xx not available in this version · W… warnings.
+E5xx agents, options and types · E6xx paths, secrets, policy and pipe.lock ·
+E7xx tests and evaluations of pipelines · E8xx files that name other files · E9xx not available in this version ·
+W… warnings.
 """
 
 from __future__ import annotations
@@ -100,12 +101,15 @@ CODES: Final[dict[str, str]] = {
     "E603": "unknown secret",
     "E604": "secret that isn't granted",
     "E605": "secret that stands in the file itself",
+    "E611": "difference from pipe.lock",
+    "E612": "not in pipe.lock",
     "E701": "unknown node in a test",
     "E702": "test whose pipeline can't be used",
     "E703": "input of a case that the pipeline doesn't take",
     "E704": "expectation that can't be met",
     "E705": "no cases",
     "E706": "recordings of a case that can't be used",
+    "E707": "cases of an evaluation that can't be used",
     "E801": "file that names itself, through others",
     "E802": "too many files, or too deep",
     "E803": "file that is included twice",
@@ -113,17 +117,24 @@ CODES: Final[dict[str, str]] = {
     "E805": "input that the other file needs",
     "E806": "value that doesn't fit an input of the other file",
     "E901": "not available in this version",
+    "W103": "number that is written otherwise than it is read",
     "W401": "trusted value inside the text of a program",
     "W402": "value pasted as shell text",
     "W403": "loop over one value",
     "W404": "template block in shell text",
     "W405": "value whose backslashes are interpreted",
     "W406": "value that could be read as an option",
+    "W407": "text that the shell can't read",
+    "W408": "variable of the shell in a value of env",
     "W501": "comparison of values that don't go together",
     "W502": "condition that gives no boolean",
     "W503": "field that isn't there where a model does nothing",
     "W504": "all tools of a server",
-    "W505": "budget where no model is asked",
+    "W505": "condition that never comes true",
+    "W506": "operation that fails on what it gets",
+    "W507": "budget where no model is asked",
+    "W601": "secret that the node isn't granted",
+    "W603": "pattern where a path stands",
     "W701": "mocked output that the agent doesn't give",
     "W801": "key that counts for nothing in an included file",
     "W802": "group of a sub-pipeline",

@@ -120,7 +120,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     from pipe_schemas.project import ProjectSpec
 
     data = report.data()
-    spec = Shape(report, of_project, _prunable).check(ProjectSpec, data)
+    shape = Shape(report, of_project, _prunable)
+    spec = shape.check(ProjectSpec, data)
     for key in _LATER:
         if data.get(key):
             report.add("E901", f"`{key}` is not available in this version", (key,), at="key")
@@ -151,6 +152,8 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
         return project
     from pipe_runner.compiler.presets import check_presets, read_presets
 
+    kept = shape.data.get("agents", {})
+    written = {name: kept.get(name, one) for name, one in written.items()}  # without what is wrong in them
     project = project._replace(presets=read_presets(spec.agents, written, report, registry))
     if deep and registry is not None:
         check_presets(project, report, registry)
@@ -158,7 +161,10 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
 
 
 def _prunable(path: Path_) -> Path_:
-    """What is left out of pipe.yml where something is wrong: one preset, provider or server, or a whole key."""
+    """What is left out of pipe.yml where something is wrong: a key of a preset, one preset, provider or server, or a
+    whole key."""
+    if path[:1] == ("agents",) and len(path) > 2 and path[2] not in ("agent", "with"):
+        return path[:3]
     return path[:2] if path[:1] in (("agents",), ("providers",), ("mcp_servers",)) else path[:1]
 
 

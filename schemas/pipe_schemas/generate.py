@@ -51,6 +51,18 @@ def _test() -> dict[str, Any]:
     return CasesSpec.model_json_schema()
 
 
+def _eval() -> dict[str, Any]:
+    from pipe_schemas.evals import EvalSpec
+
+    return EvalSpec.model_json_schema()
+
+
+def _lock() -> dict[str, Any]:
+    from pipe_schemas.lock import LockSpec
+
+    return LockSpec.model_json_schema()
+
+
 def _event() -> dict[str, Any]:
     from pydantic import TypeAdapter
 
@@ -63,7 +75,9 @@ def _event() -> dict[str, Any]:
 _MAKERS: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
     "pipeline": ("A pipeline file", _pipeline),
     "test": ("A file of tests, *.test.yml", _test),
+    "eval": ("An evaluation, *.eval.yml", _eval),
     "project": ("pipe.yml, the project's file", _project),
+    "lock": ("pipe.lock, what models and tools were", _lock),
     "event": ("An event of the run log", _event),
 }
 
@@ -76,7 +90,7 @@ def names() -> tuple[str, ...]:
 def generate(name: str) -> dict[str, Any]:
     """The JSON Schema (draft 7) of that name; raises KeyError for a name that there isn't."""
     title, make = _MAKERS[name]
-    body = _for_editors(make(), nulls=name in ("event", "test"))
+    body = _for_editors(make(), nulls=name in ("event", "test", "eval"))
     body.pop("title", None)
     return {"$schema": DRAFT, "title": title, **body}
 

@@ -48,12 +48,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "executors",
         "spending",
         "recordings",
+        "lockfile",
         "tools",
         "calls",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),
     "composing": ("engine",),
-    "doors": ("__main__", "cli", "cases", "server", "testing"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".yml", ".yaml")
 TESTS = (".test.yml", ".test.yaml")
+EVALS = (".eval.yml", ".eval.yaml")
 _PROJECT = "pipe.yml"
+_LOCK = "pipe.lock"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
 """What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
 _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
@@ -98,8 +100,16 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
         from pipe_runner.cases.reading import Reader
 
         return Checked(named, path, Reader(registry).read(file, only_faults=True).diagnostics)
+    if path.endswith(EVALS):
+        from pipe_runner.evals.reading import read_evaluation
+
+        return Checked(named, path, read_evaluation(file, registry).diagnostics)
     if os.path.basename(path) == _PROJECT:
         return Checked(named, path, load_project(Path(os.path.dirname(path)), registry, deep=True)[1])
+    if os.path.basename(path) == _LOCK:
+        from pipe_runner.lockfile.files import read_lock
+
+        return Checked(named, path, read_lock(os.path.dirname(path)).faults)
     found = compile_file(file, root=find_root(Path(path)), registry=registry, only_faults=True)
     return Checked(named, os.path.realpath(path), found.diagnostics, frozenset(real for _, real, _ in found.files))
 
@@ -140,13 +150,13 @@ def files_below(folder: str) -> Iterator[str]:
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
         for name in sorted(names):
             file = os.path.join(home, name)
-            if name.endswith(_SUFFIXES) and _is_ours(file):
+            if (name.endswith(_SUFFIXES) or name == _LOCK) and _is_ours(file):
                 yield file
 
 
 def _is_ours(file: str) -> bool:
     """A project's file, or one that looks like a pipeline or like tests of one."""
-    if os.path.basename(file) == _PROJECT:
+    if os.path.basename(file) in (_PROJECT, _LOCK):
         return True
     if not os.path.isfile(file):
         return False
@@ -155,7 +165,7 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    return (_CASES if file.endswith(TESTS) else _PIPELINE).search(text) is not None
+    return (_CASES if file.endswith((*TESTS, *EVALS)) else _PIPELINE).search(text) is not None
 
 
 def graph(given: Given) -> int:

@@ -30,6 +30,7 @@ def run(given: Given) -> int:
         raise UsageError("--run-id is empty", hint="leave it out, and the run gets an id of its own")
     planned = plan_for(given.must("file"), given)
     check_executor(given, os.environ, planned.plan.settings.get("executor"))
+    _refuse_changes(given, planned)
     settings = run_settings(
         given, planned.state_dir, planned.plan.settings, run_id=given.text("run_id"), only=tuple(given.many("only"))
     )._replace(trace=telling.trace)
@@ -62,6 +63,7 @@ def resume(given: Given) -> int:
         if finished.status is not RunStatus.SUCCEEDED:
             raise
         return telling.nothing_to_do(finished, rundir, None)
+    _refuse_changes(given, planned)
     settings = run_settings(given, state, planned.plan.settings)._replace(trace=telling.trace)
 
     def open_it(sinks: Sequence[EventSink]) -> ActiveRun:
@@ -70,6 +72,14 @@ def resume(given: Given) -> int:
         )
 
     return _perform(telling, planned, open_it, explain=given.on("explain"))
+
+
+def _refuse_changes(given: Given, planned: Planned) -> None:
+    """Where `--frozen` or PIPE_FROZEN says so: raises InvalidPipeline where anything isn't as pipe.lock has it."""
+    if given.on("frozen") or os.environ.get("PIPE_FROZEN"):
+        from pipe_runner.cli.locking import refuse_changes
+
+        refuse_changes(given, planned)
 
 
 def _perform(

@@ -23,6 +23,9 @@ _REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a f
 _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
 _CACHE_DOMAIN = Flag("--cache-domain", "Read and keep cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
+_FROZEN = Flag(
+    "--frozen", "Refuse to start where models, prompts, schemas or tools aren't as pipe.lock has them. [PIPE_FROZEN]"
+)
 _RUN = Argument("RUN")
 _NODE = Argument("NODE")
 _BY = Flag("--by", "Who decides (default: the user that calls the command).", "NAME")
@@ -42,6 +45,7 @@ RUN: Final = Command(
         Flag("--executor", "Where attempts are performed; this version has `local`. [PIPE_EXECUTOR]", "NAME"),
         _RECORD,
         _REPLAY,
+        _FROZEN,
         Flag("--run-id", "Name the run (default: a new id).", "ID"),
         _DURABILITY,
         _GRACE,
@@ -79,8 +83,9 @@ CHECK: Final = Command(
         _QUIET,
     ),
     "Each PATH is a file or a directory; of a directory, every *.yml and *.yaml in it that is a pipeline, a file "
-    "of tests (*.test.yml) or a pipe.yml. Loads no code of yours, runs nothing, connects nowhere. The faults go to "
-    "stdout, a summary to stderr; exit code 1 means that errors were found, warnings alone give 0.",
+    "of tests (*.test.yml), an evaluation (*.eval.yml), a pipe.yml or a pipe.lock. Loads no code of yours, runs "
+    "nothing, connects nowhere. The faults go to stdout, a summary to stderr; exit code 1 means that errors were "
+    "found, warnings alone give 0.",
     (
         "pipe check pipelines/",
         "pipe check deploy.yml --format github    # annotations in a GitHub workflow",
@@ -108,6 +113,25 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "faults, and nothing ran.",
         ("pipe test", "pipe test pipelines/ -k 'greets*' --junit tests.xml", "pipe test deploy.yml --min-coverage 90"),
         everywhere=True,
+    ),
+    Command(
+        "eval",
+        "Measure how often a pipeline's answers are good.",
+        "pipe_runner.cli.evals:evaluate",
+        (_FILE,),
+        (
+            _RECORD,
+            _REPLAY,
+            Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json")),
+            Flag("--junit", "Also write the cases' results as JUnit XML.", "FILE"),
+            _GRACE,
+            Flag("--quiet", "Only say the result.", short="-q"),
+            _STATE_DIR,
+        ),
+        "FILE is an evaluation (*.eval.yml), or a pipeline that has one beside it. Runs the pipeline for each case as "
+        "often as the file says, and grades what it gives. Exit code 0: enough samples passed; 1: too few did; 4: not "
+        "decided, since samples could not be graded.",
+        ("pipe eval triage.eval.yml", "pipe eval triage.eval.yml --replay recordings/triage --junit eval.xml"),
     ),
     Command(
         "graph",
@@ -148,13 +172,25 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe plan deploy.yml", "pipe plan deploy.yml -i target=staging --output json | jq .estimate"),
     ),
     Command(
+        "lock",
+        "Write down which models, prompts, schemas and tools pipelines use, or say what differs.",
+        "pipe_runner.cli.locking:lock",
+        (Argument("FILE", required=False, many=True),),
+        (Flag("--check", "Write nothing; say what isn't as pipe.lock has it, and exit with 1 where anything is."),),
+        "Without FILE all pipelines of the project are locked; with some, only these, and what pipe.lock says of "
+        "others stays. It is written to the project's root, connects nowhere, and says which models are only aliases. "
+        "`pipe run --frozen` then refuses what isn't as it was.",
+        ("pipe lock", "pipe lock triage.yml", "pipe lock --check    # in CI", "pipe run triage.yml --frozen"),
+    ),
+    Command(
         "schema",
         "Print a JSON Schema of the files that pipe reads and writes.",
         "pipe_runner.cli.reading:schema",
         (Argument("NAME", required=False),),
         (),
-        "NAME is `pipeline` (the default), `test` for *.test.yml, `project` for pipe.yml, or `event` for a line of a "
-        "run's log. Editors with yaml-language-server complete and check a file as you type when they know its schema.",
+        "NAME is `pipeline` (the default), `test` for *.test.yml, `eval` for *.eval.yml, `project` for pipe.yml, "
+        "`lock` for pipe.lock, or `event` for a line of a run's log. Editors with yaml-language-server complete and "
+        "check a file as you type when they know its schema.",
         ("pipe schema > pipeline.schema.json", "pipe schema event"),
         everywhere=True,
     ),
@@ -169,6 +205,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             _CONCURRENCY,
             _RECORD,
             _REPLAY,
+            _FROZEN,
             _DURABILITY,
             _GRACE,
             _OUTPUT,
@@ -316,6 +353,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "variables. Each setting is shown with where it comes from; secrets are not shown. Connects nowhere without "
         "--check. Exit code 1: one that was asked failed.",
         ("pipe providers", "pipe providers openai --check", "pipe providers --output json"),
+    ),
+    Command(
+        "tools",
+        "List what models can be given, or what an MCP server offers.",
+        "pipe_runner.cli.tools:tools",
+        (Argument("SERVER", required=False),),
+        (_TABLE_OUTPUT,),
+        "Functions that are installed, and MCP servers of pipe.yml; connects nowhere. With SERVER it is started or "
+        "asked, and its tools are shown with the digests that pin them.",
+        ("pipe tools", "pipe tools time", "pipe tools time --output json    # with descriptions and schemas"),
     ),
     Command(
         "init",

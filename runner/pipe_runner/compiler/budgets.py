@@ -42,10 +42,10 @@ def tell_idle(drafts: Sequence[Draft], whole: BudgetSpec | None, report: Report)
     for key in ("max_cost", "max_tokens"):
         if whole is not None and getattr(whole, key) is not None and not any(map(asks_models, drafts)):
             report.add(
-                "W505", f"`{key}` counts for nothing: no node asks a model", ("budget", key), at="key", hint=_HINT
+                "W507", f"`{key}` counts for nothing: no node asks a model", ("budget", key), at="key", hint=_HINT
             )
         for draft in drafts:
             budget = draft.spec.budget
             if budget is not None and getattr(budget, key) is not None and not asks_models(draft):
                 message = f"`{key}` counts for nothing: the node asks no model"
-                draft.part.report.add("W505", message, (*draft.path, "budget", key), at="key", hint=_HINT)
+                draft.part.report.add("W507", message, (*draft.path, "budget", key), at="key", hint=_HINT)

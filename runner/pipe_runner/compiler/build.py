@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.budgets import budget_of, tell_idle, time_of
 from pipe_runner.compiler.checks import check_types
+from pipe_runner.compiler.doubts import look_over
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
 from pipe_runner.compiler.gives import output_of
 from pipe_runner.compiler.graph import order
@@ -113,6 +114,7 @@ class Build:
         for draft in drafts:
             if draft.uses:
                 check_types(draft, draft.part.references, draft.part.report)
+        look_over(parts, drafts)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
         if report.failed or self.family.failed or not self._wanted:

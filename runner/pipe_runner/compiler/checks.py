@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipe_runner.compiler.drafts import Draft
-from pipe_runner.compiler.infer import doubtful, schema_of
+from pipe_runner.compiler.infer import doubtful, failing, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
 from pipe_runner.compiler.references import References
 from pipe_runner.compiler.report import Report
@@ -21,6 +21,8 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
+        for sentence in failing(use.compiled, references.schema):
+            report.add("W506", sentence, use.path, hint=_hint(use))
         for sentence in doubtful(use.compiled, references.schema):
             report.add("W501", sentence, use.path, hint=_hint(use) if sentence.startswith("comparing") else None)
 

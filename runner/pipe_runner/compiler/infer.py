@@ -137,3 +137,45 @@ def _comparisons(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
         return
     for inner in tree:
         yield from _comparisons(inner, depth + 1)
+
+
+_NUMBER: Final = frozenset({"integer", "number", "boolean"})
+_MANY: Final = frozenset({"string", "array"})
+_COUNTED: Final = {"length": "has no length", "count": "has no length", "join": "can't be joined"}
+_PAIRS: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
+    "+": ((_NUMBER, _NUMBER), (frozenset({"string"}), frozenset({"string"})), (frozenset({"array"}),) * 2),
+    "*": ((_NUMBER, _NUMBER), (_MANY, _NUMBER), (_NUMBER, _MANY)),
+    **dict.fromkeys(("-", "/", "//", "**"), ((_NUMBER, _NUMBER),)),
+}
+"""Types of the two sides with which an operator works."""
+
+
+def failing(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
+    """Sentences about operations that fail on all values that they can get."""
+    if compiled.kind != "jinja":
+        return
+    for tree in _trees(compiled.body):
+        if tree[0] == "filter" and tree[1] in _COUNTED and len(tree) > 2:
+            types = _types(_of_tree(tree[2], of_path))
+            if types <= _NUMBER:
+                yield f"{words(types)} {_COUNTED[tree[1]]}, so `| {tree[1]}` fails the node"
+        elif tree[0] == "bin" and tree[1] in _PAIRS and len(tree) == 4 and not any(map(_whole_node, tree[2:])):
+            sides = [_types(_of_tree(side, of_path)) for side in tree[2:]]
+            if not any(sides[0] & left and sides[1] & right for left, right in _PAIRS[tree[1]]):
+                yield f"`{tree[1]}` of {words(sides[0])} and {words(sides[1])} fails the node"
+            elif tree[1] in ("/", "//") and tree[3] == ["const", 0]:
+                yield "a division by zero fails the node"
+
+
+def _whole_node(tree: Any) -> bool:
+    """Whether a node is meant and nothing of it: `nodes.net-work.output`, which another sentence explains."""
+    return isinstance(tree, list) and tree[:1] == ["ref"] and tree[1][:1] == ["nodes"] and len(tree[1]) < 3
+
+
+def _trees(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
+    if not isinstance(tree, list | tuple) or depth > _DEPTH or not tree or tree[0] in ("const", "ref", "local", "data"):
+        return
+    if tree[0] in ("filter", "bin"):
+        yield list(tree)
+    for inner in tree:
+        yield from _trees(inner, depth + 1)

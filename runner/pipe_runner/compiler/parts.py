@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.compiler.contexts import of_pipeline
 from pipe_runner.compiler.inputs import compile_inputs
 from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.shape import Shape
 from pipe_runner.compiler.values import Use, may_hold_template
@@ -98,6 +99,9 @@ class Includes:
             self.complete = False
         for number, entry in enumerate(part.spec.include):
             path: Path_ = ("include", number)
+            if entry.file == LEFT_OUT:
+                self.complete = False
+                continue
             found = self._file(part, entry.file, (*path, "file"), depth)
             added = None if found is None else self._added(part, found, (*path, "file"))
             if added is None:

@@ -12,6 +12,8 @@ from pipe_schemas import nodes
 _OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
+LEFT_OUT: Final = "\0"
+"""The file of an entry of `include` that is wrong, which is told; no file can be called so."""
 
 
 def prunable(path: Path_) -> Path_:
@@ -24,7 +26,7 @@ def prunable(path: Path_) -> Path_:
                 return path[:4]
             return path[:3]
         return path[:2]
-    return path[:2] if path[0] in ("inputs", "env", "secrets", "outputs") else path[:1]
+    return path[:2] if path[0] in ("inputs", "include", "env", "secrets", "outputs") else path[:1]
 
 
 def without(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
@@ -58,8 +60,11 @@ def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
 def _cut_inside(item: Any, tree: dict[Any, Any] | None) -> Any:
     if not tree:
         return item
-    if isinstance(item, list):  # no item of a list is left out by itself
-        return [_cut_inside(one, tree.get(number)) for number, one in enumerate(item)]
+    if isinstance(item, list):  # no item of a list is left out by itself: all keep their places
+        return [
+            {"file": LEFT_OUT} if tree.get(number) is _LEAF else _cut_inside(one, tree.get(number))
+            for number, one in enumerate(item)
+        ]
     return _cut(item, tree) if isinstance(item, dict) else item
 
 

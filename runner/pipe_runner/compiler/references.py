@@ -335,12 +335,12 @@ class References:
         if draft.agent is not None and draft.agent.name == "pipeline":
             hint = "declare it in the file of the sub-pipeline, and grant it to its nodes"
             self._add("E405", "a secret can't be given to a sub-pipeline", reference, use, hint=hint)
-        elif name not in draft.spec.secrets:
-            hint = f"grant it: `secrets: [{name}]` on node `{short(draft.id)}`"
-            self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
         elif not may_hold_secret(use, draft.agent):
             hint = "a secret may stand in `env:`, and in the options that an agent declares for it"
             self._add("E405", f"a secret can't stand in {_where(use)}", reference, use, hint=hint)
+        elif name not in draft.spec.secrets:
+            hint = f"grant it: `secrets: [{name}]` on node `{short(draft.id)}`"
+            self._add("E604", f"node `{short(draft.id)}` is not granted the secret `{name}`", reference, use, hint=hint)
 
 
 def _shown(use: Use) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from pipe_runner.compiler.report import either, short
@@ -137,15 +138,17 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
         what = ", ".join(wanted[:-1]) + " or " + wanted[-1]
     if value is None:
         return f"{name} is empty: it is {what}", None if "text" in wanted else "give it a value, or leave the key out"
-    hint = None
-    if isinstance(value, str):
+    hint = _shape(path, value)
+    if hint is not None:
+        pass
+    elif isinstance(value, str):
         if wanted == ["true or false"] and value in _ENGLISH_BOOLEANS:
             hint = f"YAML 1.2 reads `{value}` as text: write {_ENGLISH_BOOLEANS[value]}"
         elif wanted in (["a whole number"], ["a number"]) and value.strip().lstrip("-").replace(".", "", 1).isdigit():
             hint = "leave the quotes out"
         elif wanted == ["a list"]:
             one = short(value, 30) if path != ("include",) else f"{{file: {short(value, 30)}}}"
-            hint = f"write a list: `[{one}]`"
+            hint = f"write a list: `[{one if key != 'argv' else _arguments(value)}]`"
     elif ("text" in wanted and value is True) or value is False:
         word = str(value).lower()
         hint = f'YAML reads {word} as a boolean; text is written "{word}"'
@@ -154,6 +157,35 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     elif "text" in wanted and isinstance(value, list) and key == "run":
         hint = "several commands are lines of one text, `run: |`; a program with its arguments is `argv: […]`"
     return f"{name} is {what}, not {kind(value)}", hint
+
+
+def _shape(path: Path_, value: Any) -> str | None:
+    """What a short form was meant to be, written out."""
+    if "artifacts" in path[-2:] and len(path) > 2:
+        if isinstance(value, str):
+            stem = re.sub(r"\W+", "_", value.rpartition("/")[2].partition(".")[0]).strip("_") or "out"
+            one = f"{{name: {stem}, path: {short(value, 30)}}}"
+            return f"write `{one}`" if isinstance(path[-1], int) else f"write a list: `[{one}]`"
+        return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
+    if isinstance(value, str) and path[:1] == ("include",) and len(path) == 2:
+        return f"write `{{file: {short(value, 30)}}}`"
+    if isinstance(value, str) and path[:1] == ("inputs",) and len(path) == 2:
+        known = value in ("string", "integer", "number", "boolean", "array", "object")
+        return f"write `{{type: {value}}}`" if known else None
+    return None
+
+
+def _arguments(text: str) -> str:
+    """A command line as the items of a list."""
+    import json
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = [text]
+    plain = all(re.fullmatch(r"[A-Za-z_./-][\w./=-]*", word) for word in words)
+    return ", ".join(words if plain else [json.dumps(word, ensure_ascii=False) for word in words])
 
 
 def out_of_bounds(path: Path_, error_type: str, context: dict[str, Any], value: Any) -> str | None:

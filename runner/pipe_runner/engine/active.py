@@ -120,7 +120,8 @@ class ActiveRun:
             return None
         from pipe_runner.engine.outside import open_desk
 
-        return open_desk(self.plan, self.run, self._place, self._granted, self._registry, performs, self._clock)
+        shared = self._settings.shared
+        return open_desk(self.plan, self.run, self._place, self._granted, self._registry, performs, self._clock, shared)
 
     async def _perform(self, executor: Executor) -> None:
         import asyncio

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
     from pipe_runner.engine.place import Granted, Place
-    from pipe_runner.engine.settings import RunSettings
+    from pipe_runner.engine.settings import RunSettings, Shared
     from pipe_runner.plan import Plan, PlannedNode
     from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
@@ -95,9 +95,16 @@ def _tools_of(node: PlannedNode) -> list[Json]:
 
 
 def open_desk(
-    plan: Plan, run: Run, place: Place, granted: Granted, registry: Registry, performs: PerformAttempt, clock: Clock
+    plan: Plan,
+    run: Run,
+    place: Place,
+    granted: Granted,
+    registry: Registry,
+    performs: PerformAttempt,
+    clock: Clock,
+    shared: Shared | None,
 ) -> Desk:
-    """The way out of one run; `performs` is how attempts of its nodes are performed."""
+    """The way out of one run; `performs` is how its nodes' attempts are performed, `shared` what it has with others."""
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
@@ -109,13 +116,14 @@ def open_desk(
     assert services is not None
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
-    gates, purse = Gates(), BudgetPurse(plan, run, place.journal)
+    purse = BudgetPurse(plan, run, place.journal)
+    gates = Gates() if shared is None else shared.gates
     launch = place.processes.run if COMMANDS else None
     servers = Servers(granted.servers, launch, granted.masker)
     tools = Tools(registry, performs, servers, granted.masker, clock)
     return Desk(
         services,
-        purse=purse,
+        purse=purse if shared is None else shared.within(purse, run.id),
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,

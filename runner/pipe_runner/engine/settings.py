@@ -7,12 +7,24 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
+    from pipe_runner.calls.seams import Purse
+    from pipe_runner.limits.gates import Gates
     from pipe_runner.traces import Trace
 
 DEFAULT_GRACE = 10.0
 """Seconds between TERM and KILL."""
+
+
+class Shared(NamedTuple):
+    """What several runs of a process have together."""
+
+    gates: Gates
+    """The limits and breakers of their providers."""
+    within: Callable[[Purse, str], Purse]
+    """Puts a budget of them all around a run's own; of the run, by its id."""
 
 
 class RunSettings(NamedTuple):
@@ -34,6 +46,8 @@ class RunSettings(NamedTuple):
     """A folder from which they are answered; nothing goes out."""
     trace: Trace | None = None
     """The trace that the run is part of, where somebody makes spans of it."""
+    shared: Shared | None = None
+    """What other runs of this process have, too; None: the run is alone."""
     keeps: bool = True
     """False, for cases of `pipe test`: no log, no result and no artifact is kept, and nobody else can meet the run.
     `state_dir` is then a directory that is about to be removed."""

@@ -114,11 +114,11 @@ _TESTS_OF_OTHERS: Final = {
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
-def check_path(path: Path, offset: int) -> Fault | None:
+def check_path(path: Path, offset: int, roots: frozenset[str] = ROOTS) -> Fault | None:
     """What can be said of a reference without knowing the pipeline: its root, and the fields of nodes and run."""
     root = path[0]
-    if root not in ROOTS:
-        return unknown_name(str(root), offset)
+    if root not in roots:
+        return unknown_name(str(root), offset, roots)
     if root == "nodes":
         if len(path) == 1:
             return Fault(
@@ -153,12 +153,12 @@ def _unknown_field(path: Path, at: int, known: tuple[str, ...], offset: int, own
     return Fault("E413", f"{owner} has no `{field}`", offset, len(shown), hint)
 
 
-def unknown_name(name: str, offset: int) -> Fault:
+def unknown_name(name: str, offset: int, roots: frozenset[str] = ROOTS) -> Fault:
     from pipe_runner.diagnostics import did_you_mean
 
-    known = ", ".join(sorted(ROOTS))
-    near = did_you_mean(name[:100], ROOTS)
-    if name in _ROOTS_OF_OTHERS:
+    known = ", ".join(sorted(roots))
+    near = did_you_mean(name[:100], roots)
+    if name in _ROOTS_OF_OTHERS and roots is ROOTS:
         hint = _ROOTS_OF_OTHERS[name]
     elif near:
         hint = f"did you mean {near}? An expression begins with {known}"

@@ -52,6 +52,21 @@ def compile_condition(text: str) -> tuple[Compiled, list[Fault]]:
     return _condition(text)
 
 
+def compile_over(text: str, roots: frozenset[str], *, condition: bool) -> tuple[Compiled, list[Fault]]:
+    """As `compile_condition` or `compile_value`, for expressions that begin with other names than a pipeline's."""
+    from pipe_runner.expressions.foreign import condition_fault, value_faults
+
+    if len(text) > (MAX_CONDITION if condition else MAX_TEXT):
+        return Compiled("literal", text, text), [_too_long()]
+    if not condition:
+        foreign = value_faults(text)
+        return (Compiled("literal", text, text), foreign) if foreign else _template(text, roots)
+    fault = condition_fault(text)
+    if fault is not None:
+        return Compiled("literal", text, False), [fault]
+    return _tree_of(text, 0, text, commas=False, roots=roots)
+
+
 @lru_cache(maxsize=8192)
 def _condition(text: str) -> tuple[Compiled, list[Fault]]:
     from pipe_runner.expressions.foreign import condition_fault
@@ -102,18 +117,22 @@ def _compile(text: str) -> tuple[Compiled, list[Fault]]:
     plain = _plain_text(text)
     if plain is not None:
         return plain
+    return _template(text)
+
+
+def _template(text: str, roots: frozenset[str] = ROOTS) -> tuple[Compiled, list[Fault]]:
     from pipe_runner.expressions.segments import split
     from pipe_runner.expressions.tokens import Refused
 
     segments, faults = split(text)
     if not faults and len(segments) == 1 and segments[0].kind == "expression" and segments[0].text == text:
-        return _tree_of(text, 2, text, commas=True, stop=len(text) - 2, tokens=segments[0].tokens)
+        return _tree_of(text, 2, text, commas=True, stop=len(text) - 2, tokens=segments[0].tokens, roots=roots)
     if not faults and all(segment.kind == "data" for segment in segments):
         return Compiled("literal", text, "".join(segment.text for segment in segments)), []
     from pipe_runner.expressions.grammar import parse_template
     from pipe_runner.expressions.tree import Lowering
 
-    lowering = Lowering([token for segment in segments for token in segment.tokens])
+    lowering = Lowering([token for segment in segments for token in segment.tokens], roots)
     body: list[Any] = []
     try:
         if not faults:
@@ -158,7 +177,14 @@ def _plain_text(text: str) -> tuple[Compiled, list[Fault]] | None:
 
 
 def _tree_of(
-    text: str, start: int, source: str, *, commas: bool, stop: int | None = None, tokens: Any = None
+    text: str,
+    start: int,
+    source: str,
+    *,
+    commas: bool,
+    stop: int | None = None,
+    tokens: Any = None,
+    roots: frozenset[str] = ROOTS,
 ) -> tuple[Compiled, list[Fault]]:
     from pipe_runner.expressions.tokens import Refused, tokenize
 
@@ -171,7 +197,7 @@ def _tree_of(
         from pipe_runner.expressions.grammar import parse_expression
         from pipe_runner.expressions.tree import Lowering
 
-        lowering = Lowering(tokens)
+        lowering = Lowering(tokens, roots)
         end = len(text) if stop is None else stop
         tree = lowering.expression(parse_expression(tokens, end, commas=commas))
     except Refused as refused:

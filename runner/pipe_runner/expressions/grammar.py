@@ -96,6 +96,8 @@ def _fault(error: TemplateSyntaxError, tokens: Iterable[Token]) -> Fault:
         hint = "to compare, write `==`"
     elif "unknown tag" in message:
         hint = "blocks are for, if, set, with, filter, raw"
+    elif "expected token ':'" in message and any(t.type == "lbrace" for t in tokens):
+        hint = "two braces are enough: `{{ … }}`; a third one begins an object"
     for theirs, ours in _WORDING:
         message = message.replace(theirs, ours)
     message = message[:1].lower() + message[1:]

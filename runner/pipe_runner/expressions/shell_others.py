@@ -45,6 +45,8 @@ class _Options(NamedTuple):
     """Long ones of them."""
     single: bool = False
     """`-name` is one option, not several letters."""
+    warned: bool = True
+    """An operand that could be an option is warned of."""
 
 
 _EDITORS: Final = {"vim": ("+", True), "ex": ("+", True), "ed": ("!", False), "Lisp": ("-", True)}
@@ -62,7 +64,10 @@ _BY_OPTION: Final = {
     **dict.fromkeys(
         ("nc", "netcat", "ncat"),
         _Options(
-            code="-c -e --sh-exec --exec --lua-exec", letters="giImMopPqsTVwWxX", long="--source-port --wait --output"
+            code="-c -e --sh-exec --exec --lua-exec",
+            letters="giImMopPqsTVwWxX",
+            long="--source-port --wait --output",
+            warned=False,
         ),
     ),
     **dict.fromkeys(
@@ -91,7 +96,8 @@ def _by_option(command: Command, index: int) -> None:
             command.chosen(value, name)
         elif option in parts:
             choose_parts(command.scan, value, name)
-    could_be_options(command, rest)
+    if known.warned:
+        could_be_options(command, rest)
 
 
 def _capsh(command: Command, index: int) -> None:

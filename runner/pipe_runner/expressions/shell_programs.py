@@ -259,10 +259,14 @@ def _make(command: Command, index: int) -> None:
         made(command)
     for at in rest:
         word = command.words[at]
+        before = command.words[at - 1].text
+        hint = (
+            f"write it in one word: `{before}{{{{ x }}}}`" if before[:1] == "-" and before[-1] in "jl" else _MAKE_HINT
+        )
         if word.text.startswith(HOLE):
-            command.code(word, _MAKE_MESSAGE, _MAKE_HINT)
+            command.code(word, _MAKE_MESSAGE, hint)
         elif word.text.startswith(EXPANSION):
-            lead(command, word, BEGINS, "E420", _MAKE_MESSAGE, _MAKE_HINT)
+            lead(command, word, BEGINS, "E420", _MAKE_MESSAGE, hint)
         elif ASSIGNED.match(command.words[at].text):
             command.code(
                 command.words[at],

@@ -32,8 +32,8 @@ _TOLERANT_TESTS: Final = frozenset({"defined", "undefined"})
 class Lowering:
     """One pass over one template. `faults` and `references` are what it found, in the order of the text."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self._tokens = tokens
+    def __init__(self, tokens: Sequence[Token], roots: frozenset[str] = ROOTS) -> None:
+        self._tokens, self._roots = tokens, roots
         self.faults: list[Fault] = []
         self.references: list[Reference] = []
         self._locals: list[set[str]] = [set()]
@@ -102,7 +102,7 @@ class Lowering:
 
     def _target(self, node: nodes.Node) -> Any:
         if isinstance(node, nodes.Name):
-            if node.name in ROOTS or node.name == "loop":
+            if node.name in self._roots or node.name == "loop":
                 self._fault("E401", f"`{node.name}` has a meaning already; take another name", node, len(node.name))
             self._locals[-1].add(node.name)
             return node.name
@@ -174,7 +174,7 @@ class Lowering:
                 steps.append(step)
                 node = node.node
             elif isinstance(node, nodes.Name):
-                if self._is_local(node.name) or node.name not in ROOTS:
+                if self._is_local(node.name) or node.name not in self._roots:
                     return None
                 return (node.name, *reversed(steps))
             else:
@@ -183,7 +183,7 @@ class Lowering:
     def _refer(self, path: Path, node: nodes.Node, guarded: bool = False) -> None:
         offset = _start(node)
         self.references.append(Reference(path, offset, guarded))
-        fault = check_path(path, offset)
+        fault = check_path(path, offset, self._roots)
         if fault is not None:
             self.faults.append(fault)
 
@@ -192,7 +192,7 @@ class Lowering:
             if node.name == "loop":
                 self._fault("E410", "`loop` is read by its fields", node, 4, "loop.index, loop.first, loop.last, …")
             return ["local", node.name]
-        fault = check_path((node.name,), node.lineno)
+        fault = check_path((node.name,), node.lineno, self._roots)
         if node.name == "loop":
             fault = Fault("E410", "`loop` has a meaning only inside {% for %}", node.lineno, 4)
         if node.name in FUNCTIONS:

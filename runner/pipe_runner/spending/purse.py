@@ -36,11 +36,13 @@ class _Waiting:
 class BudgetPurse:
     """`Purse` of one run or resume. Everything in it happens in the loop of the run."""
 
-    def __init__(self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0) -> None:
+    def __init__(
+        self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0, title: str = "the run"
+    ) -> None:
         """`slow_from`: seconds from which a commit is made in a thread; all of them, since calls set aside one by one
-        as others end, and in the loop each commit would hold up all that fly."""
+        as others end, and in the loop each commit would hold up all that fly. `title`: how the whole is called."""
         self._run = run
-        self._scopes = Scopes(plan, run)
+        self._scopes = Scopes(plan, run, title)
         self._divided = not self._scopes.any
         self._divide()
         self._calls: dict[tuple[str, int], int] = {}

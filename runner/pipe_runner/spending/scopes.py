@@ -26,11 +26,12 @@ class Scope(NamedTuple):
 class Scopes:
     """The budgets of a plan, by the names that nodes have in the log."""
 
-    def __init__(self, plan: Plan, run: Run) -> None:
+    def __init__(self, plan: Plan, run: Run, title: str = "the run") -> None:
+        """`title`: how the whole is called that the plan's own budget is of."""
         self._plan, self._run = plan, run
         self._nodes = {"": plan.by_id(), **{path: sub.by_id() for path, sub in plan.subplans.items()}}
         self._known: dict[str, tuple[Scope, ...]] = {}
-        self._outermost = (Scope(RUN, "the run", plan.budget),) if plan.budget is not None else ()
+        self._outermost = (Scope(RUN, title, plan.budget),) if plan.budget is not None else ()
         plans = (plan, *plan.subplans.values())
         self.any = any(one.budget is not None or any(node.budget for node in one.nodes) for one in plans)
         """There is a budget at all."""

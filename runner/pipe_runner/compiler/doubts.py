@@ -1,0 +1,215 @@
+"""What a file may say, and what then fails, or does nothing, in every run that comes to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.compiler.report import Report, short
+from pipe_runner.errors import ExpressionFault
+from pipe_runner.expressions.compiled import Compiled
+from pipe_runner.expressions.evaluation import evaluate
+from pipe_runner.expressions.values import value_to_text
+from pipe_runner.types import Path_, Phase
+from pipe_schemas.nodes import RunNode
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.drafts import Draft
+    from pipe_runner.compiler.parts import Part
+
+_PATH: Final = re.compile(r"\$\{?(?:PATH|HOME|PWD|USER|TMPDIR)\b\}?|(?:^|(?<=:))~(?=/|$)")
+"""Variables that a shell would put in, at the places where paths have them."""
+_PATHS: Final = re.compile(r"[\w./:~$%+@{}-]+")
+_OURS: Final = re.compile(r"\$[{(]((?:inputs|nodes|matrix|item|secrets|run|env)(?:\.\w+)+)[})]")
+_READ: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
+_SHEBANG: Final = re.compile(r"#!\s*\S*?(?:/env\s+(?:-S\s+)?)?([\w.+-]+)(?:\s.*)?$")
+_KEYS: Final = 10_000
+"""Items of one list whose keys are compared."""
+_NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always", "cancelled": "always"}
+"""States of a need in which a node without `run_on` doesn't run, and the `run_on` with which it does."""
+
+
+def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
+    """Tell of all such places."""
+    nodes: dict[str, Draft] = {}
+    if any(draft.when is not None for draft in drafts):
+        nodes = {draft.id: draft for draft in drafts}
+    for part in parts:
+        _environment(part.spec.env, ("env",), part.report)
+    for draft in drafts:
+        spec, report = draft.spec, draft.part.report
+        if draft.when is not None and spec.run_on == "success" and draft.phase is Phase.NODES:
+            _condition(draft, nodes, report)
+        if spec.for_each is not None:
+            _same_keys(draft, report)
+        if spec.matrix is not None:
+            _numbers(draft, report)
+        if spec.env:
+            _environment(spec.env, (*draft.path, "env"), report)
+        for number, artifact in enumerate(spec.artifacts or ()):
+            if re.search(r"[*?]|\[[^\]]+\]", artifact.path) and "{{" not in artifact.path:
+                place = (*draft.path, "artifacts", number, "path")
+                hint = "name a folder, which is kept whole; or let the command copy the files into one"
+                report.add("W603", f"`{short(artifact.path)}` is a file's own name: no patterns here", place, hint=hint)
+        if type(spec) is RunNode:
+            _script(draft, report)
+        if draft.agent is not None and draft.agent.name == "http":
+            _address(draft, report)
+
+
+def _condition(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None:
+    """`when: nodes.a.status == "failed"` of a node that doesn't run where `a` failed."""
+    assert draft.when is not None
+    if draft.when.kind != "jinja":
+        return
+    for tree in _together(draft.when.body):
+        if tree[0] != "cmp" or len(tree[2]) != 1:
+            continue
+        for one, other in ((tree[1], tree[2][0][1]), (tree[2][0][1], tree[1])):
+            if tree[2][0][0] not in ("eq", "==") or one[0] != "ref" or other[0] != "const" or len(one[1]) != 3:
+                continue
+            root, id, field = one[1]
+            need = nodes.get(str(id))
+            run_on = _NEVER.get(other[1]) if isinstance(other[1], str) else None
+            if (
+                root != "nodes"
+                or field != "status"
+                or run_on is None
+                or need is None
+                or need is draft
+                or need.phase is not Phase.NODES
+            ):
+                continue
+            if run_on == "failure" and need.spec.continue_on_error:
+                continue
+            message = f"`{short(str(id))}` never is `{other[1]}` here: a node runs where its needs have succeeded"
+            hint = f"say so: `run_on: {run_on}`" + (" (in place of the condition)" if run_on == "failure" else "")
+            report.add("W505", message, (*draft.path, "when"), hint=hint)
+            return
+
+
+def _together(tree: Any) -> Iterator[list[Any]]:
+    """Comparisons that must all be true."""
+    if isinstance(tree, list) and tree and tree[0] == "and":
+        for part in tree[1:]:
+            yield from _together(part)
+    elif isinstance(tree, list) and tree:
+        yield tree
+
+
+def _same_keys(draft: Draft, report: Report) -> None:
+    """A list that stands in the file, and gives one key twice."""
+    fan_out = draft.fan_out
+    if fan_out is None or fan_out.matrix or not fan_out.items.static or draft.spec.for_each.key is None:
+        return
+    items = fan_out.items.data
+    uses = [use for use in draft.uses if use.place == "key"]
+    if not isinstance(items, list) or len(items) > _KEYS or len(uses) != 1:
+        return
+    key: Compiled = uses[0].compiled
+    if not uses[0].sound or any(reference.path[0] != "item" for reference in key.references):
+        return
+    seen: set[str] = set()
+    for number, item in enumerate(items):
+        try:
+            text = value_to_text(evaluate(key, {"item": item}))
+        except ExpressionFault:
+            return
+        if text in seen:
+            message = f"the key `{short(text)}` stands here twice, and an item is known by its key"
+            report.add("E303", message, (*draft.path, "for_each", "items", number), hint="leave one of the items out")
+            return
+        seen.add(text)
+
+
+def _numbers(draft: Draft, report: Report) -> None:
+    """`[3.10, 3.9]`, of which YAML makes 3.1 and 3.9."""
+    for axis, values in draft.spec.matrix.items():
+        for number, value in enumerate(values if isinstance(values, list) else ()):
+            if type(value) is not float:
+                continue
+            place = (*draft.path, "matrix", axis, number)
+            written = report.document.written(report.written(place)) or ""
+            if re.fullmatch(r"\d+\.\d*0", written) and written != str(value):
+                hint = f'a version is text: "{written}"'
+                report.add("W103", f"YAML reads {written} as the number {value}", place, hint=hint)
+
+
+def _environment(env: Mapping[str, Any], path: Path_, report: Report) -> None:
+    """`PATH: "$PATH:/x"`: no shell reads the values of `env:`."""
+    for name, text in env.items():
+        if not isinstance(text, str) or ("$" not in text and "~" not in text) or "{{" in text:
+            continue
+        found = _PATH.search(text)
+        if found is not None and (name.endswith("PATH") or _PATHS.fullmatch(text)):
+            line = f'export {name}="{short(text.replace("~", "$HOME"))}"'
+            hint = f"set it where a shell reads it, at the top of `run:`: `{line}`"
+            report.add("W408", f"no shell reads values of `env`: `{found[0]}` stays as it is", (*path, name), hint=hint)
+
+
+def _script(draft: Draft, report: Report) -> None:
+    """Shell text that the shell stumbles over."""
+    text, path = draft.spec.run, (*draft.path, "run")
+    shell = draft.options.data.get("shell", "sh") if isinstance(draft.options.data, dict) else ""
+    if shell not in ("sh", "bash"):
+        return
+    if text[:2] == "#!":
+        _shebang(text, shell, path, report)
+        return
+    found = _OURS.search(text) if "$" in text else None
+    if found is not None and "'" not in text[: found.start()].rpartition("\n")[2] and "<<" not in text[: found.start()]:
+        message, hint = f"`{found[0]}` is nothing that a shell knows", f"write `{{{{ {found[1]} }}}}`"
+        report.add("W407", message, path, offset=found.start(), length=len(found[0]), hint=hint)
+    elif (one := next(iter(_troubles(text, shell)), None)) is not None:
+        report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
+    declared = draft.part.compiler.around.secrets
+    if declared and "$" in text:
+        _secrets(draft, declared, text, path, report)
+
+
+def _troubles(text: str, shell: str) -> list[Any]:
+    from pipe_runner.expressions.shell_reading import troubles
+
+    return list(troubles(text, shell))
+
+
+def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:
+    found = _SHEBANG.match(text.partition("\n")[0])
+    wanted = found[1] if found else ""
+    if wanted in (shell, "sh", "dash"):
+        return
+    hint = "say so: `shell: bash`" if wanted == "bash" else "say which program reads the text: `shell: [program]`"
+    hint = "say so: `shell: python`" if re.fullmatch(r"python[\d.]*", wanted) else hint
+    report.add("W407", f"a first line `#!…` chooses nothing: {shell} reads this text", path, hint=hint)
+
+
+def _secrets(draft: Draft, declared: Mapping[str, Any], text: str, path: Path_, report: Report) -> None:
+    """`$TOKEN` of a secret that the file declares, and the node isn't granted."""
+    given = {*draft.spec.secrets, *draft.spec.env, *draft.part.spec.env}
+    reads = {found[1] or found[2]: found for found in _READ.finditer(text)}
+    for name, found in reads.items():
+        if name not in declared or name in given:
+            continue
+        if re.search(rf"\b{name}\b(?<!\${name})(?<!\${{{name})", text) is not None:
+            continue  # it may be set here
+        message = f"`${name}` is empty: this node is not granted the secret `{name}`"
+        hint = f"grant it: `secrets: [{name}]`"
+        report.add("W601", message, path, offset=found.start(), length=len(found[0]), hint=hint)
+
+
+def _address(draft: Draft, report: Report) -> None:
+    """A URL that stands in the file, and that no request can go to."""
+    data = draft.options.data
+    url = data.get("url") if isinstance(data, dict) else None
+    if not isinstance(url, str) or not url:
+        return
+    place = (*draft.path, "with", "url")
+    if re.match(r"\s*https?://", url, re.I) is None:
+        known = re.fullmatch(r"[\w-]+(?:\.[\w-]+)+(?:[:/].*)?", url)
+        hint = f"write `https://{short(url)}`" if known else None
+        report.add("E505", "the URL must begin with http:// or https://", place, hint=hint)
+        return
+    port = re.match(r"https?://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:@\[]*):(\d+)(?:[/?#]|$)", url, re.I)
+    if port is not None and not 0 < int(port[1][:9]) < 65536:
+        report.add("E505", f"the URL's port {short(port[1])} is not between 1 and 65535", place)

@@ -1,0 +1,100 @@
+"""What the samples made so far say: pass rates with their bounds, and whether more samples could change the result.
+
+Pure. Samples count in the order in which they were planned, whatever order they end in, so that the same answers give
+the same result at any concurrency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+LEAST: Final = 10
+"""Samples that were graded before a bound decides anything."""
+_ROUNDING: Final = 1e-9
+
+
+class Verdict(StrEnum):
+    """How an evaluation ends."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+class Tally(NamedTuple):
+    """Samples of one case, or of all."""
+
+    passed: int = 0
+    graded: int = 0
+    planned: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        return self.passed / self.graded if self.graded else None
+
+    def bounds(self, confidence: float) -> tuple[float, float]:
+        """The Wilson score interval of the pass rate; 0 to 1 where nothing was graded."""
+        if not self.graded:
+            return 0.0, 1.0
+        z = NormalDist().inv_cdf((1 + confidence) / 2)
+        n, p = self.graded, self.passed / self.graded
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+        return max(0.0, middle - half), min(1.0, middle + half)
+
+    def add(self, passed: bool) -> Tally:
+        return Tally(self.passed + passed, self.graded + 1, self.planned)
+
+
+def certain(tally: Tally, threshold: float) -> Verdict | None:
+    """The verdict that no further sample can change; None: one can."""
+    left = tally.planned - tally.graded
+    needed = ceil(tally.planned * threshold - _ROUNDING)
+    if tally.passed >= needed:
+        return Verdict.PASSED
+    return Verdict.FAILED if tally.passed + left < needed else None
+
+
+def likely(tally: Tally, threshold: float, confidence: float) -> Verdict | None:
+    """The verdict that further samples would hardly change: the bound lies on one side of the threshold."""
+    if tally.graded < LEAST:
+        return None
+    low, high = tally.bounds(confidence)
+    return Verdict.PASSED if low >= threshold else Verdict.FAILED if high < threshold else None
+
+
+class Decider:
+    """Counts samples by case, and says when the result is decided."""
+
+    def __init__(self, cases: Sequence[str], samples: int, overall: float, each: float, confidence: float) -> None:
+        self.cases: dict[str, Tally] = {name: Tally(planned=samples) for name in cases}
+        self._overall, self._each, self._confidence = overall, each, confidence
+
+    @property
+    def all(self) -> Tally:
+        parts = self.cases.values()
+        return Tally(sum(p.passed for p in parts), sum(p.graded for p in parts), sum(p.planned for p in parts))
+
+    def count(self, case: str, passed: bool) -> None:
+        """One more sample was graded. Those that can't be are planned all the same, and missing in the end."""
+        self.cases[case] = self.cases[case].add(passed)
+
+    def verdict(self) -> Verdict | None:
+        """The verdict, where it is decided, whatever the samples give that were not graded.
+
+        It has failed as soon as the whole or one case has. It has passed when the whole and each case have, and every
+        case has been asked at least once.
+        """
+        whole = self._of(self.all, self._overall)
+        each = [self._of(tally, self._each) for tally in self.cases.values()]
+        if Verdict.FAILED in (whole, *each):
+            return Verdict.FAILED
+        asked = all(tally.graded for tally in self.cases.values())
+        return Verdict.PASSED if asked and whole and all(each) else None
+
+    def _of(self, tally: Tally, threshold: float) -> Verdict | None:
+        return certain(tally, threshold) or likely(tally, threshold, self._confidence)

@@ -1,0 +1,1 @@
+"""`pipe.lock`: which models, prompts, schemas and tools a project was tested with, and what differs since."""

@@ -1,0 +1,185 @@
+"""What of a plan isn't as `pipe.lock` has it, each difference at the place of the file that makes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.diagnostics import Diagnostic, in_order
+from pipe_runner.lockfile.files import LOCK_FILE, Locked, shown_file
+from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.project import PROJECT_FILE
+from pipe_runner.types import Path_
+
+if TYPE_CHECKING:
+    from pipe_runner.loader import Document
+
+_MEND: Final = f"`pipe lock` writes {LOCK_FILE} anew, once the change is meant"
+_DIFFERS, _MISSING = "E611", "E612"
+
+
+class Differences:
+    """Compares plans with a lock; a file is read for its places when something of it differs, and only then."""
+
+    def __init__(self, locked: Locked, shown: Callable[[str], str] | None = None) -> None:
+        """`shown`: a file as the user would name it, by its absolute path."""
+        self._locked = locked
+        self._shown = shown or shown_file
+        self._documents: dict[str, Document | None] = {}
+
+    def of(self, plan: Plan, now: Mapping[str, Any]) -> list[Diagnostic]:
+        """What differs; `now` is what the lock of this plan would be (`Contents.of`)."""
+        if self._locked.faults:
+            return list(self._locked.faults)
+        found: list[Diagnostic] = []
+        was = self._locked.data
+        plans = {one.path: one for one in (plan, *plan.subplans.values())}
+        for path, pipeline in now["pipelines"].items():
+            one = plans[path]
+            if was is None:
+                if path == plan.path:
+                    message = f"the project has no {LOCK_FILE}"
+                    hint = f"`pipe lock {self._shown(os.path.join(plan.root, path))}` writes it"
+                    found.append(self._at(one, one.path, (), _MISSING, message, hint))
+            elif path not in was["pipelines"]:
+                hint = f"`pipe lock {self._shown(os.path.join(plan.root, path))}` adds it"
+                found.append(self._at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
+            else:
+                nodes = was["pipelines"][path].get("nodes", {})
+                found += self._nodes(one, pipeline["nodes"], nodes)
+        if was is not None:
+            found += self._of_project(plan, now, was, alone=not found)
+        return in_order(found)
+
+    def left_over(self, gone: Iterator[str]) -> Iterator[Diagnostic]:
+        """Pipelines that the lock has, and the project doesn't."""
+        for path in gone:
+            assert self._locked.document is not None
+            message = f"{path} is in {LOCK_FILE}, and no pipeline of the project"
+            yield self._locked.document.diagnostic(_DIFFERS, message, ("pipelines", path), at="key", hint=_MEND)
+
+    # ------------------------------------------------------------ nodes
+
+    def _nodes(self, plan: Plan, now: Mapping[str, Any], was: Mapping[str, Any]) -> Iterator[Diagnostic]:
+        by_id = plan.by_id()
+        for id, node in now.items():
+            planned = by_id[id]
+            if id not in was:
+                yield self._of_node(plan, planned, ("agent",), f"node {id} is not in {LOCK_FILE}")
+            else:
+                yield from self._node(plan, planned, node, was[id])
+        for id in was:
+            if id not in now and self._locked.document is not None:
+                message = f"node {id} of {plan.path} asks no model any more"
+                path = ("pipelines", plan.path, "nodes", id)
+                yield self._locked.document.diagnostic(_DIFFERS, message, path, at="key", hint=_MEND)
+
+    def _node(
+        self, plan: Plan, planned: PlannedNode, now: Mapping[str, Any], was: Mapping[str, Any]
+    ) -> Iterator[Diagnostic]:
+        id = planned.id
+        if now["agent"] != was["agent"]:
+            message = f"the agent of {id} is {now['agent']}, and {was['agent']} in {LOCK_FILE}"
+            yield self._of_node(plan, planned, ("agent",), message)
+        if now["models"] != was.get("models", []):
+            message = f"{id} asks {_sentence(now['models'])}, and {_sentence(was.get('models', []))} in {LOCK_FILE}"
+            yield self._of_node(plan, planned, _place_of_models(now["models"], was.get("models", [])), message)
+        options = was.get("options", {})
+        for name in {**now["options"], **options}:
+            if now["options"].get(name) != options.get(name):
+                yield self._of_node(plan, planned, ("with", name), _changed(name, id, now["options"], options))
+        tools, before = now["tools"], was.get("tools", {})
+        for number, name in enumerate(tools):
+            if tools[name] != before.get(name):
+                yield self._of_node(plan, planned, ("with", "tools", number), _changed_tool(name, id, tools, before))
+        for name in before:
+            if name not in tools:
+                yield self._of_node(plan, planned, ("with", "tools"), f"{id} may not use {name} any more")
+
+    def _of_project(
+        self, plan: Plan, now: Mapping[str, Any], was: Mapping[str, Any], *, alone: bool
+    ) -> Iterator[Diagnostic]:
+        """`alone`: nothing else differs; what is new is told with the node that is new, otherwise."""
+        for key, what in (("providers", "provider"), ("mcp_servers", "MCP server")):
+            for name, one in now[key].items():
+                before = was.get(key, {}).get(name)
+                if before is None and not alone:
+                    continue
+                if before is None:
+                    message = f"the {what} {name} is not in {LOCK_FILE}"
+                elif any(before.get(field) != value for field, value in one.items()):
+                    message = f"the {what} {name} is not what it was when {LOCK_FILE} was written"
+                else:
+                    continue
+                file = PROJECT_FILE if os.path.exists(os.path.join(plan.root, PROJECT_FILE)) else plan.path
+                yield self._at(plan, file, (key, name), _DIFFERS, message, _MEND)
+
+    # ------------------------------------------------------------ places
+
+    def _of_node(self, plan: Plan, node: PlannedNode, place: Path_, message: str) -> Diagnostic:
+        file = plan.file_of(node.part)
+        document = self._document(plan, file)
+        base = (str(node.phase), node.id)
+        if document is None:
+            shown = self._shown(os.path.join(plan.root, file))
+            return Diagnostic(shown, node.line, node.column, _DIFFERS, message, _MEND)
+        for path in (place, place[:-1], ("agent",)):
+            if path and _is_there(document.data, (*base, *path)):
+                return document.diagnostic(_DIFFERS, message, (*base, *path), at=_at(path), hint=_MEND)
+        return document.diagnostic(_DIFFERS, message, base, at="key", hint=_MEND)
+
+    def _at(self, plan: Plan, file: str, path: Path_, code: str, message: str, hint: str) -> Diagnostic:
+        document = self._document(plan, file)
+        if document is None:
+            return Diagnostic(self._shown(os.path.join(plan.root, file)), 1, 1, code, message, hint)
+        return document.diagnostic(code, message, path, at="key", hint=hint)
+
+    def _document(self, plan: Plan, file: str) -> Document | None:
+        if file not in self._documents:
+            from pipe_runner.errors import UsageError
+            from pipe_runner.loader import load
+
+            path = os.path.join(plan.root, file)
+            try:
+                document, _ = load(path, shown_as=self._shown(path), max_bytes=64 * 2**20)
+            except UsageError:
+                document = None
+            self._documents[file] = document if document is not None and isinstance(document.data, dict) else None
+        return self._documents[file]
+
+
+def _at(path: Path_) -> Any:
+    return "key" if path[:1] == ("with",) else "value"
+
+
+def _place_of_models(now: list[Mapping[str, Any]], was: list[Mapping[str, Any]]) -> Path_:
+    asked = [[(one["provider"], one.get("type")) for one in models] for models in (now, was)]
+    return ("provider",) if asked[0] != asked[1] else ("with", "model")
+
+
+def _is_there(value: Any, path: Path_) -> bool:
+    for step in path:
+        there = step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value))
+        if not there:
+            return False
+        value = value[step]
+    return True
+
+
+def _sentence(models: list[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{one.get('model', 'no model')} of {one['provider']}" for one in models) or "nobody"
+
+
+def _changed(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
+    if name not in was:
+        return f"`{name}` of {id} is not in {LOCK_FILE}"
+    if name not in now:
+        return f"`{name}` of {id} is in {LOCK_FILE}, and not in the file"
+    return f"`{name}` of {id} has changed since {LOCK_FILE} was written"
+
+
+def _changed_tool(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
+    if name not in was:
+        return f"the tool {name} of {id} is not in {LOCK_FILE}"
+    return f"the tool {name} of {id} has changed since {LOCK_FILE} was written"

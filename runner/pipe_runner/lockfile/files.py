@@ -1,0 +1,128 @@
+"""Reads and writes `pipe.lock`: JSON, sorted, one value a line, so that a change can be read in a diff."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.contexts import Context
+    from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.loader import Document
+    from pipe_runner.types import Path_
+
+LOCK_FILE: Final = "pipe.lock"
+_MOST: Final = 16 * 2**20
+
+
+class Locked(NamedTuple):
+    """A `pipe.lock` that was read. `data` is None where there is none, or where it can't be used."""
+
+    document: Document | None
+    data: Mapping[str, Any] | None
+    faults: list[Diagnostic]
+
+
+def lock_path(root: str) -> str:
+    return os.path.join(root, LOCK_FILE)
+
+
+def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
+    """The project's lock; what is wrong in it is told, never raised."""
+    from pipe_runner.compiler.report import Report, TooManyFaults
+    from pipe_runner.compiler.shape import Shape
+    from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.errors import UsageError
+    from pipe_runner.loader import load
+    from pipe_schemas.lock import LockSpec
+
+    path = lock_path(root)
+    shown = shown_file(path) if shown_as is None else shown_as
+    if not os.path.lexists(path):
+        return Locked(None, None, [])
+    if os.path.realpath(path) != os.path.join(os.path.realpath(root), LOCK_FILE):
+        fault = Diagnostic(shown, 1, 1, "E602", "pipe.lock is a link; what it holds must stand in the project")
+        return Locked(None, None, [fault])
+    try:
+        document, faults = load(path, shown_as=shown, max_bytes=_MOST)
+    except UsageError as error:
+        return Locked(None, None, [Diagnostic(shown, 1, 1, "E602", error.message, error.hint)])
+    if not isinstance(document.data, dict):
+        return Locked(document, None, faults)
+    report = Report(document, faults)
+    shape = Shape(report, _context_of, lambda path: path[:1])
+    with contextlib.suppress(TooManyFaults):
+        shape.check(LockSpec, document.data)
+    return Locked(document, None if report.failed else shape.data, report.found)
+
+
+def tool_pins(root: str) -> dict[str, str]:
+    """MCP servers whose lists of tools are pinned by `pipe.lock`, and the digests of these lists; empty where there is
+    no lock. One that can't be read pins nothing here: `--frozen` refuses it, `pipe check` tells why."""
+    try:
+        with open(lock_path(root), encoding="utf-8") as file:
+            servers = json.loads(file.read(_MOST)).get("mcp_servers", {})
+        return {name: one["tools"] for name, one in servers.items() if isinstance(one.get("tools"), str)}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return {}
+
+
+def lock_text(data: Mapping[str, Any]) -> str:
+    """The file's text: the same for the same content."""
+    ordered = {key: data[key] for key in ("version", "providers", "mcp_servers", "pipelines") if key in data}
+    return json.dumps({"version": ordered.pop("version"), **_sorted(ordered)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def merged(before: Mapping[str, Any] | None, now: Mapping[str, Any], gone: Collection[str] = ()) -> dict[str, Any]:
+    """What the file says after these pipelines were locked: what it said of others stays, but for those that are gone.
+
+    The tools of a server that nobody asked now are those that it was known for, while its definition is the same.
+    """
+    old = before or {}
+    found = dict(now)
+    for key in ("providers", "mcp_servers", "pipelines"):
+        kept = {name: one for name, one in old.get(key, {}).items() if key != "pipelines" or name not in gone}
+        found[key] = {**kept, **now.get(key, {})}
+    for name, one in found["mcp_servers"].items():
+        was = old.get("mcp_servers", {}).get(name)
+        if "tools" not in one and was and "tools" in was and was["definition"] == one["definition"]:
+            found["mcp_servers"][name] = {**one, "tools": was["tools"]}
+    return found
+
+
+def shown_file(path: str) -> str:
+    """A path as the user would type it."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path
+
+
+def _sorted(value: Any) -> Any:
+    """Maps by their keys; of the parts of a node the order of the models is kept, since it is that of asking."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_sorted(item) for item in value]
+    return value
+
+
+def _context_of(path: Path_, value: Any) -> Context:
+    from pipe_runner.compiler.contexts import Context, keys_of
+    from pipe_schemas import lock
+
+    if not path:
+        return Context("pipe.lock", keys_of(lock.LockSpec))
+    models = {"providers": lock.LockedProvider, "mcp_servers": lock.LockedServer, "pipelines": lock.LockedPipeline}
+    model: Any = models.get(str(path[0])) if len(path) == 2 else None
+    if path[0] == "pipelines" and len(path) == 4:
+        model = lock.LockedNode
+    elif "models" in path:
+        return Context("a model", keys_of(lock.LockedModel))
+    elif path[0] == "pipelines" and len(path) == 6:
+        model = lock.LockedTool
+    return Context(f"`{path[-1]}`", keys_of(model) if model else ())

@@ -1,0 +1,49 @@
+"""What `pipe check` says of wrong evaluations, to the letter: each folder of `err_eval` has it in `told.txt`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.unit.runner.evals.conftest import PIPELINE, read
+
+from pipe_runner.evals.reading import read_evaluation
+from pipe_runner.registry import Registry
+from pipe_runner.reports.diagnostics import render
+from pipe_runner.testing import FakeProvider
+
+DATA = Path(__file__).parents[3] / "data" / "err_eval"
+
+
+@pytest.mark.parametrize("folder", sorted(DATA.iterdir()), ids=lambda folder: folder.name)
+def test_wrong_evaluations_give_their_golden_output(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    reading = read_evaluation("p.eval.yml", Registry.installed(), root=folder)
+    found = render(reading.diagnostics, "text")
+    golden = folder / "told.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(found, encoding="utf-8")
+    assert found == golden.read_text(encoding="utf-8")
+    assert reading.evaluation is None
+    assert str(folder) not in found
+
+
+def test_cases_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text(
+        '{"inputs": {"text": "a"}, "expected": {"x": 1}}\n\n{"name": "b", "inputs": {"text": "b"}}\n'
+    )
+    text = "version: 1\nfile: cases.jsonl\ngraders: {a: {expression: output == expected}}\n"
+    reading = read(tmp_path, text, {"fake": FakeProvider()})
+    assert reading.evaluation is not None, reading.diagnostics
+    assert [(case.name, case.line, case.expected) for case in reading.evaluation.cases] == [
+        ("case 1", 1, {"x": 1}),
+        ("b", 3, None),
+    ]
+
+
+def test_a_threshold_may_be_one_of_each_case(tmp_path: Path) -> None:
+    text = "version: 1\ncases: [{inputs: {text: a}}]\ngraders: {a: {expression: output == 1}}\n"
+    reading = read(tmp_path, text + "threshold: {case: 0.5, overall: 1}\n", {"fake": FakeProvider()}, PIPELINE)
+    assert reading.evaluation is not None, reading.diagnostics
+    assert (reading.evaluation.each, reading.evaluation.overall) == (0.5, 1.0)
