@@ -120,3 +120,24 @@ def test_a_run_of_an_unchanged_file_finds_its_server_and_a_replay_needs_none(pip
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["nodes"]["a"]["output"] == "done"
     assert len(service.asked) == asked
+
+
+def test_what_a_server_offers_is_shown_with_what_pins_it(pipe: Shell, service: Service) -> None:
+    project(pipe, service, "good")
+    here = pipe("tools")
+    assert here.returncode == 0
+    assert f"mcp:plain  {sys.executable} {SERVER} good\n" in here.stdout
+    told = json.loads(pipe("tools", "plain", "--output", "json").stdout)
+    assert [tool["name"] for tool in told["tools"]][:2] == ["echo", "environment"]
+    shown = pipe("tools", "plain").stdout
+    assert f"mcp:plain/echo  Says it back.\n  {told['tools'][0]['digest']}\n" in shown
+    assert shown.endswith(f"digest of all: {told['digest']}\n")
+
+
+def test_a_server_that_can_not_be_asked_says_why(pipe: Shell, service: Service) -> None:
+    project(pipe, service, "exits")
+    done = pipe("tools", "plain")
+    assert done.returncode == 1
+    assert "MCP server plain can't be opened: it ended with exit code 3" in done.stderr
+    assert "no database" in done.stderr
+    assert pipe("tools", "plian").returncode == 2

@@ -290,6 +290,12 @@ def test_artifacts(pipe: Run) -> None:
     assert set(told.statuses().values()) == {"succeeded"}
 
 
+def test_triage_from_its_recording(pipe: Run) -> None:
+    told = pipe("triage.yml", "--replay", "pipelines/recordings/triage")
+    assert (told.outputs["severity"], told.outputs["owner"], told.outputs["errors"]) == ("high", "team payments", 5)
+    assert told.statuses()["note"] == "skipped"
+
+
 def test_regions(pipe: Run, tmp_path: Path) -> None:
     told = pipe("regions.yml", code=75)
     assert told.statuses() == {"notes": "succeeded", "release": "waiting", "publish": "pending"}

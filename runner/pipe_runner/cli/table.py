@@ -355,6 +355,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ("pipe providers", "pipe providers openai --check", "pipe providers --output json"),
     ),
     Command(
+        "tools",
+        "List what models can be given, or what an MCP server offers.",
+        "pipe_runner.cli.tools:tools",
+        (Argument("SERVER", required=False),),
+        (_TABLE_OUTPUT,),
+        "Functions that are installed, and MCP servers of pipe.yml; connects nowhere. With SERVER it is started or "
+        "asked, and its tools are shown with the digests that pin them.",
+        ("pipe tools", "pipe tools time", "pipe tools time --output json    # with descriptions and schemas"),
+    ),
+    Command(
         "init",
         "Write a first pipeline and pipe.yml.",
         "pipe_runner.cli.init:init",
