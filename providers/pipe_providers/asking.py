@@ -62,6 +62,9 @@ class Reading(Protocol):
 class HttpProvider(ABC):
     """A provider over one `Wire`."""
 
+    streams = "text/event-stream"
+    """In the content type of an answer that is streamed."""
+
     def __init__(self, settings: ProviderSettings, wire: Wire, timeout: float) -> None:
         self._settings, self._wire, self._timeout = settings, wire, timeout
 
@@ -102,6 +105,10 @@ class HttpProvider(ABC):
             return found[0]
         began = monotonic()
         answer = await self._send(request, stream=False)
+        return self._told(request, answer, await self._whole(request, answer), began)
+
+    async def _whole(self, request: ModelRequest, answer: Answer) -> Read:
+        """An answer that isn't streamed."""
         try:
             body = await answer.whole()
         finally:
@@ -118,7 +125,7 @@ class HttpProvider(ABC):
         if read is None:
             assert fault is not None
             raise fault
-        return self._told(request, answer, read, began)
+        return read
 
     async def close(self) -> None:
         await self._wire.close()
@@ -154,6 +161,16 @@ class HttpProvider(ABC):
         """The pieces as they arrive; the whole answer is put into `found` at the end."""
         began, first, size = monotonic(), None, 0
         answer = await self._send(request, stream=True)
+        if self.streams not in (kind := answer.headers.get("content-type", self.streams)) and answer.framed:
+            # A server that knows no streams, or none at all: a page that some gateway shows, for one.
+            if "json" not in kind:
+                answer.close()
+                raise self._wire.broken(answer, f"it is of type {kind.partition(';')[0][:60]!r}")
+            read = await self._whole(request, answer)
+            if read.text:
+                yield clean(read.text)
+            found.append(self._told(request, answer, read, began))
+            return
         reading, halves = self.reading(request), Halves()
         try:
             ended = False
@@ -169,6 +186,8 @@ class HttpProvider(ABC):
                     raise self._wire.too_large(MOST)
                 if answer.bytes > MOST_STREAMED:
                     raise self._wire.too_large(MOST_STREAMED)
+            if not reading.ended and answer.bytes == 0 and answer.framed:
+                raise self._wire.broken(answer, "it is empty")
             if not reading.ended:
                 raise ModelFault(
                     Reason.UNAVAILABLE,

@@ -23,6 +23,8 @@ _FINISH = {"stop": Finish.STOP, "length": Finish.LENGTH}
 class OllamaProvider(HttpProvider):
     """One Ollama server."""
 
+    streams = "json"  # NDJSON, which some gateways call JSON
+
     def __init__(self, settings: ProviderSettings) -> None:
         from pipe_providers.wire import Wire
 

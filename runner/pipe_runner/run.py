@@ -247,6 +247,8 @@ def _node_started(run: Run, event: Event) -> None:
             forget(run, node or "", data.get("gone", ()))
         if "pipeline" in data:
             state.pipeline, state.given = data["pipeline"], data.get("given")
+            for name in data.get("inside", ()):
+                run.state(f"{node}.{name}")
             take_back(run, data.get("back", ()))
             _decided_again(run, data)
         state.once, state.decided = data.get("effect") == "once", None

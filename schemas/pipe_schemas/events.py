@@ -153,6 +153,9 @@ class NodeStarted(AttemptEvent):
     anew: list[str] | None = Field(
         default=None, description="Its repeated nodes of which every item runs again, since its inputs are others now."
     )
+    inside: list[str] | None = Field(
+        default=None, description="Of an item that runs a sub-pipeline: the nodes that are the run's from here on."
+    )
     back: list[str] | None = Field(
         default=None, description="Its nodes that may have acted once before they were taken out, and are there again."
     )

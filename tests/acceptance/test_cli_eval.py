@@ -98,6 +98,17 @@ def test_faults_are_told_before_anything_runs(pipe: Shell, tmp_path: Path, text:
         assert not (tmp_path / ".pipe").exists()
 
 
+def test_runs_that_cannot_be_opened_are_told_once(pipe: Shell, tmp_path: Path) -> None:
+    text = PIPELINE.replace("nodes: {shout: {", "secrets: {KEY: {from: env}}\nnodes: {shout: {secrets: [KEY], ")
+    (tmp_path / "p.yml").write_text(text)
+    (tmp_path / "p.eval.yml").write_text(EVAL)
+    done = pipe("eval", "p.eval.yml")
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("KEY") and done.stderr.startswith("error: ")
+    pipe.env["KEY"] = "a-secret-value"
+    assert pipe("eval", "p.eval.yml").returncode == 0
+
+
 def test_a_signal_stops_all_samples(pipe: Shell, tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text(PIPELINE.replace("printf", "touch begun-$PIPE_RUN_ID; sleep 30; printf"))
     (tmp_path / "p.eval.yml").write_text(EVAL)

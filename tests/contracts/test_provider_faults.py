@@ -157,6 +157,28 @@ def test_an_answer_that_is_cut_is_no_answer(name: str, streamed: bool, bench: An
         assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, True)
 
 
+OF_HTTP = pytest.mark.parametrize("name", ["openai", "ollama"])
+
+
+@OF_HTTP
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [("<html>login</html>", "text/html"), ("", "application/json"), ("null", "application/json"), ("hi", "text/plain")],
+)
+def test_a_page_in_place_of_a_stream_is_an_invalid_answer(name: str, body: str, kind: str, bench: Any) -> None:
+    bench.service.answers(response(body, headers={"Content-Type": kind}))
+    fault = bench.fault(streamed=True)
+    assert fault.reason is Reason.INVALID_OUTPUT, fault.message
+
+
+@pytest.mark.parametrize("name", ["openai"])
+def test_a_server_that_knows_no_streams_answers_whole(name: str, bench: Any) -> None:
+    bench.service.answers(bench.dialect.answer())
+    whole = bench.ask(streamed=False)
+    streamed = bench.ask(streamed=True)
+    assert (streamed.text, streamed.usage, streamed.finish) == (whole.text, whole.usage, whole.finish)
+
+
 @every
 def test_what_is_no_json_or_another_ones_is_an_invalid_answer(name: str, bench: Any) -> None:
     body = bench.dialect.answer().partition(b"\r\n\r\n")[2]

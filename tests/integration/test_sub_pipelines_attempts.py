@@ -61,3 +61,17 @@ def test_waits_of_items_are_no_attempts_of_the_node_that_has_them(project: Any) 
     done = project.run()
     assert done.status == "succeeded"
     assert [done.run.state(n).attempts for n in ("d", "d[0]", "g")] == [2, 2, 1]
+
+
+def test_an_approval_that_is_asked_again_has_waited_before(project: Any) -> None:
+    """Nothing of it was interrupted: something that it needs has changed meanwhile."""
+    main = "nodes:\n  a: {run: echo 1}\n  g: {needs: a, agent: approval, with: {message: m}}\n"
+    project.run(main)
+    project.run(main.replace("echo 1", "echo 2"))
+    decide(project.root / ".pipe", "r", "g", Decision("approve", "me"))
+    done = project.run()
+    assert done.status == "succeeded"
+    story = Story("r", whole=True)
+    for event in done.events:
+        story.apply(event)
+    assert [story.word(one, live=False) for one in story.nodes["g"].tries] == ["waiting", "succeeded"]

@@ -28,10 +28,10 @@ _ABOUT: Final = """Runs pipelines of commands, Python, HTTP and agents from a YA
 
 _CODES: Final = """\b
 Exit codes
-  0  success                              74  the log or the state can't be written or read
-  1  the run failed, or check found errors  75  waiting for a person
+  0  success                                74             the log or the state can't be written or read
+  1  the run failed, or check found errors  75             waiting for a person
   2  wrong usage, or an invalid pipeline    129, 130, 143  SIGHUP, SIGINT, SIGTERM
-  3  a bug of ours: a report to paste       4  eval: the samples can't tell
+  3  a bug of ours: a report to paste       4              eval: the samples can't tell
 """
 
 _SETTINGS: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}

@@ -113,6 +113,7 @@ class Shape:
                 return data  # every node had a fault, and each has been told
             if path not in self.broken:
                 cut = self._explain(data, path, is_key, details)
+                cut = cut[:2] if cut[:1] == ("include",) else cut
             if is_key and len(path) == 2 and path[0] in PHASES:
                 unnamed.append(path)
                 continue

@@ -84,11 +84,12 @@ class Performing:
         self._decided: Verdict | None = None
         self._stopped: str | None = None
         self._active: set[ActiveRun] = set()
+        self._fault: UsageError | None = None
         self.busy = False
         """A run has ended while a function still ran, which nothing could end."""
 
     async def perform(self) -> Result:
-        """All samples, or as many as it takes."""
+        """All samples, or as many as it takes. Raises UsageError where runs can't be opened, and StorageError."""
         import anyio
 
         began = time.perf_counter()
@@ -103,6 +104,8 @@ class Performing:
         finally:
             if timer is not None:
                 timer.cancel()
+        if self._fault is not None:
+            raise self._fault
         verdict = self._decided or self._decider.verdict() or Verdict.UNDECIDED
         seconds = time.perf_counter() - began
         return Result(
@@ -180,7 +183,9 @@ class Performing:
         try:
             inputs = check_inputs(evaluation.plan, case.inputs)
             given, run = await self._run(evaluation.plan, inputs, name, only)
-        except UsageError as error:
+        except UsageError as error:  # a secret that isn't there, for one: no run can be opened
+            self._fault = self._fault or error
+            self._give_up(error.message)
             return Sample(case.name, number, name, None, error.message)
         seconds = time.perf_counter() - began
         tokens, cost = spent_by(run)

@@ -96,10 +96,11 @@ def _unseen(scan: ShellLexer, words: list[Word]) -> Iterator[list[Word]]:
     """The commands that these words may be, but for those that were looked at already."""
     flows = scan.flows
     _bound(scan, flows.made_up, MAX_MADE)
-    for each in _put_together(flows, words, 0):
+    place = _place(words)
+    for each in _put_together(flows, words, place, 0) if place is not None else ():
         flows.made_up += len(each)
         _bound(scan, flows.made_up, MAX_MADE)
-        key = tuple(word.text if word.start < 0 else id(word) for word in each)
+        key = tuple([word.text if word.start < 0 else id(word) for word in each])
         if key not in flows.seen:
             flows.seen.add(key)
             yield each
@@ -121,11 +122,16 @@ def _inspect(scan: ShellLexer, words: list[Word]) -> Facts:
     return command.facts
 
 
-def _put_together(flows: Flows, words: list[Word], depth: int) -> Iterator[list[Word]]:
-    """The commands that these words may be; nothing where no word of them is known."""
-    place = next((at for at, word in enumerate(words) if spreads(word) or (not at and is_made(word))), None)
-    if place is None or depth > MAX_DEPTH:
-        return
+def _place(words: list[Word]) -> int | None:
+    """Where the first word stands that may be others."""
+    for at, word in enumerate(words):
+        if (word.several and spreads(word)) or (not at and is_made(word)):
+            return at
+    return None
+
+
+def _put_together(flows: Flows, words: list[Word], place: int, depth: int) -> Iterator[list[Word]]:
+    """The commands that these words may be, of which the one at `place` may be others; nothing where it isn't known."""
     known = False
     for each in _ways(flows, words[place]):
         known = True
@@ -133,14 +139,19 @@ def _put_together(flows: Flows, words: list[Word], depth: int) -> Iterator[list[
         if not whole:
             continue
         further = False
-        for more in _put_together(flows, whole, depth + 1):
-            further = True
-            yield more
+        following = _place(whole) if depth < MAX_DEPTH else None
+        if following is not None:
+            for more in _put_together(flows, whole, following, depth + 1):
+                further = True
+                yield more
         if not further:
             yield whole
-    if not known and place + 1 < len(words):
-        for more in _put_together(flows, words[place + 1 :], depth + 1):
-            yield [*words[: place + 1], *more]
+    if not known and depth < MAX_DEPTH:
+        rest = words[place + 1 :]
+        following = _place(rest)
+        if following is not None:
+            for more in _put_together(flows, rest, following, depth + 1):
+                yield [*words[: place + 1], *more]
 
 
 def _ways(flows: Flows, word: Word) -> list[list[Word]]:

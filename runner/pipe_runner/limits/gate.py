@@ -85,7 +85,13 @@ class ProviderGate:
                 answer = await call()
             except ModelFault as fault:
                 self._failed(fault, sent, trying=trying)
-                if fault.reason is not Reason.RATE_LIMITED or not self._waits_for(fault, began, attempt):
+                if fault.reason is not Reason.RATE_LIMITED:
+                    raise
+                if not self._waits_for(fault, began, attempt):
+                    if fault.retry_after is not None:
+                        fault.message += (
+                            f"; it asks to wait {fault.retry_after:.0f} s, which is longer than this call may"
+                        )
                     raise
                 again = True
                 continue

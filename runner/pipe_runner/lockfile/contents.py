@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pipe_runner.registry import Registry
 
 VERSION: Final = 1
+_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _TEMPLATES: Final = ("$", "$text", "$url")
 _OF_MODEL: Final = frozenset({"provider", "model", "tools"})
 """Options that are locked by name, not by digest."""
@@ -61,9 +63,7 @@ class Contents:
                     server = server_of(tool)
                     if server is not None:
                         said = plan.services.get("mcp_servers", {}).get(server)
-                        servers[server] = {"definition": digest(_without_pin(said))}
-                        if server in tool_lists:
-                            servers[server]["tools"] = tool_lists[server]
+                        servers[server] = _server(said, tool_lists.get(server))
         return {"version": VERSION, "providers": providers, "mcp_servers": servers, "pipelines": pipelines}
 
     def _asks(self, node: PlannedNode) -> bool:
@@ -174,5 +174,10 @@ def _models_of(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*node["models"], *(model for tool in node["tools"].values() for model in tool.get("models", ()))]
 
 
-def _without_pin(said: Any) -> Any:
-    return {key: value for key, value in said.items() if key != "digest"} if isinstance(said, dict) else said
+def _server(said: Any, tools: str | None) -> dict[str, Any]:
+    """What is locked of a server: its entry, and its tools, which the entry may pin itself."""
+    if isinstance(said, dict) and isinstance(said.get("digest"), str) and _DIGEST.match(said["digest"]):
+        tools = tools or said["digest"]
+        said = {key: value for key, value in said.items() if key != "digest"}
+    found = {"definition": digest(said)}
+    return found if tools is None else {**found, "tools": tools}

@@ -76,7 +76,9 @@ class Inner:
             again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
-        more = {"rerun": begun, "anew": anew, "back": back}
+        # The nodes of an instance are known to the run from here on; of others it knew before.
+        news = [each.id[len(node.id) + 1 :] for each in every if each.id not in run.nodes]
+        more = {"rerun": begun, "anew": anew, "back": back, "inside": news}
         return data | {name: ids for name, ids in more.items() if ids}
 
     def _take_inputs(self) -> None:

@@ -97,7 +97,7 @@ _SHAPES: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-_NAMES: Final = frozenset({"anew", "back", "by", "gone", "only", "rerun"})
+_NAMES: Final = frozenset({"anew", "back", "by", "gone", "inside", "only", "rerun"})
 """Lists of names."""
 
 
@@ -190,12 +190,12 @@ class Story:
         elif event.event == EventKind.MODEL_CALLED:
             event = self._of_call(event, (dict, type(None)))
             told.calls = [*told.calls[-9:], {k: v for k, v in data.items() if isinstance(v, (str, int, float))}]
-        elif event.event == EventKind.NODE_WAITING and told.tries and self._goes_on(node):
-            self._end(told.tries[-1], NodeStatus.WAITING, data, now)  # a resume goes on with it in another one
+        elif event.event == EventKind.NODE_WAITING and told.tries:
+            self._end(told.tries[-1], NodeStatus.WAITING, data, now)  # it is decided, or gone on with in another one
         status = _ENDS.get(event.event)  # type: ignore[call-overload]
         if status is None:
             return event
-        if event.attempt is not None and told.tries and told.tries[-1].status is None:
+        if event.attempt is not None and told.tries and self._is_open(node, told.tries[-1]):
             self._end(told.tries[-1], status, data, now)
         if event.event == EventKind.NODE_RETRYING:
             return event
@@ -216,6 +216,10 @@ class Story:
 
         right = well_formed(event.data) and isinstance(event.data.get("tokens"), tokens)
         return event if right else event._replace(event="unknown")
+
+    def _is_open(self, node: str, attempt: Try) -> bool:
+        """Whether the next end of the node is that of this attempt."""
+        return attempt.status is None or (attempt.status is NodeStatus.WAITING and not self._goes_on(node))
 
     def _goes_on(self, node: str) -> bool:
         """Whether it waits for what it consists of: items, or a sub-pipeline."""

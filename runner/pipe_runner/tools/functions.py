@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final, cast
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.tools.kinds import PerformAttempt, plain_name, result_of
@@ -38,7 +38,10 @@ class Functions:
         """What a model is told of it, as data; raises NodeFault."""
 
         def told() -> Any:
-            function = self._load(name)
+            try:
+                function = self._load(name)
+            except PipeError as error:
+                raise NodeFault(ErrorKind.TOOL, error.message) from None
             return {"description": _said_of(function), "parameters": _parameters(function, name)[1]}
 
         outcome = await self._do(told, attempt, emit)

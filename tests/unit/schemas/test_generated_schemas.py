@@ -41,7 +41,7 @@ def test_a_schema_is_valid_draft_7(name: str) -> None:
     validator(name)
 
 
-@pytest.mark.parametrize("name", ["pipeline", "project", "test"])
+@pytest.mark.parametrize("name", ["pipeline", "project", "test", "eval", "lock"])
 def test_every_property_is_described(name: str) -> None:
     def undescribed(schema: Any, path: str, *, names: bool = False) -> list[str]:
         """Paths of properties without a description; `names`: the keys of `schema` are names, not words of a schema."""

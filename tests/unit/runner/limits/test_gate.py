@@ -143,6 +143,7 @@ def test_a_wait_that_nobody_would_sit_out_fails_at_once_and_says_how_long() -> N
         with pytest.raises(ModelFault) as caught:
             await gate.through(attempt(), 10, service.call)
         assert caught.value.retry_after == 3600.0
+        assert "it asks to wait 3600 s" in caught.value.message
         assert service.seen == 1
 
     run(main)
