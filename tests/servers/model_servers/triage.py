@@ -67,4 +67,7 @@ def record() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(record())
+    try:
+        sys.exit(record())
+    except standins.NotThere as error:
+        sys.exit(str(error))
