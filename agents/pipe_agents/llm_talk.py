@@ -105,6 +105,13 @@ class Talk:
                     f"the answer was cut at the most tokens that it may have: raise `max_tokens`"
                     f"{self._quoted(answer.text)}",
                 )
+            if answer.tool_calls and rounds and not toolbox.specs:  # it was told once that there is none
+                names = ", ".join(sorted({call.name for call in answer.tool_calls}))
+                raise NodeFault(
+                    ErrorKind.INVALID_OUTPUT,
+                    f"the model wants tools ({excerpt(names, 100)}), and the node lists none"
+                    f"{self._quoted(answer.text)}",
+                )
             if answer.tool_calls:
                 rounds += 1
                 if rounds > most_rounds:

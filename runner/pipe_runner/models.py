@@ -6,6 +6,7 @@ a request can be recorded, compared and sent to another machine.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
@@ -185,6 +186,12 @@ KIND_OF: Final[Mapping[Reason, ErrorKind]] = {
     Reason.INVALID_OUTPUT: ErrorKind.INVALID_OUTPUT,
     Reason.NOT_FOUND: ErrorKind.NOT_FOUND,
 }
+
+
+def out_of_time(cancelled: asyncio.CancelledError) -> bool:
+    """Whether a call was cancelled since its attempt's time was up; else the run was stopped. An executor says until
+    when the attempt had time."""
+    return bool(cancelled.args) and isinstance(cancelled.args[0], float)
 
 
 class ModelFault(NodeFault):

@@ -51,7 +51,18 @@ class SetAside(NamedTuple):
 class Spent:
     """One tally: of a run, of a node, of what a budget is about."""
 
-    __slots__ = ("aside", "aside_cost", "aside_tokens", "calls", "cost", "known", "tokens", "unpriced", "whole")
+    __slots__ = (
+        "aside",
+        "aside_cost",
+        "aside_tokens",
+        "aside_unpriced",
+        "calls",
+        "cost",
+        "known",
+        "tokens",
+        "unpriced",
+        "whole",
+    )
 
     def __init__(self) -> None:
         self.calls = self.tokens = self.cost = 0
@@ -62,7 +73,7 @@ class Spent:
         """Calls that may have cost something, and nobody knows what."""
         self.whole = 0
         """Calls that count as all that was set aside, since nobody said what they used."""
-        self.aside = self.aside_tokens = self.aside_cost = 0
+        self.aside = self.aside_tokens = self.aside_cost = self.aside_unpriced = 0
         """Calls in flight, and what is set aside for them."""
 
     def __eq__(self, other: object) -> bool:
@@ -90,6 +101,7 @@ class Spent:
         self.aside += 1
         self.aside_tokens += held.tokens
         self.aside_cost += held.cost or 0
+        self.aside_unpriced += held.cost is None
 
     def settle(self, held: SetAside | None, data: Mapping[str, Any]) -> None:
         """`data` is what `model.called` says; empty of a call that was cut off."""
@@ -97,6 +109,7 @@ class Spent:
             self.aside -= 1
             self.aside_tokens -= held.tokens
             self.aside_cost -= held.cost or 0
+            self.aside_unpriced -= held.cost is None
         self.calls += 1
         said, cost = data.get("tokens"), data.get("cost")
         if said is not None:
@@ -124,14 +137,19 @@ class Spent:
         """With what calls in flight may use; 1e-9 dollars."""
         return self.cost + self.aside_cost
 
+    @property
+    def all_unpriced(self) -> int:
+        """With calls in flight that nobody knows the price of."""
+        return self.unpriced + self.aside_unpriced
+
     def to_json(self) -> dict[str, Any]:
         """For people and programs: `{calls, tokens, input, output, …, cost}`, US dollars; `cost` is missing where no
         price of any call is known, `unpriced` says of how many it isn't."""
         data: dict[str, Any] = {"calls": self.calls + self.aside, "tokens": self.all_tokens, **self.known}
-        if self.unpriced < self.calls + self.aside or self.all_cost:
+        if self.all_unpriced < self.calls + self.aside or self.all_cost:
             data["cost"] = self.all_cost / NANO
-        if self.unpriced:
-            data["unpriced"] = self.unpriced
+        if self.all_unpriced:
+            data["unpriced"] = self.all_unpriced
         return data
 
 

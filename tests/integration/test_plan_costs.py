@@ -61,6 +61,21 @@ def test_the_run_has_its_budget_as_bound_or_the_sum_of_its_nodes(tmp_path: Path)
     assert "p50" not in text
 
 
+def test_a_sub_pipeline_that_asks_for_each_item_has_no_bound_but_its_budget(tmp_path: Path) -> None:
+    (tmp_path / "sub.yml").write_text(
+        "version: 1\ninputs: {n: {type: integer}}\nnodes:\n"
+        "  b: {agent: llm, provider: fake, with: {prompt: x, max_tokens: 100}}\n"
+    )
+    text = "version: 1\nnodes:\n  a: {agent: llm, provider: fake, with: {prompt: x, max_tokens: 100}}\n"
+    text += "  s: {for_each: {items: [1, 2]}, pipeline: sub.yml, with: {n: '{{ item }}'}}\n"
+    found = planned(tmp_path, text)
+    assert found["most"] is None
+    assert "for each item" in found["nodes"]["s"]["why"]
+    bounded = planned(tmp_path, text.replace("pipeline: sub.yml", "budget: {max_cost: 0.5}, pipeline: sub.yml"))
+    assert bounded["nodes"]["s"]["most"] == 0.5
+    assert bounded["most"] == 0.5 + (17 + 1000) / 1e6
+
+
 def test_a_plan_without_models_says_nothing_of_cost(tmp_path: Path) -> None:
     assert planned(tmp_path, "version: 1\nnodes: {a: {run: echo}}\n") is None
 

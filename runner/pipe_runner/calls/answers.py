@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.models import Finish, ModelFault, ModelRequest, ModelResponse, Pieces, ToolCall, Usage
+from pipe_runner.models import Finish, ModelFault, ModelRequest, ModelResponse, Pieces, ToolCall, Usage, out_of_time
 from pipe_runner.types import ErrorKind, Json
 
 
@@ -88,6 +89,11 @@ UNDECIDED: Final = frozenset({408, 504, 524})
 """Statuses of services that gave up waiting: nobody knows whether the call was performed."""
 
 
+def counted(usage: Usage) -> bool:
+    """Whether these can be numbers of tokens; what no service can have counted is told by none."""
+    return min(usage) >= 0 and max(usage) < 2**53
+
+
 def may_be_paid(error: BaseException) -> bool:
     """Whether a call that ended so, once it was out, may have cost something. A service that answers with an error asks
     nothing for it."""
@@ -112,7 +118,7 @@ def called(
     """What `model.called` says; `cost` and `sent` are of a call that failed."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
     usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
-    if usage is not None and min(usage) < 0:
+    if usage is not None and not counted(usage):
         usage = None
     if usage is not None:
         data["tokens"] = usage_to_json(usage)
@@ -133,7 +139,9 @@ def called(
         if isinstance(error, ModelFault) and error.kind == "timeout" and error.sent:
             data["ambiguous"] = True
     elif error is not None:
-        data["error"] = {"kind": "cancelled", "message": type(error).__name__}
+        late = isinstance(error, asyncio.CancelledError) and out_of_time(error)
+        kind, message = ("timeout", "the attempt's time was up") if late else ("cancelled", "the call was stopped")
+        data["error"] = {"kind": kind, "message": message}
         if sent:  # the attempt's time was up, or the run was stopped, while the service was at it
             data["ambiguous"] = True
     if replayed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
 
-from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
+from pipe_runner.calls.answers import asked_of, called, counted, may_be_paid, recorded, replayed
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -168,4 +168,4 @@ def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
 
 def _counted(usage: Usage | None) -> Usage | None:
     """What the service counted, unless that is nonsense."""
-    return usage if usage is None or min(usage) >= 0 else None
+    return usage if usage is None or counted(usage) else None

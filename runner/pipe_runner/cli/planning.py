@@ -108,7 +108,7 @@ def _outlook(given: Given) -> _Outlook:
         if node.index in failing and what[node.index].may_run:
             what[node.index] = what[node.index]._replace(why=f"if {owner_of(node.id)} fails")
     outlook = forecast(found, running, with_hits(found, past.seconds, cached), slots, failing)
-    asked = costs(found, running, registry, state, within)
+    asked = costs(found._replace(subplans=whole.subplans), running, registry, state, within)
     return _Outlook(found, os.path.normpath(file), nodes, inputs, slots, what, outlook, past, cached, asked, phases)
 
 

@@ -52,8 +52,10 @@ def used(spent: Spent) -> str:
     """What calls of models used: `1,234 tokens, $0.0312`."""
     calls = spent.calls + spent.aside
     money = dollars(spent.all_cost)
-    if spent.unpriced:
-        whose = "the price is" if spent.unpriced == calls else f"the price of {plural(spent.unpriced, 'call')} is"
+    if spent.all_unpriced:
+        whose = (
+            "the price is" if spent.all_unpriced == calls else f"the price of {plural(spent.all_unpriced, 'call')} is"
+        )
         money = f"at least {money} ({whose} not known)" if spent.all_cost else f"cost unknown ({whose} not known)"
     return f"{spent.all_tokens:,} tokens, {money}"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.models import ModelFault, Reason, Usage
+from pipe_runner.models import ModelFault, Reason, Usage, out_of_time
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.recordings.difference import difference
 from pipe_runner.recordings.entry import Entry, key_of
 from pipe_runner.recordings.folder import Folder
 from pipe_runner.types import ErrorKind, Json, JsonObject
+
+LATE = NodeFault(ErrorKind.TIMEOUT, "the attempt's time was up")
 
 Numbers = dict[tuple[str, int, str], int]
 
@@ -39,8 +42,22 @@ class Recording:
         except NodeFault as fault:
             self._keep(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
             raise
-        self._keep(entry._replace(answer=self._masker.mask_json(answer)))
+        except asyncio.CancelledError as cancelled:
+            if out_of_time(cancelled):
+                late = ModelFault(Reason.TIMED_OUT, "the attempt's time was up") if kind == "model" else LATE
+                self._keep(entry._replace(fault=_fault_to_json(late)))
+            raise
+        self._keep(entry._replace(answer=self._masker.mask_json(self._whole(answer))))
         return answer
+
+    def _whole(self, answer: Json) -> Json:
+        """The answer; with its pieces as one where a secret is cut across them."""
+        pieces = answer.get("pieces") if isinstance(answer, dict) else None
+        if not isinstance(pieces, list):
+            return answer
+        text = "".join(str(piece) for piece in pieces)
+        assert isinstance(answer, dict)
+        return answer if self._masker.mask_text(text) == text else {**answer, "pieces": [text]}
 
     def _keep(self, entry: Entry) -> None:
         if self._anew:

@@ -11,6 +11,7 @@ from pipe_runner.models import Message, ModelRequest, ProviderSettings
 from pipe_runner.plan import FanOut, Plan, PlannedNode
 from pipe_runner.spending.prices import ListedPrices
 from pipe_runner.spent import nanos_up
+from pipe_runner.subplans import members
 
 _TIMES: Final = {"max_reasks": ("output_schema", 2), "max_iterations": ("tools", 10)}
 """Options of `llm` that bound how often it asks again: beside which other option they count, and their default."""
@@ -46,6 +47,7 @@ class _Unbounded(Exception):
 def bound(plan: Plan, nodes: Sequence[PlannedNode], asking: Collection[str], environ: Mapping[str, str]) -> Bound:
     """`asking` names the agents that ask models; `nodes` are those that may run, sub-pipelines flattened."""
     found = tuple(_of_node(plan, node, environ) for node in nodes if node.pipeline is None and node.agent in asking)
+    found += tuple(_of_repeated(plan, node) for node in nodes if _repeats_calls(plan, node, asking))
     costs = [one.most for one in found if one.most is not None]
     total = sum(costs) if len(costs) == len(found) else None
     limit = plan.budget.max_cost if plan.budget is not None else None
@@ -64,6 +66,19 @@ def _of_node(plan: Plan, node: PlannedNode, environ: Mapping[str, str]) -> NodeB
     if limit is not None and limit < most:
         return NodeBound(node.id, limit, calls, by_budget=True)
     return NodeBound(node.id, most, calls)
+
+
+def _repeats_calls(plan: Plan, node: PlannedNode, asking: Collection[str]) -> bool:
+    """Whether it runs a sub-pipeline that asks models for each of its items; the run lists none of its nodes."""
+    if node.pipeline is None or node.fan_out is None:
+        return False
+    return any(one.pipeline is None and one.agent in asking for one in members([node], plan.subplans))
+
+
+def _of_repeated(plan: Plan, node: PlannedNode) -> NodeBound:
+    limit = node.budget.max_cost if node.budget is not None else None
+    why = "" if limit is not None else "what its sub-pipeline does for each item is known to the run alone"
+    return NodeBound(node.id, limit, None, why, limit is not None)
 
 
 def _options(node: PlannedNode) -> Mapping[str, Any]:

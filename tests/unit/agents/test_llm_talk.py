@@ -126,6 +126,15 @@ def test_more_rounds_than_allowed_fail_the_node(bench: Any) -> None:
     assert outcome.usage["calls"] == 4
 
 
+def test_a_model_that_insists_on_a_tool_where_there_is_none_is_not_asked_for_ever(bench: Any) -> None:
+    model = FakeProvider(Answer("let me see", tools=[("clock", {})]))
+    outcome = talk(bench, model, Box({}), tools=[])
+    assert outcome.error is not None
+    assert outcome.error.kind is ErrorKind.INVALID_OUTPUT
+    assert "wants tools (clock), and the node lists none" in outcome.error.message
+    assert len(model.requests) == 2
+
+
 def test_what_a_tool_says_of_its_own_failure_goes_to_the_model(bench: Any) -> None:
     model = FakeProvider(Answer(tools=[("nope", {})]), "ok")
     assert talk(bench, model, Box({"clock": "x"})).output == "ok"

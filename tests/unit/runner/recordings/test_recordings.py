@@ -114,6 +114,34 @@ def test_s4_secrets_are_in_no_recording_and_a_changed_one_finds_it_all_the_same(
     assert replay(tmp_path, [(attempt(), other)], masker("other-value-22")) == [{"echo": "***"}]
 
 
+def test_s4_a_secret_that_is_cut_across_pieces_is_in_no_recording(tmp_path: Path) -> None:
+    said = {"text": "a canary-value-1 b", "pieces": ["a can", "ary-val", "ue-1 b"]}
+    plain = {"text": "a b", "pieces": ["a ", "b"]}
+    record(tmp_path, [(attempt(), {"p": 1}, said), (attempt(), {"p": 2}, plain)], SecretMasker({"T": "canary-value-1"}))
+    answers = replay(tmp_path, [(attempt(), {"p": 1}), (attempt(), {"p": 2})])
+    assert answers == [{"text": "a *** b", "pieces": ["a *** b"]}, plain]
+
+
+def test_a_call_that_ran_out_of_time_is_kept_and_one_that_was_stopped_is_not(tmp_path: Path) -> None:
+    def cancelled(*why: float | None) -> Callable[[], Awaitable[Any]]:
+        async def perform() -> Any:
+            raise asyncio.CancelledError(*why)
+
+        return perform
+
+    async def main() -> None:
+        recorder = Recording(Folder(str(tmp_path)), NoMasking())
+        for asked, why in (({"p": 1}, (5.0,)), ({"p": 2}, (None,))):
+            with pytest.raises(asyncio.CancelledError):
+                await recorder.through(attempt(), "model", asked, cancelled(*why))
+
+    asyncio.run(main())
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(ModelFault) as caught:
+        replay(tmp_path, [(attempt(), {"p": 1})])
+    assert (caught.value.reason, caught.value.sent) == (Reason.TIMED_OUT, True)
+
+
 def test_a_miss_says_what_the_nearest_recording_asked_otherwise(tmp_path: Path) -> None:
     near = {"model": "m", "messages": [{"role": "user", "text": "Why is it slow? " * 20 + "Tell."}]}
     far = {"model": "other", "messages": [{"role": "user", "text": "Hello"}], "seed": 1}
