@@ -6,7 +6,6 @@ a request can be recorded, compared and sent to another machine.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
@@ -17,6 +16,8 @@ from pipe_runner.ports import Attempt, Emit
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pydantic import BaseModel
 
 # ---------------------------------------------------------------- what is asked

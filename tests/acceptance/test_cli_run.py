@@ -250,7 +250,7 @@ def test_inputs_are_parsed_by_their_type_and_the_flag_stands_over_the_file(pipe:
 @pytest.mark.parametrize(
     "words",
     [
-        ["--record", "d"],
+        ["--record", ""],
         ["--replay", "d"],
         ["--executor", "dask"],
         ["--concurrency", "0"],

@@ -118,7 +118,7 @@ def _same_keys(draft: Draft, report: Report) -> None:
             return
         if text in seen:
             message = f"the key `{short(text)}` stands here twice, and an item is known by its key"
-            report.add("E303", message, (*draft.path, "for_each", "items", number), hint="leave one of the items out")
+            report.add("W506", message, (*draft.path, "for_each", "items", number), hint="leave one of the items out")
             return
         seen.add(text)
 
