@@ -16,7 +16,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "words": ("types", "text", "diagnostics", "errors", "codes", "forks", "flags"),
+    "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags"),
     "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "models"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.words import Given
+from pipe_runner.collecting import uncollected
 from pipe_runner.errors import InvalidPipeline, UsageError
 
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ def _each(files: Sequence[str], named: Sequence[str], registry: Registry) -> lis
     """Check one file after the other. What is made for the last one lives until the process ends: a collection would
     walk through it in vain, which takes a fifth of the time of a large file."""
     import gc
-
-    from pipe_runner.loader.events import uncollected
 
     checked = [checked_file(file, registry, named=file in named) for file in files[:-1]]
     with uncollected():

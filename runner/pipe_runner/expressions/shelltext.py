@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.collecting import uncollected
 from pipe_runner.expressions.compile import CACHED, compile_hole
 from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
 from pipe_runner.expressions.shell_marks import mark_hole
@@ -39,7 +40,10 @@ def compile_shell(text: str, *, first_variable: int = 1) -> tuple[ShellText, lis
         hint = "keep it in a file of its own, and give it the values as arguments or in `env:`"
         message = f"shell text with expressions may have {MAX_SHELL >> 10} KiB, this has {len(text) >> 10}"
         return ShellText(text), [Fault("E403", message, 0, 1, hint)]
-    return _cached(text, first_variable) if len(text) <= CACHED else _compile(text, first_variable)
+    if len(text) <= CACHED:
+        return _cached(text, first_variable)
+    with uncollected():
+        return _compile(text, first_variable)
 
 
 @lru_cache(maxsize=8192)

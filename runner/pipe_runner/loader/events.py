@@ -5,9 +5,7 @@ Both are state machines without recursion, so that nothing here depends on how d
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 NextEvent: TypeAlias = "Callable[[], Any]"
@@ -46,15 +44,3 @@ def _python_events(text: str) -> NextEvent:
 
     get_event: NextEvent = Events().get_event
     return get_event
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without garbage collections: a large file is nothing but new containers, and each one would visit them all."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()

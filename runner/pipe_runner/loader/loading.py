@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.collecting import uncollected
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader.anchors import LEAST_EXPANSION, TooMuch
 from pipe_runner.loader.document import Document
-from pipe_runner.loader.events import TooManyEvents, events_of, most_events, uncollected
+from pipe_runner.loader.events import TooManyEvents, events_of, most_events
 from pipe_runner.loader.lines import Faults, Lines, TooManyFaults
 from pipe_runner.loader.oddities import MAX_DEPTH, TooDeep
 from pipe_runner.loader.positions import Places

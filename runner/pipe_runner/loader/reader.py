@@ -9,7 +9,8 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
-from pipe_runner.loader.events import NextEvent, TooManyEvents, events_of, most_events, uncollected
+from pipe_runner.collecting import uncollected
+from pipe_runner.loader.events import NextEvent, TooManyEvents, events_of, most_events
 from pipe_runner.loader.lines import Faults, Lines
 from pipe_runner.loader.oddities import MAX_DEPTH, Oddities, TooDeep
 from pipe_runner.loader.positions import AFTER, OPEN, Places
