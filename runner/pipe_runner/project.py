@@ -78,6 +78,12 @@ def root_of(start: str) -> str:
         here = above
 
 
+def is_inside(path: str, root: Path) -> bool:
+    """Whether a path lies in the root, links resolved."""
+    real = os.path.realpath(path)
+    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
+
+
 def load_project(
     root: Path, registry: Registry | None = None, *, deep: bool = False
 ) -> tuple[Project, list[Diagnostic]]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pipe_runner.calls.seams import Held, Most
 from pipe_runner.models import ProviderSettings, Usage
-from pipe_runner.ports import Attempt, Emit
+from pipe_runner.ports import Attempt
 from pipe_runner.types import Json, JsonObject
 
 
@@ -37,18 +36,3 @@ class AsTheTypeSays:
         costs = [self._cost_of(model, usage) for usage in ways]
         known = [cost for cost in costs if cost is not None]
         return max(known) if len(known) == len(costs) else None
-
-
-class NoPurse:
-    """Nothing is set aside."""
-
-    def __init__(self) -> None:
-        self._calls: dict[tuple[str, int], int] = {}
-
-    async def reserve(self, attempt: Attempt, provider: str, model: str, most: Most, emit: Emit) -> Held:
-        key = (attempt.node, attempt.number)
-        number = self._calls[key] = self._calls.get(key, 0) + 1
-        return Held(f"{attempt.number}.{number}", most)
-
-    def settle(self, held: Held, usage: Usage | None, cost: float | None, *, sent: bool) -> None:
-        pass

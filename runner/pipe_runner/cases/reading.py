@@ -17,7 +17,7 @@ from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
-from pipe_runner.project import find_root, load_project, root_of
+from pipe_runner.project import find_root, is_inside, load_project, root_of
 from pipe_runner.types import ErrorKind, NodeStatus, Path_
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Reader:
         root = Path(root_of(absolute)) if root is None else root
         limit = load_project(root)[0].file_limit
         shown = os.path.normpath(file) if shown_as is None else shown_as
-        if os.path.exists(absolute) and not _is_inside(absolute, root):
+        if os.path.exists(absolute) and not is_inside(absolute, root):
             hint = f"a file of the project stays in its root, {os.path.realpath(root)}, links resolved"
             return Reading(None, [Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)])
         document, faults = load(absolute, shown_as=shown, max_bytes=limit, root=root)
@@ -93,7 +93,7 @@ class Reader:
         home = os.path.dirname(test)
         name = said if said is not None else _beside(os.path.basename(test))
         path = os.path.normpath(os.path.join(home, name))
-        if "\0" in name or not _is_inside(path, root):
+        if "\0" in name or not is_inside(path, root):
             report.add("E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file")
             return None
         try:
@@ -126,7 +126,7 @@ class Reader:
             if name is None:
                 continue
             path = os.path.normpath(os.path.join(os.path.dirname(test), name))
-            if "\0" in name or not _is_inside(path, root):
+            if "\0" in name or not is_inside(path, root):
                 report.add(
                     "E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file"
                 )
@@ -154,11 +154,6 @@ def _shaped(report: Report, data: dict[str, Any]) -> tuple[CasesSpec | None, dic
         report.add("E705", "the file has no cases", ("cases",), at="key", hint="write `cases: {it runs: {}}`")
     shape = Shape(report, context_of, prunable, entries=SomeCasesSpec, maps={"cases": "cases"})
     return shape.check(CasesSpec, data), shape.data
-
-
-def _is_inside(path: str, root: Path) -> bool:
-    real = os.path.realpath(path)
-    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
 
 
 def _beside(name: str) -> str:

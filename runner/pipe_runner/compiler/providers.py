@@ -78,7 +78,7 @@ def read_providers(
         else:
             for key in filter(_LIKE_SECRET.search, options):
                 hidden.update(_texts(options[key]))
-    _hide(report, hidden)
+    hide(report, hidden)
     return found
 
 
@@ -173,7 +173,7 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def _hide(report: Report, secrets: set[str]) -> None:
+def hide(report: Report, secrets: set[str]) -> None:
     """Take what should not have stood there out of all that is shown of the file."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) < _SHORTEST:

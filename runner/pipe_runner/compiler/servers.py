@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.providers import _hide as hide
+from pipe_runner.compiler.providers import hide
 from pipe_runner.compiler.report import Report, short
 from pipe_schemas.mcp import SERVER_NAME
 

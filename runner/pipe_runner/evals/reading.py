@@ -20,7 +20,7 @@ from pipe_runner.evals.judges import Makers
 from pipe_runner.evals.suite import Case, Evaluation
 from pipe_runner.loader import load
 from pipe_runner.plan import Plan
-from pipe_runner.project import Project, load_project, root_of
+from pipe_runner.project import Project, is_inside, load_project, root_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -211,11 +211,6 @@ def input_faults(given: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, s
     missing = [name for name, one in known.items() if one.required and name not in given]
     found += [(name, f"the case doesn't give the input `{name}`", None) for name in missing]
     return found
-
-
-def is_inside(path: str, root: Path) -> bool:
-    real = os.path.realpath(path)
-    return real.startswith(os.path.realpath(root).rstrip(os.sep) + os.sep)
 
 
 def _beside(name: str) -> str:
