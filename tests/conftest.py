@@ -1,7 +1,10 @@
-"""For every test: hypothesis measures no time, since a busy machine is no fault."""
+"""For every test: hypothesis measures no time, since a busy machine is no fault, and bounds of CPU time are those of a
+machine whose pace is known."""
 
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import pytest
@@ -10,9 +13,58 @@ from hypothesis import settings
 settings.register_profile("pipe", deadline=None)
 settings.load_profile("pipe")
 
+PACE = 0.03
+"""Seconds of CPU that `piece_of_work` takes on the machine that bounds of time are given for."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is marked `few(n)`, all cases but n are slow: those are spread evenly over all."""
+    cases: dict[tuple[object, str], list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("few") is not None:
+            cases.setdefault((item.path, item.name.partition("[")[0]), []).append(item)
+    for them in cases.values():
+        marker = them[0].get_closest_marker("few")
+        assert marker is not None
+        many = marker.args[0]
+        always = {number * len(them) // many for number in range(many)} if many < len(them) else range(len(them))
+        for number, item in enumerate(them):
+            if number not in always:
+                item.add_marker(pytest.mark.slow)
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Tests elsewhere count the processes below this one: that which acceptance tests fork from isn't kept for them."""
     warm: Any = item.config.pluginmanager.get_plugin("warm")
     if warm is not None and "acceptance" not in item.path.parts:
         warm.end()
+
+
+def piece_of_work() -> int:
+    """What a check does, too: objects, texts, JSON, a sort."""
+    made = {f"k{i}": {"a": [i, str(i)], "b": f"{i}-x", "c": None} for i in range(4000)}
+    found = json.loads(json.dumps(made))
+    return len({repr((key, tuple(item["a"]), item["b"].split("-"))) for key, item in sorted(found.items())})
+
+
+def slowness() -> float:
+    """How often as long as on that machine something takes here and now, at least 1."""
+    taken = []
+    for _ in range(7):
+        began = time.process_time()
+        piece_of_work()
+        taken.append(time.process_time() - began)
+    return max(1.0, max(taken) / PACE)
+
+
+class InTime:
+    """Whether CPU seconds that something took are below a bound, which is given for a machine of a known pace."""
+
+    def __call__(self, taken: float, most: float) -> bool:
+        return taken < most or taken < most * slowness()
+
+
+@pytest.fixture(scope="session")
+def in_time() -> InTime:
+    return InTime()

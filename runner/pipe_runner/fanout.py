@@ -25,6 +25,7 @@ LONGEST_KEY: Final = 200
 """Characters of an item's key."""
 _NAMED: Final = 5
 _GOOD: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+_tuple: Any = tuple.__new__
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -63,8 +64,10 @@ def make_items(
                 "of which none could be a command to a CI (`::` at the beginning, `##[`)"
             )
         seen[key] = index
-        told = _ENCODE([value, index] if fan_out.index_read else value)
-        items.append(Item(key, own, sha256(told.encode()).hexdigest()[:16]))
+        told = str(value) if type(value) is int else _ENCODE(value)
+        if fan_out.index_read:
+            told = f"[{told},{index}]"
+        items.append(_tuple(Item, (key, own, sha256(told.encode()).hexdigest()[:16])))
     return items
 
 
@@ -75,6 +78,7 @@ class Fan:
         assert node.fan_out is not None
         self.node, self.number, self.began, self.items = node, number, began, items
         self.fan_out: FanOut = node.fan_out
+        self.ids = [f"{node.id}[{item.key}]" for item in items]
         self.limit = min(limit, self.fan_out.max_parallel or limit)
         _, _, *self.same = node._replace(continue_on_error=False, fan_out=None, when=None)
         """What the plan of each item says but for its id and its index."""
@@ -100,16 +104,13 @@ class Fan:
         self.closed = False
         """Its last event is written, or being written."""
 
-    def id_of(self, item: Item) -> str:
-        return f"{self.node.id}[{item.key}]"
-
     def begin(self, state: Callable[[str], NodeState | None]) -> None:
         """Take what an earlier attempt of the run has done already, as far as the items are the same.
 
         What a person was asked is not asked again, and a refusal stands."""
         refused = False
         for number, item in enumerate(self.items):
-            known = state(self.id_of(item))
+            known = state(self.ids[number])
             if known is None or known.item != item.digest:
                 self.todo.append(number)
             elif known.status is NodeStatus.WAITING and known.pipeline is None:
@@ -153,12 +154,12 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
     counts = {NodeStatus.SUCCEEDED: 0, NodeStatus.SKIPPED: 0, NodeStatus.FAILED: 0}
     failed: list[str] = []
     first: Mapping[str, Any] | None = None
-    for item in fan.items:
-        known = state(fan.id_of(item))
+    for unit in fan.ids:
+        known = state(unit)
         status = known.status if known is not None else NodeStatus.CANCELLED
         counts[status] = counts.get(status, 0) + 1
         if known is not None and status is NodeStatus.FAILED:
-            failed.append(fan.id_of(item))
+            failed.append(unit)
             first = first or known.error
     total, succeeded = len(fan.items), sum(counts.get(status, 0) for status in _GOOD)
     if total and counts[NodeStatus.SKIPPED] == total:
@@ -187,8 +188,8 @@ def results(
     """The result of every item, in order: `{key, status, output, error}`; None when they are larger than `limit`."""
     found: list[Json] = []
     size = 0
-    for item in fan.items:
-        known = state(fan.id_of(item)) or NodeState(NodeStatus.CANCELLED)
+    for unit, item in zip(fan.ids, fan.items, strict=True):
+        known = state(unit) or NodeState(NodeStatus.CANCELLED)
         if known.output_ref is not None:
             size += int(known.output_ref["bytes"])
         elif isinstance(known.output, str):

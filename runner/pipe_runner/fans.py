@@ -11,7 +11,7 @@ from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fanout import Fan, Item, make_items, results, verdict
 from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import Clock, NodeError
-from pipe_runner.run import Run, is_final
+from pipe_runner.run import NodeState, Run, is_final
 from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, Stop, how_stopped, stop_error, while_waiting
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus
@@ -93,10 +93,10 @@ class Fans:
             fan.condition = self._scope.condition(node)
         fan.begin(self._run.find)
         if letting_go:
-            fan.todo = deque(at for at in fan.todo if self.waits_inside(fan.id_of(items[at])))
+            fan.todo = deque(at for at in fan.todo if self.waits_inside(fan.ids[at]))
         self._open[node.index] = fan
         for at in fan.asked:
-            fan.held.add(self._unit(fan, fan.items[at]).index)
+            fan.held.add(self._unit(fan, at).index)
         self._go_on(fan)
 
     def item(self, index: int) -> tuple[Mapping[str, Json], Mapping[str, Any]]:
@@ -193,7 +193,7 @@ class Fans:
             if fan.again:
                 self._host.push(self._nodes[fan.again.popleft()])
             else:
-                self._start(fan, fan.items[fan.todo.popleft()])
+                self._start(fan, fan.todo.popleft())
         fan.releasing = False
         if fan.done:
             self._conclude(fan)
@@ -202,11 +202,11 @@ class Fans:
             self._host.emit(EventKind.NODE_WAITING, fan.node.id, fan.number, {"message": message})
             self._host.hold(fan.node.index)
 
-    def _unit(self, fan: Fan, item: Item) -> PlannedNode:
+    def _unit(self, fan: Fan, at: int) -> PlannedNode:
         index = len(self._nodes)
-        unit: PlannedNode = _tuple(PlannedNode, (fan.id_of(item), index, *fan.same))
+        unit: PlannedNode = _tuple(PlannedNode, (fan.ids[at], index, *fan.same))
         self._nodes.append(unit)
-        self._units[index] = (fan, item)
+        self._units[index] = (fan, fan.items[at])
         return unit
 
     def _start_no_more(self, fan: Fan) -> None:
@@ -221,11 +221,11 @@ class Fans:
             self._host.final(EventKind.NODE_CANCELLED, unit, self._run.known(unit.id).attempts, {"reason": reason})
         fan.releasing = False
 
-    def _start(self, fan: Fan, item: Item) -> None:
-        unit = self._unit(fan, item)
+    def _start(self, fan: Fan, at: int) -> None:
+        unit = self._unit(fan, at)
         if fan.condition is not None:
             try:
-                holds, values = evaluate_condition(fan.condition, {**fan.names, **item.names})
+                holds, values = evaluate_condition(fan.condition, {**fan.names, **fan.items[at].names})
             except ExpressionFault as fault:
                 error = NodeError(ErrorKind.CONDITION, f"when: {fault.message}")
                 self._host.failed(unit, None, error, {"when": unit.when_text})
@@ -258,16 +258,15 @@ class Fans:
         node, host = fan.node, self._host
         fan.closed = True
         del self._open[node.index]
-        found = self._run.find
-        status, error = verdict(fan, found)
+        ends = {unit: self._run.find(unit) for unit in fan.ids}
+        status, error = verdict(fan, ends.get)
         data: dict[str, Any] = {"duration_s": round(self._clock.monotonic() - fan.began, 6)}
-        missing = any((state := found(fan.id_of(item))) is None or not is_final(state.status) for item in fan.items)
         if status is NodeStatus.SKIPPED:
             why: dict[str, Any] = {"when": node.when_text, "values": {}, "reason": "all items were skipped"}
             host.final(EventKind.NODE_SKIPPED, node, fan.number, why)
             host.release(node.index)
             return
-        output = results(fan, found, self._scope.output, self._room)
+        output = results(fan, ends.get, self._scope.output, self._room)
         if output is None:
             message = f"the results of all items are larger than limits.output, {self._room} bytes"
             host.failed(node, fan.number, NodeError(ErrorKind.OUTPUT_TOO_LARGE, message), data)
@@ -276,7 +275,7 @@ class Fans:
         if status is NodeStatus.SUCCEEDED:
             host.final(EventKind.NODE_SUCCEEDED, node, fan.number, data)
             host.release(node.index)
-        elif host.stopped is not None and (missing or self._was_cut(fan)):
+        elif host.stopped is not None and any(map(_was_cut, ends.values())):
             stopped = stop_error(host.stopped)
             if stopped is not None:
                 host.failed(node, fan.number, stopped, data)
@@ -291,6 +290,7 @@ class Fans:
             assert error is not None
             host.failed(node, fan.number, error, data)
 
-    def _was_cut(self, fan: Fan) -> bool:
-        states = (self._run.find(fan.id_of(item)) for item in fan.items)
-        return any(state is not None and state.status is NodeStatus.CANCELLED for state in states)
+
+def _was_cut(state: NodeState | None) -> bool:
+    """Whether an item has not come to an end of its own."""
+    return state is None or state.status is NodeStatus.CANCELLED or not is_final(state.status)

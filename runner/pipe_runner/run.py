@@ -80,7 +80,9 @@ class Run(State):
         found = self.nodes.get(node)
         if found is None:
             if node[-1:] == "]":
-                name, key = self._split(node)
+                name, _, key = node[:-1].partition("[")
+                if "]." in key:
+                    name, key = self._inside(name, key)
                 items = self.items.get(name)
                 if items is None:
                     items = self.items[name] = {}
@@ -99,13 +101,15 @@ class Run(State):
         """The state of a node or an item, if anything is known of it."""
         if node[-1:] != "]":
             return self.nodes.get(node)
-        name, key = self._split(node)
-        return self.items.get(name, {}).get(key)
+        name, _, key = node[:-1].partition("[")
+        if "]." in key:
+            name, key = self._inside(name, key)
+        items = self.items.get(name)
+        return None if items is None else items.get(key)
 
-    def _split(self, item: str) -> tuple[str, str]:
+    def _inside(self, name: str, key: str) -> tuple[str, str]:
         """An item's node and key. In `deploy[eu].probe[443]` the node is `deploy[eu].probe`, where `deploy[eu]` runs a
         sub-pipeline; else `eu].probe[443` is a key, in which anything may stand."""
-        name, _, key = item[:-1].partition("[")
         end = key.find("].")
         while end >= 0:
             owner = self.items.get(name, {}).get(key[:end])

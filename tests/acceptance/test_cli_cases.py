@@ -213,6 +213,7 @@ def test_names_and_values_give_no_command_to_a_terminal_or_a_ci(pipe: Any) -> No
         assert not re.search(r"^\s*::", done.stdout, re.M)
 
 
+@pytest.mark.slow
 def test_a_thousand_cases_take_less_than_a_minute(pipe: Any) -> None:
     pipe.write(
         "p.yml",

@@ -77,6 +77,7 @@ nodes:
 
 @pytest.mark.parametrize("killed", ["runner", "runner and wardens"])
 @pytest.mark.parametrize("waits", [True, False])
+@pytest.mark.few(2)
 def test_d4_the_next_run_of_a_group_waits_until_a_killed_one_does_not_act_any_more(
     pipe: Any, waits: bool, killed: str
 ) -> None:
@@ -141,6 +142,7 @@ def test_cancel_in_progress_asks_the_other_run_to_stop(pipe: Any) -> None:
 
 
 @pytest.mark.parametrize("cancels", ["all", "the newest"])
+@pytest.mark.few(1)
 def test_a_later_run_that_cancels_is_the_last_one_that_acts(pipe: Any, cancels: str) -> None:
     text = (
         "version: 1\ninputs: {n: {type: integer}}\nconcurrency: {group: g, cancel_in_progress: true}\n"

@@ -68,6 +68,7 @@ def wardens(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("function", ["matches", "holds", "awaits"])
+@pytest.mark.few(1)
 def test_x3_a_limit_holds_although_a_function_never_gives_the_interpreter_back(pipe: Any, function: str) -> None:
     process = start(pipe, f"nodes:\n  stuck: {call(function)}, timeout: 1s}}\n  other: {{run: sleep 60}}\n")
     began = time.monotonic()
@@ -113,6 +114,7 @@ def test_a_function_may_take_its_time_whatever_the_limits_of_others(pipe: Any) -
 
 
 @pytest.mark.parametrize("limit", ["", ", timeout: 10m"])
+@pytest.mark.few(1)
 def test_the_limit_of_the_run_holds_as_well(pipe: Any, limit: str) -> None:
     process = start(pipe, f"budget: {{max_time: 1s}}\nnodes:\n  stuck: {call('matches')}{limit}}}\n")
     _, stderr = process.communicate(timeout=30)
@@ -138,6 +140,7 @@ def test_a_function_on_the_runners_own_loop_that_blocks_it_is_ended_at_its_limit
     assert (failed["node"], failed["error"]["kind"]) == ("many[31]", "timeout")
 
 
+@pytest.mark.few(1)
 def test_a_runner_that_is_stopped_for_long_is_not_ended(pipe: Any) -> None:
     process = start(pipe, f"nodes:\n  waits: {call('waits')}, timeout: 1s}}\n")
     pipe.until(lambda: "node.started" in pipe.log())
@@ -151,6 +154,7 @@ def test_a_runner_that_is_stopped_for_long_is_not_ended(pipe: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["limit", "signal"])
+@pytest.mark.few(1)
 def test_a_warden_that_takes_the_place_of_another_ends_a_stuck_runner_as_well(pipe: Any, how: str) -> None:
     limit = ", timeout: 3s" if how == "limit" else ""
     process = start(pipe, f"nodes:\n  stuck: {call('matches_when_told')}{limit}}}\n", "--grace", "500ms")
@@ -199,6 +203,7 @@ CONTAINER = ("unshare", "-rfp", "--mount-proc", "--kill-child")
 
 
 @pytest.mark.parametrize("how", ["limit", "signal"])
+@pytest.mark.few(1)
 def test_a_runner_that_is_the_first_process_of_a_container_is_ended_as_well(pipe: Any, how: str) -> None:
     if shutil.which("unshare") is None or subprocess.run([*CONTAINER, "true"], capture_output=True).returncode:
         pytest.skip("no namespace of processes can be made here")

@@ -40,6 +40,7 @@ def test_a_full_stdout_is_told_once_and_with_74(pipe: Any, unbuffered: str, outp
     "words",
     ["--help", "--version", "run --help", "runs", "show latest", "logs latest", "schema", "graph p.yml", "agents"],
 )
+@pytest.mark.few(8)
 def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, words: str) -> None:
     pipe.write("p.yml", TWO)
     assert pipe("run", "p.yml").returncode == 0
@@ -52,6 +53,7 @@ def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, word
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:surrogateescape", "ascii:surrogateescape", "utf-8:surrogatepass", "ascii"])
+@pytest.mark.few(2)
 def test_s11_no_encoding_of_the_streams_is_a_reason_to_fail(pipe: Any, encoding: str) -> None:
     pipe.write("p.yml", "version: 1\nnodes: {a: {run: \"printf '%s' 'é…' && exit 3\"}}\noutputs: {o: \"é\"}\n")
     env = {"PYTHONIOENCODING": encoding}

@@ -80,6 +80,7 @@ def gone_within(folder: Path, seconds: float) -> bool:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["hangs", "stays", "forks"])
+@pytest.mark.few(2)
 def test_x2_no_server_is_alive_five_seconds_after_the_runner_was_killed(pipe: Shell, started: Any, how: str) -> None:
     process = started(how)
     time.sleep(0.3)
@@ -90,6 +91,7 @@ def test_x2_no_server_is_alive_five_seconds_after_the_runner_was_killed(pipe: Sh
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["hangs", "forks"])
+@pytest.mark.few(1)
 def test_x1_a_stopped_run_ends_its_servers(pipe: Shell, started: Any, how: str) -> None:
     process = started(how, "--grace", "1s")
     time.sleep(0.3)

@@ -162,6 +162,7 @@ def test_the_interpreter_lacks_what_macos_lacks(mac: Mac) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.few(1)
 def test_x2_nothing_lives_five_seconds_after_kill_9_of_the_runner_on_macos(mac: Mac, way: str) -> None:
     mac.write(nodes(way))
     runner = mac.start("run", "f.yml", "--run-id", "r")
@@ -175,6 +176,7 @@ def test_x2_nothing_lives_five_seconds_after_kill_9_of_the_runner_on_macos(mac: 
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.few(1)
 def test_d4_resume_ends_what_runner_and_warden_left_on_macos_when_both_were_killed(mac: Mac, way: str) -> None:
     mac.write(nodes(way))
     runner = mac.start("run", "f.yml", "--run-id", "r")
@@ -194,6 +196,7 @@ def test_d4_resume_ends_what_runner_and_warden_left_on_macos_when_both_were_kill
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+@pytest.mark.few(1)
 def test_x1_a_cancelled_run_leaves_nothing_on_macos(mac: Mac, way: str) -> None:
     mac.write(nodes(way))
     runner = mac.start("run", "f.yml", "--run-id", "r", "--grace", "300ms")
@@ -205,6 +208,7 @@ def test_x1_a_cancelled_run_leaves_nothing_on_macos(mac: Mac, way: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.few(1)
 def test_x3_what_timed_out_is_ended_before_the_next_attempt_on_macos(mac: Mac, way: str) -> None:
     mac.write(
         f"""

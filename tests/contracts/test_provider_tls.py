@@ -103,6 +103,7 @@ def test_a_certificate_that_is_trusted_is_enough(name: str, service: Service, ce
 
 
 @every
+@pytest.mark.few(3)
 def test_x3_a_call_that_is_given_up_ends_at_once(name: str, service: Service, certificate: Path) -> None:
     service.answers([60.0])
     began = time.monotonic()

@@ -155,6 +155,7 @@ def test_a_signal_to_a_forked_child_is_the_childs_alone(tmp_path: Path, start: S
 
 
 @pytest.mark.parametrize("call", ["thread", "starter"])
+@pytest.mark.few(1)
 def test_x2_a_thread_that_a_function_left_keeps_nothing_alive(tmp_path: Path, start: Start, call: str) -> None:
     runner = start(nodes(tmp_path, call))
     assert runner.wait(timeout=8) == 0

@@ -125,6 +125,7 @@ QUICK = {
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, marks=() if k in QUICK else pytest.mark.slow) for k in FILES])
+@pytest.mark.few(2)
 def test_r2_a_file_of_a_mebibyte_is_checked_within_2_seconds_and_256_mb(kind: str, tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").touch()
     (tmp_path / "sub.yml").write_text(ONE)
@@ -145,6 +146,7 @@ CASES: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("kind", CASES)
+@pytest.mark.few(1)
 def test_r2_a_file_of_tests_is_checked_within_the_same_bounds(kind: str, tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").touch()
     (tmp_path / "large.yml").write_text(ONE)
@@ -162,6 +164,7 @@ PROJECTS: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("kind", PROJECTS)
+@pytest.mark.few(1)
 def test_r2_pipe_yml_is_checked_within_the_same_bounds(kind: str, tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").write_text(PROJECTS[kind]())
     assert judged("pipe.yml", tmp_path) == (0 if kind in ("presets", "hosts") else 1)

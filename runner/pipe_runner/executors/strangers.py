@@ -22,7 +22,7 @@ from pipe_runner.executors.leftovers import environment_of
 from pipe_runner.executors.listed import PS
 from pipe_runner.forks import let_go_in_children
 
-GRACE: Final = 0.5
+GRACE: Final = 1.0
 """Seconds between TERM and KILL at the end of a run."""
 GIVE_UP: Final = 2.0
 """Seconds after a KILL until nobody waits any longer."""

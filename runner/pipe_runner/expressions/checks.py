@@ -100,11 +100,11 @@ _NO_FILTER: Final = {
     "forceescape": "write `| e`",
 }
 _TESTS_OF_OTHERS: Final = {
-    "succeeded": 'write nodes.<id>.status == "succeeded"',
-    "success": 'write nodes.<id>.status == "succeeded"',
-    "failed": 'write nodes.<id>.status == "failed"',
-    "failure": 'write nodes.<id>.status == "failed"',
-    "skipped": 'write nodes.<id>.status == "skipped"',
+    "succeeded": 'write `nodes.<id>.status == "succeeded"`',
+    "success": 'write `nodes.<id>.status == "succeeded"`',
+    "failed": 'write `nodes.<id>.status == "failed"`',
+    "failure": 'write `nodes.<id>.status == "failed"`',
+    "skipped": 'write `nodes.<id>.status == "skipped"`',
     "match": "regular expressions have no bound in time; use startswith",
     "search": "regular expressions have no bound in time; use `in`",
     "regex": "regular expressions have no bound in time; use `in`",
@@ -126,16 +126,16 @@ def check_path(path: Path, offset: int, roots: frozenset[str] = ROOTS) -> Fault 
                 "`nodes` alone names no node: which one must be known before the run",
                 offset,
                 5,
-                "write nodes.<id>.output",
+                "write `nodes.<id>.output`",
             )
         if not isinstance(path[1], str):
-            return Fault("E412", "a node is named by its id: nodes.<id>", offset, len(path_text(path)))
+            return Fault("E412", "a node is named by its id: `nodes.<id>`", offset, len(path_text(path)))
         if len(path) > 2 and path[2] not in NODE_FIELDS:
             return _unknown_field(path, 2, NODE_FIELDS, offset, f"nodes.{path[1]}")
     elif root == "run" and len(path) > 1 and path[1] not in RUN_FIELDS:
         return _unknown_field(path, 1, RUN_FIELDS, offset, "run")
     elif root == "secrets" and len(path) != 2:
-        return Fault("E405", "a secret is named secrets.<NAME>", offset, len(path_text(path)))
+        return Fault("E405", "a secret is named `secrets.<NAME>`", offset, len(path_text(path)))
     return None
 
 
@@ -147,9 +147,9 @@ def _unknown_field(path: Path, at: int, known: tuple[str, ...], offset: int, own
     if at == 2 and field in ("outputs", "result", "results", "value", "stdout", "text", "json", "out"):
         near = "output"
     shown = path_text(path[: at + 1])
-    hint = f"did you mean {owner}.{near}?" if near else f"there is {', '.join(known)}"
+    hint = f"did you mean `{owner}.{near}`?" if near else f"there is {', '.join(known)}"
     if near is None and at == 2:
-        hint += f"; what the node gave stands under {owner}.output"
+        hint += f"; what the node gave stands under `{owner}.output`"
     return Fault("E413", f"{owner} has no `{field}`", offset, len(shown), hint)
 
 

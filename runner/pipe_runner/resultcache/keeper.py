@@ -24,6 +24,7 @@ from pipe_runner.workspaces import KEPT, counted_for
 
 _LOW: Final = 0.9
 """Of the bound: what is left when something goes, so that all is not counted again for the next result."""
+_PAUSE: Final = 0.005
 _PATIENCE: Final = 1.0
 """Seconds that something which has to go waits for those that use the cache."""
 
@@ -101,12 +102,12 @@ class Keeper:
             return await self._taken(host, node, attempt, data, parts, began)
 
     async def _hold(self) -> Hold:
-        """Nothing is removed from the cache meanwhile."""
-        room = self._entries.room
-        try:
-            return room.hold(patience=0.0)
-        except BlockingIOError:
-            return await asyncio.to_thread(room.hold)
+        """Nothing is removed from the cache meanwhile. Waits without a thread, which those that hold it may need."""
+        while True:
+            try:
+                return self._entries.room.hold(patience=0.0)
+            except BlockingIOError:
+                await asyncio.sleep(_PAUSE)
 
     async def _taken(
         self, host: Host, node: PlannedNode, attempt: Attempt, data: Mapping[str, Any], parts: Parts, began: float

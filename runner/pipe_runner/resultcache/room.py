@@ -16,7 +16,7 @@ from typing import Final
 from pipe_runner.forks import let_go_in_children
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_PAUSE: Final = 0.05
+_PAUSE: Final = 0.005
 
 
 class Hold:
@@ -43,35 +43,24 @@ class Hold:
 
 
 class Room:
-    """The lock and the number of bytes, each in a file of the cache's directory `home`."""
+    """The lock, the turn to wait for it, and the number of bytes, each in a file of the cache's directory `home`."""
 
     def __init__(self, home: str) -> None:
-        self._lock, self._size = os.path.join(home, "lock"), os.path.join(home, "size")
+        self._lock, self._turn = os.path.join(home, "lock"), os.path.join(home, "turn")
+        self._size = os.path.join(home, "size")
 
     def hold(self, *, alone: bool = False, patience: float | None = None) -> Hold:
-        """Take the right, beside others or alone; waits without end, or that many seconds, then BlockingIOError."""
-        fd = _open(self._lock)
-        if fd < 0:
-            return Hold(-1)
-        how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+        """Take the right, beside others or alone; waits without end, or that many seconds, then BlockingIOError.
+
+        Whoever waits to be alone lets nobody else begin meanwhile: else there would always be somebody.
+        """
         until = None if patience is None else time.monotonic() + patience
+        turn = _locked(self._turn, alone, until)
         try:
-            while until is not None:
-                try:
-                    fcntl.flock(fd, how | fcntl.LOCK_NB)
-                    return Hold(fd)
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        os.close(fd)
-                        raise BlockingIOError(EAGAIN, "it is in use all the time", self._lock) from None
-                    time.sleep(_PAUSE)
-            fcntl.flock(fd, how)
-        except BlockingIOError:
-            raise
-        except OSError:
-            os.close(fd)
-            return Hold(-1)
-        return Hold(fd)
+            return Hold(_locked(self._lock, alone, until))
+        finally:
+            if turn >= 0:
+                os.close(turn)
 
     def add(self, size: int) -> int | None:
         """Count bytes that were written; gives how many there are then, None where that isn't known."""
@@ -93,6 +82,31 @@ class Room:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 _write(fd, total)
             os.close(fd)
+
+
+def _locked(path: str, alone: bool, until: float | None) -> int:
+    """The file, locked; below 0 where that can't be. Raises BlockingIOError if others hold it until then."""
+    fd = _open(path)
+    if fd < 0:
+        return -1
+    how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    try:
+        while until is not None:
+            try:
+                fcntl.flock(fd, how | fcntl.LOCK_NB)
+                return fd
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise BlockingIOError(EAGAIN, "it is in use all the time", path) from None
+                time.sleep(_PAUSE)
+        fcntl.flock(fd, how)
+    except BlockingIOError:
+        os.close(fd)
+        raise
+    except OSError:
+        os.close(fd)
+        return -1
+    return fd
 
 
 def _open(path: str) -> int:

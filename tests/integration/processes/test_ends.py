@@ -52,6 +52,7 @@ def test_what_a_command_leaves_behind_ends_with_it_also_after_success(machine: A
     machine.play(scene())
 
 
+@pytest.mark.few(3)
 def test_d4_nothing_of_an_attempt_is_left_when_the_next_could_start(machine: Any, leaves: str) -> None:
     async def scene() -> None:
         for number in range(1, 4):
@@ -148,6 +149,7 @@ def test_x3_a_timeout_counts_from_the_start_and_holds_against_a_process_that_ign
     machine.play(scene())
 
 
+@pytest.mark.few(4)
 def test_x3_a_timeout_holds_although_a_grandchild_keeps_the_pipe_open(machine: Any, leaves: str) -> None:
     async def scene() -> None:
         began = time.monotonic()

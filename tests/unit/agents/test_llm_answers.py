@@ -103,25 +103,25 @@ def test_sentences_are_bounded() -> None:
     assert all(len(sentence) < 500 for sentence in found)
 
 
-def test_a_pattern_takes_time_that_grows_with_the_answer_only() -> None:
+def test_a_pattern_takes_time_that_grows_with_the_answer_only(in_time: Any) -> None:
     began = time.process_time()
     assert misfits({"type": "string", "pattern": "^(a+)+$"}, "a" * 5000 + "b")
-    assert time.process_time() - began < 1
+    assert in_time(time.process_time() - began, 1)
 
 
 @pytest.mark.parametrize("text", ["```\n" + " " * 2_000_000, "```\n" * 300_000, "```json\n" + "{" * 100 + "\n" * 10**6])
-def test_r4_no_answer_takes_long_to_read(text: str) -> None:
+def test_r4_no_answer_takes_long_to_read(text: str, in_time: Any) -> None:
     began = time.process_time()
     with pytest.raises(Misfit):
         ANY.read(text)
-    assert time.process_time() - began < 1
+    assert in_time(time.process_time() - began, 1)
 
 
-def test_r4_no_value_takes_long_to_check() -> None:
+def test_r4_no_value_takes_long_to_check(in_time: Any) -> None:
     began = time.process_time()
     assert misfits({"uniqueItems": True}, [{"n": n} for n in range(30_000)]) == []
     assert misfits({"items": {"type": "string"}}, list(range(100_000)))
-    assert time.process_time() - began < 2
+    assert in_time(time.process_time() - began, 2)
 
 
 def test_a_number_that_is_too_large_to_check_does_not_fit() -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,7 @@ def told(shown: bytes, hidden: bytes) -> list[bool]:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.few(8)
 def test_s4_every_line_of_a_dump_that_shows_a_byte_of_a_secret_is_hidden_behind_its_address(tool: str) -> None:
     for before in (0, 1, 5, 11, 16, 30):
         text = b"x" * before + SECRET.encode() + b"\nand more of the same\n" * 3
@@ -80,9 +82,9 @@ def test_lines_that_begin_like_a_dump_pass(line: str) -> None:
     assert masked(line.encode() * 3, 1) == line.encode() * 3
 
 
-def test_a_long_dump_is_read_in_time() -> None:
+def test_a_long_dump_is_read_in_time(in_time: Any) -> None:
     shown = dumped("hexdump -C", Random(1).randbytes(1 << 20))
     begun = time.process_time()
     SecretMasker({"S": SECRET}).mask_text(shown.decode())
     masked(shown, 65536)
-    assert time.process_time() - begun < 5
+    assert in_time(time.process_time() - begun, 5)

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,6 +111,7 @@ def test_another_content_root_or_watched_file_is_a_miss(tmp_path: Path) -> None:
     assert load_plan("p.yml", CONTENT, "/r", str(tmp_path)) is None
 
 
+@pytest.mark.slow
 def test_a_damaged_plan_is_a_miss(tmp_path: Path) -> None:
     kept(tmp_path)
     (file,) = (tmp_path / "cache" / "plans").iterdir()

@@ -93,10 +93,10 @@ def bomb(length: int) -> dict[str, Any]:
     [nested(33), nested(5000), bomb(30), bomb(400), {"enum": [nested(300)] * 400}],
     ids=["deep", "very deep", "bomb", "long bomb", "large"],
 )
-def test_r2_what_would_take_long_is_refused_at_once(schema: dict[str, Any]) -> None:
+def test_r2_what_would_take_long_is_refused_at_once(schema: dict[str, Any], in_time: Any) -> None:
     began = time.process_time()
     assert list(faults(schema))
-    assert time.process_time() - began < 0.5
+    assert in_time(time.process_time() - began, 0.5)
 
 
 def test_only_references_are_changed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,7 @@ def test_what_is_no_file_of_tests_is_told_and_never_raised(registry: Registry, p
     assert [one for one in reading.diagnostics if one.is_error]
 
 
-def test_r2_a_large_file_is_read_in_time(registry: Registry, project: Path) -> None:
+def test_r2_a_large_file_is_read_in_time(registry: Registry, project: Path, in_time: Any) -> None:
     (project / "x.yml").write_text(PIPELINE)
     right = "".join(
         f"  c{n}: {{mock: {{a: {{output: '{n}'}}}}, expect: {{nodes: {{a: succeeded}}}}}}\n" for n in range(15_000)
@@ -118,7 +119,7 @@ def test_r2_a_large_file_is_read_in_time(registry: Registry, project: Path) -> N
         (project / "x.test.yml").write_text(f"version: 1\ncases:\n{text}")
         began = time.process_time()
         assert set(codes(read(registry, project / "x.test.yml"))) == found
-        assert time.process_time() - began < 6  # 2 s where nobody else works
+        assert in_time(time.process_time() - began, 6)  # 2 s where nobody else works
 
 
 def test_names_that_begin_with_x_are_free(registry: Registry, project: Path) -> None:

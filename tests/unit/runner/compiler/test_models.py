@@ -167,8 +167,8 @@ def many(fields: int) -> str:
     ],
     ids=["tools", "providers", "alternatives", "parts"],
 )
-def test_r2_no_file_takes_long(tmp_path: Path, text: str) -> None:
+def test_r2_no_file_takes_long(tmp_path: Path, text: str, in_time: Any) -> None:
     compiled(tmp_path, "nodes: {a: {agent: llm, provider: openai, with: {prompt: x}}}")
     began = time.process_time()
     compiled(tmp_path, text)
-    assert time.process_time() - began < 2
+    assert in_time(time.process_time() - began, 2)

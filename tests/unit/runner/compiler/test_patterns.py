@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -43,10 +44,10 @@ def test_usual_patterns_are_taken(pattern: str) -> None:
         r"\pL{1000,}",
     ],
 )
-def test_r2_a_pattern_that_stands_for_a_large_machine_is_refused_before_it_is_made(pattern: str) -> None:
+def test_r2_a_pattern_that_stands_for_a_large_machine_is_refused_before_it_is_made(pattern: str, in_time: Any) -> None:
     began = time.process_time()
     assert Patterns().fault(pattern) == TOO_LARGE
-    assert time.process_time() - began < 1
+    assert in_time(time.process_time() - began, 1)
     assert cost(pattern) > LARGEST
 
 
@@ -65,20 +66,20 @@ def test_s11_a_wrong_pattern_is_told_in_a_sentence(pattern: str) -> None:
     assert why is None or ("SchemaError" not in why and "\n" not in why and why == why.strip())
 
 
-def test_r2_many_patterns_are_refused_in_time_and_told_once(compiled: Compile) -> None:
+def test_r2_many_patterns_are_refused_in_time_and_told_once(compiled: Compile, in_time: Any) -> None:
     text = "".join(f'  i{n}: {{pattern: "\\\\w{{1,{150 - n % 100}}}", default: x}}\n' for n in range(1500))
     began = time.process_time()
     found = compiled(f"inputs:\n{text}nodes: {{a: {{run: x}}}}\n")
-    assert time.process_time() - began < 6
+    assert in_time(time.process_time() - began, 6)
     assert [fault.code for fault in found.diagnostics] == ["E216"]
     assert "together" in found.diagnostics[0].message
 
 
-def test_r2_a_pattern_of_the_items_of_a_list_is_compiled_once(compiled: Compile) -> None:
+def test_r2_a_pattern_of_the_items_of_a_list_is_compiled_once(compiled: Compile, in_time: Any) -> None:
     from pipe_runner.compiler import check_inputs
 
     plan = compiled("inputs: {l: {type: array, items: {pattern: '^[\\w.]{0,100}$'}}}\nnodes: {a: {run: x}}\n").plan
     assert plan is not None
     began = time.process_time()
     check_inputs(plan, {"l": ["x"] * 5000})
-    assert time.process_time() - began < 3
+    assert in_time(time.process_time() - began, 3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -136,40 +137,44 @@ def test_presets_are_known_without_a_registry_and_nothing_is_said_of_agents_then
     assert project.presets.by_name["hi"].agent == "mine"
 
 
-def test_r2_what_presets_put_into_a_pipeline_is_bounded(compiled: Callable[[str, str], Compilation]) -> None:
+def test_r2_what_presets_put_into_a_pipeline_is_bounded(
+    compiled: Callable[[str, str], Compilation], in_time: Any
+) -> None:
     big = "  big: {agent: python, with: {call: 'a:b', args: [" + "1, " * 10_000 + "]}}\n"
     many = "nodes:\n" + "".join(f"  n{number}: {{agent: big}}\n" for number in range(5_000))
     began = time.process_time()
     found = compiled(big, many)
-    assert time.process_time() - began < 5
+    assert in_time(time.process_time() - began, 5)
     assert [fault.code for fault in found.diagnostics] == ["E121"]
 
 
-def test_a_long_chain_of_presets_is_refused(compiled: Callable[[str, str], Compilation]) -> None:
+def test_a_long_chain_of_presets_is_refused(compiled: Callable[[str, str], Compilation], in_time: Any) -> None:
     chain = "".join(f"  p{number}: {{agent: p{number + 1}}}\n" for number in range(3000)) + "  p3000: {agent: python}\n"
     began = time.process_time()
     found = compiled(chain, "nodes: {a: {run: x}}\n")
-    assert time.process_time() - began < 5
+    assert in_time(time.process_time() - began, 5)
     assert {fault.code for fault in found.diagnostics} <= {"E510", "E119"}
     assert found.plan is None
 
 
-def test_r2_unknown_agents_of_very_many_presets_are_told_in_time(compiled: Callable[[str, str], Compilation]) -> None:
+def test_r2_unknown_agents_of_very_many_presets_are_told_in_time(
+    compiled: Callable[[str, str], Compilation], in_time: Any
+) -> None:
     many = "".join(f"  p{number}: {{agent: q{number}}}\n" for number in range(40_000))
     began = time.process_time()
     found = compiled(many, "nodes: {a: {run: x}}\n")
-    assert time.process_time() - began < 5
+    assert in_time(time.process_time() - began, 5)
     assert found.diagnostics[-1].code in ("E501", "E119")
 
 
 def test_r2_unknown_agents_of_nodes_are_told_in_time_beside_very_many_presets(
-    compiled: Callable[[str, str], Compilation],
+    compiled: Callable[[str, str], Compilation], in_time: Any
 ) -> None:
     many = "".join(f"  p{number}: {{agent: http}}\n" for number in range(40_000))
     nodes = "nodes:\n" + "".join(f"  n{number}: {{agent: q{number}}}\n" for number in range(2_000))
     began = time.process_time()
     found = compiled(many, nodes)
-    assert time.process_time() - began < 5
+    assert in_time(time.process_time() - began, 5)
     assert {fault.code for fault in found.diagnostics} == {"E501", "E119"}
 
 

@@ -215,12 +215,15 @@ LARGE: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("kind", LARGE)
-def test_r2_any_file_of_a_mebibyte_is_judged_within_the_bound(kind: str, tmp_path: Path, registry: Registry) -> None:
+@pytest.mark.few(4)
+def test_r2_any_file_of_a_mebibyte_is_judged_within_the_bound(
+    kind: str, tmp_path: Path, registry: Registry, in_time: Any
+) -> None:
     """2 s of CPU are promised; the machine that tests may be slower than the one that was promised for."""
     text = LARGE[kind]()
     begin = time.process_time()
     compilation = compile_text(text, root=tmp_path, registry=registry)
-    assert time.process_time() - begin < 6
+    assert in_time(time.process_time() - begin, 6)
     assert compilation.plan is None
     assert len(compilation.diagnostics) <= 1001
 

@@ -90,7 +90,7 @@ def only(faults: list[Fault]) -> Fault:
         ("{{ range() }}", "E414", "range", "range(5)"),
         ("{{ nodes }}", "E412", "nodes", "nodes.<id>.output"),
         ("{{ nodes[inputs.x].output }}", "E412", "nodes", "must be known before the run"),
-        ("{{ nodes.a.outputs.x }}", "E413", "nodes.a", "did you mean nodes.a.output?"),
+        ("{{ nodes.a.outputs.x }}", "E413", "nodes.a", "did you mean `nodes.a.output`?"),
         ("{{ nodes.a.stdout }}", "E413", "nodes.a", "nodes.a.output"),
         ("{{ nodes.a.foo }}", "E413", "nodes.a", "there is output, status"),
         ("{{ run.number }}", "E413", "run.number", "there is id"),
@@ -141,7 +141,7 @@ def test_a_value_with_a_fault(text: str, code: str, place: str, says: str) -> No
         ("inputs.x and", "E401", 12, "more of it is expected"),
         ("inputs.x, inputs.y", "E401", 8, "`,` is not expected here"),
         ("yes please", "E401", 4, "`please` is not expected here"),
-        ("nodes.a.result == 1", "E413", 0, "did you mean nodes.a.output?"),
+        ("nodes.a.result == 1", "E413", 0, "did you mean `nodes.a.output`?"),
     ],
 )
 def test_a_condition_with_a_fault(text: str, code: str, offset: int, says: str) -> None:

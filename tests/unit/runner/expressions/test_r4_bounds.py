@@ -85,10 +85,11 @@ def refused(text: str) -> bool:
 
 
 @pytest.mark.parametrize("text", BOMBS, ids=lambda text: text[:70])
-def test_r4_a_bomb_is_refused_quickly_and_in_little_memory(text: str) -> None:
+@pytest.mark.few(8)
+def test_r4_a_bomb_is_refused_quickly_and_in_little_memory(text: str, in_time: Any) -> None:
     begun = time.process_time()
     assert refused(text)
-    assert time.process_time() - begun < SECONDS
+    assert in_time(time.process_time() - begun, SECONDS)
     tracemalloc.start()
     refused(text)
     peak = tracemalloc.get_traced_memory()[1]
@@ -118,13 +119,14 @@ DEEP = {
 
 @pytest.mark.parametrize("times", [300, 3000, 30_000])
 @pytest.mark.parametrize("form", DEEP)
-def test_r4_deep_nesting_is_refused_not_followed(form: str, times: int) -> None:
+@pytest.mark.few(16)
+def test_r4_deep_nesting_is_refused_not_followed(form: str, times: int, in_time: Any) -> None:
     text = DEEP[form](times)
     begun = time.process_time()
     _, faults = compile_value(text)
     assert faults
     assert {fault.code for fault in faults} <= {"E401", "E402", "E403", "E411"}
-    assert time.process_time() - begun < SECONDS
+    assert in_time(time.process_time() - begun, SECONDS)
 
 
 @pytest.mark.parametrize("form", [form for form in DEEP if form not in ("indexes", "calls")])
@@ -146,11 +148,11 @@ def test_ordinary_nesting_passes(form: str) -> None:
     ],
     ids=lambda text: text[:12],
 )  # fmt: skip
-def test_r4_a_long_text_is_compiled_or_refused_in_time(text: str) -> None:
+def test_r4_a_long_text_is_compiled_or_refused_in_time(text: str, in_time: Any) -> None:
     begun = time.process_time()
     compile_value(text)
     compile_condition(text)
-    assert time.process_time() - begun < SECONDS
+    assert in_time(time.process_time() - begun, SECONDS)
 
 
 def test_r4_large_outputs_pass_as_they_are() -> None:

@@ -288,6 +288,7 @@ values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.di
         max_size=12,
     )
 )
+@pytest.mark.slow
 def test_s11_whatever_a_log_says_it_is_told_or_refused(told: Any) -> None:
     log = Log({"a": "=a", "b": "=b"})
     for kind, node, data in told:

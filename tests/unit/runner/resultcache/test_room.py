@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,26 @@ def test_nothing_goes_while_somebody_takes_something(entries: Entries) -> None:
         with pytest.raises(BlockingIOError):
             entries.remove(patience=0.1)
     assert entries.shrink(0, patience=0.1)[0] == 1
+
+
+def test_whoever_waits_to_be_alone_comes_before_those_that_come_later(entries: Entries) -> None:
+    keep(entries, "a")
+    first = entries.room.hold()
+    removed: list[tuple[int, int]] = []
+    waiting = threading.Thread(target=lambda: removed.append(entries.shrink(0, patience=30)))
+    waiting.start()
+    late = None
+    until = time.monotonic() + 20
+    while late is None and time.monotonic() < until:  # until the other waits, others still begin
+        try:
+            entries.room.hold(patience=0).close()
+        except BlockingIOError as error:
+            late = error
+    assert late is not None and not removed
+    first.close()
+    waiting.join(30)
+    assert removed and removed[0][0] == 1
+    entries.room.hold(patience=0).close()
 
 
 def test_that_holds_between_processes_too_and_ends_with_them(entries: Entries, tmp_path: Path) -> None:

@@ -19,6 +19,13 @@ HTML = (200, "text/html", b"<html>")
 BAD_JSON = (200, "application/json", b"{bad}")
 
 
+class _Quiet(http.server.ThreadingHTTPServer):
+    """Says nothing of a client that has gone away."""
+
+    def handle_error(self, *of: Any) -> None:
+        pass
+
+
 class Server:
     """Speaks streamable HTTP on loopback; `wrong` answers everything, `loses` is the call that ends a session."""
 
@@ -54,7 +61,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(body)
 
-        self._http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http = _Quiet(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._http.server_port}/mcp"
