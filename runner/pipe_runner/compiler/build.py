@@ -181,7 +181,7 @@ class Build:
         for part in parts:
             outer = part.outer.compiler if part.outer is not None else None
             agents = self.agents.told_in(part.report)
-            part.compiler = NodeCompiler(part, agents, self._root, outer, digests=self._wanted)
+            part.compiler = NodeCompiler(part, agents, self._root, outer, planned=self._wanted)
         drafts, first = list[Draft](), dict[str, tuple[Part, Phase]]()
         for phase in Phase:
             for part in parts:

@@ -10,6 +10,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.evaluation import evaluate
+from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import RunNode
@@ -161,17 +162,14 @@ def _script(draft: Draft, report: Report) -> None:
     if found is not None and "'" not in text[: found.start()].rpartition("\n")[2] and "<<" not in text[: found.start()]:
         message, hint = f"`{found[0]}` is nothing that a shell knows", f"write `{{{{ {found[1]} }}}}`"
         report.add("W407", message, path, offset=found.start(), length=len(found[0]), hint=hint)
-    elif (one := next(iter(_troubles(text, shell)), None)) is not None:
-        report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
+    elif suspicious(text, shell):
+        from pipe_runner.expressions.shell_reading import troubles
+
+        for one in troubles(text, shell)[:1]:
+            report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
     declared = draft.part.compiler.around.secrets
     if declared and "$" in text:
         _secrets(draft, declared, text, path, report)
-
-
-def _troubles(text: str, shell: str) -> list[Any]:
-    from pipe_runner.expressions.shell_reading import troubles
-
-    return list(troubles(text, shell))
 
 
 def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:

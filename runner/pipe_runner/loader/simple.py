@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from pipe_runner.loader.events import most_events
 from pipe_runner.loader.scalars import STARTS, NotJson, resolve
+from pipe_runner.loader.source import FORBIDDEN
 
-_UNUSUAL: Final = re.compile("[^\n -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""Tabs, other line ends than `\\n`, and what YAML allows in no text."""
+_UNUSUAL: Final = re.compile("[\0-\t\v-\x1f\x7f]")
+"""Tabs, other line ends than `\\n`, and what YAML allows in no text; beyond ASCII there is more of that."""
 _KEY: Final = r"[A-Za-z_][A-Za-z0-9_.-]{0,200}+"
-_FIRST: Final = r"[A-Za-z0-9_./$(+~=<^\\;\xa0-\U0010ffff]"
+_FIRST: Final = r"[^\n !\"#%&'*,\-:>?@\[\]`{|}]"
 _PLAIN: Final = (
     rf"(?:{_FIRST}|-(?=[^ \n]))[^\n:#]*+(?:(?::(?![ \n]|\Z)|(?<! )#)[^\n:#]*+)*+"  # up to a comment, without `: `
 )
@@ -23,8 +24,8 @@ _PLAIN_IN_FLOW: Final = rf"(?:{_FIRST}|-(?=[A-Za-z0-9_]))[^\n,\[\]{{}}:#?]*+"
 _QUOTED: Final = r"'((?:[^'\n]|'')*+)'|\"([^\"\\\n]*+)\""
 _LINE: Final = re.compile(
     rf"( *+)(- ++)?+(?:({_KEY}):(?: ++|(?=\n|\Z)))?+"
-    rf"(?:({_PLAIN})|{_QUOTED}|([{{\[][^\n]*+)|\|(-?)\n((?:\1 ++[^\n]*+\n|\n)++)|)"
-    r"(?:(?<=\n)| *+(?:(?<![^ \n])#[^\n]*+)?+(?:\n++|\Z))|([^\n])"
+    r"(?:\|(-?)\n((?:\1 ++[^\n]*+\n|\n)++)"
+    rf"|(?:({_PLAIN})|{_QUOTED}|([{{\[][^\n]*+)|) *+(?:(?<![^ \n])#[^\n]*+)?+(?:\n++|\Z))|([^\n])"
 )
 """A line, with the lines of a literal behind it; or the first character of one that is none of these."""
 _ITEM: Final = re.compile(
@@ -46,7 +47,7 @@ class _Odd(Exception):
 
 def simple_document(text: str) -> dict[str, Any] | None:
     """The data of a text that is simple, and has no faults; None for every other text."""
-    if _UNUSUAL.search(text) is not None:
+    if _UNUSUAL.search(text) is not None or (not text.isascii() and re.search(FORBIDDEN, text) is not None):
         return None
     try:
         return _Simple(text).read()
@@ -76,7 +77,7 @@ class _Simple:
         flows: dict[str, tuple[Any, int]] = {}  # what is written alike is one value, as an anchor's is
         value: Any
         for found in _LINE.finditer(self._text):
-            spaces, dash, key, plain, single, double, flow, chomped, literal, odd = found.groups()
+            spaces, dash, key, chomped, literal, plain, single, double, flow, odd = found.groups()
             if plain is not None:
                 if plain[-1] == " ":
                     plain = plain.rstrip(" ")
@@ -111,6 +112,9 @@ class _Simple:
             lines += 1
             if lines > most:
                 raise _Odd
+            if lines == 1 and key is None and dash is None and value.__class__ is dict:
+                root, level = value, -1  # a file in brackets, behind which nothing follows
+                continue
             column = len(spaces)
             if pending is not None:
                 if column > level or (dash is not None and column == level):
@@ -152,7 +156,7 @@ class _Simple:
             current[name] = value
             if value is None and plain is None:
                 pending = name
-        if not root or self._events + 2 * lines + 6 > self._most:
+        if not lines or self._events + 2 * lines + 6 > self._most:
             raise _Odd
         return root
 
