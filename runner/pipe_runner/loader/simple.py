@@ -24,7 +24,7 @@ _PLAIN_IN_FLOW: Final = rf"(?:{_FIRST}|-(?=[A-Za-z0-9_]))[^\n,\[\]{{}}:#?]*+"
 _QUOTED: Final = r"'((?:[^'\n]|'')*+)'|\"([^\"\\\n]*+)\""
 _LINE: Final = re.compile(
     rf"( *+)(- ++)?+(?:({_KEY}):(?: ++|(?=\n|\Z)))?+"
-    r"(?:\|(-?)\n((?:\1 ++[^\n]*+\n|\n)++)"
+    r"(?:\|(-?)\n((?:\1 ++[^\n]*+\n|\n)++)(?! ++(?:#[^\n]*+)?+\Z)"
     rf"|(?:({_PLAIN})|{_QUOTED}|([{{\[][^\n]*+)|) *+(?:(?<![^ \n])#[^\n]*+)?+(?:\n++|\Z))|([^\n])"
 )
 """A line, with the lines of a literal behind it; or the first character of one that is none of these."""
