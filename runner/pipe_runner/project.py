@@ -126,7 +126,7 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     from pipe_schemas.project import ProjectSpec
 
     data = report.data()
-    shape = Shape(report, of_project, _prunable)
+    shape = Shape(report, of_project, _prunable, entries=ProjectSpec, maps={"agents": "agents"})
     spec = shape.check(ProjectSpec, data)
     for key in _LATER:
         if data.get(key):

@@ -38,8 +38,12 @@ def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
+    sound: Any = None  # of which nothing was to say: the next one may be the same value of the file
     for draft in drafts:
         spec, report = draft.spec, draft.part.report
+        if spec is sound:
+            continue
+        told = len(report.found)
         if draft.when is not None and spec.run_on == "success" and draft.phase is Phase.NODES:
             _condition(draft, nodes, report)
         if spec.for_each is not None:
@@ -55,6 +59,8 @@ def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
                 report.add("W603", f"`{short(artifact.path)}` is a file's own name: no patterns here", place, hint=hint)
         if type(spec) is RunNode:
             _script(draft, report)
+            if draft.when is None and len(report.found) == told:
+                sound = spec
         if draft.agent is not None and draft.agent.name == "http":
             _address(draft, report)
 

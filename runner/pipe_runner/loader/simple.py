@@ -30,7 +30,7 @@ _LINE: Final = re.compile(
 """A line, with the lines of a literal behind it; or the first character of one that is none of these."""
 _ITEM: Final = re.compile(
     rf" *+(?:({_KEY}): ++)?+"
-    rf"(?:(?:(\{{ *+\}}|\[ *+\])|({_PLAIN_IN_FLOW})|{_QUOTED})((?: *+[\]}}])*+) *+(,|\Z)|([{{\[]))|([\s\S])"
+    rf"(?:(?:(\{{ *+\}}|\[ *+\])|({_PLAIN_IN_FLOW})|{_QUOTED})((?: *+,?+ *+[\]}}])*+) *+(,|\Z)|([{{\[]))|([\s\S])"
 )
 """An entry of a map or list in brackets, with the brackets that end behind it; or one character that begins none."""
 _EMPTY: Final = 1000
@@ -207,7 +207,7 @@ class _Simple:
                 continue
             if closing:
                 for bracket in closing:
-                    if bracket != " ":
+                    if bracket not in " ,":
                         if current is top or (bracket == "}") is not (current.__class__ is dict):
                             raise _Odd
                         current = around.pop()

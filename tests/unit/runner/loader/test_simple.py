@@ -54,7 +54,8 @@ def test_most_files_are_simple_and_read_alike() -> None:
         "a: |\n  b\n  c\n\n  d\nz: y\n", "a: |-\n  b\n   c\nz: y\n", "a:\n  b: |\n    c\n  d: e\n", "a: ~\n",
         "a: 1\nb: -1\nc: 1.5\nd: 0x1f\ne: .5\nf: 1e3\ng: true\nh: null\ni: No\n", "a: -b\n", "# c\n\na: b\n",
         "a: b  \n", "a:    b\n", "a: é\n", "a: [b c, d]\n", "a: echo {{ x }}\n", "a: {b: 1, c: ~}\n", "a_b-c.d: e\n",
-        "{}", "{a: b}\n", "# c\n{a: [b]}\n", "a:\n\n\n  b: c\n", "a:\n  b:\nc: d\n", "a:\n  b:\n  - c\n  d: e\n",
+        "{}", "{a: b}\n", "a: [b,]\n", "a: {b: [c, ], d: {e: f,},}\n",
+        "# c\n{a: [b]}\n", "a:\n\n\n  b: c\n", "a:\n  b:\nc: d\n", "a:\n  b:\n  - c\n  d: e\n",
     ],
 )  # fmt: skip
 def test_what_is_simple(text: str) -> None:
@@ -67,7 +68,8 @@ def test_what_is_simple(text: str) -> None:
         "", "\n", "a", "{}\n{}\n", "{}\na: b\n", "[]\n", "- {}\n", "{a: b}\n  c: d\n",
         "- a\n", "a: b\na: c\n", "a: &x b\n", "a: *x\n", "a: !x b\n", "<<: {a: b}\n", "? a\n: b\n",
         "a: b\n  c\n", "a: b\n c: d\n", "a:\n   b: c\n  d: e\n", "a: {b: c\n", "a: {b: c}}\n", "a: [b, c}\n",
-        "a: {b}\n", "a: {b: c, b: d}\n", "a: [b: c]\n", "a: [b,]\n", "a: [,]\n", "a: {b: {{ x }}}\n", "a: {{ x }}\n",
+        "a: {b}\n", "a: {b: c, b: d}\n", "a: [b: c]\n", "a: [b,,]\n", "a: [,]\n", "a: {,}\n",
+        "a: {b: {{ x }}}\n", "a: {{ x }}\n",
         "a: >\n  b\n", "a: |2\n  b\n", "a: |+\n  b\n", "a: |\n b\n   ", "a: |\n b\n # c",
         "a: |\nb: c\n", "a: |\n\n", "a: |\n  b", "a: |\n   b\n  c\n",
         "a:\tb\n", "a: b\r\n", "a: 'b\n", 'a: "\\n"\n', "a: 'b' c\n", "null: a\n", "true: a\n", "1: a\n", "'a': b\n",
