@@ -109,7 +109,7 @@ def load_project(
         return plain, [Diagnostic(shown, 1, 1, "E602", error.message, error.hint)]
     if document.data is None and [fault.code for fault in faults] == ["E105"]:
         return plain, []  # an empty pipe.yml marks the root and sets nothing
-    if not isinstance(document.data, dict):
+    if not isinstance(document.data, dict) or not (document.data or faults):
         return plain, faults
     from pipe_runner.compiler.report import Report, TooManyFaults
 
@@ -121,12 +121,12 @@ def load_project(
 
 
 def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bool) -> Project:
-    from pipe_runner.compiler.contexts import of_project
+    from pipe_runner.compiler.contexts_project import of_project
     from pipe_runner.compiler.shape import Shape
     from pipe_schemas.project import ProjectSpec
 
     data = report.data()
-    shape = Shape(report, of_project, _prunable)
+    shape = Shape(report, of_project, _prunable, entries=ProjectSpec, maps={"agents": "agents"})
     spec = shape.check(ProjectSpec, data)
     for key in _LATER:
         if data.get(key):

@@ -86,10 +86,23 @@ FILES: dict[str, Callable[[], str]] = {
         "version: 1\nnodes: {a: {agent: http, with: {url: 'http://x/', ", lambda i: f"k{i}: 1,", "z: 1}}}\n"
     ),
     "unknown keys": lambda: filled(ONE, lambda i: f"k{i}: 1\n"),
+    "aliased nodes": lambda: filled("version: 1\nx-a: &a {run: a}\nnodes: {", lambda i: f"n{i}: *a,", "z: *a}\n"),
+    "aliased variables": lambda: filled(
+        "version: 1\nx-a: &a {A: b}\nnodes: {", lambda i: f"n{i}: {{run: a, env: *a}},", "z: {run: a}}\n"
+    ),
+    "merged variables": lambda: filled(
+        "version: 1\nx-a: &a {A: a}\nnodes: {", lambda i: f"n{i}: {{run: a, env: {{<<: *a}}}},", "z: {run: a}}\n"
+    ),
+    "lists of merge keys": lambda: filled(
+        "version: 1\nx-a: &a {run: a}\nx-b: &b {timeout: 5s}\nnodes:\n", lambda i: f"  n{i}: {{<<: [*a, *b]}}\n"
+    ),
+    "words on lines": lambda: filled(HEAD + "  a:\n    argv:\n", lambda _: "    - a\n"),
+    "numbers on lines": lambda: filled(HEAD + "  a:\n   argv:\n", lambda i: f"   - {i}\n"),
 }  # fmt: skip
 FAULTLESS = {
     "nodes", "nodes in a line", "handlers", "programs", "functions", "merged nodes", "nodes with x- keys", "x- keys",
-    "conditions", "inputs", "properties of an input", "outputs",
+    "conditions", "inputs", "properties of an input", "outputs", "aliased nodes", "aliased variables",
+    "merged variables", "words on lines", "numbers on lines",
 }  # fmt: skip
 
 
@@ -119,7 +132,7 @@ def judged(file: str, folder: Path) -> int:
 
 QUICK = {
     "nodes", "programs", "merged nodes", "wrong variables", "nodes of nothing", "unknown needs", "wrong headers",
-    "sub-pipelines",
+    "sub-pipelines", "aliased nodes",
 }  # fmt: skip
 """Those of each sort that are judged each time; the others in the long campaigns."""
 
@@ -138,6 +151,12 @@ CASES: dict[str, Callable[[], str]] = {
     "cases that are all alike": lambda: filled("version: 1\nx-a: &a {}\ncases: {", lambda i: f"c{i}: *a, ", "z: {}}\n"),
     "cases of nothing": lambda: filled("version: 1\ncases: {", lambda i: f"c{i}, ", "z: {}}\n"),
     "wrong stand-ins": lambda: filled("version: 1\ncases: {a: {mock: {a: [", lambda _: "1, ", "{}]}}}\n"),
+    "cases with merge keys": lambda: filled(
+        "version: 1\nx-a: &a {}\ncases: {", lambda i: f"c{i}: {{<<: *a}}, ", "z: {}}\n"
+    ),
+    "stand-ins for all cases": lambda: filled(
+        "version: 1\ncases: {c: {}}\ndefaults: {mock: {", lambda i: f"m{i}: {{output: a}},", "a: {output: x}}}\n"
+    ),
     "unknown nodes": lambda: filled("version: 1\ncases: {a: {mock: {", lambda i: f"m{i}: {{}},", "z: {}}}}\n"),
     "wrong expectations": lambda: filled(
         "version: 1\ncases: {a: {expect: {nodes: {", lambda i: f"m{i}: x,", "z: x}}}}\n"

@@ -39,13 +39,14 @@ def asks_models(draft: Draft) -> bool:
 
 def tell_idle(drafts: Sequence[Draft], whole: BudgetSpec | None, report: Report) -> None:
     """Warn of budgets that count for nothing, since no model is asked where they hold; `whole` is the file's own."""
+    bounded = [draft for draft in drafts if draft.spec.budget is not None]
     for key in ("max_cost", "max_tokens"):
         if whole is not None and getattr(whole, key) is not None and not any(map(asks_models, drafts)):
             report.add(
                 "W507", f"`{key}` counts for nothing: no node asks a model", ("budget", key), at="key", hint=_HINT
             )
-        for draft in drafts:
+        for draft in bounded:
             budget = draft.spec.budget
-            if budget is not None and getattr(budget, key) is not None and not asks_models(draft):
+            if getattr(budget, key) is not None and not asks_models(draft):
                 message = f"`{key}` counts for nothing: the node asks no model"
                 draft.part.report.add("W507", message, (*draft.path, "budget", key), at="key", hint=_HINT)

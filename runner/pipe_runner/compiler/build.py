@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
+from pipe_runner.compiler.alike import draft_each
 from pipe_runner.compiler.budgets import budget_of, tell_idle, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.doubts import look_over
@@ -181,7 +182,7 @@ class Build:
         for part in parts:
             outer = part.outer.compiler if part.outer is not None else None
             agents = self.agents.told_in(part.report)
-            part.compiler = NodeCompiler(part, agents, self._root, outer, digests=self._wanted)
+            part.compiler = NodeCompiler(part, agents, self._root, outer, planned=self._wanted)
         drafts, first = list[Draft](), dict[str, tuple[Part, Phase]]()
         for phase in Phase:
             for part in parts:
@@ -190,9 +191,8 @@ class Build:
                 twice = first.keys() & ids
                 for id in sorted(twice):
                     self._twice(part, phase, id, *first[id])
-                for id, node in nodes.items():
-                    if id not in twice:
-                        drafts.append(part.compiler.draft(id, len(drafts), phase, node))
+                one = {id: node for id, node in nodes.items() if id not in twice} if twice else nodes
+                draft_each(part, phase, one, drafts)
                 first.update(dict.fromkeys((id for id in ids if id not in twice) if twice else ids, (part, phase)))
         return drafts
 

@@ -11,8 +11,7 @@ from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.types import Path_
-from pipe_schemas import fields, inputs, mcp, nodes, pipeline, project, providers
-from pipe_schemas.http import HttpPolicy
+from pipe_schemas import fields, inputs, nodes, pipeline
 
 PHASES = ("nodes", "on_failure", "finally")
 
@@ -38,19 +37,13 @@ _UNDER_TOP: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
     "budget": (fields.BudgetSpec, _OF_BUDGET),
     "include": (pipeline.IncludeSpec, {"path": "write `file:`"}),
 }
-_UNDER_NODE: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
+UNDER_NODE: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
     "retry": (nodes.RetrySpec, aliases.RETRY),
     "budget": (fields.BudgetSpec, _OF_BUDGET),
     "cache": (nodes.CacheSpec, {"paths": "write `files:`"}),
     "artifacts": (nodes.ArtifactSpec, {}),
     "for_each": (nodes.ForEachSpec, {"in": "write `items:`", "list": "write `items:`"}),
 }
-_UNDER_PROJECT: dict[str, type[BaseModel]] = {
-    "limits": project.LimitsSpec,
-    "policy": project.PolicySpec,
-    "defaults": project.ProjectDefaultsSpec,
-}
-_UNDER_PROVIDER: dict[str, type[BaseModel]] = {"limits": providers.ServiceLimits, "prices": providers.Price}
 
 
 def of_pipeline(path: Path_, value: Any) -> Context:
@@ -64,7 +57,7 @@ def of_pipeline(path: Path_, value: Any) -> Context:
             models = [nodes.KINDS[kind] for kind in kinds] or list(nodes.KINDS.values())
             keys = dict.fromkeys(key for model in models for key in keys_of(model))
             return Context("a node", tuple(keys), aliases.NODE)
-        model, others = _UNDER_NODE.get(str(path[2]), (None, {}))
+        model, others = UNDER_NODE.get(str(path[2]), (None, {}))
         return Context(f"`{path[2]}`", keys_of(model) if model else (), others)
     if top == "inputs":
         spec = inputs.InputSpec if len(path) == 2 else inputs.ValueSpec
@@ -75,23 +68,3 @@ def of_pipeline(path: Path_, value: Any) -> Context:
         return Context("`retry`", keys_of(nodes.RetrySpec), aliases.RETRY)
     model, others = _UNDER_TOP.get(str(top), (None, {}))
     return Context(f"`{top}`", keys_of(model) if model else (), others)
-
-
-def of_project(path: Path_, value: Any) -> Context:
-    """The context of the map at `path` of a project file."""
-    if not path:
-        return Context("pipe.yml", keys_of(project.ProjectSpec), {"nodes": "nodes stand in a pipeline file"})
-    model: type[BaseModel] | None = _UNDER_PROJECT.get(str(path[0]))
-    if path[:2] == ("policy", "http"):
-        model = HttpPolicy
-    if path[0] == "providers" and len(path) > 2:
-        of_it = _UNDER_PROVIDER.get(str(path[2]))
-        return Context(f"`{path[2]}`", keys_of(of_it) if of_it else ())
-    if path[0] == "mcp_servers" and len(path) == 2:
-        return Context("an MCP server", keys_of(mcp.ServerSpec), aliases.MCP_SERVER)
-    if path[0] == "agents" and len(path) == 2:
-        return Context("a preset", keys_of(project.PresetSpec), aliases.NODE)
-    if path[0] == "agents" and len(path) > 2:
-        model, others = _UNDER_NODE.get(str(path[2]), (None, {}))
-        return Context(f"`{path[2]}`", keys_of(model) if model else (), others)
-    return Context(f"`{path[-1]}`", keys_of(model) if model else ())

@@ -10,6 +10,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.evaluation import evaluate
+from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.nodes import RunNode
@@ -37,8 +38,12 @@ def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
+    sound: Any = None  # of which nothing was to say: the next one may be the same value of the file
     for draft in drafts:
         spec, report = draft.spec, draft.part.report
+        if spec is sound:
+            continue
+        told = len(report.found)
         if draft.when is not None and spec.run_on == "success" and draft.phase is Phase.NODES:
             _condition(draft, nodes, report)
         if spec.for_each is not None:
@@ -54,6 +59,8 @@ def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
                 report.add("W603", f"`{short(artifact.path)}` is a file's own name: no patterns here", place, hint=hint)
         if type(spec) is RunNode:
             _script(draft, report)
+            if draft.when is None and len(report.found) == told:
+                sound = spec
         if draft.agent is not None and draft.agent.name == "http":
             _address(draft, report)
 
@@ -161,17 +168,14 @@ def _script(draft: Draft, report: Report) -> None:
     if found is not None and "'" not in text[: found.start()].rpartition("\n")[2] and "<<" not in text[: found.start()]:
         message, hint = f"`{found[0]}` is nothing that a shell knows", f"write `{{{{ {found[1]} }}}}`"
         report.add("W407", message, path, offset=found.start(), length=len(found[0]), hint=hint)
-    elif (one := next(iter(_troubles(text, shell)), None)) is not None:
-        report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
+    elif suspicious(text, shell):
+        from pipe_runner.expressions.shell_reading import troubles
+
+        for one in troubles(text, shell)[:1]:
+            report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
     declared = draft.part.compiler.around.secrets
     if declared and "$" in text:
         _secrets(draft, declared, text, path, report)
-
-
-def _troubles(text: str, shell: str) -> list[Any]:
-    from pipe_runner.expressions.shell_reading import troubles
-
-    return list(troubles(text, shell))
 
 
 def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:

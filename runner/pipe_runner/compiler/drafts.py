@@ -92,3 +92,12 @@ class Draft:
         """A node that its templates read."""
         self.reads = set() if self.reads is _NONE else self.reads
         self.reads.add(index)
+
+    def again(self, id: str, index: int) -> Draft:
+        """The draft of another node that is the same value of the same map, of which nothing but its id differs."""
+        other = Draft(id, index, self.phase, self.spec)
+        other.part, other.written, other.agent = self.part, self.written, self.agent
+        other.options, other.env, other.digest, other.title = self.options, self.env, self.digest, self.title
+        other.validate_options, other.own_workspace = self.validate_options, self.own_workspace
+        other.uses = self.uses
+        return other

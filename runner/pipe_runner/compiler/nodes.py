@@ -38,11 +38,11 @@ class NodeCompiler:
     """Compiles the nodes of one file of a pipeline; `outer` does so for the file that includes it."""
 
     def __init__(
-        self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None, *, digests: bool = True
+        self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None, *, planned: bool = True
     ) -> None:
-        """`digests`: whether anybody wants those of the nodes."""
+        """`planned`: whether anybody wants a plan of the nodes."""
         report = part.report
-        self.digests = digests
+        self.planned = planned
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
@@ -98,7 +98,7 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_artifacts
 
             compile_artifacts(draft, self._report, self._inside)
-        if self.digests and type(spec) is not PipelineNode:  # its own is known with the file that it runs
+        if self.planned and type(spec) is not PipelineNode:  # its own is known with the file that it runs
             content = self._content(draft)
             draft.digest = self._digest(draft, content, draft.uses)
             if draft.fan_out is not None and draft.inside is None:
@@ -214,7 +214,7 @@ class NodeCompiler:
         static = True
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
-        if spec.env or self._inherits or spec.stdin is not None:
+        if not draft.env.static or self._inherits or spec.stdin is not None:
             commands = commands_of(shell, text, shelled=_is_shell(shell))
             self._environment.check_input(spec.stdin, (*draft.path, "stdin"), commands)
             if self._environment.check(spec.env, (*draft.path, "env"), commands, options):
@@ -241,7 +241,7 @@ class NodeCompiler:
             return True
         variables = options["variables"] = {}
         for name, value, mode in compiled.variables:
-            variables[name] = {"$text": value.to_json()}
+            variables[name] = {"$text": value.to_json()} if self.planned else None
             if mode != "text":
                 options.setdefault("integers" if mode == "integer" else "raw", []).append(name)
             draft.uses.append(Use(value, path, "run"))

@@ -6,6 +6,7 @@ character.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,6 +23,9 @@ _GROUP: Final = 4000
 """Values of a piece, unless it is one entry."""
 _MANY: Final = 500
 """Entries from which a map is taken apart."""
+_AGAIN: Final = 4
+"""How often values stand in a map, at least, that are validated once."""
+_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _SMALL: Final = 100
 """Entries of a map, or items of a list, up to which it is not cut."""
 _LACKS: Final = frozenset({"missing", "node_kind", "too_short"})
@@ -55,6 +59,21 @@ def split(data: Mapping[str, Any], fields: Iterable[str]) -> tuple[dict[str, Any
             del rest[field]
             pieces += (Piece(field, some, size) for some, size in _groups(entries))
     return rest, pieces
+
+
+def alike(model: type[BaseModel], field: str, name: str, entries: Any) -> dict[str, Any] | None:
+    """The models of the entries of a large map that has few values again and again, as aliases make them: one for each
+    value. None where that isn't so, or something is wrong."""
+    if type(entries) is not dict or len(entries) <= _MANY:
+        return None
+    first = {id(value): key for key, value in reversed(entries.items())}
+    if len(first) * _AGAIN > len(entries) or not all(map(_IDENTIFIER.fullmatch, entries)):
+        return None
+    found = validated(model, {"version": 1, field: {key: entries[key] for key in first.values()}})
+    if not isinstance(found, model):
+        return None
+    models = getattr(found, name)
+    return {key: models[first[id(value)]] for key, value in entries.items()}
 
 
 def _groups(entries: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from pipe_runner.compiler import aliases
 from pipe_runner.compiler.contexts import PHASES, Context, keys_of
-from pipe_runner.compiler.pieces import split, validated
+from pipe_runner.compiler.pieces import alike, split, validated
 from pipe_runner.compiler.pruning import at, prunable, renamed, with_stand_ins, without, without_extras
 from pipe_runner.compiler.report import Report, either, listed, short
 from pipe_runner.compiler.sentences import WHAT, is_type_error, kind, named, one_of, out_of_bounds, wrong_type
@@ -62,12 +62,17 @@ class Shape:
         """The model of the data, without the parts that are wrong (`broken`); None where nothing is left to go on."""
         if self._entries is None:
             return self._check(model, data)
-        rest, pieces = split(without_extras(data), self._maps)
-        if not pieces:
-            return self._check(model, rest)
+        whole = without_extras(data)
         entries: dict[str, dict[str, Any]] = {}
         kept: dict[str, dict[str, Any]] = {}
-        apart = {piece.field for piece in pieces}
+        for key, name in self._maps.items():
+            models = alike(self._entries, key, name, whole.get(key))
+            if models is not None:
+                entries[name], kept[key] = models, whole.pop(key)
+        rest, pieces = split(whole, self._maps)
+        if not pieces and not kept:
+            return self._check(model, rest)
+        apart = {piece.field for piece in pieces} | kept.keys()
         lacks = any(model.model_fields[self._maps[key]].is_required() for key in apart)
         found = self._check(cast(type[Spec], self._entries) if lacks else model, rest)
         whole = self.data

@@ -154,7 +154,7 @@ class Family:
             wrong = not spec.with_ and part.written[str(phase)][id].get("with", {}) != {}  # and told already
             if not wrong:
                 _check_inputs(spec.with_, place, found, found.inputs, report)
-        if part.compiler.digests:
+        if part.compiler.planned:
             draft.digest = self._digest(draft, spec, part, found)
 
     def _digest(self, draft: Draft, spec: PipelineNode, part: Part, found: SubPipeline) -> str:

@@ -184,7 +184,7 @@ def _named(command: Command, index: int) -> None:
         if beside is None or beside.text == "0":
             command.facts.takes += own
         else:
-            flows.taken += [(word, own) for word in flows.kept[-MAX_KEPT:]]
+            flows.taken.append((flows.kept[-MAX_KEPT:], own))
             for name in own:
                 flows.read.setdefault(name, []).append(flows.beyond)
     for position, at in enumerate(rest):

@@ -86,18 +86,23 @@ def open_for(flows: Flows, words: list[Word], reader: Facts) -> None:
     if reader.reads and runs_files(reader.reads[0][0]):
         for word in words:
             choose_file(flows, word, reader.reads[0][0])
-    if reader.takes:
-        flows.taken += [(word, list(reader.takes)) for word in words]
-    if reader.hands:
-        flows.handed += [(word, list(reader.hands)) for word in words]
+    if words and reader.takes:
+        flows.taken.append((list(words), list(reader.takes)))
+    if words and reader.hands:
+        flows.handed.append((list(words), list(dict.fromkeys(reader.hands))))
 
 
 def open_for_functions(flows: Flows) -> None:
     """Files that functions are given to read, when all functions are known."""
-    for word, names in flows.handed:
-        for name in names:
-            for body in flows.bodies.get(name, ()):
-                open_for(flows, [word], Facts(reads=body.reads, takes=body.takes))
+    for words, names in flows.handed:
+        bodies = [body for name in names for body in flows.bodies.get(name, ())]
+        programs = dict.fromkeys(body.reads[0][0] for body in bodies if body.reads)
+        for word in words:
+            for program in filter(runs_files, programs):
+                choose_file(flows, word, program)
+        takes = dict.fromkeys(variable for body in bodies for variable in body.takes)
+        if takes:
+            flows.taken.append((words, list(takes)))
 
 
 def choose_parts(scan: ShellLexer, word: Word, name: str) -> None:

@@ -75,7 +75,7 @@ class Flows(Tables):
     def _opened(self, coded: set[Node], run: list[Facts]) -> None:
         """Files that a value names, of which lines become code, and links by which such a file is run."""
         words = [word for key, word in self.links if key in coded]
-        words += [word for word, names in self.taken if not coded.isdisjoint(names)]
+        words += [word for some, names in self.taken if not coded.isdisjoint(names) for word in some]
         words += [word for facts in run for word in facts.opened]
         for word in words:
             for hole in word.all_holes:

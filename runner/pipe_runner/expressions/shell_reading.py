@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 from pipe_runner.expressions.shell_grammar import ShellGrammar
 from pipe_runner.expressions.shell_model import Facts, Word
+from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.tokens import Refused
 
 _LONGEST: Final = 20_000
 """Characters of a text that is read for this alone."""
-_OPENED: Final = (("if", "fi"), ("do", "done"), ("case", "esac"))
 
 
 class Trouble(NamedTuple):
@@ -24,7 +23,7 @@ class Trouble(NamedTuple):
 
 def troubles(text: str, shell: str) -> list[Trouble]:
     """What a shell doesn't read in a text; nothing where it isn't sure."""
-    if len(text) > _LONGEST or not _suspicious(text, shell):
+    if len(text) > _LONGEST or not suspicious(text, shell):
         return []
     reading = _Reading(text, shell)
     try:
@@ -32,12 +31,6 @@ def troubles(text: str, shell: str) -> list[Trouble]:
     except Refused:
         return []
     return reading.found[:1]
-
-
-def _suspicious(text: str, shell: str) -> bool:
-    if text.count("'") % 2 or text.count('"') % 2 or (shell == "sh" and ("[[" in text or "=(" in text)):
-        return True
-    return any(opened in text and re.search(rf"\b{closed}\b", text) is None for opened, closed in _OPENED)
 
 
 class _Reading(ShellGrammar):

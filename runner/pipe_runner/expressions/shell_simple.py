@@ -1,7 +1,8 @@
 """The shell text that most nodes have: a plain command with plain arguments, read with one pattern.
 
 `simple_shell` gives exactly what `compile_shell` gives, or None; a test holds the two together. Reading text as a shell
-does takes fifty times as long, which counts in files of thousands of nodes.
+does takes fifty times as long, which counts in files of thousands of nodes. `suspicious` says which texts a shell may
+stumble over, so that no other is read for that.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ _ARGUMENT: Final = rf"(?:{_PLAIN}++|{_HOLE}|\"(?:{_PLAIN}|[ ;'()#]|{_HOLE})*+\")
 _SIMPLE: Final = re.compile(rf"(?:(?:{_COMMANDS})(?: ++{_ARGUMENT}++)*+ *+(?:\n|\Z))++")
 _QUOTE_OR_HOLE: Final = re.compile(r"\"|\{\{[^}]*\}\}")
 _LONGEST: Final = 2000
+_OPENED: Final = tuple(
+    (word, re.compile(rf"\b{closed}\b")) for word, closed in (("if", "fi"), ("do", "done"), ("case", "esac"))
+)
 
 
 def simple_shell(text: str) -> ShellText | None:
@@ -55,3 +59,11 @@ def simple_shell(text: str) -> ShellText | None:
         position = end
     pieces.append(text[position:])
     return ShellText("".join(pieces), tuple((name, compiled, "text") for name, compiled in variables.values()))
+
+
+def suspicious(text: str, shell: str) -> bool:
+    """Whether a text may open what it doesn't close, or say what no other shell than bash knows."""
+    if text.count("'") % 2 or text.count('"') % 2 or (shell == "sh" and ("[[" in text or "=(" in text)):
+        return True
+    opened = [closed for word, closed in _OPENED if word in text]
+    return bool(opened) and any(closed.search(text) is None for closed in opened)

@@ -138,9 +138,9 @@ class Tables:
     """Files that are links, and those that they mean."""
     kept: list[Word] = field(default_factory=list)
     """Files that are open under other descriptors than standard input's."""
-    taken: list[tuple[Word, list[str]]] = field(default_factory=list)
+    taken: list[tuple[list[Word], list[str]]] = field(default_factory=list)
     """Files of which `read` takes lines, and the variables that hold those."""
-    handed: list[tuple[Word, list[str]]] = field(default_factory=list)
+    handed: list[tuple[list[Word], list[str]]] = field(default_factory=list)
     """Files that are the standard input of commands, of which some are functions of the script."""
     stated: list[tuple[Node, str, str]] = field(default_factory=list)
     """Places as in `coded`, whose text is the input of a program that reads statements."""

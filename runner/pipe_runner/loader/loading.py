@@ -15,6 +15,7 @@ from pipe_runner.loader.oddities import MAX_DEPTH, TooDeep
 from pipe_runner.loader.positions import Places
 from pipe_runner.loader.reader import Reader, is_dense
 from pipe_runner.loader.scalars import kind
+from pipe_runner.loader.simple import simple_document
 from pipe_runner.loader.source import decode, without_forbidden
 from pipe_runner.types import Json
 
@@ -112,6 +113,9 @@ class _Loading:
 
     def _read(self) -> Explained | None:
         """Reads once and fills the data, or gives the syntax error that ended it; raises `TooManyFaults`."""
+        if self._document.parsed is None and (simple := simple_document(self._text)) is not None:
+            self._document.data = simple
+            return None
         from yaml import MarkedYAMLError, YAMLError
 
         faults = self._faults

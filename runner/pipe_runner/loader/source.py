@@ -11,7 +11,7 @@ from typing import Final
 from pipe_runner.errors import UsageError
 from pipe_runner.loader.lines import Faults, Lines
 
-_FORBIDDEN: Final = "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+FORBIDDEN: Final = "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 """What YAML allows in no text, and the line ends (NEL, LS, PS) that some of its readers see and others don't."""
 
 _FLAGS: Final = os.O_RDONLY | sum(getattr(os, f"O_{name}", 0) for name in ("NONBLOCK", "CLOEXEC", "NOCTTY", "BINARY"))
@@ -111,14 +111,14 @@ def _not_utf8(path: str, encoding: str) -> tuple[Faults, bool]:
 
 def without_forbidden(text: str, faults: Faults) -> str | None:
     """Notes the characters that YAML doesn't allow; gives the text with each replaced, or None if it is no text."""
-    for number, found in enumerate(re.finditer(_FORBIDDEN, text)):
+    for number, found in enumerate(re.finditer(FORBIDDEN, text)):
         char = found.group()
         if number == _SHOWN_CHARACTERS or char == "\0":
             if char == "\0":
                 faults.add("E104", "a NUL byte: this is not a text file", found.start())
             return None
         faults.add("E104", f"{_named(char)} can't stand in a file", found.start(), 1, _hint(char))
-    return re.sub(_FORBIDDEN, "\ufffd", text)
+    return re.sub(FORBIDDEN, "\ufffd", text)
 
 
 def _named(char: str) -> str:
