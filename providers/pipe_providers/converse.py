@@ -102,6 +102,15 @@ class BedrockProvider:
         tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
         return f"{self.where} answers: {model} was asked a word, for {tokens} tokens"
 
+    def warm(self) -> None:
+        """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer. Asks
+        nobody for credentials."""
+        core = self._session()
+        keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        endpoint = self._said.get("endpoint_url")
+        core.create_client("bedrock-runtime", region_name=self._said["region"], endpoint_url=endpoint, **keys)
+        import boto3  # noqa: F401
+
     async def close(self) -> None:
         self._closed = True
         for call in list(self._calls):
@@ -213,17 +222,21 @@ class BedrockProvider:
                 self._sender, self._client = self._make()
             return self._client
 
-    def _make(self) -> tuple[Sender, Any]:
-        import boto3
-        from botocore.config import Config
+    def _session(self) -> Any:
         from botocore.session import Session
 
-        said = self._said
-        core = Session()
+        said, core = self._said, Session()
         core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
         for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
             if said.get(name) and os.environ.get(variable) != said[name]:
                 core.set_config_variable(name, said[name])
+        return core
+
+    def _make(self) -> tuple[Sender, Any]:
+        import boto3
+        from botocore.config import Config
+
+        said, core = self._said, self._session()
         keys: dict[str, Any] = {}
         if said.get("access_key") and os.environ.get("AWS_ACCESS_KEY_ID") != said["access_key"]:
             keys = {"aws_access_key_id": said["access_key"], "aws_secret_access_key": str(said.get("secret_key") or "")}
