@@ -15,11 +15,11 @@ from pipe_providers import cutting
 from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.aws_faults import fault_of, gave_up
 from pipe_providers.bounds import MOST, MOST_STREAMED
-from pipe_providers.converse_words import Streamed, asked, whole
+from pipe_providers.converse_words import Streamed, asked, events, whole
 from pipe_providers.cutting import Call, Sender
 from pipe_providers.faults import excerpt, hiding
 from pipe_providers.given import host_of
-from pipe_providers.threads import Threads
+from pipe_providers.threads import Handed, Threads
 from pipe_runner.models import (
     Message,
     ModelFault,
@@ -167,16 +167,17 @@ class BedrockProvider:
         await self._ready(request)
         began, first = monotonic(), None
         call = Call(MOST_STREAMED, self._seconds(request), request.traceparent)
-        loop, queue, halves = asyncio.get_running_loop(), asyncio.Queue[Any](), Halves()
+        queue, halves = asyncio.Queue[Any](), Halves()
+        given = Handed(asyncio.get_running_loop(), queue.put_nowait)
 
         def perform() -> Read:
             answer = self._made().converse_stream(**words)
             reading = Streamed(self.where, request, self._said, MOST)
             reading.request_id = answer["ResponseMetadata"].get("RequestId")
             try:
-                for event in answer["stream"]:
+                for event in events(answer["stream"]):
                     if piece := reading.take(event):
-                        loop.call_soon_threadsafe(queue.put_nowait, piece)
+                        given.give(piece)
             finally:
                 answer["stream"].close()
             return reading.read(call.read)
