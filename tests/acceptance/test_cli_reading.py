@@ -31,15 +31,6 @@ def test_check_tells_every_fault_on_stdout_and_a_summary_on_stderr(pipe: Any) ->
     assert pipe("check", "bad.yml", "-q").stderr == ""
 
 
-@pytest.mark.parametrize("form", ["github", "gitlab", "sarif"])
-def test_services_are_told_paths_from_the_top_of_the_repository(pipe: Any, form: str) -> None:
-    pipe.write("svc/x/bad.yml", BAD)
-    (pipe.folder / ".git").mkdir()
-    done = pipe("check", "x/bad.yml", "--format", form, cwd=pipe.folder / "svc")
-    assert "svc/x/bad.yml" in done.stdout
-    assert pipe("check", "x/bad.yml", "--format", "json", cwd=pipe.folder / "svc").stdout.count("svc/x") == 0
-
-
 def test_check_of_good_files_is_silent_on_stdout(pipe: Any) -> None:
     pipe.write("good.yml", GOOD)
     done = pipe("check", "good.yml")
