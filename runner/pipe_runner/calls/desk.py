@@ -7,6 +7,7 @@ from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.answers import asked_of, called, counted, may_be_paid, recorded, replayed
+from pipe_runner.calls.around import NotRecorded
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -58,6 +59,8 @@ class Desk:
     ) -> None:
         self._services, self._purse, self._gate, self._recorder = services, purse, gate, recorder
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
+        self._forgets = isinstance(recorder, NotRecorded)
+        """Nobody looks at what is asked and answered, so nothing is put into words for it."""
 
     async def ask(
         self,
@@ -117,10 +120,11 @@ class Desk:
                 return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
             heard.append(_priced(await self._gate(name).through(attempt, tokens, call), prices, model))
-            return recorded(heard[0], pieces)
+            return None if self._forgets else recorded(heard[0], pieces)
 
         try:
-            kept = await self._recorder.through(attempt, "model", asked_of(name, request), perform)
+            asked = {} if self._forgets else asked_of(name, request)
+            kept = await self._recorder.through(attempt, "model", asked, perform)
             answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
             usage = _counted(error.usage) if isinstance(error, ModelFault) else None
