@@ -39,7 +39,8 @@ class LlmAgent:
         return LlmOptions
 
     def surely_fits(self, options: JsonObject) -> bool:
-        """Whether options that hold values are right, seen without their model, whose import takes as long as an answer.
+        """Whether options that hold values are right, seen without their model, whose import takes as long as
+        an answer.
 
         False says nothing: then the model is asked.
         """

@@ -103,8 +103,8 @@ class BedrockProvider:
         return f"{self.where} answers: {model} was asked a word, for {tokens} tokens"
 
     def warm(self) -> None:
-        """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer. Asks
-        nobody for credentials."""
+        """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer.
+        Asks nobody for credentials."""
         core = self._session()
         keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
         endpoint = self._said.get("endpoint_url")

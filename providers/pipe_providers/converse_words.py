@@ -205,8 +205,8 @@ def _usage(data: Any) -> Usage | None:
 
 
 def events(stream: Any) -> Iterator[Mapping[str, Any]]:
-    """The events of botocore's stream. Reads those that are no error by itself: botocore compares each with the model of
-    the service, which takes as long as all the rest of it."""
+    """The events of botocore's stream. Reads those that are no error by itself: botocore compares each with the model
+    of the service, which takes as long as all the rest of it."""
     messages = getattr(stream, "_event_generator", None)
     if messages is None:
         yield from stream

@@ -9,9 +9,9 @@ from collections import deque
 class Turns:
     """One call in each turn of the event loop; who comes first is first.
 
-    A loop does for all that are ready what is next, and then for all what comes after that: of a hundred calls that are ready at
-    once, none is sent before all are made, they are answered at once, too, and so it stays. One by one, the first is on its
-    way while others are made, and answers come when there is time for them.
+    A loop does for all that are ready what is next, and then for all what comes after that: of a hundred calls that are
+    ready at once, none is sent before all are made, they are answered at once, too, and so it stays. One by one, the
+    first is on its way while others are made, and answers come when there is time for them.
     """
 
     def __init__(self) -> None:

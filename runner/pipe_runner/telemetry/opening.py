@@ -54,7 +54,7 @@ class _Once(logging.Handler):
             warn(f"telemetry: {record.getMessage()[:300]}")
 
 
-def _batches(environ: Mapping[str, str]) -> dict[str, int]:
+def _batches(environ: Mapping[str, str]) -> dict[str, Any]:
     """Larger ones than the SDK's, so that those of a short run are put into bytes when it has ended and nobody waits
     for that; as the variables say where somebody set them."""
     if any(name in environ for name in ("OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE")):

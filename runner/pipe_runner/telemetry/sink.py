@@ -142,7 +142,7 @@ class TelemetrySink:
         above = self._nodes.get(node)
         if above is None:
             owner = self._owner(node)
-            above = self._spans.begin(node, owner and owner.context, at, {names.NODE: node})
+            above = self._spans.begin(node, _context(owner), at, {names.NODE: node})
             self._nodes[node] = above
         self._ids.following = self._trace.spans.pop((node, number), None)
         attributes = {names.NODE: node, names.ATTEMPT: number}
@@ -182,7 +182,7 @@ class TelemetrySink:
         end = _nanoseconds(event.ts)
         start = end - int((event.data.get("duration_s") or 0.0) * 1e9)
         above = self._attempts.get(event.node or "") or self._run
-        span = self._spans.begin(name, above and above.context, start, attributes, SpanKind.CLIENT)
+        span = self._spans.begin(name, _context(above), start, attributes, SpanKind.CLIENT)
         _fail(span, event)
         self._spans.end(span, end)
 
@@ -199,6 +199,10 @@ class TelemetrySink:
         histogram = self._histograms.get(name)
         if histogram is not None and value is not None:
             histogram.record(value, attributes)
+
+
+def _context(span: Opened | None) -> SpanContext | None:
+    return None if span is None else span.context
 
 
 def _fail(span: Opened, event: Event) -> None:

@@ -1,8 +1,8 @@
 """Spans in the form that exporters take, made when they have ended.
 
 The SDK's own are open to everybody while they last, and pay for that with locks, and with checks of every attribute.
-These are written by one thread, from attributes that are known to be right, which takes a fifth of the time. Samplers and
-limits are the SDK's.
+These are written by one thread, from attributes that are known to be right, which takes a fifth of the time. Samplers
+and limits are the SDK's.
 """
 
 from __future__ import annotations

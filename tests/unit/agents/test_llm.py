@@ -303,7 +303,13 @@ def test_what_surely_fits_fits(options: dict[str, Json], asks: bool) -> None:
 
 
 def test_a_prompt_with_values_in_it_needs_no_model_of_options() -> None:
-    options: dict[str, Json] = {"provider": ["openai"], "model": "m", "system": "be brief", "prompt": "é", "max_tokens": 9}
+    options: dict[str, Json] = {
+        "provider": ["openai"],
+        "model": "m",
+        "system": "be brief",
+        "prompt": "é",
+        "max_tokens": 9,
+    }
     assert LlmAgent().surely_fits(options)
     assert not LlmAgent().surely_fits({**options, "prompt": ""})
     assert not LlmAgent().surely_fits({"model": "m"})
