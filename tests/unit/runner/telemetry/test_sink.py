@@ -10,6 +10,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.trace import StatusCode
 
 from pipe_runner.ports import Event
@@ -25,11 +26,11 @@ ID = "0af7651916cd43dd8448eb211c80319c"
 class Told:
     """A sink that is told events, and the spans that it made."""
 
-    def __init__(self, trace: Trace | None = None) -> None:
+    def __init__(self, trace: Trace | None = None, sampler: Sampler | None = None) -> None:
         self.trace = trace or Trace(ID)
         self.exporter = InMemorySpanExporter()
         ids = ChosenIds(self.trace.id)
-        tracers = TracerProvider(id_generator=ids)
+        tracers = TracerProvider(id_generator=ids, sampler=sampler)
         tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.reader = InMemoryMetricReader()
         self.sink = TelemetrySink(self.trace, ids, tracers, MeterProvider([self.reader]))
@@ -175,3 +176,33 @@ def test_exporters_are_named_as_the_specification_says() -> None:
     environ = {"OTEL_TRACES_EXPORTER": "otlp, console", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://x"}
     assert exporters(environ, "traces") == ("otlp", "console")
     assert exporters(environ, "metrics") == ("otlp",)
+
+
+def test_a_sampler_decides_which_spans_there_are() -> None:
+    for sampler, there in ((ALWAYS_OFF, False), (ParentBased(TraceIdRatioBased(1.0)), True)):
+        told = Told(sampler=sampler)
+        whole(told)
+        told.sink.close()
+        assert ("ask attempt 1" in told.spans) is there
+        if there:
+            spans = told.spans
+            parent = spans["ask attempt 1"].parent
+            assert parent is not None
+            assert parent == spans["ask"].context
+
+
+def test_limits_of_attributes_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
+    told = Told()
+    whole(told)
+    told.sink.close()
+    attributes = told.spans["ask attempt 1"].attributes
+    assert attributes is not None
+    assert attributes["pipe.status"] == "ret"
+
+
+def test_spans_go_out_in_larger_batches_unless_a_variable_says_otherwise() -> None:
+    from pipe_runner.telemetry.opening import _batches
+
+    assert _batches({})["max_export_batch_size"] > 512
+    assert _batches({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10"}) == {}
