@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _of_attempt = itemgetter(
     *map(PlannedNode._fields.index, ("id", "index", "timeout", "max_time", "effect", "retry", "cache"))
 )
+_of_decision = itemgetter(*map(PlannedNode._fields.index, ("id", "needs", "run_on", "when", "fan_out")))
+_of_needs = itemgetter(*map(PlannedNode._fields.index, ("index", "needs")))
 _STARTED, _ENDED_WELL = EventKind.NODE_STARTED, EventKind.NODE_SUCCEEDED
 _SUCCEEDED, _ONCE, _ON_FAILURE = NodeStatus.SUCCEEDED, Effect.ONCE, RunOn.FAILURE
 
@@ -92,19 +94,20 @@ class Scheduler:
 
         `waiting` are those of them on which a person decides first, by index.
         """
-        state = self._run.known
-        self._phase = [node for node in nodes if state(node.id).status not in FINAL_NODE_STATUSES]
+        state, states = self._run.known, self._run.nodes
+        self._phase = [
+            node for node in nodes if (states.get(node.id) or state(node.id)).status not in FINAL_NODE_STATUSES
+        ]
         self.stopped, self._stop_first = self._stop_first, None
         acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
         self._open = len(acting)
         if not self._open:
             return
         opened = {node.index for node in acting}
-        for node in acting:
-            needs = node.needs
-            waits = self._waits[node.index] = sum([need in opened for need in needs]) if needs else 0
+        for index, needs in map(_of_needs, acting):
+            waits = self._waits[index] = sum([need in opened for need in needs]) if needs else 0
             if not waits:
-                self._released.append(node.index)
+                self._released.append(index)
         self._closed = asyncio.get_running_loop().create_future()
         async with anyio.create_task_group() as group:
             self._workers.begin(group)
@@ -248,23 +251,23 @@ class Scheduler:
 
     def drain(self) -> None:
         """Decide every node whose needs are final; a skip may release the next one, so without recursion."""
-        state, nodes = self._run.known, self._plan.nodes
-        while self._released:
-            node = nodes[self._released.popleft()]
-            if state(node.id).status in FINAL_NODE_STATUSES:
+        state, states, nodes, released = self._run.known, self._run.nodes, self._plan.nodes, self._released
+        while released:
+            node = nodes[released.popleft()]
+            node_id, needs, run_on, when, fan_out = _of_decision(node)
+            if (states.get(node_id) or state(node_id)).status in FINAL_NODE_STATUSES:
                 continue
             if self.stopped is not None:
                 self.cancel(node)
                 continue
-            if node.needs or node.run_on is _ON_FAILURE:
-                decision = decide(node.run_on, ((nodes[n].id, state(nodes[n].id)) for n in node.needs))
+            if needs or run_on is _ON_FAILURE:
+                decision = decide(run_on, ((nodes[n].id, state(nodes[n].id)) for n in needs))
                 if decision.action is not Action.RUN:
                     kind, data = decision.last_event()
                     self.final(kind, node, None, data)
                     self._release(node.index)
                     continue
-            fan_out = node.fan_out
-            if node.when is None or (fan_out is not None and fan_out.when_of_item) or self._condition_holds(node):
+            if when is None or (fan_out is not None and fan_out.when_of_item) or self._condition_holds(node):
                 if fan_out is not None:
                     self._fans.begin(node)
                 else:

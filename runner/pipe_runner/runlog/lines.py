@@ -53,6 +53,8 @@ def _fields(data: Mapping[str, Any]) -> str:
             text += f"{_named(name)}null"
         elif type(value) is float and 0.0 < value <= _LARGEST:
             text += _named(name) + _shortest(value)
+        elif type(value) is int:
+            text += f"{_named(name)}{value}"
         else:
             text += _named(name) + (quote(value) if type(value) is str else _encode(value))
     return text
