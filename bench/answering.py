@@ -1,7 +1,7 @@
 """A model service on loopback, in a process of its own: `python -m bench.answering DIALECT SECONDS`.
 
-Every answer comes after so many seconds, streamed where that is asked for; it takes spans and metrics, too. Prints its
-address; ends with its stdin.
+Every answer comes after so many seconds, in the form of a stream where that is asked for, and at once, so that what is
+measured is who asks; it takes spans and metrics, too. Prints its address; ends with its stdin.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from model_servers import DIALECTS, Service, response
 def main() -> None:
     wanted, seconds = sys.argv[1], float(sys.argv[2])
     dialect = DIALECTS[wanted]
-    whole, stream = [seconds, dialect.answer()], [seconds, *dialect.stream()]
+    whole = [seconds, dialect.answer()]
+    stream = [seconds, b"".join(part for part in dialect.stream() if isinstance(part, bytes))]
 
     def choose(asked: Any) -> Any:
         service.asked.clear()

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
-from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
+from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pipe_runner.models import Message, ModelChoice, ModelRequest, Toolbox
+
+
+_PLAIN: Final = frozenset({"provider", "model", "system", "prompt", "max_tokens"})
+"""Options that are text, or nearly."""
 
 
 class LlmAgent:
@@ -33,6 +37,24 @@ class LlmAgent:
         from pipe_schemas.llm import LlmOptions
 
         return LlmOptions
+
+    def surely_fits(self, options: JsonObject) -> bool:
+        """Whether options that hold values are right, seen without their model, whose import takes as long as an answer.
+
+        False says nothing: then the model is asked.
+        """
+        if not options.keys() <= _PLAIN or "prompt" not in options:
+            return False
+        for name, value in options.items():
+            if name == "max_tokens":
+                if type(value) is not int or value < 1:
+                    return False
+            elif name == "provider":
+                if not isinstance(value, list) or not all(map(_is_text, value)):
+                    return False
+            elif not _is_text(value):
+                return False
+        return True
 
     def output_schema(self, options: JsonObject) -> JsonObject:
         from pipe_agents.llm_answers import Wanted
@@ -78,6 +100,19 @@ class LlmAgent:
             live.stop()
             await toolbox.close()
         return Outcome(NodeStatus.SUCCEEDED, context.masker.mask_json(output), usage=counted.to_json())
+
+
+def _is_text(value: Json) -> bool:
+    """Whether it is a text with something in it, of whole characters."""
+    if not isinstance(value, str) or not value:
+        return False
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def choices(options: dict[str, Any]) -> list[ModelChoice]:

@@ -15,11 +15,11 @@ from pipe_providers import cutting
 from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.aws_faults import fault_of, gave_up
 from pipe_providers.bounds import MOST, MOST_STREAMED
-from pipe_providers.converse_words import Streamed, asked, whole
+from pipe_providers.converse_words import Streamed, asked, events, whole
 from pipe_providers.cutting import Call, Sender
 from pipe_providers.faults import excerpt, hiding
 from pipe_providers.given import host_of
-from pipe_providers.threads import Threads
+from pipe_providers.threads import Handed, Threads
 from pipe_runner.models import (
     Message,
     ModelFault,
@@ -102,6 +102,15 @@ class BedrockProvider:
         tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
         return f"{self.where} answers: {model} was asked a word, for {tokens} tokens"
 
+    def warm(self) -> None:
+        """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer. Asks
+        nobody for credentials."""
+        core = self._session()
+        keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+        endpoint = self._said.get("endpoint_url")
+        core.create_client("bedrock-runtime", region_name=self._said["region"], endpoint_url=endpoint, **keys)
+        import boto3  # noqa: F401
+
     async def close(self) -> None:
         self._closed = True
         for call in list(self._calls):
@@ -158,16 +167,17 @@ class BedrockProvider:
         await self._ready(request)
         began, first = monotonic(), None
         call = Call(MOST_STREAMED, self._seconds(request), request.traceparent)
-        loop, queue, halves = asyncio.get_running_loop(), asyncio.Queue[Any](), Halves()
+        queue, halves = asyncio.Queue[Any](), Halves()
+        given = Handed(asyncio.get_running_loop(), queue.put_nowait)
 
         def perform() -> Read:
             answer = self._made().converse_stream(**words)
             reading = Streamed(self.where, request, self._said, MOST)
             reading.request_id = answer["ResponseMetadata"].get("RequestId")
             try:
-                for event in answer["stream"]:
+                for event in events(answer["stream"]):
                     if piece := reading.take(event):
-                        loop.call_soon_threadsafe(queue.put_nowait, piece)
+                        given.give(piece)
             finally:
                 answer["stream"].close()
             return reading.read(call.read)
@@ -213,17 +223,21 @@ class BedrockProvider:
                 self._sender, self._client = self._make()
             return self._client
 
-    def _make(self) -> tuple[Sender, Any]:
-        import boto3
-        from botocore.config import Config
+    def _session(self) -> Any:
         from botocore.session import Session
 
-        said = self._said
-        core = Session()
+        said, core = self._said, Session()
         core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
         for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
             if said.get(name) and os.environ.get(variable) != said[name]:
                 core.set_config_variable(name, said[name])
+        return core
+
+    def _make(self) -> tuple[Sender, Any]:
+        import boto3
+        from botocore.config import Config
+
+        said, core = self._said, self._session()
         keys: dict[str, Any] = {}
         if said.get("access_key") and os.environ.get("AWS_ACCESS_KEY_ID") != said["access_key"]:
             keys = {"aws_access_key_id": said["access_key"], "aws_secret_access_key": str(said.get("secret_key") or "")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from pipe_providers import media
@@ -202,6 +202,21 @@ def _usage(data: Any) -> Usage | None:
     cached, written = count(data.get("cacheReadInputTokens")), count(data.get("cacheWriteInputTokens"))
     read = count(data.get("inputTokens")) + cached + written  # AWS counts them apart
     return counted(Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written))
+
+
+def events(stream: Any) -> Iterator[Mapping[str, Any]]:
+    """The events of botocore's stream. Reads those that are no error by itself: botocore compares each with the model of
+    the service, which takes as long as all the rest of it."""
+    messages = getattr(stream, "_event_generator", None)
+    if messages is None:
+        yield from stream
+        return
+    for message in messages:
+        headers = message.headers
+        if headers.get(":message-type") == "event" and ":event-type" in headers:
+            yield {headers[":event-type"]: json.loads(message.payload)}
+        elif parsed := stream._parse_event(message):
+            yield parsed
 
 
 class Streamed:

@@ -136,7 +136,8 @@ class Sender:
 
     def __init__(self, connections: int, verify: Any = True) -> None:
         self._kept: dict[str, urllib3.PoolManager] = {}
-        self._by_address: dict[str, urllib3.PoolManager] = {}
+        self._by_address: dict[str, tuple[HTTPConnectionPool, bool]] = {}
+        """By address: its pool, and whether whole addresses are sent, for a proxy."""
         self._connections, self._verify = connections, verify
         self._lock = threading.Lock()
 
@@ -146,11 +147,12 @@ class Sender:
             return None
         left = max(call.ends - time.monotonic(), 0.001)
         address = "/".join(request.url.split("/", 3)[:3])
-        manager = self._by_address.get(address)
-        if manager is None:
-            manager = self._by_address[address] = self._manager(request.url)
-        pool = manager.connection_from_url(address)
-        through = isinstance(manager, urllib3.ProxyManager) and address.startswith("http:")
+        found = self._by_address.get(address)
+        if found is None:
+            manager = self._manager(request.url)
+            proxied = isinstance(manager, urllib3.ProxyManager) and address.startswith("http:")
+            found = self._by_address[address] = (manager.connection_from_url(address), proxied)
+        pool, through = found
         response = pool.urlopen(
             request.method,
             request.url if through else request.url[len(address) :] or "/",  # as it was signed

@@ -19,6 +19,7 @@ from yarl import URL
 from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
+from pipe_providers.turns import Turns
 from pipe_runner.models import ModelFault, Reason
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Wire:
         self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
         self._urls: dict[str, URL] = {}
         self._pool: aiohttp.ClientSession | None = None
+        self._out, self._in = Turns(), Turns()
         self._closed = False
         self.cut = False
         """A connection was closed in the middle of something, under TLS."""
@@ -211,6 +213,7 @@ class Wire:
         for every status that is no success. `body`: JSON for a POST; None is a GET."""
         sent = None if body is None else _Body(body)
         fault: ModelFault | None = None
+        await self._out.take()
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._opened().request(
@@ -229,6 +232,7 @@ class Wire:
         if fault is not None:
             self.note_cut()
             raise fault
+        await self._in.take()
         answer = Answer(self, response, deadline)
         coding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if not 200 <= response.status < 300:

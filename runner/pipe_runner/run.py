@@ -119,6 +119,11 @@ class Run(State):
             end = key.find("].", end + 1)
         return name, key
 
+    def failed_items(self, node: str) -> dict[str, NodeState]:
+        """The items of a repeated node that failed, as `node[key]`, but for those that run a sub-pipeline."""
+        items = self.items.get(node, {}).items()
+        return {f"{node}[{key}]": one for key, one in items if one.status is _FAILED and one.pipeline is None}
+
     def count(self, *statuses: NodeStatus) -> int:
         return sum(1 for n in self.nodes.values() if n.status in statuses)
 

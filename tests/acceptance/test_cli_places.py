@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 COMMAND = [sys.executable, "-m", "pipe_runner"]
 
 
@@ -98,3 +100,12 @@ def test_inputs_that_are_too_large_for_the_log_are_refused_before_anything_is_ma
     assert refused.returncode == 2
     assert "the run's inputs take 34 MiB in its log" in refused.stderr
     assert not (pipe.folder / ".pipe" / "runs").exists()
+
+
+@pytest.mark.parametrize("form", ["github", "gitlab", "sarif"])
+def test_services_are_told_paths_from_the_top_of_the_repository(pipe: Any, form: str) -> None:
+    pipe.write("svc/x/bad.yml", "version: 1\nnodes: {a: {rum: echo hi}}\n")
+    (pipe.folder / ".git").mkdir()
+    done = pipe("check", "x/bad.yml", "--format", form, cwd=pipe.folder / "svc")
+    assert "svc/x/bad.yml" in done.stdout
+    assert pipe("check", "x/bad.yml", "--format", "json", cwd=pipe.folder / "svc").stdout.count("svc/x") == 0

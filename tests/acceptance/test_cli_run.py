@@ -219,6 +219,17 @@ def test_a_dry_run_shows_the_commands_in_order_and_starts_nothing(pipe: Any) -> 
     assert [node["id"] for node in told["nodes"]] == ["bad", "after"]
 
 
+def test_what_items_printed_that_failed_is_told(pipe: Any) -> None:
+    text = "version: 1\nnodes:\n  t: {for_each: {items: [a, b, c, d, e]}, run: 'echo boom {{ item }} >&2; exit 3'}\n"
+    pipe.write("m.yml", text)
+    done = pipe("run", "m.yml", "--junit", "out.xml", "--concurrency", "1")
+    assert "    t[0]: exited with 3\n    | boom a\n    t[1]: exited with 3\n    | boom b\n" in done.stderr
+    assert "    … and 2 more items, which `pipe show" in done.stderr
+    told = ET.parse(pipe.folder / "out.xml").findtext(".//testcase[@name='t']/system-err")
+    assert told is not None
+    assert "t[4]: exited with 3\nboom e" in told
+
+
 def test_junit_has_a_case_for_each_node(pipe: Any) -> None:
     pipe.write("f.yml", FAILING)
     done = pipe("run", "f.yml", "--junit", "out.xml")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.calls.around import AsTheTypeSays
@@ -105,7 +105,10 @@ class Services:
         told when a node asks it."""
         for name in sorted(self.first):
             with contextlib.suppress(NodeFault, PipeError):
-                self.client(name)
+                warm: Callable[[], None] | None = getattr(self.client(name), "warm", None)
+                if warm is not None:
+                    with contextlib.suppress(Exception):  # whatever files of somebody's say
+                        warm()
 
     async def close(self) -> None:
         while self._open:

@@ -28,6 +28,8 @@ _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.
 _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
 """The same for *.test.yml: docker-compose.test.yml is somebody else's."""
 _MOST_NOTES = 20
+_FROM_TOP = frozenset({"github", "gitlab", "sarif"})
+"""Formats that are read by services, which know files by their paths in the repository."""
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 
@@ -41,11 +43,34 @@ def check(given: Given) -> int:
     registry = Registry.installed()
     found = together(_each(files, paths, registry))
     form = cast("Format", given.text("format") or "text")
+    if form in _FROM_TOP:
+        found = _from_top(found)
     sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
     sys.stdout.flush()
     if not given.on("quiet"):
         say(summary(found, files=len(files)))
     return 1 if any(one.is_error for one in found) else 0
+
+
+def _from_top(found: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """With paths from the top of the repository that the working directory is in, by which services know files."""
+    here = top = os.getcwd()
+    while not os.path.exists(os.path.join(top, ".git")):
+        above = os.path.dirname(top)
+        if above == top:
+            return list(found)
+        top = above
+    if top == here:
+        return list(found)
+
+    def known(path: str) -> str:
+        whole = os.path.normpath(os.path.join(here, path))
+        return os.path.relpath(whole, top) if whole.startswith(top.rstrip(os.sep) + os.sep) else path
+
+    return [
+        one._replace(path=known(one.path), notes=tuple(note._replace(path=known(note.path)) for note in one.notes))
+        for one in found
+    ]
 
 
 def _each(files: Sequence[str], named: Sequence[str], registry: Registry) -> list[Checked]:

@@ -15,6 +15,7 @@ _KEY: Final = re.compile(r"\[.*?\](?=\.)", re.DOTALL)
 _SHOWN: Final = 10
 """Failed nodes that are told with all that is known; the others get a line each, up to `_NAMED`."""
 _NAMED: Final = 50
+_ITEMS: Final = 3
 _LINES: Final = 10
 _WIDEST: Final = 400
 
@@ -40,6 +41,7 @@ def ending(
     failed = run.failures
     for node in failed[:_SHOWN]:
         lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), tails.get(node, ""), red)
+        lines += _failed_items(run, node, tails, where)
     if len(failed) > _SHOWN:
         lines += ["", f"of the others without what they printed, which `pipe logs {run.id} NODE{where}` shows:"]
     for node in failed[_SHOWN:_NAMED]:
@@ -69,6 +71,18 @@ def _failed_node(node: str, state: NodeState, place: str, tail: str | None, red:
         return [told]
     lines = ["", told]
     lines += [f"    | {line}" for line in last_lines(state, tail)]
+    return lines
+
+
+def _failed_items(run: Run, node: str, tails: Mapping[str, str], where: str) -> list[str]:
+    """Of a repeated node: what the first items that failed printed last."""
+    lines: list[str] = []
+    items = run.failed_items(node)
+    for item, state in list(items.items())[:_ITEMS]:
+        lines.append(f"    {safe(item)}: {error_line(state.error)}")
+        lines += [f"    | {line}" for line in last_lines(state, tails.get(item, ""))]
+    if len(items) > _ITEMS:
+        lines.append(f"    … and {len(items) - _ITEMS} more items, which `pipe show {run.id} {node}{where}` names")
     return lines
 
 

@@ -229,6 +229,9 @@ def _masked(outcome: Outcome, masker: Masker) -> Outcome:
 
 def validate_options(agent: Agent, attempt: Attempt) -> None:
     """Hold the rendered options against the agent's model; raises NodeFault, without the values themselves."""
+    surely_fits: Callable[[Mapping[str, Json]], bool] | None = getattr(agent, "surely_fits", None)
+    if surely_fits is not None and surely_fits(attempt.options):
+        return
     from pydantic import ValidationError
 
     try:

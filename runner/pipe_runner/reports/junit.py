@@ -88,9 +88,12 @@ def _case(run: Run, node: str, state: NodeState, under_way: bool, *, tolerated: 
             pass
     if isinstance(state.output, str) and state.output:
         ET.SubElement(case, "system-out").text = xml_text(state.output[:_OUTPUT_KEPT])
-    tail = error.get("tail")
-    if tail:
-        ET.SubElement(case, "system-err").text = xml_text(str(tail))
+    told = [str(error["tail"])] if error.get("tail") else []
+    for item, failed in run.failed_items(node).items():
+        why = failed.error or {}
+        told.append(f"{item}: {why.get('message', '')}\n{why.get('tail') or ''}".rstrip("\n"))
+    if told:
+        ET.SubElement(case, "system-err").text = xml_text("\n".join(told)[:_OUTPUT_KEPT])
     return case
 
 
@@ -122,8 +125,8 @@ def _why(state: NodeState) -> str:
 
 
 def xml_time(seconds: float | None) -> str:
-    """Seconds as readers of JUnit take them."""
-    return f"{seconds or 0:.6f}"
+    """Seconds as readers of JUnit take them; some take three decimals at most."""
+    return f"{seconds or 0:.3f}"
 
 
 def xml_text(text: str) -> str:

@@ -53,7 +53,7 @@ def of_call(data: Mapping[str, Any]) -> dict[str, Any]:
         REPLAYED: data.get("replayed"),
     }
     if data.get("finish"):
-        found["gen_ai.response.finish_reasons"] = [data["finish"]]
+        found["gen_ai.response.finish_reasons"] = (data["finish"],)
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from datetime import datetime
 from typing import Any, Final
 
-from opentelemetry import trace as otel
-from opentelemetry.context import Context
 from opentelemetry.metrics import Histogram
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from pipe_runner.ports import Event
 from pipe_runner.telemetry import conventions as names
 from pipe_runner.telemetry.ids import ChosenIds
+from pipe_runner.telemetry.spans import Opened, Spans
 from pipe_runner.traces import Trace
 from pipe_runner.types import EventKind
 
@@ -29,6 +29,8 @@ _ENDS: Final = frozenset(
         EventKind.NODE_UNKNOWN,
     }
 )
+_NOTHING: Final = frozenset({EventKind.NODE_OUTPUT, EventKind.MODEL_RESERVED})
+"""Events that no span is made of."""
 PAUSE: Final = 0.02
 MOST_AT_ONCE: Final = 50
 """Events of which spans are made before the thread pauses, and seconds for which it does."""
@@ -37,16 +39,16 @@ PATIENCE: Final = 5.0
 
 
 class TelemetrySink:
-    """Accepts events in order and makes spans of them in a thread, so that the run's loop has no work with it: a span
-    takes as long as all the rest of a call. What it makes goes out in threads of the SDK."""
+    """Accepts events in order and makes spans of them in a thread, so that the run's loop has no work with it. What it
+    makes goes out in threads of the SDK."""
 
     def __init__(self, trace: Trace, ids: ChosenIds, tracers: TracerProvider, meters: MeterProvider | None) -> None:
         self._trace, self._ids = trace, ids
         self._tracers, self._meters = tracers, meters
-        self._tracer = tracers.get_tracer("pipe_runner")
-        self._run: Span | None = None
-        self._nodes: dict[str, Span] = {}
-        self._attempts: dict[str, Span] = {}
+        self._spans = Spans(ids, tracers)
+        self._run: Opened | None = None
+        self._nodes: dict[str, Opened] = {}
+        self._attempts: dict[str, Opened] = {}
         self._histograms = {} if meters is None else _histograms(meters)
         self._told: deque[Event] = deque()
         self._over = threading.Event()
@@ -54,7 +56,7 @@ class TelemetrySink:
         self._maker.start()
 
     def accept(self, event: Event) -> None:
-        if event.event != EventKind.NODE_OUTPUT:
+        if event.event not in _NOTHING:
             self._told.append(event)
 
     def _make_all(self) -> None:
@@ -71,10 +73,11 @@ class TelemetrySink:
         if kind == EventKind.NODE_STARTED:
             self._begin(event)
         elif kind == EventKind.NODE_RETRYING:
-            self._end_attempt(event, "retrying")
+            self._end_attempt(event, "retrying", _nanoseconds(event.ts))
         elif kind in _ENDS:
-            self._end_attempt(event, kind.partition(".")[2])
-            self._end_node(event)
+            status, at = kind.partition(".")[2], _nanoseconds(event.ts)
+            self._end_attempt(event, status, at)
+            self._end_node(event, status, at)
         elif kind == EventKind.MODEL_CALLED:
             self._call(event, f"chat {data['model']}", names.of_call(data))
             self._measure_call(event)
@@ -89,13 +92,12 @@ class TelemetrySink:
         """End what is open, and give exporters a moment."""
         self._over.set()
         self._maker.join()
-        for span in (*self._attempts.values(), *self._nodes.values()):
-            span.end()
+        now = time.time_ns()
+        for span in (*self._attempts.values(), *self._nodes.values(), *([] if self._run is None else [self._run])):
+            self._spans.end(span, now)
         self._attempts.clear()
         self._nodes.clear()
-        if self._run is not None:
-            self._run.end()
-            self._run = None
+        self._run = None
         # Exporters try again for a minute, whatever time they are given: a thread that nobody waits for can do that.
         sending = threading.Thread(target=self._send, name="telemetry", daemon=True)
         sending.start()
@@ -117,34 +119,36 @@ class TelemetrySink:
         above = None
         if self._trace.parent:
             ids = int(self._trace.id, 16), int(self._trace.parent, 16)
-            above = NonRecordingSpan(SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)))
+            above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
-        self._run = self._span(name, above, event, attributes)
+        self._run = self._spans.begin(name, above, _nanoseconds(event.ts), attributes)
 
     def _end_run(self, event: Event) -> None:
         if self._run is None:
             return
         status = str(event.data.get("status"))
-        self._run.set_attribute(names.STATUS, status)
+        self._run.attributes[names.STATUS] = status
         if status == "failed":
             error = event.data.get("error") or {}
-            self._run.set_status(Status(StatusCode.ERROR, error.get("message")))
-        self._run.end(end_time=_nanoseconds(event.ts))
+            self._run.status = Status(StatusCode.ERROR, error.get("message"))
+        self._spans.end(self._run, _nanoseconds(event.ts))
         self._run = None
         self._measure(names.RUN_DURATION, event.data.get("duration_s"), {names.STATUS: status})
 
     # ------------------------------------------------------------ nodes and attempts
 
     def _begin(self, event: Event) -> None:
-        node, number = event.node or "", event.attempt or 1
+        node, number, at = event.node or "", event.attempt or 1, _nanoseconds(event.ts)
         above = self._nodes.get(node)
         if above is None:
-            above = self._nodes[node] = self._span(node, self._owner(node), event, {names.NODE: node})
+            owner = self._owner(node)
+            above = self._spans.begin(node, owner and owner.context, at, {names.NODE: node})
+            self._nodes[node] = above
         self._ids.following = self._trace.spans.pop((node, number), None)
         attributes = {names.NODE: node, names.ATTEMPT: number}
-        self._attempts[node] = self._span(f"{node} attempt {number}", above, event, attributes)
+        self._attempts[node] = self._spans.begin(f"{node} attempt {number}", above.context, at, attributes)
 
-    def _owner(self, node: str) -> Span | None:
+    def _owner(self, node: str) -> Opened | None:
         """The span of the repeated node that an item is of, or of the one whose sub-pipeline a node is in."""
         cut = len(node)
         while (cut := max(node.rfind("[", 0, cut), node.rfind(".", 0, cut))) > 0:
@@ -153,31 +157,24 @@ class TelemetrySink:
                 return found
         return self._run
 
-    def _end_attempt(self, event: Event, status: str) -> None:
+    def _end_attempt(self, event: Event, status: str, at: int) -> None:
         span = self._attempts.pop(event.node or "", None)
         if span is None:
             return
-        span.set_attribute(names.STATUS, status)
+        span.attributes[names.STATUS] = status
         if event.data.get("exit_code") is not None:
-            span.set_attribute("process.exit.code", event.data["exit_code"])
-        self._fail(span, event)
-        span.end(end_time=_nanoseconds(event.ts))
+            span.attributes["process.exit.code"] = event.data["exit_code"]
+        _fail(span, event)
+        self._spans.end(span, at)
 
-    def _end_node(self, event: Event) -> None:
+    def _end_node(self, event: Event, status: str, at: int) -> None:
         span = self._nodes.pop(event.node or "", None)
         if span is None:
             return
-        status = event.event.partition(".")[2]
-        span.set_attribute(names.STATUS, status)
-        self._fail(span, event)
-        span.end(end_time=_nanoseconds(event.ts))
+        span.attributes[names.STATUS] = status
+        _fail(span, event)
+        self._spans.end(span, at)
         self._measure(names.NODE_DURATION, event.data.get("duration_s"), {names.STATUS: status})
-
-    def _fail(self, span: Span, event: Event) -> None:
-        error = event.data.get("error")
-        if error:
-            span.set_attribute(names.ERROR_TYPE, str(error.get("kind")))
-            span.set_status(Status(StatusCode.ERROR, str(error.get("message", ""))[:1024]))
 
     # ------------------------------------------------------------ calls
 
@@ -185,9 +182,9 @@ class TelemetrySink:
         end = _nanoseconds(event.ts)
         start = end - int((event.data.get("duration_s") or 0.0) * 1e9)
         above = self._attempts.get(event.node or "") or self._run
-        span = self._span(name, above, event, attributes, kind=SpanKind.CLIENT, start=start)
-        self._fail(span, event)
-        span.end(end_time=end)
+        span = self._spans.begin(name, above and above.context, start, attributes, SpanKind.CLIENT)
+        _fail(span, event)
+        self._spans.end(span, end)
 
     def _measure_call(self, event: Event) -> None:
         attributes = names.of_metric(event.data)
@@ -198,24 +195,17 @@ class TelemetrySink:
 
     # ------------------------------------------------------------ the SDK
 
-    def _span(
-        self,
-        name: str,
-        above: Span | None,
-        event: Event,
-        attributes: dict[str, Any],
-        *,
-        kind: SpanKind = SpanKind.INTERNAL,
-        start: int | None = None,
-    ) -> Span:
-        context = otel.set_span_in_context(above) if above is not None else Context()
-        begin = _nanoseconds(event.ts) if start is None else start
-        return self._tracer.start_span(name, context, kind, attributes, start_time=begin)
-
     def _measure(self, name: str, value: float | None, attributes: dict[str, Any]) -> None:
         histogram = self._histograms.get(name)
         if histogram is not None and value is not None:
             histogram.record(value, attributes)
+
+
+def _fail(span: Opened, event: Event) -> None:
+    error = event.data.get("error")
+    if error:
+        span.attributes[names.ERROR_TYPE] = str(error.get("kind"))
+        span.status = Status(StatusCode.ERROR, str(error.get("message", ""))[:1024])
 
 
 def _histograms(meters: MeterProvider) -> dict[str, Histogram]:

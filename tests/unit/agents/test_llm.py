@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from pipe_agents.llm import choices
+from pipe_agents.llm import LlmAgent, choices
 from pipe_runner.models import Finish, Message, ModelChoice, ModelFault, Reason, Usage
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 from pipe_runner.types import Json
@@ -281,3 +283,27 @@ def test_a_preset_may_name_its_provider(tmp_path: Path) -> None:
     text = f"version: 1\nnodes: {nodes}\n"
     run = run_pipeline(text, providers={"one": one, "two": two}, root=tmp_path)
     assert (run.output("a"), run.output("b")) == ("1", "2")
+
+
+TEXTS = st.one_of(st.text(max_size=3), st.text(st.characters(categories=["Cs", "L"]), max_size=2))
+VALUES = st.one_of(TEXTS, st.lists(TEXTS, max_size=2), st.integers(-1, 3), st.booleans(), st.none(), st.just(1.0))
+
+
+@given(
+    st.dictionaries(st.sampled_from(["prompt", "model", "provider", "system", "max_tokens", "seed", "x"]), VALUES),
+    st.booleans(),
+)
+@settings(max_examples=400, deadline=None)
+def test_what_surely_fits_fits(options: dict[str, Json], asks: bool) -> None:
+    agent = LlmAgent()
+    if asks:
+        options["prompt"] = "x"
+    if agent.surely_fits(options):
+        agent.options_model().model_validate(options)
+
+
+def test_a_prompt_with_values_in_it_needs_no_model_of_options() -> None:
+    options: dict[str, Json] = {"provider": ["openai"], "model": "m", "system": "be brief", "prompt": "é", "max_tokens": 9}
+    assert LlmAgent().surely_fits(options)
+    assert not LlmAgent().surely_fits({**options, "prompt": ""})
+    assert not LlmAgent().surely_fits({"model": "m"})
