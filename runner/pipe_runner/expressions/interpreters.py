@@ -99,18 +99,19 @@ class Command:
         name = named(word)
         note(self, index, name)
         arguments = self.words[index + 1 :]
+        rich = [other for other in arguments if other.rich]
         self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
         if not self.facts.number:
-            self.facts.parts += [facts for other in arguments for facts in other.files]
+            self.facts.parts += [facts for other in rich for facts in other.files]
         if name not in BYTES and not self.facts.number:
-            self.facts.emits += [hole for other in arguments for hole in other.all_holes]
-            self.facts.variables += [name for other in arguments for name in other.variables]
-            self.facts.parts += [facts for other in arguments for facts in other.commands]
+            self.facts.emits += [hole for other in rich for hole in other.all_holes]
+            self.facts.variables += [name for other in rich for name in other.variables]
+            self.facts.parts += [facts for other in rich for facts in other.commands]
         if name in BYTES or name in FILTERS:
             prints(self, arguments)
         if name in SHOWN:
             self.facts.opened += [other for other in arguments if not other.text.startswith("-")]
-        if name in ("echo", "printf") and not any(other.all_holes for other in arguments):
+        if name in ("echo", "printf") and not any(other.all_holes for other in rich):
             self.facts.said.append([word, *arguments])
         if word.static:
             self.facts.names.append(word.text)

@@ -107,6 +107,16 @@ class Word:
     def static(self) -> bool:
         return HOLE not in self.text and EXPANSION not in self.text
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is one word whatever happens, and all of it stands in the text."""
+        return not (self.variables or self.several or self.loose or HOLE in self.text or EXPANSION in self.text)
+
+    @property
+    def rich(self) -> bool:
+        """Whether it holds or expands anything."""
+        return bool(self.holes or self.variables or self.nested or self.commands or self.files)
+
     def take(self, inner: Word) -> None:
         """Take in what a part of this word holds and expands."""
         self.holes += inner.holes

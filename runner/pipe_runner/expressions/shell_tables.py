@@ -338,6 +338,8 @@ class Tables:
         self.lists.setdefault(f"{function}:{ALL}", []).append(words)
         places = self.places.setdefault(function, set())
         for word in words:
+            if known and place == MAX_PLACE and word.plain:
+                continue
             every = EVERY.search(word.variables[0]) if len(word.variables) == 1 else None
             if known and word.quoted and word.unstable and every is not None:
                 scope = word.variables[0][: every.start()]
