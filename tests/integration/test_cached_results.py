@@ -275,7 +275,7 @@ def test_a_cache_that_can_t_be_written_fails_nothing(project: Project) -> None:
 def test_a_stop_while_files_are_read_is_heeded_and_starts_nothing(
     project: Project, monkeypatch: pytest.MonkeyPatch, more: str
 ) -> None:
-    def digests(root: str, globs: Any, leave_out: str, give_up: Callable[[], bool]) -> dict[str, str]:
+    def digests(root: str, globs: Any, leave_out: str, give_up: Callable[[], bool], known: Any) -> dict[str, str]:
         project.loop.call_soon_threadsafe(project.active.stop, "a test")
         while not give_up():
             time.sleep(0.01)

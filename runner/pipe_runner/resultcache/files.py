@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 
 _CHUNK: Final = 1 << 20
+_SETTLED: Final = 2.0
+"""Seconds after a change of a file in which another one may bear the same time."""
 _SPECIAL: Final = re.compile(r"[*?\[]")
 _FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
@@ -21,16 +24,27 @@ class NotRead(Exception):
     """Why the files can't be part of a key, in words."""
 
 
+Known: TypeAlias = dict[str, tuple[tuple[int, ...], str]]
+"""By the real paths of files: what their `stat` said when they were read, and their digest."""
+
+
 def digests(
-    root: str, globs: Iterable[str], leave_out: str, give_up: Callable[[], bool] = lambda: False
+    root: str,
+    globs: Iterable[str],
+    leave_out: str,
+    give_up: Callable[[], bool] = lambda: False,
+    known: Known | None = None,
 ) -> dict[str, str]:
     """sha256 of each file that a glob matches, by its path from `root`; raises NotRead.
 
     `*`, `?` and `[…]` match within a name, `**` any number of folders; names that begin with `.` only where the glob
     says so. A folder that is matched stands for all in it. A link that leads out of the root, or to no regular file,
-    counts by where it leads: what is there is not read. Nothing in the folder `leave_out` is looked at.
+    counts by where it leads: what is there is not read. Nothing in the folder `leave_out` is looked at. A file that
+    is in `known` is read again when its `stat` is another.
     """
     found: dict[str, str] = {}
+    known = {} if known is None else known
+    folders: dict[str, str | None] = {}
     try:
         top = os.open(root, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
     except OSError as error:
@@ -39,7 +53,7 @@ def digests(
         for path in sorted({path for glob in globs for path in _matches(root, glob, leave_out, give_up)}):
             if give_up():
                 raise NotRead("the run was stopped")
-            found[path] = _digest(top, root, path, give_up)
+            found[path] = _digest(top, root, path, give_up, known, folders)
     finally:
         os.close(top)
     return found
@@ -120,18 +134,39 @@ def _names(root: str, path: str) -> list[str]:
         raise NotRead(f"the folder {path or root} can't be read: {error.strerror}") from error
 
 
-def _digest(top: int, root: str, path: str, give_up: Callable[[], bool]) -> str:
+def _digest(
+    top: int, root: str, path: str, give_up: Callable[[], bool], known: Known, folders: dict[str, str | None]
+) -> str:
     """Of the file's content, opened without following a link that wasn't there when links were resolved."""
     full = os.path.join(root, path)
+    folder, _, name = path.rpartition("/")
+    if folder not in folders:
+        folders[folder] = _inside(root, folder)
     try:
-        real = _inside(root, path)
-        if real is not None and os.path.isfile(real):
-            return _hash(_open(top, os.path.relpath(real, root)), give_up)
+        real: str | None = None if folders[folder] is None else os.path.join(folders[folder] or "", name)
+        state = os.lstat(real) if real is not None else None
+        if state is None or stat.S_ISLNK(state.st_mode):
+            real = _inside(root, path)
+            state = os.stat(real) if real is not None and os.path.isfile(real) else None
+        if real is not None and state is not None and stat.S_ISREG(state.st_mode):
+            before, digest = known.get(real, ((), ""))
+            if before != _signs(state):
+                fd = _open(top, os.path.relpath(real, root))
+                opened = os.fstat(fd)
+                digest = _hash(fd, give_up)
+                if time.time() - opened.st_ctime > _SETTLED and _signs(os.lstat(real)) == _signs(opened):
+                    known[real] = _signs(opened), digest
+            return digest
         if os.path.islink(full):
             return f"link {sha256(os.fsencode(os.readlink(full))).hexdigest()}"
         return "no regular file of the project"
     except OSError as error:
         raise NotRead(f"{path} can't be read: {error.strerror}") from error
+
+
+def _signs(state: os.stat_result) -> tuple[int, ...]:
+    """What is another when a file is, or its content: the second time it can't be set by anybody."""
+    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def _open(top: int, path: str) -> int:

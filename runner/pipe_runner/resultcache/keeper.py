@@ -13,7 +13,7 @@ from pipe_runner.errors import NodeFault
 from pipe_runner.plan import CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.entries import Entries, Entry
-from pipe_runner.resultcache.files import NotRead, digests, idle
+from pipe_runner.resultcache.files import Known, NotRead, digests, idle
 from pipe_runner.resultcache.host import Host
 from pipe_runner.resultcache.key import Parts, make_parts
 from pipe_runner.resultcache.misses import Misses, counts
@@ -64,6 +64,7 @@ class Keeper:
         """Of nodes that run: the key under which their result belongs."""
         self._taken_along: dict[int, tuple[str, ...]] = {}
         """Of nodes that ask models: the files that go with their questions."""
+        self._known_files: Known = {}
         self._shrinking = False
         self._told: set[tuple[str, ...]] = set()
         """Globs of which was said that they match nothing."""
@@ -243,7 +244,9 @@ class Keeper:
         if not globs:
             return {}
         root, left_out = self._plan.root, self._settings.state_dir
-        return await asyncio.to_thread(digests, root, globs, left_out, lambda: host.stopped is not None)
+        return await asyncio.to_thread(
+            digests, root, globs, left_out, lambda: host.stopped is not None, self._known_files
+        )
 
     async def _tell_idle(self, host: Host, node: PlannedNode, policy: CachePolicy, files: Mapping[str, str]) -> None:
         """Say it of a result in which no file counts; with `explain` also of each glob that matches none."""

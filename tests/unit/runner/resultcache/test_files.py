@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipe_runner.resultcache import files
-from pipe_runner.resultcache.files import NotRead, digests
+from pipe_runner.resultcache.files import Known, NotRead, digests
 
 
 @pytest.fixture
@@ -55,6 +55,30 @@ def test_content_counts_and_times_don_t(root: Path) -> None:
     assert {name for name in before if before[name] != after[name]} == {"src/b.c"}
 
 
+def test_a_file_is_read_again_only_when_it_is_another(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known: Known = {}
+    monkeypatch.setattr(files, "_SETTLED", -1.0)
+    before = digests(str(root), ["src/**"], "", known=known)
+    read: list[int] = []
+    hashed = files._hash
+    monkeypatch.setattr(files, "_hash", lambda *given: read.append(1) or hashed(*given))
+    assert digests(str(root), ["src/**"], "", known=known) == before
+    assert not read
+    (root / "src/b.c").write_text("X")  # as long as before
+    assert digests(str(root), ["src/**"], "", known=known) != before
+    assert len(read) == 1
+    (root / "src/b.c").unlink()
+    (root / "src/b.c").symlink_to("/etc/passwd")
+    assert digests(str(root), ["src/b.c"], "", known=known)["src/b.c"].startswith("link ")
+
+
+def test_what_has_just_been_written_is_read_again(root: Path) -> None:
+    known: Known = {}
+    (root / "src/b.c").write_text("1")
+    digests(str(root), ["src/b.c"], "", known=known)
+    assert not known, "the next change may bear the same time"
+
+
 def test_s9_a_link_is_followed_within_the_root_and_never_out_of_it(root: Path, tmp_path: Path) -> None:
     (tmp_path / "outside.c").write_text("1")
     (tmp_path / "out").mkdir()
@@ -86,7 +110,7 @@ def test_s9_what_is_exchanged_for_a_link_meanwhile_is_not_read(
     def exchange(top: str, path: str) -> str | None:
         real = resolve(top, path)
         calls.append(path)
-        if calls.count("src/b.c") == 2:  # once to find it, once to read it
+        if calls.count("src") == 2:  # once to find what is in it, once to read that
             (root / "src").rename(root / "moved")
             (root / "src").symlink_to(tmp_path / "secret")
         return real
