@@ -12,7 +12,7 @@ from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
-from pipe_providers.framing import Event, Events
+from pipe_providers.framing import DONE, Event, Events, is_cut
 from pipe_providers.given import host_of
 from pipe_providers.schemas import Wanted, is_strict, wanted
 from pipe_runner.models import (
@@ -160,12 +160,12 @@ class _Stream:
         return self._taken(self._events.feed(data))
 
     def rest(self) -> Iterator[str]:
-        yield from self._taken(self._events.rest())
+        yield from self._taken([event for event in self._events.rest() if not is_cut(event.data)])
         self.ended = self.ended or self._finish is not None
 
     def _taken(self, events: list[Event]) -> Iterator[str]:
         for event in events:
-            if event.data == b"[DONE]":
+            if event.data == DONE:
                 self.ended = True
                 break
             if piece := self._take(event):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import json
+from typing import Final, NamedTuple
+
+DONE: Final = b"[DONE]"
+"""The last event of a stream of OpenAI's."""
 
 
 class Lines:
@@ -29,6 +33,19 @@ class Lines:
         """A last line that had no end."""
         rest, self._begun, self.held = b"".join(self._begun), [], 0
         return rest.removesuffix(b"\r")
+
+
+def is_cut(last: bytes) -> bool:
+    """Whether the connection ended within this line, which nothing ended."""
+    if last.lstrip()[:1] != b"{":
+        return b"" < last < DONE and DONE.startswith(last)
+    try:
+        json.loads(last)
+    except ValueError:
+        return True
+    except RecursionError:
+        pass
+    return False
 
 
 class Event(NamedTuple):

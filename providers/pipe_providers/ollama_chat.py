@@ -11,7 +11,7 @@ from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
-from pipe_providers.framing import Lines
+from pipe_providers.framing import Lines, is_cut
 from pipe_providers.given import host_of
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall, Usage
 from pipe_schemas.durations import parse_duration
@@ -94,7 +94,7 @@ class _Stream:
 
     def rest(self) -> Iterator[str]:
         line = self._lines.rest()
-        if not self.ended and line.strip():
+        if not self.ended and line.strip() and not is_cut(line):
             yield from self._take(line)
 
     def _take(self, line: bytes) -> list[str]:

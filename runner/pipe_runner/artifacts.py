@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -236,6 +237,8 @@ def _lets_in(folder: int) -> int:
 
 
 def _not_read(name: str, path: str, error: OSError) -> NodeFault:
+    if error.errno == errno.ENXIO:
+        return NodeFault(ErrorKind.REFUSED, f"artifact {name}: {path} is no regular file")
     kind = ErrorKind.NOT_FOUND if isinstance(error, FileNotFoundError) else ErrorKind.REFUSED
     return NodeFault(kind, f"artifact {name}: {path} can't be read: {error.strerror}")
 

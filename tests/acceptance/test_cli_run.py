@@ -219,6 +219,12 @@ def test_a_dry_run_shows_the_commands_in_order_and_starts_nothing(pipe: Any) -> 
     assert [node["id"] for node in told["nodes"]] == ["bad", "after"]
 
 
+def test_quietly_too_both_streams_of_a_failed_node_are_told(pipe: Any) -> None:
+    pipe.write("q.yml", "version: 1\nnodes: {t: {run: 'echo 1 failed; echo a warning >&2; exit 1'}}\n")
+    told = pipe("run", "q.yml", "-q").stderr
+    assert "    | 1 failed\n    | a warning\n\n" in told
+
+
 def test_what_items_printed_that_failed_is_told(pipe: Any) -> None:
     text = "version: 1\nnodes:\n  t: {for_each: {items: [a, b, c, d, e]}, run: 'echo boom {{ item }} >&2; exit 3'}\n"
     pipe.write("m.yml", text)

@@ -161,6 +161,16 @@ OF_HTTP = pytest.mark.parametrize("name", ["openai", "ollama"])
 
 
 @OF_HTTP
+def test_a_stream_that_ends_within_a_line_is_cut(name: str, bench: Any) -> None:
+    """Of a server that tells the end by closing the connection."""
+    parts, streams = bench.dialect.parts(), bench.dialect.streams
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {streams}\r\nConnection: close\r\n\r\n".encode()
+    bench.service.answers([head, parts[0], parts[1].rstrip()[:-5], CUT])
+    fault = bench.fault(streamed=True)
+    assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, True), fault.message
+
+
+@OF_HTTP
 @pytest.mark.parametrize(
     ("body", "kind"),
     [("<html>login</html>", "text/html"), ("", "application/json"), ("null", "application/json"), ("hi", "text/plain")],

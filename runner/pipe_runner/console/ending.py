@@ -90,10 +90,10 @@ def last_lines(state: NodeState, tail: str) -> list[str]:
     """The last lines that a failed node printed, safe to print: from what came by, else from what was recorded."""
     text = tail.strip("\n")
     if not text.strip():
-        error = state.error or {}
-        text = str(error.get("tail") or "").strip("\n")
-    if not text.strip() and isinstance(state.output, str):
-        text = state.output[-4096:].strip("\n")
+        printed = state.output[-4096:].strip("\n") if isinstance(state.output, str) else ""
+        error = str((state.error or {}).get("tail") or "").strip("\n")
+        said = error.split("\n")[-_LINES // 2 if printed else -_LINES :] if error else []
+        text = "\n".join([*printed.split("\n")[len(said) - _LINES :], *said] if printed else said)
     lines = text.split("\n")[-_LINES:] if text.strip() else []
     return [safe(line[:_WIDEST]) + ("…" if len(line) > _WIDEST else "") for line in lines]
 
