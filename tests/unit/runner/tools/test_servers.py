@@ -15,6 +15,7 @@ import pytest
 
 from pipe_runner.compiler import compile_text
 from pipe_runner.engine import RunSettings, open_run
+from pipe_runner.errors import UsageError
 from pipe_runner.models import Message
 from pipe_runner.registry import Registry
 from pipe_runner.run import Run
@@ -277,6 +278,31 @@ def test_pins_by_name_say_which_tool_has_changed_or_is_not_pinned(bench: Bench) 
     assert "the tool echo of MCP server plain has changed" in fault(bench.run("done")[0])["message"]
     bench.server(digest={"echo": tool_digest(listed()[0])})
     assert "the tool environment of MCP server plain is not pinned" in fault(bench.run("done")[0])["message"]
+
+
+def test_the_lock_holds_a_server_to_its_tools(bench: Bench) -> None:
+    def lock(tools: Any) -> None:
+        servers = {"plain": {"definition": "sha256:" + "0" * 64, "tools": tools}}
+        (bench.root / "pipe.lock").write_text(json.dumps({"version": 1, "mcp_servers": servers}))
+
+    lock({tool["name"]: tool_digest(tool) for tool in listed()[:2]})
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+    lock({"environment": tool_digest(listed()[1]), "echo": "sha256:" + "0" * 64})
+    run, model = bench.run("done")
+    assert "the tool echo of MCP server plain has changed: pipe.lock pins sha256:000" in fault(run)["message"]
+    assert model.requests == []
+    lock({"environment": tool_digest(listed()[1])})
+    assert "the tool echo of MCP server plain is not pinned: pipe.lock has" in fault(bench.run("done")[0])["message"]
+    lock("sha256:" + "0" * 64)
+    assert "the tools of MCP server plain have changed: pipe.lock pins" in fault(bench.run("done")[0])["message"]
+    bench.server(digest=list_digest(listed()))
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+
+
+def test_a_lock_that_can_not_be_read_starts_no_run_that_uses_a_server(bench: Bench) -> None:
+    (bench.root / "pipe.lock").write_text("<<<<<<< ours")
+    with pytest.raises(UsageError, match="can't be read"):
+        bench.run("done")
 
 
 # ---------------------------------------------------------------- recordings
