@@ -40,6 +40,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.runs = 0
+        self.notes: list[str] = []
 
     def server(self, how: str = "good", **more: Any) -> None:
         entry = {"command": [sys.executable, SERVER, how], **more}
@@ -62,6 +63,8 @@ class Bench:
         given = RunSettings(state_dir=self.root / ".pipe", **settings)
         environ = {"PATH": os.environ["PATH"], **(environ or {})}
         active = open_run(plan.plan, {}, given, registry=registry, environ=environ)
+        self.notes.clear()
+        active.note = self.notes.append
         run: Run = anyio.run(active.perform)
         return FinishedRun(run, list(read_log(active.rundir.log_path).events), self.root, self.root / ".pipe"), model
 
@@ -303,6 +306,30 @@ def test_a_lock_that_can_not_be_read_starts_no_run_that_uses_a_server(bench: Ben
     (bench.root / "pipe.lock").write_text("<<<<<<< ours")
     with pytest.raises(UsageError, match="can't be read"):
         bench.run("done")
+
+
+def test_a_cached_answer_counts_what_is_said_of_the_servers_whose_tools_it_had(bench: Bench) -> None:
+    text = ONE.replace("timeout: 15s", "cache: true, timeout: 15s").replace("TOOLS", '"mcp:plain/echo"')
+
+    def run(**pins: str) -> tuple[str, list[str]]:
+        servers = {"plain": {"definition": "sha256:" + "0" * 64, "tools": pins}} if pins else {}
+        (bench.root / "pipe.lock").write_text(json.dumps({"version": 1, "mcp_servers": servers}))
+        done, _ = bench.run("done", text=text, explain=True)
+        return str(done.node("a").status), [note for note in bench.notes if note.startswith("a runs: ")]
+
+    echo = tool_digest(listed()[0])
+    assert run()[0] == "succeeded"
+    assert run() == ("cached", [])
+    bench.server("good", env={"LEVEL": "2"})
+    status, (note,) = run()
+    assert status == "succeeded" and note.endswith("changed MCP server plain")
+    assert run() == ("cached", [])
+    status, (note,) = run(echo=echo)
+    assert status == "succeeded" and "what pins the tools of plain (new)" in note
+    assert run(echo=echo, other="sha256:" + "0" * 64) == ("cached", [])
+    bench.server("good", env={"LEVEL": "2"}, digest=list_digest(listed()))
+    status, (note,) = run(echo=echo)
+    assert status == "succeeded" and note.endswith("changed what pins the tools of plain")
 
 
 # ---------------------------------------------------------------- recordings
