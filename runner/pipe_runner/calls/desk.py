@@ -10,6 +10,7 @@ from pipe_runner.calls.answers import asked_of, called, counted, may_be_paid, re
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
+from pipe_runner.calls.stopping import Waits
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import (
     ModelChoice,
@@ -58,6 +59,8 @@ class Desk:
     ) -> None:
         self._services, self._purse, self._gate, self._recorder = services, purse, gate, recorder
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
+        self._waits = Waits()
+        self.hurry = self._waits.hurry
 
     async def ask(
         self,
@@ -70,7 +73,7 @@ class Desk:
         failed: list[str] = []
         for number, choice in enumerate(choices, 1):
             try:
-                return await self._ask(attempt, choice, request, emit, on_piece)
+                return await self._waits.inside(self._ask(attempt, choice, request, emit, on_piece))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:
