@@ -94,6 +94,7 @@ def write_files(page: Path, folder: Path) -> None:
 
 # Agents that the pages write themselves.
 FROM_THE_PAGES = ("shout",)
+FUNCTIONS = ("add_event", "largest_file")
 
 
 @pytest.mark.parametrize("block", blocks("yaml"), ids=str)
@@ -111,6 +112,8 @@ def test_yaml_in_the_docs_compiles(block: Block, tmp_path: Path) -> None:
     registry = Registry.installed()
     for name in FROM_THE_PAGES:
         registry.register(name, lambda name=name: FakeAgent(name, lambda options: None))  # type: ignore[misc]
+    for name in FUNCTIONS:
+        registry.tools.register(name, lambda: None)
     write_files(block.page, tmp_path)
     compilation = compile_text(whole(block.text), root=tmp_path, registry=registry)
     told = [f"{d.line}: {d.code} {d.message}" for d in compilation.diagnostics if d.is_error]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.llm_validating import Misfit, misfits
+from pipe_agents.llm_validating import Misfit, excerpt, misfits
 from pipe_agents.values import NotJson, copied
 from pipe_runner.types import Json, JsonObject
 
@@ -126,14 +126,23 @@ def _why(error: ValueError) -> str:
 
 
 def _loaded(text: str) -> Json:
-    """Raises ValueError for what is no JSON that everybody can read: NaN, depth, half characters, endless numbers."""
+    """Raises ValueError for what is no JSON that everybody can read: NaN, depth, half characters, endless numbers; and
+    Misfit for an object with a property twice: readers differ on which one counts."""
 
     def refuse(constant: str) -> Any:
         raise ValueError(f"{constant} is no value of JSON")
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            left = dict.fromkeys(found)
+            twice = next(name for name, _ in pairs if left.pop(name, name) is not None)
+            raise Misfit([f"an object has the property {excerpt(json.dumps(twice), 80)} more than once"])
+        return found
+
     if not text:
         raise ValueError("it is empty")
     try:
-        return copied(json.loads(text, parse_constant=refuse), _NO_LIMIT)
+        return copied(json.loads(text, parse_constant=refuse, object_pairs_hook=once), _NO_LIMIT)
     except NotJson as error:
         raise ValueError(f"{error.where('$')}: {error.why}") from None

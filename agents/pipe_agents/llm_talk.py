@@ -159,6 +159,8 @@ class Talk:
             raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the answer has {size} bytes, and limits.output is {limit}")
         if answer.finish is Finish.OTHER and not answer.text.strip():
             raise NodeFault(ErrorKind.INVALID_OUTPUT, "the model ended without an answer, and did not say why")
+        if self._wanted.schema is None and not answer.text.strip():
+            raise NodeFault(ErrorKind.INVALID_OUTPUT, "the model's answer is empty")
         return _whole(answer.text)
 
     def _quoted(self, text: str) -> str:

@@ -200,7 +200,8 @@ Said: TypeAlias = "Answer | Json | BaseException"
 
 class FakeProvider:
     """A model service that says what a script says, turn by turn, the last turn again and again; or what a function
-    says to a request. `requests` are all that it was asked. It is a provider type and its client in one."""
+    says to a request; `done` without any. `requests` are all that it was asked. It is a provider type and its client
+    in one."""
 
     summary = "Says what a test wants."
 
@@ -218,7 +219,7 @@ class FakeProvider:
         """The largest number of requests that were in flight at once."""
         self.cancelled = 0
         self.closed = False
-        self._script = script or ("",)
+        self._script = script or ("done",)
         self._model, self._secrets, self._price = model, tuple(secrets), price
 
     def options_model(self) -> type[BaseModel]:

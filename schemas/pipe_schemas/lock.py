@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 from pydantic import Field
 
 from pipe_schemas.fields import Closed, Text, Version
+from pipe_schemas.mcp import Pins
 
 DIGEST: str = r"^sha256:[0-9a-f]{64}$"
 Digest: TypeAlias = Annotated[str, Field(pattern=DIGEST)]
@@ -55,7 +56,10 @@ class LockedServer(Closed):
     """An MCP server of pipe.yml."""
 
     definition: Digest = Field(description="Of its entry in pipe.yml.")
-    tools: Digest | None = Field(default=None, description="Of the list of tools that it offered, where it was asked.")
+    tools: Pins | None = Field(
+        default=None,
+        description="Of each tool that it offered when it was asked, by name; or of them all, where pipe.yml has that.",
+    )
 
 
 class LockedProvider(Closed):

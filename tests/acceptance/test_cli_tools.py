@@ -143,3 +143,41 @@ def test_a_server_that_can_not_be_asked_says_why(pipe: Shell, service: Service) 
     assert "MCP server plain can't be opened: it ended with exit code 3" in done.stderr
     assert "no database" in done.stderr
     assert pipe("tools", "plian").returncode == 2
+
+
+def test_a_lock_with_tools_holds_every_run_to_them_and_says_which_has_changed(pipe: Shell, service: Service) -> None:
+    project(pipe, service, "good")
+    service.decides(OPENAI.either(Said(pieces=("done",))))
+    env = OPENAI.environ("some-key-0123456789")
+    bare = pipe("lock", env=env)
+    assert bare.returncode == 0
+    assert "not pinned: the tools of plain; `pipe lock --tools` asks for them" in bare.stderr
+    assert pipe("lock", "--tools", env=env).returncode == 0
+    told = json.loads(pipe("tools", "plain", "--output", "json").stdout)
+    lock = pipe.folder / "pipe.lock"
+    data = json.loads(lock.read_text())
+    assert data["mcp_servers"]["plain"]["tools"] == {tool["name"]: tool["digest"] for tool in told["tools"]}
+    text = lock.read_text()
+    assert pipe("lock", env=env).returncode == 0
+    assert lock.read_text() == text
+    assert pipe("lock", "--check", "--tools", env=env).returncode == 0
+    assert pipe("check", ".").returncode == 0
+    assert pipe("run", "p.yml", "--frozen", env=env).returncode == 0
+    data["mcp_servers"]["plain"]["tools"]["echo"] = "sha256:" + "0" * 64
+    lock.write_text(json.dumps(data))
+    check = pipe("lock", "--check", "--tools", env=env)
+    assert check.returncode == 1
+    assert "E611 the tools of the MCP server plain are not those of pipe.lock: echo (changed)" in check.stdout
+    asked = len(service.asked)
+    done = pipe("run", "p.yml", env=env)
+    assert done.returncode == 1
+    assert "the tool echo of MCP server plain has changed: pipe.lock pins" in done.stderr
+    assert len(service.asked) == asked
+
+
+def test_a_server_that_can_not_be_asked_leaves_the_lock_as_it_is(pipe: Shell, service: Service) -> None:
+    project(pipe, service, "exits")
+    done = pipe("lock", "--tools")
+    assert done.returncode == 1
+    assert "MCP server plain can't be opened" in done.stderr
+    assert not (pipe.folder / "pipe.lock").exists()

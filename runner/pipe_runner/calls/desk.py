@@ -11,6 +11,7 @@ from pipe_runner.calls.around import NotRecorded
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
+from pipe_runner.calls.stopping import Waits
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import (
     ModelChoice,
@@ -61,6 +62,8 @@ class Desk:
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
+        self._waits = Waits()
+        self.hurry = self._waits.hurry
 
     async def ask(
         self,
@@ -73,7 +76,7 @@ class Desk:
         failed: list[str] = []
         for number, choice in enumerate(choices, 1):
             try:
-                return await self._ask(attempt, choice, request, emit, on_piece)
+                return await self._waits.inside(self._ask(attempt, choice, request, emit, on_piece))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:

@@ -13,7 +13,7 @@ from pipe_runner.cli.settings import here
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
 from pipe_runner.diagnostics import Diagnostic, in_order
-from pipe_runner.errors import InvalidPipeline, UsageError
+from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
 from pipe_runner.lockfile.contents import Contents, aliases_in
 from pipe_runner.lockfile.differences import Differences
 from pipe_runner.lockfile.files import LOCK_FILE, Locked, lock_path, lock_text, merged, read_lock, shown_file
@@ -44,6 +44,9 @@ def lock(given: Given) -> int:
     locked = read_lock(found.root)
     contents = Contents(registry, os.environ)
     each = [(plan, contents.of(plan)) for plan in found.plans]
+    if given.on("tools"):
+        lists = _ask(found, [one for _, one in each])
+        each = [(plan, contents.of(plan, lists)) for plan in found.plans]
     if given.on("check"):
         return _check(found, locked, each)
     if locked.faults:
@@ -57,6 +60,9 @@ def lock(given: Given) -> int:
     path = lock_path(found.root)
     _write(path, lock_text(data))
     _tell(shown_file(path), now)
+    loose = [name for name in now["mcp_servers"] if "tools" not in data["mcp_servers"][name]]
+    if loose:
+        say(f"not pinned: the tools of {safe(', '.join(loose))}; `pipe lock --tools` asks for them")
     return 0
 
 
@@ -72,6 +78,25 @@ def refuse_changes(given: Given, planned: Planned) -> None:
     faults = Differences(read_lock(planned.root)).of(planned.plan, now)
     if faults:
         raise InvalidPipeline(faults)
+
+
+def _ask(found: _Found, locks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, str]]:
+    """Digests of the tools of the servers that are used and that pipe.yml doesn't pin; raises PipeError where one
+    can't be asked."""
+    import anyio
+
+    from pipe_runner.engine.listing import list_tools
+
+    written: dict[str, Any] = {}
+    for plan, one in zip(found.plans, locks, strict=True):
+        servers = plan.services.get("mcp_servers", {})
+        written.update((name, servers[name]) for name, said in one["mcp_servers"].items() if "tools" not in said)
+    lists: dict[str, Mapping[str, str]] = {}
+    for name, listed in anyio.run(list_tools, written, list(written), os.environ, found.root).items():
+        if isinstance(listed, NodeFault):
+            raise PipeError(listed.message, hint=f"it wrote: {listed.tail}" if listed.tail else None)
+        lists[name] = listed.digests
+    return lists
 
 
 def _check(found: _Found, locked: Locked, each: Sequence[tuple[Plan, Mapping[str, Any]]]) -> int:

@@ -176,11 +176,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Write down which models, prompts, schemas and tools pipelines use, or say what differs.",
         "pipe_runner.cli.locking:lock",
         (Argument("FILE", required=False, many=True),),
-        (Flag("--check", "Write nothing; say what isn't as pipe.lock has it, and exit with 1 where anything is."),),
+        (
+            Flag("--check", "Write nothing; say what isn't as pipe.lock has it, and exit with 1 where anything is."),
+            Flag("--tools", "Ask the MCP servers that are used for their tools, and pin each of these."),
+        ),
         "Without FILE all pipelines of the project are locked; with some, only these, and what pipe.lock says of "
-        "others stays. It is written to the project's root, connects nowhere, and says which models are only aliases. "
+        "others stays. It is written to the project's root, and says which models are only aliases. Only `--tools` "
+        "starts or connects to anything. "
         "`pipe run --frozen` then refuses what isn't as it was.",
-        ("pipe lock", "pipe lock triage.yml", "pipe lock --check    # in CI", "pipe run triage.yml --frozen"),
+        (
+            "pipe lock",
+            "pipe lock triage.yml --tools",
+            "pipe lock --check    # in CI",
+            "pipe run triage.yml --frozen",
+        ),
     ),
     Command(
         "schema",

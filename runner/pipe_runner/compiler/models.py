@@ -114,6 +114,15 @@ class Models:
             )
             report.add("E515", f"there is no MCP server `{short(name)}`", path, hint=hint)
 
+    def function_named(self, name: str, path: Path_, report: Report) -> None:
+        """Report a function that nothing installed brings."""
+        known = self._registry.tools.names()
+        if name and name not in known:
+            near = report.suggest(name, known)
+            there = f"there is {listed(known)}" if known else "there is none"
+            hint = f"did you mean `{near}`?" if near else f"{there}; entry points `pipe_runner.tools` bring them"
+            report.add("E516", f"there is no function `{short(name)}`", path, hint=hint)
+
     def is_preset(self, name: str) -> bool:
         return self._project.presets is not None and name in self._project.presets.by_name
 
@@ -227,12 +236,22 @@ class ModelNode:
         server, slash, name = rest.partition("/")
         if kind == "function":
             self._agents.get(OF_FUNCTIONS, path)
+            self._models.function_named(rest, path, self._report)
         if kind != "mcp" or not server or not slash:
             return
         self._models.server_named(server, path, self._report)
         if name == "*":
             hint = "list the ones that it needs; what a server offers tomorrow is then not offered to the model"
             self._report.add("W504", f"the model may use all tools of `{short(server)}`", path, hint=hint)
+
+    def _nested(self, tools: Any, path: Path_) -> None:
+        """The tools of a model that is a tool itself: those that are named."""
+        for number, tool in enumerate(tools[:MOST_TOOLS] if isinstance(tools, list) else ()):
+            place = (*path, number)
+            if isinstance(tool, str):
+                self._named(tool, place)
+            elif isinstance(tool, dict) and tool.get("agent") == _LLM and isinstance(tool.get("with"), dict):
+                self._nested(tool["with"].get("tools"), (*place, "with", "tools"))
 
     def _agent(self, tool: dict[str, Any], options: dict[str, Any], path: Path_) -> dict[str, Any]:
         name, given = tool["agent"], tool.get("with", {})
@@ -252,7 +271,9 @@ class ModelNode:
             self._report.add("E504", f"the agent `{name}` as a tool needs the option `{fixed}`", path, hint=hint)
         if info.describe.asks_models:
             given = {**given, "provider": options["provider"]}
-        if info.name == _LLM:  # a model chooses neither what another one costs, nor what it sees and may do
+        if info.name == _LLM:
+            self._nested(given.get("tools"), (*path, "with", "tools"))
+            # a model chooses neither what another one costs, nor what it sees and may do
             given = {"model": options.get("model"), "tools": [], "images": [], "files": [], **given}
         check_options(info, given, (*path, "with"), self._report, partly=True)
         return {**tool, "with": given}

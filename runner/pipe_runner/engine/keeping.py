@@ -35,5 +35,6 @@ def open_keeper(
         settings.durability is Durability.FULL,
         settings.cache_domain,
         settings.explain,
+        granted.pins,
     )
     return Keeper(plan, kept, granted.secrets, granted.masker, scope, clock, note)

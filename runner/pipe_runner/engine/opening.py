@@ -275,13 +275,13 @@ def _grant(
     environ = os.environ if environ is None else environ
     recorded = settings.record is not None or settings.replay is not None
     services, keys = services_for(plan, nodes, environ, registry, settings, recorded=recorded)
-    servers, more = servers_for(plan, nodes, environ)
+    servers, more, pins = servers_for(plan, nodes, environ)
     keys.update(more)
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker: Masker = SecretMasker(keys) if keys else NoMasking()
-        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers)
+        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -292,7 +292,8 @@ def _grant(
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = SecretMasker(hidden) if hidden else NoMasking()
-    return Granted(values, masker, tuple(warnings), services, recorder_for(settings, masker, anew=anew), servers)
+    recorder = recorder_for(settings, masker, anew=anew)
+    return Granted(values, masker, tuple(warnings), services, recorder, servers, pins)
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.types import Json
@@ -66,11 +66,14 @@ def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
 
 def servers_for(
     plan: Plan, nodes: Sequence[PlannedNode], environ: Mapping[str, str]
-) -> tuple[Mapping[str, ServerSettings], dict[str, str]]:
-    """The MCP servers whose tools these nodes list, and what of their settings is shown nowhere."""
+) -> tuple[Mapping[str, ServerSettings], dict[str, str], Mapping[str, Any]]:
+    """The MCP servers whose tools these nodes list, what of their settings is shown nowhere, and what pipe.lock pins.
+
+    Raises UsageError where pipe.lock can't be read.
+    """
     tools = _tools_of(nodes)
     if not tools:
-        return {}, {}
+        return {}, {}, {}
     from pipe_runner.tools.settings import server_settings
     from pipe_runner.tools.wanted import servers_in
 
@@ -82,7 +85,11 @@ def servers_for(
         for name, settings in found.items()
         for number, value in enumerate(settings.secrets)
     }
-    return found, secrets
+    if not found:
+        return found, secrets, {}
+    from pipe_runner.lockfile.files import tool_pins
+
+    return found, secrets, tool_pins(plan.root, strict=True)
 
 
 def _tools_of(nodes: Sequence[PlannedNode]) -> list[Json]:
@@ -120,7 +127,7 @@ def open_desk(
     purse = BudgetPurse(plan, run, place.journal)
     gates = Gates() if shared is None else shared.gates
     launch = place.processes.run if COMMANDS else None
-    servers = Servers(granted.servers, launch, granted.masker)
+    servers = Servers(granted.servers, launch, granted.masker, granted.pins)
     tools = Tools(registry, performs, servers, granted.masker, clock)
     return Desk(
         services,

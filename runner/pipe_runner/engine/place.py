@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipe_runner.plan import NOTHING
 
@@ -47,3 +47,5 @@ class Granted(NamedTuple):
     """What keeps calls that leave the machine, or answers them; None: nothing does."""
     servers: Mapping[str, ServerSettings] = NOTHING
     """The MCP servers whose tools its nodes list."""
+    pins: Mapping[str, Any] = NOTHING
+    """What pipe.lock pins the tools of servers to."""

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,6 +64,7 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
         self._known: dict[str, tuple[Agent, bool, Strays | None]] = {}
@@ -186,7 +188,8 @@ class LocalExecutor:
             task.cancel(until)
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
-        """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end."""
+        """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end. Who
+        waits for a model has nothing to see to, and ends at once."""
         self._launcher.stop(grace, spare) if spare else self._launcher.stop(grace)
         if self._timetable is not None and grace > 0 and not spare:
             self._timetable.hurry(grace)
@@ -195,6 +198,8 @@ class LocalExecutor:
                 self._end(task, "stop")
             else:
                 asyncio.get_running_loop().call_later(grace, self._end, task, "stop")
+                if self._hurry is not None:
+                    self._hurry(task, partial(self._end, task, "stop"))
 
     async def close(self) -> None:
         """Close agents that hold something, and leave no process behind."""

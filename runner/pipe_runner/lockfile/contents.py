@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from pipe_runner.registry import Registry
 
 VERSION: Final = 1
-_DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _TEMPLATES: Final = ("$", "$text", "$url")
 _OF_MODEL: Final = frozenset({"provider", "model", "tools"})
 """Options that are locked by name, not by digest."""
@@ -40,10 +38,11 @@ class Contents:
         self._written: Mapping[str, Any] = {}
         self._services: Services | None = None
 
-    def of(self, plan: Plan, tool_lists: Mapping[str, str] = NOTHING) -> dict[str, Any]:
+    def of(self, plan: Plan, tool_lists: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
         """The lock of one pipeline with its sub-pipelines, as the file has it.
 
-        `tool_lists` are digests of what MCP servers offer, by server, of those that somebody has asked.
+        `tool_lists` are digests of what MCP servers offer, by server, of those that somebody has asked: of each tool
+        by its name, or one of them all.
         """
         from pipe_runner.calls.services import Services
 
@@ -174,9 +173,9 @@ def _models_of(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [*node["models"], *(model for tool in node["tools"].values() for model in tool.get("models", ()))]
 
 
-def _server(said: Any, tools: str | None) -> dict[str, Any]:
+def _server(said: Any, tools: Any) -> dict[str, Any]:
     """What is locked of a server: its entry, and its tools, which the entry may pin itself."""
-    if isinstance(said, dict) and isinstance(said.get("digest"), str) and _DIGEST.match(said["digest"]):
+    if isinstance(said, dict) and said.get("digest"):
         tools = tools or said["digest"]
         said = {key: value for key, value in said.items() if key != "digest"}
     found = {"definition": digest(said)}

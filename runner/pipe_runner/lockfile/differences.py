@@ -108,6 +108,8 @@ class Differences:
                     continue
                 if before is None:
                     message = f"the {what} {name} is not in {LOCK_FILE}"
+                elif one.get("tools") != before.get("tools") and "tools" in one:
+                    message = _changed_list(name, one["tools"], before.get("tools"))
                 elif any(before.get(field) != value for field, value in one.items()):
                     message = f"the {what} {name} is not what it was when {LOCK_FILE} was written"
                 else:
@@ -177,6 +179,22 @@ def _changed(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any])
     if name not in now:
         return f"`{name}` of {id} is in {LOCK_FILE}, and not in the file"
     return f"`{name}` of {id} has changed since {LOCK_FILE} was written"
+
+
+def _changed_list(server: str, now: Any, was: Any) -> str:
+    """Of the tools of a server: which of them aren't what they were, where that is known."""
+    if was is None:
+        return f"the tools of the MCP server {server} are not in {LOCK_FILE}"
+    if isinstance(now, Mapping) and isinstance(was, Mapping):
+        for word, names in (
+            ("changed", [name for name in now if name in was and now[name] != was[name]]),
+            ("new", [name for name in now if name not in was]),
+            ("gone", [name for name in was if name not in now]),
+        ):
+            if names:
+                said = ", ".join(sorted(names))
+                return f"the tools of the MCP server {server} are not those of {LOCK_FILE}: {said} ({word})"
+    return f"the tools of the MCP server {server} have changed since {LOCK_FILE} was written"
 
 
 def _changed_tool(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any]) -> str:

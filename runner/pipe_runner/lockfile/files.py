@@ -8,6 +8,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pipe_runner.errors import UsageError
+
 if TYPE_CHECKING:
     from pipe_runner.compiler.contexts import Context
     from pipe_runner.diagnostics import Diagnostic
@@ -35,7 +37,6 @@ def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
     from pipe_runner.compiler.report import Report, TooManyFaults
     from pipe_runner.compiler.shape import Shape
     from pipe_runner.diagnostics import Diagnostic
-    from pipe_runner.errors import UsageError
     from pipe_runner.loader import load
     from pipe_schemas.lock import LockSpec
 
@@ -59,15 +60,33 @@ def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
     return Locked(document, None if report.failed else shape.data, report.found)
 
 
-def tool_pins(root: str) -> dict[str, str]:
-    """MCP servers whose lists of tools are pinned by `pipe.lock`, and the digests of these lists; empty where there is
-    no lock. One that can't be read pins nothing here: `--frozen` refuses it, `pipe check` tells why."""
+def tool_pins(root: str, *, strict: bool = False) -> dict[str, Any]:
+    """MCP servers whose tools are pinned by `pipe.lock`: digests of the tools by name, or one of them all; empty where
+    there is no lock. One that can't be read pins nothing; `strict`: it raises UsageError."""
+    path = lock_path(root)
     try:
-        with open(lock_path(root), encoding="utf-8") as file:
+        if strict and os.path.islink(path):
+            raise ValueError("it is a link")
+        with open(path, encoding="utf-8") as file:
             servers = json.loads(file.read(_MOST)).get("mcp_servers", {})
-        return {name: one["tools"] for name, one in servers.items() if isinstance(one.get("tools"), str)}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        return {name: _pins(one["tools"]) for name, one in servers.items() if one.get("tools") is not None}
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        if not strict:
+            return {}
+    raise UsageError(
+        f"{shown_file(path)} can't be read, and it may pin the tools of MCP servers",
+        hint="`pipe check .` says what is wrong in it; `pipe lock --tools` writes it anew, once it is gone",
+    )
+
+
+def _pins(said: Any) -> Any:
+    """Raises TypeError for what pins nothing."""
+    each = list(said.values()) if isinstance(said, dict) else [said]
+    if not all(isinstance(one, str) for one in each):
+        raise TypeError("no digest")
+    return said
 
 
 def lock_text(data: Mapping[str, Any]) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
-from pipe_runner.plan import CachePolicy, Plan, PlannedNode
+from pipe_runner.plan import NOTHING, CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
+from pipe_runner.resultcache.around import tools_around
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import Known, NotRead, digests, idle
 from pipe_runner.resultcache.host import Host
@@ -41,6 +42,8 @@ class CacheSettings(NamedTuple):
     """Entries of another domain are never read."""
     explain: bool = False
     """Say of each result that was not found what is not as it was."""
+    pins: Mapping[str, Any] = NOTHING
+    """What pipe.lock pins the tools of MCP servers to."""
 
 
 class Keeper:
@@ -277,6 +280,7 @@ class Keeper:
             artifacts=counted_for(node, self._plan, self._scope.run, self._scope.output),
             secrets=self._secrets,
             salt=self._salt or b"",
+            around=tools_around(attempt, self._plan, self._settings.pins),
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt
+from pipe_runner.types import Json
 
 FORMAT: Final = 2
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
@@ -37,7 +38,7 @@ class Parts(NamedTuple):
     key: str
     """The text that the file gives under `key`."""
     inputs: Mapping[str, str]
-    """Each option and each variable of the environment, rendered."""
+    """Each option and each variable of the environment, rendered, and what stands around its tools."""
     files: Mapping[str, str]
     """By path from the root."""
     secrets: Mapping[str, str]
@@ -61,6 +62,7 @@ def make_parts(
     secrets: Mapping[str, str],
     salt: bytes,
     artifacts: Mapping[str, str] = NOTHING,
+    around: Mapping[str, Json] = NOTHING,
 ) -> Parts:
     """The parts of an attempt's key. Its run, number, idempotency key and trace are of one run, and count for nothing.
 
@@ -72,6 +74,7 @@ def make_parts(
         label = labels.get(name, f"option {name}")
         inputs[label] = _digest([inputs[label], name, value])
     inputs.update((f"env {name}", _digest(value)) for name, value in attempt.env.items())
+    inputs.update((name, _digest(value)) for name, value in around.items())
     keyed = {
         name: hmac.new(salt, secrets[name].encode("utf-8", "surrogatepass"), "sha256").hexdigest()
         for name in attempt.secrets

@@ -18,6 +18,7 @@ from pipe_runner.tools.functions import Functions, spec_of
 from pipe_runner.tools.kinds import PerformAttempt, Tool, plain_name, with_names
 from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
+from pipe_runner.tools.wanted import ALL
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 LONGEST: Final = 16 * 1024
 """Characters of what a model is told of a tool."""
-EVERY: Final = "*"
-"""`mcp:SERVER/*` is all that the server has."""
 
 
 class Places:
@@ -114,8 +113,8 @@ class Tools:
 
         async def describe() -> Json:
             every = await self._servers.listed(server, attempt)
-            used: Any = every if EVERY in names else [tool for tool in every if tool["name"] in names]
-            lacking = [name for name in names if name not in (EVERY, *(tool["name"] for tool in used))]
+            used: Any = every if ALL in names else [tool for tool in every if tool["name"] in names]
+            lacking = [name for name in names if name not in (ALL, *(tool["name"] for tool in used))]
             if lacking:
                 known = ", ".join(sorted(tool["name"] for tool in every)) or "none"
                 raise NodeFault(

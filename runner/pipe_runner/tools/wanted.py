@@ -7,6 +7,8 @@ from typing import Final
 
 from pipe_runner.types import Json
 
+ALL: Final = "*"
+"""`mcp:SERVER/*` is all that the server has."""
 OF_FUNCTIONS: Final = "python"
 """The agent that calls them."""
 
@@ -24,8 +26,18 @@ def agents_in(tools: Sequence[Json]) -> set[str]:
 
 def servers_in(tools: Sequence[Json]) -> list[str]:
     """The MCP servers that they are of, each once."""
-    named = [str(tool).removeprefix("mcp:") for tool in _every(tools) if str(tool).startswith("mcp:")]
-    return list(dict.fromkeys(name.partition("/")[0] for name in named))
+    return list(used_of_servers(tools))
+
+
+def used_of_servers(tools: Sequence[Json]) -> dict[str, list[str]]:
+    """The names that they list, by MCP server, each once and in order."""
+    found: dict[str, dict[str, None]] = {}
+    for tool in _every(tools):
+        kind, _, rest = str(tool).partition(":")
+        if kind == "mcp":
+            server, _, name = rest.partition("/")
+            found.setdefault(server, {})[name] = None
+    return {server: list(names) for server, names in found.items()}
 
 
 def _every(tools: Sequence[Json]) -> Iterator[Json]:

@@ -120,6 +120,28 @@ def test_an_end_without_words_is_no_answer(tmp_path: Path) -> None:
     assert "without an answer" in failed(ask(tmp_path, model, "{prompt: x}"), "invalid_output")
 
 
+def test_an_empty_answer_is_no_output(tmp_path: Path) -> None:
+    for said in ("", " \n"):
+        for options in ("{prompt: x}", "{prompt: x, allow_noop: true}"):
+            model = FakeProvider(said)
+            assert "answer is empty" in failed(ask(tmp_path, model, options), "invalid_output")
+            assert len(model.requests) == 1
+
+
+def test_an_empty_answer_is_asked_for_again_where_there_is_a_schema(tmp_path: Path) -> None:
+    model = FakeProvider("", '{"severity": "low"}')
+    run = ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}}}")
+    assert run.output("a") == {"severity": "low"}
+    assert len(model.requests) == 2
+
+
+def test_a_property_that_stands_twice_is_asked_for_again(tmp_path: Path) -> None:
+    model = FakeProvider('{"severity": "low", "severity": "high"}', '{"severity": "low"}')
+    run = ask(tmp_path, model, f"{{prompt: x, output_schema: {SCHEMA}}}")
+    assert run.output("a") == {"severity": "low"}
+    assert 'an object has the property "severity" more than once' in model.requests[1].messages[-1].text
+
+
 def test_an_answer_above_the_limit_fails(tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").write_text("limits: {output: 10}\n")
     message = failed(ask(tmp_path, FakeProvider("x" * 11), "{prompt: x}"), "output_too_large")

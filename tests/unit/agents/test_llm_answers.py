@@ -52,6 +52,14 @@ def test_what_is_no_json_is_told_so(text: str) -> None:
     assert misfit.value.faults
 
 
+@pytest.mark.parametrize(
+    "text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "\\u0061": 2}}]', '```json\n{"a": 1, "a": 2}\n```']
+)
+def test_a_property_that_stands_twice_is_refused_since_readers_differ_on_which_counts(text: str) -> None:
+    with pytest.raises(Misfit, match='an object has the property "a" more than once'):
+        ANY.read(text)
+
+
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "required": ["kind", "parts"],

@@ -18,7 +18,9 @@ Planned = Callable[[str], Plan]
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return Registry.installed()
+    found = Registry.installed()
+    found.tools.register("count", lambda: 1)
+    return found
 
 
 @pytest.fixture

@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipe_runner.compiler import compile_text
+from pipe_runner.errors import UsageError
 from pipe_runner.lockfile.contents import Contents, digest
-from pipe_runner.lockfile.files import lock_text, merged, tool_pins
+from pipe_runner.lockfile.files import lock_text, merged, read_lock, tool_pins
 from pipe_runner.registry import Registry
 from pipe_runner.testing import FakeProvider
 
@@ -88,6 +91,27 @@ def test_pins_are_read_from_a_lock_and_from_nothing_else(tmp_path: Path) -> None
     for text in ("", "[]", "{", json.dumps({"mcp_servers": {"time": 3}})):
         (tmp_path / "pipe.lock").write_text(text)
         assert tool_pins(str(tmp_path)) == {}
+
+
+def test_each_tool_is_pinned_by_its_name_whether_it_was_listed_or_pipe_yml_says_it(tmp_path: Path) -> None:
+    write_project(tmp_path)
+    pins = {"now": PIN}
+    listed = locked(tmp_path, tool_lists={"time": pins})
+    (tmp_path / "pipe.lock").write_text(lock_text(listed))
+    assert read_lock(str(tmp_path)).faults == []
+    assert tool_pins(str(tmp_path)) == {"time": pins}
+    write_project(tmp_path, f", digest: {{now: '{PIN}'}}")
+    assert locked(tmp_path) == listed
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"mcp_servers": {"time": 3}}', '{"mcp_servers": {"t": {"tools": 3}}}']
+)
+def test_a_lock_that_can_not_be_read_is_told_to_who_holds_to_it(tmp_path: Path, text: str) -> None:
+    assert tool_pins(str(tmp_path), strict=True) == {}
+    (tmp_path / "pipe.lock").write_text(text)
+    with pytest.raises(UsageError, match="may pin"):
+        tool_pins(str(tmp_path), strict=True)
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:

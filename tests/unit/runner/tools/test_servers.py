@@ -15,6 +15,7 @@ import pytest
 
 from pipe_runner.compiler import compile_text
 from pipe_runner.engine import RunSettings, open_run
+from pipe_runner.errors import UsageError
 from pipe_runner.models import Message
 from pipe_runner.registry import Registry
 from pipe_runner.run import Run
@@ -39,6 +40,7 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.runs = 0
+        self.notes: list[str] = []
 
     def server(self, how: str = "good", **more: Any) -> None:
         entry = {"command": [sys.executable, SERVER, how], **more}
@@ -61,6 +63,8 @@ class Bench:
         given = RunSettings(state_dir=self.root / ".pipe", **settings)
         environ = {"PATH": os.environ["PATH"], **(environ or {})}
         active = open_run(plan.plan, {}, given, registry=registry, environ=environ)
+        self.notes.clear()
+        active.note = self.notes.append
         run: Run = anyio.run(active.perform)
         return FinishedRun(run, list(read_log(active.rundir.log_path).events), self.root, self.root / ".pipe"), model
 
@@ -277,6 +281,55 @@ def test_pins_by_name_say_which_tool_has_changed_or_is_not_pinned(bench: Bench) 
     assert "the tool echo of MCP server plain has changed" in fault(bench.run("done")[0])["message"]
     bench.server(digest={"echo": tool_digest(listed()[0])})
     assert "the tool environment of MCP server plain is not pinned" in fault(bench.run("done")[0])["message"]
+
+
+def test_the_lock_holds_a_server_to_its_tools(bench: Bench) -> None:
+    def lock(tools: Any) -> None:
+        servers = {"plain": {"definition": "sha256:" + "0" * 64, "tools": tools}}
+        (bench.root / "pipe.lock").write_text(json.dumps({"version": 1, "mcp_servers": servers}))
+
+    lock({tool["name"]: tool_digest(tool) for tool in listed()[:2]})
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+    lock({"environment": tool_digest(listed()[1]), "echo": "sha256:" + "0" * 64})
+    run, model = bench.run("done")
+    assert "the tool echo of MCP server plain has changed: pipe.lock pins sha256:000" in fault(run)["message"]
+    assert model.requests == []
+    lock({"environment": tool_digest(listed()[1])})
+    assert "the tool echo of MCP server plain is not pinned: pipe.lock has" in fault(bench.run("done")[0])["message"]
+    lock("sha256:" + "0" * 64)
+    assert "the tools of MCP server plain have changed: pipe.lock pins" in fault(bench.run("done")[0])["message"]
+    bench.server(digest=list_digest(listed()))
+    assert bench.run(ECHO, "done")[0].status == "succeeded"
+
+
+def test_a_lock_that_can_not_be_read_starts_no_run_that_uses_a_server(bench: Bench) -> None:
+    (bench.root / "pipe.lock").write_text("<<<<<<< ours")
+    with pytest.raises(UsageError, match="can't be read"):
+        bench.run("done")
+
+
+def test_a_cached_answer_counts_what_is_said_of_the_servers_whose_tools_it_had(bench: Bench) -> None:
+    text = ONE.replace("timeout: 15s", "cache: true, timeout: 15s").replace("TOOLS", '"mcp:plain/echo"')
+
+    def run(**pins: str) -> tuple[str, list[str]]:
+        servers = {"plain": {"definition": "sha256:" + "0" * 64, "tools": pins}} if pins else {}
+        (bench.root / "pipe.lock").write_text(json.dumps({"version": 1, "mcp_servers": servers}))
+        done, _ = bench.run("done", text=text, explain=True)
+        return str(done.node("a").status), [note for note in bench.notes if note.startswith("a runs: ")]
+
+    echo = tool_digest(listed()[0])
+    assert run()[0] == "succeeded"
+    assert run() == ("cached", [])
+    bench.server("good", env={"LEVEL": "2"})
+    status, (note,) = run()
+    assert status == "succeeded" and note.endswith("changed MCP server plain")
+    assert run() == ("cached", [])
+    status, (note,) = run(echo=echo)
+    assert status == "succeeded" and "what pins the tools of plain (new)" in note
+    assert run(echo=echo, other="sha256:" + "0" * 64) == ("cached", [])
+    bench.server("good", env={"LEVEL": "2"}, digest=list_digest(listed()))
+    status, (note,) = run(echo=echo)
+    assert status == "succeeded" and note.endswith("changed what pins the tools of plain")
 
 
 # ---------------------------------------------------------------- recordings

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
+from pipe_runner.errors import InvalidPipeline
 from pipe_runner.models import Message, ToolSpec
+from pipe_runner.registry import BrokenPlugin, ToolFunctions
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 
 Calls = list[tuple[str, Mapping[str, Any]]]
@@ -135,10 +137,19 @@ def test_a_function_that_nobody_brings_fails_the_node_and_names_those_there_are(
     def known() -> int:
         return 1
 
-    run, _ = run_with("function:knwon", [], {"known": known})
-    error = run.node("a").error
-    assert error is not None
-    assert "there is known" in str(error["message"])
+    tools = ToolFunctions("no.such.group")
+    tools.register("known", known)
+    with pytest.raises(BrokenPlugin, match="there is known"):
+        tools.get("knwon")
+
+
+@pytest.mark.parametrize("tool", ["function:knwon", '{agent: llm, with: {tools: ["function:knwon"]}}'])
+def test_a_function_that_nobody_brings_is_an_error_of_the_file(tool: str) -> None:
+    with pytest.raises(InvalidPipeline) as fault:
+        run_with(tool, [], {"known": lambda: 1})
+    (diagnostic,) = fault.value.diagnostics
+    assert (diagnostic.code, diagnostic.hint) == ("E516", "did you mean `known`?")
+    assert diagnostic.message == "there is no function `knwon`"
 
 
 def test_a_function_ends_with_its_attempt_and_another_attempt_waits_for_it() -> None:
