@@ -44,6 +44,11 @@ def seconds(value: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def moment(ts: str) -> str:
+    """A log's time for people: `2026-11-28 16:09:12 UTC`."""
+    return f"{ts[:19].replace('T', ' ')} UTC"
+
+
 def plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
