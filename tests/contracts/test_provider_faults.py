@@ -329,6 +329,13 @@ def test_r2_a_bomb_costs_no_more_than_an_answer_may_be_large(name: str, streamed
 
 
 @every
+def test_a_redirect_names_the_option_that_the_provider_has(name: str, bench: Any) -> None:
+    bench.service.answers(response(b"", 302, {"Location": "https://elsewhere.example/v1"}))
+    option = "endpoint_url" if name == "bedrock" else "base_url"
+    assert f"let `{option}` be the service's own address" in bench.fault().message
+
+
+@every
 def test_a_long_error_is_cut(name: str, bench: Any) -> None:
     status, body, headers = bench.dialect.error("broken", "x" * 5_000_000)
     bench.service.answers(response(body, status, headers))
