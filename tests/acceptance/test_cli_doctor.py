@@ -1,4 +1,4 @@
-"""`pipe doctor` says which tools of pipe.yml can't be had here."""
+"""`pipe doctor`: what this machine has, and which tools of pipe.yml can't be had here."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ from typing import Any
 def _found(pipe: Any, **env: str) -> dict[str, str]:
     done = pipe("doctor", "--output", "json", env=env)
     return next(one for one in json.loads(done.stdout) if one["name"] == "tools")
+
+
+def test_doctor_examines_the_machine_and_leaves_nothing_behind(pipe: Any) -> None:
+    done = pipe("doctor", "--output", "json")
+    found = {one["name"]: one for one in json.loads(done.stdout)}
+    assert {"Python", "sh", "git", "/proc", "stray processes", "locks", "durability", "locale", "agents"} <= set(found)
+    assert all(one["why"] for one in found.values() if one["status"] != "ok")
+    assert (done.returncode == 1) == any(one["status"] == "fail" for one in found.values())
+    assert os.listdir(pipe.folder) == []
 
 
 def test_a_server_whose_program_is_not_installed_is_told(pipe: Any) -> None:
