@@ -50,7 +50,8 @@ def fault_of(error: Exception, call: Call, where: str, hide: Hide, model: str) -
         body = call.error
         if isinstance(error, aws.ClientError):
             code = code or str(error.response.get("Error", {}).get("Code", ""))
-        return of_status(where, call.status, call.headers, _words(body), hide, model=model, code=code)
+        said_as: dict[str, str] = {"model": model, "code": code, "option": "endpoint_url"}
+        return of_status(where, call.status, call.headers, _words(body), hide, **said_as)
     if isinstance(error, _NO_KEYS):
         why = excerpt(str(error), hide)
         message = f"{where}: no keys can be had: {why}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"

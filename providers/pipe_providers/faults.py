@@ -93,10 +93,18 @@ def excerpt(text: str, hide: Hide) -> str:
 
 
 def of_status(
-    where: str, status: int, headers: Mapping[str, str], body: bytes, hide: Hide, *, model: str = "", code: str = ""
+    where: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    hide: Hide,
+    *,
+    model: str = "",
+    code: str = "",
+    option: str = "base_url",
 ) -> ModelFault:
     """The fault of an answer that is no success. What the service turned down at once has not been paid for, so it
-    counts as not sent; after a failure inside the service nobody knows."""
+    counts as not sent; after a failure inside the service nobody knows. `option`: what the address is called."""
     told = said(body)
     if code:
         told = told._replace(code=f"{code} {told.code}".strip())
@@ -104,7 +112,7 @@ def of_status(
     words = excerpt(told.message, hide)
     quoted = f": {words}" if words else ""
     request_id = headers.get("x-request-id") or headers.get("request-id")
-    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model)}"
+    message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option)}"
     wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
     sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
@@ -154,7 +162,9 @@ def _reason(status: int, told: Said) -> Reason:
     return Reason.RATE_LIMITED if _RATE.search(words) else Reason.UNAVAILABLE
 
 
-def _advice(reason: Reason, status: int, told: Said, headers: Mapping[str, str], hide: Hide, model: str) -> str:
+def _advice(
+    reason: Reason, status: int, told: Said, headers: Mapping[str, str], hide: Hide, model: str, option: str
+) -> str:
     match reason:
         case Reason.CREDENTIALS if status == 429 or status == 402:
             return "; the account has nothing left to spend"
@@ -163,7 +173,7 @@ def _advice(reason: Reason, status: int, told: Said, headers: Mapping[str, str],
         case Reason.NOT_FOUND if 300 <= status < 400:
             to = excerpt(headers.get("Location", "")[:200], hide).partition("?")[0]
             there = f", not {to}" if to else ""
-            return f"; redirects are not followed: let `base_url` be the service's own address{there}"
+            return f"; redirects are not followed: let `{option}` be the service's own address{there}"
         case Reason.NOT_FOUND:
             asked = f" {excerpt(model, hide)!r}" if model else ""
             return f"; there is no such model{asked} there, or the address is not the service's"

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pipe_runner.models import ProviderSettings
+from pipe_schemas.credentials import credentials
 
 PIPE_YML: Final = "pipe.yml"
 _LARGEST: Final = 64 * 1024
@@ -166,6 +167,8 @@ class Given:
         return any(not name or host == name or host.endswith(f".{name}") for name in known)
 
     def done(self, model: str, **more: Any) -> ProviderSettings:
+        written = {key: self.settings.get(key) for key in ("headers", "query", "proxy")}
+        self.secrets += [Hidden(one) for one in credentials(written) if one not in self.secrets]
         return ProviderSettings(
             self.name, self.settings, model, tuple(self.secrets), dict(self.sources), self.missing, **more
         )

@@ -89,9 +89,7 @@ class Answer:
     async def read(self) -> bytes:
         """The next bytes; none at the end. Raises ModelFault."""
         try:
-            data = await self._next()
-            if self._inflate is not None:
-                data = self._inflate.take(data) or await self._more(data)
+            data = await (self._next() if self._inflate is None else self._unpacked(self._inflate))
             self.bytes += len(data)
             return data
         except (TimeoutError, aiohttp.ClientError, OSError, zlib.error, ValueError) as error:
@@ -121,14 +119,12 @@ class Answer:
             if transport is None or transport.is_closing():
                 raise aiohttp.ClientPayloadError
 
-    async def _more(self, data: bytes) -> bytes:
-        """The next bytes of a packed answer that come to anything."""
-        assert self._inflate is not None
-        while data:
-            data = await self._next()
-            if found := self._inflate.take(data):
-                return found
-        return b""
+    async def _unpacked(self, inflate: Inflate) -> bytes:
+        """The next bytes of a packed answer: of what has come already, else of what comes."""
+        found = inflate.take()
+        while not found and (data := await self._next()):
+            found = inflate.take(data)
+        return found
 
     async def whole(self, most: int = MOST) -> bytes:
         """All of the body. Raises ModelFault, also where it is longer than `most`."""

@@ -6,13 +6,13 @@ handlers is known to the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from pipe_runner.acted import may_have_acted
 from pipe_runner.plan import PlannedNode
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import NodeStatus, Phase, RunStatus
+from pipe_runner.types import EventKind, NodeStatus, Phase, RunStatus
 
 _DONE: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.BLOCKED})
 _ENDED: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.WAITING})
@@ -103,3 +103,20 @@ def _states_of(run: Run, node: PlannedNode) -> Iterator[NodeState]:
         inside = (f"{node.id}.", f"{node.id}[")
         yield from (state for name, state in run.nodes.items() if name.startswith(inside))
         yield from (s for name, items in run.items.items() if name.startswith(inside) for s in items.values())
+
+
+def decided_as(kind: str, data: Mapping[str, Any]) -> str | None:
+    """What a person decided, in words, for the event that tells of it; None for every other."""
+    if not isinstance(data.get("decided"), Mapping):
+        return None
+    match kind:
+        case EventKind.NODE_RETRYING:
+            return "settled: may run again"
+        case EventKind.NODE_FAILED:
+            return "rejected"
+        case EventKind.NODE_SUCCEEDED:
+            output = data.get("output")
+            approval = isinstance(output, Mapping) and output.get("approved") is True and "by" in output
+            return "approved" if approval else "settled: it took effect"
+        case _:
+            return None

@@ -110,14 +110,20 @@ def load_project(
     if document.data is None and [fault.code for fault in faults] == ["E105"]:
         return plain, []  # an empty pipe.yml marks the root and sets nothing
     if not isinstance(document.data, dict) or not (document.data or faults):
-        return plain, faults
+        return plain, [_starred(fault) for fault in faults]
     from pipe_runner.compiler.report import Report, TooManyFaults
 
     report = Report(document, faults)
     try:
-        return _read(report, plain, registry, deep=deep), report.found
+        plain = _read(report, plain, registry, deep=deep)
     except TooManyFaults:
-        return plain, report.found
+        pass
+    if report.found:
+        from pipe_runner.compiler.providers import hide
+        from pipe_schemas.credentials import credentials
+
+        hide(report, credentials(document.data))
+    return plain, report.found
 
 
 def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bool) -> Project:
@@ -205,6 +211,13 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
     return plain._replace(settings=settings, **changes)
+
+
+def _starred(fault: Diagnostic) -> Diagnostic:
+    """A fault of a file of which nobody knows what in it is a key."""
+    from pipe_schemas.credentials import starred
+
+    return fault._replace(source=starred(fault.source), message=starred(fault.message)) if fault.source else fault
 
 
 def _shown(path: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipe_runner.plan import RetryPolicy
-from pipe_runner.ports import Outcome
+from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.types import ErrorKind, NodeStatus
 
 FUTILE_KINDS = frozenset(
@@ -24,6 +24,10 @@ FUTILE_KINDS = frozenset(
 
 LONGEST_REQUESTED_WAIT = 300.0
 """Seconds; what the other side may ask to wait at most where the file sets no `max_delay`."""
+
+
+_MOMENT = 0.005
+"""Seconds by which a timer may be early."""
 
 
 def bounded(timeout: float | None, time_left: float) -> float:
@@ -57,6 +61,19 @@ def next_delay(
     if time_left is not None and delay >= time_left:
         return None
     return delay
+
+
+def of_max_time(
+    policy: RetryPolicy, outcome: Outcome, error: NodeError, made: int, *, max_time: float, time_left: float
+) -> NodeError:
+    """The error of a node that fails for good, with a word on its `max_time` where that is why."""
+    if error.kind is ErrorKind.TIMEOUT and time_left <= _MOMENT:
+        why = "was over"
+    elif next_delay(policy, outcome, made, time_left=None, random=0.5) is not None:
+        why = "leaves no time for another attempt"
+    else:
+        return error
+    return error._replace(message=f"{error.message}; its max_time of {max_time:g} s {why}")
 
 
 def matches(policy: RetryPolicy, kind: ErrorKind, exit_code: int | None) -> bool:

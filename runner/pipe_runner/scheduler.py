@@ -20,7 +20,7 @@ from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
 from pipe_runner.plan import NO_RETRY, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
-from pipe_runner.retry import bounded, next_delay
+from pipe_runner.retry import bounded, next_delay, of_max_time
 from pipe_runner.run import Run, is_final
 from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
@@ -191,6 +191,10 @@ class Scheduler:
             self.emit(EventKind.NODE_RETRYING, node.id, number, data)
             self._rest(node.index, delay)
             return
+        if node.max_time is not None and self.stopped is None and outcome.error is not None:
+            left = self._deadline[self._fans.whole(node.index)] - self._clock.monotonic()
+            made, most = self._made.get(node.index, 1), node.max_time
+            error = of_max_time(node.retry, outcome, error, made, max_time=most, time_left=left)
         if outcome.output is not None:
             data.update(self.output_fields(outcome.output))
         self.failed(node, number, error, data)

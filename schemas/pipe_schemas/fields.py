@@ -129,10 +129,18 @@ class BudgetSpec(Closed):
     )
 
 
-def by_shape(**tags: type | tuple[type, ...]) -> Discriminator:
+class _Words(dict[str, int | str | float]):
+    """What goes with an error; hashable, since annotations are."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+
+def by_shape(what: str | None = None, /, **tags: type | tuple[type, ...]) -> Discriminator:
     """Chooses a branch of a union by the Python type of the value: `by_shape(count=int, map=dict)`.
 
     The branches are tagged `<count>` and `<map>`: no key of a file, so the tags can be told from keys in a location.
+    `what`: the words for what may stand there.
     """
     kinds = tuple((f"<{name}>", kind) for name, kind in tags.items())
 
@@ -142,7 +150,8 @@ def by_shape(**tags: type | tuple[type, ...]) -> Discriminator:
                 return name
         return None
 
-    return Discriminator(choose, custom_error_type="shape", custom_error_message="a value of another shape")
+    context = None if what is None else _Words({"what": what})
+    return Discriminator(choose, "shape", "a value of another shape", context)
 
 
 __all__ = [

@@ -13,10 +13,11 @@ SERVER_NAME: Final = r"^[A-Za-z0-9_.-]{1,100}$"
 Digest: TypeAlias = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Value: TypeAlias = Annotated[
     Annotated[str | int | float, Tag("<text>")] | Annotated[SecretSource, Tag("<map>")],
-    by_shape(text=(str, int, float), map=dict),
+    by_shape("text, a number, or where a secret is, as `{from: env, key: NAME}`", text=(str, int, float), map=dict),
 ]
 Pins: TypeAlias = Annotated[
-    Annotated[Digest, Tag("<all>")] | Annotated[dict[Text, Digest], Tag("<map>")], by_shape(all=str, map=dict)
+    Annotated[Digest, Tag("<all>")] | Annotated[dict[Text, Digest], Tag("<map>")],
+    by_shape("the digest of all tools, or a map of digests by the names of tools", all=str, map=dict),
 ]
 
 

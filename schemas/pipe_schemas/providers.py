@@ -41,7 +41,8 @@ def _url(value: Any) -> Any:
 Url: TypeAlias = Annotated[str, BeforeValidator(_url), WithJsonSchema({"type": "string", "pattern": _URL})]
 
 Header: TypeAlias = Annotated[
-    Annotated[str, Tag("<text>")] | Annotated[SecretSource, Tag("<map>")], by_shape(text=str, map=dict)
+    Annotated[str, Tag("<text>")] | Annotated[SecretSource, Tag("<map>")],
+    by_shape("text, or where a secret is, as `{from: env, key: NAME}`", text=str, map=dict),
 ]
 _SECRET_HEADERS = ("authorization", "proxy-authorization", "api-key", "x-api-key", "cookie")
 
@@ -69,7 +70,8 @@ _ADDRESS = "The service's address, up to and with its version: `http://localhost
 
 
 Proxy: TypeAlias = Annotated[
-    Annotated[bool, Tag("<flag>")] | Annotated[Url, Tag("<text>")], by_shape(flag=bool, text=str)
+    Annotated[bool, Tag("<flag>")] | Annotated[Url, Tag("<text>")],
+    by_shape("true, false, or the address of a proxy", flag=bool, text=str),
 ]
 _PROXY = "`true`: that of HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, unless NO_PROXY names the host; or a proxy's address."
 

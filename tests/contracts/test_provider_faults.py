@@ -8,6 +8,7 @@ import os
 import resource
 import socket
 import time
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -320,6 +321,28 @@ def test_a_packed_answer_is_read_and_a_bomb_is_not(name: str, coding: str, bench
     fault = bench.fault()
     assert fault.reason is Reason.INVALID_OUTPUT
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 80 * 1024
+
+
+@every
+@both_ways
+def test_r2_a_bomb_costs_no_more_than_an_answer_may_be_large(name: str, streamed: bool, bench: Any) -> None:
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(b" " * 2**20) for _ in range(300)) + packer.flush()
+    bench.service.answers(response(bomb, headers={"Content-Encoding": "gzip"}))
+    tracemalloc.start()
+    try:
+        fault = bench.fault(streamed=streamed)
+        assert tracemalloc.get_traced_memory()[1] < 50 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert fault.reason is Reason.INVALID_OUTPUT
+
+
+@every
+def test_a_redirect_names_the_option_that_the_provider_has(name: str, bench: Any) -> None:
+    bench.service.answers(response(b"", 302, {"Location": "https://elsewhere.example/v1"}))
+    option = "endpoint_url" if name == "bedrock" else "base_url"
+    assert f"let `{option}` be the service's own address" in bench.fault().message
 
 
 @every

@@ -61,6 +61,9 @@ def recorded(answer: ModelResponse, pieces: list[Json]) -> dict[str, Any]:
     return data
 
 
+_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
+
+
 def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
     """The answer that was kept, told in its pieces; raises NodeFault where a recording was changed into nonsense."""
     try:
@@ -70,7 +73,8 @@ def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
         pieces = data.pop("pieces", None) or ([data["text"]] if data.get("text") else [])
         answer = response_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
-        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of an answer can't be used: {error}") from None
+        why = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of an answer can't be used: {why}; {_MEND}") from None
     if on_piece is not None:
         for piece in pieces:
             on_piece(str(piece))

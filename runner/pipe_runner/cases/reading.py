@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.collecting import uncollected
@@ -91,7 +92,7 @@ class Reader:
         said = spec.pipeline if spec is not None else None
         place = ("pipeline",) if said is not None else ()
         home = os.path.dirname(test)
-        name = said if said is not None else _beside(os.path.basename(test))
+        name = said if said is not None else pipeline_beside(os.path.basename(test))
         path = os.path.normpath(os.path.join(home, name))
         if "\0" in name or not is_inside(path, root):
             report.add("E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file")
@@ -101,7 +102,7 @@ class Reader:
         except UsageError as error:
             message, hint = error.message, error.hint
             if not os.path.lexists(path):
-                near = did_you_mean(os.path.basename(path), _pipelines_in(os.path.dirname(path)))
+                near = did_you_mean(os.path.basename(path), pipelines_in(os.path.dirname(path)))
                 message = f"there is no pipeline {name}"
                 hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?" if near else None
                 if said is None:
@@ -154,22 +155,6 @@ def _shaped(report: Report, data: dict[str, Any]) -> tuple[CasesSpec | None, dic
         report.add("E705", "the file has no cases", ("cases",), at="key", hint="write `cases: {it runs: {}}`")
     shape = Shape(report, context_of, prunable, entries=SomeCasesSpec, maps={"cases": "cases"})
     return shape.check(CasesSpec, data), shape.data
-
-
-def _beside(name: str) -> str:
-    """`x.yml` for `x.test.yml`."""
-    for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix) + suffix.removeprefix(".test")
-    return name
-
-
-def _pipelines_in(folder: str) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return [name for name in names if name.endswith((".yml", ".yaml")) and not name.endswith(SUFFIXES)]
 
 
 def _cases(spec: CasesSpec, data: Mapping[str, Any], names: Names, recordings: Mapping[str, str]) -> tuple[Case, ...]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
-from pipe_runner.cli import machine
+from pipe_runner.cli import machine, machine_tools
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.machine import Finding
 from pipe_runner.cli.settings import state_dir
@@ -37,6 +37,7 @@ def doctor(given: Given) -> int:
         machine.terminal,
         machine.yaml_parser,
         machine.agents,
+        machine_tools.tools,
         machine.project,
     ]
     found = [_examined(one) for one in examinations]

@@ -65,6 +65,8 @@ def _unknown(name: str, known: Sequence[str]) -> UsageError:
 
 
 def _described(services: Services, name: str) -> dict[str, Any]:
+    from pipe_schemas.credentials import without_credentials
+
     try:
         service = services.get(name)
     except (NodeFault, PipeError) as error:
@@ -78,7 +80,10 @@ def _described(services: Services, name: str) -> dict[str, Any]:
         "ready": settings.missing is None,
         "missing": settings.missing,
         "settings": {
-            key: {"value": _shown(value, settings.secrets), "source": settings.sources.get(key, "")}
+            key: {
+                "value": _shown(without_credentials(value, key), settings.secrets),
+                "source": settings.sources.get(key, ""),
+            }
             for key, value in settings.options.items()
         },
         "limits": dict(service.limits),

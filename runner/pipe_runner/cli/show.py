@@ -12,7 +12,7 @@ from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
 from pipe_runner.cli.settings import kept_elsewhere, state_dir
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, one_line, plural, reason_line, safe, seconds, used
+from pipe_runner.console.words import counts, error_line, moment, one_line, plural, reason_line, safe, seconds, used
 from pipe_runner.runlog import RunLock, fold_log
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -94,9 +94,22 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
         named = items.items() if len(items) <= _FEW else islice(_remarkable(items), _ITEMS)
         rows += [_row(f"  [{key}]", one, _about(one, {})) for key, one in named]
     yield from table(rows).splitlines()
+    yield from _decisions(story)
     yield from _artifacts(run)
     yield from _models(run)
     yield from _attempts(story, live=holder is not None)
+
+
+def _decisions(story: Story) -> Iterable[str]:
+    """What persons decided, in the order in which they did."""
+    if not story.decisions:
+        return
+    rows = [("DECISION", "NODE", "BY", "WHEN", "")]
+    for ts, node, word, decided in story.decisions:
+        why = one_line(str(decided.get("reason") or ""))
+        rows.append((word, safe(node), one_line(str(decided.get("by") or "-")), moment(ts), why))
+    yield ""
+    yield from table(rows).splitlines()
 
 
 def _artifacts(run: Run) -> Iterable[str]:

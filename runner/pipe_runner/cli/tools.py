@@ -47,9 +47,15 @@ def _servers() -> tuple[str, Mapping[str, Any]]:
 
 def _here(written: Mapping[str, Any]) -> dict[str, Any]:
     from pipe_runner.registry import ToolFunctions
+    from pipe_schemas.credentials import without_credentials
 
     servers = [
-        {"name": name, "command": said.get("command"), "url": said.get("url"), "pinned": "digest" in said}
+        {
+            "name": name,
+            "command": without_credentials(said.get("command")),
+            "url": said.get("url"),
+            "pinned": "digest" in said,
+        }
         for name, said in written.items()
     ]
     return {"functions": list(ToolFunctions().names()), "servers": servers}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
@@ -173,16 +173,18 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def hide(report: Report, secrets: set[str]) -> None:
+def hide(report: Report, secrets: Iterable[str]) -> None:
     """Take what should not have stood there out of all that is shown of the file."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) < _SHORTEST:
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if not secret:
             continue
+        # A short one is only what stands for itself: else half of the words would go.
+        pattern = re.escape(secret) if len(secret) >= _SHORTEST else rf"(?<![\w-]){re.escape(secret)}(?![\w-])"
         for number, one in enumerate(report.found):
             if secret in (one.source or "") or secret in one.message or secret in (one.hint or ""):
                 stars = "*" * len(secret)  # as long as it was: the caret stays in its place
                 report.found[number] = one._replace(
-                    source=one.source.replace(secret, stars) if one.source else one.source,
-                    message=one.message.replace(secret, "***"),
-                    hint=one.hint.replace(secret, "***") if one.hint else one.hint,
+                    source=re.sub(pattern, stars, one.source) if one.source else one.source,
+                    message=re.sub(pattern, "***", one.message),
+                    hint=re.sub(pattern, "***", one.hint) if one.hint else one.hint,
                 )

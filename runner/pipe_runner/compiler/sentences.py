@@ -116,6 +116,14 @@ def is_type_error(error_type: str) -> bool:
     return error_type in _KIND_OF_ERROR
 
 
+def expected(error_types: list[str]) -> str:
+    """What would have been right where pydantic has these errors of types."""
+    wanted = list(dict.fromkeys(_KIND_OF_ERROR[t] for t in error_types if t in _KIND_OF_ERROR))
+    if "a whole number" in wanted and "a number" in wanted:
+        wanted.remove("a whole number")
+    return wanted[0] if len(wanted) == 1 else ", ".join(wanted[:-1]) + " or " + wanted[-1]
+
+
 def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, str | None]:
     """Sentence and hint for a value of a type that can't stand there; several types: any of them could."""
     name = named(path)

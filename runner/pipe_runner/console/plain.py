@@ -9,7 +9,7 @@ from typing import Final, TextIO
 from pipe_runner.console import REASONS
 from pipe_runner.console.outlet import Outlet
 from pipe_runner.console.progress import Progress
-from pipe_runner.console.words import error_line, one_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import error_line, moment, one_line, plural, reason_line, safe, seconds
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 
@@ -125,6 +125,8 @@ def _named(nodes: Iterable[str]) -> str:
 def line_of(event: Event, progress: Progress) -> str | None:
     """The line that tells of an event; None for one that isn't worth a line."""
     data, node = event.data, event.node
+    if "decided" in data and (decision := _decision(event)) is not None:
+        return decision
     match event.event:
         case EventKind.NODE_STARTED | EventKind.NODE_OUTPUT:
             return None
@@ -161,3 +163,17 @@ def line_of(event: Event, progress: Progress) -> str | None:
             return f"  unknown    {node}: nobody knows whether it took effect"
         case _:
             return None
+
+
+def _decision(event: Event) -> str | None:
+    """Who decided what of a node, when and why."""
+    from pipe_runner.deciding import decided_as
+
+    word = decided_as(event.event, event.data)
+    if word is None:
+        return None
+    word, _, more = word.partition(": ")
+    decided = event.data["decided"]
+    by = f"{f'{more}, ' if more else ''}by {decided.get('by') or 'nobody that is named'}"
+    why = f": {decided['reason']}" if decided.get("reason") else ""
+    return f"  {word:<9}  {event.node}: " + one_line(f"{by}, {moment(event.ts)}{why}")

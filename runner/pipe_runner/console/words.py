@@ -44,20 +44,27 @@ def seconds(value: float | None) -> str:
     return f"{minutes // 60}h{minutes % 60:02d}m"
 
 
+def moment(ts: str) -> str:
+    """A log's time for people: `2026-11-28 16:09:12 UTC`."""
+    return f"{ts[:19].replace('T', ' ')} UTC"
+
+
 def plural(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def used(spent: Spent) -> str:
-    """What calls of models used: `1,234 tokens, $0.0312`."""
-    calls = spent.calls + spent.aside
+    """What calls of models used: `1,234 tokens, $0.0312`; `up to` that where what was set aside counts."""
+    calls, most = spent.calls + spent.aside, bool(spent.aside or spent.whole)
     money = dollars(spent.all_cost)
     if spent.all_unpriced:
         whose = (
             "the price is" if spent.all_unpriced == calls else f"the price of {plural(spent.all_unpriced, 'call')} is"
         )
         money = f"at least {money} ({whose} not known)" if spent.all_cost else f"cost unknown ({whose} not known)"
-    return f"{spent.all_tokens:,} tokens, {money}"
+    elif most and spent.all_cost:
+        money = f"up to {money}"
+    return f"{'up to ' if most else ''}{spent.all_tokens:,} tokens, {money}"
 
 
 def counts(statuses: Iterable[str]) -> str:

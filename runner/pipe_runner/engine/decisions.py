@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
 from pipe_runner.acted import may_have_acted
-from pipe_runner.deciding import acted_of, is_refused, undecided, undecided_of
+from pipe_runner.deciding import acted_of, decided_as, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -16,7 +16,7 @@ from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.ports import Clock
 from pipe_runner.run import NodeState, Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
-from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus, RunStatus
 
 Word = Literal["done", "again", "approve", "reject"]
 _PATIENCE: Final = 2.0
@@ -109,6 +109,7 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
                 return asked
         elif state.status is NodeStatus.WAITING or (word == "approve" and is_refused(state)):
             return [node]
+        _decided_already(run, node, state)
         raise UsageError(
             f"{node} is {_standing(state)}: it does not wait for an approval",
             hint=f"`pipe settle` decides on it: `pipe settle {run.id} {node} --done`, or `--again`"
@@ -121,11 +122,32 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             f"{node} waits for an approval", hint=f"`pipe approve {run.id} {node}`, or `pipe reject {run.id} {node}`"
         )
     if not open_ones:
+        _decided_already(run, node, state)
         raise UsageError(
             f"{node} is {_standing(state)}: there is nothing to settle",
             hint="what can be settled is a node with `effect: once` that began and did not succeed",
         )
     return [node] if word == "done" else open_ones
+
+
+def _decided_already(run: Run, node: str, state: NodeState) -> None:
+    """Raises UsageError where a person has decided on it, and nothing waits any more."""
+    decided = state.decided
+    if decided is None or state.ended_at is None or may_have_acted(state):
+        return
+    word = decided_as(
+        EventKind.NODE_SUCCEEDED if state.status is NodeStatus.SUCCEEDED else EventKind.NODE_FAILED,
+        {"output": state.output, "decided": decided},
+    )
+    when = f"{state.ended_at[:19].replace('T', ' ')} UTC"
+    why = f": {decided['reason']}" if decided.get("reason") else ""
+    word, _, more = (word or "decided").partition(": ")
+    raise UsageError(
+        f"{node} was {word} already{f' ({more})' if more else ''}, by {decided.get('by')}, {when}{why}",
+        hint=f"nothing waits there; `pipe resume {run.id}` goes on"
+        if run.status is not RunStatus.SUCCEEDED
+        else "nothing waits there, and the run has succeeded",
+    )
 
 
 def _standing(state: NodeState) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
 from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.compiler.budgets import budget_of
@@ -113,7 +114,7 @@ class _Reader:
         """The compiled pipeline; says why where there is none."""
         said = spec.pipeline if spec is not None else None
         place: Path_ = ("pipeline",) if said is not None else ()
-        name = said if said is not None else _beside(os.path.basename(self._path))
+        name = said if said is not None else pipeline_beside(os.path.basename(self._path))
         path = self.inside(name, place)
         if path is None:
             return None
@@ -122,7 +123,7 @@ class _Reader:
         except UsageError as error:
             message, hint = error.message, error.hint
             if not os.path.lexists(path):
-                near = did_you_mean(os.path.basename(path), _pipelines_in(os.path.dirname(path)))
+                near = did_you_mean(os.path.basename(path), pipelines_in(os.path.dirname(path)))
                 message = f"there is no pipeline {name}"
                 hint = f"did you mean `{os.path.join(os.path.dirname(name), near)}`?" if near else None
                 if said is None:
@@ -211,21 +212,3 @@ def input_faults(given: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, s
     missing = [name for name, one in known.items() if one.required and name not in given]
     found += [(name, f"the case doesn't give the input `{name}`", None) for name in missing]
     return found
-
-
-def _beside(name: str) -> str:
-    """`x.yml` for `x.eval.yml`."""
-    for suffix in SUFFIXES:
-        if name.endswith(suffix):
-            return name.removesuffix(suffix) + suffix.removeprefix(".eval")
-    return name
-
-
-def _pipelines_in(folder: str) -> list[str]:
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return []
-    return [
-        name for name in names if name.endswith((".yml", ".yaml")) and ".eval." not in name and ".test." not in name
-    ]

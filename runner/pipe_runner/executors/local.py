@@ -242,8 +242,9 @@ def validate_options(agent: Agent, attempt: Attempt) -> None:
     try:
         agent.options_model().model_validate(dict(attempt.options))
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        told = "; ".join(f"with.{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in faults[:5])
+        from pipe_runner.executors.misfits import misfits
+
+        told = misfits(error.errors(include_url=False, include_context=False), attempt.options)
         raise NodeFault(ErrorKind.TEMPLATE, f"the values don't fit what agent {agent.name} takes: {told}") from None
 
 

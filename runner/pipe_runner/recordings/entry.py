@@ -14,6 +14,13 @@ from pipe_runner.types import Json, JsonObject
 
 VERSION: Final = 1
 _LINES, _MAP = "$lines", "$map"
+_SHAPES: Final[dict[str, tuple[type, str]]] = {
+    "kind": (str, "a text"),
+    "node": (str, "a text"),
+    "attempt": (int, "a whole number"),
+    "number": (int, "a whole number"),
+    "asked": (dict, "an object"),
+}
 
 
 class Entry(NamedTuple):
@@ -28,6 +35,8 @@ class Entry(NamedTuple):
     asked: JsonObject
     answer: Json = None
     fault: JsonObject | None = None
+    file: str = ""
+    """Where it was read from."""
 
     @property
     def key(self) -> str:
@@ -47,21 +56,48 @@ class Entry(NamedTuple):
         """Raises ValueError with a sentence on anything that is no recording."""
         try:
             data = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"it is no JSON: {error}") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {error.lineno}, column {error.colno}: {_named(error)}") from None
+        except (ValueError, RecursionError):
+            raise ValueError("it is nested too deeply, or has a number that is too long") from None
         if not isinstance(data, dict) or data.get("v") != VERSION:
             raise ValueError(f"it is no recording of version {VERSION}")
         asked = _joined(data.get("asked"))
-        shapes = {"kind": str, "node": str, "attempt": int, "number": int}
-        wrong = [name for name, shape in shapes.items() if not isinstance(data.get(name), shape)]
-        if wrong or not isinstance(asked, dict) or ("answer" in data) == ("fault" in data):
-            raise ValueError(f"it lacks {', '.join(wrong) or '`asked`, or one of `answer` and `fault`'}")
+        for name, (shape, words) in _SHAPES.items():
+            if name not in data:
+                raise ValueError(f"it lacks `{name}`, which is {words}")
+            if not isinstance(data[name], shape) or isinstance(data[name], bool):
+                raise ValueError(f"its `{name}` is not {words}")
+        if not isinstance(asked, dict):
+            raise ValueError("its `asked` is not an object")
+        if ("answer" in data) == ("fault" in data):
+            both = "answer" in data
+            raise ValueError("it has `answer` and `fault`: leave one out" if both else "it lacks `answer`, or `fault`")
         fault = _joined(data.get("fault"))
         if fault is not None and not isinstance(fault, dict):
             raise ValueError("its `fault` is no object")
         return cls(
             data["kind"], data["node"], data["attempt"], data["number"], asked, _joined(data.get("answer")), fault
         )
+
+
+def _named(error: json.JSONDecodeError) -> str:
+    """What is wrong with JSON, for those who edited it by hand."""
+    match error.msg:
+        case "Expecting ',' delimiter":
+            return "a comma is missing before this, or a bracket that closes"
+        case "Expecting property name enclosed in double quotes" | "Illegal trailing comma before end of object":
+            return "a name in double quotes must stand here; the last one has no comma after it"
+        case "Expecting value" | "Illegal trailing comma before end of array":
+            return "a value must stand here: a text in double quotes, a number, true, false, null, or a bracket"
+        case "Invalid control character at":
+            return 'a line end stands in a text: write \\n, or a list of lines as `{"$lines": [...]}`'
+        case "Extra data":
+            return "something stands behind the end"
+        case "Unterminated string starting at":
+            return "this text has no closing quote"
+        case other:
+            return other
 
 
 def key_of(kind: str, asked: JsonObject) -> str:

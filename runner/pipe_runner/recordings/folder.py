@@ -69,12 +69,13 @@ class Folder:
             if os.stat(path).st_size > _MOST:
                 raise ValueError(f"it has more than {_MOST >> 20} MiB")
             with open(path, encoding="utf-8", errors="surrogatepass") as file:
-                return Entry.from_text(file.read())
+                return Entry.from_text(file.read())._replace(file=path)
         except OSError as error:
             raise UsageError(f"the recording {path} can't be read: {error.strerror}") from error
         except ValueError as error:
             raise UsageError(
-                f"the recording {path} can't be used: {error}", hint="record again with --record, or remove the file"
+                f"the recording {path} can't be used: {error}",
+                hint="mend it, record again with --record, or remove the file",
             ) from error
 
     def _fault(self, what: str, error: OSError) -> StorageError:

@@ -100,7 +100,7 @@ class Replaying:
         entry = self._chosen(entries, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))
         if entry.fault is not None:
-            raise _fault_from_json(entry.fault)
+            raise _fault_from_json(entry.fault, entry.file)
         return entry.answer
 
     def _chosen(self, entries: list[Entry], attempt: Attempt, number: int) -> Entry:
@@ -140,7 +140,12 @@ def _fault_to_json(fault: NodeFault) -> dict[str, Json]:
     return data
 
 
-def _fault_from_json(data: Mapping[str, Any]) -> NodeFault:
+def _edited(file: str, what: str, why: str) -> str:
+    where = f"{file}: its `{what}`" if file else f"the recording's `{what}`"
+    return f"{where} has not the shape of one: {why}; mend the file, or record again with --record"
+
+
+def _fault_from_json(data: Mapping[str, Any], file: str = "") -> NodeFault:
     """The fault as it was; raises NodeFault where a recording was changed into something else."""
     try:
         if "reason" in data:
@@ -157,4 +162,5 @@ def _fault_from_json(data: Mapping[str, Any]) -> NodeFault:
             ErrorKind(data["kind"]), data["message"], exit_code=data.get("exit_code"), tail=data.get("tail")
         )
     except (KeyError, TypeError, ValueError) as error:
-        return NodeFault(ErrorKind.NOT_FOUND, f"the recording of a fault can't be used: {error}")
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        return NodeFault(ErrorKind.NOT_FOUND, _edited(file, "fault", why))

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pipe_runner.deciding import decided_as
 from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.types import EventKind, Json, NodeStatus
@@ -19,6 +20,7 @@ MANY: Final = 500
 """Nodes above which each gets less room."""
 _ROOM: Final = 4096
 _LITTLE_ROOM: Final = 1024
+_DECISIONS: Final = 100
 _MESSAGE: Final = 500
 """Characters of the message that an attempt keeps."""
 
@@ -74,6 +76,7 @@ class Told:
 
 _NUMBER: Final = (int, float)
 _SHAPES: Final[dict[str, tuple[type, ...]]] = {
+    "decided": (dict,),
     "delay_s": _NUMBER,
     "duration_s": _NUMBER,
     "error": (dict,),
@@ -119,6 +122,8 @@ class Story:
         self.nodes: dict[str, Told] = {}
         self.parts: list[tuple[float, float]] = []
         """When the run started, and each resume of it, and the last that is known of each."""
+        self.decisions: list[tuple[str, str, str, Mapping[str, Any]]] = []
+        """What persons decided, the last ones: when, on which node, what, and `{by, reason}`."""
         self.outputs: dict[str, str] = {}
         self.last_ts = ""
 
@@ -175,6 +180,8 @@ class Story:
     def _of_node(self, event: Event, node: str, now: float) -> Event:
         """Keep what is to be told; gives the event without what is large."""
         told, data = self.told(node), event.data
+        if "decided" in data and (word := decided_as(event.event, data)) is not None:
+            self.decisions = [*self.decisions[1 - _DECISIONS :], (event.ts, node, word, data["decided"])]
         if event.event == EventKind.NODE_STARTED:
             told.lines, told.lost = "", False
             told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, now))

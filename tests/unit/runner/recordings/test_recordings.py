@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipe_runner.calls.answers import replayed
 from pipe_runner.errors import NodeFault, StorageError, UsageError
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.models import ModelFault, Reason, Usage
@@ -189,6 +190,33 @@ def test_what_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
         Folder(str(tmp_path)).read()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"n",', '"n"', "line 5, column 3: a comma is missing"),
+        ('"answer": 1', '"answer": 1,', "a name in double quotes must stand here"),
+        ('"answer": 1', '"answer": ', "a value must stand here"),
+        ('"n"', '"n\nm"', "a line end stands in a text"),
+        ('"attempt": 1', '"attempt": "1"', "its `attempt` is not a whole number"),
+        ('"attempt": 1,', "", "it lacks `attempt`, which is a whole number"),
+        ('"answer": 1', '"answer": 1, "fault": {}', "leave one out"),
+        ('"answer": 1', '"answr": 1', "it lacks `answer`, or `fault`"),
+        ('"answer": 1', '"fault": 1', "its `fault` is no object"),
+    ],
+)
+def test_one_that_was_edited_by_hand_is_told_with_its_line_and_what_to_do(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    text = Entry("model", "n", 1, 1, {"p": 1}, 1).to_text()
+    assert old in text
+    (tmp_path / "x.json").write_text(text.replace(old, new, 1))
+    with pytest.raises(UsageError) as caught:
+        Folder(str(tmp_path)).read()
+    assert "x.json can't be used" in caught.value.message
+    assert said in caught.value.message
+    assert "mend it" in str(caught.value.hint)
+
+
 def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Folder(str(tmp_path / "no")).read()
@@ -199,3 +227,17 @@ def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         record(tmp_path / "file" / "in", [(attempt(), {"p": 1}, 1)])
+
+
+def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> None:
+    record(tmp_path, [(attempt(), {"p": 1}, ModelFault(Reason.RATE_LIMITED, "later"))])
+    (file,) = tmp_path.iterdir()
+    file.write_text(file.read_text().replace('"message"', '"mesage"'))
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), {"p": 1})])
+    assert caught.value.message.startswith(f"{file}: its `fault` has not the shape of one: it lacks 'message'; mend")
+
+
+def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
+    with pytest.raises(NodeFault, match="it lacks 'finish'; mend its file"):
+        replayed({"text": "x"}, None)
