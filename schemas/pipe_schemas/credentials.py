@@ -53,6 +53,21 @@ def credentials(value: Any, name: str = "") -> Iterator[str]:
         yield from _of_address(value)
 
 
+def where_written(value: Any, name: str = "", path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The places of the scalars that hold credentials."""
+    if isinstance(value, dict):
+        if "from" not in value:
+            for key, item in value.items():
+                yield from where_written(item, str(key), (*path, key))
+    elif isinstance(value, list | tuple):
+        before = ""
+        for number, item in enumerate(value):
+            yield from where_written(item, name if names_secret(name) else before, (*path, number))
+            before = item.lstrip("-") if isinstance(item, str) and item.startswith("-") else ""
+    elif any(credentials(value, name)):
+        yield path
+
+
 def without_credentials(value: Any, name: str = "") -> Any:
     """The settings as they may be shown."""
     if isinstance(value, dict):
