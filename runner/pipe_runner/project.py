@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.plan import NOTHING
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.presets import Presets
     from pipe_runner.compiler.report import Report
     from pipe_runner.diagnostics import Diagnostic
+    from pipe_runner.loader import Document
     from pipe_runner.registry import Registry
     from pipe_runner.types import Path_
     from pipe_schemas.project import ProjectSpec
@@ -122,7 +123,7 @@ def load_project(
         from pipe_runner.compiler.providers import hide
         from pipe_schemas.credentials import credentials
 
-        hide(report, credentials(document.data))
+        hide(report, [*credentials(document.data), *_as_written(document)])
     return plain, report.found
 
 
@@ -211,6 +212,20 @@ def _project(plain: Project, spec: ProjectSpec) -> Project:
     if spec.policy is not None:
         changes["policy"] = spec.policy.model_dump(exclude_unset=True)
     return plain._replace(settings=settings, **changes)
+
+
+def _as_written(document: Document) -> Iterator[str]:
+    """The lines of credentials that are written in another way than they read: with escapes, or folded."""
+    from pipe_schemas.credentials import credentials, where_written
+
+    for path in where_written(document.data):
+        value: Any = document.data
+        for step in path:
+            value = value[step]
+        text = document.written(path) or ""
+        found = list(credentials(value, str(path[-1])))
+        if not found or not all(one in text for one in found):
+            yield from (line.strip(" \"'") for line in text.splitlines())
 
 
 def _starred(fault: Diagnostic) -> Diagnostic:

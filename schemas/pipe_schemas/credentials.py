@@ -15,6 +15,7 @@ _ARGUMENT: Final = re.compile(r"-*([A-Za-z][\w-]*)(?:=|:\s+)(.+)\Z", re.DOTALL)
 _USER: Final = re.compile(r"://(?:([^\s/?#]+)@|([^\s/@:]*:(?!\d*(?:/|\Z))\S+)@)")
 _AFTER: Final = re.compile(r"\?([^\s#]+)|#(\S+)")
 _SHORTEST: Final = 4
+_SHORTEST_OF_ENV: Final = 8
 _STARS: Final = "***"
 _LINE: Final = (
     re.compile(r"(?<=://)(?:[^\s/?#\"']+|[^\s/@:\"']*:(?!\d*/)[^\s\"']+)(?=@)"),
@@ -31,12 +32,19 @@ def names_secret(name: str) -> bool:
     return name not in _NO_SECRET and _NAME.search(name) is not None
 
 
+def _long(key: Any, value: Any) -> Any:
+    """Of an environment only what is as long as credentials are: `SORT_KEY: name` is none."""
+    if key != "env" or not isinstance(value, dict):
+        return value
+    return {name: item for name, item in value.items() if len(str(item)) >= _SHORTEST_OF_ENV}
+
+
 def credentials(value: Any, name: str = "") -> Iterator[str]:
     """The credentials that are written out in settings. Where one is to be found (`{from: env, key: …}`) is none."""
     if isinstance(value, dict):
         if "from" not in value:
             for key, item in value.items():
-                yield from credentials(item, str(key))
+                yield from credentials(_long(key, item), str(key))
     elif isinstance(value, list | tuple):
         before = ""
         for item in value:
@@ -51,6 +59,21 @@ def credentials(value: Any, name: str = "") -> Iterator[str]:
         if argument is not None and names_secret(argument[1]):
             yield argument[2]
         yield from _of_address(value)
+
+
+def where_written(value: Any, name: str = "", path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The places of the scalars that hold credentials."""
+    if isinstance(value, dict):
+        if "from" not in value:
+            for key, item in value.items():
+                yield from where_written(_long(key, item), str(key), (*path, key))
+    elif isinstance(value, list | tuple):
+        before = ""
+        for number, item in enumerate(value):
+            yield from where_written(item, name if names_secret(name) else before, (*path, number))
+            before = item.lstrip("-") if isinstance(item, str) and item.startswith("-") else ""
+    elif any(credentials(value, name)):
+        yield path
 
 
 def without_credentials(value: Any, name: str = "") -> Any:

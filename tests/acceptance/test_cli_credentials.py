@@ -45,6 +45,23 @@ def test_s4_no_fault_shows_it(pipe: Any, line: str, secret: str) -> None:
         assert secret not in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+def test_s4_one_that_is_written_with_escapes_or_folded_is_not_shown_either(pipe: Any) -> None:
+    (pipe.folder / "pipe.yml").write_text(r"""
+providers:
+  a: {type: openai, headers: {X-Api-Token: "can\u0061ry-escaped"}, tpye: 1}
+  b: {type: openai, base_url: "https://user:can\u0061ry-escaped@h/v1"}
+mcp_servers:
+  c:
+    url: >-
+      https://user:canary-folded@h/v1
+  d: {command: [srv, --token, "can\u0061ry-escaped"], url: "https://x.example"}
+""")
+    text = pipe("check", "pipe.yml").stdout
+    assert text.count("E50") >= 2 and "E204" in text
+    for part in ("ary-escaped", "canary-folded"):
+        assert part not in text
+
+
 def test_what_is_no_credential_stays_readable(pipe: Any) -> None:
     text = "providers: {a: {type: openai, api_key: {from: env, key: MINE}, base_url: 'http://h/@x', tpye: 3}}\n"
     (pipe.folder / "pipe.yml").write_text(text)
