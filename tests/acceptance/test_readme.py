@@ -68,4 +68,4 @@ def test_the_commands_that_are_not_there_are_named() -> None:
 def test_the_exit_codes_are_those_of_the_command() -> None:
     rows = re.findall(r"^\| ([\d, ]+) \|", README.partition("## Exit codes")[2], re.MULTILINE)
     codes = {int(code) for row in rows for code in row.split(",")}
-    assert codes == {0, 1, 2, 3, 74, 75, 129, 130, 143}
+    assert codes == {0, 1, 2, 3, 4, 74, 75, 129, 130, 143}
