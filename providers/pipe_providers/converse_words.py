@@ -256,6 +256,8 @@ class Streamed:
         return ""
 
     def _delta(self, delta: Mapping[str, Any], index: int) -> str:
+        if not isinstance(delta, dict):
+            raise TypeError
         piece = ""
         if "text" in delta:
             self._text.append(delta["text"])

@@ -60,6 +60,10 @@ def main(how: str) -> None:
             continue
         method, params = asked["method"], asked.get("params", {})
         answer: dict[str, Any]
+        if (how, method) in (("refuses", "initialize"), ("busy", "tools/call")):
+            error = {"code": -32000, "message": "the database is busy"}
+            say({"jsonrpc": "2.0", "id": asked["id"], "error": error})
+            continue
         if method == "initialize":
             info = {"name": "plain", "version": "1"}
             version = params["protocolVersion"]

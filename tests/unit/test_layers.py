@@ -68,7 +68,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "jinja2": ("pipe_runner.expressions", "pipe_runner.reports", "pipe_runner.server"),
     "rich": ("pipe_runner.console", "pipe_runner.cli"),
     "click": ("pipe_runner.cli",),
-    "httpx2": ("pipe_agents", "pipe_providers", "pipe_runner.testing"),
+    "httpx2": ("pipe_agents", "pipe_providers", "pipe_runner.tools", "pipe_runner.testing"),
     "aiohttp": ("pipe_providers",),
     "mcp": ("pipe_runner.tools",),
     "genai_prices": ("pipe_runner.spending",),

@@ -56,6 +56,7 @@ class Session:
         self._closing = asyncio.Event()
         self._over = False
         self._status = 0
+        self._wrong = ""
         """Of the last answer over HTTP."""
         self.changed = False
         """The server said that its tools have changed."""
@@ -120,14 +121,13 @@ class Session:
     async def _asked(self, what: str, *args: Any, **given: Any) -> Any:
         """What the server answers; raises NodeFault where it can't, and MCPError with what it says itself."""
         from mcp.shared.exceptions import MCPError
-        from mcp_types import CONNECTION_CLOSED
         from pydantic import ValidationError
 
         client = self._ready.result()
         try:
             return await getattr(client.session, what)(*args, **given)
         except MCPError as error:
-            if error.code == CONNECTION_CLOSED or self.gone or self._status in _NO_SESSION:
+            if _is_closed(error) or self.gone or self._status in _NO_SESSION:
                 self._over = True
                 raise self._fault("is gone") from None
             raise
@@ -144,6 +144,8 @@ class Session:
         sentence = f"MCP server {self._settings.name} {what}"
         if process is not None and process.gone is not None:
             sentence += f": {process.gone}"
+        elif self._wrong:
+            sentence += f": {self._wrong}"
         elif self._status >= FAILED:
             sentence += f" (its last answer had HTTP status {self._status})"
         if process is not None and process.odd is not None:
@@ -188,17 +190,20 @@ class Session:
     @asynccontextmanager
     async def _over_http(self) -> AsyncIterator[Any]:
         from mcp.client.streamable_http import streamable_http_client
-        from mcp.shared._httpx_utils import create_mcp_http_client
+
+        from pipe_runner.tools.over_http import client
 
         async with (
-            create_mcp_http_client(headers=dict(self._settings.headers)) as http,
+            client(self._settings.headers, self._saw, self._refused) as http,
             streamable_http_client(self._settings.url, http_client=http) as streams,
         ):
-            http.event_hooks = {"response": [self._saw]}
             yield streams
 
-    async def _saw(self, response: Any) -> None:
-        self._status = response.status_code
+    def _saw(self, status: int) -> None:
+        self._status = status
+
+    def _refused(self, why: str) -> None:
+        self._wrong = why
 
     async def _heard(self, message: Any) -> None:
         if type(getattr(message, "root", message)).__name__ == "ToolListChangedNotification":
@@ -211,10 +216,28 @@ class Session:
         if isinstance(error, NodeFault):
             return error
         if self._process is not None and self._process.gone is not None:
-            return self._fault("can't be opened")
+            if not _is_said(error):
+                return self._fault("can't be opened")
+            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {_line(error)}")
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
         return self._fault(f"can't be opened: {_line(error)}")
+
+
+def _is_closed(error: Any) -> bool:
+    """The library's own error for a connection that has ended; servers use its code for errors of theirs."""
+    from mcp_types import CONNECTION_CLOSED
+
+    return bool(error.code == CONNECTION_CLOSED and error.message == "Connection closed")
+
+
+def _is_said(error: BaseException) -> bool:
+    """Whether a server that is there said no, or speaks another version of the protocol."""
+    from mcp.shared.exceptions import MCPError
+
+    if isinstance(error, MCPError):
+        return not _is_closed(error)
+    return isinstance(error, RuntimeError) and "version" in str(error)
 
 
 def _line(error: BaseException) -> str:

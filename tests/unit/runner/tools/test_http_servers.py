@@ -149,3 +149,12 @@ def test_what_is_wrong_with_it_is_a_sentence_and_nothing_stands_on_stderr(
     assert sentence in message
     assert model.requests == []
     assert capfd.readouterr() == ("", "")
+
+
+def test_r1_an_answer_is_read_up_to_its_bound(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipe_runner.tools.over_http.LONGEST", 2**20)
+    server.wrong = (200, "application/json", b'{"jsonrpc":"2.0","id":1,"result":"' + b"x" * 2**21 + b'"}')
+    done, _ = run(tmp_path, server.url, "done")
+    error = done.node("a").error
+    assert error is not None
+    assert str(error["message"]).endswith(": it sent a message of more than 1 MiB")

@@ -126,6 +126,15 @@ def test_a_picture_is_named_a_failure_is_a_result_and_much_is_cut(bench: Bench) 
     assert said(large).endswith("\n[cut here: these are the first 65536 of 200000 bytes]")
 
 
+def test_an_error_that_a_server_names_is_told_whatever_its_code(bench: Bench) -> None:
+    bench.server("busy")
+    _, model = bench.run(ECHO, "done", tools='"mcp:plain/echo"')
+    assert said(results(model)[0]) == "echo: the database is busy"
+    bench.server("refuses")
+    run, _ = bench.run("done")
+    assert fault(run)["message"] == "MCP server plain can't be opened: the database is busy"
+
+
 def test_its_environment_is_the_short_list_and_what_pipe_yml_gives(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     bench.server(env={"A": "b", "N": 3, "KEY": {"from": "env", "key": "OUTER_KEY"}}, cwd="below")
