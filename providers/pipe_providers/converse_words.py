@@ -18,7 +18,6 @@ _FINISH: Final = {
     "end_turn": Finish.STOP,
     "stop_sequence": Finish.STOP,
     "max_tokens": Finish.LENGTH,
-    "model_context_window_exceeded": Finish.LENGTH,
     "tool_use": Finish.TOOL_CALLS,
 }
 _STOPPED: Final = {"guardrail_intervened": "its guardrail declined", "content_filtered": "its content filter declined"}
@@ -187,6 +186,9 @@ def _read(
     if stop in ("malformed_model_output", "malformed_tool_use"):
         message = f"{where}: the model wrote what the service can't read ({stop})"
         raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
+    if stop == "model_context_window_exceeded":
+        message = f"{where}: question and answer are longer than the model's context"
+        raise ModelFault(Reason.TOO_LONG, message, usage=used)
     finish = _FINISH.get(stop, Finish.OTHER)
     if given is not None and not calls:
         text = given

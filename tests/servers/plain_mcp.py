@@ -70,6 +70,8 @@ def main(how: str) -> None:
             answer = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
         elif method == "tools/list":
             answer = {"tools": tools(how == "changes" and calls > 0)}
+            if how == "twice":
+                answer["tools"].append({**answer["tools"][0], "description": "Another."})
         elif method == "tools/call":
             calls += 1
             if how == "dies" and calls == 2:

@@ -41,7 +41,12 @@ class Servers:
         from mcp.shared.exceptions import MCPError
 
         try:
-            return await session.tools()
+            tools = await session.tools()
+            names = [tool["name"] for tool in tools]
+            if len(set(names)) < len(names):
+                twice = next(each for each in names if names.count(each) > 1)
+                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} lists two tools that are called {twice}")
+            return tools
         except MCPError as error:
             raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {error.message}") from None
 

@@ -131,8 +131,9 @@ def test_an_error_that_a_server_names_is_told_whatever_its_code(bench: Bench) ->
     _, model = bench.run(ECHO, "done", tools='"mcp:plain/echo"')
     assert said(results(model)[0]) == "echo: the database is busy"
     bench.server("refuses")
-    run, _ = bench.run("done")
-    assert fault(run)["message"] == "MCP server plain can't be opened: the database is busy"
+    assert fault(bench.run()[0])["message"] == "MCP server plain can't be opened: the database is busy"
+    bench.server("twice")
+    assert fault(bench.run()[0])["message"] == "MCP server plain lists two tools that are called echo"
 
 
 def test_its_environment_is_the_short_list_and_what_pipe_yml_gives(bench: Bench, tmp_path: Path) -> None:
