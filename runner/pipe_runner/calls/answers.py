@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from hashlib import sha256
+from math import inf
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
@@ -30,11 +32,38 @@ def response_from_json(data: Json) -> ModelResponse:
     if not isinstance(data, dict):
         raise TypeError("an answer is an object")
     values: dict[str, Any] = dict(data)
+    _typed(values, "text", str)
+    _typed(values, "model", str, "")
+    _typed(values, "provider", str, "")
+    if (cost := values.get("cost")) is not None and not (isinstance(cost, (int, float)) and 0 <= cost < inf):
+        raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:
-        values["usage"] = Usage(**values["usage"])
-    values["tool_calls"] = tuple(ToolCall(**call) for call in values.get("tool_calls", ()))
+        usage = Usage(**_typed(values, "usage", dict))
+        if not all(type(count) is int for count in usage) or not counted(usage):
+            raise ValueError("`usage` says something else than numbers of tokens")
+        values["usage"] = usage
+    values["tool_calls"] = tuple(_call(call) for call in _typed(values, "tool_calls", list, []))
     return ModelResponse(**values)
+
+
+def _call(data: Any) -> ToolCall:
+    if not isinstance(data, dict):
+        raise TypeError("a tool call is an object")
+    call: dict[str, Any] = dict(data)
+    for name, kind in (("id", str), ("name", str), ("arguments", dict)):
+        _typed(call, name, kind)
+    return ToolCall(**call)
+
+
+def _typed(values: Mapping[str, Any], name: str, kind: type, default: Any = ...) -> Any:
+    found = values[name] if default is ... else values.get(name, default)
+    if not isinstance(found, kind):
+        raise TypeError(f"`{name}` is no {_KINDS[kind]}")
+    return found
+
+
+_KINDS: Final[Mapping[type, str]] = {str: "text", dict: "object", list: "list"}
 
 
 _OF_ONE_TIME = ("latency", "first_piece", "request_id")

@@ -241,3 +241,24 @@ def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> Non
 def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
     with pytest.raises(NodeFault, match="it lacks 'finish'; mend its file"):
         replayed({"text": "x"}, None)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"text": 5}, "`text` is no text"),
+        ({"text": {"$lines": 3}}, "`text` is no text"),
+        ({"cost": -5}, "`cost` is no amount of dollars"),
+        ({"cost": "1"}, "`cost` is no amount of dollars"),
+        ({"usage": []}, "`usage` is no object"),
+        ({"usage": {"input": 1.5, "output": 1}}, "`usage` says something else than numbers of tokens"),
+        ({"tool_calls": {}}, "`tool_calls` is no list"),
+        ({"tool_calls": [{"id": "1", "name": "x", "arguments": "{}"}]}, "`arguments` is no object"),
+        ({"finish": "wel"}, "'wel' is not a valid Finish"),
+        ({"text": None}, "`text` is no text"),
+    ],
+)
+def test_s11_an_answer_that_was_edited_into_another_type_is_told_in_words(more: dict[str, Any], said: str) -> None:
+    with pytest.raises(NodeFault) as caught:
+        replayed({"text": "x", "finish": "stop", **more}, None)
+    assert f"can't be used: {said}; mend its file" in caught.value.message
