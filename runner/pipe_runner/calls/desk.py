@@ -27,6 +27,8 @@ from pipe_runner.models import (
 from pipe_runner.ports import Attempt, Clock, Emit
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
+BRIEF: Final = 5.0
+"""Seconds that a service which limits its rate is waited for, where the node names another one."""
 MOST_OUT: Final = 4096
 """Tokens of an answer, at most, where a node doesn't say: every call has a bound."""
 FALLS_BACK: Final = frozenset(
@@ -76,7 +78,8 @@ class Desk:
         failed: list[str] = []
         for number, choice in enumerate(choices, 1):
             try:
-                return await self._waits.inside(self._ask(attempt, choice, request, emit, on_piece))
+                longest = None if number == len(choices) else BRIEF
+                return await self._waits.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:
@@ -88,7 +91,13 @@ class Desk:
         raise NodeFault(ErrorKind.NOT_FOUND, "the node names no provider")
 
     async def _ask(
-        self, attempt: Attempt, choice: ModelChoice, request: ModelRequest, emit: Emit, on_piece: Pieces | None
+        self,
+        attempt: Attempt,
+        choice: ModelChoice,
+        request: ModelRequest,
+        emit: Emit,
+        on_piece: Pieces | None,
+        longest: float | None,
     ) -> ModelResponse:
         name = choice.provider
         service = self._services.get(name)
@@ -122,7 +131,8 @@ class Desk:
                 pieces.clear()
                 return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
-            heard.append(_priced(await self._gate(name).through(attempt, tokens, call), prices, model))
+            found = await self._gate(name).through(attempt, tokens, call, longest=longest)
+            heard.append(_priced(found, prices, model))
             return None if self._forgets else recorded(heard[0], pieces)
 
         try:

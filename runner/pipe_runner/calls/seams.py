@@ -59,10 +59,13 @@ class Purse(Protocol):
 class Gate(Protocol):
     """Lets calls of one provider out: limits, waits that the service asks for, a breaker. Shared by the process."""
 
-    async def through(self, attempt: Attempt, tokens: int, call: Call) -> ModelResponse:
+    async def through(
+        self, attempt: Attempt, tokens: int, call: Call, *, longest: float | None = None
+    ) -> ModelResponse:
         """Perform the call when it may go out; raises its ModelFault, with what the gate knows of it.
 
-        A call that the service rate-limits is made again after the wait, which costs no attempt.
+        A call that the service rate-limits is made again after the wait, which costs no attempt. `longest`: seconds
+        that it waits so at most, where somebody else can be asked; and it waits for no service that doesn't answer.
         """
         ...
 

@@ -67,11 +67,15 @@ class ProviderGate:
         self._waiters: deque[_Waiter] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def through(self, attempt: Attempt, tokens: int, call: Call) -> ModelResponse:
+    async def through(
+        self, attempt: Attempt, tokens: int, call: Call, *, longest: float | None = None
+    ) -> ModelResponse:
         """Perform the call when it may go out; see the port."""
         began, repeat = self._now(), attempt.number > 1
         again = False
         while True:
+            if longest is not None:
+                self._too_late(began + longest)
             trying = await self._enter(repeat and not again)
             sent = self._now()
             if not (repeat or again):
@@ -87,7 +91,7 @@ class ProviderGate:
                 self._failed(fault, sent, trying=trying)
                 if fault.reason is not Reason.RATE_LIMITED:
                     raise
-                if not self._waits_for(fault, began, attempt):
+                if not self._waits_for(fault, began, attempt, longest):
                     if fault.retry_after is not None:
                         fault.message += (
                             f"; it asks to wait {fault.retry_after:.0f} s, which is longer than this call may"
@@ -230,12 +234,20 @@ class ProviderGate:
         pause = self._waits.pause * 2 ** min(self._limited - 1, 5) if asked is None else max(asked, 0.0)
         self._paused = max(self._paused, now + min(pause, LONGEST_PAUSE))
 
-    def _waits_for(self, fault: ModelFault, began: float, attempt: Attempt) -> bool:
+    def _waits_for(self, fault: ModelFault, began: float, attempt: Attempt, longest: float | None) -> bool:
         """Whether a call that was told to come later does so."""
         if fault.retry_after is not None and fault.retry_after > LONGEST_PAUSE:
             return False
-        longest = self._waits.limited if attempt.timeout is None else attempt.timeout
-        return self._paused - began < longest
+        most = self._waits.limited if attempt.timeout is None else attempt.timeout
+        return self._paused - began < (most if longest is None else min(most, longest))
+
+    def _too_late(self, until: float) -> None:
+        """Raises where it is known that no call goes out by then."""
+        now, breaker = self._now(), self._breaker
+        if self._paused > max(now, until):
+            raise ModelFault(Reason.RATE_LIMITED, self._why(), sent=False)
+        if breaker.opened is not None and (breaker.probing or breaker.due > now):
+            raise ModelFault(Reason.UNAVAILABLE, self._why(), sent=False)
 
     def _why(self) -> str:
         """Why calls wait, in a sentence."""

@@ -244,3 +244,34 @@ def test_requests_and_tokens_of_a_minute_are_held() -> None:
         assert await asyncio.wait_for(asyncio.gather(*(node(counted, service, 1) for _ in range(10))), 2)
 
     run(main)
+
+
+def test_who_can_ask_somebody_else_waits_briefly_for_a_service_that_limits_its_rate() -> None:
+    async def main() -> None:
+        service = Service(lambda n: limited(0.2))
+        gate = ProviderGate("p", {}, SHORT)
+        with pytest.raises(ModelFault) as caught:
+            await gate.through(attempt(), 10, service.call, longest=0.1)
+        assert (caught.value.reason, service.seen) == (Reason.RATE_LIMITED, 1)
+        with pytest.raises(ModelFault, match="limits its rate") as caught:
+            await gate.through(attempt(), 10, service.call, longest=0.1)
+        assert (caught.value.sent, service.seen) == (False, 1), "it is known to be told the same"
+        waited = Service(lambda n: limited(0.05) if n == 1 else None)
+        again = ProviderGate("p", {}, SHORT)
+        assert (await again.through(attempt(), 10, waited.call, longest=10.0)).text == "ok"
+
+    run(main)
+
+
+def test_who_can_ask_somebody_else_does_not_wait_for_a_service_that_does_not_answer() -> None:
+    async def main() -> None:
+        service = Service(down)
+        gate = ProviderGate("p", {}, SHORT)
+        await asyncio.gather(*(node(gate, service, 1) for _ in range(8)))
+        seen, began = service.seen, asyncio.get_running_loop().time()
+        with pytest.raises(ModelFault):
+            await gate.through(attempt(), 10, service.call, longest=5.0)
+        assert service.seen <= seen + 1
+        assert asyncio.get_running_loop().time() - began < SHORT.outage
+
+    run(main)
