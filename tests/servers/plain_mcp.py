@@ -85,9 +85,9 @@ def main(how: str) -> None:
         else:
             say({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "no such method"}})
             continue
-        say({"jsonrpc": "2.0", "id": asked["id"], "result": answer})
         if how == "changes" and method == "tools/call":
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        say({"jsonrpc": "2.0", "id": asked["id"], "result": answer})
     if how in ("stays", "forks"):
         time.sleep(300)
 
