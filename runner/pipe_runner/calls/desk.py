@@ -11,7 +11,7 @@ from pipe_runner.calls.around import NotRecorded
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
-from pipe_runner.calls.stopping import Waits
+from pipe_runner.calls.stopping import Askers
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import (
     ModelChoice,
@@ -64,8 +64,8 @@ class Desk:
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
-        self._waits = Waits()
-        self.hurry = self._waits.hurry
+        self._askers = Askers()
+        self.hurry = self._askers.hurry
 
     async def ask(
         self,
@@ -79,7 +79,7 @@ class Desk:
         for number, choice in enumerate(choices, 1):
             try:
                 longest = None if number == len(choices) else BRIEF
-                return await self._waits.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
+                return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Waits:
+class Askers:
     """Who waits for a model now, by the tasks of their attempts."""
 
     def __init__(self) -> None:
