@@ -79,6 +79,16 @@ def root_of(start: str) -> str:
         here = above
 
 
+def repository_of(folder: str) -> str | None:
+    """The top of the git repository that a folder is in, or None."""
+    here = os.path.abspath(folder)
+    while not os.path.exists(os.path.join(here, ".git")):
+        here, before = os.path.dirname(here), here
+        if here == before:
+            return None
+    return here
+
+
 def is_inside(path: str, root: Path) -> bool:
     """Whether a path lies in the root, links resolved."""
     real = os.path.realpath(path)

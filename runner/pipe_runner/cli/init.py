@@ -64,22 +64,15 @@ def init(given: Given) -> int:
         path = os.path.normpath(os.path.join(folder, name))
         wrote = _write_new(path, text)
         say(f"{'wrote' if wrote else 'kept '} {safe(path)}{'' if wrote else ' (it is there already)'}")
-    if _in_git(folder):
+    from pipe_runner.project import repository_of
+
+    if repository_of(os.path.realpath(folder)) is not None:
         say("git ignores .pipe/, where runs and their logs go: it says so itself")
     else:
         say("runs and their logs go to .pipe/")
     here = os.path.realpath(folder) == os.path.realpath(".")
     sys.stdout.write("next: " + ("" if here else f"cd {_quoted(folder)} && ") + "pipe run hello.yml\n")
     return 0
-
-
-def _in_git(folder: str) -> bool:
-    here = os.path.realpath(folder)
-    while not os.path.exists(os.path.join(here, ".git")):
-        here, before = os.path.dirname(here), here
-        if here == before:
-            return False
-    return True
 
 
 def _quoted(path: str) -> str:

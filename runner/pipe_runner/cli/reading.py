@@ -54,13 +54,11 @@ def check(given: Given) -> int:
 
 def _from_top(found: Sequence[Diagnostic]) -> list[Diagnostic]:
     """With paths from the top of the repository that the working directory is in, by which services know files."""
-    here = top = os.getcwd()
-    while not os.path.exists(os.path.join(top, ".git")):
-        above = os.path.dirname(top)
-        if above == top:
-            return list(found)
-        top = above
-    if top == here:
+    from pipe_runner.project import repository_of
+
+    here = os.getcwd()
+    top = repository_of(here)
+    if top is None or top == here:
         return list(found)
 
     def known(path: str) -> str:
