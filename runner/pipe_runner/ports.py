@@ -14,6 +14,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject, NodeStatus
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from pipe_runner.messages import Bus
     from pipe_runner.models import Outside
 
 
@@ -252,6 +253,20 @@ class Context(NamedTuple):
     gives the interpreter back is known from the others that wait for it."""
     outside: Outside | None = None
     """Models, tools and the way out, where the run has use for them."""
+    earlier: Callable[[], Earlier | None] | None = None
+    """What the same node of the same pipeline gave in the last run in which it succeeded; may read files, so it is
+    called in a thread."""
+    bus: Bus | None = None
+    """Messages between the nodes of the run."""
+
+
+class Earlier(NamedTuple):
+    """What a node gave in an earlier run."""
+
+    run: str
+    at: str
+    """When it had ended; RFC 3339, UTC."""
+    output: Json
 
 
 class Agent(Protocol):
@@ -283,11 +298,25 @@ class Agent(Protocol):
         ...
 
 
+class Capability(str):
+    """The name of something that an agent can do (`network.dns`), and what is known of it; a plain text is one, too."""
+
+    summary: str
+    words: tuple[str, ...]
+    """By which a task asks for it, in lower case: `resolve`, `name server`."""
+
+    def __new__(cls, name: str, summary: str = "", words: tuple[str, ...] = ()) -> Capability:
+        made = super().__new__(cls, name)
+        made.summary, made.words = summary, words
+        return made
+
+
 class AgentDescription(NamedTuple):
-    """What `pipe agents` shows of an agent."""
+    """What `pipe agents` shows of an agent, and what a task is held against when an agent is chosen for it."""
 
     summary: str
     capabilities: tuple[str, ...] = ()
+    """Names, or `Capability`s."""
     secret_options: tuple[str, ...] = ()
     """Options (dotted, `headers.*`) whose templates may name a secret."""
     runs_processes: bool = False

@@ -17,7 +17,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags"),
-    "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "models"),
+    "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
     "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
     "running": (
         "retry",
@@ -59,7 +59,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 
 # What a plugin may know of the runner.
-PLUGIN_MAY_IMPORT = ("pipe_runner.ports", "pipe_runner.models", "pipe_runner.types", "pipe_runner.errors")
+PLUGIN_MAY_IMPORT = (
+    "pipe_runner.ports",
+    "pipe_runner.messages",
+    "pipe_runner.models",
+    "pipe_runner.types",
+    "pipe_runner.errors",
+)
 
 # The only places that may import a library, as prefixes of module names.
 HOMES: dict[str, tuple[str, ...]] = {

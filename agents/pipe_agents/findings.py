@@ -1,0 +1,102 @@
+"""How agents that measure say what they found: the same shape for all of them (`pipe_schemas.findings`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TypeAlias
+
+Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
+Finding: TypeAlias = dict[str, Any]
+
+RANK: Final[Mapping[str, int]] = {"critical": 0, "high": 1, "medium": 2, "low": 3, "info": 4}
+
+
+def finding(
+    check: str,
+    subject: str,
+    severity: Severity,
+    summary: str,
+    evidence: Mapping[str, Any] | None = None,
+    suggestion: str | None = None,
+    *,
+    estimated: bool = False,
+) -> Finding:
+    """Something that was measured. `evidence` holds the numbers, by names with units: `loss_percent`, `free_bytes`."""
+    return {
+        "id": f"{check}:{subject}",
+        "check": check,
+        "subject": subject,
+        "severity": severity,
+        "status": "estimated" if estimated else "measured",
+        "summary": summary,
+        "evidence": dict(evidence or {}),
+        "suggestion": suggestion,
+        "why": None,
+        "needs": None,
+    }
+
+
+def unavailable(check: str, subject: str, why: str, needs: str) -> Finding:
+    """Something that could not be measured: why, and what it would take. Nothing is claimed about it."""
+    return {
+        **finding(check, subject, "info", f"{check} of {subject} could not be measured: {why}"),
+        "status": "unavailable",
+        "why": why,
+        "needs": needs,
+    }
+
+
+def ordered(findings: Iterable[Finding]) -> list[Finding]:
+    """The worst first, what could not be measured last; ids made unique."""
+    found = sorted(
+        findings, key=lambda one: (one["status"] == "unavailable", RANK[one["severity"]], one["check"], one["subject"])
+    )
+    seen: dict[str, int] = {}
+    given = []
+    for one in found:
+        times = seen[one["id"]] = seen.get(one["id"], 0) + 1
+        given.append(one if times == 1 else {**one, "id": f"{one['id']}#{times}"})
+    return given
+
+
+def worst(findings: Iterable[Finding]) -> Severity:
+    """The worst severity of what was measured; `info` where there is nothing."""
+    measured = [one["severity"] for one in findings if one["status"] != "unavailable"]
+    return min(measured, key=RANK.__getitem__, default="info")
+
+
+def result(
+    agent: str,
+    findings: Iterable[Finding],
+    measurements: Mapping[str, Any],
+    *,
+    began_ns: int,
+    seconds: float,
+    summary: str | None = None,
+) -> dict[str, Any]:
+    """The output of an agent that measures. `began_ns`: the clock's `now_ns()` when it began."""
+    found = ordered(findings)
+    return {
+        "agent": agent,
+        "severity": worst(found),
+        "summary": summary if summary is not None else told(found),
+        "findings": found,
+        "measurements": dict(measurements),
+        "measured_at": datetime.fromtimestamp(began_ns / 1e9, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
+        "duration_s": round(seconds, 6),
+        "explanation": None,
+    }
+
+
+def told(findings: list[Finding]) -> str:
+    """How many of each severity, and the first of them in its words."""
+    wrong = [one for one in findings if one["status"] != "unavailable" and one["severity"] != "info"]
+    blind = sum(one["status"] == "unavailable" for one in findings)
+    rest = f"; {blind} could not be measured" if blind else ""
+    if not wrong:
+        return f"nothing wrong was found{rest}"
+    counts = [f"{number} {name}" for name in RANK if (number := sum(one["severity"] == name for one in wrong))]
+    return f"{', '.join(counts)}: {wrong[0]['summary']}{rest}"
