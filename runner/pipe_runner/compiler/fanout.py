@@ -67,6 +67,10 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
         empty = next(name for name, given in axes.items() if not given)
         report.add("E204", f"`{short(empty)}` has no values, so there are no combinations", (*path, empty))
         return
+    if not axes and not spec.matrix.get("include"):
+        hint = "write `matrix: {os: [debian, fedora]}`, or leave it out"
+        report.add("E204", "`matrix` names nothing, so there are no combinations", path, at="key", hint=hint)
+        return
     size = 1
     for given in axes.values():
         size *= len(given)
