@@ -328,6 +328,8 @@ class AgentDescription(NamedTuple):
     goes_outside: bool = False
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
+    acts: bool = False
+    """True: it changes something outside. It is then never chosen for a task, whatever words it gives."""
 
 
 class Executor(Protocol):
