@@ -18,7 +18,7 @@ from pipe_runner.types import ErrorKind, Json, NodeStatus
 if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -55,6 +55,7 @@ class LocalExecutor:
         policy: Mapping[str, Any],
         scratch: str,
         outside: Outside | None = None,
+        orchestrator: Orchestrates | None = None,
     ) -> None:
         self._agents = agents
         self._launcher = launcher
@@ -64,6 +65,7 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._orchestrator = orchestrator
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
@@ -110,6 +112,9 @@ class LocalExecutor:
                     self._scratch,
                     self._runs_in,
                     self._outside,
+                    None,
+                    None,
+                    self._orchestrator,
                 ),
             )
             if keeps_time:
