@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from pipe_runner.ports import NodeError, Outcome
+from pipe_runner.types import ErrorKind, NodeStatus
+
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Finding: TypeAlias = dict[str, Any]
 
@@ -100,3 +103,22 @@ def told(findings: list[Finding]) -> str:
         return f"nothing wrong was found{rest}"
     counts = [f"{number} {name}" for name in RANK if (number := sum(one["severity"] == name for one in wrong))]
     return f"{', '.join(counts)}: {wrong[0]['summary']}{rest}"
+
+
+def ended(result: dict[str, Any], fail_on: Severity | None = None) -> Outcome:
+    """How the attempt ends: succeeded, whatever was found, unless something measured is as bad as `fail_on`.
+
+    Then it fails with kind `refused`, as after a person's `reject`, and the result is recorded all the same.
+    """
+    bad = [] if fail_on is None else [one for one in result["findings"] if _at_least(one, fail_on)]
+    if not bad:
+        return Outcome(NodeStatus.SUCCEEDED, result)
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    message = (
+        f"fail_on is {fail_on}, and there is a finding of severity {bad[0]['severity']}: {bad[0]['summary']}{more}"
+    )
+    return Outcome(NodeStatus.FAILED, result, NodeError(ErrorKind.REFUSED, message))
+
+
+def _at_least(one: Finding, severity: Severity) -> bool:
+    return one["status"] != "unavailable" and RANK[one["severity"]] <= RANK[severity]

@@ -11,7 +11,7 @@ from pipe_runner.compiler.agents import AgentInfo, Agents
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
-from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out, uses_without_list, without_list
+from pipe_runner.compiler.fanout import STEPS, WORK, Room, compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.surroundings import ENCODE, Surroundings, check_shell
@@ -32,6 +32,7 @@ _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
+_TOO_MUCH: Final = "the shell texts of this file have more commands beside values than can be looked through"
 
 
 class NodeCompiler:
@@ -56,7 +57,9 @@ class NodeCompiler:
         self._root = root
         self._resolved: dict[str, str] = {}
         """Paths of the file, links resolved: many nodes may name the same one."""
-        self._matrices: Room = Room(max(STEPS, len(report.document.text) // 10)) if outer is None else outer._matrices
+        size = len(report.document.text)
+        self._matrices: Room = Room(max(STEPS, size // 10)) if outer is None else outer._matrices
+        self._work: Room = Room(max(WORK, size // 5)) if outer is None else outer._work
 
     def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
         """One node; its templates' references are not looked at yet."""
@@ -228,9 +231,13 @@ class NodeCompiler:
         if simple is not None:
             compiled = simple
         elif _is_shell(shell):
-            from pipe_runner.expressions import compile_shell
+            from pipe_runner.expressions import weighed_shell
 
-            compiled, faults = compile_shell(text)
+            if self._work.full:  # it has been told
+                return True
+            compiled, faults, work = weighed_shell(text)
+            if not self._work.holds(work):
+                self._report.add("E403", _TOO_MUCH, path, hint="keep scripts in files of their own, with arguments")
         else:
             from pipe_runner.expressions import compile_python_text
 

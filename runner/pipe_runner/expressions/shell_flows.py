@@ -141,6 +141,7 @@ class Flows(Tables):
             if node in seen:
                 continue
             seen.add(node)
+            self.work += 1
             following: Iterable[Node]
             if isinstance(node, Facts):
                 for hole in node.emits:
