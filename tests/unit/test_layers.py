@@ -18,7 +18,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags"),
     "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
-    "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
+    "reading": ("loader", "expressions", "registry", "routing", "project", "compiler", "plancache"),
     "running": (
         "retry",
         "limits",
@@ -53,7 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "calls",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),
-    "composing": ("engine",),
+    "composing": ("engine", "orchestrator"),
     "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}

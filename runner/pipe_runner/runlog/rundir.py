@@ -15,6 +15,7 @@ from pipe_runner.runlog.faults import storage_fault
 RUN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz023456789"
 RUNS: Final = "runs"
+LOG: Final = "log.jsonl"
 LATEST: Final = "latest"
 """What stands for the newest run, and so can't be the name of one."""
 
@@ -110,7 +111,7 @@ class RunDir(NamedTuple):
 
     @property
     def log_path(self) -> str:
-        return os.path.join(self.path, "log.jsonl")
+        return os.path.join(self.path, LOG)
 
     @property
     def torn_path(self) -> str:

@@ -1,4 +1,4 @@
-"""What triage.yml counts in a log, and what it lets a model look up."""
+"""What ticket.yml counts in a log, and what it lets a model look up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a model says to pipelines/triage.yml, for stand-ins; as a program it records that example.
+"""What a model says to pipelines/ticket.yml, for stand-ins; as a program it records that example.
 
-`PYTHONPATH=tests/servers python -m model_servers.triage` starts the stand-in of `install.sh`, a process of its own, and
-runs the example against it with `--record pipelines/recordings/triage`.
+`PYTHONPATH=tests/servers python -m model_servers.ticket` starts the stand-in of `install.sh`, a process of its own, and
+runs the example against it with `--record pipelines/recordings/ticket`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from model_servers.dialects import Dialect, Said
 from model_servers.service import Asked, Reply
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
-RECORDING: Final = "pipelines/recordings/triage"
+RECORDING: Final = "pipelines/recordings/ticket"
 ANSWER: Final = {
     "service": "billing",
     "severity": "high",
@@ -62,7 +62,7 @@ def record() -> int:
     with tempfile.TemporaryDirectory() as folder, standins.aimock(Path(folder), FIXTURES) as url:
         env = {name: value for name, value in os.environ.items() if not name.startswith(("PIPE_", "OPENAI_"))}
         env |= {"OPENAI_BASE_URL": f"{url}/v1"}
-        command = [sys.executable, "-m", "pipe_runner", "run", "pipelines/triage.yml", "--state-dir", folder]
+        command = [sys.executable, "-m", "pipe_runner", "run", "pipelines/ticket.yml", "--state-dir", folder]
         return subprocess.run([*command, "--record", RECORDING], cwd=REPOSITORY, env=env, check=False).returncode
 
 
