@@ -24,7 +24,9 @@ class Answer(Given):
     ttl_s: int | None = Field(default=None, description="Seconds for which it may be kept: the shortest.")
     protocol: Literal["udp", "tcp"] = Field(default="udp", description="How the answer came.")
     truncated: bool = Field(default=False, description="Over UDP it was too long, and was asked for over TCP.")
-    tries: int = Field(default=1, description="How often it was asked over UDP.")
+    tries: int = Field(
+        default=1, description="How often it was asked over UDP; 0: not at all, since it gave no answer before."
+    )
     authoritative: bool = Field(default=False, description="The server answers for the zone itself.")
     ignored: int = Field(default=0, description="Datagrams that were no answer to this question: wrong id or question.")
     why: str | None = Field(default=None, description="In words, where there was no answer.")

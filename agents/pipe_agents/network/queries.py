@@ -60,7 +60,7 @@ class Said:
             "ttl_s": self.ttl,
             "protocol": self.protocol,
             "truncated": self.truncated,
-            "tries": max(1, self.tries),
+            "tries": self.tries,
             "authoritative": self.authoritative,
             "ignored": self.ignored,
             "why": self.why,
@@ -244,7 +244,7 @@ def _read_records(reply: Any, said: Said) -> None:
                 names[owner] = _name(record.target)
         if kind == said.type:
             found.setdefault(owner, []).extend((_text(record, kind), rrset.ttl) for record in rrset)
-    owner = said.name.rstrip(".").lower()
+    owner = said.name.rstrip(".").lower() or "."
     while said.type != "CNAME" and owner in names and len(said.cnames) < _LONGEST_CHAIN:
         owner = names[owner]
         if owner in said.cnames:
