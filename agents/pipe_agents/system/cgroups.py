@@ -185,7 +185,9 @@ def _pids(place: Place | None) -> tuple[int | None, int | None]:
     best: tuple[int | None, int | None] = (None, None)
     for _, folder in place.levels if place is not None else ():
         used, most = number(f"{folder}/pids.current"), limit(text(f"{folder}/pids.max", 100))
-        if best[0] is None or (used is not None and most is not None and (best[1] is None or best[1] - (best[0] or 0) > most - used)):
+        if best[0] is None or (
+            used is not None and most is not None and (best[1] is None or best[1] - (best[0] or 0) > most - used)
+        ):
             best = (used, most)
     return best
 
