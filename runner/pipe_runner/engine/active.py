@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.clearing import clear
+from pipe_runner.engine.beside import Beside
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
@@ -100,7 +101,8 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit)),
+            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit, own=False)),
+            beside=Beside(place, self.plan, self._settings),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
 from pipe_runner.masking import NoMasking
-from pipe_runner.ports import Agent, Attempt, Clock, Context, Emit, Launcher, Masker, NodeError, Outcome
+from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:
@@ -41,6 +41,12 @@ class StoppableLauncher(Launcher, Protocol):
     async def close(self) -> None: ...
 
 
+class Beside(Protocol):
+    """What attempts find beside them, once they ask for it."""
+
+    def earlier(self, node: str) -> Earlier | None: ...
+
+
 class LocalExecutor:
     """The executor `local`. One per run; `secrets` holds the values of all that the plan grants to any node."""
 
@@ -55,6 +61,7 @@ class LocalExecutor:
         policy: Mapping[str, Any],
         scratch: str,
         outside: Outside | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._agents = agents
         self._launcher = launcher
@@ -64,6 +71,7 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._earlier = None if beside is None else beside.earlier
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
@@ -81,14 +89,18 @@ class LocalExecutor:
         self._whose: dict[asyncio.Task[Any], str] = {}
         """The nodes that they are of."""
 
-    def perform(self, attempt: Attempt, emit: Emit) -> Coroutine[Any, Any, Outcome]:
-        """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
-        return self._perform(attempt, emit) if isinstance(self._masker, NoMasking) else self._hiding(attempt, emit)
+    def perform(self, attempt: Attempt, emit: Emit, own: bool = True) -> Coroutine[Any, Any, Outcome]:
+        """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs.
 
-    async def _hiding(self, attempt: Attempt, emit: Emit) -> Outcome:
-        return _masked(await self._perform(attempt, emit), self._masker)
+        `own`: what the node gave earlier is of such an attempt, and not of one that a model's call made."""
+        if isinstance(self._masker, NoMasking):
+            return self._perform(attempt, emit, own)
+        return self._hiding(attempt, emit, own)
 
-    async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+    async def _hiding(self, attempt: Attempt, emit: Emit, own: bool) -> Outcome:
+        return _masked(await self._perform(attempt, emit, own), self._masker)
+
+    async def _perform(self, attempt: Attempt, emit: Emit, own: bool) -> Outcome:
         try:
             name = attempt.agent
             agent, keeps_time, strays = self._known.get(name) or self._meet(name)
@@ -110,6 +122,8 @@ class LocalExecutor:
                     self._scratch,
                     self._runs_in,
                     self._outside,
+                    partial(self._earlier, attempt.node) if own and self._earlier is not None else None,
+                    None,
                 ),
             )
             if keeps_time:
