@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from logs_case import LOGS, make_large
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -103,6 +104,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
+    "log_analysis": Case(**LOGS),
 }
 
 
@@ -161,6 +163,7 @@ def root(tmp_path: Path) -> Path:
         "def fails(x): raise ValueError(x)\n"
         "async def slow(): await asyncio.sleep(60)\n"
     )
+    make_large(tmp_path)
     return tmp_path
 
 
