@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from logs_case import LOGS, make_large
 from network_case import NETWORK
 from pydantic import BaseModel, ValidationError
 
@@ -105,6 +106,7 @@ CASES: dict[str, Case] = {
         output={"a": 1},
     ),
     "network_diagnostics": Case(**NETWORK),
+    "log_analysis": Case(**LOGS),
 }
 
 
@@ -163,6 +165,7 @@ def root(tmp_path: Path) -> Path:
         "def fails(x): raise ValueError(x)\n"
         "async def slow(): await asyncio.sleep(60)\n"
     )
+    make_large(tmp_path)
     return tmp_path
 
 
