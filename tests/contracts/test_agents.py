@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 from pipe_runner.errors import NodeFault
 from pipe_runner.masking import SecretMasker
 from pipe_runner.models import ModelFault, ModelRequest, Reason
-from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
+from pipe_runner.ports import Agent, Attempt, Clock, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
 from pipe_runner.registry import Registry
 from pipe_runner.testing import Answer, FakeClock, FakeProvider
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
@@ -47,6 +47,14 @@ class Case:
     wrong: tuple[Mapping[str, Any], ...]
     """Options that the model must refuse."""
     output: Any = field(default=None)
+    clock: Callable[[], Clock] = field(default=FakeClock)
+    """One that isn't a fake, where time must really go by."""
+
+
+class RealClock(FakeClock):
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.advance(seconds)
 
 
 CASES: dict[str, Case] = {
@@ -102,6 +110,25 @@ CASES: dict[str, Case] = {
             {"prompt": "x", "model": []},
         ),
         output={"a": 1},
+    ),
+    "system_monitoring": Case(
+        works={"window": "50ms", "top": 3, "processes": ["no-such-program"]},
+        fails=({"baseline": {"agent": "shell"}}, ErrorKind.REFUSED),
+        leaks={"checks": ["processes"], "window": "10ms", "processes": [SECRET], "fail_on": "high"},
+        slow={"window": "60s"},
+        wrong=(
+            {"checks": []},
+            {"checks": ["gpu"]},
+            {"window": 1},
+            {"window": "2h"},
+            {"top": 0},
+            {"arguments": "yes"},
+            {"fail_on": "info"},
+            {"thresholds": {"disk": 90}},
+            {"thresholds": {"disk_used_percent": 101}},
+            {"paths": [""]},
+        ),
+        clock=RealClock,
     ),
 }
 
@@ -202,7 +229,7 @@ class Bench:
         context = Context(
             lambda kind, data: self.events.append((kind, data)),
             PlainLauncher(),
-            FakeClock(),
+            CASES[agent.name].clock(),
             SecretMasker(secrets),
             {},
             secrets,

@@ -113,8 +113,14 @@ def read(tree: Tree) -> Reading | None:
         counted,
         most,
         _cpus(sets),
-        unified.levels[0][1] if unified is not None else None,
+        _own_pressure(unified),
     )
+
+
+def _own_pressure(unified: Place | None) -> str | None:
+    """Where its stalls stand; the root's are the machine's, and it has no `cgroup.events`."""
+    folder = unified.levels[0][1] if unified is not None and unified.levels else None
+    return folder if folder is not None and os.path.exists(f"{folder}/cgroup.events") else None
 
 
 def _known(numbers: Mapping[str, int | None]) -> dict[str, int]:
@@ -185,7 +191,9 @@ def _pids(place: Place | None) -> tuple[int | None, int | None]:
     best: tuple[int | None, int | None] = (None, None)
     for _, folder in place.levels if place is not None else ():
         used, most = number(f"{folder}/pids.current"), limit(text(f"{folder}/pids.max", 100))
-        if best[0] is None or (used is not None and most is not None and (best[1] is None or best[1] - (best[0] or 0) > most - used)):
+        if best[0] is None or (
+            used is not None and most is not None and (best[1] is None or best[1] - (best[0] or 0) > most - used)
+        ):
             best = (used, most)
     return best
 
