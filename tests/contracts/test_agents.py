@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from measuring_cases import MEASURING
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -47,14 +48,7 @@ class Case:
     wrong: tuple[Mapping[str, Any], ...]
     """Options that the model must refuse."""
     output: Any = field(default=None)
-    clock: Callable[[], Clock] = field(default=FakeClock)
-    """One that isn't a fake, where time must really go by."""
-
-
-class RealClock(FakeClock):
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self.advance(seconds)
+    clock: Callable[[], Clock] = FakeClock
 
 
 CASES: dict[str, Case] = {
@@ -111,25 +105,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
-    "system_monitoring": Case(
-        works={"window": "50ms", "top": 3, "processes": ["no-such-program"]},
-        fails=({"baseline": {"agent": "shell"}}, ErrorKind.REFUSED),
-        leaks={"checks": ["processes"], "window": "10ms", "processes": [SECRET], "fail_on": "high"},
-        slow={"window": "60s"},
-        wrong=(
-            {"checks": []},
-            {"checks": ["gpu"]},
-            {"window": 1},
-            {"window": "2h"},
-            {"top": 0},
-            {"arguments": "yes"},
-            {"fail_on": "info"},
-            {"thresholds": {"disk": 90}},
-            {"thresholds": {"disk_used_percent": 101}},
-            {"paths": [""]},
-        ),
-        clock=RealClock,
-    ),
+    **{name: Case(**given) for name, given in MEASURING.items()},
 }
 
 
