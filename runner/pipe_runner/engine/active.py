@@ -102,7 +102,7 @@ class ActiveRun:
             policy=self.plan.policy,
             scratch=self._scratch(),
             outside=self._outside(lambda attempt, emit: local.perform(attempt, emit, own=False)),
-            beside=Beside(place, self.plan, self._settings),
+            beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
@@ -115,6 +115,9 @@ class ActiveRun:
             self.busy = local.busy
             self.close()
         return self.run
+
+    def _still(self, waits: Callable[[str], bool]) -> bool:
+        return self._scheduler is not None and self._scheduler.still(waits)
 
     def _outside(self, performs: PerformAttempt) -> Outside | None:
         """The way out, for runs whose nodes have use for it."""
