@@ -17,9 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from logs_case import LOGS, make_large
-from measuring_cases import MEASURING
-from network_case import NETWORK
+from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -107,8 +105,6 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
-    "network_diagnostics": Case(**NETWORK),
-    "log_analysis": Case(**LOGS),
     **{name: Case(**given) for name, given in MEASURING.items()},
 }
 
