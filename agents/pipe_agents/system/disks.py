@@ -118,7 +118,8 @@ def _told_by_others(asked: Sequence[tuple[mounts.Chosen, Space]]) -> set[str]:
             continue
         for other, its in asked:
             if other.entry.type not in mounts.LAYERS and (its.total, its.inodes) == (space.total, space.inodes):
-                told.add(one.entry.path if other.entry.root == "/" else other.entry.path)
+                piece = one.entry.path == "/" and other.entry.root != "/"
+                told.add(other.entry.path if piece else one.entry.path)
     return told
 
 

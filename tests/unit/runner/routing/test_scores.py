@@ -60,7 +60,8 @@ def test_ties_are_broken_by_name_whatever_the_order() -> None:
 
 def test_what_every_agent_says_counts_for_nothing() -> None:
     common = [
-        Measures(f"m{number}", LogOptions, Capability(f"m{number}.x", "", ("thing", f"only{number}"))) for number in "123"
+        Measures(f"m{number}", LogOptions, Capability(f"m{number}.x", "", ("thing", f"only{number}")))
+        for number in "123"
     ]
     made = registry(*common)
     assert route("gadget only2", made).ranked[0].agent == "m2"
