@@ -181,7 +181,8 @@ def test_errors_that_ext4_noted_are_told(here: Recorded) -> None:
 
 
 def test_a_server_that_is_gone_holds_nothing_up(here: Recorded) -> None:
-    here.mounts(ROOT, "48 22 0:54 / /mnt/nfs rw - nfs4 server:/export rw")
+    gone = [f"{100 + n} 22 0:{100 + n} / /mnt/{n}/nfs rw - nfs4 server{n}:/export rw" for n in range(50)]
+    here.mounts(ROOT, *gone)
     let_go = threading.Event()
 
     def asked(path: str) -> Space:
@@ -193,8 +194,8 @@ def test_a_server_that_is_gone_holds_nothing_up(here: Recorded) -> None:
         found = disks.look(here.tree, (), THRESHOLDS, asked, patience=0.05)
     finally:
         let_go.set()
-    assert severities(found.findings) == {"disk.silent:/mnt/nfs": "high"}
-    assert [disk["used_bytes"] for disk in found.measured] == [0, None]
+    assert severities(found.findings) == {f"disk.silent:/mnt/{n}/nfs": "high" for n in range(50)}
+    assert [disk["used_bytes"] for disk in found.measured] == [0, *[None] * 50]
 
 
 def test_a_file_system_that_is_broken_is_told_and_one_that_may_not_be_asked_is_unavailable(here: Recorded) -> None:
