@@ -288,7 +288,7 @@ def _fullness(disk: Mapping[str, Any], limits: Mapping[str, float]) -> Severity 
     if free >= limits["disk_enough_bytes"] or used < limits["disk_used_percent"]:
         return None
     if used >= limits["disk_full_percent"]:
-        return "low" if free >= limits["disk_enough_bytes"] / 5 else "critical"
+        return "low" if free >= limits["disk_enough_bytes"] / 5 else "high" if disk["type"] == "tmpfs" else "critical"
     high = used >= limits["disk_very_used_percent"]
     if free >= limits["disk_enough_bytes"] / 5 or (disk["total_bytes"] < SMALL and not high):
         return "low"

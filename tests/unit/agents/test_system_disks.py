@@ -279,7 +279,7 @@ def test_a_real_file_system_that_fills_is_found(small: list[str], tmp_path: Path
     )
     empty, full, crowded = json.loads(done.stdout)
     assert (empty[0], empty[1]) == (0.0, [])
-    assert full == [100.0, [["disk.full", "critical"]]]
+    assert full == [100.0, [["disk.full", "high"]]]
     assert crowded[1] == [["disk.inodes", "critical"]]
 
 

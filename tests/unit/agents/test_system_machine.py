@@ -340,3 +340,21 @@ def test_a_machine_without_sensors_says_so(here: Recorded) -> None:
     looked = here.look(here.read(), "temperature")
     assert looked.parts["temperatures"] is None
     assert severities(looked.findings) == {"temperature:machine": "unavailable"}
+
+
+def test_who_did_it_is_named_and_a_busy_processor_is_told_once(here: Recorded) -> None:
+    here.loads(3, 3, 3)
+    here.pressure("cpu", some=(90, 90))
+    here.process(10, "burner", ticks=5, pages=10)
+    here.process(11, "holder", ticks=5, pages=10**6)
+    before = here.read("cpu", "memory", "pressure")
+    here.process(10, "burner", ticks=95, pages=10)
+    here.stat(user=100)
+    here.meminfo(MemAvailable=100000)
+    looked = here.look(before, "cpu", "memory", "pressure")
+    found = {one["check"]: one for one in looked.findings}
+    assert set(found) == {"cpu.busy", "memory.available"}
+    assert found["cpu.busy"]["evidence"]["most_cpu"] == ["burner (10): 90 % of a core"]
+    assert found["cpu.busy"]["evidence"]["waited_for_cpu_percent_60s"] == 90.0
+    assert found["memory.available"]["summary"].endswith("; most by holder (11): 3.8 GiB")
+    assert looked.parts["processes"] is None
