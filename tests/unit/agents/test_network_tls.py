@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 from made_certificates import Authority, Issued, made, small_key
 
-from pipe_agents.network import certificates, contexts
+from pipe_agents.network import certificates, contexts, tls_judged
 from pipe_agents.network_diagnostics import NetworkAgent
 from pipe_runner.types import NodeStatus
 
@@ -205,7 +205,17 @@ def test_several_faults_are_all_told(look: Any) -> None:
 
 def test_weak_keys_and_signatures(look: Any, root: Authority) -> None:
     assert checks(look(root.issue(key=small_key()))) == {"tls.weak_key": "high"}
-    assert checks(look(root.issue(hash=hashes.SHA1()))) == {"tls.weak_signature": "high"}
+    from dataclasses import replace
+
+    from pipe_agents.network.targets import host_of
+    from pipe_agents.network.tls import Seen
+
+    good = certificates.read(root.issue().certificate.public_bytes(Encoding.DER))
+    seen = Seen(host_of("a.test"), 443, "a.test")
+    found = [*tls_judged._strength(seen, replace(good, hash="sha1"), own=True)]
+    assert [(one["check"], one["severity"]) for one in found] == [("tls.weak_signature", "high")]
+    assert tls_judged._strength(seen, replace(good, hash="sha1", self_signed=True), own=False) == []
+    assert tls_judged._strength(seen, good, own=True) == []
 
 
 def test_each_version_that_is_offered(look: Any, root: Authority) -> None:
