@@ -96,6 +96,7 @@ CODES: Final[dict[str, str]] = {
     "E514": "schema of answers that can't be used",
     "E515": "unknown MCP server",
     "E516": "unknown function",
+    "E517": "agent that changes things, without `effect: once`",
     "E521": "unknown type of provider",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",

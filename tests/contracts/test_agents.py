@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from infra_case import INFRASTRUCTURE, engine
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -103,6 +104,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
+    **{name: Case(**case) for name, case in INFRASTRUCTURE.items()},
 }
 
 
@@ -129,7 +131,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
             time.sleep(3)
-        body = self.path.encode()
+        body = engine(self.path)
         self.send_response(200 if self.path.startswith("/works") else 500)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
