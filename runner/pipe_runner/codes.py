@@ -98,6 +98,7 @@ CODES: Final[dict[str, str]] = {
     "E516": "unknown function",
     "E517": "no agent for a task",
     "E518": "agent that is never chosen for a task",
+    "E519": "agent that changes things, without `effect: once`",
     "E521": "unknown type of provider",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",

@@ -18,6 +18,7 @@ from typing import Any
 import jsonschema
 import pytest
 from http_case import HTTP
+from infra_case import engine
 from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
@@ -118,7 +119,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
             time.sleep(3)
-        body = self.path.encode()
+        body = engine(self.path)
         self.send_response(200 if self.path.startswith("/works") else 500)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
