@@ -202,7 +202,7 @@ class _Reading:
             try:
                 message = next(messages, None)
                 if message is not None and message.headers.get(":message-type") == "event":
-                    name = message.headers.get(":event-type")
+                    name = str(message.headers[":event-type"])
                     piece = self._streamed.take({name: json.loads(message.payload)})
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
+from zlib import crc32
 
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 from model_servers.eventstream import message
@@ -69,3 +72,61 @@ def test_an_error_in_a_stream_keeps_its_words(
     fault = of_message("bedrock", headers, payload, lambda text: text)
     assert fault.reason is reason
     assert words in fault.message
+
+
+def built(headers: bytes, payload: bytes = b"{}") -> bytes:
+    prelude = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    body = prelude + struct.pack(">I", crc32(prelude)) + headers + payload
+    return body + struct.pack(">I", crc32(body))
+
+
+def header(name: bytes, kind: int, value: bytes) -> bytes:
+    return bytes([len(name)]) + name + bytes([kind]) + value
+
+
+KINDS = st.one_of(
+    st.sampled_from([(0, b""), (1, b"")]),
+    st.tuples(st.just(2), st.binary(min_size=1, max_size=1)),
+    st.tuples(st.just(3), st.binary(min_size=2, max_size=2)),
+    st.tuples(st.just(4), st.binary(min_size=4, max_size=4)),
+    st.tuples(st.sampled_from([5, 8]), st.binary(min_size=8, max_size=8)),
+    st.tuples(st.just(6), st.binary(max_size=40).map(lambda data: struct.pack(">H", len(data)) + data)),
+    st.tuples(st.just(7), st.text(max_size=20).map(lambda text: struct.pack(">H", len(text.encode())) + text.encode())),
+    st.tuples(st.just(9), st.binary(min_size=16, max_size=16)),
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=9), KINDS, max_size=6), st.binary(max_size=60))
+def test_every_kind_of_header_is_read_as_botocore_reads_it(
+    headers: dict[str, tuple[int, bytes]], payload: bytes
+) -> None:
+    raw = b"".join(header(name.encode(), kind, value) for name, (kind, value) in headers.items())
+    buffer = EventStreamBuffer()
+    buffer.add_data(built(raw, payload))
+    theirs = next(buffer)
+    for ours in Messages().feed(built(raw, payload)):
+        assert (dict(ours.headers), ours.payload) == (theirs.headers, theirs.payload)
+
+
+@given(st.binary(max_size=40))
+def test_headers_of_any_bytes_are_headers_or_none(raw: bytes) -> None:
+    try:
+        assert len(list(Messages().feed(built(raw)))) == 1
+    except ValueError:
+        pass
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        header(b"a", 7, b"\x00\x09short"),
+        header(b"a", 10, b""),
+        header(b"a", 0, b"") * 2,
+        header(b"a", 7, b"\x00\x01\xff"),
+        header(b"a", 4, b"\x00"),
+        b"\x05a",
+    ],
+)
+def test_headers_that_are_wrong_are_no_message(raw: bytes) -> None:
+    with pytest.raises(ValueError):
+        list(Messages().feed(built(raw)))
