@@ -88,23 +88,11 @@ def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: i
 
 def _trust(ca_bundle: str, where: str) -> ssl.SSLContext:
     from botocore.httpsession import get_cert_path
-    from urllib3.util.ssl_ import create_urllib3_context
 
     path = get_cert_path(ca_bundle or True)
-    context: ssl.SSLContext = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
-    context.check_hostname = True
-    fault: ModelFault | None = None
     try:
-        if os.path.isdir(path):
-            context.load_verify_locations(capath=path)
-        else:
-            context.load_verify_locations(cafile=path)
+        return ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
     except OSError as error:
-        why = (
-            os.strerror(error.errno).lower() if not isinstance(error, ssl.SSLError) and error.errno else ""
-        ) or "no PEM"
-        message = f"{where}: no TLS connection can be made that may be trusted: AWS_CA_BUNDLE {path}: {why}"
-        fault = ModelFault(Reason.NOT_FOUND, message, sent=False)
-    if fault is not None:
-        raise fault
-    return context
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0).lower()
+    message = f"{where}: no TLS connection can be made that may be trusted: AWS_CA_BUNDLE is {path}: {why}"
+    raise ModelFault(Reason.NOT_FOUND, message, sent=False)

@@ -28,7 +28,7 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
     no_keys = (
         *(aws.NoCredentialsError, aws.PartialCredentialsError, aws.CredentialRetrievalError, aws.ProfileNotFound),
         *(aws.NoAuthTokenError, aws.SSOError, aws.TokenRetrievalError, aws.ConfigParseError, aws.ConfigNotFound),
-        *(aws.MetadataRetrievalError, aws.ClientError),
+        *(aws.MetadataRetrievalError, aws.ClientError, RuntimeError),  # the last: new keys that have expired already
     )
     if isinstance(error, ModelFault):
         error.__context__ = error.__cause__ = None

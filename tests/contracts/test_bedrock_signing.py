@@ -33,6 +33,8 @@ count, seconds, slow = pathlib.Path(sys.argv[1]), int(sys.argv[2]), float(sys.ar
 number = len(count.read_text()) if count.exists() else 0
 count.write_text("x" * (number + 1))
 time.sleep(slow)
+if number and seconds == 700:
+    sys.exit("no more")
 until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds)
 said = {"AccessKeyId": f"AKID{number}", "SecretAccessKey": f"secret-{number}", "SessionToken": f"session-{number}"}
 print(json.dumps({"Version": 1, **said, "Expiration": until.isoformat()}))
@@ -187,6 +189,27 @@ def test_keys_that_expire_are_asked_for_anew_and_never_sent_after(service: Servi
         f"AKID{token.partition('-')[2]}/" in asked.headers["authorization"]
         for asked, token in zip(service.asked, used, strict=True)
     ] == [True] * 4
+
+
+def test_keys_that_have_expired_already_are_none(service: Service, process: Any) -> None:
+    process(-5)
+    fault = fault_of(service, service.url)
+    assert (fault.reason, fault.sent) == (Reason.CREDENTIALS, False)
+    assert "expired" in fault.message
+    assert service.asked == []
+
+
+def test_keys_that_are_good_still_are_used_where_new_ones_can_t_be_had(service: Service, process: Any) -> None:
+    count = process(700)  # botocore would like others, and needs them in a while
+    service.decides(BEDROCK.either())
+
+    async def often(provider: Provider) -> None:
+        for _ in range(3):
+            await provider.generate(REQUEST)
+
+    use(service, often)
+    assert count() == 4, "once at first, and for each call"
+    assert {asked.headers["x-amz-security-token"] for asked in service.asked} == {"session-0"}
 
 
 def test_the_keys_that_came_later_are_hidden_too(service: Service, process: Any) -> None:
