@@ -113,7 +113,7 @@ class BedrockProvider(HttpProvider):
             found = await self._waited(there, until)
             if isinstance(found, Exception):
                 fault = self._fault(found)
-                if fault.reason is Reason.CREDENTIALS:  # as it is for all
+                if fault.reason is not Reason.REFUSED:  # which was about that request only
                     raise ModelFault(fault.reason, fault.message, sent=False)
             done = self._follow(operation, words)
         if done is None:
