@@ -63,6 +63,8 @@ class Routing(NamedTuple):
 
     def chosen(self, most: int = 1) -> tuple[Choice, ...]:
         """The best, and as many as fit nearly as well, up to `most`."""
+        if self.by == "name":
+            return self.ranked[:most]
         fitting = self.fitting[: min(most, MOST)]
         if self.by != "words":
             return fitting

@@ -40,6 +40,20 @@ def route(task: str, registry: Registry, names: Collection[str] | None = None) -
     return scored(task, cards_of(registry, names))
 
 
+def given(task: str, cards: Sequence[Card], names: Sequence[str]) -> Routing:
+    """Exactly these, in this order, with what the task says for their options."""
+    found = {one.agent: one for one in scored(task, cards).ranked}
+    by_name = {card.name: card for card in cards}
+    ranked = []
+    for name in dict.fromkeys(names):
+        if name in found:
+            ranked.append(found[name]._replace(why=f"it was named; {found[name].why}"))
+        else:
+            options = drawn(by_name[name], entities(task)[0], ())
+            ranked.append(Choice(name, 0.0, (), options, "it was named"))
+    return Routing(task, tuple(ranked), by="name", known=tuple((card.name, card.summary) for card in cards))
+
+
 def scored(task: str, cards: Sequence[Card]) -> Routing:
     """The cards for a task, the best first."""
     things, rest = entities(task)
