@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from network_case import NETWORK
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -103,6 +104,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
+    "network_diagnostics": Case(**NETWORK),
 }
 
 
