@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-BOUND = 0.75
+BOUND = 0.5
 """A score below it is a guess, and not made."""
 CLOSE = 0.6
 """What has so much of the best one's score fits as well."""

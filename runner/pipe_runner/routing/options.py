@@ -32,6 +32,10 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
             value = _value(role, schema, of_role(things, role))
         if value is not None:
             options[option] = value
+    if not _fits(card, options):
+        for option, schema in card.options.items():
+            if isinstance(schema, dict) and "x-task-default" in schema and option not in options:
+                options[option] = schema["x-task-default"]
     return fitting(card, options)[0]
 
 
@@ -68,6 +72,14 @@ def accepted(
 def lacking(card: Card, options: Mapping[str, Any]) -> list[str]:
     """Options that the agent needs and that are not given."""
     return [name for name in card.needs if name not in options]
+
+
+def _fits(card: Card, options: Mapping[str, Any]) -> bool:
+    """Whether the agent takes them; one by one they may be right, and together not enough."""
+    try:
+        return card.model is None or card.model.model_validate(dict(options)) is not None
+    except Exception:
+        return False
 
 
 def _wrong(card: Card, options: Mapping[str, Any]) -> list[str]:

@@ -22,6 +22,8 @@ PART: Final = 0.3
 GENERAL: Final = 0.4
 THING: Final = 0.7
 """What a thing counts that an agent has an option for."""
+ALSO: Final = 0.05
+"""What further capabilities count that the same words ask for."""
 REACH: Final = 2
 """Words that may stand between those of a phrase."""
 
@@ -68,9 +70,11 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
         for one, counts in beside:
             roles[one.role] = max(roles.get(one.role, 0.0), counts)
         best = _apart(hits)
-        score = round(sum(hit.counts for hit in best) + sum(roles.values()), 3)
+        matched = _matched(card, hits)
+        said, named = sum(hit.counts for hit in best), sum(roles.values())
+        also = max(sum(one.score for one in matched) - said, 0.0)
+        score = round(said + ALSO * also + named, 3)
         if score > 0:
-            matched = _matched(card, hits)
             options = drawn(card, things, matched)
             ranked.append(Choice(card.name, score, matched, options, _why(best, [one for one, _ in beside], matched)))
     ranked.sort(key=lambda one: (-one.score, one.agent))

@@ -44,7 +44,7 @@ class Measures(FakeAgent):
         self.model, self.capabilities, self.acts = model, capabilities, acts
 
     def describe(self) -> AgentDescription:
-        return AgentDescription(f"Stands in for {self.name}.", self.capabilities, acts=self.acts)
+        return AgentDescription(f"Stands in for {self.name}.", self.capabilities, changes_things=self.acts)
 
     def options_model(self) -> type[BaseModel]:
         return self.model
