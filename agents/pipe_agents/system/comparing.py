@@ -57,7 +57,7 @@ def compare(before: Before, now: Mapping[str, Any], now_s: float, limits: Mappin
         "source": before.source,
         "run": before.run,
         "at": short(stamp, 64),
-        "hours": round(hours, 4),
+        "hours": round(hours, 6),
         "rebooted": None,
         "compared": False,
         "why_not": None,
@@ -125,7 +125,7 @@ def _disks(
             continue
         more = disk["used_bytes"] - used
         speed = more / hours
-        left = free / speed if speed > 0 else None
+        left = free / speed if speed > 0 and hours >= SHORTEST else None
         yield {
             "path": disk["path"],
             "used_bytes": more,
@@ -133,14 +133,14 @@ def _disks(
             "hours_until_full": round(left, 2) if left is not None and left < 1e6 else None,
         }
         # A burst of a few MB says nothing; nor does what was written within minutes.
-        grown = more >= disk["total_bytes"] / 200 and hours >= SHORTEST
+        grown = more >= disk["total_bytes"] / 200
         if left is not None and grown and disk["judged"] and left <= limits["full_within_hours"]:
             found.append(
                 finding(
                     "disk.filling",
                     disk["path"],
                     "high" if left <= limits["full_within_hours"] / 6 else "medium",
-                    f"{disk['path']} grew by {size(more)} in {_span(hours)}; if it goes on, it is full in {_span(left)}",
+                    f"{disk['path']} grew by {size(more)} in {_span(hours)}: so it is full in {_span(left)}",
                     {
                         "used_bytes_per_h": round(speed, 1),
                         "hours_until_full": round(left, 2),
@@ -166,6 +166,8 @@ def _processes(
         if rss is None or was is None or was.get("name") != one["name"]:
             continue
         more = one["rss_bytes"] - rss
+        if more == 0:
+            continue
         speed = more / hours
         yield {
             "pid": one["pid"],
@@ -287,7 +289,7 @@ def _counters(
                     "container.oom_since" if whose == "container" else "memory.oom_since",
                     whose,
                     "high",
-                    f"{by} process{'es were' if by > 1 else ' was'} killed for want of memory in the last {_span(hours)}",
+                    f"{by} process{'es were' if by > 1 else ' was'} killed for want of memory in {_span(hours)}",
                     {"oom_kills": by, "hours_between": round(hours, 3)},
                     "The kernel's log names them.",
                 )
