@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
+from pipe_runner.routing.words import stems
 
 if TYPE_CHECKING:
     from pipe_runner.routing.cards import Card
@@ -122,6 +123,15 @@ def _one(role: str, schema: Mapping[str, Any], value: str) -> Any:
     return value
 
 
+def _last(one: Matched) -> str:
+    return one.capability.rpartition(".")[2]
+
+
+def _is_named(one: Matched) -> bool:
+    """Whether the task has the capability's own name."""
+    return set(stems(_last(one))) <= {stem for text in one.words for stem in stems(text)}
+
+
 def _checks(schema: Mapping[str, Any], matched: Sequence[Matched]) -> list[str] | None:
     """Of what to look at: what the task asked for by words of its own, and nothing where it asked in general."""
     sure = [one for one in matched if one.score >= SURE]
@@ -129,6 +139,6 @@ def _checks(schema: Mapping[str, Any], matched: Sequence[Matched]) -> list[str] 
         return None
     items = schema.get("items", {})
     allowed = items.get("enum") if isinstance(items, dict) else None
-    names = [one.capability.rpartition(".")[2] for one in sure if one.score >= sure[0].score * SURE]
+    names = [_last(one) for one in matched if one.score >= max(sure[0].score * SURE, SURE) or _is_named(one)]
     kept = [name for name in dict.fromkeys(names) if not isinstance(allowed, list) or name in allowed]
     return kept or None
