@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from auto_case import AUTO
 from logs_case import LOGS, make_large
 from network_case import NETWORK
 
@@ -44,6 +45,7 @@ MEASURING: dict[str, dict[str, Any]] = {
         "clock": RealClock,
     },
     "network_diagnostics": NETWORK,
+    "auto": AUTO,
     "log_analysis": LOGS,
 }
 
