@@ -38,7 +38,7 @@ Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
-SYSTEM_LOGS = ["/var/log/[amks]*"]
+SYSTEM_LOGS: list[Any] = ["/var/log/[amks]*"]
 """What is read for a task that names no files; beside the journal."""
 
 

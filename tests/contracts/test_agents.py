@@ -19,6 +19,7 @@ import jsonschema
 import pytest
 from auto_case import Chooses
 from http_case import HTTP
+from infra_case import INFRASTRUCTURE, engine
 from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
@@ -93,6 +94,7 @@ CASES: dict[str, Case] = {
         output={"a": 1},
     ),
     **{name: Case(**given) for name, given in MEASURING.items()},
+    **{name: Case(**case) for name, case in INFRASTRUCTURE.items()},
 }
 
 
@@ -119,7 +121,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
             time.sleep(3)
-        body = self.path.encode()
+        body = engine(self.path)
         self.send_response(200 if self.path.startswith("/works") else 500)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -94,11 +94,17 @@ def _wrong(card: Card, options: Mapping[str, Any]) -> list[str]:
         told = error.errors(include_url=False, include_context=False, include_input=False)
         named = [str(one["loc"][0]) for one in told if one["loc"] and one["type"] != "missing"]
         found = [name for name in dict.fromkeys(named) if name in options]
-        whole = [one for one in told if not one["loc"]]  # of all of them together: the last one goes
-        return found or (list(options)[-1:] if whole else [])
+        whole = [one for one in told if not one["loc"]]
+        return found or (_least(card, options) if whole else [])
     except Exception:  # a plugin's validator stumbles
         return list(options)
     return []
+
+
+def _least(card: Card, options: Mapping[str, Any]) -> list[str]:
+    """What goes where options contradict each other: what was only asked for, before what was named."""
+    checks = card.roles.get("checks")
+    return [checks] if checks is not None and checks in options else list(options)[-1:]
 
 
 def _value(role: str, schema: Mapping[str, Any], values: Sequence[str]) -> Any:

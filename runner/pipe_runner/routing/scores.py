@@ -24,6 +24,8 @@ THING: Final = 0.7
 """What a thing counts that an agent has an option for."""
 ALSO: Final = 0.05
 """What further capabilities count that the same words ask for."""
+WHEN: Final = 0.2
+"""What a time counts: it goes with every task."""
 REACH: Final = 2
 """Words that may stand between those of a phrase."""
 
@@ -65,7 +67,7 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
     ranked = []
     for card in cards:
         hits = _hits(card, heard, spoken, rarity)
-        beside = [(one, THING * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
+        beside = [(one, _counts(one.role) * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
         roles: dict[str, float] = {}
         for one, counts in beside:
             roles[one.role] = max(roles.get(one.role, 0.0), counts)
@@ -105,6 +107,10 @@ class Rarity:
     def _weight(self, having: int) -> float:
         """1 for what one agent has, next to nothing for what all have."""
         return log((self._all + 1) / (having + 0.5)) / log((self._all + 1) / 1.5)
+
+
+def _counts(role: str) -> float:
+    return WHEN if role == "duration" else THING
 
 
 def _spoken(text: str) -> list[str]:
