@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from auto_case import Chooses
 from http_case import HTTP
 from infra_case import engine
 from measuring_cases import MEASURING, make_large
@@ -199,6 +200,7 @@ class Bench:
             secrets,
             str(self.root),
             outside=Way() if agent.name == "llm" else None,  # type: ignore[arg-type]
+            orchestrator=Chooses() if agent.name == "auto" else None,
         )
         return await agent.perform(attempt, context)
 

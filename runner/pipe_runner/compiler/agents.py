@@ -155,4 +155,4 @@ def unguarded(agent: str, path: Path_, report: Report) -> None:
     hint = (
         "write `effect: once` in the node: then it is never done again by itself, and after a failure a person decides"
     )
-    report.add("E519", f"the agent `{short(agent)}` changes things, which must not be done twice", path, hint=hint)
+    report.add("E517", f"the agent `{short(agent)}` changes things, which must not be done twice", path, hint=hint)

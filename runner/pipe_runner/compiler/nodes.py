@@ -359,8 +359,7 @@ class NodeCompiler:
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
-        if not wrong:
+        if spec.with_ or not self._as_written(draft).get("with"):  # else it has been told to be wrong
             check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:
