@@ -103,6 +103,26 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
+    "findings": Case(
+        works={"results": {"a": [{"check": "a.b", "subject": "c", "severity": "high"}], "b": None}, "html": "r/x.html"},
+        fails=({"results": [], "markdown": "tools/f.py/x.md"}, ErrorKind.REFUSED),
+        leaks={"results": [SECRET], "title": SECRET, "markdown": f"tools/f.py/{SECRET}"},
+        slow={
+            "results": [[{"check": "a.b", "subject": "c", "severity": "high"}]],
+            "explain": True,
+            "provider": ["fake"],
+        },
+        wrong=(
+            {},
+            {"results": "x"},
+            {"results": [None] * 201},
+            {"results": [], "markdown": "../x"},
+            {"results": [], "html": "/x"},
+            {"results": [], "fail_on": "info"},
+            {"results": [], "window_minutes": 0},
+            {"results": [], "max_tokens": 1},
+        ),
+    ),
 }
 
 
@@ -111,7 +131,8 @@ def says(request: ModelRequest) -> Any:
     word, _, rest = request.messages[-1].text.partition(" ")
     if word == "fails":
         raise ModelFault(Reason.UNAVAILABLE, "the service is not there")
-    return {"works": {"a": 1}, "slow": Answer("late", delay=60)}.get(word, rest)
+    late = Answer("late", delay=60)
+    return {"works": {"a": 1}, "slow": late, "What": late}.get(word, rest)
 
 
 class Way:
@@ -207,7 +228,7 @@ class Bench:
             {},
             secrets,
             str(self.root),
-            outside=Way() if agent.name == "llm" else None,  # type: ignore[arg-type]
+            outside=Way() if agent.name in ("llm", "findings") else None,  # type: ignore[arg-type]
         )
         return await agent.perform(attempt, context)
 

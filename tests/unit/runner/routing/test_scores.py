@@ -7,11 +7,11 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
 from pipe_runner.ports import Capability
 from pipe_runner.routing import route
 from pipe_runner.routing.words import stem
-from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
 REGISTRY = registry()
 
@@ -60,7 +60,8 @@ def test_ties_are_broken_by_name_whatever_the_order() -> None:
 
 def test_what_every_agent_says_counts_for_nothing() -> None:
     common = [
-        Measures(f"m{number}", LogOptions, Capability(f"m{number}.x", "", ("thing", f"only{number}"))) for number in "123"
+        Measures(f"m{number}", LogOptions, Capability(f"m{number}.x", "", ("thing", f"only{number}")))
+        for number in "123"
     ]
     made = registry(*common)
     assert route("gadget only2", made).ranked[0].agent == "m2"
