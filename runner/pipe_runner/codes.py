@@ -96,6 +96,8 @@ CODES: Final[dict[str, str]] = {
     "E514": "schema of answers that can't be used",
     "E515": "unknown MCP server",
     "E516": "unknown function",
+    "E517": "no agent for a task",
+    "E518": "agent that is never chosen for a task",
     "E521": "unknown type of provider",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pipe_runner.messages import Bus
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 
 # ---------------------------------------------------------------- time
@@ -258,6 +258,8 @@ class Context(NamedTuple):
     called in a thread."""
     bus: Bus | None = None
     """Messages between the nodes of the run."""
+    orchestrator: Orchestrates | None = None
+    """Chooses agents for a task, and has them perform it."""
 
 
 class Earlier(NamedTuple):

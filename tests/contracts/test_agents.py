@@ -17,12 +17,15 @@ from typing import Any
 
 import jsonschema
 import pytest
+from logs_case import LOGS, make_large
+from measuring_cases import MEASURING
+from network_case import NETWORK
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.masking import SecretMasker
 from pipe_runner.models import ModelFault, ModelRequest, Reason
-from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
+from pipe_runner.ports import Agent, Attempt, Clock, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
 from pipe_runner.registry import Registry
 from pipe_runner.testing import Answer, FakeClock, FakeProvider
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
@@ -47,6 +50,7 @@ class Case:
     wrong: tuple[Mapping[str, Any], ...]
     """Options that the model must refuse."""
     output: Any = field(default=None)
+    clock: Callable[[], Clock] = FakeClock
 
 
 CASES: dict[str, Case] = {
@@ -123,6 +127,9 @@ CASES: dict[str, Case] = {
             {"results": [], "max_tokens": 1},
         ),
     ),
+    "network_diagnostics": Case(**NETWORK),
+    "log_analysis": Case(**LOGS),
+    **{name: Case(**given) for name, given in MEASURING.items()},
 }
 
 
@@ -182,6 +189,7 @@ def root(tmp_path: Path) -> Path:
         "def fails(x): raise ValueError(x)\n"
         "async def slow(): await asyncio.sleep(60)\n"
     )
+    make_large(tmp_path)
     return tmp_path
 
 
@@ -223,7 +231,7 @@ class Bench:
         context = Context(
             lambda kind, data: self.events.append((kind, data)),
             PlainLauncher(),
-            FakeClock(),
+            CASES[agent.name].clock(),
             SecretMasker(secrets),
             {},
             secrets,

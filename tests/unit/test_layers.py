@@ -53,7 +53,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "calls",
     ),
     "telling": ("runlog", "stores", "telemetry", "console", "reports"),
-    "composing": ("engine",),
+    "composing": ("engine", "orchestrator"),
     "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}

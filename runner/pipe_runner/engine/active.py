@@ -90,9 +90,11 @@ class ActiveRun:
 
     async def perform(self) -> Run:
         """The whole run, to its last event. Raises StorageError when the log can't be written."""
+        from pipe_runner.engine.outside import orchestrator_for
         from pipe_runner.executors.local import LocalExecutor
 
         place = self._place
+        performs: PerformAttempt = lambda attempt, emit: local.perform(attempt, emit, own=False)  # noqa: E731
         local = LocalExecutor(
             self._registry,
             place.processes,
@@ -101,7 +103,8 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit, own=False)),
+            outside=self._outside(performs),
+            orchestrator=orchestrator_for(self.plan, self._registry, performs, self._clock),
             beside=Beside(place, self.plan, self._settings),
         )
         executor = self.around(self._with_files(local))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.registry import asks_models
-from pipe_runner.types import Json
+from pipe_runner.subplans import versions_of
+from pipe_runner.types import AUTO, Json
 
 if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.services import Services
     from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings, Shared
+    from pipe_runner.models import Orchestrates
     from pipe_runner.plan import Plan, PlannedNode
     from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
@@ -53,8 +55,11 @@ def services_for(
 
 
 def _asks(node: PlannedNode, registry: Registry) -> bool:
+    """Whether models are asked by it, or by agents that are chosen for it."""
     data = node.options.data  # most nodes have no provider, and of ten thousand no agent is asked
-    return isinstance(data, dict) and "provider" in data and asks_models(registry.get(node.agent), data)
+    if not isinstance(data, dict) or "provider" not in data:
+        return False
+    return bool(data["provider"]) if node.agent == AUTO else asks_models(registry.get(node.agent), data)
 
 
 def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
@@ -142,6 +147,15 @@ def open_desk(
         make_toolbox=tools.make,
         closing=[tools, purse],
     )
+
+
+def orchestrator_for(plan: Plan, registry: Registry, performs: PerformAttempt, clock: Clock) -> Orchestrates | None:
+    """Who chooses agents during the run, where a node of the plan has use for that."""
+    if AUTO not in versions_of(plan):
+        return None
+    from pipe_runner.orchestrator.within import WithinRun
+
+    return WithinRun(registry, performs, clock)
 
 
 def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Recorder | None:

@@ -18,7 +18,7 @@ from pipe_runner.types import ErrorKind, Json, NodeStatus
 if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -61,6 +61,7 @@ class LocalExecutor:
         policy: Mapping[str, Any],
         scratch: str,
         outside: Outside | None = None,
+        orchestrator: Orchestrates | None = None,
         beside: Beside | None = None,
     ) -> None:
         self._agents = agents
@@ -71,6 +72,7 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._orchestrator = orchestrator
         self._earlier = None if beside is None else beside.earlier
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -124,6 +126,7 @@ class LocalExecutor:
                     self._outside,
                     partial(self._earlier, attempt.node) if own and self._earlier is not None else None,
                     None,
+                    self._orchestrator,
                 ),
             )
             if keeps_time:

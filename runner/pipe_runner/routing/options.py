@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.routing.choices import Matched
+from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
 
 if TYPE_CHECKING:
@@ -46,6 +46,23 @@ def fitting(card: Card, options: Mapping[str, Any]) -> tuple[dict[str, Any], lis
             refused.append(name)
             kept.pop(name, None)
     return kept, refused
+
+
+def accepted(
+    chosen: Sequence[Choice], cards: Mapping[str, Card], given: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The options of each choice with those that were given over them, and the given ones that none of them takes. One
+    agent gets all of them; of several each gets those that it has."""
+    if len(chosen) == 1:
+        known = set(cards[chosen[0].agent].options)
+        unknown = sorted(set(given) - known) if known else []
+        return [{**chosen[0].options, **given}], unknown
+    found, taken = [], set[str]()
+    for one in chosen:
+        own = {name: value for name, value in given.items() if name in cards[one.agent].options}
+        taken.update(own)
+        found.append({**one.options, **own})
+    return found, sorted(set(given) - taken)
 
 
 def lacking(card: Card, options: Mapping[str, Any]) -> list[str]:
