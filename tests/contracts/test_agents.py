@@ -17,6 +17,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from findings_case import FINDINGS
 from logs_case import LOGS, make_large
 from measuring_cases import MEASURING
 from network_case import NETWORK
@@ -107,26 +108,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
-    "findings": Case(
-        works={"results": {"a": [{"check": "a.b", "subject": "c", "severity": "high"}], "b": None}, "html": "r/x.html"},
-        fails=({"results": [], "markdown": "tools/f.py/x.md"}, ErrorKind.REFUSED),
-        leaks={"results": [SECRET], "title": SECRET, "markdown": f"tools/f.py/{SECRET}"},
-        slow={
-            "results": [[{"check": "a.b", "subject": "c", "severity": "high"}]],
-            "explain": True,
-            "provider": ["fake"],
-        },
-        wrong=(
-            {},
-            {"results": "x"},
-            {"results": [None] * 201},
-            {"results": [], "markdown": "../x"},
-            {"results": [], "html": "/x"},
-            {"results": [], "fail_on": "info"},
-            {"results": [], "window_minutes": 0},
-            {"results": [], "max_tokens": 1},
-        ),
-    ),
+    "findings": Case(**FINDINGS),
     "network_diagnostics": Case(**NETWORK),
     "log_analysis": Case(**LOGS),
     **{name: Case(**given) for name, given in MEASURING.items()},
