@@ -89,7 +89,7 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     taken = list(taken)
     given = [one for one in taken if isinstance(one, Given)]
     pool = merged(given)
-    against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], pool.findings)
+    against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
     measurements = {
         "sources": [_source(one) for one in taken],
         "doubles": pool.doubles,

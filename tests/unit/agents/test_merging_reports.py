@@ -199,7 +199,8 @@ def test_s7_the_page_may_load_nothing_and_run_nothing() -> None:
         ("ok", True, "yes"),
         ("ports", [22, 80], "22, 80"),
         ("none", None, "unknown"),
-        ("map", {"a": 1}, '{"a": 1}'),
+        ("map", {"a": 1, "b": 2.5}, "a 1, b 2.5"),
+        ("map", {"a": {}}, '{"a": {}}'),
     ],
 )
 def test_values_are_shown_with_their_units(name: str, value: Any, said: str) -> None:
