@@ -17,10 +17,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from findings_case import FINDINGS
-from logs_case import LOGS, make_large
-from measuring_cases import MEASURING
-from network_case import NETWORK
+from http_case import HTTP
+from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
@@ -71,22 +69,7 @@ CASES: dict[str, Case] = {
         wrong=({}, {"call": "no_function"}, {"call": "a:b", "args": {}}, {"call": "a:b", "kwargs": []}),
         output={"a": 1, "b": [2]},
     ),
-    "http": Case(
-        works={"url": "{url}/works", "expect": [200]},
-        fails=({"url": "{url}/fails"}, ErrorKind.HTTP),
-        leaks={"url": f"{{url}}/fails/{SECRET}?t={SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}},
-        slow={"url": "{url}/slow"},
-        wrong=(
-            {},
-            {"url": 1},
-            {"url": "http://x", "json": 1, "body": "x"},
-            {"url": "http://x", "method": "CONNECT"},
-            {"url": "http://x", "expect": ["20x"]},
-            {"url": "http://x", "expect": [99]},
-            {"url": "http://x", "max_bytes": 0},
-            {"url": "http://x", "headers": {"a": []}},
-        ),
-    ),
+    "http": Case(**HTTP),
     "llm": Case(
         works={"provider": ["fake"], "prompt": "works", "output_schema": {"type": "object", "required": ["a"]}},
         fails=({"provider": ["fake"], "prompt": "fails"}, ErrorKind.UNAVAILABLE),
@@ -108,9 +91,6 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
-    "findings": Case(**FINDINGS),
-    "network_diagnostics": Case(**NETWORK),
-    "log_analysis": Case(**LOGS),
     **{name: Case(**given) for name, given in MEASURING.items()},
 }
 

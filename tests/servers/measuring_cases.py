@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from findings_case import FINDINGS
+from logs_case import LOGS, make_large
+from network_case import NETWORK
+
 from pipe_runner.testing import FakeClock
 from pipe_runner.types import ErrorKind
 
@@ -40,4 +44,9 @@ MEASURING: dict[str, dict[str, Any]] = {
         ),
         "clock": RealClock,
     },
+    "network_diagnostics": NETWORK,
+    "log_analysis": LOGS,
+    "findings": FINDINGS,
 }
+
+__all__ = ["MEASURING", "make_large"]

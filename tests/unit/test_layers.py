@@ -52,9 +52,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "tools",
         "calls",
     ),
-    "telling": ("runlog", "stores", "telemetry", "console", "reports"),
+    "telling": ("runlog", "stores", "bus", "telemetry", "console", "reports"),
     "composing": ("engine", "orchestrator"),
-    "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "testing", "here"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 
