@@ -91,6 +91,9 @@ class RunStarted(EventLine):
     only: list[str] = Field(default_factory=list, description="What `--only` named.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that was checked out in the root.")
+    chosen: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
+    )
     durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
     order: str | None = Field(
         default=None, description="The time by which it stands among other runs, where the clock had been set back."
@@ -108,6 +111,9 @@ class RunResumed(EventLine):
     anew: list[str] = Field(default_factory=list, description="Repeated nodes of which every item runs again.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
+    chosen: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
+    )
     inputs: dict[str, Any] | None = Field(
         default=None, description="All inputs, where the file has gained some since: those have their defaults."
     )

@@ -28,9 +28,21 @@ _POLL: Final = 0.05
 
 
 def runs(given: Given) -> int:
-    """`pipe runs`."""
+    """`pipe runs [ACTION]`."""
     from pipe_runner.stores import open_store
 
+    action = given.text("action") or "ls"
+    pruning = given.on("dry_run") or given.text("older_than") is not None or given.text("keep") is not None
+    if action not in ("ls", "prune"):
+        raise UsageError(f"there is no `pipe runs {action}`", hint="`pipe runs` lists, `pipe runs prune` removes")
+    if action == "prune":
+        from pipe_runner.cli.pruning import prune
+
+        return prune(given, state_dir(given, None))
+    if pruning:
+        raise UsageError(
+            "`pipe runs` removes nothing", hint="`pipe runs prune` takes --older-than, --keep and --dry-run"
+        )
     text = given.text("limit")
     limit = _DEFAULT_LIMIT if text is None else whole(text, "--limit")
     if limit < 0:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
     from pipe_runner.messages import Message
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
@@ -130,6 +130,7 @@ class LocalExecutor:
         policy: Mapping[str, Any],
         scratch: str,
         outside: Outside | None = None,
+        orchestrator: Orchestrates | None = None,
         beside: Beside | None = None,
     ) -> None:
         self._agents = agents
@@ -140,6 +141,7 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._orchestrator = orchestrator
         self._beside = beside
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -197,6 +199,7 @@ class LocalExecutor:
                     self._outside,
                     partial(beside.earlier, attempt.node) if own and beside is not None else None,
                     bus,
+                    self._orchestrator,
                 ),
             )
             if keeps_time:
