@@ -331,7 +331,8 @@ class AgentDescription(NamedTuple):
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
     changes_things: bool = False
-    """True: what it does must not be done twice. Its nodes must say `effect: once`, and no model gets it as a tool."""
+    """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
+    is never chosen for a task."""
 
 
 class Executor(Protocol):

@@ -19,7 +19,7 @@ import jsonschema
 import pytest
 from auto_case import Chooses
 from http_case import HTTP
-from infra_case import INFRASTRUCTURE, engine
+from infra_case import engine
 from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
@@ -94,7 +94,6 @@ CASES: dict[str, Case] = {
         output={"a": 1},
     ),
     **{name: Case(**given) for name, given in MEASURING.items()},
-    **{name: Case(**case) for name, case in INFRASTRUCTURE.items()},
 }
 
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from auto_case import AUTO
+from infra_case import INFRASTRUCTURE
 from logs_case import LOGS, make_large
 from network_case import NETWORK
 
@@ -47,6 +48,7 @@ MEASURING: dict[str, dict[str, Any]] = {
     "network_diagnostics": NETWORK,
     "auto": AUTO,
     "log_analysis": LOGS,
+    **INFRASTRUCTURE,
 }
 
 __all__ = ["MEASURING", "make_large"]

@@ -53,7 +53,10 @@ class Api:
 
         self.where, self._timeout = where, timeout
         self._extensions = {"sni_hostname": server_name} if server_name else {}
-        transport = httpx2.AsyncHTTPTransport(uds=uds, verify=tls if tls is not None else True, trust_env=False)
+        if tls is None:  # reading whom the system trusts takes longer than all the rest, for plain HTTP in vain
+            secure = base.startswith("https:")
+            tls = ssl.create_default_context() if secure else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        transport = httpx2.AsyncHTTPTransport(uds=uds, verify=tls, trust_env=False)
         self._client = httpx2.AsyncClient(
             base_url=base,
             transport=transport,

@@ -193,13 +193,12 @@ async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: flo
     except ssl.SSLError as error:
         why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
         raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
+    except ConnectionResetError:
+        why = "no TLS connection could be made: it closed the connection"
+        raise Unreached(why, "a port on which TLS is spoken") from None
     except OSError as error:
-        why = (
-            "it closed the connection"
-            if isinstance(error, ConnectionResetError)
-            else shown(error.strerror or error, 150)
-        )
-        raise Unreached(f"no connection: {why}", "a host that can be reached") from None
+        why = f"no connection: {shown(error.strerror or error, 150)}"
+        raise Unreached(why, "a host that can be reached") from None
     except (UnicodeError, ValueError) as error:
         raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
     try:

@@ -36,7 +36,7 @@ class Cluster(NamedTuple):
     """Of the context."""
 
 
-def place(look: Look, account: str = ACCOUNT) -> str | None:
+def place(look: Look) -> str | None:
     """The path of the kubeconfig, or the folder of the pod's account, if one is there."""
     said = look.options["kubeconfig"]
     if said:
@@ -51,8 +51,8 @@ def place(look: Look, account: str = ACCOUNT) -> str | None:
     own = os.path.join(home, ".kube", "config") if home else ""
     if own and os.path.isfile(own):
         return own
-    if look.env.get("KUBERNETES_SERVICE_HOST") and os.path.isfile(f"{account}/token"):
-        return account
+    if look.env.get("KUBERNETES_SERVICE_HOST") and os.path.isfile(f"{ACCOUNT}/token"):
+        return ACCOUNT
     return None
 
 

@@ -10,13 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+from pydantic import BaseModel
 
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, Outcome, ProcessEnd
 from pipe_runner.testing import FakeClock
 from pipe_runner.types import EventKind, NodeStatus
+from pipe_schemas.infrastructure import InfrastructureResult
+from pipe_schemas.infrastructure_action import InfrastructureActionResult
 
+RESULTS: dict[str, type[BaseModel]] = {
+    "infrastructure": InfrastructureResult,
+    "infrastructure_action": InfrastructureActionResult,
+}
+"""What outputs are held against."""
 NOW = 1_790_000_000.0
 """2026-09-21T14:13:20Z: when all that is recorded here was looked at."""
 
@@ -80,8 +87,7 @@ class Ops:
         attempt = Attempt("r1", "n", 1, agent.name, options, dict(self.env), str(self.root), "key-1")
         outcome = await agent.perform(attempt, self.context())
         if outcome.output is not None:
-            schema: Any = agent.output_schema(options)
-            jsonschema.validate(outcome.output, schema)
+            RESULTS[agent.name].model_validate(outcome.output)
         return outcome
 
     def look(self, **options: Any) -> dict[str, Any]:
