@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from pipe_runner.ports import NodeError, Outcome
+from pipe_runner.types import ErrorKind, NodeStatus
+
 Severity: TypeAlias = Literal["critical", "high", "medium", "low", "info"]
 Finding: TypeAlias = dict[str, Any]
 
@@ -60,6 +63,16 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return given
 
 
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """What was measured, the worst first, then what could not be."""
+    return sorted(findings, key=lambda one: (one["status"] == "unavailable", RANK[one["severity"]]))
+
+
+def explains(options: Mapping[str, Any]) -> bool:
+    """Whether options of an agent that measures may ask for an explanation; they can hold templates."""
+    return options.get("explain", False) is not False
+
+
 def worst(findings: Iterable[Finding]) -> Severity:
     """The worst severity of what was measured; `info` where there is nothing."""
     measured = [one["severity"] for one in findings if one["status"] != "unavailable"]
@@ -100,3 +113,22 @@ def told(findings: list[Finding]) -> str:
         return f"nothing wrong was found{rest}"
     counts = [f"{number} {name}" for name in RANK if (number := sum(one["severity"] == name for one in wrong))]
     return f"{', '.join(counts)}: {wrong[0]['summary']}{rest}"
+
+
+def ended(result: dict[str, Any], fail_on: Severity | None = None) -> Outcome:
+    """How the attempt ends: succeeded, whatever was found, unless something measured is as bad as `fail_on`.
+
+    Then it fails with kind `refused`, as after a person's `reject`, and the result is recorded all the same.
+    """
+    bad = [] if fail_on is None else [one for one in result["findings"] if _at_least(one, fail_on)]
+    if not bad:
+        return Outcome(NodeStatus.SUCCEEDED, result)
+    more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+    message = (
+        f"fail_on is {fail_on}, and there is a finding of severity {bad[0]['severity']}: {bad[0]['summary']}{more}"
+    )
+    return Outcome(NodeStatus.FAILED, result, NodeError(ErrorKind.REFUSED, message))
+
+
+def _at_least(one: Finding, severity: Severity) -> bool:
+    return one["status"] != "unavailable" and RANK[one["severity"]] <= RANK[severity]
