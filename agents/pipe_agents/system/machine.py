@@ -156,6 +156,8 @@ def look(
                 continue
             parts["container"] = own
             found += container.judged(own, bounds, _own_stall(after))
+            if own["memory"] is None and own["cpu"] is None:
+                blind("container", "nothing that its cgroup says can be read", "cgroups below /sys/fs/cgroup")
         elif check == "temperature":
             parts["temperatures"] = sensors.read(tree) or None
             if parts["temperatures"] is None:
@@ -170,9 +172,13 @@ def look(
         found += processes.judged(parts["processes"], bounds, this)
         found += processes.hidden(tree, _proc_options(tree))
         say(_told("processes", parts))
+    elif "processes" in wanted.checks:
+        blind("processes", "no process is listed in /proc", "/proc")
     if "limits" in wanted.checks:
-        parts["limits"] = limits.measured(tree, this, own)
-        found += limits.judged(parts["limits"], bounds)
+        parts["limits"] = limits.measured(tree, this, own) or None
+        if parts["limits"] is None:
+            blind("limits", "none of them can be read", "/proc/sys")
+        found += limits.judged(parts["limits"] or [], bounds)
         say(_told("limits", parts))
     container.used_instead({**parts, "container": own})
     return Looked(parts, _with_names(_once(found), this))

@@ -66,8 +66,8 @@ def stat(content: str) -> Stat | None:
         return None
 
 
-def read(tree: Tree) -> Snapshot:
-    """All that are listed; one that ends meanwhile is left out."""
+def read(tree: Tree) -> Snapshot | None:
+    """All that are listed; one that ends meanwhile is left out. None where none is: this one always is."""
     found: Snapshot = {}
     with suppress(OSError):
         for name in os.listdir(tree.proc):
@@ -75,7 +75,7 @@ def read(tree: Tree) -> Snapshot:
                 one = stat(text(f"{tree.proc}/{name}/stat", 8192) or "")
                 if one is not None:
                     found[one.pid] = one
-    return found
+    return found or None
 
 
 def open_files(tree: Tree, pid: int) -> int | None:

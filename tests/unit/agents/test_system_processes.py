@@ -217,6 +217,7 @@ def test_files_that_this_user_cannot_see_are_counted_and_said(here: Recorded, mo
 
 
 def test_processes_that_proc_hides_are_said(here: Recorded) -> None:
+    here.process(10, "mine")
     here.mounts(ROOT, KERNEL.replace("proc proc rw", "proc proc rw,hidepid=2"))
     assert severities(here.look(here.read(), "processes").findings) == {
         "processes.hidden:other users' processes": "unavailable"
@@ -262,3 +263,9 @@ def test_inotify_is_counted_by_user(here: Recorded) -> None:
         ("inotify_instances", user, 3), ("inotify_watches", user, 12)
     }  # fmt: skip
     assert severities(looked.findings) == {f"limits.inotify_instances:{user}": "medium"}
+
+
+def test_a_proc_that_lists_no_process_says_nothing_of_those_that_are_watched(here: Recorded) -> None:
+    looked = here.look(here.read(), "processes", "limits", processes=("nginx",))
+    assert looked.parts["processes"] is None
+    assert severities(looked.findings) == {"processes:machine": "unavailable", "limits:machine": "unavailable"}
