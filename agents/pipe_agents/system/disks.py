@@ -158,7 +158,8 @@ def _named(entries: list[mounts.Entry], paths: Sequence[str], found: list[Findin
 
 def _disk(one: mounts.Chosen, space: Space | None, tree: Tree) -> dict[str, Any]:
     entry = one.entry
-    inodes = space.inodes if space is not None and space.inodes > 0 else None
+    # Some that make inodes as needed tell more free ones than there are.
+    inodes = space.inodes if space is not None and space.inodes > 0 and space.inodes_free <= space.inodes else None
     used = space.inodes - space.inodes_free if space is not None and inodes else None
     return {
         "path": short(entry.path),

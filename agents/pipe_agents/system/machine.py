@@ -116,8 +116,8 @@ def look(
                 blind("cpu", "/proc/stat can't be read", "/proc")
                 continue
             parts["cpu"] = cpu.measured(before.cpu, after.cpu, seconds, tree)
-            found += cpu.judged(parts["cpu"], bounds, stalled("cpu", "some", "avg60"))
-            found += cpu.heat(before.cpu, after.cpu)
+            found += cpu.judged(parts["cpu"], bounds, stalled("cpu", "some", "avg60"), seconds)
+            found += cpu.heat(before.cpu, after.cpu, seconds)
         elif check == "memory":
             if before.memory is None or after.memory is None:
                 blind("memory", "/proc/meminfo can't be read", "/proc")

@@ -79,7 +79,7 @@ def measured(
     ]
     if "cpu" in checks:
         parts["cpu"] = _cpu(before["cpu"], after["cpu"])
-        found += processors.judged(parts["cpu"], limits, None)
+        found += processors.judged(parts["cpu"], limits, None, seconds)
     if "memory" in checks:
         parts["memory"] = _memory(before["swap"], after["swap"], seconds)
         one = parts["memory"]

@@ -192,6 +192,13 @@ def test_arguments_are_shown_without_what_looks_like_a_secret(argv: list[str], s
     assert titles.masked(argv) == shown
 
 
+def test_a_long_list_of_arguments_is_cut_and_says_so() -> None:
+    assert titles.masked(["x"] * 150)[99:] == ["x", "… 50 more"]
+    shown = titles.masked(["word " * 90] * 50)
+    assert sum(map(len, shown)) < 5000
+    assert shown[-1] == f"… {50 - len(shown) + 1} more"
+
+
 def test_arguments_are_shown_only_where_they_are_asked_for(here: Recorded) -> None:
     here.process(10, "app", argv=["app", "hunter2", "--token", "abc"])
     quiet = here.look(here.read(), "processes")
