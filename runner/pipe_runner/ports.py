@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pipe_runner.messages import Bus
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 
 # ---------------------------------------------------------------- time
@@ -258,6 +258,8 @@ class Context(NamedTuple):
     called in a thread."""
     bus: Bus | None = None
     """Messages between the nodes of the run."""
+    orchestrator: Orchestrates | None = None
+    """Chooses agents for a task, and has them perform it."""
 
 
 class Earlier(NamedTuple):
@@ -328,8 +330,9 @@ class AgentDescription(NamedTuple):
     goes_outside: bool = False
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
-    acts: bool = False
-    """True: it changes something outside. It is then never chosen for a task, whatever words it gives."""
+    changes_things: bool = False
+    """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
+    is never chosen for a task."""
 
 
 class Executor(Protocol):

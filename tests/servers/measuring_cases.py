@@ -5,6 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from auto_case import AUTO
+from infra_case import INFRASTRUCTURE
+from logs_case import LOGS, make_large
+from network_case import NETWORK
+
 from pipe_runner.testing import FakeClock
 from pipe_runner.types import ErrorKind
 
@@ -40,4 +45,10 @@ MEASURING: dict[str, dict[str, Any]] = {
         ),
         "clock": RealClock,
     },
+    "network_diagnostics": NETWORK,
+    "auto": AUTO,
+    "log_analysis": LOGS,
+    **INFRASTRUCTURE,
 }
+
+__all__ = ["MEASURING", "make_large"]

@@ -27,6 +27,7 @@ class Draft:
         "agent",
         "artifacts",
         "cache",
+        "chosen",
         "digest",
         "env",
         "explicit",
@@ -78,6 +79,8 @@ class Draft:
         self.title = ""
         self.validate_options = False
         self.output_schema: Any = None
+        self.chosen: Any = None
+        """Of `agent: auto`: who was chosen for its task, and why."""
         self.fan_out: FanOut | None = None
         self.cache: CachePolicy | None = None
         self.artifacts: tuple[tuple[str, str], ...] = ()

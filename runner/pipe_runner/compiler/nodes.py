@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.agents import AgentInfo, Agents
+from pipe_runner.compiler.agents import AgentInfo, Agents, unguarded
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
@@ -22,7 +22,7 @@ from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
-from pipe_runner.types import Path_, Phase
+from pipe_runner.types import AUTO, Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class NodeCompiler:
 
     def _digest(self, draft: Draft, content: Mapping[str, Any], uses: Sequence[Use]) -> str:
         spec = draft.spec
-        parts = [ENCODE(content)]
+        parts = [ENCODE(content)] if draft.chosen is None else [ENCODE(content), ENCODE(draft.chosen)]
         if draft.agent is not None and draft.agent.name != "shell":
             parts.append(draft.agent.agent.version)
         if self.around.env_text:
@@ -331,13 +331,19 @@ class NodeCompiler:
             message = "the agent `shell` is written `run:` (shell text) or `argv:` (a program with its arguments)"
             self._report.add("E506", message, path, hint="so that no value of a template can become shell text")
             return
-        info = self._agents.get(spec.agent, path)
-        place = (*draft.path, "with")
+        name, given, place = spec.agent, spec.with_, (*draft.path, "with")
+        if name == AUTO:
+            from pipe_runner.compiler.choosing import Choosing, WithinOptions
+
+            name, given, place = Choosing(draft, self._agents, self._report).resolved(spec)
+        info = self._agents.get(name, path)
         if info is None:
-            self._values.compile(spec.with_, place, "with", draft.uses)
+            self._values.compile(given, place, "with", draft.uses)
             return
-        draft.agent = info
-        options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
+        draft.agent = info if not place[3:] else WithinOptions(info.name, info.agent)
+        if info.describe.changes_things and spec.effect != "once":
+            unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
+        options = {key: value for key, value in given.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
         checked = options
@@ -346,15 +352,14 @@ class NodeCompiler:
 
             node = ModelNode(draft.path, self._agents, self._report, self._inside)
             options, checked = node.options(info, spec.provider, options)
-        elif spec.provider is not None:
+        elif spec.provider is not None and "provider" not in options:
             from pipe_runner.compiler.models import not_asking
 
             not_asking(info.name, (*draft.path, "provider"), self._report)
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
-        if not wrong:
+        if spec.with_ or not self._as_written(draft).get("with"):  # else it has been told to be wrong
             check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:

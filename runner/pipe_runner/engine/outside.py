@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.executors.reasons import COMMANDS
-from pipe_runner.types import Json
+from pipe_runner.subplans import versions_of
+from pipe_runner.types import AUTO, Json
 
 if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.services import Services
     from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings, Shared
+    from pipe_runner.models import Orchestrates
     from pipe_runner.plan import Plan, PlannedNode
     from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
@@ -36,6 +38,8 @@ def services_for(
     asks any, and nothing is recorded."""
     agents = {node.agent for node in nodes if node.pipeline is None}
     asking = {name for name in agents if registry.get(name).describe().asks_models}
+    if AUTO in agents and any(_may_ask(node) for node in nodes if node.agent == AUTO):
+        asking.add(AUTO)
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
@@ -51,6 +55,12 @@ def services_for(
             names.update(dict.fromkeys(chosen))
             services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
+
+
+def _may_ask(node: PlannedNode) -> bool:
+    """Whether a node that lets agents be chosen has models asked by that, or by those that are chosen."""
+    data = node.options.data
+    return isinstance(data, dict) and bool(data.get("provider"))
 
 
 def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
@@ -102,7 +112,7 @@ def _tools_of(nodes: Sequence[PlannedNode]) -> list[Json]:
     return found
 
 
-def open_desk(
+def desk_for(
     plan: Plan,
     run: Run,
     place: Place,
@@ -111,8 +121,12 @@ def open_desk(
     performs: PerformAttempt,
     clock: Clock,
     shared: Shared | None,
-) -> Desk:
-    """The way out of one run; `performs` is how its nodes' attempts are performed, `shared` what it has with others."""
+) -> Desk | None:
+    """The way out of one run, if its nodes have use for it. `performs` is how their attempts are performed, `shared`
+    what it has with others."""
+    services = granted.services
+    if services is None:
+        return None
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
@@ -120,8 +134,6 @@ def open_desk(
     from pipe_runner.tools.maker import Tools
     from pipe_runner.tools.servers import Servers
 
-    services = granted.services
-    assert services is not None
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
     purse = BudgetPurse(plan, run, place.journal)
@@ -138,6 +150,15 @@ def open_desk(
         make_toolbox=tools.make,
         closing=[tools, purse],
     )
+
+
+def orchestrator_for(plan: Plan, registry: Registry, performs: PerformAttempt, clock: Clock) -> Orchestrates | None:
+    """Who chooses agents during the run, where a node of the plan has use for that."""
+    if AUTO not in versions_of(plan):
+        return None
+    from pipe_runner.orchestrator.within import WithinRun
+
+    return WithinRun(registry, performs, clock)
 
 
 def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Recorder | None:

@@ -209,8 +209,8 @@ class Tables:
         self.branches -= 1
 
     def weight(self, text: str) -> int:
-        """How much there was to look at in a text, in steps of some 10 µs; without what every text takes."""
-        return max(0, self.work - 64) + len(text) // 16
+        """How much there was to look at in a text, in steps of some 10 µs."""
+        return self.work + len(text) // 16
 
     def assign(self, name: str, word: Word) -> None:
         """`NAME=word`; of an array also what its first element is."""

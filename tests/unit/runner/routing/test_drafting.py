@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.unit.runner.routing.measuring import registry
 
 from pipe_runner.compiler import compile_text
 from pipe_runner.loader import load_text
@@ -15,7 +16,6 @@ from pipe_runner.loader.dumping import comment, dumped, sound
 from pipe_runner.routing import Choice, Routing, draft, route
 from pipe_runner.routing.drafting import literal, names_for
 from pipe_runner.testing import run_text
-from tests.unit.runner.routing.measuring import registry
 
 REGISTRY = registry()
 SCHEMAS = {name: REGISTRY.get(name).output_schema({}) for name in REGISTRY.names()}

@@ -7,11 +7,11 @@ import string
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
 from pipe_runner.ports import Capability
 from pipe_runner.routing import route
 from pipe_runner.routing.words import stem
-from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
 REGISTRY = registry()
 
