@@ -121,6 +121,8 @@ class SystemMonitoringAgent:
 
         linux = self._platform.startswith("linux")
         measure = _Linux(self._tree, wanted, began_ns) if linux else _Elsewhere(wanted, options)
+        if window >= 2:
+            say(f"measuring for {options['window']}")
         first = context.clock.monotonic()
         await to_thread.run_sync(measure.first, abandon_on_cancel=True)
         await context.clock.sleep(window)

@@ -146,7 +146,15 @@ def test_what_a_watched_process_listens_on(here: Recorded) -> None:
         (here.folder / f"proc/10/fd/{number}").symlink_to(f"socket:[{inode}]")
     here.write("proc/10/net/tcp", TCP)
     here.write("proc/10/net/tcp6", TCP6)
-    assert watching.listeners(here.tree, 10) == ["tcp 127.0.0.1:80", "tcp [::]:443"]
+    looked = here.look(here.read(), "processes", processes=("web",))
+    assert looked.parts["processes"]["watched"][0]["listeners"] == ["tcp 127.0.0.1:80", "tcp [::]:443"]
+
+
+@given(st.text(alphabet="0A:F \n", max_size=200))
+def test_any_table_of_sockets_is_read(text: str) -> None:
+    for field in text.split():
+        if watching._ADDRESS.match(field):
+            assert watching.address(field)
 
 
 @pytest.mark.parametrize(
