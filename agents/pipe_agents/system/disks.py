@@ -104,6 +104,8 @@ def look(
         judge = one.judged and entry.path not in told
         space = given if isinstance(given, Space) else None
         if space is not None and space.total == 0:
+            if paths:
+                found.append(unavailable("disk.space", short(entry.path), f"a {entry.type} has none", "another path"))
             continue
         disk = _disk(one._replace(judged=judge), space, tree)
         measured.append(disk)

@@ -10,6 +10,8 @@ from pipe_agents.system import container
 from pipe_agents.system.trees import short, size
 
 _PARTS: Final = {"disk": "disks", "io": "devices", "network": "interfaces", "temperature": "temperatures"}
+_ALL: Final = ("cpu", "memory", "pressure", "disks", "devices", "interfaces", "processes", "limits", "container",
+               "temperatures")  # fmt: skip
 _COUNTED: Final = {
     "disk": "file system",
     "io": "device",
@@ -53,6 +55,9 @@ def sentence(found: Sequence[Finding], parts: Mapping[str, Any]) -> str | None:
         facts.append(f"{short(fullest['path'], 100)} {fullest['used_percent']:.0f} % full")
     if temperatures:
         facts.append(f"{max(one['celsius'] for one in temperatures):.0f} °C")
+    blind = [one for one in found if one["status"] == "unavailable"]
+    if blind and all(parts.get(name) is None for name in _ALL):
+        return f"nothing could be measured: {blind[0]['why']}"
     plain = told(ordered(found))
     first, mark, rest = plain.partition(";")
     return f"{first} ({', '.join(facts)}){mark}{rest}" if facts else plain

@@ -295,3 +295,14 @@ def test_where_nothing_is_wrong_the_summary_has_the_numbers(bench: Any) -> None:
         pytest.skip(f"something is wrong with this machine: {told['summary']}")
     assert "of memory available, / " in told["summary"]
     assert not [one for one in told["findings"] if one["check"].startswith("host.")]
+
+
+@linux
+def test_what_was_not_measured_is_not_called_fine(bench: Any, tmp_path: Path) -> None:
+    from machine_trees import Recorded
+
+    agent = SystemMonitoringAgent(Recorded(tmp_path).tree)
+    told = output_of(perform(bench, {"checks": ["temperature"], "window": "10ms"}, agent))
+    assert told["summary"] == "nothing could be measured: there is no sensor"
+    told = output_of(perform(bench, {"checks": ["disk"], "paths": ["/proc"], "window": "10ms"}))
+    assert severities(told["findings"]) == {"disk.space:/proc": "unavailable"}
