@@ -89,7 +89,13 @@ class SystemMonitoringAgent:
             summary="Measures this machine: CPU, memory, disks, I/O, network, processes, limits, container, "
             "temperature, and what changed since the last run.",
             capabilities=CAPABILITIES,
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.system import SystemOptions
@@ -104,7 +110,8 @@ class SystemMonitoringAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from anyio import to_thread
 
-        from pipe_agents.findings import ended, result
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
         from pipe_agents.system.comparing import compare
         from pipe_agents.system.telling import sentence
         from pipe_schemas.durations import parse_duration
@@ -152,7 +159,7 @@ class SystemMonitoringAgent:
             summary=sentence(found, measurements),
         )
         masked: Any = context.masker.mask_json(output)
-        return ended(masked, options.get("fail_on"))
+        return await finished(masked, attempt, context)
 
 
 class _Linux:
