@@ -74,6 +74,10 @@ _CAPABILITIES: Final = (
 )  # fmt: skip
 
 
+_MOMENT: Final = 0.5
+"""Seconds in which threads that were stopped have ended."""
+
+
 class NetworkAgent:
     """Measures in threads of its own, which end soon when nobody waits any more."""
 
@@ -152,6 +156,7 @@ class NetworkAgent:
             await call.future
         except asyncio.CancelledError:
             stop.set()
+            await call.ended(_MOMENT)
             raise
         if call.error is not None:
             raise call.error

@@ -261,13 +261,13 @@ def test_the_bytes_of_echo_requests(family: int) -> None:
     if family == socket.AF_INET:
         assert icmp.checksum(packet) == 0
     answer = bytes([0 if family == socket.AF_INET else 129]) + packet[1:]
-    assert icmp.reply(family, answer, False, b"token") == 513
-    assert icmp.reply(family, packet, False, b"token") is None
-    assert icmp.reply(family, answer, False, b"other") is None
+    assert icmp.reply(family, answer, b"token") == 513
+    assert icmp.reply(family, packet, b"token") is None
+    assert icmp.reply(family, answer, b"other") is None
     for cut in range(len(answer)):
-        assert icmp.reply(family, answer[:cut], False, b"token") is None
+        assert icmp.reply(family, answer[:cut], b"token") is None
     if family == socket.AF_INET:
-        assert icmp.reply(family, b"\x46" + bytes(23) + answer, True, b"token") == 513
+        assert icmp.reply(family, b"\x46" + bytes(23) + answer, b"token") == 513
 
 
 def test_thresholds_decide_what_is_a_finding(bench: Any) -> None:
