@@ -327,7 +327,9 @@ class DiskChange(Given):
     path: str
     used_bytes: int = Field(description="More than before; negative where it shrank.")
     used_bytes_per_h: float
-    hours_until_full: float | None = Field(description="If it goes on like this; null where it doesn't grow.")
+    hours_until_full: float | None = Field(
+        description="If it goes on like this; null where it doesn't grow, or within ten minutes."
+    )
 
 
 class ProcessChange(Given):

@@ -113,8 +113,14 @@ def read(tree: Tree) -> Reading | None:
         counted,
         most,
         _cpus(sets),
-        unified.levels[0][1] if unified is not None else None,
+        _own_pressure(unified),
     )
+
+
+def _own_pressure(unified: Place | None) -> str | None:
+    """Where its stalls stand; the root's are the machine's, and it has no `cgroup.events`."""
+    folder = unified.levels[0][1] if unified is not None and unified.levels else None
+    return folder if folder is not None and os.path.exists(f"{folder}/cgroup.events") else None
 
 
 def _known(numbers: Mapping[str, int | None]) -> dict[str, int]:

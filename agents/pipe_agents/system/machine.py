@@ -23,7 +23,7 @@ from pipe_agents.system import (
     processes,
     sensors,
 )
-from pipe_agents.system.trees import Tree, number
+from pipe_agents.system.trees import Tree, number, size
 
 PARTS: Final = (
     "cpu",
@@ -57,7 +57,7 @@ class Reading(NamedTuple):
 
 
 def read(tree: Tree, checks: Collection[str]) -> Reading:
-    """Stalls and the cgroup are always read: what is found elsewhere is judged by them."""
+    """Stalls and the cgroup are always read: what is found elsewhere is judged by them; and processes, to name them."""
     cgroup = cgroups.read(tree)
     return Reading(
         cpu.read(tree),
@@ -67,7 +67,7 @@ def read(tree: Tree, checks: Collection[str]) -> Reading:
         pressure.of_cgroup(cgroup.pressure) if cgroup is not None and cgroup.pressure else {},
         devices.read(tree) if "io" in checks else None,
         links.read(tree) if "network" in checks else None,
-        processes.read(tree) if {"processes", "limits"} & set(checks) else None,
+        processes.read(tree) if {"cpu", "memory", "pressure", "processes", "limits"} & set(checks) else None,
     )
 
 
@@ -161,20 +161,52 @@ def look(
             if parts["temperatures"] is None:
                 blind("temperature", "there is no sensor", "a machine with sensors: a virtual one has none as a rule")
             found += sensors.judged(parts["temperatures"] or [], bounds)
-        say(f"{check}: {_told(check, parts)}")
+        if check not in ("processes", "limits"):
+            say(_told(check, parts))
     this = _processes(tree, before, after, seconds, wanted, host)
     if this is not None and "processes" in wanted.checks:
         busy = _busy_cores(before, after)
         parts["processes"] = processes.measured(this, wanted.top, wanted.processes, busy)
         found += processes.judged(parts["processes"], bounds, this)
         found += processes.hidden(tree, _proc_options(tree))
-        say(f"processes: {_told('processes', parts)}")
+        say(_told("processes", parts))
     if "limits" in wanted.checks:
         parts["limits"] = limits.measured(tree, this, own)
         found += limits.judged(parts["limits"], bounds)
-        say(f"limits: {_told('limits', parts)}")
+        say(_told("limits", parts))
     container.used_instead({**parts, "container": own})
-    return Looked(parts, found)
+    return Looked(parts, _with_names(_once(found), this))
+
+
+NAMED: Final = {
+    "cpu.busy": "cpu",
+    "pressure.cpu": "cpu",
+    "memory.available": "memory",
+    "memory.swapping": "memory",
+    "memory.swap_full": "memory",
+    "pressure.memory": "memory",
+}
+"""Findings in which who is on call wants to read who did it."""
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """A busy processor that tasks wait for is one finding; it has the numbers of both."""
+    busy = any(one["check"] == "cpu.busy" for one in found)
+    return [one for one in found if not (busy and one["id"] == "pressure.cpu:machine")]
+
+
+def _with_names(found: list[Finding], this: processes.Now | None) -> list[Finding]:
+    given = []
+    for one in found:
+        by = NAMED.get(one["check"])
+        most = (
+            processes.most(this, by) if by is not None and this is not None and one["status"] != "unavailable" else []
+        )
+        if most:
+            said = f"{one['summary']}; most by {most[0]}"
+            one = {**one, "summary": said, "evidence": {**one["evidence"], f"most_{by}": most}}
+        given.append(one)
+    return given
 
 
 def _own_stall(after: Reading) -> float | None:
@@ -215,6 +247,7 @@ def _processes(
         cores=cores,
         arguments=wanted.arguments,
         uptime=host.get("uptime_s"),
+        count_files=bool({"processes", "limits"} & set(wanted.checks)),
     )
 
 
@@ -236,17 +269,27 @@ def reading_host(tree: Tree, now_ns: int) -> dict[str, Any]:
 
 def _told(check: str, parts: Mapping[str, Any]) -> str:
     """One line for who watches."""
-    from pipe_agents.system.trees import size
+    name = {"disk": "disks", "io": "devices", "network": "interfaces", "temperature": "temperatures"}.get(check, check)
+    part = parts[name]
+    if part is None:
+        return f"{check}: not measured"
+    if check == "cpu":
+        busy = f"{part['total']['busy']:.0f} % of" if part["total"] is not None else ""
+        return f"cpu: {busy} {part['cores']} cores, load {part['load1']}"
+    if check == "memory":
+        return f"memory: {size(part['available_bytes'])} of {size(part['total_bytes'])} available"
+    if check == "container":
+        return f"container: {container.described(part)}"
+    if check == "processes":
+        return f"processes: {part['count']}, {part['threads']} threads"
+    return f"{check}: {len(part)} {_COUNTED[check]}{'s' if len(part) != 1 else ''}"
 
-    if check == "cpu" and parts["cpu"] is not None and parts["cpu"]["total"] is not None:
-        return f"{parts['cpu']['total']['busy']:.0f} % of {parts['cpu']['cores']} cores, load {parts['cpu']['load1']}"
-    if check == "memory" and parts["memory"] is not None:
-        one = parts["memory"]
-        return f"{size(one['available_bytes'])} of {size(one['total_bytes'])} available"
-    if check == "container" and parts["container"] is not None:
-        return container.described(parts["container"])
-    if check == "processes" and parts["processes"] is not None:
-        return f"{parts['processes']['count']}"
-    counted = {"disk": "disks", "io": "devices", "network": "interfaces", "temperature": "temperatures"}
-    some = parts.get(counted.get(check, check))
-    return f"{len(some)}" if isinstance(some, list) else "not measured"
+
+_COUNTED: Final = {
+    "disk": "file system",
+    "io": "device",
+    "network": "interface",
+    "limits": "limit",
+    "pressure": "resource",
+    "temperature": "sensor",
+}

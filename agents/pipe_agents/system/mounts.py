@@ -166,7 +166,7 @@ def choose(entries: Iterable[Entry]) -> list[Chosen]:
     """Each file system that has space once: where its own root is, at the shortest path."""
     groups: dict[tuple[str, str], list[Entry]] = {}
     for entry in visible(entries):
-        if entry.type not in NO_SPACE:
+        if entry.type not in NO_SPACE and not entry.path.startswith(("/sys/", "/proc/")):
             groups.setdefault(entry.key, []).append(entry)
     chosen = []
     for group in groups.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipe_runner.cli.table_agents import AGENTS, ASK, PROVIDERS, TOOLS
+from pipe_runner.cli.table_bus import BUS
 from pipe_runner.cli.words import Argument, Command, Flag
 
 _STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
@@ -232,12 +233,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         "runs",
-        "List the runs of this project, newest first.",
+        "List the runs of this project, newest first, or remove some.",
         "pipe_runner.cli.history:runs",
-        (),
-        (Flag("--limit", "Show at most N runs (default: 20; 0: all).", "N"), _TABLE_OUTPUT, _STATE_DIR),
-        "",
-        ("pipe runs", "pipe runs --limit 0 --output json"),
+        (Argument("ACTION", required=False),),
+        (
+            Flag("--limit", "Show at most N runs (default: 20; 0: all).", "N"),
+            Flag("--older-than", "With `prune`: remove the runs that ended longer ago than this.", "DURATION"),
+            Flag("--keep", "With `prune`: the newest N stay, whatever their age.", "N"),
+            Flag("--dry-run", "With `prune`: only say which runs would be removed."),
+            _TABLE_OUTPUT,
+            _STATE_DIR,
+        ),
+        "ACTION is `ls` (the default) or `prune`. A run that goes on or waits for a person is never removed. With a "
+        "run go its log, outputs and artifacts; cached results stay.",
+        ("pipe runs", "pipe runs --limit 0 --output json", "pipe runs prune --older-than 30d --keep 100"),
     ),
     Command(
         "show",
@@ -262,6 +271,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "RUN is an id, the start of one, or `latest`. It only reads.",
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
     ),
+    *BUS,
     Command(
         "report",
         "Write a run's report as one HTML file.",

@@ -112,7 +112,7 @@ def _tools_of(nodes: Sequence[PlannedNode]) -> list[Json]:
     return found
 
 
-def open_desk(
+def desk_for(
     plan: Plan,
     run: Run,
     place: Place,
@@ -121,8 +121,12 @@ def open_desk(
     performs: PerformAttempt,
     clock: Clock,
     shared: Shared | None,
-) -> Desk:
-    """The way out of one run; `performs` is how its nodes' attempts are performed, `shared` what it has with others."""
+) -> Desk | None:
+    """The way out of one run, if its nodes have use for it. `performs` is how their attempts are performed, `shared`
+    what it has with others."""
+    services = granted.services
+    if services is None:
+        return None
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
@@ -130,8 +134,6 @@ def open_desk(
     from pipe_runner.tools.maker import Tools
     from pipe_runner.tools.servers import Servers
 
-    services = granted.services
-    assert services is not None
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
     purse = BudgetPurse(plan, run, place.journal)

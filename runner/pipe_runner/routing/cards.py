@@ -105,7 +105,7 @@ class Card:
 def may_be_chosen(about: AgentDescription) -> bool:
     """Whether an agent lets itself be chosen: it says by which words, and only measures."""
     speaks = any(getattr(one, "words", ()) for one in about.capabilities)
-    return speaks and not (about.acts or about.runs_functions or about.asks_models)
+    return speaks and not (about.changes_things or about.runs_functions or about.asks_models)
 
 
 def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[Card]:
