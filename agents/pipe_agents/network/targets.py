@@ -67,8 +67,8 @@ def ascii_name(text: str) -> str:
     labels = name.split(".")
     if len(name) > 253 or any(_LABEL.match(label) is None for label in labels):
         raise refused(
-            f"{bounded(text, 100)!r} is no name: its parts have 1 to 63 letters, digits, `-` and `_`, all of it at most "
-            "253 characters"
+            f"{bounded(text, 100)!r} is no name: its parts have 1 to 63 letters, digits, `-` and `_`, all of it at "
+            "most 253 characters"
         )
     return name
 
