@@ -74,7 +74,7 @@ class Port(Given):
 class Tcp(Given):
     """Ports of a host. All of the first 1000; of more, those that are open first."""
 
-    named: bool = Field(description="`ports` named them; else those that are usual.")
+    expected: int = Field(description="Ports that should be open, since they are named one by one.")
     tried: int
     open: int
     refused: int

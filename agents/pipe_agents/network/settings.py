@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -51,7 +51,8 @@ class Settings:
 
     hosts: tuple[Host, ...]
     ports: tuple[int, ...]
-    named_ports: bool
+    expected: frozenset[int]
+    """Ports that should be open: those that are named one by one. A range is looked through."""
     places: tuple[Place, ...]
     checks: tuple[str, ...]
     resolvers: tuple[Resolver, ...]
@@ -89,7 +90,7 @@ class Settings:
         return cls(
             hosts=own,
             ports=tried,
-            named_ports=bool(ports) or not hosts,
+            expected=frozenset(_single(given.get("ports", ())) if ports else () if hosts else tried),
             places=places,
             checks=checks,
             resolvers=tuple(dict.fromkeys(resolver_of(text) for text in given.get("resolvers", ()))),
@@ -107,6 +108,10 @@ class Settings:
             ca_file=given["ca_file"],
             limits={**THRESHOLDS, **{k: v for k, v in given.get("thresholds", {}).items() if v is not None}},
         )
+
+
+def _single(given: Iterable[int | str]) -> list[int]:
+    return [int(entry) for entry in given if "-" not in str(entry)]
 
 
 def _each_once(given: list[str]) -> tuple[Host, ...]:

@@ -116,14 +116,32 @@ def test_addresses_of_ipv6(bench: Any, host: str) -> None:
 
 def test_a_thousand_ports_at_once(bench: Any, in_time: Any, open_port: int) -> None:
     began = time.process_time()
-    result = run(bench, ports=[f"1-{999}", open_port], concurrency=128)
+    result = run(bench, ports=["1-999", open_port], concurrency=128)
     assert in_time(time.process_time() - began, 1.0)
     tcp = result["measurements"]["hosts"][0]["tcp"]
     assert tcp["tried"] == 1000
     assert tcp["open"] >= 1
     assert tcp["open"] + tcp["refused"] + tcp["filtered"] == 1000
-    (many,) = [one for one in result["findings"] if one["check"] == "tcp.refused"]
-    assert many["evidence"]["count"] == tcp["refused"]
+    assert tcp["expected"] == 1
+    assert result["findings"] == []
+
+
+def test_many_closed_ports_share_a_finding(bench: Any) -> None:
+    result = run(bench, ports=list(range(1, 22)))
+    (many,) = result["findings"]
+    assert (many["check"], many["evidence"]["count"], many["evidence"]["tried"]) == ("tcp.refused", 21, 21)
+
+
+def test_a_range_of_which_no_port_gives_a_sign(bench: Any, silent_port: int) -> None:
+    result = run(bench, ports=[f"{silent_port}-{silent_port}"])
+    assert checks(result) == {"tcp.silent": "medium"}
+
+
+def test_tls_is_not_tried_on_a_closed_port(bench: Any, refused_port: int) -> None:
+    result = run(bench, ports=[refused_port], checks=["tcp", "tls"])
+    assert [(one["check"], one["status"]) for one in result["findings"]] == [
+        ("tcp.refused", "measured"), ("tls", "unavailable"),
+    ]  # fmt: skip
 
 
 def test_no_more_sockets_than_concurrency_says(silent_port: int, stop: Stop) -> None:
@@ -159,7 +177,7 @@ def test_few_descriptors_are_no_fault(silent_port: int, stop: Stop) -> None:
 def test_usual_ports_that_are_closed_are_no_finding(bench: Any) -> None:
     result = run(bench)
     assert set(states(result)) == {22, 80, 443}
-    assert result["measurements"]["hosts"][0]["tcp"]["named"] is False
+    assert result["measurements"]["hosts"][0]["tcp"]["expected"] == 0
     assert result["findings"] == []
 
 
