@@ -35,7 +35,13 @@ class FindingsAgent:
                     ("merge findings", "report", "summary of findings", "correlate", "contradictions"),
                 ),
             ),
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.merging import MergeOptions
@@ -48,6 +54,7 @@ class FindingsAgent:
         return Merged.model_json_schema()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        from pipe_agents.explaining import explained
         from pipe_agents.findings import ended
         from pipe_agents.merging.gather import Given, taken_in
 
@@ -58,6 +65,8 @@ class FindingsAgent:
         given = [one for one in taken if isinstance(one, Given)]
         window = float(options.get("window_minutes") or 60)
         output = await asyncio.to_thread(merge, taken, window, began_ns)
+        told = await explained(output, attempt, context)
+        output["explanation"] = told.explanation
         output["duration_s"] = round(context.clock.monotonic() - began, 6)
         output["reports"] = {name: options.get(name) for name in ("markdown", "html")}
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
@@ -66,7 +75,7 @@ class FindingsAgent:
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
         _tell(context, output)
-        return ended(output, options.get("fail_on"))
+        return ended(output, options.get("fail_on"))._replace(usage=told.usage)
 
 
 def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:
@@ -80,7 +89,7 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     taken = list(taken)
     given = [one for one in taken if isinstance(one, Given)]
     pool = merged(given)
-    against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], pool.findings)
+    against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
     measurements = {
         "sources": [_source(one) for one in taken],
         "doubles": pool.doubles,
@@ -187,7 +196,7 @@ def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Giv
             from pipe_agents.merging.page import document
         from pipe_agents.merging.writing import write
 
-        write(home, path, document(report), f"{attempt.run[-12:]}.{attempt.number}")
+        write(home, path, document(report))
 
 
 def _tell(context: Context, output: Mapping[str, Any]) -> None:

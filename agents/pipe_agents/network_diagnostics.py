@@ -91,7 +91,13 @@ class NetworkAgent:
         return AgentDescription(
             summary="Measures names, ports, latency, routes, HTTP, TLS and this machine's network; gives findings.",
             capabilities=_CAPABILITIES,
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.network import NetworkOptions
@@ -104,7 +110,8 @@ class NetworkAgent:
         return NetworkResult.model_json_schema()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
-        from pipe_agents.findings import ended, result
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
         from pipe_agents.network.performing import perform
         from pipe_agents.network.settings import Settings
         from pipe_agents.network.trust import authorities
@@ -131,7 +138,7 @@ class NetworkAgent:
                 seconds=context.clock.monotonic() - began,
             )
         )
-        return ended(given, options.get("fail_on"))
+        return await finished(given, attempt, context)
 
     async def close(self) -> None:
         """Let the threads go; at the end of the run."""

@@ -89,7 +89,13 @@ class SystemMonitoringAgent:
             summary="Measures this machine: CPU, memory, disks, I/O, network, processes, limits, container, "
             "temperature, and what changed since the last run.",
             capabilities=CAPABILITIES,
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.system import SystemOptions
@@ -104,7 +110,8 @@ class SystemMonitoringAgent:
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from anyio import to_thread
 
-        from pipe_agents.findings import ended, result
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
         from pipe_agents.system.comparing import compare
         from pipe_schemas.durations import parse_duration
         from pipe_schemas.system_defaults import WINDOW
@@ -142,7 +149,7 @@ class SystemMonitoringAgent:
             say(f"compared with {changed.measured['at'] if changed.measured else 'nothing'}")
         output = result(self.name, found, measurements, began_ns=began_ns, seconds=context.clock.monotonic() - began)
         masked: Any = context.masker.mask_json(output)
-        return ended(masked, options.get("fail_on"))
+        return await finished(masked, attempt, context)
 
 
 class _Linux:

@@ -326,7 +326,10 @@ class AgentDescription(NamedTuple):
     runs_functions: bool = False
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False
-    """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list."""
+    """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list.
+
+    Where it asks with some options only, its method `may_ask(options)` says whether it may with these, which can hold
+    templates; a node that then names no provider is none that asks."""
     goes_outside: bool = False
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})

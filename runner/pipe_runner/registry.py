@@ -18,6 +18,11 @@ OURS: Final = "pipe-runner"
 _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
+def asks_models(agent: Agent, options: Any) -> bool:
+    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options."""
+    return agent.describe().asks_models and isinstance(options, dict) and "provider" in options
+
+
 class UnknownPlugin(UsageError):
     """No installed distribution brings a plugin of that name; `suggestion` is the nearest that there is."""
 

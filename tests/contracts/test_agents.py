@@ -102,7 +102,8 @@ def says(request: ModelRequest) -> Any:
     word, _, rest = request.messages[-1].text.partition(" ")
     if word == "fails":
         raise ModelFault(Reason.UNAVAILABLE, "the service is not there")
-    return {"works": {"a": 1}, "slow": Answer("late", delay=60)}.get(word, rest)
+    late = Answer("late", delay=60)
+    return {"works": {"a": 1}, "slow": late, "What": late}.get(word, rest)
 
 
 class Way:
@@ -199,7 +200,7 @@ class Bench:
             {},
             secrets,
             str(self.root),
-            outside=Way() if agent.name == "llm" else None,  # type: ignore[arg-type]
+            outside=Way() if agent.name in ("llm", "findings") else None,  # type: ignore[arg-type]
             orchestrator=Chooses() if agent.name == "auto" else None,
         )
         return await agent.perform(attempt, context)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from auto_case import AUTO
+from findings_case import FINDINGS
 from infra_case import INFRASTRUCTURE
 from logs_case import LOGS, make_large
 from network_case import NETWORK
@@ -49,6 +50,7 @@ MEASURING: dict[str, dict[str, Any]] = {
     "auto": AUTO,
     "log_analysis": LOGS,
     **INFRASTRUCTURE,
+    "findings": FINDINGS,
 }
 
 __all__ = ["MEASURING", "make_large"]

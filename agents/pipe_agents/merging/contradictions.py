@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.findings import Finding
 from pipe_agents.merging.facts import Fact
+from pipe_agents.merging.gather import Given
 from pipe_agents.merging.texts import bounded, quantity, words
 
 MOST: Final = 50
@@ -33,7 +34,6 @@ OPPOSED: Final = (
         "Ask again: what answered may be another address of the same name, a proxy, or a service that just restarted.",
     ),
     Opposed(("http", ("answers",)), ("http", ("silent",)), _AGAIN),
-    Opposed(("tls", ("answers",)), ("port", ("refused", "silent")), _AGAIN),
     Opposed(("service", ("up",)), ("service", ("down",)), "`systemctl status` says which holds now."),
     Opposed(
         ("service", ("up",)),
@@ -62,9 +62,9 @@ _FIXED: Final = (
 _STATES: Final = ("state", "status", "health", "active", "reachable", "result")
 
 
-def contradictions(facts: Iterable[Fact], findings: Iterable[Finding]) -> tuple[list[dict[str, Any]], int]:
+def contradictions(facts: Iterable[Fact], given: Iterable[Given]) -> tuple[list[dict[str, Any]], int]:
     """Those that are kept, and how many there are."""
-    found = [*_of_states(list(facts)), *_of_values(findings)]
+    found = [*_of_states(list(facts)), *_of_values(given)]
     once = {(one["subject"], *one["says"]): one for one in found}
     return list(once.values())[:MOST], len(once)
 
@@ -93,21 +93,23 @@ def _told(subject: str, facts: list[Fact], check: str) -> dict[str, Any]:
     }
 
 
-def _of_values(findings: Iterable[Finding]) -> Iterator[dict[str, Any]]:
-    """Findings of the same subject whose evidence has the same name and another value."""
-    seen: dict[tuple[str, str], tuple[Any, Finding]] = {}
-    for one in findings:
+def _of_values(given: Iterable[Given]) -> Iterator[dict[str, Any]]:
+    """What two results say of the same subject by the same name, with another value. States, and what is true or false,
+    are compared within one check: another may mean another thing by the word."""
+    seen: dict[tuple[str, str, str], tuple[Any, str, Finding]] = {}
+    for name, one in ((each.name, finding) for each in given for finding in each.findings):
         if one["status"] != "measured":
             continue
-        for name, value in one["evidence"].items():
-            if not _lasts(name, value):
+        for key, value in one["evidence"].items():
+            if not _lasts(key, value):
                 continue
-            earlier, finding = seen.setdefault((one["subject"], name), (value, one))
-            if type(earlier) is type(value) and earlier != value:
+            check = "" if key.endswith(_FIXED) else one["check"]
+            earlier, who, finding = seen.setdefault((one["subject"], check, key), (value, name, one))
+            if who != name and type(earlier) is type(value) and earlier != value:
                 yield {
                     "subject": one["subject"],
-                    "says": [_value(finding, name, earlier), _value(one, name, value)],
-                    "findings": [finding["id"], one["id"]],
+                    "says": [_value(who, finding, key, earlier), _value(name, one, key, value)],
+                    "findings": list(dict.fromkeys([finding["id"], one["id"]])),
                     "check": _AGAIN,
                 }
 
@@ -120,6 +122,5 @@ def _lasts(name: str, value: Any) -> bool:
     return isinstance(value, int) and name.endswith(_FIXED)
 
 
-def _value(finding: Finding, name: str, value: Any) -> str:
-    who = ", ".join(finding["agents"])
+def _value(who: str, finding: Finding, name: str, value: Any) -> str:
     return f"{who}: {finding['check']} says {words(name)} is {bounded(quantity(name, value), 200)}"

@@ -18,7 +18,7 @@ class Fact(NamedTuple):
     """One says this of that."""
 
     aspect: str
-    """`port`, `http`, `tls`, `service`, `process`, `container`, `host`."""
+    """`port`, `http`, `service`, `process`, `container`."""
     subject: str
     """Normalised: the same for the same thing, whoever speaks of it."""
     value: str
@@ -31,23 +31,18 @@ class Fact(NamedTuple):
 
 
 _OF_CHECKS: Final[tuple[tuple[str, str, str], ...]] = (
-    (r"(^|\.)tcp\.(refused|closed)$", "port", "refused"),
-    (r"(^|\.)tcp\.(filtered|silent|timeout|timed_out|unreachable)$", "port", "silent"),
-    (r"(^|\.)tcp\.(open|unexpected_open|slow)$", "port", "open"),
-    (r"(^|\.)http\.(refused|unreachable|failed|timeout|no_answer|unavailable)$", "http", "silent"),
-    (r"(^|\.)http\.(status|slow|redirect\w*|\dxx|error_status|ok|server_error|client_error)$", "http", "answers"),
-    (
-        r"(^|\.)tls\.(expired|expires\w*|expiry|expiring|wrong_name|self_signed|untrusted|old_version\w*|name)$",
-        "tls",
-        "answers",
-    ),
-    (r"(^|\.)(systemd|services?|unit)\.(failed|inactive|dead|stopped|not_running|down)$", "service", "down"),
-    (r"(^|\.)(systemd|services?|unit)\.(active|running|restart\w*|flapping)$", "service", "up"),
-    (r"(^|\.)process(es)?\.(absent|missing|not_running|none)$", "process", "absent"),
-    (r"(^|\.)process(es)?\.(cpu|memory|open_files|busy|large|\w*_high|running)$", "process", "running"),
-    (r"(^|\.)containers?\.(exited|stopped|dead|down|not_running)$", "container", "down"),
-    (r"(^|\.)containers?\.(running|unhealthy|restart\w*)$", "container", "up"),
+    (r"^tcp\.refused$", "port", "refused"),
+    (r"^tcp\.(filtered|unreachable)$", "port", "silent"),
+    (r"^(tcp\.slow|tls\.(?!failed|connect)\w+)$", "port", "open"),
+    (r"^http\.(connect|no_answer)$", "http", "silent"),
+    (r"^http\.(status|slow\w*|redirect\w*|downgrade|broken_body)$", "http", "answers"),
+    (r"^(service|unit)\.(failed|inactive|missing|masked)$", "service", "down"),
+    (r"^service\.(restarts|memory|stale)$", "service", "up"),
+    (r"^processes\.missing$", "process", "absent"),
+    (r"^container\.(dead|exited|not_running|not_started|missing)$", "container", "down"),
+    (r"^container\.(unhealthy|restarts|no_memory_limit)$", "container", "up"),
 )
+"""Checks of the agents that measure, and what they say."""
 _UP: Final = ("active", "running", "up", "activating", "reloading")
 _DOWN: Final = ("inactive", "failed", "dead", "exited", "stopped", "created", "deactivating")
 _PORTS: Final = {
@@ -75,25 +70,27 @@ def of_findings(findings: Iterable[Finding]) -> Iterator[Fact]:
 
 def of_measurements(given: Iterable[Given]) -> Iterator[Fact]:
     for one in given:
-        for item in _maps(one.measurements):
-            yield from _facts(item, one.name)
+        for item, host in _maps(one.measurements):
+            yield from _facts(item, host, one.name)
 
 
-def _maps(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Every map in a value, without recursion, up to a bound."""
-    waiting, seen = [value], 0
+def _maps(value: Any) -> Iterator[tuple[Mapping[str, Any], str | None]]:
+    """Every map in a value, with the host that it or a map around it names; without recursion, up to a bound."""
+    waiting: list[tuple[Any, str | None]] = [(value, None)]
+    seen = 0
     while waiting and seen < MOST:
-        here = waiting.pop()
+        here, host = waiting.pop()
         seen += 1
         if isinstance(here, Mapping):
-            yield here
-            waiting += [item for item in here.values() if isinstance(item, Mapping | list)]
+            named = here.get("host")
+            host = named if isinstance(named, str) else host
+            yield here, host
+            waiting += [(item, host) for item in here.values() if isinstance(item, Mapping | list)]
         elif isinstance(here, list):
-            waiting += [item for item in here if isinstance(item, Mapping | list)]
+            waiting += [(item, host) for item in here if isinstance(item, Mapping | list)]
 
 
-def _facts(item: Mapping[str, Any], source: str) -> Iterator[Fact]:
-    host = next((item[key] for key in ("host", "target", "address") if isinstance(item.get(key), str)), None)
+def _facts(item: Mapping[str, Any], host: str | None, source: str) -> Iterator[Fact]:
     port, state = item.get("port"), item.get("state") or item.get("status") or item.get("active_state")
     if isinstance(port, int) and host and isinstance(state, str) and state in _PORTS:
         subject = subject_of("port", f"{host}:{port}")
@@ -101,11 +98,15 @@ def _facts(item: Mapping[str, Any], source: str) -> Iterator[Fact]:
     url, answered = item.get("url"), item.get("status")
     if isinstance(url, str) and isinstance(answered, int) and not isinstance(answered, bool) and answered > 0:
         yield Fact("http", subject_of("http", url), "answers", f"{bounded(url, 200)} answered {answered}", source)
-    name = next((item[key] for key in ("unit", "service", "name") if isinstance(item.get(key), str)), None)
+    name = next((item[key] for key in ("unit", "name") if isinstance(item.get(key), str)), None)
+    if name and isinstance(item.get("pid"), int) and "rss_bytes" in item:
+        says = f"the process {bounded(name, 200)} runs (pid {item['pid']})"
+        yield Fact("process", subject_of("process", name), "running", says, source)
+        return
     active = item.get("active") if isinstance(item.get("active"), str) else state
     if not name or not isinstance(active, str) or active not in (*_UP, *_DOWN):
         return
-    if "unit" in item or "service" in item or re.search(_KINDS, name):
+    if "unit" in item or "sub" in item or re.search(_KINDS, name):
         aspect = "service"
     elif "image" in item:
         aspect = "container"
@@ -118,7 +119,7 @@ def _facts(item: Mapping[str, Any], source: str) -> Iterator[Fact]:
 def subject_of(aspect: str, subject: str) -> str:
     """The same text for the same thing."""
     text = subject.strip().lower()
-    if aspect in ("port", "http", "tls"):
+    if aspect in ("port", "http"):
         return place_of(text)
     if aspect == "service":
         return re.sub(_KINDS, "", text)

@@ -14,7 +14,7 @@ _LOOKED_AT: Final = 20_000
 _KEYS: Final = 60
 _LONG: Final = 2000
 """Characters of one value of evidence."""
-_ITEM: Final = frozenset({"key", "status", "output", "error"})
+_ITEM: Final = frozenset({"output", "error"})
 
 
 class Given(NamedTuple):
@@ -60,11 +60,11 @@ def _of(name: str, value: Any, depth: int) -> Iterator[Given | Missing]:
     if value is None or value == "":
         yield Missing(name, "its node gave nothing: it failed, was skipped or was blocked")
     elif isinstance(value, Mapping) and value.keys() >= _ITEM and depth < 4:
-        named = f"{name}[{bounded(str(value['key']), 100)}]"
+        named = f"{name}[{bounded(str(value['key']), 100)}]" if "key" in value else name
         if value["output"] is None:
             error = value["error"]
             said = error.get("message") if isinstance(error, Mapping) else None
-            yield Missing(named, bounded(said or f"its item gave nothing and is {value['status']}"))
+            yield Missing(named, bounded(said or f"it gave nothing{_status(value)}"))
         else:
             yield from _of(named, value["output"], depth + 1)
     elif isinstance(value, Mapping) and isinstance(value.get("findings"), list):
@@ -76,6 +76,10 @@ def _of(name: str, value: Any, depth: int) -> Iterator[Given | Missing]:
             yield from _of(name if one.keys() >= _ITEM else f"{name}[{place}]", one, depth + 1)
     else:
         yield Missing(name, f"what its node gave are no findings: {bounded(value, 80)}")
+
+
+def _status(value: Mapping[str, Any]) -> str:
+    return f": it is {value['status']}" if isinstance(value.get("status"), str) else ", and was skipped or blocked"
 
 
 def _is_finding(value: Any) -> bool:

@@ -81,7 +81,8 @@ class Report(NamedTuple):
 def evidence(one: Finding) -> Iterator[tuple[str, str]]:
     """Names and values of what was measured, for people."""
     for name, value in one["evidence"].items():
-        yield words(name), quantity(name, value)
+        if value is not None:
+            yield words(name), quantity(name, value)
 
 
 def blind_spots(report: Report) -> Iterator[tuple[str, str, list[str]]]:
@@ -114,7 +115,7 @@ def _leaves(value: Any, way: tuple[str, ...], depth: int) -> Iterator[tuple[tupl
             if named is not None:
                 rest = {key: inner for key, inner in item.items() if key not in _NAMES}
                 yield from _leaves(rest, (*way, named), depth + 1)
-    elif not isinstance(value, Mapping | list):
+    elif value is not None and not isinstance(value, Mapping | list):
         yield way, value
     elif value:
         yield way, value if len(value) <= 8 and isinstance(value, list) else f"{len(value)} values"

@@ -72,6 +72,8 @@ def number(value: Any) -> str:
         return f"{value:,}" if abs(value) >= 100_000 else str(value)
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:.6g}"
+    if isinstance(value, dict) and value and all(isinstance(one, str | int | float) for one in value.values()):
+        return ", ".join(f"{name} {number(one)}" for name, one in value.items())
     if isinstance(value, list) and value and all(isinstance(one, str | int | float) for one in value):
         return ", ".join(number(one) for one in value)
     return value if isinstance(value, str) else as_json(value)
@@ -81,13 +83,13 @@ def quantity(name: str, value: Any) -> str:
     """A measured value with the unit that its name ends in: `free_bytes` 2147483648 is `2.1 GB (2,147,483,648)`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return number(value)
-    if name.endswith("_percent") or name == "percent":
+    if re.search(r"(^|_)percent(_\d+s)?$", name):
         return f"{number(value)} %"
     if name.endswith(("_bytes", "_bytes_per_s")) or name == "bytes":
         per = "/s" if name.endswith("_per_s") else ""
         return number(value) + per if abs(value) < 1000 else f"{size(value)}{per} ({value:,.0f})"
     for end, unit in (("_ms", "ms"), ("_s", "s"), ("_seconds", "s"), ("_minutes", "min"), ("_days", "days")):
-        if name.endswith(end) and not name.endswith("_per_s"):
+        if (name.endswith(end) or name == end[1:]) and not name.endswith("_per_s"):
             return f"{number(value)} {unit}"
     return f"{number(value)}/s" if name.endswith("_per_s") else number(value)
 
@@ -103,5 +105,7 @@ def size(value: float) -> str:
 
 def words(name: str) -> str:
     """The name of a measured value for people, without its unit."""
+    if name in ("ms", "s", "seconds"):
+        return "time"
     plain = re.sub(r"_(percent|bytes_per_s|bytes|per_s|ms|s|seconds|minutes|days)$", "", name)
-    return plain.replace("_", " ")
+    return re.sub(r"_percent_(\d+s)$", r"_\1", plain).replace("_", " ")

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from itertools import count
 from typing import Final
 
 from pipe_runner.errors import NodeFault
@@ -17,9 +18,12 @@ _FOLDER: Final = (
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def write(root: str, path: str, text: str, mark: str) -> None:
-    """Write a file by its path from the root. No link is followed, and none is replaced. `mark` makes the name of the
-    file that is written first, beside it. Blocks; raises NodeFault."""
+_numbers = count()
+
+
+def write(root: str, path: str, text: str) -> None:
+    """Write a file by its path from the root. No link is followed, and none is replaced. Blocks; raises NodeFault."""
+    mark = f"{os.getpid()}.{next(_numbers)}"
     steps = path.replace(os.sep, "/").split("/")
     if not all(step not in ("", ".", "..") and "\0" not in step for step in steps) or os.path.isabs(path):
         raise NodeFault(ErrorKind.REFUSED, f"{path} is no path from the project's root that stays in it")

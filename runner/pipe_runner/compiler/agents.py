@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -61,6 +61,18 @@ class AgentInfo:
         """Whether the agent declares that a secret may stand in this option."""
         dotted = ".".join(str(step) for step in path)
         return any(fnmatchcase(dotted, pattern) for pattern in self.describe.secret_options)
+
+    @property
+    def may_do_without(self) -> bool:
+        """Whether it asks models with some options only, and does its work without a model, too."""
+        return self.describe.asks_models and hasattr(self.agent, "may_ask")
+
+    def asks(self, options: Mapping[str, Any]) -> bool:
+        """Whether it asks a model with these options, which may hold templates."""
+        if not self.may_do_without:
+            return self.describe.asks_models
+        may_ask: Callable[[Mapping[str, Any]], bool] = self.agent.may_ask  # type: ignore[attr-defined]
+        return may_ask(options)
 
     def output(self, options: Mapping[str, Any]) -> Schema:
         """The schema of the output; `options` as far as they are known before the run."""

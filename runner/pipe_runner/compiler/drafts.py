@@ -26,6 +26,7 @@ class Draft:
     __slots__ = (
         "agent",
         "artifacts",
+        "asks",
         "cache",
         "chosen",
         "digest",
@@ -59,6 +60,8 @@ class Draft:
         self.part: Any = None
         """The `Part` that it stands in."""
         self.spec = spec
+        self.asks = False
+        """Whether its agent may ask a model, as far as the file says."""
         self.inside: SubPipeline | None = None
         """The sub-pipeline that it runs; it is its `agent`, too."""
         self.written: dict[str, Any] = {}
@@ -99,7 +102,7 @@ class Draft:
     def again(self, id: str, index: int) -> Draft:
         """The draft of another node that is the same value of the same map, of which nothing but its id differs."""
         other = Draft(id, index, self.phase, self.spec)
-        other.part, other.written, other.agent = self.part, self.written, self.agent
+        other.part, other.written, other.agent, other.asks = self.part, self.written, self.agent, self.asks
         other.options, other.env, other.digest, other.title = self.options, self.env, self.digest, self.title
         other.validate_options, other.own_workspace = self.validate_options, self.own_workspace
         other.uses = self.uses

@@ -94,7 +94,7 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_cache
 
             content = self._content(draft)
-            if type(spec) is AgentNode and self._asks(draft):
+            if draft.asks:
                 content["services"] = self._agents.models.described(draft.options.data)
             compile_cache(draft, content, self._values, self._report, self._inside)
         if spec.artifacts:
@@ -150,7 +150,7 @@ class NodeCompiler:
         raw = self._data[draft.phase.value][draft.id]
         spec = draft.spec
         content = dict(raw)
-        if "provider" not in content and type(spec) is AgentNode and self._asks(draft):
+        if "provider" not in content and draft.asks:
             content["provider"] = list(self._agents.models.default)
         content.pop("description", None)
         content.pop("budget", None)  # more money makes no paid answer worthless
@@ -166,9 +166,6 @@ class NodeCompiler:
                 if process or key not in ("shell", "cwd"):
                     content.setdefault(key, value)
         return content
-
-    def _asks(self, draft: Draft) -> bool:
-        return draft.agent is not None and draft.agent.describe.asks_models
 
     def _digest(self, draft: Draft, content: Mapping[str, Any], uses: Sequence[Use]) -> str:
         spec = draft.spec
@@ -347,6 +344,7 @@ class NodeCompiler:
         if info.name == "python":
             self._call(options, (*place, "call"))
         checked = options
+        draft.asks = info.asks(options)
         if info.describe.asks_models:
             from pipe_runner.compiler.models import ModelNode
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.executors.reasons import COMMANDS
+from pipe_runner.registry import asks_models
 from pipe_runner.subplans import versions_of
 from pipe_runner.types import AUTO, Json
 
@@ -36,10 +37,7 @@ def services_for(
 ) -> tuple[Services | None, dict[str, str]]:
     """The model services for these nodes, and what of their settings is shown nowhere; None where no node
     asks any, and nothing is recorded."""
-    agents = {node.agent for node in nodes if node.pipeline is None}
-    asking = {name for name in agents if registry.get(name).describe().asks_models}
-    if AUTO in agents and any(_may_ask(node) for node in nodes if node.agent == AUTO):
-        asking.add(AUTO)
+    asking = [node for node in nodes if node.pipeline is None and _asks(node, registry)]
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
@@ -48,19 +46,20 @@ def services_for(
     folder = os.path.join(settings.state_dir, "cache") if settings.keeps else None
     services = Services(plan.services.get("providers", {}), registry.providers, environ, prices_by(folder))
     names: dict[str, None] = {}
-    for node in nodes:
-        if node.agent in asking and isinstance(node.options.data, dict):
-            given: Json = node.options.data.get("provider")
-            chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
-            names.update(dict.fromkeys(chosen))
-            services.first.update(chosen[:1])
+    for node in asking:
+        given: Json = node.options.data.get("provider") if isinstance(node.options.data, dict) else None
+        chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+        names.update(dict.fromkeys(chosen))
+        services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
 
 
-def _may_ask(node: PlannedNode) -> bool:
-    """Whether a node that lets agents be chosen has models asked by that, or by those that are chosen."""
-    data = node.options.data
-    return isinstance(data, dict) and bool(data.get("provider"))
+def _asks(node: PlannedNode, registry: Registry) -> bool:
+    """Whether models are asked by it, or by agents that are chosen for it."""
+    data = node.options.data  # most nodes have no provider, and of ten thousand no agent is asked
+    if not isinstance(data, dict) or "provider" not in data:
+        return False
+    return bool(data["provider"]) if node.agent == AUTO else asks_models(registry.get(node.agent), data)
 
 
 def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:

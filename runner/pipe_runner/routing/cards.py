@@ -102,10 +102,11 @@ class Card:
         return all(name in self.roles.values() for name in self.needs)
 
 
-def may_be_chosen(about: AgentDescription) -> bool:
-    """Whether an agent lets itself be chosen: it says by which words, and only measures."""
+def may_be_chosen(agent: Agent, about: AgentDescription) -> bool:
+    """Whether an agent lets itself be chosen: it says by which words, and only measures, also without a model."""
     speaks = any(getattr(one, "words", ()) for one in about.capabilities)
-    return speaks and not (about.changes_things or about.runs_functions or about.asks_models)
+    needs_models = about.asks_models and not hasattr(agent, "may_ask")
+    return speaks and not (about.changes_things or about.runs_functions or needs_models)
 
 
 def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[Card]:
@@ -117,7 +118,7 @@ def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[C
             card = Card(name, registry.get(name))
         except PipeError:
             continue
-        if may_be_chosen(card.about) and card.can_be_filled:
+        if may_be_chosen(card.agent, card.about) and card.can_be_filled:
             found.append(card)
     return found
 

@@ -95,6 +95,17 @@ def test_items_of_a_repeated_node_are_results_and_those_that_failed_blind_spots(
     assert output["blind_spots"] == [{"what": "net[db]", "why": "after 5 s", "needs": None, "agent": "net[db]"}]
 
 
+def test_a_node_can_be_given_with_its_error_which_says_why_there_is_nothing() -> None:
+    failed = {"output": None, "error": {"kind": "not_found", "message": "/var/log/x: there is no such file"}}
+    skipped = {"output": None, "error": None}
+    output = together({"logs": failed, "net": skipped, "system": {"output": gave("s", FULL), "error": None}})
+    assert [(one["what"], one["why"]) for one in output["blind_spots"]] == [
+        ("logs", "/var/log/x: there is no such file"),
+        ("net", "it gave nothing, and was skipped or blocked"),
+    ]
+    assert output["findings"][0]["agents"] == ["system"]
+
+
 def test_a_plain_list_of_findings_will_do() -> None:
     output = together([[FULL, {"check": "own.check", "severity": "high"}]])
     assert [one["check"] for one in output["findings"]] == ["disk.full", "own.check"]
@@ -124,8 +135,9 @@ def test_texts_and_numbers_of_findings_are_bounded() -> None:
 
 def test_an_open_port_that_another_found_refused_is_a_contradiction() -> None:
     refused = finding("tcp.refused", "Web:443", "high", "web:443 refused the connection")
-    ports = [{"host": "web", "port": 443, "state": "open"}, {"host": "web", "port": 22, "state": "refused"}]
-    (one,) = together({"here": gave("a", refused), "there": gave("b", ports=ports)})["contradictions"]
+    tried = [{"port": 443, "address": "10.0.0.7", "state": "open"}, {"port": 22, "state": "refused"}]
+    hosts = [{"host": "web", "tcp": {"ports": tried}}]
+    (one,) = together({"here": gave("a", refused), "there": gave("b", hosts=hosts)})["contradictions"]
     assert one["subject"] == "web:443"
     assert one["says"] == ["there: web:443 is open", "here: web:443 refused the connection"]
     assert one["findings"] == ["tcp.refused:Web:443"]
@@ -140,8 +152,8 @@ def test_an_answer_over_http_contradicts_a_refused_port() -> None:
 
 
 def test_an_active_service_without_a_process_is_a_contradiction() -> None:
-    absent = finding("process.absent", "nginx", "high", "no process nginx runs")
-    units = [{"unit": "nginx.service", "state": "active"}, {"unit": "ssh.service", "state": "active"}]
+    absent = finding("processes.missing", "nginx", "high", "no process nginx runs")
+    units = [{"name": f"{name}.service", "active": "active", "sub": "running"} for name in ("nginx", "ssh")]
     (one,) = together([gave("system", absent), gave("infra", services=units)])["contradictions"]
     assert one["subject"] == "nginx"
 
@@ -160,28 +172,50 @@ def test_the_same_measured_value_that_differs_is_a_contradiction_where_it_lasts(
     assert found["says"] == ["a: disk.full says total is 10", "b: disk.inodes says total is 12"]
 
 
+def test_the_same_check_of_two_that_says_yes_and_no_is_a_contradiction() -> None:
+    one = finding("disk.readonly", "/var", "high", "x", {"read_only": True, "state": "ro"})
+    (found, other) = together([gave("a", one), gave("b", {**one, "evidence": {"read_only": False, "state": "rw"}})])[
+        "contradictions"
+    ]
+    assert found["says"] == ["a: disk.readonly says read only is yes", "b: disk.readonly says read only is no"]
+    assert other["findings"] == ["disk.readonly:/var"]
+    apart = finding("disk.errors", "/var", "high", "x", {"read_only": False, "state": "clean"})
+    assert together([gave("a", one), gave("b", apart)])["contradictions"] == []
+
+
+def test_a_process_of_a_service_that_is_not_active_is_a_contradiction() -> None:
+    down = finding("service.inactive", "nginx.service", "high", "nginx.service is inactive")
+    processes = {"top_cpu": [{"pid": 7, "name": "nginx", "rss_bytes": 1}, {"pid": 8, "name": "sh", "rss_bytes": 1}]}
+    (one,) = together([gave("infra", down), gave("system", processes=processes)])["contradictions"]
+    assert one["says"] == ["infra: nginx.service is inactive", "system: the process nginx runs (pid 7)"]
+
+
 # ---------------------------------------------------------------- what belongs together
 
-OOM = finding("logs.oom_kill", "mysqld", "high", "the kernel ended mysqld 3 times")
-PRESSURE = finding("memory.pressure", "memory", "medium", "tasks stalled for memory 41 % of the time")
+OOM = finding("logs.oom", "all", "high", "3 lines of processes ended for want of memory")
+PRESSURE = finding("pressure.memory", "machine", "medium", "all tasks stood still for memory 41 % of the last minute")
 PAIRS = {
     "memory ran out": (OOM, PRESSURE),
-    "disk is full and writes fail": (FULL, finding("logs.errors", "app", "high", "No space left on device, 12 times")),
+    "disk is full and writes fail": (FULL, finding("logs.errors", "all", "low", "No space left on device, 12 times")),
     "disk is failing": (
-        finding("logs.disk_error", "sda", "high", "8 I/O errors"),
-        finding("disk.busy", "sda", "medium", "sda is busy 99 % of the time"),
+        finding("logs.disk_error", "all", "high", "8 lines of errors of disks"),
+        finding("io.slow", "sda", "low", "requests took 900 ms"),
     ),
     "certificate breaks the service": (
         finding("tls.expired", "web:443", "critical", "expired 3 days ago"),
-        finding("http.failed", "https://web/", "high", "TLS handshake failed"),
+        finding("http.certificate", "https://web/", "high", "the certificate has expired"),
+    ),
+    "clock makes certificates wrong": (
+        finding("logs.out_of_time", "all", "low", "2 lines of clocks that can't be set"),
+        finding("tls.not_yet_valid", "web:443", "high", "valid from tomorrow on"),
     ),
     "service crashes": (
         finding("service.restarts", "app.service", "high", "app.service restarted 12 times"),
-        finding("logs.segfault", "app", "high", "4 segfaults of app"),
+        finding("logs.segfault", "all", "medium", "4 lines of crashed processes"),
     ),
     "name is not resolved": (
-        finding("dns.servfail", "web.example", "high", "SERVFAIL"),
-        finding("http.unreachable", "https://web.example/", "high", "no address"),
+        finding("dns.servfail", "web.example @10.0.0.2", "high", "SERVFAIL"),
+        finding("http.unknown_host", "https://web.example/", "high", "no address"),
     ),
     "nothing listens": (
         finding("tcp.refused", "localhost:5432", "high", "refused"),
@@ -189,18 +223,22 @@ PAIRS = {
     ),
     "network loses packets": (
         finding("latency.loss", "web", "high", "12 % of 50 probes were lost"),
-        finding("tcp.timeout", "web:443", "high", "no answer"),
+        finding("tcp.filtered", "web:443", "high", "no answer"),
     ),
     "somebody guesses passwords": (
-        finding("logs.failed_logins", "203.0.113.9", "high", "412 failed logins in 5 minutes"),
-        finding("cpu.process", "sshd", "medium", "sshd takes 91 % of a core"),
+        finding("logs.failed_login", "203.0.113.9", "high", "412 failed logins in 5 minutes"),
+        finding("cpu.busy", "machine", "medium", "the cores are 96 % busy"),
     ),
     "machine is overloaded": (
-        finding("cpu.high", "cpu", "high", "CPU is at 99 %"),
+        finding("cpu.busy", "machine", "high", "the cores are 99 % busy"),
         finding("http.slow", "http://web/", "medium", "2.4 s"),
     ),
+    "limit is reached": (
+        finding("limits.open_files", "nginx", "high", "97 % of 1,024"),
+        finding("logs.file_limit", "all", "high", "9 lines of processes at their limit of open files"),
+    ),
     "errors rise with a service in trouble": (
-        finding("logs.burst", "billing", "medium", "billing wrote 400 errors in a minute"),
+        finding("logs.burst", "errors", "medium", "400 errors, mostly: billing can't pay"),
         finding("service.failed", "billing.service", "high", "billing.service has failed"),
     ),
 }
@@ -209,7 +247,7 @@ PAIRS = {
 def test_every_rule_has_an_example_and_stands_in_the_docs() -> None:
     assert set(PAIRS) == {rule.name for rule in RULES}
     text = (Path(__file__).resolve().parents[3] / "docs/findings.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| `([a-z ]+)` \|", text.partition("| rule |")[2], re.MULTILINE) == [
+    assert re.findall(r"^\| `([a-z ]+)` \|", text.partition("| rule |")[2].partition("\n\n")[0], re.MULTILINE) == [
         rule.name for rule in RULES
     ]
 
@@ -229,7 +267,7 @@ def test_findings_that_belong_together_are_named_by_their_ids(name: str) -> None
     found = next(group for group in output["correlations"] if group["rule"] == name)
     assert set(found["findings"]) == {one["id"], two["id"]}
     assert found["text"].startswith("Together these suggest that ")
-    assert found["severity"] == min(one["severity"], two["severity"], key=["critical", "high", "medium"].index)
+    assert found["severity"] == min(one["severity"], two["severity"], key=["critical", "high", "medium", "low"].index)
     assert name not in rules(one)
     assert name not in rules(two)
 
@@ -240,7 +278,7 @@ def test_findings_of_other_hosts_do_not_belong_together() -> None:
 
 
 def test_what_was_not_measured_or_is_not_wrong_belongs_to_nothing() -> None:
-    assert rules(OOM, unavailable("memory.pressure", "memory", "no PSI", "a kernel")) == []
+    assert rules(OOM, unavailable("pressure.memory", "machine", "no PSI", "a kernel")) == []
     assert rules(OOM, {**PRESSURE, "severity": "info"}) == []
 
 
