@@ -114,21 +114,22 @@ class NetworkAgent:
         from pipe_agents.findings import result
         from pipe_agents.network.performing import perform
         from pipe_agents.network.settings import Settings
+        from pipe_agents.network.telling import summary
         from pipe_agents.network.trust import authorities
         from pipe_agents.network.waiting import Stop
 
         options: Any = attempt.options
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
+        stop = Stop()
+        say = partial(_say, context, asyncio.get_running_loop())
+
+        def work() -> Any:
+            return perform(authorities(Settings.read(options), attempt.root), stop, say, began_ns / 1e9)
+
         try:
-            settings = Settings.read(options)
+            measurements, findings = await self._called(work, stop)
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
-        stop = Stop()
-        loop = asyncio.get_running_loop()
-        say = partial(_say, context, loop)
-        measurements, findings = await self._called(
-            lambda: perform(authorities(settings, attempt.root), stop, say, began_ns / 1e9), stop
-        )
         given: Any = context.masker.mask_json(
             result(
                 self.name,
@@ -136,6 +137,7 @@ class NetworkAgent:
                 measurements,
                 began_ns=began_ns,
                 seconds=context.clock.monotonic() - began,
+                summary=summary(findings, measurements),
             )
         )
         return await finished(given, attempt, context)

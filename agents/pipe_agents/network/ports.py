@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, finding, unavailable
 from pipe_agents.network.connecting import Connector, Tried
 from pipe_agents.network.numbers import ms
+from pipe_agents.network.settings import USUAL_PORTS
 from pipe_agents.network.targets import Host
 from pipe_agents.network.waiting import Stop
 
@@ -83,6 +84,7 @@ def judge(host: Host, measured: dict[str, Any], expected: frozenset[int], limits
     worse: list[Tried] = measured.pop("worse")
     wanted = [one for one in best if one.port in expected]
     found = [] if wanted else _silent(host, best)
+    found += [] if found else _open(host, [one for one in best if one.port not in expected], tuple(USUAL_PORTS))
     for state in ("refused", "filtered", "unreachable"):
         closed = [one for one in wanted if one.state == state]
         if len(closed) > _SINGLE:
@@ -144,6 +146,24 @@ def _some_addresses(host: Host, worse: list[Tried]) -> list[Finding]:
         )
         for one in worse[:_SINGLE]
         if one.state != "error"
+    ]
+
+
+def _open(host: Host, others: list[Tried], usual: tuple[int, ...]) -> list[Finding]:
+    """What was looked through, is told: somebody asks which ports are open."""
+    open_ = [one.port for one in others if one.state == "open"]
+    if not others or tuple(one.port for one in others) == usual:
+        return []
+    shown = ", ".join(map(str, open_[:20])) + (f" and {len(open_) - 20} more" if len(open_) > 20 else "")
+    return [
+        finding(
+            "tcp.open",
+            host.name,
+            "info",
+            f"open of {len(others)} ports of {host.name}: {shown or 'none'}",
+            {"open": open_[:_KEPT], "count": len(open_), "tried": len(others)},
+            "See whether each of them is meant to be reached from here." if open_ else "Name other ports, or a range.",
+        )
     ]
 
 
