@@ -90,7 +90,13 @@ class LogAnalysisAgent:
             summary="Reads logs (files, the journal, text): errors, bursts, silences, intrusions, and what is new.",
             capabilities=CAPABILITIES,
             runs_processes=True,
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.logs import LogAnalysisOptions
@@ -103,7 +109,8 @@ class LogAnalysisAgent:
         return LogAnalysisResult.model_json_schema()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
-        from pipe_agents.findings import ended, result
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
         from pipe_agents.logs.analysis import options_of
 
         options: Mapping[str, Any] = attempt.options
@@ -125,7 +132,7 @@ class LogAnalysisAgent:
             self.name, findings, measurements, began_ns=began, seconds=context.clock.monotonic() - started, summary=None
         )
         masked: Any = context.masker.mask_json(made)
-        return ended(masked, options.get("fail_on"))
+        return await finished(masked, attempt, context)
 
     async def close(self) -> None:
         """Let threads go; at the end of the run."""

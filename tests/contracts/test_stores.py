@@ -296,10 +296,11 @@ def test_unchanged_logs_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
 
 def test_c3_the_latest_run_is_the_one_that_began_last_whatever_the_clock_said(store: RunStore, tmp_path: Path) -> None:
     def began(run: str, second: int) -> None:
-        now = 1_795_500_000 * 10**9 + second * 10**9
-        order = order_of_next(tmp_path, now)
+        made = 1_795_500_000 * 10**9 + second * 10**9
+        order = order_of_next(tmp_path, made)
         rundir = RunDir.create(tmp_path, run)
-        (order or Order(now)).keep(rundir)  # the machine's own clock is another one
+        (order or Order(made)).keep(rundir)  # the machine's own clock is another one
+        now = made + 8_000_000
         log = LogWriter.create(rundir, Durability.OS)
         data = {} if order is None else {"order": str(order)}
         log.append(Event(1, str(Order(now)), run, EventKind.RUN_STARTED, None, None, data))

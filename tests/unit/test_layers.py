@@ -18,7 +18,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags"),
     "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
-    "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
+    "reading": ("loader", "expressions", "registry", "routing", "project", "compiler", "plancache"),
     "running": (
         "retry",
         "limits",
@@ -52,9 +52,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "tools",
         "calls",
     ),
-    "telling": ("runlog", "stores", "telemetry", "console", "reports"),
-    "composing": ("engine",),
-    "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
+    "telling": ("runlog", "stores", "bus", "telemetry", "console", "reports"),
+    "composing": ("engine", "orchestrator"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "testing", "here"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 
@@ -69,7 +69,7 @@ PLUGIN_MAY_IMPORT = (
 
 # The only places that may import a library, as prefixes of module names.
 HOMES: dict[str, tuple[str, ...]] = {
-    "yaml": ("pipe_runner.loader",),
+    "yaml": ("pipe_runner.loader", "pipe_agents.infra.kubeconfig"),
     "networkx": ("pipe_runner.compiler",),
     "jinja2": ("pipe_runner.expressions", "pipe_runner.reports", "pipe_runner.server"),
     "rich": ("pipe_runner.console", "pipe_runner.cli"),

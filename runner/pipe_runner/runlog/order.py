@@ -11,7 +11,8 @@ import os
 import time
 from typing import NamedTuple
 
-from pipe_runner.runlog.rundir import RUNS, RunDir
+from pipe_runner.errors import PipeError
+from pipe_runner.runlog.rundir import LOG, RUNS, RunDir
 
 _MOMENT = 1000
 """Nanoseconds; times are told in microseconds."""
@@ -35,8 +36,35 @@ class Order(NamedTuple):
 
 def order_of_next(state_dir: str | os.PathLike[str], now_ns: int) -> Order | None:
     """Where a run stands that begins now; None where that is what the clock says, as nearly always."""
+    runs = os.path.join(state_dir, RUNS)
     try:
-        last = os.stat(os.path.join(state_dir, RUNS)).st_mtime_ns
+        last = os.stat(runs).st_mtime_ns
     except OSError:
         return None
-    return Order(last + _MOMENT) if last > now_ns else None
+    if last <= now_ns:
+        return None
+    began = _last_beginning(runs, now_ns)  # a run begins a little after its directory was made
+    return Order(max(last, began) + _MOMENT)
+
+
+def _last_beginning(runs: str, now_ns: int) -> int:
+    """When the last run began, of those whose logs were written after now; nanoseconds, 0 without any."""
+    from pipe_runner.runlog.reader import LogReader
+
+    found = ""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(runs):
+            log = os.path.join(runs, name, LOG)
+            try:
+                if os.stat(log).st_mtime_ns > now_ns:
+                    first = next(iter(LogReader(log, name)), None)
+                    found = max(found, "" if first is None else str(first.data.get("order") or first.ts))
+            except (OSError, PipeError):
+                continue
+    try:
+        from datetime import datetime
+
+        moment = datetime.fromisoformat(found)
+        return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
+    except ValueError:
+        return 0

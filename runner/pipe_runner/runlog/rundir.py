@@ -15,8 +15,20 @@ from pipe_runner.runlog.faults import storage_fault
 RUN_ID: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}\Z")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz023456789"
 RUNS: Final = "runs"
+LOG: Final = "log.jsonl"
 LATEST: Final = "latest"
 """What stands for the newest run, and so can't be the name of one."""
+
+
+def made_state(state_dir: str) -> str:
+    """The state directory, absolute, made where it is missing; raises StorageError."""
+    state = os.path.abspath(state_dir)
+    try:
+        os.makedirs(state, exist_ok=True)
+        _ignore_itself(os.path.join(state, ".gitignore"))
+    except OSError as error:
+        raise storage_fault("make the directory", error.filename or state, error) from error
+    return state
 
 
 def new_run_id(now_ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
@@ -110,7 +122,7 @@ class RunDir(NamedTuple):
 
     @property
     def log_path(self) -> str:
-        return os.path.join(self.path, "log.jsonl")
+        return os.path.join(self.path, LOG)
 
     @property
     def torn_path(self) -> str:
