@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from pipe_agents.findings import Finding, unavailable
-from pipe_agents.infra.aws_faults import unreached
+from pipe_agents.infra.aws_faults import faults, unreached
 from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, together
 
 T = TypeVar("T")
@@ -201,26 +201,22 @@ def pages(
     client: Any, service: str, operation: str, action: str, region: str, key: str, **words: Any
 ) -> tuple[list[Any], bool]:
     """All things that an operation lists, and whether that is all of them. Raises Unreached."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     found: list[Any] = []
     try:
         for number, page in enumerate(client.get_paginator(operation).paginate(**words)):
             found += page.get(key) or []
             if number + 1 >= MOST_PAGES and (page.get("NextToken") or page.get("nextToken") or page.get("Marker")):
                 return found, False
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except faults() as error:
         raise unreached(error, service, action, region) from None
     return found, True
 
 
 def called(client: Any, service: str, operation: str, action: str, region: str, **words: Any) -> Mapping[str, Any]:
     """One call. Raises Unreached."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         found: Mapping[str, Any] = getattr(client, operation)(**words)
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except faults() as error:
         raise unreached(error, service, action, region) from None
     return found
 

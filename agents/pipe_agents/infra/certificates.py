@@ -6,6 +6,7 @@ import asyncio
 import glob
 import ipaddress
 import os
+import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -197,8 +198,7 @@ async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: flo
         why = "no TLS connection could be made: it closed the connection"
         raise Unreached(why, "a port on which TLS is spoken") from None
     except OSError as error:
-        why = f"no connection: {shown(error.strerror or error, 150)}"
-        raise Unreached(why, "a host that can be reached") from None
+        raise Unreached(f"no connection: {_reason(error)}", "a host that can be reached") from None
     except (UnicodeError, ValueError) as error:
         raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
     try:
@@ -208,6 +208,14 @@ async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: flo
         return der
     finally:
         writer.transport.abort()
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return "its name has no address"
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    return shown(error, 150)
 
 
 def _read_der(look: Look, der: bytes, source: str) -> dict[str, Any]:
