@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,6 +22,14 @@ _NO_KEYS: Final = (
     "the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY granted to the node, a profile in ~/.aws, "
     "or a role of this machine"
 )
+
+
+@cache
+def _loader() -> Any:
+    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 class Part(NamedTuple):
@@ -124,6 +132,7 @@ class Account:
         own = look.options["profile"] is None and env.get("AWS_ACCESS_KEY_ID")
         profile = look.options["profile"] or env.get("AWS_PROFILE")
         core.set_config_variable("profile", None if own else profile)
+        core.register_component("data_loader", _loader())
         keys: dict[str, Any] = {}
         if own:
             keys = {
