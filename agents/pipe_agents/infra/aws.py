@@ -6,14 +6,12 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe_agents.findings import Finding, unavailable
 from pipe_agents.infra.aws_faults import faults, unreached
-from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, together
-
-T = TypeVar("T")
+from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, shown, together
 
 MOST_PAGES: Final = 50
 HEALTH_REGION: Final = "us-east-1"
@@ -228,13 +226,6 @@ def called(client: Any, service: str, operation: str, action: str, region: str, 
     except faults() as error:
         raise unreached(error, service, action, region) from None
     return found
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Not waited for where the attempt is ended: each call has a time limit of its own."""
-    import anyio.to_thread
-
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def label(region: str, name: Any) -> str:
