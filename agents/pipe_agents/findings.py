@@ -63,6 +63,16 @@ def ordered(findings: Iterable[Finding]) -> list[Finding]:
     return given
 
 
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """What was measured, the worst first, then what could not be."""
+    return sorted(findings, key=lambda one: (one["status"] == "unavailable", RANK[one["severity"]]))
+
+
+def explains(options: Mapping[str, Any]) -> bool:
+    """Whether options of an agent that measures may ask for an explanation; they can hold templates."""
+    return options.get("explain", False) is not False
+
+
 def worst(findings: Iterable[Finding]) -> Severity:
     """The worst severity of what was measured; `info` where there is nothing."""
     measured = [one["severity"] for one in findings if one["status"] != "unavailable"]

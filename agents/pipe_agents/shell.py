@@ -78,6 +78,8 @@ class ShellAgent:
             env["PIPE_ROOT"] = attempt.root
         if attempt.traceparent:
             env["TRACEPARENT"] = attempt.traceparent
+        if context.bus is not None:
+            env.update(context.bus.environment())
         script = options.get("script")
         files: list[str] = []
         try:

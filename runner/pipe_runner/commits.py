@@ -39,6 +39,11 @@ class GroupCommit:
         self._slow = slow_from <= 0
         self._pool: ThreadPoolExecutor | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Something waits for the disk."""
+        return bool(self._waiting) or self._in_thread
+
     def add(self, index: int) -> None:
         self._waiting.append(index)
 

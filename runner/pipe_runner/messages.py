@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from pipe_runner.types import Json
@@ -18,6 +18,11 @@ class Message(NamedTuple):
     node: str | None
     """The node or item that published it."""
     message: Json
+    attempt: int | None = None
+    """The attempt of the node that published it: one that is made again may publish the same again."""
+
+    def to_json(self) -> dict[str, Json]:
+        return dict(self._asdict())
 
 
 class Bus(Protocol):
@@ -37,4 +42,8 @@ class Bus(Protocol):
 
     async def history(self, pattern: str = "#", *, limit: int = 1000) -> Sequence[Message]:
         """The last messages, oldest first; also those from before a resume."""
+        ...
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables by which a process of the attempt reaches the bus; none where the system has no way for that."""
         ...

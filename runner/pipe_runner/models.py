@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.ports import Attempt, Emit
+from pipe_runner.ports import Attempt, Emit, Outcome
 from pipe_runner.types import ErrorKind, Json, JsonObject
 
 if TYPE_CHECKING:
@@ -366,3 +366,15 @@ def _set(value: Any) -> dict[str, Any]:
             item = [_set(each) if hasattr(each, "_asdict") else each for each in item]
         found[name] = item
     return found
+
+
+class Orchestrates(Protocol):
+    """Chooses agents for tasks within a run, for an agent that has others do its work."""
+
+    async def choose(self, attempt: Attempt, emit: Emit) -> Sequence[Mapping[str, Any]]:
+        """Who fits the attempt's `task`: `{agent, score, why, options}` each. Raises NodeFault where nobody does."""
+        ...
+
+    async def perform(self, attempt: Attempt, agent: str, options: JsonObject, emit: Emit) -> Outcome:
+        """An attempt of the same node by this agent, within the time of this one."""
+        ...

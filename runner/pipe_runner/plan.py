@@ -161,6 +161,8 @@ class PlannedNode(NamedTuple):
     """The sub-pipeline that it runs: its key in `Plan.subplans`; its options are the inputs."""
     budget: Budget | None = None
     """Of all its items and attempts together, and of what it runs; its `max_time` is in `max_time`."""
+    chosen: Json = None
+    """Of `agent: auto` whose task was known before the run: who was chosen, and why."""
 
 
 class PlannedPart(NamedTuple):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pipe_runner.messages import Bus
-    from pipe_runner.models import Outside
+    from pipe_runner.models import Orchestrates, Outside
 
 
 # ---------------------------------------------------------------- time
@@ -258,6 +258,8 @@ class Context(NamedTuple):
     called in a thread."""
     bus: Bus | None = None
     """Messages between the nodes of the run."""
+    orchestrator: Orchestrates | None = None
+    """Chooses agents for a task, and has them perform it."""
 
 
 class Earlier(NamedTuple):
@@ -324,12 +326,16 @@ class AgentDescription(NamedTuple):
     runs_functions: bool = False
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False
-    """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list."""
+    """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list.
+
+    Where it asks with some options only, its method `may_ask(options)` says whether it may with these, which can hold
+    templates; a node that then names no provider is none that asks."""
     goes_outside: bool = False
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
     changes_things: bool = False
-    """True: what it does must not be done twice. Its nodes must say `effect: once`, and no model gets it as a tool."""
+    """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
+    is never chosen for a task."""
 
 
 class Executor(Protocol):

@@ -18,6 +18,11 @@ OURS: Final = "pipe-runner"
 _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
+def asks_models(agent: Agent, options: Any) -> bool:
+    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options."""
+    return agent.describe().asks_models and isinstance(options, dict) and "provider" in options
+
+
 class UnknownPlugin(UsageError):
     """No installed distribution brings a plugin of that name; `suggestion` is the nearest that there is."""
 
@@ -175,9 +180,27 @@ class Registry:
                 found[name] = error
         return found
 
-    def by_capability(self, capability: str) -> tuple[str, ...]:
-        """Names of the agents that declare a capability, sorted."""
-        return tuple(name for name, agent in self.get_all().items() if capability in agent.describe().capabilities)
+    def by_capability(self, *asked: str) -> tuple[str, ...]:
+        """Names of the agents that declare each of these capabilities, sorted; `network` means all of `network.…`,
+        `dns` also `network.dns`."""
+        found = []
+        for name, agent in self.get_all().items():
+            declared = agent.describe().capabilities
+            if all(any(means(one, capability) for capability in declared) for one in asked):
+                found.append(name)
+        return tuple(found)
+
+    def capabilities(self) -> dict[str, tuple[str, ...]]:
+        """Every capability that is declared, with the names of the agents that do so; both sorted."""
+        found: dict[str, list[str]] = {}
+        for name, agent in self.get_all().items():
+            for capability in agent.describe().capabilities:
+                found.setdefault(str(capability), []).append(name)
+        return {capability: tuple(found[capability]) for capability in sorted(found)}
+
+    def clash_of(self, name: str) -> Clash | None:
+        """The clash about this name, if several distributions bring it."""
+        return next((clash for clash in self._clashes if clash.name == name), None)
 
     def _entry(self, name: str) -> _Entry:
         entry = self._entries.get(name)
@@ -286,6 +309,11 @@ class ToolFunctions:
                 raise BrokenPlugin(f"the function {name!r} is brought by several distributions: {rivals}")
             found = self._made[name] = _load(entry.target, f"the function {name!r} of {entry.distribution}")
         return found
+
+
+def means(asked: str, capability: str) -> bool:
+    """Whether a capability is what was asked for: by its name, or by the first or the last words of it."""
+    return asked == capability or capability.startswith(f"{asked}.") or capability.endswith(f".{asked}")
 
 
 def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:

@@ -55,6 +55,9 @@ class Run(State):
     """Of nodes and items that are not there any more: those that may have acted once, by node and key."""
     ledger: Ledger | None = None
     """What calls of models used, and what is set aside for those in flight; None: there were none."""
+    messages: int = 0
+    """How many were published, and below the number of the last one: they themselves stay in the log."""
+    last_message: int = 0
     attempt: int = 0
     """1 for a run that was never resumed, one more for each resume."""
     seq: int = 0
@@ -135,6 +138,8 @@ class Run(State):
         totals["attempts"] = sum(state.attempts for state in (*self.nodes.values(), *items))
         if self.ledger is not None:
             totals.update(self.ledger.total.to_json())
+        if self.messages:
+            totals["messages"] = self.messages
         return totals
 
     @property
@@ -333,6 +338,11 @@ def _model_called(run: Run, event: Event) -> None:
     _ledger(run).called(event.node or "", event.data)
 
 
+def _message_published(run: Run, event: Event) -> None:
+    run.messages += 1
+    run.last_message = event.seq
+
+
 _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.RUN_STARTED: _run_started,
     EventKind.RUN_RESUMED: _run_resumed,
@@ -349,9 +359,16 @@ _FOLDS: dict[str, Callable[[Run, Event], None]] = {
     EventKind.NODE_WAITING: _node_waiting,
     EventKind.MODEL_RESERVED: _model_reserved,
     EventKind.MODEL_CALLED: _model_called,
+    EventKind.MESSAGE_PUBLISHED: _message_published,
 }
 
 
 def is_final(status: NodeStatus) -> bool:
     """True when nothing more happens to a node of this status within the run."""
     return status in FINAL_NODE_STATUSES
+
+
+def resting(run: Run) -> bool:
+    """Whether any node waits for its next attempt."""
+    queued = NodeStatus.QUEUED
+    return any(state.status is queued for states in (run.nodes, *run.items.values()) for state in states.values())

@@ -21,7 +21,7 @@ from pipe_runner.fans import NOTHING, Fans
 from pipe_runner.plan import NO_RETRY, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import bounded, next_delay, of_max_time
-from pipe_runner.run import Run, is_final
+from pipe_runner.run import Run, is_final, resting
 from pipe_runner.scope import Scope
 from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
 from pipe_runner.triggers import Action, decide
@@ -371,6 +371,16 @@ class Scheduler:
     def push(self, node: PlannedNode) -> None:
         """Let a worker take it, in its turn."""
         self._workers.push(node)
+
+    def still(self, waits: Callable[[str], bool]) -> bool:
+        """Whether nothing goes on, where the attempts at those nodes wait for which it is true."""
+        return self._stands(waits) and not (self._workers.can_begin and resting(self._run))
+
+    def _stands(self, waits: Callable[[str], bool]) -> bool:
+        nodes, workers = self._nodes, self._workers
+        if self._released or self._commits.busy or (workers.any_ready and workers.can_begin):
+            return False
+        return all(waits(nodes[index].id) for index in workers.in_flight)
 
     def close(self) -> None:
         self._commits.close()

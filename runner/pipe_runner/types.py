@@ -109,6 +109,10 @@ class Phase(StrEnum):
     FINALLY = "finally"
 
 
+AUTO: Final = "auto"
+"""The agent that has others chosen for a task."""
+
+
 class EventKind(StrEnum):
     """Every event that this version writes; readers ignore those they don't know."""
 

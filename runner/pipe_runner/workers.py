@@ -93,6 +93,15 @@ class Workers:
             self.group.start_soon(self._work)
             wanted -= 1
 
+    @property
+    def can_begin(self) -> bool:
+        """A worker takes what is ready now, or would if there were something."""
+        return bool(self._parked) or self._count < self._limit
+
+    @property
+    def any_ready(self) -> bool:
+        return bool(self._ready)
+
     async def _work(self) -> None:
         host, nodes, monotonic = self._host, self._nodes, self._clock.monotonic
         ready, in_flight = self._ready, self.in_flight

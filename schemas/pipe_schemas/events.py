@@ -91,6 +91,9 @@ class RunStarted(EventLine):
     only: list[str] = Field(default_factory=list, description="What `--only` named.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that was checked out in the root.")
+    chosen: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
+    )
     durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
     order: str | None = Field(
         default=None, description="The time by which it stands among other runs, where the clock had been set back."
@@ -108,6 +111,9 @@ class RunResumed(EventLine):
     anew: list[str] = Field(default_factory=list, description="Repeated nodes of which every item runs again.")
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
+    chosen: dict[str, list[dict[str, Any]]] = Field(
+        default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
+    )
     inputs: dict[str, Any] | None = Field(
         default=None, description="All inputs, where the file has gained some since: those have their defaults."
     )
@@ -351,10 +357,17 @@ class ToolCalled(AttemptEvent):
     replayed: bool = Field(default=False, description="What it gave came from a recording; it was not called.")
 
 
-class MessagePublished(EventLine):
-    """An agent said something to others."""
+class MessageRef(OutputRef):
+    """Stands for a message above 64 KiB, which lives in the run's `blobs` folder as large outputs do."""
+
+
+class MessagePublished(AttemptEvent):
+    """An attempt published a message to the nodes of the run. The event's number is the message's."""
 
     event: Literal["message.published"]
+    topic: str = Field(description="What it is about: words joined by dots, by which subscribers choose.")
+    message: Any = Field(default=None, description="The message; secrets are masked.")
+    message_ref: MessageRef | None = Field(default=None, description="In its place, if it is above 64 KiB.")
 
 
 AnyEvent: TypeAlias = Annotated[

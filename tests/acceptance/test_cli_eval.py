@@ -36,7 +36,7 @@ def test_the_example_runs_from_its_recordings(pipe: Shell, tmp_path: Path) -> No
     shutil.copytree(EXAMPLE, tmp_path / "evals")
     (tmp_path / "pipe.yml").write_text("version: 1\n")
     assert pipe("check", ".").returncode == 0
-    done = pipe("eval", "evals/triage.eval.yml", "--replay", "evals/recordings", "--junit", "eval.xml")
+    done = pipe("eval", "evals/ticket.eval.yml", "--replay", "evals/recordings", "--junit", "eval.xml")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[0].startswith("failed  slow-images.2  severity: ")
     assert done.stdout.splitlines()[-1].startswith("passed: 18 of 19 samples (94.74 %, ")
@@ -47,9 +47,9 @@ def test_the_example_runs_from_its_recordings(pipe: Shell, tmp_path: Path) -> No
 
 def test_a_prompt_without_its_recordings_is_undecided(pipe: Shell, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "evals")
-    file = tmp_path / "evals" / "triage.yml"
+    file = tmp_path / "evals" / "ticket.yml"
     file.write_text(file.read_text().replace("You sort", "You really sort"))
-    done = pipe("eval", "evals/triage.yml", "--replay", "evals/recordings", "--output", "json")
+    done = pipe("eval", "evals/ticket.yml", "--replay", "evals/recordings", "--output", "json")
     assert done.returncode == 4, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["result"], told["not_graded"], told["stopped"]) == ("undecided", 5, "the samples can't be graded")

@@ -1,4 +1,4 @@
-"""pipelines/triage.yml gives the same on each of the three services, live and from its recording."""
+"""pipelines/ticket.yml gives the same on each of the three services, live and from its recording."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from model_servers import DIALECTS, Service, standins
-from model_servers.triage import ANSWER, FIXTURES, LOOK_UP, OUTPUTS, RECORDING, REPOSITORY, says
+from model_servers.ticket import ANSWER, FIXTURES, LOOK_UP, OUTPUTS, RECORDING, REPOSITORY, says
 
 if TYPE_CHECKING:
     from conftest import Shell
 
-EXAMPLE = "pipelines/triage.yml"
+EXAMPLE = "pipelines/ticket.yml"
 MODELS = {"openai": "gpt-5-mini", "ollama": "llama3.1", "bedrock": "anthropic.claude-3-haiku-20240307-v1:0"}
 KEY = "canary-key-0123456789"
 
@@ -33,7 +33,7 @@ def project(pipe: Shell, tmp_path: Path) -> Path:
 def asks(project: Path, name: str, options: dict[str, Any], model: str = "gpt-5-mini") -> None:
     """The example's provider becomes one of another kind; the pipeline stays as it is."""
     entry = {"type": name, "model": model, "prices": {"*": {"input": 1, "output": 2}}, **options}
-    (project / "pipe.yml").write_text(json.dumps({"version": 1, "providers": {"triage": entry}}))
+    (project / "pipe.yml").write_text(json.dumps({"version": 1, "providers": {"ticket": entry}}))
 
 
 def told(pipe: Shell, *flags: str, env: dict[str, str] | None = None) -> dict[str, Any]:
@@ -46,12 +46,12 @@ def told(pipe: Shell, *flags: str, env: dict[str, str] | None = None) -> dict[st
 def same(found: dict[str, Any]) -> None:
     """What every run of the example gives, whoever was asked."""
     assert found["outputs"] == OUTPUTS
-    assert found["nodes"]["triage"]["output"] == ANSWER
-    assert found["nodes"]["triage"]["usage"]["calls"] == 2
+    assert found["nodes"]["ticket"]["output"] == ANSWER
+    assert found["nodes"]["ticket"]["usage"]["calls"] == 2
     assert {id: node["status"] for id, node in found["nodes"].items()} == {
         "log": "succeeded",
         "counts": "succeeded",
-        "triage": "succeeded",
+        "ticket": "succeeded",
         "page": "succeeded",
         "note": "skipped",
     }
@@ -106,7 +106,7 @@ def test_live_gives_what_the_recording_gives(pipe: Shell, project: Path, service
     assert not any(KEY in file.read_text() for file in (project / "own").iterdir())
     reserved = events(project, "model.reserved")
     assert len(reserved) == 2
-    assert all(event["node"] == "triage" for event in reserved)
+    assert all(event["node"] == "ticket" for event in reserved)
 
     service.close()
     same(told(pipe, "--replay", "own"))
@@ -119,11 +119,11 @@ def test_the_budget_holds_on_each(pipe: Shell, project: Path, service: Service, 
     service.decides(says(dialect))
     asks(project, name, dialect.options(service.url))
     entry = json.loads((project / "pipe.yml").read_text())
-    entry["providers"]["triage"]["prices"] = {"*": {"input": 1000, "output": 1000}}
+    entry["providers"]["ticket"]["prices"] = {"*": {"input": 1000, "output": 1000}}
     (project / "pipe.yml").write_text(json.dumps(entry))
     done = pipe("run", EXAMPLE, "--output", "json", env=dialect.environ(KEY))
     assert done.returncode == 1
-    node = json.loads(done.stdout)["nodes"]["triage"]
+    node = json.loads(done.stdout)["nodes"]["ticket"]
     assert (node["error"]["kind"], node["attempts"]) == ("budget", 1)
     assert service.asked == []
 

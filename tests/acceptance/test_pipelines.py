@@ -290,8 +290,8 @@ def test_artifacts(pipe: Run) -> None:
     assert set(told.statuses().values()) == {"succeeded"}
 
 
-def test_triage_from_its_recording(pipe: Run) -> None:
-    told = pipe("triage.yml", "--replay", "pipelines/recordings/triage")
+def test_ticket_from_its_recording(pipe: Run) -> None:
+    told = pipe("ticket.yml", "--replay", "pipelines/recordings/ticket")
     assert (told.outputs["severity"], told.outputs["owner"], told.outputs["errors"]) == ("high", "team payments", 5)
     assert told.statuses()["note"] == "skipped"
 

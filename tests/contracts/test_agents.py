@@ -17,13 +17,16 @@ from typing import Any
 
 import jsonschema
 import pytest
-from infra_case import INFRASTRUCTURE, engine
+from auto_case import Chooses
+from http_case import HTTP
+from infra_case import engine
+from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.masking import SecretMasker
 from pipe_runner.models import ModelFault, ModelRequest, Reason
-from pipe_runner.ports import Agent, Attempt, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
+from pipe_runner.ports import Agent, Attempt, Clock, Command, Context, Emit, Masker, NodeError, Outcome, ProcessEnd
 from pipe_runner.registry import Registry
 from pipe_runner.testing import Answer, FakeClock, FakeProvider
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
@@ -48,6 +51,7 @@ class Case:
     wrong: tuple[Mapping[str, Any], ...]
     """Options that the model must refuse."""
     output: Any = field(default=None)
+    clock: Callable[[], Clock] = FakeClock
 
 
 CASES: dict[str, Case] = {
@@ -67,22 +71,7 @@ CASES: dict[str, Case] = {
         wrong=({}, {"call": "no_function"}, {"call": "a:b", "args": {}}, {"call": "a:b", "kwargs": []}),
         output={"a": 1, "b": [2]},
     ),
-    "http": Case(
-        works={"url": "{url}/works", "expect": [200]},
-        fails=({"url": "{url}/fails"}, ErrorKind.HTTP),
-        leaks={"url": f"{{url}}/fails/{SECRET}?t={SECRET}", "headers": {"Authorization": f"Bearer {SECRET}"}},
-        slow={"url": "{url}/slow"},
-        wrong=(
-            {},
-            {"url": 1},
-            {"url": "http://x", "json": 1, "body": "x"},
-            {"url": "http://x", "method": "CONNECT"},
-            {"url": "http://x", "expect": ["20x"]},
-            {"url": "http://x", "expect": [99]},
-            {"url": "http://x", "max_bytes": 0},
-            {"url": "http://x", "headers": {"a": []}},
-        ),
-    ),
+    "http": Case(**HTTP),
     "llm": Case(
         works={"provider": ["fake"], "prompt": "works", "output_schema": {"type": "object", "required": ["a"]}},
         fails=({"provider": ["fake"], "prompt": "fails"}, ErrorKind.UNAVAILABLE),
@@ -104,7 +93,7 @@ CASES: dict[str, Case] = {
         ),
         output={"a": 1},
     ),
-    **{name: Case(**case) for name, case in INFRASTRUCTURE.items()},
+    **{name: Case(**given) for name, given in MEASURING.items()},
 }
 
 
@@ -113,7 +102,8 @@ def says(request: ModelRequest) -> Any:
     word, _, rest = request.messages[-1].text.partition(" ")
     if word == "fails":
         raise ModelFault(Reason.UNAVAILABLE, "the service is not there")
-    return {"works": {"a": 1}, "slow": Answer("late", delay=60)}.get(word, rest)
+    late = Answer("late", delay=60)
+    return {"works": {"a": 1}, "slow": late, "What": late}.get(word, rest)
 
 
 class Way:
@@ -163,6 +153,7 @@ def root(tmp_path: Path) -> Path:
         "def fails(x): raise ValueError(x)\n"
         "async def slow(): await asyncio.sleep(60)\n"
     )
+    make_large(tmp_path)
     return tmp_path
 
 
@@ -204,12 +195,13 @@ class Bench:
         context = Context(
             lambda kind, data: self.events.append((kind, data)),
             PlainLauncher(),
-            FakeClock(),
+            CASES[agent.name].clock(),
             SecretMasker(secrets),
             {},
             secrets,
             str(self.root),
-            outside=Way() if agent.name == "llm" else None,  # type: ignore[arg-type]
+            outside=Way() if agent.name in ("llm", "findings") else None,  # type: ignore[arg-type]
+            orchestrator=Chooses() if agent.name == "auto" else None,
         )
         return await agent.perform(attempt, context)
 

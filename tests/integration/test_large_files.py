@@ -29,6 +29,14 @@ def filled(head: str, line: Callable[[int], str], tail: str = "") -> str:
     return "".join(found) + tail
 
 
+def scripts(text: str) -> str:
+    """A file of nodes whose shell texts have much to look at beside a value."""
+    return filled(
+        "version: 1\ninputs: {v: {type: string, default: a}}\nnodes:\n",
+        lambda i: f"  n{i}: {{run: 'echo {{{{ inputs.v }}}} {i};{text}'}}\n",
+    )
+
+
 FILES: dict[str, Callable[[], str]] = {
     "nodes": lambda: filled(HEAD, lambda i: f"  n{i}: {{run: a}}\n"),
     "nodes in a line": lambda: filled("version: 1\nnodes: {", lambda i: f"n{i}: {{run: a}}, ", "z: {run: a}}\n"),
@@ -98,6 +106,11 @@ FILES: dict[str, Callable[[], str]] = {
     ),
     "words on lines": lambda: filled(HEAD + "  a:\n    argv:\n", lambda _: "    - a\n"),
     "numbers on lines": lambda: filled(HEAD + "  a:\n   argv:\n", lambda i: f"   - {i}\n"),
+    "scripts within scripts": lambda: scripts("docker" + " sh -c a" * 740),
+    "programs in variables": lambda: scripts("c=sh;" + '"$c" x;' * 800),
+    "functions that call functions": lambda: scripts(
+        "".join(f'f{i}() {{ shift; f{i + 1} "$@"; eval $3; }};' for i in range(150))
+    ),
 }  # fmt: skip
 FAULTLESS = {
     "nodes", "nodes in a line", "handlers", "programs", "functions", "merged nodes", "nodes with x- keys", "x- keys",

@@ -18,7 +18,7 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags"),
     "shapes": ("plan", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
-    "reading": ("loader", "expressions", "registry", "project", "compiler", "plancache"),
+    "reading": ("loader", "expressions", "registry", "routing", "project", "compiler", "plancache"),
     "running": (
         "retry",
         "limits",
@@ -52,9 +52,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "tools",
         "calls",
     ),
-    "telling": ("runlog", "stores", "telemetry", "console", "reports"),
-    "composing": ("engine",),
-    "doors": ("__main__", "cli", "cases", "evals", "server", "testing"),
+    "telling": ("runlog", "stores", "bus", "telemetry", "console", "reports"),
+    "composing": ("engine", "orchestrator"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "testing", "here"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 

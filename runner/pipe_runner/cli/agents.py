@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import UsageError
-from pipe_runner.registry import Registry
+from pipe_runner.registry import Clash, Registry, means
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.presets import Preset
@@ -22,6 +22,11 @@ def agents(given: Given) -> int:
     registry = Registry.installed()
     name = given.text("name")
     as_json = given.text("output") == "json"
+    asked = given.many("capability")
+    if asked:
+        if name is not None:
+            raise UsageError("NAME and --capability say different things", hint="give one of them")
+        return _capable(registry, asked, as_json)
     presets, wrong = _presets(registry)
     if name is not None:
         if name in presets:
@@ -35,7 +40,8 @@ def agents(given: Given) -> int:
     found = registry.get_all()
     if as_json:
         described = [_described(registry, name, agent) for name, agent in found.items()]
-        sys.stdout.write(_json([*described, *map(_preset, presets.values())]))
+        unusable = [_unusable(registry, name, fault.message) for name, fault in registry.faults().items()]
+        sys.stdout.write(_json([*described, *unusable, *map(_preset, presets.values())]))
         return 0
     wide = max((len(name) for name in (*found, *presets, *wrong)), default=0)
     for name, agent in found.items():
@@ -47,6 +53,31 @@ def agents(given: Given) -> int:
         sys.stdout.write(safe(f"{preset.name.ljust(wide)}  preset of {preset.agent}{told}") + "\n")
     for name in sorted(wrong):
         sys.stdout.write(safe(f"{name.ljust(wide)}  preset that can't be used: `pipe check pipe.yml` says why") + "\n")
+    for clash in registry.clashes():
+        sys.stderr.write(safe(f"warning: {_clash_text(clash)}") + "\n")
+    return 0
+
+
+def _capable(registry: Registry, asked: Sequence[str], as_json: bool) -> int:
+    """The agents that declare each of the capabilities; raises UsageError where none does."""
+    names = registry.by_capability(*asked)
+    if not names:
+        from pipe_runner.diagnostics import did_you_mean
+
+        known = registry.capabilities()
+        words = {*known, *(part for one in known for part in one.split("."))}
+        near = next((near for one in asked if (near := did_you_mean(one, sorted(words)))), None)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known) or 'none'}"
+        raise UsageError(f"no agent declares {' and '.join(repr(one) for one in asked)}", hint=hint)
+    if as_json:
+        sys.stdout.write(_json([_described(registry, name, registry.get(name)) for name in names]))
+        return 0
+    for name in names:
+        about = registry.get(name).describe()
+        sys.stdout.write(safe(f"{name}  {about.summary}") + "\n")
+        for capability in about.capabilities:
+            if any(means(one, capability) for one in asked):
+                sys.stdout.write("".join(safe(line) + "\n" for line in _capability_lines(capability)))
     return 0
 
 
@@ -110,18 +141,54 @@ def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
         "name": name,
         "version": agent.version,
         "summary": about.summary,
-        "capabilities": list(about.capabilities),
+        "capabilities": [_capability(one) for one in about.capabilities],
         "from": str(origin) if origin is not None else None,
+        **_brought(registry, name),
         "secret_options": list(about.secret_options),
         "options": agent.options_model().model_json_schema(),
         "output": dict(agent.output_schema({})),
     }
 
 
+def _unusable(registry: Registry, name: str, why: str) -> dict[str, Any]:
+    """An agent that can't be loaded, as far as it is known."""
+    return {"name": name, "fault": why, **_brought(registry, name)}
+
+
+def _brought(registry: Registry, name: str) -> dict[str, Any]:
+    """Who brings an agent, and who else would."""
+    origin, clash = registry.origin(name), registry.clash_of(name)
+    return {
+        "distribution": None if origin is None else {"name": origin.distribution, "version": origin.version},
+        "clash": None if clash is None else {"distributions": list(clash.distributions), "used": clash.used},
+    }
+
+
+def _capability(one: str) -> dict[str, Any]:
+    return {"name": str(one), "summary": getattr(one, "summary", ""), "words": list(getattr(one, "words", ()))}
+
+
+def _capability_lines(one: str) -> list[str]:
+    summary, words = getattr(one, "summary", ""), getattr(one, "words", ())
+    lines = [f"    {one}" + (f": {summary}" if summary else "")]
+    return [*lines, f"        {', '.join(words)}"] if words else lines
+
+
+def _clash_text(clash: Clash) -> str:
+    taken = f"that of {clash.used} is used" if clash.used is not None else "none is used: uninstall all but one of them"
+    return f"agent {clash.name!r} is brought by {' and by '.join(clash.distributions)}; {taken}"
+
+
 def _text(registry: Registry, name: str, agent: Agent) -> str:
-    about, origin = agent.describe(), registry.origin(name)
+    about, origin, clash = agent.describe(), registry.origin(name), registry.clash_of(name)
     lines = [f"{name} {agent.version}" + (f" ({origin})" if origin is not None else ""), f"  {about.summary}"]
-    if about.capabilities:
+    if clash is not None:
+        lines.append(f"  {_clash_text(clash)}")
+    if any(getattr(one, "summary", "") or getattr(one, "words", ()) for one in about.capabilities):
+        lines.append("  capabilities")
+        for one in about.capabilities:
+            lines += _capability_lines(one)
+    elif about.capabilities:
         lines.append(f"  capabilities: {', '.join(about.capabilities)}")
     if about.secret_options:
         lines.append(f"  secrets may stand in: {', '.join(about.secret_options)}")
@@ -137,7 +204,20 @@ def _text(registry: Registry, name: str, agent: Agent) -> str:
         lines.append(f"    {option} ({_kind(about_it)}{needed}{given})")
         if about_it.get("description"):
             lines.append(f"        {about_it['description']}")
+    lines += _output_lines(agent.output_schema({}))
     return "".join(safe(line) + "\n" for line in lines)
+
+
+def _output_lines(schema: Mapping[str, Any]) -> list[str]:
+    """What it gives: the keys of an object, or what kind of value it is."""
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        return [f"  output: {_kind(dict(schema))}"] if schema else []
+    lines = ["  output"]
+    for key, about_it in properties.items():
+        described = about_it.get("description") if isinstance(about_it, dict) else None
+        lines.append(f"    {key} ({_kind(about_it)})" + (f": {described}" if described else ""))
+    return lines
 
 
 def _kind(schema: dict[str, Any]) -> str:

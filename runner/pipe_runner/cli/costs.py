@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.console.words import plural, safe
+from pipe_runner.registry import asks_models
 from pipe_runner.subplans import members
 from pipe_runner.text import dollars
 
@@ -30,8 +31,11 @@ class Costs(NamedTuple):
 def costs(plan: Plan, nodes: Sequence[PlannedNode], registry: Registry, state: str, within: str | None) -> Costs | None:
     """None where none of these nodes asks a model."""
     repeated = members([node for node in nodes if node.fan_out is not None], plan.subplans)
-    agents = {node.agent for node in (*nodes, *repeated) if node.pipeline is None}
-    asking = {name for name in agents if registry.get(name).describe().asks_models}
+    asking = {
+        node.agent
+        for node in (*nodes, *repeated)
+        if node.pipeline is None and asks_models(registry.get(node.agent), node.options.data)
+    }
     if not asking:
         return None
     from pipe_runner.spending.outlook import bound

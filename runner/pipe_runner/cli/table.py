@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipe_runner.cli.table_agents import AGENTS, ASK, PROVIDERS, TOOLS
+from pipe_runner.cli.table_bus import BUS
 from pipe_runner.cli.words import Argument, Command, Flag
 
 _STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
@@ -231,12 +233,20 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         "runs",
-        "List the runs of this project, newest first.",
+        "List the runs of this project, newest first, or remove some.",
         "pipe_runner.cli.history:runs",
-        (),
-        (Flag("--limit", "Show at most N runs (default: 20; 0: all).", "N"), _TABLE_OUTPUT, _STATE_DIR),
-        "",
-        ("pipe runs", "pipe runs --limit 0 --output json"),
+        (Argument("ACTION", required=False),),
+        (
+            Flag("--limit", "Show at most N runs (default: 20; 0: all).", "N"),
+            Flag("--older-than", "With `prune`: remove the runs that ended longer ago than this.", "DURATION"),
+            Flag("--keep", "With `prune`: the newest N stay, whatever their age.", "N"),
+            Flag("--dry-run", "With `prune`: only say which runs would be removed."),
+            _TABLE_OUTPUT,
+            _STATE_DIR,
+        ),
+        "ACTION is `ls` (the default) or `prune`. A run that goes on or waits for a person is never removed. With a "
+        "run go its log, outputs and artifacts; cached results stay.",
+        ("pipe runs", "pipe runs --limit 0 --output json", "pipe runs prune --older-than 30d --keep 100"),
     ),
     Command(
         "show",
@@ -261,6 +271,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "RUN is an id, the start of one, or `latest`. It only reads.",
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
     ),
+    *BUS,
     Command(
         "report",
         "Write a run's report as one HTML file.",
@@ -340,39 +351,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "outputs itself.",
         ("pipe cache ls", "pipe cache prune --older-than 30d", "pipe cache prune --max-size 500MiB"),
     ),
-    Command(
-        "agents",
-        "List the agents that nodes can name, or describe one.",
-        "pipe_runner.cli.agents:agents",
-        (Argument("NAME", required=False),),
-        (_TABLE_OUTPUT,),
-        "",
-        ("pipe agents", "pipe agents http", "pipe agents http --output json    # with the schema of its options"),
-    ),
-    Command(
-        "providers",
-        "List the model services that nodes can name, or show what one is set up with.",
-        "pipe_runner.cli.providers:providers",
-        (Argument("NAME", required=False),),
-        (
-            Flag("--check", "Really ask: NAME, or every one that lacks nothing."),
-            _TABLE_OUTPUT,
-        ),
-        "Those of pipe.yml, and `bedrock`, `openai` and `ollama`, which are set up from their usual environment "
-        "variables. Each setting is shown with where it comes from; secrets are not shown. Connects nowhere without "
-        "--check. Exit code 1: one that was asked failed.",
-        ("pipe providers", "pipe providers openai --check", "pipe providers --output json"),
-    ),
-    Command(
-        "tools",
-        "List what models can be given, or what an MCP server offers.",
-        "pipe_runner.cli.tools:tools",
-        (Argument("SERVER", required=False),),
-        (_TABLE_OUTPUT,),
-        "Functions that are installed, and MCP servers of pipe.yml; connects nowhere. With SERVER it is started or "
-        "asked, and its tools are shown with the digests that pin them.",
-        ("pipe tools", "pipe tools time", "pipe tools time --output json    # with descriptions and schemas"),
-    ),
+    AGENTS,
+    PROVIDERS,
+    TOOLS,
     Command(
         "init",
         "Write a first pipeline and pipe.yml.",
@@ -391,7 +372,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),
-    Command("ask", "Let the orchestrator perform a task."),
+    ASK,
     Command("serve", "Serve the API and the web pages."),
 )
 

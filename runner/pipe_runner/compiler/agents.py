@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from pipe_runner.compiler.models import Models
     from pipe_runner.ports import AgentDescription
     from pipe_runner.project import Project
-
-LATER: Final = frozenset({"auto"})
-"""Agents of the language that this version doesn't have."""
+    from pipe_runner.routing.cards import Card
 
 
 class AgentInfo:
@@ -64,6 +62,18 @@ class AgentInfo:
         dotted = ".".join(str(step) for step in path)
         return any(fnmatchcase(dotted, pattern) for pattern in self.describe.secret_options)
 
+    @property
+    def may_do_without(self) -> bool:
+        """Whether it asks models with some options only, and does its work without a model, too."""
+        return self.describe.asks_models and hasattr(self.agent, "may_ask")
+
+    def asks(self, options: Mapping[str, Any]) -> bool:
+        """Whether it asks a model with these options, which may hold templates."""
+        if not self.may_do_without:
+            return self.describe.asks_models
+        may_ask: Callable[[Mapping[str, Any]], bool] = self.agent.may_ask  # type: ignore[attr-defined]
+        return may_ask(options)
+
     def output(self, options: Mapping[str, Any]) -> Schema:
         """The schema of the output; `options` as far as they are known before the run."""
         try:
@@ -83,11 +93,12 @@ class Agents:
         self._models: Models | None = None
         self._infos: dict[str, AgentInfo | None] = {}
         self._known: list[str] = []
+        self._cards: dict[tuple[str, ...] | None, list[Card]] = {}
 
     def told_in(self, report: Report) -> Agents:
         """The same agents, for another file of the pipeline, whose faults are told in its own report."""
         other = Agents(self._registry, report, self._project)
-        other._infos, other._known = self._infos, self._known
+        other._infos, other._known, other._cards = self._infos, self._known, self._cards
         return other
 
     @property
@@ -98,6 +109,15 @@ class Agents:
 
             self._models = Models(self._project, self._registry)
         return self._models
+
+    def cards(self, names: Sequence[str] | None = None) -> list[Card]:
+        """The agents that may be chosen for a task; of these only, where they are named."""
+        from pipe_runner.routing.cards import cards_of
+
+        key = None if names is None else tuple(names)
+        if key not in self._cards:
+            self._cards[key] = cards_of(self._registry, names)
+        return self._cards[key]
 
     def used(self) -> list[AgentInfo]:
         return [info for info in self._infos.values() if info is not None]
@@ -126,8 +146,6 @@ class Agents:
         add = self._report.add
         if isinstance(error, BrokenPlugin):
             add("E502", error.message, path, hint=error.hint)
-        elif name in LATER:
-            add("E901", f"the agent `{name}` is not available in this version", path)
         elif isinstance(error, UnknownPlugin):
             presets = self._project.presets
             if presets is not None and name in presets.wrong:

@@ -34,7 +34,7 @@ def asks_models(draft: Draft) -> bool:
     """Whether the node, or something that it runs, asks models; also where nobody knows."""
     if draft.inside is not None:
         return draft.inside.asks
-    return draft.agent is None or draft.agent.describe.asks_models
+    return draft.agent is None or draft.asks
 
 
 def tell_idle(drafts: Sequence[Draft], whole: BudgetSpec | None, report: Report) -> None:

@@ -356,6 +356,7 @@ class Build:
             draft.part.number,
             inside.plan.path if inside is not None and inside.plan is not None else None,
             budget_of(node.budget),
+            draft.chosen,
         )
 
     def _as_json(self, diagnostic: Diagnostic, parts: list[Part]) -> dict[str, Any]:

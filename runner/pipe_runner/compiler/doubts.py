@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.compiler.fanout import WORK, Room
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
@@ -31,13 +32,14 @@ _NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always",
 """States of a need in which a node without `run_on` doesn't run, and the `run_on` with which it does."""
 
 
-def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
+def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
     """Tell of all such places."""
     nodes: dict[str, Draft] = {}
     if any(draft.when is not None for draft in drafts):
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
+    room = Room(max(WORK, sum(len(part.report.document.text) for part in parts) // 5) // 3)
     sound: Any = None  # of which nothing was to say: the next one may be the same value of the file
     for draft in drafts:
         spec, report = draft.spec, draft.part.report
@@ -58,7 +60,7 @@ def look_over(parts: Iterable[Part], drafts: list[Draft]) -> None:
                 hint = "name a folder, which is kept whole; or let the command copy the files into one"
                 report.add("W603", f"`{short(artifact.path)}` is a file's own name: no patterns here", place, hint=hint)
         if type(spec) is RunNode:
-            _script(draft, report)
+            _script(draft, report, room)
             if draft.when is None and len(report.found) == told:
                 sound = spec
         if draft.agent is not None and draft.agent.name == "http":
@@ -155,7 +157,7 @@ def _environment(env: Mapping[str, Any], path: Path_, report: Report) -> None:
             report.add("W408", f"no shell reads values of `env`: `{found[0]}` stays as it is", (*path, name), hint=hint)
 
 
-def _script(draft: Draft, report: Report) -> None:
+def _script(draft: Draft, report: Report, room: Room) -> None:
     """Shell text that the shell stumbles over."""
     text, path = draft.spec.run, (*draft.path, "run")
     shell = draft.options.data.get("shell", "sh") if isinstance(draft.options.data, dict) else ""
@@ -169,9 +171,11 @@ def _script(draft: Draft, report: Report) -> None:
         message, hint = f"`{found[0]}` is nothing that a shell knows", f"write `{{{{ {found[1]} }}}}`"
         report.add("W407", message, path, offset=found.start(), length=len(found[0]), hint=hint)
     elif suspicious(text, shell):
-        from pipe_runner.expressions.shell_reading import troubles
+        from pipe_runner.expressions.shell_reading import trouble
 
-        for one in troubles(text, shell)[:1]:
+        one, work = (None, 0) if room.full else trouble(text, shell)
+        room.holds(work)
+        if one is not None:
             report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
     declared = draft.part.compiler.around.secrets
     if declared and "$" in text:

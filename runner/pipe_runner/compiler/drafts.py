@@ -26,7 +26,9 @@ class Draft:
     __slots__ = (
         "agent",
         "artifacts",
+        "asks",
         "cache",
+        "chosen",
         "digest",
         "env",
         "explicit",
@@ -58,6 +60,8 @@ class Draft:
         self.part: Any = None
         """The `Part` that it stands in."""
         self.spec = spec
+        self.asks = False
+        """Whether its agent may ask a model, as far as the file says."""
         self.inside: SubPipeline | None = None
         """The sub-pipeline that it runs; it is its `agent`, too."""
         self.written: dict[str, Any] = {}
@@ -78,6 +82,8 @@ class Draft:
         self.title = ""
         self.validate_options = False
         self.output_schema: Any = None
+        self.chosen: Any = None
+        """Of `agent: auto`: who was chosen for its task, and why."""
         self.fan_out: FanOut | None = None
         self.cache: CachePolicy | None = None
         self.artifacts: tuple[tuple[str, str], ...] = ()
@@ -96,7 +102,7 @@ class Draft:
     def again(self, id: str, index: int) -> Draft:
         """The draft of another node that is the same value of the same map, of which nothing but its id differs."""
         other = Draft(id, index, self.phase, self.spec)
-        other.part, other.written, other.agent = self.part, self.written, self.agent
+        other.part, other.written, other.agent, other.asks = self.part, self.written, self.agent, self.asks
         other.options, other.env, other.digest, other.title = self.options, self.env, self.digest, self.title
         other.validate_options, other.own_workspace = self.validate_options, self.own_workspace
         other.uses = self.uses

@@ -17,6 +17,8 @@ MOST: Final = 10_000
 """Combinations of one matrix."""
 STEPS: Final = 100_000
 """Of all matrices of one file."""
+WORK: Final = 160_000
+"""Steps of some 10 µs that looking through the shell texts of one file may take."""
 _SPLIT: Final = "make the list in a node, and repeat over it with `for_each`; or split the file"
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _OF_ITEM: Final = frozenset({"item", "index", "matrix"})
@@ -68,8 +70,8 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
         report.add("E204", f"`{short(empty)}` has no values, so there are no combinations", (*path, empty))
         return
     if not axes and not spec.matrix.get("include"):
-        hint = "write `matrix: {os: [debian, fedora]}`, or leave it out"
-        report.add("E204", "`matrix` names nothing, so there are no combinations", path, at="key", hint=hint)
+        message = "`matrix` names nothing, so there are no combinations"
+        report.add("E204", message, path, at="key", hint="write `matrix: {os: [debian, fedora]}`, or leave it out")
         return
     size = 1
     for given in axes.values():
@@ -100,7 +102,7 @@ class NoRoom(Exception):
 
 
 class Room:
-    """How many steps the matrices of one file may take (R2): about a microsecond and a few hundred bytes each."""
+    """How many steps something in one file may take (R2); of matrices a microsecond and a few hundred bytes each."""
 
     def __init__(self, steps: int = STEPS) -> None:
         self._left = steps
@@ -109,6 +111,16 @@ class Room:
         self._left -= steps
         if self._left < 0:
             raise NoRoom
+
+    @property
+    def full(self) -> bool:
+        """More was wanted than there is."""
+        return self._left < 0
+
+    def holds(self, steps: int) -> bool:
+        """Take them, if there are as many."""
+        self._left -= steps
+        return self._left >= 0
 
 
 def names_of(matrix: dict[str, list[Json]]) -> list[str]:

@@ -10,7 +10,7 @@ from pipe_runner.compiler.kinds import ANY, NODE, TEXT, Schema
 
 
 def asks_models(draft: Draft | None) -> bool:
-    return isinstance(draft.agent, AgentInfo) and draft.agent.describe.asks_models if draft is not None else False
+    return isinstance(draft.agent, AgentInfo) and draft.asks if draft is not None else False
 
 
 def may_noop(draft: Draft) -> bool:

@@ -74,10 +74,11 @@ class Models:
             for said in found
         ]
 
-    def providers(self, given: Any, path: Path_, report: Report) -> list[str]:
-        """The providers of a node, in order; reports those that there aren't."""
+    def providers(self, given: Any, path: Path_, report: Report, *, needed: bool = True) -> list[str]:
+        """The providers of a node, in order; reports those that there aren't, and that none is named if it is
+        `needed`."""
         if given is None:
-            if not self._project.providers:
+            if not self._project.providers and needed:
                 hint = "write `provider: openai` beside `agent:`, or `defaults: {provider: openai}` in pipe.yml"
                 report.add(
                     "E513",
@@ -148,7 +149,12 @@ class ModelNode:
                 "E503", f"agent `{info.name}` has no option `provider`", (*place, "provider"), at="key", hint=hint
             )
         told = given is None and self._report.wrote(self._path, "provider")
-        providers = [] if told else self._models.providers(given, (*self._path, "provider"), self._report)
+        needed = not info.may_do_without
+        place_ = (*self._path, "provider")
+        providers = [] if told else self._models.providers(given, place_, self._report, needed=needed)
+        if not needed and not (providers and info.asks(options)):
+            options = {name: value for name, value in options.items() if name != "provider"}
+            return options, options
         options = {**options, "provider": providers}
         if info.name != _LLM:
             return options, options
@@ -276,6 +282,8 @@ class ModelNode:
             self._report.add("E504", f"the agent `{name}` as a tool needs the option `{fixed}`", path, hint=hint)
         if info.describe.asks_models:
             given = {**given, "provider": options["provider"]}
+        if info.may_do_without:
+            given = {"explain": False, **given}  # as with `llm` below: what another model costs is not chosen
         if info.name == _LLM:
             self._nested(given.get("tools"), (*path, "with", "tools"))
             # a model chooses neither what another one costs, nor what it sees and may do

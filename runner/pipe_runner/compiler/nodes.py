@@ -11,7 +11,7 @@ from pipe_runner.compiler.agents import AgentInfo, Agents, unguarded
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
-from pipe_runner.compiler.fanout import STEPS, Room, compile_fan_out, uses_without_list, without_list
+from pipe_runner.compiler.fanout import STEPS, WORK, Room, compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.surroundings import ENCODE, Surroundings, check_shell
@@ -22,7 +22,7 @@ from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
-from pipe_runner.types import Path_, Phase
+from pipe_runner.types import AUTO, Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
 _TITLE: Final = 80
+_TOO_MUCH: Final = "the shell texts of this file have more commands beside values than can be looked through"
 
 
 class NodeCompiler:
@@ -56,7 +57,9 @@ class NodeCompiler:
         self._root = root
         self._resolved: dict[str, str] = {}
         """Paths of the file, links resolved: many nodes may name the same one."""
-        self._matrices: Room = Room(max(STEPS, len(report.document.text) // 10)) if outer is None else outer._matrices
+        size = len(report.document.text)
+        self._matrices: Room = Room(max(STEPS, size // 10)) if outer is None else outer._matrices
+        self._work: Room = Room(max(WORK, size // 5)) if outer is None else outer._work
 
     def draft(self, id: str, index: int, phase: Phase, spec: Any) -> Draft:
         """One node; its templates' references are not looked at yet."""
@@ -91,7 +94,7 @@ class NodeCompiler:
             from pipe_runner.compiler.caching import compile_cache
 
             content = self._content(draft)
-            if type(spec) is AgentNode and self._asks(draft):
+            if draft.asks:
                 content["services"] = self._agents.models.described(draft.options.data)
             compile_cache(draft, content, self._values, self._report, self._inside)
         if spec.artifacts:
@@ -147,7 +150,7 @@ class NodeCompiler:
         raw = self._data[draft.phase.value][draft.id]
         spec = draft.spec
         content = dict(raw)
-        if "provider" not in content and type(spec) is AgentNode and self._asks(draft):
+        if "provider" not in content and draft.asks:
             content["provider"] = list(self._agents.models.default)
         content.pop("description", None)
         content.pop("budget", None)  # more money makes no paid answer worthless
@@ -164,12 +167,9 @@ class NodeCompiler:
                     content.setdefault(key, value)
         return content
 
-    def _asks(self, draft: Draft) -> bool:
-        return draft.agent is not None and draft.agent.describe.asks_models
-
     def _digest(self, draft: Draft, content: Mapping[str, Any], uses: Sequence[Use]) -> str:
         spec = draft.spec
-        parts = [ENCODE(content)]
+        parts = [ENCODE(content)] if draft.chosen is None else [ENCODE(content), ENCODE(draft.chosen)]
         if draft.agent is not None and draft.agent.name != "shell":
             parts.append(draft.agent.agent.version)
         if self.around.env_text:
@@ -228,9 +228,13 @@ class NodeCompiler:
         if simple is not None:
             compiled = simple
         elif _is_shell(shell):
-            from pipe_runner.expressions import compile_shell
+            from pipe_runner.expressions import weighed_shell
 
-            compiled, faults = compile_shell(text)
+            if self._work.full:  # it has been told
+                return True
+            compiled, faults, work = weighed_shell(text)
+            if not self._work.holds(work):
+                self._report.add("E403", _TOO_MUCH, path, hint="keep scripts in files of their own, with arguments")
         else:
             from pipe_runner.expressions import compile_python_text
 
@@ -324,32 +328,36 @@ class NodeCompiler:
             message = "the agent `shell` is written `run:` (shell text) or `argv:` (a program with its arguments)"
             self._report.add("E506", message, path, hint="so that no value of a template can become shell text")
             return
-        info = self._agents.get(spec.agent, path)
-        place = (*draft.path, "with")
+        name, given, place = spec.agent, spec.with_, (*draft.path, "with")
+        if name == AUTO:
+            from pipe_runner.compiler.choosing import Choosing, WithinOptions
+
+            name, given, place = Choosing(draft, self._agents, self._report).resolved(spec)
+        info = self._agents.get(name, path)
         if info is None:
-            self._values.compile(spec.with_, place, "with", draft.uses)
+            self._values.compile(given, place, "with", draft.uses)
             return
-        draft.agent = info
+        draft.agent = info if not place[3:] else WithinOptions(info.name, info.agent)
         if info.describe.changes_things and spec.effect != "once":
             unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
-        options = {key: value for key, value in spec.with_.items() if key[:2] != "x-"}
+        options = {key: value for key, value in given.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
         checked = options
+        draft.asks = info.asks(options)
         if info.describe.asks_models:
             from pipe_runner.compiler.models import ModelNode
 
             node = ModelNode(draft.path, self._agents, self._report, self._inside)
             options, checked = node.options(info, spec.provider, options)
-        elif spec.provider is not None:
+        elif spec.provider is not None and "provider" not in options:
             from pipe_runner.compiler.models import not_asking
 
             not_asking(info.name, (*draft.path, "provider"), self._report)
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
-        if not wrong:
+        if spec.with_ or not self._as_written(draft).get("with"):  # else it has been told to be wrong
             check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:

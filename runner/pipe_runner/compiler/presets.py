@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pipe_runner.compiler.agents import LATER, Agents
+from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.report import Origin, Report, TooManyFaults, listed, short
 from pipe_runner.types import Path_, Phase
 
@@ -107,7 +107,7 @@ class _Resolving:
     def _chain(self, name: str) -> list[str] | None:
         """The preset, the one that it names, and so on; None where that doesn't end at an agent."""
         add, registry = self._report.add, self._registry
-        if name in LATER or (registry is not None and name in registry):
+        if registry is not None and name in registry:
             hint = "give the preset a name of its own: what an agent's name means is the same in every project"
             add("E509", f"`{short(name)}` is the name of an agent", ("agents", name), at="key", hint=hint)
             return None
@@ -135,14 +135,11 @@ class _Resolving:
             return True
         if owner not in self._told:
             self._told.add(owner)
-            if name in LATER:
-                self._report.add("E901", f"the agent `{name}` is not available in this version", path)
-            else:
-                near = self._report.suggest(name, self._names)
-                hint = f"did you mean `{near}`?" if near and near != owner else self._there
-                if "{{" in name:
-                    hint = "an agent's name can't be a template: which one it is must be known before the run"
-                self._report.add("E501", f"there is no agent `{short(name)}`", path, hint=hint)
+            near = self._report.suggest(name, self._names)
+            hint = f"did you mean `{near}`?" if near and near != owner else self._there
+            if "{{" in name:
+                hint = "an agent's name can't be a template: which one it is must be known before the run"
+            self._report.add("E501", f"there is no agent `{short(name)}`", path, hint=hint)
         return False
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.clearing import clear
+from pipe_runner.engine.beside import Beside
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
@@ -21,7 +22,6 @@ from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.pool import Pool
-    from pipe_runner.models import Outside
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.host import Keeping
     from pipe_runner.runlog.grouplock import GroupLock
@@ -89,9 +89,11 @@ class ActiveRun:
 
     async def perform(self) -> Run:
         """The whole run, to its last event. Raises StorageError when the log can't be written."""
+        from pipe_runner.engine.outside import desk_for, orchestrator_for
         from pipe_runner.executors.local import LocalExecutor
 
         place = self._place
+        performs: PerformAttempt = lambda attempt, emit: local.perform(attempt, emit, own=False)  # noqa: E731
         local = LocalExecutor(
             self._registry,
             place.processes,
@@ -100,7 +102,11 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=self._outside(lambda attempt, emit: local.perform(attempt, emit)),
+            outside=desk_for(
+                self.plan, self.run, place, self._granted, self._registry, performs, self._clock, self._settings.shared
+            ),
+            orchestrator=orchestrator_for(self.plan, self._registry, performs, self._clock),
+            beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
         )
         executor = self.around(self._with_files(local))
         os.environ.update(place.processes.marks)
@@ -114,14 +120,8 @@ class ActiveRun:
             self.close()
         return self.run
 
-    def _outside(self, performs: PerformAttempt) -> Outside | None:
-        """The way out, for runs whose nodes have use for it."""
-        if self._granted.services is None:
-            return None
-        from pipe_runner.engine.outside import open_desk
-
-        shared = self._settings.shared
-        return open_desk(self.plan, self.run, self._place, self._granted, self._registry, performs, self._clock, shared)
+    def _still(self, waits: Callable[[str], bool]) -> bool:
+        return self._scheduler is not None and self._scheduler.still(waits)
 
     async def _perform(self, executor: Executor) -> None:
         import asyncio

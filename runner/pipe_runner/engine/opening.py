@@ -73,6 +73,7 @@ def open_run(
         "nodes": _digests(expanded(nodes, plan.subplans, settings.only)),
         "only": list(settings.only),
         "versions": _versions(plan),
+        **_choices(expanded(nodes, plan.subplans, settings.only)),
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
@@ -183,7 +184,7 @@ def open_resume(
     except BaseException:
         lock.release()
         raise
-    data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan)}
+    data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
     opening = (EventKind.RUN_STARTED, data)
     if begun:
         data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
@@ -308,6 +309,12 @@ def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry)
 
 def _digests(nodes: Sequence[PlannedNode]) -> dict[str, str]:
     return {node.id: node.digest for node in nodes}
+
+
+def _choices(nodes: Sequence[PlannedNode]) -> dict[str, Json]:
+    """Who was chosen before the run for nodes of `agent: auto`, and why."""
+    chosen: dict[str, Json] = {node.id: node.chosen for node in nodes if node.chosen is not None}
+    return {"chosen": chosen} if chosen else {}
 
 
 def _versions(plan: Plan) -> dict[str, Json]:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.executors.reasons import COMMANDS
-from pipe_runner.types import Json
+from pipe_runner.registry import asks_models
+from pipe_runner.subplans import versions_of
+from pipe_runner.types import AUTO, Json
 
 if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.services import Services
     from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings, Shared
+    from pipe_runner.models import Orchestrates
     from pipe_runner.plan import Plan, PlannedNode
     from pipe_runner.ports import Clock, Masker
     from pipe_runner.registry import Registry
@@ -34,8 +37,7 @@ def services_for(
 ) -> tuple[Services | None, dict[str, str]]:
     """The model services for these nodes, and what of their settings is shown nowhere; None where no node
     asks any, and nothing is recorded."""
-    agents = {node.agent for node in nodes if node.pipeline is None}
-    asking = {name for name in agents if registry.get(name).describe().asks_models}
+    asking = [node for node in nodes if node.pipeline is None and _asks(node, registry)]
     if not asking and not recorded:
         return None, {}
     from pipe_runner.calls.services import Services
@@ -44,13 +46,20 @@ def services_for(
     folder = os.path.join(settings.state_dir, "cache") if settings.keeps else None
     services = Services(plan.services.get("providers", {}), registry.providers, environ, prices_by(folder))
     names: dict[str, None] = {}
-    for node in nodes:
-        if node.agent in asking and isinstance(node.options.data, dict):
-            given: Json = node.options.data.get("provider")
-            chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
-            names.update(dict.fromkeys(chosen))
-            services.first.update(chosen[:1])
+    for node in asking:
+        given: Json = node.options.data.get("provider") if isinstance(node.options.data, dict) else None
+        chosen = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+        names.update(dict.fromkeys(chosen))
+        services.first.update(chosen[:1])
     return services, services.secrets(tuple(names))
+
+
+def _asks(node: PlannedNode, registry: Registry) -> bool:
+    """Whether models are asked by it, or by agents that are chosen for it."""
+    data = node.options.data  # most nodes have no provider, and of ten thousand no agent is asked
+    if not isinstance(data, dict) or "provider" not in data:
+        return False
+    return bool(data["provider"]) if node.agent == AUTO else asks_models(registry.get(node.agent), data)
 
 
 def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:
@@ -102,7 +111,7 @@ def _tools_of(nodes: Sequence[PlannedNode]) -> list[Json]:
     return found
 
 
-def open_desk(
+def desk_for(
     plan: Plan,
     run: Run,
     place: Place,
@@ -111,8 +120,12 @@ def open_desk(
     performs: PerformAttempt,
     clock: Clock,
     shared: Shared | None,
-) -> Desk:
-    """The way out of one run; `performs` is how its nodes' attempts are performed, `shared` what it has with others."""
+) -> Desk | None:
+    """The way out of one run, if its nodes have use for it. `performs` is how their attempts are performed, `shared`
+    what it has with others."""
+    services = granted.services
+    if services is None:
+        return None
     from pipe_runner.calls.around import NotRecorded
     from pipe_runner.calls.desk import Desk
     from pipe_runner.limits.gates import Gates
@@ -120,8 +133,6 @@ def open_desk(
     from pipe_runner.tools.maker import Tools
     from pipe_runner.tools.servers import Servers
 
-    services = granted.services
-    assert services is not None
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
     purse = BudgetPurse(plan, run, place.journal)
@@ -138,6 +149,15 @@ def open_desk(
         make_toolbox=tools.make,
         closing=[tools, purse],
     )
+
+
+def orchestrator_for(plan: Plan, registry: Registry, performs: PerformAttempt, clock: Clock) -> Orchestrates | None:
+    """Who chooses agents during the run, where a node of the plan has use for that."""
+    if AUTO not in versions_of(plan):
+        return None
+    from pipe_runner.orchestrator.within import WithinRun
+
+    return WithinRun(registry, performs, clock)
 
 
 def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Recorder | None:

@@ -5,24 +5,31 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
 from pipe_runner.masking import NoMasking
-from pipe_runner.ports import Agent, Attempt, Clock, Context, Emit, Launcher, Masker, NodeError, Outcome
+from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
-    from pipe_runner.models import Outside
+    from pipe_runner.messages import Message
+    from pipe_runner.models import Orchestrates, Outside
 
 LONGEST_MESSAGE = 4096
 """Characters of an error's sentence that are kept."""
 
+CONTEXT: Final[ContextVar[Context]] = ContextVar("pipe_runner.context")
+"""What the attempt has to which code belongs that runs in this process: a function finds there what it is part of."""
+
+_NUMBER: Final = re.compile(r"#[0-9]+\Z")
+"""By which functions are told apart that a model calls at the same time."""
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
 _MARKER = re.compile("\x00pipe-secret:([A-Za-z_][A-Za-z0-9_]*)\x00")
 
@@ -41,6 +48,74 @@ class StoppableLauncher(Launcher, Protocol):
     async def close(self) -> None: ...
 
 
+class OpenBus(Protocol):
+    """The bus of one attempt that uses it."""
+
+    async def publish(self, topic: str, message: Json) -> int: ...
+
+    def subscribe(self, pattern: str, *, since: int = 0) -> Any: ...
+
+    async def history(self, pattern: str, *, limit: int) -> Sequence[Message]: ...
+
+    async def take(self, pattern: str) -> tuple[Any, Message | None]: ...
+
+    def close(self) -> None: ...
+
+
+class Beside(Protocol):
+    """What attempts find beside them, once they ask for it."""
+
+    def earlier(self, node: str) -> Earlier | None: ...
+
+    def bus(self, node: str, attempt: int) -> OpenBus: ...
+
+    def reach(self, bus: LateBus) -> Mapping[str, str]: ...
+
+    def leave(self, bus: LateBus) -> None: ...
+
+    def stop(self, spare: tuple[str, ...]) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class LateBus:
+    """The bus of one attempt, opened when it is first used; implements the port Bus. For the run's event loop."""
+
+    __slots__ = ("_beside", "_bus", "attempt", "loop", "node", "token")
+
+    def __init__(self, beside: Beside, node: str, attempt: int) -> None:
+        self._beside, self.node, self.attempt = beside, node, attempt
+        self._bus: OpenBus | None = None
+        self.token = ""
+        """By which its processes are known, where they can reach the bus."""
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def opened(self) -> OpenBus:
+        if self._bus is None:
+            self._bus = self._beside.bus(self.node, self.attempt)
+        return self._bus
+
+    async def publish(self, topic: str, message: Json) -> int:
+        return await self.opened().publish(topic, message)
+
+    def subscribe(self, pattern: str, *, since: int = 0) -> AsyncIterator[Message]:
+        messages: AsyncIterator[Message] = self.opened().subscribe(pattern, since=since)
+        return messages
+
+    async def history(self, pattern: str = "#", *, limit: int = 1000) -> Sequence[Message]:
+        return await self.opened().history(pattern, limit=limit)
+
+    def environment(self) -> Mapping[str, str]:
+        return self._beside.reach(self)
+
+    def leave(self) -> None:
+        """The attempt is over."""
+        if self.token:
+            self._beside.leave(self)
+        if self._bus is not None:
+            self._bus.close()
+
+
 class LocalExecutor:
     """The executor `local`. One per run; `secrets` holds the values of all that the plan grants to any node."""
 
@@ -55,6 +130,8 @@ class LocalExecutor:
         policy: Mapping[str, Any],
         scratch: str,
         outside: Outside | None = None,
+        orchestrator: Orchestrates | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._agents = agents
         self._launcher = launcher
@@ -64,6 +141,8 @@ class LocalExecutor:
         self._policy = policy
         self._scratch = scratch
         self._outside = outside
+        self._orchestrator = orchestrator
+        self._beside = beside
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
@@ -81,14 +160,19 @@ class LocalExecutor:
         self._whose: dict[asyncio.Task[Any], str] = {}
         """The nodes that they are of."""
 
-    def perform(self, attempt: Attempt, emit: Emit) -> Coroutine[Any, Any, Outcome]:
-        """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs."""
-        return self._perform(attempt, emit) if isinstance(self._masker, NoMasking) else self._hiding(attempt, emit)
+    def perform(self, attempt: Attempt, emit: Emit, own: bool = True) -> Coroutine[Any, Any, Outcome]:
+        """How the attempt ended; raises only what is no fault of the node: a log that can't be written, our bugs.
 
-    async def _hiding(self, attempt: Attempt, emit: Emit) -> Outcome:
-        return _masked(await self._perform(attempt, emit), self._masker)
+        `own`: what the node gave earlier is of such an attempt, and not of one that a model's call made."""
+        if isinstance(self._masker, NoMasking):
+            return self._perform(attempt, emit, own)
+        return self._hiding(attempt, emit, own)
 
-    async def _perform(self, attempt: Attempt, emit: Emit) -> Outcome:
+    async def _hiding(self, attempt: Attempt, emit: Emit, own: bool) -> Outcome:
+        return _masked(await self._perform(attempt, emit, own), self._masker)
+
+    async def _perform(self, attempt: Attempt, emit: Emit, own: bool) -> Outcome:
+        bus = None
         try:
             name = attempt.agent
             agent, keeps_time, strays = self._known.get(name) or self._meet(name)
@@ -98,6 +182,9 @@ class LocalExecutor:
                 attempt = with_secrets(attempt, secrets)
             if attempt.validate:
                 validate_options(agent, attempt)
+            beside = self._beside
+            if beside is not None:
+                bus = LateBus(beside, attempt.node if own else _NUMBER.sub("", attempt.node), attempt.number)
             context: Context = _tuple(
                 Context,
                 (
@@ -110,6 +197,9 @@ class LocalExecutor:
                     self._scratch,
                     self._runs_in,
                     self._outside,
+                    partial(beside.earlier, attempt.node) if own and beside is not None else None,
+                    bus,
+                    self._orchestrator,
                 ),
             )
             if keeps_time:
@@ -124,6 +214,9 @@ class LocalExecutor:
             return _failed(ErrorKind.EXCEPTION, error.message)
         except Exception as error:
             return _failed(ErrorKind.EXCEPTION, self._masker.mask_text(f"{type(error).__name__}: {error}"))
+        finally:
+            if bus is not None and (bus._bus is not None or bus.token):
+                bus.leave()
 
     def _meet(self, name: str) -> tuple[Agent, bool, Strays | None]:
         agent = self._agents.get(name)
@@ -159,6 +252,10 @@ class LocalExecutor:
                 self._timetable.enter(attempt)
         if strays is not None:
             strays.running[task] = context.emit
+        bus: Any = context[10]
+        if bus is not None:
+            bus.loop = self._loop
+        token = CONTEXT.set(context)
         try:
             return await agent.perform(attempt, context)
         except asyncio.CancelledError as cancelled:
@@ -171,6 +268,7 @@ class LocalExecutor:
                 return ended._replace(usage=getattr(cancelled, "usage", None))
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
+            CONTEXT.reset(token)
             if self._timetable is not None and self._timetable.slots:
                 self._timetable.leave(attempt)
             if strays is not None:
@@ -191,6 +289,8 @@ class LocalExecutor:
         """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end. Who
         waits for a model has nothing to see to, and ends at once."""
         self._launcher.stop(grace, spare) if spare else self._launcher.stop(grace)
+        if self._beside is not None:
+            self._beside.stop(spare)
         if self._timetable is not None and grace > 0 and not spare:
             self._timetable.hurry(grace)
         for task in [task for task, node in self._whose.items() if not (spare and node.startswith(spare))]:
@@ -212,6 +312,8 @@ class LocalExecutor:
         finally:  # whatever an agent of somebody's does when it is closed
             if self._outside is not None:
                 await self._outside.close()
+            if self._beside is not None:
+                await self._beside.close()
             await self._launcher.close()
             self.busy = busy
             if self._strays is not None:

@@ -14,7 +14,7 @@ from pipe_runner.expressions.compiled import Compiled, Fault, Reference, ShellTe
 if TYPE_CHECKING:
     from pipe_runner.expressions.compile import compile_condition, compile_value
     from pipe_runner.expressions.evaluation import evaluate, evaluate_condition
-    from pipe_runner.expressions.shelltext import compile_argv, compile_python_text, compile_shell
+    from pipe_runner.expressions.shelltext import compile_argv, compile_python_text, compile_shell, weighed_shell
     from pipe_runner.expressions.values import value_to_integer, value_to_text
 
 __all__ = [
@@ -32,12 +32,14 @@ __all__ = [
     "evaluate_condition",
     "value_to_integer",
     "value_to_text",
+    "weighed_shell",
 ]
 
 _WHERE: Final = {
     "compile_value": "compile",
     "compile_condition": "compile",
     "compile_shell": "shelltext",
+    "weighed_shell": "shelltext",
     "compile_argv": "shelltext",
     "compile_python_text": "shelltext",
     "evaluate": "evaluation",

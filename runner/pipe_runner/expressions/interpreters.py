@@ -80,6 +80,7 @@ class Command:
         if index >= len(self.words) or index in self._seen:
             return
         self._seen.add(index)
+        self.scan.flows.work += 3 + (len(self.words) - index) // 8
         self.depth += 1
         if self.depth > MAX_WRAPPERS:
             self.all_code(index, "the command is wrapped too often to say what its words are", "write it in a script")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ SPEAKING: Final = frozenset(
 )
 """Programs whose output is made of the text that they are given, and no number of anything."""
 MAX_LOOKED_AT: Final = 300_000
+_NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
 _CODE: Final = "{} takes the value, and its text becomes code"
 
 
@@ -53,20 +54,26 @@ class Flows(Tables):
                 for other in body.hands:
                     self.made.setdefault(f"{other}<", []).append(source)
         open_for_functions(self)
-        self.coded += [(name, "", f"write ${shown(name)} without values") for name in self._every(CODE_VARIABLES)]
-        self.chosen += self._every(CHOICE_VARIABLES)
+        self.coded += _CODED
+        self.coded += [(name, "", _without_values(name)) for name in self._owned(CODE_VARIABLES)]
+        self.chosen += [*_CHOSEN, *self._owned(CHOICE_VARIABLES)]
         self._arrays()
         link_files(self)
         seen: set[Node] = set()
         run: list[Facts] = []
         for places in (self.coded, self.stated):
             for start, message, hint in places:
+                if self._leads_nowhere(start):
+                    seen.add(start)
+                    continue
                 for hole, name in self.reached(start, seen):
                     mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
             run = run if places is self.stated else [node for node in seen if isinstance(node, Facts)]
         self._opened(seen, run)
         seen = set()
         for start in self.chosen:
+            if self._leads_nowhere(start):
+                continue
             for hole, name in self.reached(start, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
@@ -83,10 +90,9 @@ class Flows(Tables):
             if word.text.rpartition("/")[2].startswith(EXPANSION):
                 self.choose(word)
 
-    def _every(self, names: Iterable[str]) -> list[str]:
-        """The keys of variables, in this script and those within."""
-        known = frozenset(names)
-        return [*sorted(known), *sorted(key for key in self.owned if key.rpartition("/")[2] in known)]
+    def _owned(self, names: Collection[str]) -> list[str]:
+        """The keys of such variables in scripts within this one."""
+        return sorted(key for key in self.owned if key.rpartition("/")[2] in names)
 
     def _arrays(self) -> None:
         """What `declare x=…` gives to variables that are arrays by what stands elsewhere."""
@@ -102,7 +108,7 @@ class Flows(Tables):
         found: set[str] = set()
         for facts in self.figured:
             self._said("", facts, seen)
-        pending = [*self.calculated, *self._every(INTEGERS)]
+        pending = [*self.calculated, *sorted(INTEGERS), *self._owned(INTEGERS)]
         while pending:
             name = pending.pop()
             if name in found:
@@ -133,6 +139,16 @@ class Flows(Tables):
                     continue
                 mark_hole(hole, message, f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass")
 
+    def _leads_nowhere(self, start: Node) -> bool:
+        """Whether nothing is known to come to a place: so with nearly all variables that shells take code from."""
+        return start in _NAMES and not (
+            start in self.holding
+            or start in self.derived
+            or start in self.copied
+            or start in self.made
+            or start in self.read
+        )
+
     def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""
         pending: list[tuple[Node, str]] = [(start, "")]
@@ -141,6 +157,7 @@ class Flows(Tables):
             if node in seen:
                 continue
             seen.add(node)
+            self.work += 1
             following: Iterable[Node]
             if isinstance(node, Facts):
                 for hole in node.emits:
@@ -223,3 +240,11 @@ def shown(key: str) -> str:
     key = key.removesuffix(" split").rpartition("/")[2]
     found = PARAMETER.search(key)
     return key.rstrip("!").partition("[")[0] if found is None else found["place"]
+
+
+def _without_values(key: str) -> str:
+    return f"write ${shown(key)} without values"
+
+
+_CODED: Final = tuple((name, "", _without_values(name)) for name in sorted(CODE_VARIABLES))
+_CHOSEN: Final = tuple(sorted(CHOICE_VARIABLES))

@@ -333,6 +333,7 @@ class ShellGrammar(ShellAssignments):
     # ------------------------------------------------------------ simple commands
 
     def _simple(self) -> Facts:
+        self.flows.work += 3
         facts = Facts()
         words: list[Word] = []
         assignments: list[Word] = []

@@ -57,6 +57,7 @@ def note(command: Command, index: int, name: str) -> None:
     if not command.together and (several or words[0].several or is_made(words[0])):
         flows.invoked.append((words, flows.scope))
         for each in _unseen(command.scan, words):
+            flows.work += 10
             command.facts.inherit(_inspect(command.scan, each))
 
 

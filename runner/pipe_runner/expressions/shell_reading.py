@@ -21,16 +21,17 @@ class Trouble(NamedTuple):
     hint: str
 
 
-def troubles(text: str, shell: str) -> list[Trouble]:
-    """What a shell doesn't read in a text; nothing where it isn't sure."""
+def trouble(text: str, shell: str) -> tuple[Trouble | None, int]:
+    """What a shell doesn't read in a text, nothing where it isn't sure; and how much there was to look at, in steps of
+    some 10 µs."""
     if len(text) > _LONGEST or not suspicious(text, shell):
-        return []
+        return None, 0
     reading = _Reading(text, shell)
     try:
         reading.program()
     except Refused:
-        return []
-    return reading.found[:1]
+        return None, reading.flows.weight(text)
+    return next(iter(reading.found), None), reading.flows.weight(text)
 
 
 class _Reading(ShellGrammar):

@@ -125,6 +125,8 @@ class Tables:
     composed: dict[str, list[Word]] = field(default_factory=dict)
     """Words that variables hold in which other variables stand, and texts of the file."""
     looked_at: int = 0
+    work: int = 0
+    """What was looked at, in steps of some 10 µs; the texts of a file may take so many together (R2)."""
     """Words and variables that were looked at for what words come to."""
     pipes: int = 0
     """Pipes that begin with what passes its input on."""
@@ -206,8 +208,13 @@ class Tables:
         self.loops -= 1
         self.branches -= 1
 
+    def weight(self, text: str) -> int:
+        """How much there was to look at in a text, in steps of some 10 µs."""
+        return self.work + len(text) // 16
+
     def assign(self, name: str, word: Word) -> None:
         """`NAME=word`; of an array also what its first element is."""
+        self.work += 1
         if word.elements:
             more = "+=" in word.text
             lists = self.lists.setdefault(name, [])
@@ -335,6 +342,7 @@ class Tables:
     def arguments(self, function: str, words: list[Word]) -> None:
         """The words that a function is called with."""
         place, known = 0, True
+        self.work += 1 + len(words) // 8
         self.lists.setdefault(f"{function}:{ALL}", []).append(words)
         places = self.places.setdefault(function, set())
         for word in words:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.lockfile.names import is_alias
 from pipe_runner.plan import NOTHING, Plan, PlannedNode
+from pipe_runner.registry import asks_models
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Contents:
         return {"version": VERSION, "providers": providers, "mcp_servers": servers, "pipelines": pipelines}
 
     def _asks(self, node: PlannedNode) -> bool:
-        return node.pipeline is None and self._registry.get(node.agent).describe().asks_models
+        return node.pipeline is None and asks_models(self._registry.get(node.agent), node.options.data)
 
     def _node(self, plan: Plan, node: PlannedNode) -> dict[str, Any]:
         options = as_written(node.options.data)

@@ -241,6 +241,10 @@ class Inner:
         code = error.get("exit_code")
         return Outcome(NodeStatus.FAILED, error=NodeError(kind, message, code), exit_code=code)
 
+    def stands(self, waits: Callable[[str], bool]) -> bool:
+        """Whether nothing in it goes on, where the attempts at those nodes wait for which it is true."""
+        return self._scheduler is not None and self._scheduler.stands(waits)
+
     # ------------------------------------------------------------ stopping
 
     def stop(self, why: Stop) -> None:

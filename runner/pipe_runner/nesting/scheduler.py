@@ -50,6 +50,8 @@ class SharingScheduler(Scheduler):
         self._house = house
         self._inside: dict[int, Inner] = {}
         """What runs, by the index of its node."""
+        self._queue: set[int] = set()
+        """Those that wait for a slot."""
         self._late: set[int] = set()
         """Nodes whose attempt has no more time than `until` leaves."""
         self.until: float | None = None
@@ -69,7 +71,9 @@ class SharingScheduler(Scheduler):
             self._workers.group.start_soon(self._beside, node)
 
     async def attempt(self, node: PlannedNode) -> None:
+        self._queue.add(node.index)
         async with self._house.slots:
+            self._queue.discard(node.index)
             if self.stopped is not None:  # while it waited for a slot
                 if not is_final(self._run.known(node.id).status):
                     self.cancel(node)
@@ -83,6 +87,22 @@ class SharingScheduler(Scheduler):
                 await super().attempt(node)
             finally:
                 self._late.discard(node.index)
+
+    def stands(self, waits: Callable[[str], bool]) -> bool:
+        """Whether it waits whole; between two of its phases it doesn't."""
+        return bool(self._workers.in_flight) and self._stands(waits)
+
+    def _stands(self, waits: Callable[[str], bool]) -> bool:
+        if self._queue and not self._house.slots.locked():
+            return False
+        queue, inside, nodes = self._queue, self._inside, self._nodes
+        for index in self._workers.in_flight:
+            if index in inside:
+                if not inside[index].stands(waits):
+                    return False
+            elif index not in queue and not waits(nodes[index].id):
+                return False
+        return super()._stands(lambda node: True)  # of its own nodes nothing is left to start, either
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
         error = outcome.error

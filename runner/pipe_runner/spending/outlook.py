@@ -13,8 +13,9 @@ from pipe_runner.spending.prices import ListedPrices
 from pipe_runner.spent import nanos_up
 from pipe_runner.subplans import members
 
-_TIMES: Final = {"max_reasks": ("output_schema", 2), "max_iterations": ("tools", 10)}
-"""Options of `llm` that bound how often it asks again: beside which other option they count, and their default."""
+_TIMES: Final = {"max_reasks": ("output_schema", 2), "max_iterations": ("tools", 10), "": ("explain", 1)}
+"""Options that bound how often an agent asks again: beside which other option they count, and their default. That of
+an explanation can't be set."""
 _SENT: Final = frozenset(
     {"provider", "model", "system", "prompt", "max_tokens", "temperature", "top_p", "stop", "seed"}
 )
@@ -46,7 +47,7 @@ class _Unbounded(Exception):
 
 def bound(plan: Plan, nodes: Sequence[PlannedNode], asking: Collection[str], environ: Mapping[str, str]) -> Bound:
     """`asking` names the agents that ask models; `nodes` are those that may run, sub-pipelines flattened."""
-    found = tuple(_of_node(plan, node, environ) for node in nodes if node.pipeline is None and node.agent in asking)
+    found = tuple(_of_node(plan, node, environ) for node in nodes if _asks(node, asking))
     found += tuple(_of_repeated(plan, node) for node in nodes if _repeats_calls(plan, node, asking))
     costs = [one.most for one in found if one.most is not None]
     total = sum(costs) if len(costs) == len(found) else None
@@ -72,7 +73,12 @@ def _repeats_calls(plan: Plan, node: PlannedNode, asking: Collection[str]) -> bo
     """Whether it runs a sub-pipeline that asks models for each of its items; the run lists none of its nodes."""
     if node.pipeline is None or node.fan_out is None:
         return False
-    return any(one.pipeline is None and one.agent in asking for one in members([node], plan.subplans))
+    return any(_asks(one, asking) for one in members([node], plan.subplans))
+
+
+def _asks(node: PlannedNode, asking: Collection[str]) -> bool:
+    """An agent may ask for some of its nodes only; those have providers."""
+    return node.pipeline is None and node.agent in asking and "provider" in _options(node)
 
 
 def _of_repeated(plan: Plan, node: PlannedNode) -> NodeBound:

@@ -189,3 +189,30 @@ def test_a_plan_keeps_what_the_registry_says() -> None:
     assert again.names() == ("http", "python")
     assert again.origin("http") is None
     assert again.get("http").version == registry.get("http").version
+
+
+def test_a_capability_is_asked_for_by_its_name_its_first_words_or_its_last() -> None:
+    from pipe_runner.ports import AgentDescription, Capability
+
+    class Net(FakeAgent):
+        def describe(self) -> AgentDescription:
+            return AgentDescription("measures", (Capability("network.dns", "Resolves.", ("resolve",)), "network.tcp"))
+
+    registry = Registry()
+    registry.register("net", lambda: Net("net", dict))
+    registry.register("other", lambda: FakeAgent("other", dict))
+    for asked in ("network.dns", "dns", "network", "tcp"):
+        assert registry.by_capability(asked) == ("net",), asked
+    for asked in ("net", "d", "work.dns", "", "network.", "network.dns.x"):
+        assert registry.by_capability(asked) == (), asked
+    assert registry.by_capability("dns", "tcp") == ("net",)
+    assert registry.by_capability("dns", "cpu") == ()
+    assert registry.capabilities() == {"network.dns": ("net",), "network.tcp": ("net",)}
+
+
+def test_a_name_that_several_bring_is_told(install: Install) -> None:
+    install("plug-one", "plugone", AGENT, greeter="plugone:Greeter")
+    install("plug-two", "plugtwo", AGENT, greeter="plugtwo:Greeter")
+    registry = Registry.installed()
+    assert registry.clash_of("greeter") == Clash("greeter", ("plug-one", "plug-two"), None)
+    assert registry.clash_of("shell") is None

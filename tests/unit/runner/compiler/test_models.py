@@ -172,3 +172,44 @@ def test_r2_no_file_takes_long(tmp_path: Path, text: str, in_time: Any) -> None:
     began = time.process_time()
     compiled(tmp_path, text)
     assert in_time(time.process_time() - began, 2)
+
+
+@pytest.mark.parametrize("explain", ["", ", explain: false"])
+def test_an_agent_that_may_do_without_a_model_gets_no_provider_where_it_asks_none(tmp_path: Path, explain: str) -> None:
+    (tmp_path / "pipe.yml").write_text("defaults: {provider: openai}\n")
+    for provider in ("", "provider: ollama, "):
+        found = compiled(tmp_path, f"nodes: {{a: {{agent: findings, {provider}with: {{results: []{explain}}}}}}}")
+        assert codes(found) == []
+        assert "provider" not in node(found).options.data
+
+
+@pytest.mark.parametrize("explain", ["true", '"{{ inputs.e }}"'])
+def test_an_agent_that_may_ask_a_model_gets_the_default_or_none(tmp_path: Path, explain: str) -> None:
+    inputs = "inputs: {e: {type: boolean}}\n"
+    text = f"{inputs}nodes: {{a: {{agent: findings, with: {{results: [], explain: {explain}}}}}}}"
+    found = compiled(tmp_path, text)
+    assert codes(found) == []
+    assert "provider" not in node(found).options.data
+    without = node(found).digest
+    (tmp_path / "pipe.yml").write_text("defaults: {provider: openai}\n")
+    assert node(compiled(tmp_path, text)).options.data["provider"] == ["openai"]
+    assert node(compiled(tmp_path, text)).digest != without
+
+
+def test_a_budget_of_one_that_may_ask_counts_for_something(tmp_path: Path) -> None:
+    text = "budget: {{max_cost: 1}}\nnodes: {{a: {{agent: findings, with: {{results: [], explain: {0}}}}}}}"
+    assert codes(compiled(tmp_path, text.format("true"))) == []
+    assert codes(compiled(tmp_path, text.format("false"))) == ["W507"]
+
+
+def test_providers_that_there_are_not_are_told_whether_asked_or_not(tmp_path: Path) -> None:
+    text = "nodes: {a: {agent: findings, provider: nobody, with: {results: []}}}"
+    assert codes(compiled(tmp_path, text)) == ["E512"]
+    text = "nodes: {a: {agent: findings, with: {results: [], provider: [openai]}}}"
+    assert codes(compiled(tmp_path, text)) == ["E503"]
+
+
+def test_a_model_does_not_choose_whether_its_tool_asks_another(tmp_path: Path) -> None:
+    text = "nodes: {a: {agent: llm, provider: openai, with: {prompt: x, tools: [{agent: findings}]}}}"
+    (tool,) = node(compiled(tmp_path, text)).options.data["tools"]
+    assert tool == {"agent": "findings", "with": {"explain": False, "provider": ["openai"]}}

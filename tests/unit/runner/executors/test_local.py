@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.executors.local import LocalExecutor
 from pipe_runner.masking import NoMasking, SecretMasker
-from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome, secret_marker
+from pipe_runner.ports import AgentDescription, Attempt, Context, Earlier, NodeError, Outcome, secret_marker
 from pipe_runner.testing import FakeClock, succeeded
 from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
 
@@ -71,7 +71,7 @@ class Agents:
         return self.agent
 
 
-def executor(script: Any, secrets: Mapping[str, str] | None = None) -> LocalExecutor:
+def executor(script: Any, secrets: Mapping[str, str] | None = None, beside: Any = None) -> LocalExecutor:
     masker = SecretMasker(secrets) if secrets else NoMasking()
     return LocalExecutor(
         Agents(Scripted(script)),
@@ -81,6 +81,7 @@ def executor(script: Any, secrets: Mapping[str, str] | None = None) -> LocalExec
         clock=FakeClock(),
         policy={},
         scratch="/nowhere",
+        beside=beside,
     )
 
 
@@ -109,6 +110,19 @@ def test_the_context_has_all_its_fields() -> None:
         return succeeded(len(context))
 
     assert perform(executor(length), attempt()).output == len(Context._fields)
+
+
+def test_an_attempt_that_a_call_made_has_nothing_earlier() -> None:
+    class Beside:
+        def earlier(self, node: str) -> Earlier:
+            return Earlier("r0", "then", node)
+
+    async def recall(attempt: Attempt, context: Context) -> Outcome:
+        return succeeded(None if context.earlier is None else context.earlier().output)
+
+    local = executor(recall, beside=Beside())
+    assert perform(local, attempt()).output == "n"
+    assert anyio.run(lambda: local.perform(attempt(), lambda kind, data: None, own=False)).output is None
 
 
 def test_x3_an_attempt_ends_when_its_time_is_up() -> None:

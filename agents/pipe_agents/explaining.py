@@ -1,0 +1,135 @@
+"""Has a model explain what was found. The findings are the facts: what the model says is held against them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from pipe_agents.findings import Finding, ended, worst_first
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import Attempt, Context, Outcome
+from pipe_runner.types import ErrorKind, Json
+
+MOST_TIME: Final = 120.0
+"""Seconds that an explanation may take; less where the attempt has less."""
+_LEFT: Final = 1.0
+"""Seconds of the attempt that are kept for its end."""
+_NO_PROVIDER: Final = "write `provider:` beside `agent:`, or `defaults: {provider: …}` in pipe.yml"
+_NEEDS: Final[Mapping[ErrorKind, str]] = {
+    ErrorKind.CREDENTIALS: "credentials for the provider; `pipe providers` says which",
+    ErrorKind.BUDGET: "a larger `budget:` of the node or the run",
+    ErrorKind.UNAVAILABLE: "a model service that answers; `pipe providers NAME --check` asks it",
+    ErrorKind.NOT_FOUND: "a service and a model that are there; `pipe providers NAME --check` asks it",
+    ErrorKind.RATE_LIMITED: "a service that takes the call: another provider, or later",
+    ErrorKind.TIMEOUT: "more time: a larger `timeout:` of the node, or a quicker model",
+    ErrorKind.INVALID_OUTPUT: "a model that answers by a schema, or more `max_tokens`",
+}
+
+
+class Explained(NamedTuple):
+    """The explanation, and what it has used."""
+
+    explanation: dict[str, Any] | None
+    usage: Mapping[str, Json] | None = None
+
+
+async def finished(output: dict[str, Any], attempt: Attempt, context: Context) -> Outcome:
+    """How an attempt ends that has measured: explained, where its options say so, and failed where `fail_on` does."""
+    told = await explained(output, attempt, context)
+    fail_on: Any = attempt.options.get("fail_on")
+    return ended({**output, "explanation": told.explanation}, fail_on)._replace(usage=told.usage)
+
+
+async def explained(output: dict[str, Any], attempt: Attempt, context: Context) -> Explained:
+    """The explanation of a complete output; never a fault: without a model it says why there is none."""
+    options = attempt.options
+    if options.get("explain") is not True:
+        return Explained(None)
+    given = options.get("provider")
+    providers = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    if not providers:
+        return Explained(none("no model service is named", _NO_PROVIDER))
+    if context.outside is None:
+        return Explained(none("this run has no way out to models", _NO_PROVIDER))
+    if not worst_first(output["findings"]):
+        return Explained(none("there is no finding to explain"))
+    time = MOST_TIME
+    if attempt.timeout is not None:
+        time = min(time, attempt.timeout - float(output.get("duration_s") or 0) - _LEFT)
+    if time <= 0:
+        return Explained(none("the attempt has no time left", _NEEDS[ErrorKind.TIMEOUT]))
+    from pipe_agents.explaining_talk import asked
+
+    return await asked(output, providers, time, attempt, context)
+
+
+def none(why: str, needs: str | None = None) -> dict[str, Any]:
+    """There is no explanation."""
+    empty: dict[str, Any] = {"claims": [], "ranking": [], "next_checks": []}
+    nobody = {"summary": None, "provider": None, "model": None}
+    return {"status": "unavailable", **nobody, **empty, "why": why, "needs": needs}
+
+
+def of_fault(fault: NodeFault, context: Context) -> dict[str, Any]:
+    return none(context.masker.mask_text(fault.message)[:500], _NEEDS.get(fault.kind))
+
+
+def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -> dict[str, Any]:
+    """The explanation, of what a model said in the shape that it was asked for: claims held against the findings."""
+    from pipe_agents.claims import held
+
+    by_id = {one["id"]: one for one in findings}
+    claims = [held(claim, by_id) for claim in said["claims"][:50]]
+    whole = held({"text": said["summary"], "findings": list(by_id)}, by_id)
+    if not whole["supported"]:
+        claims.append({**whole, "text": f"(the summary) {whole['text']}"[:1000], "findings": []})
+    checks = [
+        {
+            "task": check["task"][:500],
+            "agent": check["agent"] if check["agent"] in agents else None,
+            "why": check["why"][:500],
+        }
+        for check in said["next_checks"][:20]
+    ]
+    ranking = [id for id in dict.fromkeys(said["ranking"]) if id in by_id]
+    return {
+        "status": "given",
+        "summary": said["summary"][:2000],
+        "claims": claims,
+        "ranking": ranking,
+        "next_checks": checks,
+        "provider": None,
+        "model": None,
+        "why": None,
+        "needs": None,
+    }
+
+
+def registered() -> list[str]:
+    """Names of the agents that are installed. Blocks."""
+    from importlib.metadata import entry_points
+
+    return sorted({point.name for point in entry_points(group="pipe_runner.agents")})
+
+
+async def in_time(seconds: float, asking: Any) -> Any:
+    """What `asking` gives; raises NodeFault where it takes longer. In the same task, which a stop of the run knows."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    late = False
+
+    def end() -> None:
+        nonlocal late
+        late = True
+        task.cancel(loop.time())  # as an executor ends who is out of time
+
+    timer = loop.call_later(seconds, end)
+    try:
+        return await asking
+    except asyncio.CancelledError:
+        if not late or task.uncancel() > 0:
+            raise
+        raise NodeFault(ErrorKind.TIMEOUT, f"the model didn't answer within {seconds:.0f} s") from None
+    finally:
+        timer.cancel()

@@ -1,0 +1,223 @@
+"""`agent: findings`: merges what agents that measure have found, and writes the report for who is on call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import AgentDescription, Attempt, Capability, Context, Outcome
+from pipe_runner.types import EventKind, JsonObject
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pipe_agents.merging.gather import Given, Missing
+
+_SHOWN: Final = 12
+"""Findings that the live view is told."""
+
+
+class FindingsAgent:
+    """Measures nothing itself."""
+
+    name = "findings"
+    version = "1"
+
+    def describe(self) -> AgentDescription:
+        return AgentDescription(
+            summary="Merges findings of several agents: what contradicts, what belongs together; writes a report.",
+            capabilities=(
+                Capability(
+                    "findings.report",
+                    "Merges findings and writes them down, the worst first, as Markdown and as a page.",
+                    ("merge findings", "report", "summary of findings", "correlate", "contradictions"),
+                ),
+            ),
+            asks_models=True,
+        )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
+
+    def options_model(self) -> type[BaseModel]:
+        from pipe_schemas.merging import MergeOptions
+
+        return MergeOptions
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        from pipe_schemas.merging import Merged
+
+        return Merged.model_json_schema()
+
+    async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        from pipe_agents.explaining import explained
+        from pipe_agents.findings import ended
+        from pipe_agents.merging.gather import Given, taken_in
+
+        options: dict[str, Any] = dict(attempt.options)
+        began, began_ns = context.clock.monotonic(), context.clock.now_ns()
+        results = context.masker.mask_json(options["results"])
+        taken = await asyncio.to_thread(lambda: list(taken_in(results)))
+        given = [one for one in taken if isinstance(one, Given)]
+        window = float(options.get("window_minutes") or 60)
+        output = await asyncio.to_thread(merge, taken, window, began_ns)
+        told = await explained(output, attempt, context)
+        output["explanation"] = told.explanation
+        output["duration_s"] = round(context.clock.monotonic() - began, 6)
+        output["reports"] = {name: options.get(name) for name in ("markdown", "html")}
+        title = context.masker.mask_text(str(options.get("title") or "Findings"))
+        try:
+            await asyncio.to_thread(_write, attempt, title, output, given)
+        except NodeFault as fault:
+            raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
+        _tell(context, output)
+        return ended(output, options.get("fail_on"))._replace(usage=told.usage)
+
+
+def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:
+    """The output, but for how long it took and where the reports are."""
+    from pipe_agents.findings import RANK, result
+    from pipe_agents.merging.contradictions import contradictions
+    from pipe_agents.merging.correlations import correlations
+    from pipe_agents.merging.facts import of_findings, of_measurements
+    from pipe_agents.merging.gather import Given, Missing, merged
+
+    taken = list(taken)
+    given = [one for one in taken if isinstance(one, Given)]
+    pool = merged(given)
+    against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
+    measurements = {
+        "sources": [_source(one) for one in taken],
+        "doubles": pool.doubles,
+        "left_out": pool.left_out,
+    }
+    output = result("findings", [], measurements, began_ns=now_ns, seconds=0.0)
+    found = pool.findings
+    output["findings"] = found
+    output["severity"] = _worst(found)
+    blind = [
+        *(
+            {"what": one.name, "why": one.why, "needs": None, "agent": one.name}
+            for one in taken
+            if isinstance(one, Missing)
+        ),
+        *(_blind(one) for one in found if one["status"] == "unavailable"),
+    ]
+    measured = [one for one in found if one["status"] != "unavailable"]
+    counts = {name: sum(one["severity"] == name for one in measured) for name in RANK}
+    output |= {
+        "counts": {**counts, "unavailable": len(found) - len(measured)},
+        "contradictions": against,
+        "correlations": correlations(found, window_minutes, _moments(given)),
+        "blind_spots": blind,
+        "reports": {"markdown": None, "html": None},
+    }
+    output["summary"] = _summary(output, count)
+    at = sorted(one.measured_at for one in given if one.measured_at)
+    output["measured_at"] = at[0] if at else output["measured_at"]
+    return output
+
+
+def _worst(found: list[dict[str, Any]]) -> str:
+    from pipe_agents.findings import worst
+
+    return worst(found)
+
+
+def _summary(output: Mapping[str, Any], contradictions: int) -> str:
+    from pipe_agents.findings import told
+
+    wrong = told([one for one in output["findings"] if one["status"] != "unavailable"])
+    more = [
+        f"{len(output[name])} {word if len(output[name]) == 1 else words}"
+        for name, word, words in (
+            ("correlations", "group belongs together", "groups belong together"),
+            ("blind_spots", "thing could not be looked at", "things could not be looked at"),
+        )
+        if output[name]
+    ]
+    more += [f"{contradictions} contradiction{'' if contradictions == 1 else 's'}"] if contradictions else []
+    return "; ".join([wrong, *more])
+
+
+def _source(one: Given | Missing) -> dict[str, Any]:
+    from pipe_agents.merging.gather import Missing
+
+    if isinstance(one, Missing):
+        nothing = {"agent": None, "severity": None, "findings": 0, "measured_at": None, "duration_s": None}
+        return {"name": one.name, "summary": one.why, **nothing}
+    return {
+        "name": one.name,
+        "agent": one.agent,
+        "severity": one.severity,
+        "summary": one.summary,
+        "findings": len(one.findings),
+        "measured_at": one.measured_at,
+        "duration_s": one.duration_s,
+    }
+
+
+def _blind(one: Mapping[str, Any]) -> dict[str, Any]:
+    what = f"{one['check']} of {one['subject']}" if one["subject"] else one["check"]
+    return {
+        "what": what,
+        "why": one["why"] or one["summary"],
+        "needs": one["needs"],
+        "agent": ", ".join(one["agents"]),
+    }
+
+
+def _moments(given: Iterable[Given]) -> dict[str, str]:
+    """When findings were measured that are about that moment: those of logs are about the time of their lines."""
+    return {
+        finding["id"]: one.measured_at
+        for one in given
+        if one.measured_at and one.agent != "log_analysis"
+        for finding in one.findings
+    }
+
+
+def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Given]) -> None:
+    from pipe_agents.merging.telling import Report
+
+    report = Report(title, output, given)
+    home = attempt.workspace or attempt.root
+    for name in ("markdown", "html"):
+        path = output["reports"][name]
+        if path is None:
+            continue
+        if name == "markdown":
+            from pipe_agents.merging.markdown import document
+        else:
+            from pipe_agents.merging.page import document
+        from pipe_agents.merging.writing import write
+
+        write(home, path, document(report))
+
+
+def _tell(context: Context, output: Mapping[str, Any]) -> None:
+    """The worst of it in short lines, for the live view and `pipe logs`."""
+    from pipe_agents.merging.texts import printable
+
+    lines = [
+        f"{one['severity'].upper():<8}  {one['subject'] or one['check']}: {one['summary']}"
+        for one in output["findings"]
+        if one["status"] != "unavailable" and one["severity"] != "info"
+    ]
+    more = len(lines) - _SHOWN
+    lines = lines[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])
+    lines += [f"together  {one['text']}" for one in output["correlations"][:3]]
+    lines += [f"against   {one['subject']}: {' / '.join(one['says'])}" for one in output["contradictions"][:3]]
+    lines += [f"unseen    {_unseen(output['blind_spots'])}"] if output["blind_spots"] else []
+    lines += [f"report    {path}" for path in output["reports"].values() if path]
+    text = "".join(f"{printable(line)[:300]}\n" for line in lines or ["nothing wrong was found"])
+    context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
+
+
+def _unseen(spots: list[dict[str, Any]]) -> str:
+    named = ", ".join(one["what"] for one in spots[:3])
+    return f"{named} and {len(spots) - 3} more" if len(spots) > 3 else named

@@ -1,0 +1,1 @@
+"""What `agent: log_analysis` is made of."""

@@ -1,0 +1,192 @@
+"""One attempt's work: reads all sources, in a thread, and gives what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from datetime import tzinfo
+from typing import Any, Final, NamedTuple
+
+from pipe_agents.logs.files import Reader, Window
+from pipe_agents.logs.reading import Pieces, Unreadable, looks_binary, opened
+from pipe_agents.logs.sources import File, Unread, find, rotation
+from pipe_agents.logs.tally import Tally
+from pipe_agents.logs.words import many, shown
+
+GROUPS: Final = ("levels", "templates", "rates", "gaps", "security", "kernel", "services", "http", "baseline")
+"""What `checks` may name."""
+TELL_EVERY: Final = 5.0
+TELL_FILES: Final = 20
+
+
+class Asked(NamedTuple):
+    """The options, made ready."""
+
+    paths: tuple[str, ...]
+    base: str
+    text: str | None
+    format: str
+    zone: tzinfo
+    zone_name: str
+    window: Window
+    max_bytes: int
+    max_templates: int
+    checks: frozenset[str]
+    failures_before_success: int
+    now: float
+
+
+class Read(NamedTuple):
+    """What came of it."""
+
+    tally: Tally
+    readers: list[Reader]
+    unread: list[Unread]
+
+
+class Tell:
+    """Says how far it is: a line for each of the first files, and one every few seconds."""
+
+    def __init__(self, say: Callable[[str], None], now: Callable[[], float]) -> None:
+        self._say, self._now = say, now
+        self._last = now()
+        self._files = 0
+
+    def during(self, reader: Reader, pieces: Pieces) -> None:
+        if self._now() - self._last >= TELL_EVERY:
+            self._last = self._now()
+            self._say(f"{shown(reader.path, 200)}: {pieces.bytes / 1e6:,.0f} MB, {many(reader.lines, 'line')} so far")
+
+    def after(self, reader: Reader) -> None:
+        self._files += 1
+        if self._files <= TELL_FILES:
+            self._last = self._now()
+            self._say(f"{shown(reader.path, 200)}: {many(reader.lines, 'line')}, format {reader.format.name}")
+
+
+def analyse(
+    asked: Asked,
+    say: Callable[[str], None],
+    now: Callable[[], float],
+    journal: Callable[[int], Iterator[bytes]] | None = None,
+) -> Read:
+    """Read everything. Raises NodeFault for a path that is named exactly and isn't there."""
+    tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success)
+    found = find(asked.paths, asked.base)
+    readers: list[Reader] = []
+    unread = list(found.unread)
+    tell = Tell(say, now)
+    for file in found.files:
+        try:
+            stream, compressed = opened(file)
+        except Unreadable as error:
+            unread.append(Unread(file.path, error.why, error.needs))
+            continue
+        with closing(stream):
+            _read(asked, file, Pieces(stream, asked.max_bytes), compressed, tally, readers, unread, tell)
+    if asked.text is not None:
+        _text(asked, asked.text, tally, readers, tell)
+    if journal is not None:
+        reader = Reader("journal", len(readers), "journal", asked.window)
+        for piece in journal(asked.max_bytes):
+            if not readers or readers[-1] is not reader:
+                reader.begin(piece, "syslog_iso", asked.zone, asked.now, asked.now)
+                readers.append(reader)
+            reader.bytes += len(piece) + 1
+            tally.feed(piece, reader)
+        tally.flush(reader)
+        if reader.lines:
+            tell.after(reader)
+    for reader in readers:
+        if reader.window != Window(None, None) and not reader.timed and reader.lines:
+            why = "its lines have no times that could be read, so since and until leave none of them out"
+            unread.append(Unread(reader.path, why, "a format with times; name it with `format`"))
+    return Read(tally, readers, unread)
+
+
+def _read(
+    asked: Asked,
+    file: File,
+    pieces: Pieces,
+    compressed: str,
+    tally: Tally,
+    readers: list[Reader],
+    unread: list[Unread],
+    tell: Tell,
+) -> None:
+    reader = Reader(file.path, len(readers), rotation(file.path)[0], asked.window)
+    reader.compressed = compressed
+    begun = False
+    for piece in pieces:
+        if not begun:
+            if looks_binary(piece[:8192]):
+                unread.append(Unread(file.path, "it is no text", "a file of lines"))
+                return
+            reader.begin(piece, asked.format, asked.zone, asked.now, file.modified)
+            begun = True
+        tally.feed(piece, reader)
+        tell.during(reader, pieces)
+    tally.flush(reader)
+    reader.bytes, reader.cut_lines = pieces.bytes, pieces.cut_lines
+    if pieces.damaged is not None:
+        why = f"it is damaged after {pieces.bytes:,} bytes ({shown(pieces.damaged, 100)}); what came before is counted"
+        unread.append(Unread(file.path, why, "an undamaged copy"))
+    if pieces.beyond:
+        why = f"only its first {asked.max_bytes:,} bytes were read"
+        unread.append(Unread(file.path, why, "a larger `max_bytes`"))
+    readers.append(reader)
+    tell.after(reader)
+
+
+def _text(asked: Asked, text: str, tally: Tally, readers: list[Reader], tell: Tell) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    reader = Reader("text", len(readers), "text", asked.window)
+    reader.bytes = len(data)
+    if data.endswith(b"\n"):
+        data = data[:-1]
+    if data:
+        reader.begin(data[: 1 << 17], asked.format, asked.zone, asked.now, asked.now)
+        at = 0
+        while at < len(data):
+            end = data.find(b"\n", min(at + (1 << 20), len(data)))
+            end = len(data) if end < 0 else end
+            tally.feed(data[at:end], reader)
+            at = end + 1
+        tally.flush(reader)
+    readers.append(reader)
+    tell.after(reader)
+
+
+def options_of(options: Mapping[str, Any], base: str, now: float) -> Asked:
+    """Options as the node has them; raises ValueError with a sentence."""
+    from pipe_agents.logs.times import moment, zone_of
+
+    name = options.get("timezone", "local")
+    zone = zone_of(name)
+    since, until = (
+        moment(given, now, zone) if (given := options.get(word)) is not None else None for word in ("since", "until")
+    )
+    if since is not None and until is not None and since >= until:
+        raise ValueError("`since` isn't before `until`, so there is no time between them")
+    paths = options.get("paths", [])
+    text = options.get("text")
+    return Asked(
+        paths=(paths,) if isinstance(paths, str) else tuple(paths),
+        base=base,
+        text="\n".join(text) if isinstance(text, list) else text,
+        format=options.get("format", "auto"),
+        zone=zone,
+        zone_name=name,
+        window=Window(since, until),
+        max_bytes=size_of(options.get("max_bytes", 2 * 2**30)),
+        max_templates=options.get("max_templates", 1000),
+        checks=frozenset(options.get("checks") or GROUPS),
+        failures_before_success=(options.get("thresholds") or {}).get("failures_before_login", 5),
+        now=now,
+    )
+
+
+def size_of(given: int | str) -> int:
+    from pipe_schemas.durations import parse_size
+
+    return parse_size(given) if isinstance(given, str) else given

@@ -1,0 +1,156 @@
+"""What one line says: its message, its level, and whether it goes on with what the line before it began."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, NamedTuple
+
+from pipe_agents.logs.formats import FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
+from pipe_agents.logs.locating import priority
+
+LEVELS: Final = ("fatal", "error", "warning", "info", "debug", "none")
+FATAL, ERROR, WARNING, INFO, DEBUG, NONE = range(6)
+SYSLOG_LEVELS: Final = (FATAL, FATAL, FATAL, ERROR, WARNING, INFO, INFO, DEBUG)
+"""Of a priority's severities, 0 to 7."""
+_TENS: Final = {10: DEBUG, 20: DEBUG, 30: INFO, 40: WARNING, 50: ERROR, 60: FATAL}
+"""As pino and bunyan write."""
+LONGEST_MESSAGE: Final = 1000
+
+_WORDS: Final = {
+    **dict.fromkeys(("fatal", "f", "emerg", "emergency", "alert", "crit", "critical", "panic"), FATAL),
+    **dict.fromkeys(("error", "err", "e", "severe", "exception"), ERROR),
+    **dict.fromkeys(("warn", "warning", "w"), WARNING),
+    **dict.fromkeys(("info", "information", "informational", "notice", "i", "log", "config"), INFO),
+    **dict.fromkeys(("debug", "debug1", "debug2", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
+}
+_UPPER: Final = re.compile(
+    rb"(?<![A-Za-z])(EMERG|EMERGENCY|ALERT|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
+    rb"|TRACE)(?![A-Za-z])"
+)
+_LOWER: Final = re.compile(
+    rb"\[?(?:\w{1,20}: )?(fatal|panic|critical|error|warning|warn|info|notice|debug|Error|Warning|Fatal)(?:\]|:| -)"
+)
+_LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
+_LOGFMT_MESSAGE: Final = re.compile(rb"(?:^|(?<= ))(?:msg|message)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{1,2000}))")
+_TRACE: Final = re.compile(
+    rb"(?:Caused by: |Suppressed: |\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d"
+    rb"|Traceback \(most recent call last\):"
+    rb"|During handling of the above exception|The above exception was the direct cause|\[signal SIG)"
+)
+_GO_FRAME: Final = re.compile(rb"[\w./*()\[\]-]{1,200}\(.{0,200}\)$")
+_ENDING: Final = re.compile(
+    rb"(?:[A-Za-z_][\w.$]{0,200}(?:Error|Exception|Warning|Exit|Interrupt|Fault|Failure|Throwable))(?::|$)"
+)
+EXCEPTION: Final = re.compile(
+    rb"(?:^|Caused by: |Exception in thread \"[^\"\n]{0,200}\" |Uncaught |[:\s])([A-Za-z_$][\w.$]{0,200}(?:Error"
+    rb"|Exception|Throwable|Panic))(?=:|\s|$)"
+)
+
+JOIN_NO, JOIN_YES, JOIN_AFTER = range(3)
+"""`JOIN_AFTER`: it belongs to the line before it only if that one goes on with something, too."""
+
+
+class Entry(NamedTuple):
+    """A line, taken apart."""
+
+    message: bytes
+    level: int
+    joined: int
+    known: bool
+    """Whether it has the file's format."""
+
+
+def level_of(word: Any) -> int:
+    """The level that a word or a number stands for: names, 0 to 7 of syslog, 10 to 60 of pino and Python."""
+    if isinstance(word, bool) or word is None:
+        return NONE
+    if isinstance(word, int | float) or (isinstance(word, str) and word.isdigit() and word.isascii()):
+        number = int(word)
+        if 0 <= number <= 7:
+            return SYSLOG_LEVELS[number]
+        return _TENS.get(number, NONE)
+    if isinstance(word, bytes):
+        word = word.decode("ascii", "replace")
+    return _WORDS.get(str(word).strip().lower()[:20], NONE)
+
+
+def by_words(message: bytes) -> int:
+    """The level that a message names itself, near its beginning."""
+    found = _UPPER.search(message, 0, 120) or _LOWER.match(message)
+    return NONE if found is None else level_of(found[1])
+
+
+def entry_of(one: Format, line: bytes) -> Entry:
+    """What the line says, if it has that format; else by the formats that are known."""
+    line = line[:8192]
+    if one.name == "json":
+        value = parsed(line) if line[:9].lstrip()[:1] == b"{" else None
+        if isinstance(value, dict):
+            return _json(value)
+    elif one.name == "logfmt" and one.head.match(line):
+        return _logfmt(line)
+    elif one.name not in ("plain", "access") and (found := one.head.match(line)):
+        return _headed(one, line, found)
+    joined = joins(line)
+    if joined == JOIN_NO and one.name != "access" and line[:1] in b"<[0123456789JFMASONDIWE":
+        for other in FORMATS:
+            if other.name not in ("json", "logfmt", "access", "epoch") and (found := other.head.match(line)):
+                return _headed(other, line, found)._replace(known=False)
+    return Entry(line[:LONGEST_MESSAGE], by_words(line), joined, one.name == "plain")
+
+
+def joins(line: bytes) -> int:
+    """Whether a line without a head goes on with the one before it."""
+    if line[:1] in (b" ", b"\t") and line.strip():
+        return JOIN_YES
+    if _TRACE.match(line):
+        return JOIN_NO if line.startswith(b"Traceback") else JOIN_YES
+    if _ENDING.match(line) or line[:2] in (b"})", b"}") or (line.endswith(b")") and _GO_FRAME.match(line[:600])):
+        return JOIN_AFTER
+    return JOIN_NO
+
+
+def _headed(one: Format, line: bytes, found: re.Match[bytes]) -> Entry:
+    groups = found.groupdict()
+    message = line[found.end() : found.end() + LONGEST_MESSAGE]
+    level = NONE
+    if groups.get("pri"):
+        level = SYSLOG_LEVELS[priority(line)[1] or 0]
+    elif groups.get("level"):
+        level = level_of(groups["level"])
+    if level == NONE:
+        level = by_words(message)
+    partial = one.name == "cri" and line[found.end() - 2 : found.end()] == b"P "
+    joined = JOIN_YES if partial or (one.name == "cri" and message[:1] in (b" ", b"\t")) else JOIN_NO
+    return Entry(message, level, joined, True)
+
+
+def _json(value: dict[str, Any]) -> Entry:
+    level = next((found for key in LEVEL_KEYS if (found := level_of(value.get(key))) != NONE), NONE)
+    if level == NONE and isinstance(inner := value.get("log"), dict):
+        level = level_of(inner.get("level"))
+    message = next((text for key in MESSAGE_KEYS if isinstance(text := value.get(key), str) and text), None)
+    if message is None:
+        rest = {key: item for key, item in value.items() if key not in TIME_KEYS}
+        message = " ".join(f"{key}={item}" for key, item in list(rest.items())[:30])
+    raw = message[:LONGEST_MESSAGE].encode("utf-8", "replace").rstrip(b"\n")
+    joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
+    if "log" in value and "stream" in value:
+        inner_entry = _inner(raw)
+        raw, joined = inner_entry.message, inner_entry.joined
+        level = inner_entry.level if level == NONE else level
+    return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
+
+
+def _inner(raw: bytes) -> Entry:
+    """A container's line inside Docker's."""
+    for other in FORMATS:
+        if other.name not in ("json", "logfmt", "access", "cri") and (found := other.head.match(raw)):
+            return _headed(other, raw, found)
+    return Entry(raw, by_words(raw), joins(raw), True)
+
+
+def _logfmt(line: bytes) -> Entry:
+    level, message = _LOGFMT_LEVEL.search(line), _LOGFMT_MESSAGE.search(line)
+    text = (message[1] or message[2] or b"") if message else line
+    return Entry(text[:LONGEST_MESSAGE], level_of(level[1]) if level else by_words(text), JOIN_NO, True)

@@ -1,0 +1,180 @@
+"""One file while it is read: its format, its times, and what of it lies in the window that was asked for."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+from typing import Final, NamedTuple
+
+from pipe_agents.logs.access import DIGITS
+from pipe_agents.logs.entries import SYSLOG_LEVELS
+from pipe_agents.logs.formats import MESSAGE_KEYS, Detected, detect, parsed, sample_of
+from pipe_agents.logs.locating import Locator, anywhere, locate, priority
+from pipe_agents.logs.series import MINUTE, Series
+from pipe_agents.logs.times import Clockwork
+
+MOST_MOMENTS: Final = 100_000
+BACKWARDS: Final = 120.0
+"""Seconds by which a time must lie before the one above it to be called out of order."""
+
+
+class Window(NamedTuple):
+    """The time that was asked for, in seconds since 1970."""
+
+    since: float | None
+    until: float | None
+
+
+class Reader:
+    """What is known of one file; lines are given in pieces, in order."""
+
+    def __init__(self, path: str, number: int, log: str, window: Window) -> None:
+        self.path, self.number, self.log = path, number, log
+        self.lines = self.joined = self.blank = self.outside = self.untimed = 0
+        self.bytes = 0
+        self.compressed = "none"
+        self.backwards = 0
+        self.crowded = False
+        self.ends_joined = False
+        self.held: bytes | None = None
+        """A line that is counted together with the piece after it."""
+        self.series = Series(4096)
+        self.cut_lines = 0
+        self.window = window
+        self.shape_name = ""
+        self._keep_last = True
+        self._moments: dict[bytes, tuple[float | None, int | None]] = {}
+        self._before: float | None = None
+        self._marks: tuple[bytes, bytes] | None = None
+        self.detected: Detected = detect(())
+        self.format = self.detected.format
+        self.locator = Locator()
+        self.clock: Clockwork | None = None
+
+    def begin(self, piece: bytes, asked: str, zone: tzinfo, now: float, modified: float) -> None:
+        """Find out the format and the times from the first piece."""
+        sample = sample_of(piece)
+        self.detected = detect(sample, asked)
+        self.format = self.detected.format
+        self.locator = locate(self.format, sample)
+        self.clock = Clockwork(zone, now, modified)
+        self.shape_name = self.format.name
+        if self.format.name == "json":
+            self._marks = _message_marks(sample)
+            if self._marks is not None:
+                self.shape_name = f"json {self._marks!r}"
+
+    @property
+    def timed(self) -> bool:
+        return self.locator.timed
+
+    def keys(self, lines: list[bytes]) -> list[bytes]:
+        """For each line the text of its minute; lines of another format get theirs where they begin with a time."""
+        if not self.locator.timed:
+            return [b""] * len(lines)
+        keys = self.locator.keys(lines)
+        ends = {self.locator.zone_in(line) for line in (lines[0], lines[-1])} - {None, self.locator.zone}
+        if ends:
+            keys = self.locator.with_zones(lines, keys)
+        bad = {key for key in set(keys) if self.moment(key)[0] is None}
+        if bad:
+            for at, key in enumerate(keys):
+                if key in bad:
+                    keys[at] = anywhere(lines[at])
+        return keys
+
+    def moment(self, key: bytes) -> tuple[float | None, int | None]:
+        """A key's minute in seconds since 1970, and the level that it says, if it does."""
+        found = self._moments.get(key)
+        if found is None:
+            if len(self._moments) >= MOST_MOMENTS:
+                self._moments.clear()
+            text, severity = priority(key)
+            found = (self._time(text), None if severity is None else SYSLOG_LEVELS[severity])
+            self._moments[key] = found
+        return found
+
+    def _time(self, text: bytes) -> float | None:
+        if not text or self.clock is None:
+            return None
+        when = self.clock.read(text + self.locator.zone) if text[-1:].isdigit() else self.clock.read(text)
+        return None if when is None else when // MINUTE * MINUTE
+
+    def exact(self, line: bytes) -> float | None:
+        """The line's time with its seconds."""
+        return None if self.clock is None else self.clock.exact(self.locator.text(line))
+
+    def order(self, keys: list[bytes]) -> None:
+        """Count how often the times jump back."""
+        before = self._before
+        for key in dict.fromkeys(keys):
+            when = self.moment(key)[0]
+            if when is None:
+                continue
+            if before is not None and when < before - BACKWARDS:
+                self.backwards += 1
+            before = when
+        self._before = before
+
+    def inside(self, lines: list[bytes], keys: list[bytes]) -> list[bool] | None:
+        """Which lines lie in the window; None: all. A line without a time goes with the one before it."""
+        since, until = self.window
+        if (since is None and until is None) or not self.locator.timed:
+            return None
+        low, high = since if since is not None else 0.0, until if until is not None else float("inf")
+        moments = [self.moment(key)[0] for key in dict.fromkeys(keys)]
+        if self._keep_last and all(when is not None and low <= when and when + MINUTE <= high for when in moments):
+            return None
+        keep, last = [], self._keep_last
+        for line, key in zip(lines, keys, strict=True):
+            when = self.moment(key)[0]
+            if when is not None:
+                if when + MINUTE <= low or when >= high:
+                    last = False
+                elif low <= when and when + MINUTE <= high:
+                    last = True
+                else:
+                    exact = self.exact(line)
+                    last = low <= (when if exact is None else exact) < high
+            keep.append(last)
+        self._keep_last = last
+        return keep
+
+    def messages(self, lines: list[bytes]) -> list[bytes] | None:
+        """Of JSON lines, what their message and level say, for grouping; None where that isn't known."""
+        if self._marks is None:
+            return None
+        message, level = self._marks
+        size, level_size = len(message), len(level)
+        made = []
+        for line in lines:
+            at = line.find(message)
+            if at < 0:
+                made.append(line.translate(None, DIGITS))
+                continue
+            at += size
+            text = line[at : line.find(b'"', at)]
+            place = line.find(level) if level_size else -1
+            if place >= 0:
+                text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
+            else:
+                text = text.translate(None, DIGITS)
+            made.append(text)
+        return made
+
+
+def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
+    """What stands before the message's text and before the level's value in most JSON lines."""
+    from pipe_agents.logs.entries import NONE, level_of
+    from pipe_agents.logs.formats import LEVEL_KEYS
+
+    rows = [(line, value) for line in sample if isinstance(value := parsed(line), dict)]
+    for key in MESSAGE_KEYS:
+        for mark in (b'"%b":"' % key.encode(), b'"%b": "' % key.encode()):
+            if sum(mark in line for line, value in rows if isinstance(value.get(key), str)) * 2 > len(rows):
+                for name in LEVEL_KEYS:
+                    level = b'"%b":' % name.encode()
+                    having = sum(level in line and level_of(value.get(name)) != NONE for line, value in rows)
+                    if having * 2 > len(rows):
+                        return mark, level
+                return mark, b""
+    return None

@@ -1,0 +1,141 @@
+"""Formats of lines: how each begins, where its time and level stand, and which one a file has."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+_ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
+_STAMP: Final = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_LEVEL: Final = (
+    rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|SEVERE|ALERT|EMERG|EMERGENCY|PANIC"
+    rb"|trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|severe|alert|emerg|panic)"
+)
+_TAG: Final = rb"[^\s:\[\]]{1,128}"
+
+
+class Format(NamedTuple):
+    """One way to write lines. `head` matches at a line's start, up to its message; groups `time`, `level`, `pri`."""
+
+    name: str
+    head: re.Pattern[bytes]
+
+
+def _format(name: str, head: bytes) -> Format:
+    return Format(name, re.compile(head))
+
+
+_QUOTED: Final = rb"\"(?:[^\"\\\n]++|\\.)*+\""
+ACCESS: Final = re.compile(
+    rb"(?:[^\s:]{1,255}+:\d{1,5} )?(?P<client>\S{1,255}+) \S{1,255}+ [^\[\"\n]{1,255}+\[(?P<time>[^\]\n]{17,40}+)\] "
+    rb"\"(?P<request>(?:[^\"\\\n]++|\\.)*+)\" (?P<status>\d{3}) (?P<bytes>\d{1,18}+|-)"
+    rb"(?: " + _QUOTED + rb" " + _QUOTED + rb")?+(?P<rest>[^\n]{0,2048}+)"
+)
+"""Common and combined, of Apache and nginx; possessive, so that no line takes longer than its length."""
+
+FORMATS: Final[tuple[Format, ...]] = (
+    _format("json", rb"\s{0,8}\{(?=\s{0,8}[\"}])"),
+    _format("rfc5424", rb"<(?P<pri>\d{1,3})>1 (?P<time>" + _ISO + rb"|-) \S{1,255} \S{1,64} \S{1,128} \S{1,64} (?:-"
+        rb"|\[.{0,2048}?\])(?= |$) ?"),
+    Format("access", ACCESS),
+    _format("apache_error", rb"\[(?P<time>[A-Z][a-z]{2} " + _STAMP +
+        rb" \d{4})\] \[(?:[\w-]{0,40}:)?(?P<level>[a-z]{2,8})\d?\](?: \[[^\]\n]{1,200}\]){0,4}:? "),
+    _format("nginx_error",
+        rb"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]{2,8})\] \d+#\d+: (?:\*\d+ )?"),
+    _format("syslog", rb"(?:<(?P<pri>\d{1,3})>)?(?P<time>" + _STAMP + rb") \S{1,255} " + _TAG +
+        rb"(?:\[\d{1,10}\])?: ?"),
+    _format("syslog_iso", rb"(?:<(?P<pri>\d{1,3})>)?(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z"
+        rb"|[+-]\d\d:?\d\d)) \S{1,255} " + _TAG + rb"(?:\[\d{1,10}\])?: ?"),
+    _format("cri", rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) [FP] "),
+    _format("klog", rb"(?P<time>(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ [^\s\]]{1,200}:\d+\] "),
+    _format("logfmt", rb"(?=(?:[a-zA-Z_][\w.]{0,40}=(?:\"[^\"\n]{0,200}\"|[^\s\"]{0,200}) ?){2})"),
+    _format("postgresql", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [A-Z]{2,5}"
+        rb"|[+-]\d\d)?) \[\d+(?:-\d+)?\] (?:\S{1,128} )?(?P<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC"
+        rb"|DETAIL|HINT|STATEMENT|CONTEXT): {1,2}"),
+    _format("java", rb"\[?(?P<time>" + _ISO + rb")\]?(?: +\[[^\]\n]{1,200}\])? +\[?(?P<level>" + _LEVEL +
+        rb")\]? +(?:\d+ )?(?:--- )?(?:\[[^\]\n]{1,200}\] )?(?:[\w.$/\[\]-]{1,200} ?(?:-|:) )"),
+    _format("python", rb"(?P<time>" + _ISO + rb")(?: -|:)? ?[\w.]{0,200}(?: -|:)? ?\[?(?P<level>" + _LEVEL +
+        rb")\]?(?: -|:)? "),
+    _format("dpkg", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?=startup |status |install |upgrade |configure "
+        rb"|trigproc |remove |purge |conffile |disappear )"),
+    _format("dmesg", rb"(?:<(?P<pri>\d{1,3})>)?\[ {0,8}\d{1,8}\.\d{6}\] "),
+    _format("iso", rb"(?:[\w.-]{1,64} )?[\[(]?(?P<time>" + _ISO + rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
+        rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
+    _format("epoch", rb"\[?(?P<time>1\d{9}(?:\.\d{1,9}|\d{3})?)\]? "),
+)  # fmt: skip
+BY_NAME: Final = {one.name: one for one in FORMATS}
+PLAIN: Final = _format("plain", rb"")
+ALIASES: Final = {"apache": "access", "nginx": "access", "docker": "json", "glog": "klog"}
+SAMPLE_LINES: Final = 200
+ENOUGH: Final = 0.5
+"""The part of a sample's lines that must have a format for it to be taken as the file's."""
+
+MESSAGE_KEYS: Final = ("message", "msg", "MESSAGE", "log", "event", "text", "error", "body")
+TIME_KEYS: Final = (
+    "time",
+    "timestamp",
+    "@timestamp",
+    "ts",
+    "datetime",
+    "date",
+    "asctime",
+    "t",
+    "eventTime",
+    "__REALTIME_TIMESTAMP",
+)
+LEVEL_KEYS: Final = (
+    "level",
+    "severity",
+    "levelname",
+    "lvl",
+    "log.level",
+    "loglevel",
+    "log_level",
+    "PRIORITY",
+    "severity_text",
+)
+
+
+class Detected(NamedTuple):
+    """A file's format, and the part of the sampled lines that have it."""
+
+    format: Format
+    coverage: float
+
+
+def sample_of(piece: bytes) -> list[bytes]:
+    """The first lines that can tell a format: none that are empty or indented."""
+    lines = [line for line in piece[: 1 << 17].split(b"\n")[: 10 * SAMPLE_LINES] if line and line[:1] not in b" \t"]
+    return [line[:4096] for line in lines[:SAMPLE_LINES]]
+
+
+def detect(lines: Sequence[bytes], asked: str = "auto") -> Detected:
+    """The format of most lines; the first in the table where two fit as many. `asked` names one instead."""
+    asked = ALIASES.get(asked, asked)
+    if asked == "plain" or not lines:
+        return Detected(PLAIN, 1.0)
+    choices = FORMATS if asked == "auto" else (BY_NAME[asked],)
+    best, most = PLAIN, 0
+    for one in choices:
+        count = sum(1 for line in lines if _fits(one, line))
+        if count > most:
+            best, most = one, count
+    if asked == "auto" and most < ENOUGH * len(lines):
+        return Detected(PLAIN, 1.0)
+    return Detected(best if asked == "auto" else choices[0], most / len(lines))
+
+
+def _fits(one: Format, line: bytes) -> bool:
+    if one.name == "json":
+        return isinstance(parsed(line), dict)
+    return one.head.match(line) is not None
+
+
+def parsed(line: bytes) -> Any:
+    """The JSON value of a line; None where it is none."""
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None

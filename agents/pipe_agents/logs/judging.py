@@ -1,0 +1,288 @@
+"""What of the measurements is a finding, and how bad it is. The rules stand in docs/logs.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pipe_agents.findings import Finding, Severity, finding, ordered, unavailable
+from pipe_agents.logs.analysis import Asked, Read
+from pipe_agents.logs.baseline import Compared
+from pipe_agents.logs.judging_people import http, logins
+from pipe_agents.logs.measured import logs_of, series_of
+from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
+from pipe_agents.logs.series import silence_bound
+from pipe_agents.logs.times import iso
+from pipe_agents.logs.words import many, shown
+
+MOST_FINDINGS: Final = 20
+MOST_UNAVAILABLE: Final = 8
+ARCHIVE: Final = 7 * 86400.0
+"""A log that ended longer ago is an old one, and not one that has stopped."""
+
+BY_CHECK: Final = {one.check: one for one in PATTERNS}
+
+
+def judged(
+    read: Read, asked: Asked, measurements: dict[str, Any], thresholds: Mapping[str, Any], compared: Compared | None
+) -> tuple[list[Finding], int]:
+    """The findings, the worst first, and how many more there would have been."""
+    found: list[Finding] = []
+    if "security" in asked.checks or "kernel" in asked.checks or "services" in asked.checks:
+        found += _patterns(measurements)
+        found += logins(read, measurements, thresholds)
+    if "levels" in asked.checks:
+        found += _errors(measurements, thresholds)
+    if "rates" in asked.checks:
+        found += _bursts(measurements, read)
+    if "gaps" in asked.checks:
+        found += _gaps(measurements) + _stopped(read, asked)
+    if "http" in asked.checks:
+        found += http(measurements, thresholds)
+    if compared is not None:
+        found += _compared(compared)
+    ranked = ordered(found)
+    blind = _blind(read, measurements, asked)
+    return ranked[:MOST_FINDINGS] + blind[:MOST_UNAVAILABLE], max(len(ranked) - MOST_FINDINGS, 0) + max(
+        len(blind) - MOST_UNAVAILABLE, 0
+    )
+
+
+def _patterns(measurements: dict[str, Any]) -> list[Finding]:
+    found = []
+    for one in measurements["patterns"]:
+        pattern = BY_CHECK[one["check"]]
+        if pattern.severity == "info" or pattern.check in (FAILED, INVALID) or one["lines"] < pattern.least:
+            continue
+        severity: Severity = pattern.severity
+        if pattern.check == "new_user" and "nologin" in (one["example"] or "") and one["lines"] == 1:
+            severity = "low"
+        summary = f"{many(one['lines'], 'line')} of {pattern.what}{_between(one)}"
+        found.append(
+            finding(f"logs.{pattern.check}", "all", severity, summary, _evidence(one), pattern.suggestion or None)
+        )
+    return found
+
+
+def _evidence(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: one[key] for key in ("lines", "first_at", "last_at", "example", "file", "line")}
+
+
+def _between(one: Mapping[str, Any]) -> str:
+    if not one["first_at"]:
+        return ""
+    if one["first_at"] == one["last_at"]:
+        return f", at {one['first_at']}"
+    return f", from {one['first_at']} to {one['last_at']}"
+
+
+def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list[Finding]:
+    levels, entries = measurements["levels"], measurements["entries"]
+    bad = levels["fatal"] + levels["error"]
+    if not bad:
+        return []
+    percent = round(100 * bad / entries, 2)
+    worst = [one for one in measurements["templates"] if one["level"] in ("fatal", "error")]
+    many_errors = percent >= thresholds.get("error_percent", 5.0) and bad >= 20
+    severity: Severity = "medium" if levels["fatal"] or many_errors else "low"
+    first = worst[0] if worst else None
+    most = f"; most often: {first['template'][:160]} ({first['count']:,} times)" if first else ""
+    fatal = f", {levels['fatal']:,} of them fatal" if levels["fatal"] else ""
+    evidence = {
+        "errors": bad,
+        "fatal": levels["fatal"],
+        "error_percent": percent,
+        "templates": [
+            {key: one[key] for key in ("template", "level", "count", "first_at", "last_at")} for one in worst[:5]
+        ],
+        "templates_total": len(worst),
+        **({key: first[key] for key in ("example", "file", "line")} if first else {}),
+    }
+    summary = f"{many(bad, 'entry', 'entries')} at level error or worse ({percent:g} % of {entries:,}){fatal}{most}"
+    return [
+        finding(
+            "logs.errors",
+            "all",
+            severity,
+            summary,
+            evidence,
+            "Begin with the most frequent; `measurements.templates` has all.",
+        )
+    ]
+
+
+def _bursts(measurements: dict[str, Any], read: Read) -> list[Finding]:
+    found = []
+    kinds: tuple[tuple[str, Severity], ...] = (("errors", "medium"), ("entries", "low"))
+    for of, severity in kinds:
+        bursts = [one for one in measurements["bursts"] if one["of"] == of]
+        if not bursts:
+            continue
+        one = bursts[0]
+        culprit = _culprit(read, one)
+        mostly = f", mostly: {culprit[:160]}" if culprit else ""
+        summary = (
+            f"{one['count']:,} {of} from {one['start']} to {one['end']}, "
+            f"at most {one['peak']:,} in {one['bucket_s']} s, "
+            f"where the median is {one['median']:g}{mostly}"
+        )
+        if len(bursts) > 1:
+            summary += f" (and {len(bursts) - 1} smaller)"
+        evidence = {**one, "bursts": len(bursts), "template": culprit}
+        found.append(
+            finding("logs.burst", of, severity, summary, evidence, "Look at what happened just before it began.")
+        )
+    return found
+
+
+def _culprit(read: Read, burst: Mapping[str, Any]) -> str | None:
+    """The template with most lines within the burst; None where none has half of them."""
+    start, end = (datetime.fromisoformat(burst[key]).timestamp() for key in ("start", "end"))
+    best, most = None, burst["count"] // 2
+    for one in read.tally.miner.templates:
+        width = one.series.width
+        inside = sum(
+            count
+            for bucket, count in one.series.counts.items()
+            if start <= bucket * width and (bucket + 1) * width <= end
+        )
+        if inside > most:
+            best, most = one, inside
+    return None if best is None else shown(best.text, 300)
+
+
+def _gaps(measurements: dict[str, Any]) -> list[Finding]:
+    found = []
+    by_log: dict[str, list[dict[str, Any]]] = {}
+    for one in measurements["gaps"]:
+        by_log.setdefault(one["log"], []).append(one)
+    for log, gaps in list(by_log.items())[:3]:
+        one = gaps[0]
+        more = f" (and {len(gaps) - 1} more)" if len(gaps) > 1 else ""
+        summary = f"{log}: nothing was logged for {_long(one['seconds'])}, from {one['start']} to {one['end']}{more}"
+        found.append(
+            finding(
+                "logs.gap",
+                log,
+                "low",
+                summary,
+                {**one, "gaps": len(gaps)},
+                "The machine, the program or its logging was off; see what stands before and after.",
+            )
+        )
+    return found
+
+
+def _stopped(read: Read, asked: Asked) -> list[Finding]:
+    if asked.window.until is not None:
+        return []
+    found = []
+    for log, readers in list(logs_of(read.readers).items())[:50]:
+        series = series_of(readers)
+        bound, span = silence_bound(series), series.span()
+        if bound is None or span is None or log == "text":
+            continue
+        silent = asked.now - span[1]
+        if bound < silent <= ARCHIVE:
+            summary = (
+                f"{shown(log, 300)}: nothing was logged since {iso(span[1])}, {_long(silent)} ago; "
+                "such a silence is unusual for it"
+            )
+            evidence = {"last_minute": iso(span[1] - series.width), "silent_s": round(silent), "above_s": bound}
+            found.append(
+                finding(
+                    "logs.stopped",
+                    shown(log, 300),
+                    "medium",
+                    summary,
+                    evidence,
+                    "See whether the program runs and can write its log.",
+                )
+            )
+    return found[:3]
+
+
+def _long(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} minutes"
+    return f"{minutes / 60:.1f} hours" if minutes < 2880 else f"{minutes / 1440:.1f} days"
+
+
+def _compared(compared: Compared) -> list[Finding]:
+    found = []
+    since = f" of {compared.at}" if compared.at else ""
+    if compared.new:
+        bad = [one for one in compared.new if one["level"] in ("fatal", "error")]
+        first = max(bad or compared.new, key=lambda one: one["count"])
+        summary = (
+            f"{many(compared.new_total, 'template')} that the earlier result{since} doesn't have"
+            f"{f', {len(bad)} of them errors' if bad else ''}: {first['template'][:160]} ({first['count']:,} times)"
+        )
+        keep = ("template", "level", "count", "first_at", "last_at", "example", "file", "line")
+        evidence = {
+            "new_templates": compared.new_total,
+            "new_errors": len(bad),
+            "templates": [
+                {key: one[key] for key in keep} for one in [*bad, *(one for one in compared.new if one not in bad)][:10]
+            ],
+            "earlier_run": compared.run,
+        }
+        found.append(
+            finding(
+                "logs.new_templates",
+                "all",
+                "medium" if bad else "info",
+                summary,
+                evidence,
+                "See what was changed or began since then.",
+            )
+        )
+    if compared.changed:
+        first_change = compared.changed[0]
+        worse = any(
+            one.level in ("fatal", "error") and (one.factor is None or one.factor > 1) for one in compared.changed
+        )
+        summary = (
+            f"{many(compared.changed_total, 'template')} whose rate is not what it was{since}: "
+            f"{first_change.template[:160]} ({_times(first_change.factor)})"
+        )
+        evidence = {
+            "changed": compared.changed_total,
+            "templates": [one._asdict() for one in compared.changed[:10]],
+            "earlier_run": compared.run,
+        }
+        found.append(
+            finding(
+                "logs.rate_changed",
+                "all",
+                "medium" if worse else "low",
+                summary,
+                evidence,
+                "See what changed between the two.",
+            )
+        )
+    return found
+
+
+def _times(factor: float | None) -> str:
+    if factor is None:
+        return "new"
+    return "not once now" if factor == 0 else f"{factor:g} times the earlier rate"
+
+
+def _blind(read: Read, measurements: dict[str, Any], asked: Asked) -> list[Finding]:
+    made = [unavailable("logs.source", shown(one.subject, 300), one.why, one.needs) for one in read.unread]
+    if "templates" in asked.checks and not measurements["merged"]:
+        why = "drain3 isn't installed: lines are grouped by their text without numbers, and not merged"
+        made.append(unavailable("logs.templates", "all", why, "pip install 'pipe-runner[ops]'"))
+    if measurements["other_lines"]:
+        why = (
+            f"there are more than {asked.max_templates:,} templates, or too many different lines: "
+            f"{measurements['other_lines']:,} entries are counted as `other_lines`"
+        )
+        made.append(
+            unavailable("logs.templates", "other", why, "a larger `max_templates`, or fewer kinds of logs in one node")
+        )
+    return made

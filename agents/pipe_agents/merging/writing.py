@@ -1,0 +1,92 @@
+"""Puts a report into the project: whole or not at all, below the root whatever is exchanged meanwhile (S9)."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from itertools import count
+from typing import Final
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.types import ErrorKind
+
+_FOLDER: Final = (
+    os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+)
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+_numbers = count()
+
+
+def write(root: str, path: str, text: str) -> None:
+    """Write a file by its path from the root. No link is followed, and none is replaced. Blocks; raises NodeFault."""
+    mark = f"{os.getpid()}.{next(_numbers)}"
+    steps = path.replace(os.sep, "/").split("/")
+    if not all(step not in ("", ".", "..") and "\0" not in step for step in steps) or os.path.isabs(path):
+        raise NodeFault(ErrorKind.REFUSED, f"{path} is no path from the project's root that stays in it")
+    data = text.encode("utf-8", "replace")
+    try:
+        if os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd:
+            _write_below(root, steps, data, mark)
+        else:
+            _write_whole(root, steps, data, mark)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR):
+            why = "a link or a file stands on the way, and no report is written through one"
+            raise NodeFault(ErrorKind.REFUSED, f"{path}: {why}") from None
+        raise NodeFault(ErrorKind.REFUSED, f"the report can't be written to {path}: {error.strerror}") from None
+
+
+def _write_below(root: str, steps: list[str], data: bytes, mark: str) -> None:
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for step in steps[:-1]:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(step, dir_fd=here)
+            below = os.open(step, _FOLDER, dir_fd=here)
+            os.close(here)
+            here = below
+        _refuse_others(steps[-1], here)
+        part = f".{steps[-1][:100]}.{mark}"
+        file = os.open(part, _NEW, 0o666, dir_fd=here)
+        try:
+            _fill(file, data)
+            os.rename(part, steps[-1], src_dir_fd=here, dst_dir_fd=here)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(part, dir_fd=here)
+            raise
+    finally:
+        os.close(here)
+
+
+def _refuse_others(name: str, folder: int) -> None:
+    try:
+        mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.ELOOP, "no regular file")
+
+
+def _fill(file: int, data: bytes) -> None:
+    with os.fdopen(file, "wb") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
+def _write_whole(root: str, steps: list[str], data: bytes, mark: str) -> None:
+    """The same where nothing is opened from a folder (Windows): links on the way are looked for."""
+    home = os.path.realpath(root)
+    folder = os.path.join(home, *steps[:-1])
+    os.makedirs(folder, exist_ok=True)
+    target = os.path.join(folder, steps[-1])
+    if os.path.realpath(folder) != folder or os.path.islink(target):
+        raise OSError(errno.ELOOP, "a link leads elsewhere")
+    part = os.path.join(folder, f".{steps[-1][:100]}.{mark}")
+    _fill(os.open(part, _NEW | getattr(os, "O_BINARY", 0), 0o666), data)
+    os.replace(part, target)

@@ -1,0 +1,1 @@
+"""How `network_diagnostics` measures: blocking work in threads of its own, each with an end to its patience."""

@@ -1,0 +1,239 @@
+"""All checks of one attempt, in an order in which one can use what another has found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pipe_agents.findings import Finding, finding, unavailable
+from pipe_agents.network import naming_judged, resolvconf
+from pipe_agents.network.local import OPS
+from pipe_agents.network.lookup import Book, Found
+from pipe_agents.network.naming import Asker, by_resolver
+from pipe_agents.network.settings import Settings
+from pipe_agents.network.targets import Host, Resolver
+from pipe_agents.network.waiting import Stop, each
+
+Say = Callable[[str], None]
+_HOSTS_AT_ONCE: Final = 16
+
+
+@dataclass
+class Gathered:
+    """What has been found so far."""
+
+    hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    http: list[dict[str, Any]] = field(default_factory=list)
+    tls: list[dict[str, Any]] = field(default_factory=list)
+    resolvers: list[dict[str, Any]] = field(default_factory=list)
+    local: dict[str, Any] | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+
+def perform(settings: Settings, stop: Stop, say: Say, now: float) -> tuple[dict[str, Any], list[Finding]]:
+    """Measurements and findings; blocks. `now`: seconds since 1970, for certificates."""
+    return Checks(settings, stop, say, now).run()
+
+
+class Checks:
+    """One attempt."""
+
+    def __init__(self, settings: Settings, stop: Stop, say: Say, now: float) -> None:
+        self._settings = settings
+        self._stop = stop
+        self._say = say
+        self._now = now
+        self._all = Gathered()
+        self._conf = resolvconf.read()
+        self._asker = Asker(settings.timeout, stop, self._conf)
+        self._book = Book(settings.family, max(settings.timeout, 5.0), stop, self._other_addresses)
+        self._found: dict[str, Found] = {}
+
+    def run(self) -> tuple[dict[str, Any], list[Finding]]:
+        self._look_up()
+        for check in self._settings.checks:
+            self._stop.check()
+            getattr(self, f"_{check}")()
+        for host in self._settings.hosts:
+            self._unknown(host)
+        gathered = self._all
+        return {
+            "checks": list(self._settings.checks),
+            "hosts": list(gathered.hosts.values()),
+            "http": gathered.http,
+            "tls": gathered.tls,
+            "resolvers": gathered.resolvers,
+            "local": gathered.local,
+        }, gathered.findings
+
+    def _look_up(self) -> None:
+        found = each(self._book.find, self._settings.hosts, _HOSTS_AT_ONCE, self._stop)
+        for host, one in zip(self._settings.hosts, found, strict=True):
+            self._found[host.name] = one
+            self._all.hosts[host.name] = {
+                "host": host.given,
+                "name": host.name,
+                "lookup": one.measured(),
+                "dns": None,
+                "tcp": None,
+                "latency": None,
+                "route": None,
+            }
+
+    def _other_addresses(self, host: Host) -> tuple[str, ...]:
+        if not self._settings.resolvers or host.is_local or not _has_dnspython():
+            return ()
+        return self._asker.addresses(host.name, self._settings.resolvers)
+
+    def _unknown(self, host: Host) -> None:
+        """A host without an address can't be measured, which must not look as if nothing were wrong."""
+        found = self._found[host.name]
+        rest = [check for check in self._settings.checks if check in ("tcp", "latency", "route")]
+        if found.addresses or not rest:
+            return
+        told = any(
+            one["check"] in ("dns.nxdomain", "dns.system") and one["severity"] == "high" for one in self._of(host)
+        )
+        if not told:
+            self._all.findings.append(
+                finding(
+                    "dns.unknown_host",
+                    host.name,
+                    "high",
+                    f"this machine finds no address for {host.name}: {found.why}",
+                    {"why": found.why, "ms": found.ms, "temporary": found.temporary},
+                    "See whether the name is right, whether it is in DNS, and whether this machine's resolvers answer "
+                    "(/etc/resolv.conf).",
+                )
+            )
+        self._all.findings += [
+            unavailable(check, host.name, "the host has no address", "a name that can be looked up, or an address")
+            for check in rest
+        ]
+
+    def _of(self, host: Host) -> list[Finding]:
+        return [one for one in self._all.findings if one["subject"] == host.name]
+
+    # ------------------------------------------------------------ dns
+
+    def _dns(self) -> None:
+        if not _has_dnspython():
+            why = "the package dnspython is not installed"
+            self._all.findings.append(unavailable("dns", "resolvers", why, OPS))
+            return
+        resolvers = self._resolvers()
+        if not resolvers:
+            why = f"{resolvconf.PATH} names no resolver"
+            self._all.findings.append(unavailable("dns", "resolvers", why, "`resolvers`, or a name server there"))
+            return
+        hosts = [host for host in self._settings.hosts if not host.is_local and host.address is None]
+        if not self._settings.hosts:
+            self._ask_for_the_root(resolvers)
+            return
+        by_name = {host.name: host for host in hosts}
+        heard = self._asker.ask_all(list(by_name), resolvers, lambda name: self._settings.records)
+        used = bool({"tcp", "latency", "route", "http", "tls"} & set(self._settings.checks))
+        for name, one in heard.items():
+            host = by_name[name]
+            agree = naming_judged.agree(one)
+            self._all.hosts[host.name]["dns"] = one.measured(agree)
+            self._all.findings += naming_judged.judge(
+                one, self._found[host.name], self._settings.limits, used=used, family=self._settings.family
+            )
+        if heard:
+            self._say(f"dns: asked {len(resolvers)} resolvers for {', '.join(list(heard)[:5])}")
+
+    def _resolvers(self) -> Sequence[Resolver]:
+        if self._settings.resolvers:
+            return self._settings.resolvers
+        return self._conf.resolvers if self._conf is not None else ()
+
+    def _ask_for_the_root(self, resolvers: Sequence[Resolver]) -> None:
+        """Without a host: whether they answer at all."""
+        heard = self._asker.ask_all(["."], resolvers, lambda name: ("NS",))["."]
+        self._all.resolvers = [by_resolver(resolver, said) for resolver, said in heard.answers.items()]
+        self._all.findings += naming_judged.judge(heard, None, self._settings.limits, used=False)
+        self._say(f"dns: asked {len(resolvers)} resolvers for the root")
+
+    # ------------------------------------------------------------ hosts
+
+    def _reachable(self) -> list[tuple[Host, Sequence[str]]]:
+        return [
+            (host, self._found[host.name].addresses)
+            for host in self._settings.hosts
+            if self._found[host.name].addresses
+        ]
+
+    def _tcp(self) -> None:
+        from pipe_agents.network import ports
+
+        measured = ports.scan(self._reachable(), self._settings.ports, self._settings, self._stop)
+        for host, _ in self._reachable():
+            one = measured[host.name]
+            self._all.findings += ports.judge(host, one, self._settings.limits)
+            self._all.hosts[host.name]["tcp"] = one
+            self._say(f"tcp: {one['open']} of {one['tried']} ports of {host.name} are open")
+
+    def _latency(self) -> None:
+        from pipe_agents.network import latency
+
+        def one(pair: tuple[Host, Sequence[str]]) -> None:
+            host, addresses = pair
+            tcp: Mapping[str, Any] = self._all.hosts[host.name]["tcp"] or {"ports": []}
+            address = next((port["address"] for port in tcp["ports"] if port["state"] == "open"), addresses[0])
+            measured, findings = latency.measure(host, address, tcp["ports"], self._settings, self._stop)
+            self._all.hosts[host.name]["latency"] = measured
+            self._all.findings += findings
+            if measured is not None and measured["median_ms"] is not None:
+                self._say(f"latency: {host.name} {measured['median_ms']:g} ms by {measured['method']}")
+
+        each(one, self._reachable(), _HOSTS_AT_ONCE, self._stop)
+
+    def _route(self) -> None:
+        from pipe_agents.network import route
+
+        def one(pair: tuple[Host, Sequence[str]]) -> None:
+            host, addresses = pair
+            measured, findings = route.measure(host, addresses[0], self._settings, self._stop)
+            self._all.hosts[host.name]["route"] = measured
+            self._all.findings += findings
+            if measured is not None:
+                self._say(f"route: {len(measured['hops'])} hops to {host.name}")
+
+        each(one, self._reachable(), 4, self._stop)
+
+    # ------------------------------------------------------------ services
+
+    def _http(self) -> None:
+        from pipe_agents.network import web
+
+        covered = {(host.name, port) for host, port, _ in self._settings.tls}
+        client = web.Fetcher(self._settings, self._book, self._stop, covered)
+        for measured, findings in each(client.fetch, self._settings.places, 8, self._stop):
+            self._all.http.append(measured)
+            self._all.findings += findings
+            self._say(f"http: {measured['status'] or measured['fault']} from {measured['url']}")
+
+    def _tls(self) -> None:
+        from pipe_agents.network.tls import Examiner
+
+        examiner = Examiner(self._settings, self._book, self._stop, self._now)
+        for measured, findings in each(examiner.examine, self._settings.tls, 8, self._stop):
+            if measured is not None:
+                self._all.tls.append(measured)
+            self._all.findings += findings
+        self._say(f"tls: {len(self._all.tls)} servers")
+
+    def _local(self) -> None:
+        from pipe_agents.network import local
+
+        self._all.local, findings = local.measure()
+        self._all.findings += findings
+        self._say(f"local: {len(self._all.local['interfaces'])} interfaces")
+
+
+def _has_dnspython() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("dns") is not None

@@ -1,0 +1,282 @@
+"""The check `http`: a URL is fetched as a browser would begin to, and each part of the time is taken."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final
+from urllib.parse import urljoin
+
+from pipe_agents.findings import Finding, unavailable
+from pipe_agents.network import contexts, web_judged
+from pipe_agents.network.answers import Answer, Reader, Wrong
+from pipe_agents.network.line import Line
+from pipe_agents.network.lookup import Book
+from pipe_agents.network.numbers import ms
+from pipe_agents.network.settings import Settings
+from pipe_agents.network.targets import Place, forbidden, place_of
+from pipe_agents.network.texts import bounded, shown_url
+from pipe_agents.network.waiting import Stop
+
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_SHOWN: Final = (
+    "server", "content-type", "content-length", "content-encoding", "transfer-encoding", "cache-control", "age", "via",
+    "x-cache", "retry-after", "strict-transport-security", "date", "location",
+)  # fmt: skip
+_FIRST_TRIES: Final = 3.0
+"""Seconds for each address but the last."""
+PHASES: Final = ("dns", "connect", "tls", "first_byte", "transfer")
+
+
+@dataclass
+class Step:
+    """One request, and how long its parts took, in seconds."""
+
+    place: Place
+    address: str | None = None
+    answer: Answer | None = None
+    phases: dict[str, float] = field(default_factory=dict)
+    tls: str | None = None
+    certificate: bool | None = None
+    certificate_fault: str | None = None
+    fault: str | None = None
+    during: str | None = None
+    """The part in which it failed."""
+    forbidden: str | None = None
+
+    @property
+    def status(self) -> int | None:
+        return self.answer.status if self.answer is not None else None
+
+    def measured(self) -> dict[str, Any]:
+        headers = self.answer.headers if self.answer is not None else {}
+        shown = {name: bounded(headers[name]) for name in _SHOWN if name in headers}
+        if "location" in shown:
+            shown["location"] = shown_url(_joined(self.place.url, headers["location"]))
+        return {
+            "url": shown_url(self.place.url),
+            "address": self.address,
+            "status": self.status,
+            "phases_ms": phases(self.phases),
+            "tls": self.tls,
+            "certificate_valid": self.certificate,
+            "headers": shown,
+        }
+
+
+@dataclass
+class Fetch:
+    """A URL with all its redirects."""
+
+    place: Place
+    steps: list[Step] = field(default_factory=list)
+    fault: str | None = None
+    kind: str | None = None
+    """What the fault is: the last part of a finding's name."""
+
+    @property
+    def redirects(self) -> int:
+        return max(0, len(self.steps) - 1)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        return {
+            name: sum(step.phases[name] for step in self.steps if name in step.phases)
+            for name in PHASES
+            if any(name in step.phases for step in self.steps)
+        }
+
+    def measured(self) -> dict[str, Any]:
+        last = self.steps[-1] if self.steps else None
+        answer = last.answer if last is not None else None
+        return {
+            "url": shown_url(self.place.url),
+            "status": last.status if last is not None else None,
+            "final_url": shown_url(last.place.url) if last is not None and answer is not None else None,
+            "redirects": self.redirects,
+            "steps": [step.measured() for step in self.steps],
+            "phases_ms": phases(self.seconds),
+            "bytes": answer.bytes if answer is not None else 0,
+            "cut": answer.cut if answer is not None else False,
+            "fault": self.fault,
+        }
+
+
+def _joined(base: str, location: str) -> str:
+    """Where a redirect leads; as it stands, where nobody can tell."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location
+
+
+def phases(seconds: dict[str, float]) -> dict[str, float | None]:
+    shown: dict[str, float | None] = {name: ms(seconds[name]) if name in seconds else None for name in PHASES}
+    return {**shown, "total": ms(sum(seconds.values()))}
+
+
+class Fetcher:
+    """Fetches URLs; each with its own end in time."""
+
+    def __init__(self, settings: Settings, book: Book, stop: Stop, covered: Collection[tuple[str, int]]) -> None:
+        self._settings = settings
+        self._book = book
+        self._stop = stop
+        self._covered = covered
+        """Hosts and ports whose certificates the check `tls` looks at."""
+        self._strict = contexts.trusting(settings.ca_file, names=True, dates=True)
+
+    def fetch(self, place: Place) -> tuple[dict[str, Any], list[Finding]]:
+        """What was measured, and what is wrong."""
+        fetch = Fetch(place)
+        self._follow(fetch)
+        return fetch.measured(), self._judged(fetch)
+
+    def _judged(self, fetch: Fetch) -> list[Finding]:
+        last = fetch.steps[-1]
+        if last.forbidden is not None:
+            needs = "nothing: such addresses are never asked"
+            return [unavailable("http", shown_url(last.place.url), last.forbidden, needs)]
+        return web_judged.judge(fetch, self._settings.limits, self._covered)
+
+    def _follow(self, fetch: Fetch) -> None:
+        until = monotonic() + self._settings.request_timeout
+        place, seen = fetch.place, {fetch.place.url}
+        while True:
+            step = Step(place)
+            known = any(before.place.host == place.host for before in fetch.steps)
+            fetch.steps.append(step)
+            self._request(step, until, known)
+            if step.fault is not None or step.answer is None:
+                fetch.fault, fetch.kind = step.fault or step.forbidden, step.during
+                return
+            location = step.answer.headers.get("location")
+            if step.status not in REDIRECTS or location is None:
+                return
+            try:
+                place = place_of(_joined(place.url, location))
+            except ValueError as error:
+                fetch.fault = f"it redirects to {shown_url(location)}, which can't be fetched: {error}"
+                fetch.kind = "redirect"
+                return
+            if place.url.partition("#")[0] in seen:
+                fetch.fault = f"its redirects lead in a circle: {shown_url(place.url)} comes again"
+                fetch.kind = "redirect_loop"
+                return
+            if fetch.redirects >= self._settings.max_redirects:
+                fetch.fault = f"there are more than {self._settings.max_redirects} redirects"
+                fetch.kind = "redirects"
+                return
+            seen.add(place.url.partition("#")[0])
+
+    def _request(self, step: Step, until: float, known: bool) -> None:
+        """One request and its answer; what goes wrong becomes the step's fault. `known`: its host was looked up."""
+        found = self._book.find(step.place.host)
+        if step.place.host.address is None:
+            step.phases["dns"] = 0.0 if known else (found.ms or 0.0) / 1000
+        if not found.addresses:
+            step.fault, step.during = f"the host has no address: {found.why}", "dns"
+            return
+        for address in found.addresses:
+            why = forbidden(address)
+            if why is not None:
+                step.address, step.forbidden = address, f"{address} is {why}"
+                return
+        line = self._connected(step, found.addresses, until)
+        if line is None:
+            return
+        with line:
+            try:
+                secure = self._secured(step, line) if step.place.scheme == "https" else None
+                if secure is not None:  # its certificate is wrong: told, and looked behind
+                    with secure:
+                        self._exchange(step, secure)
+                elif step.fault is None:
+                    self._exchange(step, line)
+            except TimeoutError:
+                step.fault = f"it was not done within {self._settings.request_timeout:g} s"
+            except (Wrong, OSError) as error:
+                step.fault = str(error) if isinstance(error, Wrong) else contexts.words(error)
+
+    def _connected(self, step: Step, addresses: tuple[str, ...], until: float) -> Line | None:
+        step.during = "connect"
+        addresses = addresses[:6]
+        for number, address in enumerate(addresses):
+            step.address = address
+            began = monotonic()
+            last = number == len(addresses) - 1
+            patience = min(
+                until, began + (self._settings.timeout if last else min(_FIRST_TRIES, self._settings.timeout))
+            )
+            try:
+                line = Line(address, step.place.port, patience, self._stop)
+            except TimeoutError:
+                step.fault = f"no connection to {address} within {patience - began:.1f} s"
+            except OSError as error:
+                step.fault = f"no connection to {address}: {contexts.words(error)}"
+            else:
+                step.fault, line.until = None, until
+                step.phases["connect"] = step.phases.get("connect", 0.0) + monotonic() - began
+                return line
+            step.phases["connect"] = step.phases.get("connect", 0.0) + monotonic() - began
+        return None
+
+    def _secured(self, step: Step, line: Line) -> Line | None:
+        """Shake hands. Gives another connection, which trusts everybody, where the certificate is not right."""
+        step.during = "tls"
+        host, began = step.place.host, monotonic()
+        try:
+            secured = line.secure(self._strict, host.name)
+        except ssl.SSLCertVerificationError as error:
+            step.certificate, step.certificate_fault = False, contexts.words(error)
+        else:
+            step.phases["tls"] = monotonic() - began
+            step.certificate, step.tls = True, contexts.NAMES.get(secured.version() or "")
+            return None
+        context = contexts.looking()
+        assert context is not None
+        assert step.address is not None
+        other = Line(step.address, step.place.port, line.until, self._stop)
+        try:
+            began = monotonic()
+            secured = other.secure(context, None if host.address is not None else host.name)
+        except BaseException:
+            other.socket.close()
+            raise
+        step.phases["tls"] = monotonic() - began
+        step.tls = contexts.NAMES.get(secured.version() or "")
+        return other
+
+    def _exchange(self, step: Step, line: Line) -> None:
+        step.during = "answer"
+        place = step.place
+        head = (
+            f"GET {place.target} HTTP/1.1\r\nHost: {place.field}\r\nUser-Agent: pipe-runner network_diagnostics\r\n"
+            "Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
+        )
+        line.send(head.encode("ascii", "replace"))
+        sent = monotonic()
+        first: list[float] = []
+
+        def more() -> bytes:
+            data = line.read()
+            if not first:
+                first.append(monotonic())
+            return data
+
+        reader = Reader(more, self._settings.max_bytes)
+        try:
+            step.answer = reader.head()
+            answer = reader.body()
+            if answer.fault is not None:
+                step.fault, step.during = answer.fault, "body"
+        except TimeoutError:
+            step.during = "slow_body" if step.answer is not None else "answer"
+            raise
+        finally:
+            ended = monotonic()
+            step.phases["first_byte"] = (first[0] if first else ended) - sent
+            if first:
+                step.phases["transfer"] = ended - first[0]

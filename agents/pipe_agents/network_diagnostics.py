@@ -1,0 +1,174 @@
+"""`agent: network_diagnostics`: names, ports, times, routes, HTTP, TLS and this machine's network, as findings."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.errors import NodeFault
+from pipe_runner.ports import AgentDescription, Attempt, Capability, Context, Outcome
+from pipe_runner.types import EventKind, JsonObject
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from pipe_agents.network.waiting import Stop
+    from pipe_agents.threads import Threads
+
+
+_CAPABILITIES: Final = (
+    Capability(
+        "network.dns",
+        "Asks resolvers for records of a name and compares their answers.",
+        (
+            "dns", "resolve", "resolver", "name server", "nameserver", "nxdomain", "servfail", "lookup", "domain",
+            "record", "records", "mx", "cname", "hostname", "name resolution", "does not resolve",
+        ),
+    ),
+    Capability(
+        "network.tcp",
+        "Finds out which TCP ports are open, refused or silent.",
+        (
+            "port", "ports", "open", "closed", "connect", "connection", "connection refused", "firewall", "filtered",
+            "reach", "reachable", "unreachable", "listening", "tcp", "scan", "blocked",
+        ),
+    ),
+    Capability(
+        "network.latency",
+        "Measures the time to a host, its spread, and loss.",
+        (
+            "latency", "slow", "ping", "round trip", "rtt", "jitter", "packet loss", "loss", "delay", "lag", "host",
+            "up", "down", "alive", "network",
+        ),
+    ),
+    Capability(
+        "network.route",
+        "Follows the way to a host, hop by hop.",
+        ("route", "traceroute", "tracert", "hop", "hops", "path", "mtr", "gateway", "router", "way to"),
+    ),
+    Capability(
+        "network.http",
+        "Fetches URLs: status, redirects, and the time of each part.",
+        (
+            "http", "https", "url", "website", "web site", "page", "status code", "redirect", "redirects",
+            "first byte", "ttfb", "endpoint", "health check", "web server", "site", "respond",
+        ),
+    ),
+    Capability(
+        "network.tls",
+        "Looks at certificates and at the versions of TLS that a server offers.",
+        (
+            "tls", "ssl", "certificate", "certificates", "cert", "expire", "expires", "expiry", "self-signed",
+            "handshake", "chain", "cipher", "x509", "san",
+        ),
+    ),
+    Capability(
+        "network.local",
+        "Lists this machine's interfaces, routes, name servers and listening sockets.",
+        (
+            "interface", "interfaces", "network card", "ip address", "default gateway", "routes", "routing table",
+            "resolv.conf", "sockets", "listening sockets", "listeners", "time_wait", "retransmits",
+        ),
+    ),
+)  # fmt: skip
+
+
+class NetworkAgent:
+    """Measures in threads of its own, which end soon when nobody waits any more."""
+
+    name = "network_diagnostics"
+    version = "1"
+
+    def __init__(self) -> None:
+        self._threads: Threads | None = None
+
+    def describe(self) -> AgentDescription:
+        return AgentDescription(
+            summary="Measures names, ports, latency, routes, HTTP, TLS and this machine's network; gives findings.",
+            capabilities=_CAPABILITIES,
+            asks_models=True,
+        )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
+
+    def options_model(self) -> type[BaseModel]:
+        from pipe_schemas.network import NetworkOptions
+
+        return NetworkOptions
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        from pipe_schemas.network_measured import NetworkResult
+
+        return NetworkResult.model_json_schema()
+
+    async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
+        from pipe_agents.network.performing import perform
+        from pipe_agents.network.settings import Settings
+        from pipe_agents.network.trust import authorities
+        from pipe_agents.network.waiting import Stop
+
+        options: Any = attempt.options
+        began_ns, began = context.clock.now_ns(), context.clock.monotonic()
+        try:
+            settings = Settings.read(options)
+        except NodeFault as fault:
+            raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
+        stop = Stop()
+        loop = asyncio.get_running_loop()
+        say = partial(_say, context, loop)
+        measurements, findings = await self._called(
+            lambda: perform(authorities(settings, attempt.root), stop, say, began_ns / 1e9), stop
+        )
+        given: Any = context.masker.mask_json(
+            result(
+                self.name,
+                findings,
+                measurements,
+                began_ns=began_ns,
+                seconds=context.clock.monotonic() - began,
+            )
+        )
+        return await finished(given, attempt, context)
+
+    async def close(self) -> None:
+        """Let the threads go; at the end of the run."""
+        threads, self._threads = self._threads, None
+        if threads is not None:
+            threads.close()
+
+    async def _called(self, function: Any, stop: Stop) -> Any:
+        from pipe_agents.threads import Threads
+
+        if self._threads is None:
+            self._threads = Threads("pipe-network")
+
+        def work() -> Any:
+            try:
+                return function()
+            finally:
+                stop.leave()
+
+        call = self._threads.start(work)
+        try:
+            await call.future
+        except asyncio.CancelledError:
+            stop.set()
+            raise
+        if call.error is not None:
+            raise call.error
+        return call.result
+
+
+def _say(context: Context, loop: asyncio.AbstractEventLoop, text: str) -> None:
+    """A line for who watches; from a thread."""
+    line = context.masker.mask_text(text) + "\n"
+    try:
+        loop.call_soon_threadsafe(context.emit, EventKind.NODE_OUTPUT, {"stream": "stdout", "text": line})
+    except RuntimeError:
+        pass

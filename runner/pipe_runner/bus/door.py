@@ -1,0 +1,114 @@
+"""Where processes of nodes reach the bus: a socket of the run. Small, since every run of commands makes one."""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.forks import let_go_in_children
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Mapping
+
+    from pipe_runner.bus.server import Server
+    from pipe_runner.executors.local import LateBus
+    from pipe_runner.runlog import RunDir
+
+ADDRESS, TOKEN = "PIPE_BUS", "PIPE_BUS_TOKEN"
+_LONGEST: Final = 100
+"""Bytes of a socket's path; systems take 104 or 108."""
+_BACKLOG: Final = 64
+_CANNOT: Final[Mapping[str, str]] = {}
+
+
+class Door:
+    """One for each run. Who knocks says by a token which attempt it is of; a token is good as long as its attempt."""
+
+    def __init__(self, rundir: RunDir, loop: AbstractEventLoop) -> None:
+        self.rundir, self.loop = rundir, loop
+        self.known: dict[str, LateBus] = {}
+        self._path = ""
+        self._folder: str | None = None
+        """Made for the socket, where the run's directory has no place for one."""
+        self._server: Server | None = None
+        self._socket = self._listen() if hasattr(socket, "AF_UNIX") else None
+        if self._socket is not None:
+            loop.add_reader(self._socket.fileno(), self._knock)
+            let_go_in_children(self)
+
+    def _listen(self) -> socket.socket | None:
+        """Listen in the run's directory; or elsewhere, where the path is too long or the file system has no sockets."""
+        found = self._listen_at(os.path.join(self.rundir.path, "scratch", "bus"))
+        if found is not None:
+            return found
+        from tempfile import mkdtemp
+
+        for place in (None, "/tmp"):
+            with suppress(OSError):
+                folder = mkdtemp(prefix="pipe-", dir=place)
+                found = self._listen_at(os.path.join(folder, "bus"))
+                if found is not None:
+                    self._folder = folder
+                    return found
+                os.rmdir(folder)
+        return None
+
+    def _listen_at(self, path: str) -> socket.socket | None:
+        if len(os.fsencode(path)) > _LONGEST:
+            return None
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            made.bind(path)
+            os.chmod(path, 0o600)  # before anybody can connect
+            made.setblocking(False)
+            made.listen(_BACKLOG)
+        except OSError:
+            made.close()
+            return None
+        self._path = path
+        return made
+
+    def enter(self, bus: LateBus) -> Mapping[str, str]:
+        """Variables for a process of an attempt; none where there is no socket."""
+        if self._socket is None:
+            return _CANNOT
+        token = bus.token = os.urandom(16).hex()
+        self.known[token] = bus
+        return {ADDRESS: self._path, TOKEN: token}
+
+    def leave(self, bus: LateBus) -> None:
+        self.known.pop(bus.token, None)
+        if self._server is not None:
+            self._server.leave(bus)
+
+    def _knock(self) -> None:
+        if self._server is None:
+            from pipe_runner.bus.server import Server
+
+            self._server = Server(self)
+        assert self._socket is not None
+        with suppress(OSError):  # it has gone again, or there are too many open files
+            connection, _ = self._socket.accept()
+            self._server.serve(connection)
+
+    async def close(self) -> None:
+        """Speak to nobody any more."""
+        if self._socket is not None:
+            self.loop.remove_reader(self._socket.fileno())
+        self.let_go()
+        if self._server is not None:
+            await self._server.close()
+        for path in (self._path, self._folder):
+            if path:
+                with suppress(OSError):
+                    os.unlink(path) if path == self._path else os.rmdir(path)
+
+    def let_go(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None

@@ -1,0 +1,145 @@
+"""One who reads messages: a place in the log, and how far it is behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pipe_runner.bus.cursor import Cursor
+from pipe_runner.bus.hub import BYTES_BEHIND, MOST_BEHIND
+from pipe_runner.bus.topics import check_pattern
+from pipe_runner.messages import Message
+
+if TYPE_CHECKING:
+    from pipe_runner.bus.hub import Hub, Party
+
+
+class Reader:
+    """Gives messages one by one, those of the past first; to one task at a time."""
+
+    def __init__(self, hub: Hub, party: Party, pattern: str, since: int, *, holds: bool) -> None:
+        """`holds`: publishers wait for it."""
+        matches = check_pattern(pattern)
+        self.matches = matches.match
+        self.party, self.holds = party, holds
+        self.waiting = self.ended = self.full = False
+        self.behind = 0
+        """Messages that were published since it began, and that it has not given."""
+        self._bytes = 0
+        self._hub = hub
+        self._counts_from = max(hub.house.run.last_message, since)
+        self._cursor = Cursor(hub.house.log, hub.house.rundir, matches, since)
+        self._ready: deque[Message] = deque()
+        self._awake: asyncio.Future[None] | None = None
+        if party.closed or party.stopped:
+            self.ended = True
+        else:
+            hub.readers.add(self)
+            party.readers.add(self)
+
+    async def next(self) -> Message | None:
+        """The next message, once it is there; None when no more come. Raises StorageError."""
+        while True:
+            if self._ready:
+                return self._give(self._ready.popleft())
+            if self.ended:
+                return None
+            if self._cursor.seq < self._hub.durable:
+                self._ready.extend(self._cursor.read(self._hub.durable))
+                if not self._ready:
+                    await asyncio.sleep(0)  # others get their turn: it may read much that is no message for it
+            else:
+                await self._wait()
+
+    async def _wait(self) -> None:
+        self._awake = self._hub.house.loop.create_future()
+        self.waiting = True
+        if self.party.waits and any(one.full for one in self.party.readers):
+            self._hub.let_go()  # it may not come back to those
+        self._hub.look_soon()
+        try:
+            await self._awake
+        finally:
+            self.waiting = False
+            self._awake = None
+
+    def wake(self) -> None:
+        if self._awake is not None and not self._awake.done():
+            self._awake.set_result(None)
+
+    # ------------------------------------------------------------ how far it is behind
+
+    def count(self, number: int, size: int) -> None:
+        """A message for it was published."""
+        if number > self._counts_from:
+            self.behind += 1
+            self._bytes += size
+            self.full = self.full or self.behind >= MOST_BEHIND or self._bytes >= BYTES_BEHIND
+
+    def _give(self, message: Message) -> Message:
+        if message.seq > self._counts_from and self.behind:
+            self._bytes -= self._bytes // self.behind  # of all that are behind, as many bytes each
+            self.behind -= 1
+            if self.full and self.behind <= MOST_BEHIND // 2 and self._bytes <= BYTES_BEHIND // 2:
+                self.full = False
+                self._hub.let_go()
+        return message
+
+    def take_back(self, message: Message) -> None:
+        """Give it once more, next."""
+        self._ready.appendleft(message)
+        self.count(message.seq, 0)
+
+    # ------------------------------------------------------------ its end
+
+    def end(self) -> None:
+        """Nothing more comes: who waits for it is told so. What is read already is still given."""
+        if self.ended:
+            return
+        self.ended = True
+        self._hub.readers.discard(self)
+        self.party.readers.discard(self)
+        self._cursor.close()
+        self.wake()
+        if self.full:
+            self._hub.let_go()
+
+    def drop(self) -> None:
+        """Nobody reads any more."""
+        self._ready.clear()
+        self.end()
+
+
+class Subscription:
+    """What an agent iterates over. The hub knows the reader alone, so that one whom nobody has any more ends."""
+
+    def __init__(self, reader: Reader, loop: asyncio.AbstractEventLoop) -> None:
+        self._reader, self._loop = reader, loop
+
+    def __aiter__(self) -> Subscription:
+        return self
+
+    async def __anext__(self) -> Message:
+        message = await self._reader.next()
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    async def next(self) -> Message | None:
+        """The next message; None when no more come."""
+        return await self._reader.next()
+
+    async def aclose(self) -> None:
+        """Read no more; publishers don't wait for it from here on."""
+        self._reader.drop()
+
+    def drop_soon(self) -> None:
+        """The same, from any thread."""
+        if not self._reader.ended:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._reader.drop)
+
+    def __del__(self) -> None:
+        self.drop_soon()

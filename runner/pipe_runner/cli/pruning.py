@@ -1,0 +1,73 @@
+"""`pipe runs prune`: removes runs that nobody needs any more."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+from pipe_runner.cli.boundary import say
+from pipe_runner.cli.settings import duration, whole
+from pipe_runner.cli.words import Given
+from pipe_runner.console.words import plural, safe
+from pipe_runner.errors import RunBusy, UsageError
+from pipe_runner.ports import RunSummary
+from pipe_runner.runlog import RunDir
+from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, to_remove
+from pipe_runner.stores import open_store
+
+
+def prune(given: Given, state: str) -> int:
+    """Remove runs by age, by number, or by both; what waits for a person and what goes on stays."""
+    age, most = given.text("older_than"), given.text("keep")
+    if age is None and most is None:
+        raise UsageError("say which runs to remove", hint="--older-than 30d, --keep 100, or both")
+    keep = 0 if most is None else whole(most, "--keep")
+    if keep < 0:
+        raise UsageError(f"--keep: {keep} is negative")
+    before = None if age is None else time.time() - duration(age, "--older-than")
+    dry = given.on("dry_run")
+    found = to_remove(_newest_first(state), None if before is None else _stamp(before), keep)
+    removed: list[str] = []
+    freed = 0
+    if not dry:
+        remove_leftovers(os.path.join(state, "runs"))
+    for one in found:
+        try:
+            freed += 0 if dry else remove(RunDir(one.run, os.path.join(state, "runs", one.run)))
+        except RunBusy:
+            say(f"  kept {safe(one.run)}: somebody works on it")
+            continue
+        removed.append(one.run)
+    evaluations = 0 if dry or before is None else remove_evaluations(state, before)
+    if given.text("output") == "json":
+        told = {"removed": removed, "bytes": freed, "evaluations": evaluations, "dry_run": dry}
+        sys.stdout.write(json.dumps(told) + "\n")
+        return 0
+    if dry:
+        for run in removed:
+            sys.stdout.write(f"{safe(run)}\n")
+        sys.stdout.write(f"would remove {plural(len(removed), 'run')}\n")
+        return 0
+    others = f" and {plural(evaluations, 'evaluation')}" if evaluations else ""
+    sys.stdout.write(f"removed {plural(len(removed), 'run')}{others}, {freed} bytes\n")
+    return 0
+
+
+def _newest_first(state: str) -> list[RunSummary]:
+    if not os.path.isdir(os.path.join(state, "runs")):
+        return []
+    store = open_store(state)
+    try:
+        return list(store.runs(None))
+    finally:
+        store.close()
+
+
+def _stamp(seconds: float) -> str:
+    """As the times of events; long before there were runs for what no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(seconds))
+    except (OverflowError, ValueError, OSError):
+        return ""

@@ -1,0 +1,86 @@
+"""What choosing gives: agents in order, each with its score, what matched, and the options that the task fills."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+BOUND = 0.5
+"""A score below it is a guess, and not made."""
+CLOSE = 0.6
+"""What has so much of the best one's score fits as well."""
+MOST = 4
+"""Agents for one task."""
+
+
+class Matched(NamedTuple):
+    """A capability, and the words of the task that asked for it."""
+
+    capability: str
+    words: tuple[str, ...]
+    score: float
+
+
+class Choice(NamedTuple):
+    """One agent for a task."""
+
+    agent: str
+    score: float
+    capabilities: tuple[Matched, ...]
+    """The best first."""
+    options: dict[str, Any]
+    """Drawn from the task; they fit what the agent takes."""
+    why: str
+    """In a sentence."""
+
+    def to_json(self) -> dict[str, Any]:
+        matched = [{"name": one.capability, "words": list(one.words), "score": one.score} for one in self.capabilities]
+        return {
+            "agent": self.agent,
+            "score": self.score,
+            "capabilities": matched,
+            "options": self.options,
+            "why": self.why,
+        }
+
+
+class Routing(NamedTuple):
+    """The answer to one task."""
+
+    task: str
+    ranked: tuple[Choice, ...]
+    """Every agent that has something of the task, the best first; ties by name."""
+    by: str = "words"
+    """`words`, `model`, or `name` where they were named."""
+    notes: tuple[str, ...] = ()
+    """What was left out, and why."""
+    known: tuple[tuple[str, str], ...] = ()
+    """The agents that there are, each with what it is for."""
+
+    @property
+    def fitting(self) -> tuple[Choice, ...]:
+        """Those that are no guess."""
+        return tuple(one for one in self.ranked if one.score >= BOUND or self.by != "words")
+
+    def chosen(self, most: int = 1) -> tuple[Choice, ...]:
+        """The best, and as many as fit nearly as well, up to `most`."""
+        if self.by == "name":
+            return self.ranked[:most]
+        fitting = self.fitting[: min(most, MOST)]
+        if self.by != "words":
+            return fitting
+        return tuple(one for one in fitting if one.score >= fitting[0].score * CLOSE)
+
+    def refusal(self) -> str:
+        """Why there is no choice, and what would be known."""
+        if not self.known:
+            return "there is no agent that may be chosen for a task"
+        about = "; ".join(f"{name}: {what}" for name, what in self.known[:12])
+        return f"no agent fits the task: its words say nothing of what they are for ({about})"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "by": self.by,
+            "ranked": [one.to_json() for one in self.ranked],
+            "notes": list(self.notes),
+        }
