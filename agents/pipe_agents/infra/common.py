@@ -265,10 +265,11 @@ async def resolved(host: str, port: int, timeout: float, where: str) -> list[str
 
 
 async def together(work: Iterable[Callable[[], Awaitable[T]]], at_once: int = 8) -> list[T]:
-    """The results in order; a few at a time. All end where one raises."""
-    import anyio
+    """The results in order; a few at a time. All end where one raises.
 
-    limit = anyio.Semaphore(at_once)
+    Not by anyio: what ends a process when it is cancelled would be cancelled at each of its steps.
+    """
+    limit = asyncio.Semaphore(at_once)
     found: dict[int, T] = {}
 
     async def one(number: int, begin: Callable[[], Awaitable[T]]) -> None:
@@ -276,9 +277,9 @@ async def together(work: Iterable[Callable[[], Awaitable[T]]], at_once: int = 8)
             found[number] = await begin()
 
     try:
-        async with anyio.create_task_group() as group:
+        async with asyncio.TaskGroup() as group:
             for number, begin in enumerate(work):
-                group.start_soon(one, number, begin)
+                group.create_task(one(number, begin))
     except BaseExceptionGroup as many:
         first: BaseException = many
         while isinstance(first, BaseExceptionGroup):
