@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipe_agents.findings import RANK, Finding
-from pipe_agents.merging.telling import SAYS, Report, blind_spots, evidence, measurements
+from pipe_agents.merging.telling import SAYS, Report, apart, blind_spots, evidence, example, measurements, place_of
 from pipe_agents.merging.texts import code
 from pipe_agents.merging.texts import markdown as text
 
@@ -45,8 +45,10 @@ def _wrong(report: Report) -> Iterator[str]:
         yield ""
         for one in them:
             estimate = " (an estimate)" if one["status"] == "estimated" else ""
-            subject = code(one["subject"] or one["check"])
+            subject = code(place_of(one))
             yield f"- **{numbers[one['id']]}.** {subject}: {text(one['summary'])}{estimate}"
+            if (line := example(one)) is not None:
+                yield f"  - For example {code(line, 300)}"
             if one["suggestion"]:
                 yield f"  - To do: {text(one['suggestion'])}"
         yield ""
@@ -69,7 +71,8 @@ def _together(report: Report) -> Iterator[str]:
     yield "By rules, from the findings named; likely, not certain."
     yield ""
     for one in found:
-        yield f"- **{one['severity'].capitalize()}:** {text(one['text'])} (findings {_refs(report, one['findings'])})"
+        refs = f"findings {_refs(report, one['findings'])}{apart(one)}"
+        yield f"- **{one['severity'].capitalize()}:** {text(one['text'])} ({refs})"
         yield f"  - To do: {text(one['suggestion'])}"
     yield ""
 

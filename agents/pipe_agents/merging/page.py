@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipe_agents.findings import RANK, Finding
 from pipe_agents.merging.style import STYLE
-from pipe_agents.merging.telling import SAYS, Report, blind_spots, evidence, measurements
+from pipe_agents.merging.telling import SAYS, Report, apart, blind_spots, evidence, example, measurements, place_of
 from pipe_agents.merging.texts import html as shown
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
@@ -79,11 +79,13 @@ def _wrong(report: Report) -> Iterator[str]:
 def _card(report: Report, one: Finding) -> str:
     number = report.numbers[one["id"]]
     estimate = " <em>(an estimate)</em>" if one["status"] == "estimated" else ""
+    found = example(one)
+    line = f'<p class="line"><code>{shown(found, 300)}</code></p>' if found is not None else ""
     todo = f'<p class="todo"><b>To do:</b> {shown(one["suggestion"])}</p>' if one["suggestion"] else ""
     return (
         f'<li class="s-{one["severity"]}">{_word(one["severity"])}<code class="subject">'
-        f"{shown(one['subject'] or one['check'])}</code><p>{shown(one['summary'])}{estimate} "
-        f'<a class="refs" href="#f{number}">evidence {number}</a></p>{todo}</li>\n'
+        f"{shown(place_of(one))}</code><p>{shown(one['summary'])}{estimate} "
+        f'<a class="refs" href="#f{number}">evidence {number}</a></p>{line}{todo}</li>\n'
     )
 
 
@@ -104,7 +106,7 @@ def _together(report: Report) -> Iterator[str]:
     for one in found:
         yield (
             f'<li class="s-{one["severity"]}">{_word(one["severity"])}{shown(one["text"])} '
-            f'<span class="refs">({_refs(report, one["findings"])})</span>'
+            f'<span class="refs">({_refs(report, one["findings"])}{apart(one)})</span>'
             f'<p class="todo"><b>To do:</b> {shown(one["suggestion"])}</p></li>\n'
         )
     yield "</ul>\n"

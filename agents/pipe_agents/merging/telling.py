@@ -78,6 +78,26 @@ class Report(NamedTuple):
         return found if isinstance(found, dict) else None
 
 
+def place_of(one: Mapping[str, Any]) -> str:
+    """What a finding is about, for people: of one that is about all lines of logs the file where there are some."""
+    subject, file = one["subject"], one["evidence"].get("file")
+    if subject in ("all", "") and isinstance(file, str) and file:
+        return file
+    return str(subject or one["check"])
+
+
+def example(one: Finding) -> str | None:
+    """A line that was found, where there is one."""
+    found = one["evidence"].get("example")
+    return found if isinstance(found, str) and found else None
+
+
+def apart(one: Mapping[str, Any]) -> str:
+    """How far apart the findings of a correlation are."""
+    minutes = one["minutes_apart"]
+    return f", within {minutes:.0f} minutes" if minutes is not None and minutes >= 2 else ""
+
+
 def evidence(one: Finding) -> Iterator[tuple[str, str]]:
     """Names and values of what was measured, for people."""
     for name, value in one["evidence"].items():
