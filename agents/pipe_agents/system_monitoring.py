@@ -127,8 +127,8 @@ class SystemMonitoringAgent:
 
         linux = self._platform.startswith("linux")
         measure = _Linux(self._tree, wanted, began_ns) if linux else _Elsewhere(wanted, options)
-        await to_thread.run_sync(measure.first, abandon_on_cancel=True)
         first = context.clock.monotonic()
+        await to_thread.run_sync(measure.first, abandon_on_cancel=True)
         await context.clock.sleep(window)
         seconds = context.clock.monotonic() - first
         lines: list[str] = []

@@ -60,13 +60,18 @@ class Reading(Protocol):
 
 
 class HttpProvider(ABC):
-    """A provider over one `Wire`."""
+    """A provider over one `Wire`, which may be known before a call is sent only."""
 
     streams = "text/event-stream"
     """In the content type of an answer that is streamed."""
 
-    def __init__(self, settings: ProviderSettings, wire: Wire, timeout: float) -> None:
-        self._settings, self._wire, self._timeout = settings, wire, timeout
+    def __init__(self, settings: ProviderSettings, wire: Wire | None, timeout: float) -> None:
+        self._settings, self._opened, self._timeout = settings, wire, timeout
+
+    @property
+    def _wire(self) -> Wire:
+        assert self._opened is not None
+        return self._opened
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.name!r})"
@@ -128,7 +133,8 @@ class HttpProvider(ABC):
         return read
 
     async def close(self) -> None:
-        await self._wire.close()
+        if self._opened is not None:
+            await self._opened.close()
 
     async def check_models(self, path: str, many: str, name: str) -> str:
         """Ask for the list of models, which costs nothing, and say whether the provider's own is in it."""
@@ -192,7 +198,7 @@ class HttpProvider(ABC):
                 raise ModelFault(
                     Reason.UNAVAILABLE,
                     f"{self._wire.where} broke off after {answer.bytes} bytes of its answer, before its end",
-                    request_id=answer.headers.get("x-request-id"),
+                    request_id=_request_id(answer),
                 )
             await answer.drain()
         finally:
@@ -204,7 +210,7 @@ class HttpProvider(ABC):
     ) -> ModelResponse:
         usage, settings = read.usage, self._settings
         cost = None if usage is None else settings.cost_of(request.model, usage)
-        said = answer.headers.get("x-request-id") or read.request_id
+        said = _request_id(answer) or read.request_id
         return ModelResponse(
             clean(read.text),
             read.finish,
@@ -217,3 +223,7 @@ class HttpProvider(ABC):
             monotonic() - began,
             first,
         )
+
+
+def _request_id(answer: Answer) -> str | None:
+    return answer.headers.get("x-request-id") or answer.headers.get("x-amzn-requestid")

@@ -1,96 +1,65 @@
-"""The client of Bedrock: boto3 in threads of our own, one client per run, one try per call."""
+"""The client of Bedrock: botocore signs, our own wire sends; one client per run, one try per call."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import json
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
-from functools import cache
-from time import monotonic
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from pipe_providers import cutting
-from pipe_providers.answers import Halves, Read, clean, declined
-from pipe_providers.aws_faults import fault_of, gave_up
-from pipe_providers.bounds import MOST, MOST_STREAMED
-from pipe_providers.converse_words import Streamed, asked, events, whole
-from pipe_providers.cutting import Call, Sender
-from pipe_providers.faults import excerpt, hiding
+from pipe_providers.answers import Read
+from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.bounds import MOST
+from pipe_providers.converse_words import Streamed, asked, whole
+from pipe_providers.eventstream import Messages
+from pipe_providers.faults import hiding
 from pipe_providers.given import host_of
-from pipe_providers.threads import Handed, Threads
-from pipe_runner.models import (
-    Message,
-    ModelFault,
-    ModelRequest,
-    ModelResponse,
-    Pieces,
-    ProviderSettings,
-    Reason,
-)
+from pipe_providers.signing import Signed, Signer
+from pipe_providers.threads import Threads
+from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason
 from pipe_schemas.durations import parse_duration
 
+if TYPE_CHECKING:
+    from pipe_providers.wire import Answer
+
 T = TypeVar("T")
-_END: Final = object()
 _READY: Final = 60.0
+"""Seconds in which a client may be made, with the keys that it needs."""
+_SIGNING: Final = 4
+"""Threads in which botocore signs, which asks for keys now and then."""
+_LARGE: Final = 256 * 1024
+"""Characters of a request that are not packed and signed on the event loop."""
 
 
-@cache
-def _loader(path: str) -> Any:
-    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
-    from botocore.loaders import create_loader
-
-    return create_loader(path or None)
-
-
-class BedrockProvider:
+class BedrockProvider(HttpProvider):
     """Converse in one region."""
+
+    streams = "eventstream"
 
     def __init__(self, settings: ProviderSettings) -> None:
         said = settings.options
-        self._settings, self._said = settings, said
-        self._timeout = parse_duration(said["timeout"])
-        self._threads = Threads(said["threads"], f"pipe-{settings.name}")
-        self._sender: Sender | None = None
-        self._client: Any = None
-        self._lock = threading.Lock()
-        self._calls: set[Call] = set()
-        self._closed = False
+        self._said = said
         url = said.get("endpoint_url")
         self.where = f"provider {settings.name} ({host_of(url) if url else 'bedrock in ' + said['region']})"
-        self.hide = hiding(settings.secrets)
+        self._threads = Threads(_SIGNING, f"pipe-{settings.name}")
+        self._lock = threading.Lock()
+        self._signer: Signer | None = None
+        self._ca_bundle = ""
+        self._signing: dict[tuple[str, str], asyncio.Future[Signed | Exception]] = {}
+        self._closed = False
+        super().__init__(settings, None, parse_duration(said["timeout"]))
 
-    def __repr__(self) -> str:
-        return f"BedrockProvider({self._settings.name!r})"
+    def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
+        """The path is the operation's name: where it is, botocore says."""
+        return Asked("ConverseStream" if stream else "Converse", asked(request, self._said, stream=stream))
 
-    async def generate(self, request: ModelRequest) -> str:
-        return declined(self.where, await self.generate_with_metadata(request)).text
+    def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
+        return whole(self.where, request, self._said, data)
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[str]:
-        found: list[ModelResponse] = []
-        async with aclosing(self._pieces(request, found)) as pieces:
-            async for piece in pieces:
-                yield piece
-        declined(self.where, found[0])
-
-    async def generate_with_metadata(self, request: ModelRequest, on_piece: Pieces | None = None) -> ModelResponse:
-        if on_piece is not None:
-            found: list[ModelResponse] = []
-            async with aclosing(self._pieces(request, found)) as pieces:
-                async for piece in pieces:
-                    on_piece(piece)
-            return found[0]
-        words = asked(request, self._said, stream=False)
-        await self._ready(request)
-        began = monotonic()
-        call = Call(MOST, self._seconds(request), request.traceparent)
-
-        def perform() -> Read:
-            return whole(self.where, request, self._said, self._made().converse(**words))
-
-        read = await self._through(call, perform, request)
-        return self._told(request, read, began)
+    def reading(self, request: ModelRequest) -> Reading:
+        return _Reading(self, request)
 
     async def check(self) -> str:
         model = self._settings.model
@@ -103,155 +72,160 @@ class BedrockProvider:
         return f"{self.where} answers: {model} was asked a word, for {tokens} tokens"
 
     def warm(self) -> None:
-        """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer.
-        Asks nobody for credentials."""
-        core = self._session()
-        keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-        endpoint = self._said.get("endpoint_url")
-        core.create_client("bedrock-runtime", region_name=self._said["region"], endpoint_url=endpoint, **keys)
-        import boto3  # noqa: F401
+        """Have everything read and made that takes longer than many an answer. Asks nobody for credentials: without
+        keys of its own the client that is made is thrown away."""
+        import pipe_providers.aws_faults
+        import pipe_providers.wire  # noqa: F401
+        from pipe_providers.aws_client import read_models
+
+        if self._said.get("access_key") and self._said.get("secret_key"):
+            self._made()
+        else:
+            read_models(self._said)
 
     async def close(self) -> None:
         self._closed = True
-        for call in list(self._calls):
-            call.give_up()
         self._threads.close()
-        if self._sender is not None:
-            self._sender.close()
+        await super().close()
 
-    def _seconds(self, request: ModelRequest) -> float:
-        return self._timeout if request.timeout is None else min(request.timeout, self._timeout)
-
-    async def _ready(self, request: ModelRequest) -> None:
-        """Make the client before a call's time begins."""
-        if self._client is None:
-            await self._through(Call(MOST, max(self._timeout, _READY)), self._made, request)
-
-    async def _through(self, call: Call, perform: Callable[[], T], request: ModelRequest) -> T:
-        """What a thread gives, in time; it is let go of at once where nobody waits for it any more."""
+    async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
+        now = asyncio.get_running_loop().time
+        seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
+        operation, words = self.asked(request, stream=stream)
+        ready = self._signer is not None
+        deadline = now() + (seconds if ready else max(self._timeout, _READY))
+        signed = await self._signed(operation, words, request, deadline)
+        if not ready:  # the client was made before the call's time began
+            deadline = now() + seconds
         if self._closed:
-            raise ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
+            raise self._ended()
+        if request.traceparent:
+            signed.headers["traceparent"] = request.traceparent  # not signed, as nothing that may change on its way is
+        wire, body = self._wire, signed.body
+        return await wire.send(signed.path, body, deadline, extra=signed.headers, model=request.model)
 
-        def performed() -> T | ModelFault:
-            fault: ModelFault
-            cutting.begin(call)
-            try:
-                return perform()
-            except Exception as error:
-                fault = fault_of(error, call, self.where, self.hide, request.model)
-            finally:
-                cutting.begin(None)
-            return fault
+    async def _signed(self, operation: str, words: dict[str, Any], request: ModelRequest, until: float) -> Signed:
+        """The request, signed: at once after botocore's example, else in a thread. Who needs the same example waits
+        for it, and then for botocore where none can be followed."""
+        key, large = (operation, request.model), _size(request) > _LARGE
+        done = None if large else self._follow(operation, words)
+        if done is None and not large and (there := self._signing.get(key)) is not None:
+            found = await self._waited(there, until)
+            if isinstance(found, Exception):
+                fault = self._fault(found)
+                if fault.reason is not Reason.REFUSED:  # which was about that request only
+                    raise ModelFault(fault.reason, fault.message, sent=False)
+            done = self._follow(operation, words)
+        if done is None:
+            work = self._threads.run(partial(self._sign, operation, words, large))
+            if not large and key not in self._signing:
+                self._signing[key] = work
+                work.add_done_callback(lambda _: self._signing.pop(key, None))
+            done = await self._waited(work, until)
+        if isinstance(done, Exception):
+            raise self._fault(done)
+        return done
 
-        self._calls.add(call)
-        future = self._threads.run(performed)
-        late = False
-        found: T | ModelFault | None = None
+    async def _waited(self, work: asyncio.Future[T], until: float) -> T:
+        """What a thread gives, in time; it goes on for others where nobody waits any more."""
+        if self._closed:
+            raise self._ended()
+        await asyncio.wait({work}, timeout=max(until - asyncio.get_running_loop().time(), 0))
+        if not work.done():
+            from pipe_providers.aws_faults import late
+
+            raise late(self.where)
+        return work.result()
+
+    def _follow(self, operation: str, words: dict[str, Any]) -> Signed | Exception | None:
+        if self._signer is None or self._opened is None:
+            return None
         try:
-            async with asyncio.timeout(max(call.ends - monotonic(), 0)):
-                found = await future
-        except TimeoutError:
-            late = True
-        finally:
-            self._calls.discard(call)
-            if not future.done() or future.cancelled():
-                call.give_up()
-        if late:
-            raise gave_up(self.where, call)
-        if isinstance(found, ModelFault):
-            raise found
-        return found  # type: ignore[return-value]
+            return self._signer.follow(operation, words)
+        except Exception as error:
+            return error
 
-    async def _pieces(self, request: ModelRequest, found: list[ModelResponse]) -> AsyncGenerator[str, None]:
-        words = asked(request, self._said, stream=True)
-        await self._ready(request)
-        began, first = monotonic(), None
-        call = Call(MOST_STREAMED, self._seconds(request), request.traceparent)
-        queue, halves = asyncio.Queue[Any](), Halves()
-        given = Handed(asyncio.get_running_loop(), queue.put_nowait)
+    def _sign(self, operation: str, words: dict[str, Any], large: bool) -> Signed | Exception:
+        """In a thread."""
+        from pipe_providers.aws_client import wire_to
 
-        def perform() -> Read:
-            answer = self._made().converse_stream(**words)
-            reading = Streamed(self.where, request, self._said, MOST)
-            reading.request_id = answer["ResponseMetadata"].get("RequestId")
-            try:
-                for event in events(answer["stream"]):
-                    if piece := reading.take(event):
-                        given.give(piece)
-            finally:
-                answer["stream"].close()
-            return reading.read(call.read)
-
-        async def whole_of_it() -> Read:
-            try:
-                return await self._through(call, perform, request)
-            finally:
-                queue.put_nowait(_END)
-
-        performing = asyncio.ensure_future(whole_of_it())
         try:
-            while (piece := await queue.get()) is not _END:
-                first = monotonic() - began if first is None else first
-                if shown := halves.piece(piece):
-                    yield shown
-            read = await performing
-        finally:
-            if not performing.done():
-                performing.cancel()
-        found.append(self._told(request, read, began, first))
+            signer = self._made()
+            signed = (signer.follow(operation, words) if large else None) or signer.sign(operation, words)
+            with self._lock:
+                if self._opened is None:
+                    most: int = self._said["threads"]
+                    self._opened = wire_to(signed.address, self.where, signer.hide, self._ca_bundle, most)
+                self._opened.hide = signer.hide
+            return signed
+        except Exception as error:
+            return error
 
-    def _told(self, request: ModelRequest, read: Read, began: float, first: float | None = None) -> ModelResponse:
-        usage = read.usage
-        return ModelResponse(
-            clean(read.text),
-            read.finish,
-            read.tool_calls,
-            usage,
-            None if usage is None else self._settings.cost_of(request.model, usage),
-            self._settings.name,
-            read.model or request.model,
-            excerpt(read.request_id, self.hide)[:100] if read.request_id else None,
-            monotonic() - began,
-            first,
-        )
+    def _made(self) -> Signer:
+        """Who signs, with the client, which the first thread makes that needs it: reading its model takes a while."""
+        from pipe_providers.aws_client import client_of
 
-    def _made(self) -> Any:
-        """The client, made by the first thread that needs it: reading its model takes a while, and may find that
-        there are no keys."""
         with self._lock:
-            if self._client is None:
-                self._sender, self._client = self._make()
-            return self._client
+            if self._signer is None:
+                client, credentials, self._ca_bundle = client_of(self._said)
+                self._signer = Signer(client, credentials, self._settings.secrets)
+            return self._signer
 
-    def _session(self) -> Any:
-        from botocore.session import Session
+    def _fault(self, error: Exception) -> ModelFault:
+        from pipe_providers.aws_faults import of_signing
 
-        said, core = self._said, Session()
-        core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
-        for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
-            if said.get(name) and os.environ.get(variable) != said[name]:
-                core.set_config_variable(name, said[name])
-        return core
+        hide = hiding(self._settings.secrets) if self._signer is None else self._signer.hide
+        return of_signing(error, self.where, hide)
 
-    def _make(self) -> tuple[Sender, Any]:
-        import boto3
-        from botocore.config import Config
+    def _ended(self) -> ModelFault:
+        return ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
 
-        said, core = self._said, self._session()
-        keys: dict[str, Any] = {}
-        if said.get("access_key") and os.environ.get("AWS_ACCESS_KEY_ID") != said["access_key"]:
-            keys = {"aws_access_key_id": said["access_key"], "aws_secret_access_key": str(said.get("secret_key") or "")}
-            keys["aws_session_token"] = said.get("session_token")
-        elif not said.get("access_key") and said.get("profile"):
-            core.set_config_variable("profile", said["profile"])
-        maker = boto3.Session(botocore_session=core, region_name=said["region"], **keys)
-        known = maker.get_credentials()
-        if known is not None:
-            frozen = known.get_frozen_credentials()
-            secrets = [frozen.secret_key, frozen.token]
-            self.hide = hiding([*self._settings.secrets, *(one for one in secrets if one)])
-        config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, max_pool_connections=said["threads"])
-        client = maker.client("bedrock-runtime", endpoint_url=said.get("endpoint_url"), config=config)
-        sender = Sender(said["threads"], core.get_config_variable("ca_bundle") or True)
-        client.meta.events.register("before-send.bedrock-runtime", sender)
-        return sender, client
+
+class _Reading:
+    """Reads one streamed answer."""
+
+    def __init__(self, provider: BedrockProvider, request: ModelRequest) -> None:
+        self._provider = provider
+        self._messages = Messages()
+        self._streamed = Streamed(provider.where, request, provider._said, MOST)
+        self.ended = False
+
+    @property
+    def held(self) -> int:
+        return self._messages.held
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        messages = self._messages.feed(data)
+        wrong = False
+        while not wrong:
+            piece, message = "", None
+            try:
+                message = next(messages, None)
+                if message is not None and message.headers.get(":message-type") == "event":
+                    name = str(message.headers[":event-type"])
+                    piece = self._streamed.take({name: json.loads(message.payload)})
+            except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+                wrong = True
+            if message is None and not wrong:
+                return
+            if message is not None and message.headers.get(":message-type") in ("exception", "error"):
+                from pipe_providers.aws_faults import of_message
+
+                provider = self._provider
+                raise of_message(provider.where, message.headers, message.payload, provider._wire.hide)
+            if piece:
+                yield piece
+        where = self._provider.where
+        raise ModelFault(Reason.INVALID_OUTPUT, f"{where} gave an answer that can't be used: it is none of Converse")
+
+    def rest(self) -> Iterable[str]:
+        self.ended = self._streamed.stopped
+        return ()
+
+    def read(self) -> Read:
+        return self._streamed.read()
+
+
+def _size(request: ModelRequest) -> int:
+    """Characters of what is asked, about."""
+    return sum(len(message.text) + sum(len(one.data) for one in message.media) for message in request.messages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pipe_providers import media
@@ -167,8 +167,7 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
                 given = json.dumps(use["input"], ensure_ascii=False) if given is None else given
             else:
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
-    found = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
-    return found._replace(request_id=answer.get("ResponseMetadata", {}).get("RequestId"))
+    return _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
 
 
 def _read(
@@ -206,21 +205,6 @@ def _usage(data: Any) -> Usage | None:
     return counted(Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written))
 
 
-def events(stream: Any) -> Iterator[Mapping[str, Any]]:
-    """The events of botocore's stream. Reads those that are no error by itself: botocore compares each with the model
-    of the service, which takes as long as all the rest of it."""
-    messages = getattr(stream, "_event_generator", None)
-    if messages is None:
-        yield from stream
-        return
-    for message in messages:
-        headers = message.headers
-        if headers.get(":message-type") == "event" and ":event-type" in headers:
-            yield {headers[":event-type"]: json.loads(message.payload)}
-        elif parsed := stream._parse_event(message):
-            yield parsed
-
-
 class Streamed:
     """Reads one streamed answer."""
 
@@ -234,7 +218,11 @@ class Streamed:
         self._size = 0
         self._stop: Any = None
         self._usage: Any = None
-        self.request_id: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the model has said all."""
+        return self._stop is not None
 
     def take(self, event: Mapping[str, Any]) -> str:
         """The piece of text that is in it. Where the answer is one tool's, its JSON is the text."""
@@ -278,13 +266,8 @@ class Streamed:
             raise ModelFault(Reason.INVALID_OUTPUT, what)
         return piece
 
-    def read(self, received: int) -> Read:
-        """All of it; raises ModelFault where the end is missing."""
-        if self._stop is None:
-            what = f"{self._where} broke off after {received} bytes of its answer, before its end"
-            raise ModelFault(Reason.UNAVAILABLE, what, request_id=self.request_id)
+    def read(self) -> Read:
+        """All of it, once it has stopped."""
         calls = [called(id, name, "".join(parts)) for id, name, parts in self._blocks.values()]
         given = None if self._given is None else "".join(self._given)
-        text = "".join(self._text)
-        found = _read(self._where, self._request, text, given, calls, self._stop, self._usage)
-        return found._replace(request_id=self.request_id)
+        return _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)

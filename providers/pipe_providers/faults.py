@@ -32,6 +32,8 @@ _NO_MODEL: Final = re.compile(
 )
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
+_REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
+
 Hide = Callable[[str], str]
 """Takes out of a text what is shown nowhere."""
 
@@ -111,7 +113,7 @@ def of_status(
     reason = _reason(status, told)
     words = excerpt(told.message, hide)
     quoted = f": {words}" if words else ""
-    request_id = headers.get("x-request-id") or headers.get("request-id")
+    request_id = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), None)
     message = f"{where} answered {status}{quoted}{_advice(reason, status, told, headers, hide, model, option)}"
     wait = retry_after(headers, told.message) if reason in (Reason.RATE_LIMITED, Reason.UNAVAILABLE) else None
     sent = (status >= 500 and status not in (503, 529)) or status in (408, 424)

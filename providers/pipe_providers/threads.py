@@ -71,26 +71,6 @@ class Threads:
             del perform  # it holds a request and its answer
 
 
-class Handed:
-    """What a thread gives to the event loop, one by one; the loop is woken once for all that came meanwhile."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, take: Callable[[Any], None]) -> None:
-        self._loop, self._take = loop, take
-        self._given: deque[Any] = deque()
-        self._told = False
-
-    def give(self, one: Any) -> None:
-        self._given.append(one)
-        if not self._told:
-            self._told = True
-            self._loop.call_soon_threadsafe(self._take_all)
-
-    def _take_all(self) -> None:
-        self._told = False  # first: what is given from now on is told of again
-        while self._given:
-            self._take(self._given.popleft())
-
-
 def _settle(future: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if future.cancelled():
         return

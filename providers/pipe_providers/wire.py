@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -159,7 +160,8 @@ class Answer:
 
 
 class Wire:
-    """One per provider and run. `where` names the provider and its address in faults."""
+    """One per provider and run. `where` names the provider and its address in faults. `tls`: whom to trust, where that
+    isn't as usual. `declined` makes the fault of an answer that is no success, as `of_status` does."""
 
     def __init__(
         self,
@@ -169,7 +171,12 @@ class Wire:
         query: Mapping[str, str],
         hide: Hide,
         proxy: str | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        connections: int = _CONNECTIONS,
+        declined: Callable[..., ModelFault] = of_status,
     ) -> None:
+        self._tls, self._connections, self._declines = tls, connections, declined
         self._proxy = None if proxy is None else URL(str(proxy))
         self.where, self.hide = where, hide
         self._base, self._query = base_url.rstrip("/"), dict(query)
@@ -189,7 +196,9 @@ class Wire:
             raise ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
         if self._pool is None:
             self._pool = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEP, ttl_dns_cache=30),
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections, keepalive_timeout=_KEEP, ttl_dns_cache=30, ssl=self._tls or True
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 auto_decompress=False,
@@ -254,7 +263,7 @@ class Wire:
         finally:
             answer.close()
         body = b"".join(parts)[:_MOST_OF_ERROR]
-        return of_status(self.where, response.status, response.headers, body, self.hide, model=model)
+        return self._declines(self.where, response.status, response.headers, body, self.hide, model=model)
 
     def fault(self, error: BaseException, sent: bool, when: str) -> ModelFault:
         """What the client library ran into. `sent`: bytes of the request have left."""

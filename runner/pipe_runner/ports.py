@@ -333,8 +333,9 @@ class AgentDescription(NamedTuple):
     goes_outside: bool = False
     """True: all that it does leaves the machine through `Context.outside`, if it is there: recordings can answer."""
     options: Mapping[str, str] = MappingProxyType({})
-    acts: bool = False
-    """True: it changes something outside. It is then never chosen for a task, whatever words it gives."""
+    changes_things: bool = False
+    """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
+    is never chosen for a task."""
 
 
 class Executor(Protocol):

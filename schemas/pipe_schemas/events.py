@@ -357,10 +357,17 @@ class ToolCalled(AttemptEvent):
     replayed: bool = Field(default=False, description="What it gave came from a recording; it was not called.")
 
 
-class MessagePublished(EventLine):
-    """An agent said something to others."""
+class MessageRef(OutputRef):
+    """Stands for a message above 64 KiB, which lives in the run's `blobs` folder as large outputs do."""
+
+
+class MessagePublished(AttemptEvent):
+    """An attempt published a message to the nodes of the run. The event's number is the message's."""
 
     event: Literal["message.published"]
+    topic: str = Field(description="What it is about: words joined by dots, by which subscribers choose.")
+    message: Any = Field(default=None, description="The message; secrets are masked.")
+    message_ref: MessageRef | None = Field(default=None, description="In its place, if it is above 64 KiB.")
 
 
 AnyEvent: TypeAlias = Annotated[

@@ -38,6 +38,10 @@ Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
+SYSTEM_LOGS: list[Any] = ["/var/log/[amks]*"]
+"""What is read for a task that names no files; beside the journal."""
+
+
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -92,9 +96,13 @@ class LogAnalysisOptions(ExplainOptions):
         description="Files and globs (`**` too); relative ones from the node's folder. Compressed files are opened, "
         "rotated ones read in the order of their times.",
         examples=[["/var/log/syslog*", "/var/log/nginx/*.log"]],
-        json_schema_extra={"x-task": "paths"},
+        json_schema_extra={"x-task": "paths", "x-task-default": SYSTEM_LOGS},
     )
-    journal: bool | JournalOptions = Field(default=False, description="Read systemd's journal, through journalctl.")
+    journal: bool | JournalOptions = Field(
+        default=False,
+        description="Read systemd's journal, through journalctl.",
+        json_schema_extra={"x-task-default": True},
+    )
     text: str | list[str] | None = Field(
         default=None, description="Lines to read: the output of another node.", examples=["{{ nodes.fetch.output }}"]
     )

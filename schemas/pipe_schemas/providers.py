@@ -166,7 +166,7 @@ class BedrockOptions(Closed):
     timeout: Duration | None = Field(default=None, description=_TIMEOUT)
     insecure: bool = Field(default=False, description=_INSECURE)
     threads: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="Calls at the same time, each of which needs a thread; 100 by default."
+        default=None, description="Calls at the same time; 100 by default."
     )
     guardrail: dict[Literal["id", "version"], str] | None = Field(
         default=None, description="A guardrail for every call: `{id: ID, version: '1'}`."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -57,9 +58,9 @@ def test_d11_a_resume_after_a_change_of_a_preset_runs_its_nodes_again(project: A
 
 
 def test_agents_lists_presets_and_describes_one(project: Any) -> None:
-    listed = project("agents").stdout
-    assert "hello     preset of shell: Greets somebody." in listed
-    assert "louder    preset of shell" in listed
+    listed = re.sub(" {2,}", "  ", project("agents").stdout)
+    assert "hello  preset of shell: Greets somebody." in listed
+    assert "louder  preset of shell" in listed
     assert "python" in listed
     one = project("agents", "louder").stdout
     assert one.startswith("louder (preset of shell, through hello)\n")
@@ -87,7 +88,7 @@ def test_a_preset_that_cannot_be_used_is_told_by_every_command(project: Any) -> 
     assert "pipe.yml:9:3: E509 `shell` is the name of an agent" in checked.stdout
     assert "pipe.yml:10:17: E501 there is no agent `nobody`" in checked.stdout
     assert project("run", "p.yml").returncode == 2
-    assert "gone      preset that can't be used" in project("agents").stdout
+    assert "gone  preset that can't be used" in re.sub(" {2,}", "  ", project("agents").stdout)
     assert "the preset 'gone' can't be used" in project("agents", "gone").stderr
     found = {one["name"]: one for one in json.loads(project("doctor", "--output", "json").stdout)}
     assert found["pipe.yml"]["status"] == "fail"

@@ -132,7 +132,8 @@ def test_schema_prints_json_schemas_by_name(pipe: Any) -> None:
 
 
 def test_agents_are_listed_and_described_with_their_options(pipe: Any) -> None:
-    ours = ["approval", "findings", "http", "llm", "python", "shell"]
+    ours = ["approval", "auto", "findings", "http", "infrastructure", "infrastructure_action", "llm", "log_analysis"]
+    ours += ["network_diagnostics", "python", "shell", "system_monitoring"]
     assert [line.split()[0] for line in pipe("agents").stdout.splitlines()] == ours
     assert "url (string, required)" in pipe("agents", "http").stdout
     told = json.loads(pipe("agents", "shell", "--output", "json").stdout)

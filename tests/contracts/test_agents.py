@@ -17,7 +17,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from auto_case import Chooses
 from http_case import HTTP
+from infra_case import engine
 from measuring_cases import MEASURING, make_large
 from pydantic import BaseModel, ValidationError
 
@@ -119,7 +121,7 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/slow"):
             time.sleep(3)
-        body = self.path.encode()
+        body = engine(self.path)
         self.send_response(200 if self.path.startswith("/works") else 500)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -199,6 +201,7 @@ class Bench:
             secrets,
             str(self.root),
             outside=Way() if agent.name in ("llm", "findings") else None,  # type: ignore[arg-type]
+            orchestrator=Chooses() if agent.name == "auto" else None,
         )
         return await agent.perform(attempt, context)
 

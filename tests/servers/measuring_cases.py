@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from auto_case import AUTO
 from findings_case import FINDINGS
+from infra_case import INFRASTRUCTURE
 from logs_case import LOGS, make_large
 from network_case import NETWORK
 
@@ -45,7 +47,9 @@ MEASURING: dict[str, dict[str, Any]] = {
         "clock": RealClock,
     },
     "network_diagnostics": NETWORK,
+    "auto": AUTO,
     "log_analysis": LOGS,
+    **INFRASTRUCTURE,
     "findings": FINDINGS,
 }
 

@@ -2,7 +2,8 @@
 
 `good`, `dies` (at its second call), `hangs` (in a call), `mute` (never answers), `garbage` (writes no messages first),
 `noisy` (fills stderr), `changes` (another description after the first call), `stays` (when its stdin is closed),
-`forks` (leaves a child in a session of its own), `exits` (at once, with 3).
+`forks` (leaves a child in a session of its own), `exits` (at once, with 3), `null` (answers calls with it), `nothing`
+(answers the question for its tools with null), `many` (answers calls with very many contents).
 """
 
 from __future__ import annotations
@@ -82,12 +83,15 @@ def main(how: str) -> None:
             if how == "noisy":
                 sys.stderr.write("noise " * 200_000)
             answer = call(params["name"], params.get("arguments") or {})
+            if how == "many":
+                answer["content"] *= 200_000
         else:
             say({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "no such method"}})
             continue
         if how == "changes" and method == "tools/call":
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
-        say({"jsonrpc": "2.0", "id": asked["id"], "result": answer})
+        wrong = (how, method) in (("null", "tools/call"), ("nothing", "tools/list"))
+        say({"jsonrpc": "2.0", "id": asked["id"], "result": None if wrong else answer})
     if how in ("stays", "forks"):
         time.sleep(300)
 

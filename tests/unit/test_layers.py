@@ -69,7 +69,7 @@ PLUGIN_MAY_IMPORT = (
 
 # The only places that may import a library, as prefixes of module names.
 HOMES: dict[str, tuple[str, ...]] = {
-    "yaml": ("pipe_runner.loader",),
+    "yaml": ("pipe_runner.loader", "pipe_agents.infra.kubeconfig"),
     "networkx": ("pipe_runner.compiler",),
     "jinja2": ("pipe_runner.expressions", "pipe_runner.reports", "pipe_runner.server"),
     "rich": ("pipe_runner.console", "pipe_runner.cli"),

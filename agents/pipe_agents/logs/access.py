@@ -17,6 +17,12 @@ _STEPS: Final = 20.0
 """Buckets of times for each factor of e: a quantile is off by at most 5 %."""
 
 
+def _path(request: bytes) -> bytes:
+    """Method and path, without query and version."""
+    path = request.partition(b"?")[0]
+    return (path[:-9] if path[-9:-3] == b" HTTP/" else path)[:LONGEST]
+
+
 class Access:
     """What was asked for, by whom, and how it went."""
 
@@ -41,7 +47,7 @@ class Access:
                 made.append(line.translate(None, DIGITS))
                 continue
             client, _, request, status, size, rest = found.groups()
-            path = request.partition(b"?")[0][:LONGEST]
+            path = _path(request)
             made.append(b"%b %b" % (path.translate(None, DIGITS), status))
             clients.append(client[:64])
             statuses.append(status)
@@ -79,10 +85,9 @@ class Access:
         return None
 
 
-def message_of(line: bytes) -> tuple[bytes, int] | None:
-    """Method, path and status of a line as its message, and the status."""
+def request_of(line: bytes) -> tuple[bytes, int] | None:
+    """Method and path of a line, and its status."""
     found = ACCESS.match(line)
     if found is None:
         return None
-    path = found["request"].partition(b"?")[0][:LONGEST]
-    return b"%b -> %b" % (path, found["status"]), int(found["status"])
+    return _path(found["request"]), int(found["status"])

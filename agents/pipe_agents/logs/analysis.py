@@ -94,6 +94,7 @@ def analyse(
                 readers.append(reader)
             reader.bytes += len(piece) + 1
             tally.feed(piece, reader)
+        tally.flush(reader)
         if reader.lines:
             tell.after(reader)
     for reader in readers:
@@ -125,6 +126,7 @@ def _read(
             begun = True
         tally.feed(piece, reader)
         tell.during(reader, pieces)
+    tally.flush(reader)
     reader.bytes, reader.cut_lines = pieces.bytes, pieces.cut_lines
     if pieces.damaged is not None:
         why = f"it is damaged after {pieces.bytes:,} bytes ({shown(pieces.damaged, 100)}); what came before is counted"
@@ -150,6 +152,7 @@ def _text(asked: Asked, text: str, tally: Tally, readers: list[Reader], tell: Te
             end = len(data) if end < 0 else end
             tally.feed(data[at:end], reader)
             at = end + 1
+        tally.flush(reader)
     readers.append(reader)
     tell.after(reader)
 

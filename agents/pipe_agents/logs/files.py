@@ -35,6 +35,8 @@ class Reader:
         self.backwards = 0
         self.crowded = False
         self.ends_joined = False
+        self.held: bytes | None = None
+        """A line that is counted together with the piece after it."""
         self.series = Series(4096)
         self.cut_lines = 0
         self.window = window

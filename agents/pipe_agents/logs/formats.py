@@ -27,12 +27,13 @@ def _format(name: str, head: bytes) -> Format:
     return Format(name, re.compile(head))
 
 
+_QUOTED: Final = rb"\"(?:[^\"\\\n]++|\\.)*+\""
 ACCESS: Final = re.compile(
-    rb"(?:\S{1,255}:\d{1,5} )?(?P<client>\S{1,255}) \S{1,255} [^\[\"\n]{1,255} "
-    rb"?\[(?P<time>[^\]\n]{17,40})\] \"(?P<request>(?:[^\"\\\n]|\\.){0,8192})\" (?P<status>\d{3}) (?P<bytes>\d{1,18}"
-    rb"|-)"
-    rb"(?: \"(?:[^\"\\\n]|\\.){0,8192}\" \"(?:[^\"\\\n]|\\.){0,8192}\")?(?P<rest>[^\n]{0,2048})"
+    rb"(?:[^\s:]{1,255}+:\d{1,5} )?(?P<client>\S{1,255}+) \S{1,255}+ [^\[\"\n]{1,255}+\[(?P<time>[^\]\n]{17,40}+)\] "
+    rb"\"(?P<request>(?:[^\"\\\n]++|\\.)*+)\" (?P<status>\d{3}) (?P<bytes>\d{1,18}+|-)"
+    rb"(?: " + _QUOTED + rb" " + _QUOTED + rb")?+(?P<rest>[^\n]{0,2048}+)"
 )
+"""Common and combined, of Apache and nginx; possessive, so that no line takes longer than its length."""
 
 FORMATS: Final[tuple[Format, ...]] = (
     _format("json", rb"\s{0,8}\{(?=\s{0,8}[\"}])"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.logs.entries import NONE
+from pipe_agents.logs.entries import LEVELS, NONE
 from pipe_agents.logs.series import Series
 
 WILD: Final = "<*>"
@@ -17,6 +17,8 @@ MOST_ASKED: Final = 100_000
 CROWDED: Final = 5_000
 """With all templates taken, how many more new lines are held against them before the rest is `other` at once."""
 
+MOST_REQUESTS: Final = 300
+
 _MASKS: Final = re.compile(
     rb"\"[^\"\n]{0,200}\""
     rb"|(?<![\w.])'[^'\n]{1,100}'(?!\w)"
@@ -27,7 +29,7 @@ _MASKS: Final = re.compile(
     rb"|[\w.+-]{1,64}@[\w.-]{1,128}"
     rb"|[+-]?\d[\d.,:]{0,40}"
 )
-HEXES: Final = re.compile(rb"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b(?=[a-f]{0,63}\d)[0-9a-f]{7,64}\b|0x[0-9a-fA-F]{1,64}")
+HEXES: Final = re.compile(rb"\b[0-9a-f]{8}[0-9a-f-]*+")
 """What makes each line of some logs different; masked in whole pieces where most lines are."""
 
 
@@ -46,12 +48,12 @@ class Template:
 
     __slots__ = ("cluster", "count", "first", "last", "level", "masked", "series", "untimed")
 
-    def __init__(self, cluster: Any, masked: str) -> None:
+    def __init__(self, cluster: Any, masked: str, level: int) -> None:
         self.cluster = cluster
         self.masked = masked
         self.count = 0
         self.untimed = 0
-        self.level = NONE
+        self.level = level
         self.series = Series(128)
         self.first: Where | None = None
         self.last: Where | None = None
@@ -68,65 +70,75 @@ def masked(message: bytes) -> str:
 
 
 class Miner:
-    """Gives each message its template. Every message has one, or `other`: when there are as many as there may be."""
+    """Gives each message its template. Every message has one, or `other`: when there are as many as there may be.
+
+    Messages of different levels have different templates.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[str, Template] = {}
-        self._by_cluster: dict[int, Template] = {}
-        self._plain: dict[str, Template] = {}
+        self._known: dict[tuple[int, str], Template] = {}
+        self._by_cluster: dict[tuple[int, int], Template] = {}
+        self._plain: dict[tuple[int, str], Template] = {}
         self._asked = 0
         self._refused = 0
-        self.other = Template(None, "(other lines)")
-        self.bounded = False
-        """Some lines are in `other`."""
-        self._drain: Any = None
+        self.other = Template(None, "(other lines)", NONE)
+        self._trees: list[Any] = []
         try:
             from drain3.drain import Drain
 
-            self._drain = Drain(depth=4, sim_th=0.5, max_children=100, param_str=WILD)
+            self._trees = [Drain(depth=4, sim_th=0.5, max_children=100, param_str=WILD) for _ in LEVELS]
         except ImportError:
             pass
 
     @property
     def merges(self) -> bool:
         """Whether lines that differ in words are put together, too: it takes drain3."""
-        return self._drain is not None
+        return bool(self._trees)
 
     @property
     def templates(self) -> list[Template]:
         return [one for one in (*self._by_cluster.values(), *self._plain.values()) if one.count]
 
-    def template(self, message: bytes) -> Template:
-        text = masked(message)
-        found = self._known.get(text)
+    def template(self, message: bytes, level: int) -> Template:
+        key = (level, masked(message))
+        found = self._known.get(key)
         if found is None:
-            found = self._ask(text)
+            found = self._ask(*key)
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
-            self._known[text] = found
+            self._known[key] = found
         return found
 
-    def _ask(self, text: str) -> Template:
-        drain = self._drain
+    def request(self, message: bytes, status: str, level: int) -> Template:
+        """The template of a web request: its path without numbers, and its status; few of them are kept apart."""
+        text = f"{masked(message)} -> {status}"
+        found = self._plain.get((level, text))
+        if found is None:
+            if len(self._plain) >= min(self._most // 2, MOST_REQUESTS):
+                text = f"{text.partition(' ')[0][:20]} (other paths) -> {status}"
+            found = self._own(level, text) if len(self._plain) < self._most else self.other
+        return found
+
+    def _own(self, level: int, text: str) -> Template:
+        found = self._plain.get((level, text))
+        if found is None:
+            found = self._plain[level, text] = Template(None, text, level)
+        return found
+
+    def _ask(self, level: int, text: str) -> Template:
         self._asked += 1
         full = len(self._by_cluster) + len(self._plain) >= self._most
-        if drain is None:
-            if full and text not in self._plain:
-                return self._none()
-            return self._plain.setdefault(text, Template(None, text))
+        if not self._trees:
+            return self.other if full and (level, text) not in self._plain else self._own(level, text)
         if self._asked > MOST_ASKED or self._refused > CROWDED:
-            return self._none()
-        tokens = drain.get_content_as_tokens(text)
-        if full and drain.tree_search(drain.root_node, tokens, drain.sim_th, False) is None:
+            return self.other
+        tree = self._trees[level]
+        if full and tree.tree_search(tree.root_node, tree.get_content_as_tokens(text), tree.sim_th, False) is None:
             self._refused += 1
-            return self._none()
-        cluster = drain.add_log_message(text)[0]
-        found = self._by_cluster.get(cluster.cluster_id)
+            return self.other
+        cluster = tree.add_log_message(text)[0]
+        found = self._by_cluster.get((level, cluster.cluster_id))
         if found is None:
-            found = self._by_cluster[cluster.cluster_id] = Template(cluster, text)
+            found = self._by_cluster[level, cluster.cluster_id] = Template(cluster, text, level)
         return found
-
-    def _none(self) -> Template:
-        self.bounded = True
-        return self.other

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from itertools import compress
 from typing import Final, NamedTuple
 
-from pipe_agents.logs.access import DIGITS, Access, message_of
+from pipe_agents.logs.access import DIGITS, Access, request_of
 from pipe_agents.logs.counts import Counts
-from pipe_agents.logs.entries import ERROR, EXCEPTION, INFO, JOIN_AFTER, JOIN_NO, JOIN_YES, NONE, Entry, entry_of
+from pipe_agents.logs.entries import ERROR, EXCEPTION, INFO, JOIN_AFTER, JOIN_NO, JOIN_YES, entry_of, joins
 from pipe_agents.logs.files import Reader
 from pipe_agents.logs.logins import Logins
 from pipe_agents.logs.mining import HEXES, Miner, Template, Where
@@ -83,10 +83,20 @@ class Tally:
     def entries(self) -> int:
         return self.lines - self.joined - self.blank - self.outside
 
-    def feed(self, piece: bytes, reader: Reader) -> None:
+    def flush(self, reader: Reader) -> None:
+        """Count what was kept for the piece after it; at the end of a file."""
+        if reader.held is not None:
+            held, reader.held = reader.held, None
+            self.feed(held, reader, last=True)
+
+    def feed(self, piece: bytes, reader: Reader, last: bool = False) -> None:
         """Count a piece of whole lines."""
-        piece = cleaned(piece)
+        piece = cleaned(piece if reader.held is None else reader.held + b"\n" + piece)
+        reader.held = None
         lines = piece.split(b"\n")
+        if not last and len(lines) > 1 and joins(lines[-1]) == JOIN_AFTER:  # it depends on the line after it
+            reader.held = lines.pop()
+            piece = piece[: -len(reader.held) - 1]
         base, count = reader.lines, len(lines)
         self.lines += count
         reader.lines += count
@@ -104,6 +114,9 @@ class Tally:
             lines, keys = list(compress(lines, keep)), list(compress(keys, keep))
             piece = b"\n".join(lines)
         shapes = self._shapes_of(piece, lines, reader)
+        if reader.locator.kind == "pri":  # what has another level has another shape
+            marks = {key: b"%d" % level if (level := reader.moment(key)[1]) is not None else b"" for key in set(keys)}
+            shapes = [marks[key] + shape for key, shape in zip(keys, shapes, strict=True)]
         self._count(lines, keys, shapes, reader, number)
 
     def _shapes_of(self, piece: bytes, lines: list[bytes], reader: Reader) -> list[bytes]:
@@ -122,7 +135,7 @@ class Tally:
         firsts = dict(zip(reversed(shapes), range(size - 1, -1, -1), strict=True))
         lasts = dict(zip(shapes, range(size), strict=True))
         groups = Counter(zip(keys, shapes, strict=True))
-        reader.crowded = len(firsts) > CROWDED * size and size > 100
+        reader.crowded = reader.crowded or (len(firsts) > CROWDED * size and size > 100)
         reader.order(keys)
         known = self._known(reader)
         infos = {shape: known.get(shape) or self._look(known, shape, lines[at], reader) for shape, at in firsts.items()}
@@ -137,7 +150,7 @@ class Tally:
 
         for (key, shape), count in groups.items():
             info = infos[shape]
-            when, level = moment(key)
+            when = moment(key)[0]
             if info.patterns or info.exception is not None:
                 self._found(info, count, where(firsts[shape], when), where(lasts[shape], when))
             if info.joined != JOIN_NO:
@@ -152,12 +165,9 @@ class Tally:
                 self.blank += count
                 reader.blank += count
                 continue
-            if level is None:
-                level = info.level
+            level = info.level
             self.levels[level] += count
             template.count += count
-            if level < template.level:
-                template.level = level
             if when is None:
                 self.untimed += count
                 reader.untimed += count
@@ -193,28 +203,19 @@ class Tally:
 
     def _look(self, known: dict[bytes, Shape], shape: bytes, line: bytes, reader: Reader) -> Shape:
         """Take one line apart, for all of its shape."""
-        if reader.format.name == "access" and (asked := message_of(line)) is not None:
-            entry = Entry(asked[0], ERROR if asked[1] >= 500 else INFO, JOIN_NO, True)
-            patterns: tuple[Pattern, ...] = ()
+        if reader.format.name == "access" and (asked := request_of(line)) is not None:
+            level = ERROR if asked[1] >= 500 else INFO
+            info = Shape(self.miner.request(asked[0], str(asked[1]), level), level, JOIN_NO, (), (), None)
         else:
             entry = entry_of(reader.format, line)
-            patterns = found_in(entry.message, self.patterns) if self.patterns else ()
-        exception = (
-            EXCEPTION.search(entry.message)
-            if entry.level != NONE or entry.joined or b"rror" in line or b"xcep" in line
-            else None
-        )
-        template = None
-        if entry.message.strip() or line.strip():
-            template = None if entry.joined == JOIN_YES else self.miner.template(entry.message)
-        info = Shape(
-            template,
-            entry.level,
-            entry.joined,
-            patterns,
-            tuple(one for one in patterns if one.detail),
-            exception[1][:200] if exception else None,
-        )
+            message, level = entry.message, entry.level
+            patterns = found_in(message, self.patterns) if self.patterns else ()
+            exception = EXCEPTION.search(message) if b"rror" in message or b"xcep" in message else None
+            template = None
+            if entry.joined != JOIN_YES and (message.strip() or line.strip()):
+                template = self.miner.template(message, level)
+            detail = tuple(one for one in patterns if one.detail)
+            info = Shape(template, level, entry.joined, patterns, detail, exception[1][:200] if exception else None)
         known[shape] = info
         return info
 

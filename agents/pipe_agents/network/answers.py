@@ -147,11 +147,11 @@ class Reader:
     def _line(self, what: str) -> bytes:
         while True:
             end = self._data.find(b"\n")
+            if max(end, 0) > _MOST_HEAD or (end < 0 and len(self._data) > _MOST_HEAD):
+                raise Wrong(f"{what} is longer than {_MOST_HEAD} bytes")
             if end >= 0:
                 line, self._data = self._data[:end], self._data[end + 1 :]
                 return line.removesuffix(b"\r")
-            if len(self._data) > _MOST_HEAD:
-                raise Wrong(f"{what} is longer than {_MOST_HEAD} bytes")
             if not self._fill():
                 if not self._data and what == "the status line":
                     raise Wrong("the connection was closed without an answer")

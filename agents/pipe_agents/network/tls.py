@@ -163,7 +163,7 @@ class Examiner:
     def _try_versions(self, seen: Seen) -> None:
         if seen.version in seen.versions:
             seen.versions[seen.version] = "offered"
-        for version, known in list(seen.versions.items()):
+        for version, known in reversed(list(seen.versions.items())):
             if known == "offered":
                 continue
             context = contexts.looking(version)

@@ -76,10 +76,10 @@ def _strength(seen: Seen, one: Certificate, *, own: bool) -> list[Finding]:
             finding(
                 "tls.weak_key",
                 subject,
-                "medium",
+                "high" if own else "medium",
                 f"the certificate {one.subject} of {seen.subject} has {reason}",
                 {"key": one.key, "key_bits": one.key_bits},
-                "Make a new one: RSA from 2048 bits, or an elliptic curve from 256.",
+                "Make a new one: RSA from 2048 bits, or an elliptic curve from 256. Many clients refuse this.",
             )
         )
     if one.hash in WEAK_HASHES and not one.self_signed:  # nobody checks a root's own signature
@@ -87,10 +87,10 @@ def _strength(seen: Seen, one: Certificate, *, own: bool) -> list[Finding]:
             finding(
                 "tls.weak_signature",
                 subject,
-                "medium",
+                "high" if own else "medium",
                 f"the certificate {one.subject} of {seen.subject} is signed with {one.hash.upper()}",
                 {"signature": one.signature, "hash": one.hash},
-                "Have it signed anew with SHA-256; clients refuse this.",
+                "Have it signed anew with SHA-256. Clients of today refuse this.",
             )
         )
     return found

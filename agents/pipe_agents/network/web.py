@@ -54,7 +54,7 @@ class Step:
         headers = self.answer.headers if self.answer is not None else {}
         shown = {name: bounded(headers[name]) for name in _SHOWN if name in headers}
         if "location" in shown:
-            shown["location"] = shown_url(urljoin(self.place.url, headers["location"]))
+            shown["location"] = shown_url(_joined(self.place.url, headers["location"]))
         return {
             "url": shown_url(self.place.url),
             "address": self.address,
@@ -104,6 +104,14 @@ class Fetch:
         }
 
 
+def _joined(base: str, location: str) -> str:
+    """Where a redirect leads; as it stands, where nobody can tell."""
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location
+
+
 def phases(seconds: dict[str, float]) -> dict[str, float | None]:
     shown: dict[str, float | None] = {name: ms(seconds[name]) if name in seconds else None for name in PHASES}
     return {**shown, "total": ms(sum(seconds.values()))}
@@ -138,8 +146,9 @@ class Fetcher:
         place, seen = fetch.place, {fetch.place.url}
         while True:
             step = Step(place)
+            known = any(before.place.host == place.host for before in fetch.steps)
             fetch.steps.append(step)
-            self._request(step, until)
+            self._request(step, until, known)
             if step.fault is not None or step.answer is None:
                 fetch.fault, fetch.kind = step.fault or step.forbidden, step.during
                 return
@@ -147,7 +156,7 @@ class Fetcher:
             if step.status not in REDIRECTS or location is None:
                 return
             try:
-                place = place_of(urljoin(place.url, location))
+                place = place_of(_joined(place.url, location))
             except ValueError as error:
                 fetch.fault = f"it redirects to {shown_url(location)}, which can't be fetched: {error}"
                 fetch.kind = "redirect"
@@ -162,12 +171,11 @@ class Fetcher:
                 return
             seen.add(place.url.partition("#")[0])
 
-    def _request(self, step: Step, until: float) -> None:
-        """One request and its answer; what goes wrong becomes the step's fault."""
-        began = monotonic()
+    def _request(self, step: Step, until: float, known: bool) -> None:
+        """One request and its answer; what goes wrong becomes the step's fault. `known`: its host was looked up."""
         found = self._book.find(step.place.host)
         if step.place.host.address is None:
-            step.phases["dns"] = monotonic() - began
+            step.phases["dns"] = 0.0 if known else (found.ms or 0.0) / 1000
         if not found.addresses:
             step.fault, step.during = f"the host has no address: {found.why}", "dns"
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -104,7 +104,7 @@ def _started(now: Mapping[str, Any], stamp: str, hours: float) -> Finding:
 def _disks(
     old: Mapping[str, Any], now: Mapping[str, Any], hours: float, limits: Mapping[str, float], found: list[Finding]
 ) -> Iterator[dict[str, Any]]:
-    before = {(one.get("path"), one.get("source")): one for one in _items(old, "disks")}
+    before = _by(_items(old, "disks"), "path", "source")
     for disk in now["disks"] or []:
         was = before.get((disk["path"], disk["source"]))
         if was is None:
@@ -157,7 +157,7 @@ def _processes(
     old: Mapping[str, Any], now: Mapping[str, Any], hours: float, limits: Mapping[str, float], found: list[Finding]
 ) -> Iterator[dict[str, Any]]:
     """Those that are in a list of the largest ones, then and now."""
-    before = {(one.get("pid"), one.get("started_s")): one for one in _largest(old)}
+    before = _by(_largest(old), "pid", "started_s")
     memory = now["memory"]
     available = memory["effective_available_bytes"] if memory is not None else None
     for key, one in {(one["pid"], one["started_s"]): one for one in _largest(now)}.items():
@@ -210,9 +210,9 @@ def _watched(old: Mapping[str, Any], now: Mapping[str, Any], found: list[Finding
     processes, earlier = now["processes"], old.get("processes")
     if processes is None or not isinstance(earlier, Mapping):
         return
-    before = {one.get("pattern"): one for one in _items(earlier, "watched")}
+    before = _by(_items(earlier, "watched"), "pattern")
     for one in processes["watched"]:
-        was = before.get(one["pattern"])
+        was = before.get((one["pattern"],))
         if was is None:
             continue
         count = _count(was.get("count")) or 0
@@ -269,7 +269,11 @@ def _ids(one: Mapping[str, Any]) -> set[tuple[Any, Any]]:
     pids, starts = one.get("pids"), one.get("starts_s")
     if not isinstance(pids, list) or not isinstance(starts, list):
         return set()
-    return {(pid, start) for pid, start in zip(pids, starts, strict=False) if isinstance(pid, int)}
+    return {
+        (pid, start)
+        for pid, start in zip(pids, starts, strict=False)
+        if isinstance(pid, int) and isinstance(start, int | float)
+    }
 
 
 def _counters(
@@ -314,6 +318,16 @@ def _counter(name: str, value: Any) -> Iterator[tuple[str, int]]:
     count = _count(value)
     if count is not None:
         yield short(name, 200), count
+
+
+def _by(items: Iterable[Mapping[str, Any]], *names: str) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+    """By the values under these names, where they are texts or numbers."""
+    given = {}
+    for one in items:
+        key = tuple(one.get(name) for name in names)
+        if all(isinstance(value, str | int | float) for value in key):
+            given[key] = one
+    return given
 
 
 def _items(part: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -61,11 +62,14 @@ class _Answer:
             self.done.set()
 
 
-def answer(path: str, asked: Ask, patience: float) -> Space | OSError | None:
-    """None where there was no answer in time."""
-    waiting = _Answer(path, asked)
-    waiting.done.wait(patience)
-    return waiting.error if waiting.error is not None else waiting.space
+def answers(paths: Sequence[str], asked: Ask, patience: float) -> list[Space | OSError | None]:
+    """All are asked at once, so that one that is silent costs the others nothing. None where there was no answer in
+    time."""
+    waiting = [_Answer(path, asked) for path in paths]
+    until = time.monotonic() + patience
+    for one in waiting:
+        one.done.wait(max(0.0, until - time.monotonic()))
+    return [one.error if one.error is not None else one.space for one in waiting]
 
 
 class Disks(NamedTuple):
@@ -90,7 +94,8 @@ def look(
     if paths:
         chosen = _named(entries, paths, found, tree)
     wanted = mounts.wanted(text(f"{tree.etc}/fstab"))
-    asked_all = [(one, asked_of(tree, one.entry, asked, patience)) for one in chosen[:MOST]]
+    places = [_place(tree, one.entry) for one in chosen[:MOST]]
+    asked_all = list(zip(chosen[:MOST], answers(places, asked, patience), strict=True))
     told = _told_by_others([(one, given) for one, given in asked_all if isinstance(given, Space)])
     measured = []
     for one, given in asked_all:
@@ -118,12 +123,13 @@ def _told_by_others(asked: Sequence[tuple[mounts.Chosen, Space]]) -> set[str]:
             continue
         for other, its in asked:
             if other.entry.type not in mounts.LAYERS and (its.total, its.inodes) == (space.total, space.inodes):
-                told.add(one.entry.path if other.entry.root == "/" else other.entry.path)
+                piece = one.entry.path == "/" and other.entry.root != "/"
+                told.add(other.entry.path if piece else one.entry.path)
     return told
 
 
-def asked_of(tree: Tree, entry: mounts.Entry, asked: Ask, patience: float) -> Space | OSError | None:
-    return answer(os.path.join(tree.dev, entry.path.lstrip("/")) if tree.dev != "/" else entry.path, asked, patience)
+def _place(tree: Tree, entry: mounts.Entry) -> str:
+    return entry.path if tree.dev == "/" else os.path.join(tree.dev, entry.path.lstrip("/"))
 
 
 def _named(entries: list[mounts.Entry], paths: Sequence[str], found: list[Finding], tree: Tree) -> list[mounts.Chosen]:
@@ -282,7 +288,7 @@ def _fullness(disk: Mapping[str, Any], limits: Mapping[str, float]) -> Severity 
     if free >= limits["disk_enough_bytes"] or used < limits["disk_used_percent"]:
         return None
     if used >= limits["disk_full_percent"]:
-        return "low" if free >= limits["disk_enough_bytes"] / 5 else "critical"
+        return "low" if free >= limits["disk_enough_bytes"] / 5 else "high" if disk["type"] == "tmpfs" else "critical"
     high = used >= limits["disk_very_used_percent"]
     if free >= limits["disk_enough_bytes"] / 5 or (disk["total_bytes"] < SMALL and not high):
         return "low"

@@ -131,7 +131,7 @@ def judged(
         a, b = before.links[name], after.links[name]
         packets = (b[1] - a[1]) + (b[5] - a[5])
         errors, drops = (b[2] - a[2]) + (b[6] - a[6]), (b[3] - a[3]) + (b[7] - a[7])
-        if errors >= 2 and packets >= 0 and percent(errors, packets + errors) >= limits["network_errors_percent"]:
+        if errors >= 2 and 100 * errors >= limits["network_errors_percent"] * (max(0, packets) + errors):
             share = percent(errors, packets + errors)
             found.append(
                 finding(

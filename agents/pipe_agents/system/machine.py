@@ -57,7 +57,7 @@ class Reading(NamedTuple):
 
 
 def read(tree: Tree, checks: Collection[str]) -> Reading:
-    """Stalls and the cgroup are always read: what is found elsewhere is judged by them."""
+    """Stalls and the cgroup are always read: what is found elsewhere is judged by them; and processes, to name them."""
     cgroup = cgroups.read(tree)
     return Reading(
         cpu.read(tree),
@@ -67,7 +67,7 @@ def read(tree: Tree, checks: Collection[str]) -> Reading:
         pressure.of_cgroup(cgroup.pressure) if cgroup is not None and cgroup.pressure else {},
         devices.read(tree) if "io" in checks else None,
         links.read(tree) if "network" in checks else None,
-        processes.read(tree) if {"processes", "limits"} & set(checks) else None,
+        processes.read(tree) if {"cpu", "memory", "pressure", "processes", "limits"} & set(checks) else None,
     )
 
 
@@ -175,7 +175,38 @@ def look(
         found += limits.judged(parts["limits"], bounds)
         say(_told("limits", parts))
     container.used_instead({**parts, "container": own})
-    return Looked(parts, found)
+    return Looked(parts, _with_names(_once(found), this))
+
+
+NAMED: Final = {
+    "cpu.busy": "cpu",
+    "pressure.cpu": "cpu",
+    "memory.available": "memory",
+    "memory.swapping": "memory",
+    "memory.swap_full": "memory",
+    "pressure.memory": "memory",
+}
+"""Findings in which who is on call wants to read who did it."""
+
+
+def _once(found: list[Finding]) -> list[Finding]:
+    """A busy processor that tasks wait for is one finding; it has the numbers of both."""
+    busy = any(one["check"] == "cpu.busy" for one in found)
+    return [one for one in found if not (busy and one["id"] == "pressure.cpu:machine")]
+
+
+def _with_names(found: list[Finding], this: processes.Now | None) -> list[Finding]:
+    given = []
+    for one in found:
+        by = NAMED.get(one["check"])
+        most = (
+            processes.most(this, by) if by is not None and this is not None and one["status"] != "unavailable" else []
+        )
+        if most:
+            said = f"{one['summary']}; most by {most[0]}"
+            one = {**one, "summary": said, "evidence": {**one["evidence"], f"most_{by}": most}}
+        given.append(one)
+    return given
 
 
 def _own_stall(after: Reading) -> float | None:
@@ -216,6 +247,7 @@ def _processes(
         cores=cores,
         arguments=wanted.arguments,
         uptime=host.get("uptime_s"),
+        count_files=bool({"processes", "limits"} & set(wanted.checks)),
     )
 
 
@@ -250,14 +282,14 @@ def _told(check: str, parts: Mapping[str, Any]) -> str:
         return f"container: {container.described(part)}"
     if check == "processes":
         return f"processes: {part['count']}, {part['threads']} threads"
-    return f"{check}: {len(part)} {_COUNTED[check]}"
+    return f"{check}: {len(part)} {_COUNTED[check]}{'s' if len(part) != 1 else ''}"
 
 
 _COUNTED: Final = {
-    "disk": "file systems",
-    "io": "devices",
-    "network": "interfaces",
-    "limits": "looked at",
-    "pressure": "resources",
-    "temperature": "sensors",
+    "disk": "file system",
+    "io": "device",
+    "network": "interface",
+    "limits": "limit",
+    "pressure": "resource",
+    "temperature": "sensor",
 }

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from pipe_agents.findings import Finding, finding, unavailable
-from pipe_agents.system.trees import Tree, raw, short, text
+from pipe_agents.system.trees import Tree, raw, short, size, text
 
 MOST: Final = 100_000
 LISTED: Final = 100
@@ -154,12 +154,21 @@ class Now(NamedTuple):
 
 
 def now(
-    tree: Tree, before: Snapshot, after: Snapshot, seconds: float, *, cores: int, arguments: bool, uptime: float | None
+    tree: Tree,
+    before: Snapshot,
+    after: Snapshot,
+    seconds: float,
+    *,
+    cores: int,
+    arguments: bool,
+    uptime: float | None,
+    count_files: bool,
 ) -> Now:
     ticks, page = 100, 4096
     if tree.here:
         ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
-    files = {pid: open_files(tree, pid) for pid, one in after.items() if not one.kernel and one.state not in "ZX"}
+    alive = [one.pid for one in after.values() if not one.kernel and one.state not in "ZX"] if count_files else []
+    files = {pid: open_files(tree, pid) for pid in alive}
     began = int(((uptime or 0) - seconds) * ticks)
     return Now(tree, before, after, ticks, page, seconds, began, cores, files, arguments)
 
@@ -305,3 +314,14 @@ def command(tree: Tree, pid: int, most: int = 65536) -> list[str]:
     except OSError:
         return []
     return [part.decode("utf-8", "replace") for part in content.rstrip(b"\0").split(b"\0")] if content else []
+
+
+def most(this: Now, by: str) -> list[str]:
+    """The three that use most `cpu` or `memory`, as people read it: `nginx (712): 85 %`."""
+    if by == "cpu":
+        shares = sorted(
+            ((share, one) for one in this.after.values() if (share := this.cpu(one))), key=lambda pair: -pair[0]
+        )
+        return [f"{one.name} ({one.pid}): {share:.0f} % of a core" for share, one in shares[:3]]
+    held = sorted((one for one in this.after.values() if one.pages), key=lambda one: -one.pages)
+    return [f"{one.name} ({one.pid}): {size(one.pages * this.page)}" for one in held[:3]]

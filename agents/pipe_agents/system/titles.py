@@ -77,8 +77,10 @@ def script(words: Sequence[str]) -> str | None:
         if word.startswith("-"):
             optional = True
             continue
-        fits = _SCRIPT if optional else _PATH
-        return word if fits.match(word) else None
+        if not optional:
+            return word if _PATH.match(word) else None
+        if _SCRIPT.match(word):  # behind options a word may be the value of one
+            return word
     return None
 
 

@@ -7,7 +7,16 @@ import os
 from collections.abc import Iterable
 
 from pipe_runner import flags
-from pipe_runner.errors import StorageError
+from pipe_runner.errors import StorageError, UsageError
+
+
+def write_new(path: str, text: str) -> None:
+    """Write a file that isn't there yet; raises UsageError where it is, StorageError where it can't be written."""
+    if os.path.lexists(path) or not path:
+        raise UsageError(f"{path} is there already" if path else "a file's name is empty", hint="name another one")
+    if not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise UsageError(f"there is no directory {os.path.dirname(os.path.abspath(path))}")
+    write_whole(path, [text.encode()])
 
 
 def write_whole(path: str, pieces: Iterable[bytes]) -> None:

@@ -21,7 +21,7 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
 from pipe_runner.reports.flat import own_needs, own_phases, owner_of
-from pipe_runner.types import Json, Phase
+from pipe_runner.types import AUTO, Json, Phase
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan, PlannedNode
@@ -126,12 +126,28 @@ def _text(outlook: _Outlook) -> Iterator[str]:
     yield ""
     yield from table(_rows(outlook)).splitlines()
     yield ""
+    yield from _choices(outlook)
     yield from _waves(outlook)
     yield from _times(outlook)
     yield from costs_text(outlook.costs)
     yield from _cache(outlook)
     yield from _decisions(outlook)
     yield from _asks(outlook)
+
+
+def _choices(outlook: _Outlook) -> Iterator[str]:
+    """Who was chosen for nodes of `agent: auto`, and why; who only the run can choose."""
+    found = [node for node in outlook.running if node.chosen is not None or node.agent == AUTO]
+    if not found:
+        return
+    yield "chosen for their tasks"
+    for node in found:
+        chosen: Any = node.chosen or ()
+        for one in chosen:
+            yield safe(f"  {node.id}: {one['agent']} (score {one['score']:g}): {one['why']}")
+        if not chosen:
+            yield safe(f"  {node.id}: when it runs, since a template, or a model, has a say in it")
+    yield ""
 
 
 def _rows(outlook: _Outlook) -> list[tuple[str, ...]]:

@@ -93,6 +93,7 @@ def node_json(plan: Plan, node: PlannedNode) -> dict[str, Any]:
         "id": node.id,
         "phase": str(node.phase),
         "agent": node.agent,
+        **({"chosen": node.chosen} if node.chosen is not None else {}),
         **({"file": plan.file_of(node.part)} if node.part else {}),
         "line": node.line,
         "needs": own_needs(plan, node),

@@ -12,7 +12,7 @@ from pipe_runner.cli.settings import check_executor, run_settings, state_dir
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
-from pipe_runner.engine import ActiveRun, open_resume, open_run
+from pipe_runner.engine import ActiveRun, RunSettings, open_resume, open_run
 from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
 from pipe_runner.runlog import fold_log
 from pipe_runner.types import RunStatus
@@ -39,6 +39,11 @@ def run(given: Given) -> int:
         from pipe_runner.cli.preview import preview
 
         return preview(planned, inputs, settings, given.text("output") or "text")
+    return perform_new(telling, planned, settings, inputs)
+
+
+def perform_new(telling: Telling, planned: Planned, settings: RunSettings, inputs: Mapping[str, Any]) -> int:
+    """A new run, to its end; gives the exit code."""
     return _perform(
         telling,
         planned,

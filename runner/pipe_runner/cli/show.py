@@ -80,6 +80,8 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
     if run.ledger is not None:
         total = run.ledger.total
         yield f"models    {plural(total.calls + total.aside, 'call')}, {used(total)}"
+    if run.messages:
+        yield f"messages  {run.messages} (`pipe messages --run {run.id}` shows them)"
     if run.git_sha:
         yield f"commit    {run.git_sha}"
     for name, value in run.inputs.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipe_runner.cli.table_agents import AGENTS, ASK, PROVIDERS, TOOLS
+from pipe_runner.cli.table_bus import BUS
 from pipe_runner.cli.words import Argument, Command, Flag
 
 _STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
@@ -270,6 +271,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "RUN is an id, the start of one, or `latest`. It only reads.",
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
     ),
+    *BUS,
     Command(
         "report",
         "Write a run's report as one HTML file.",

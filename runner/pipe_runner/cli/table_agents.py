@@ -6,6 +6,9 @@ from typing import Final
 
 from pipe_runner.cli.words import Argument, Command, Flag
 
+_STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
+_RECORD = Flag("--record", "Keep what models, tools and HTTP services answer in a folder.", "DIR")
+_REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a folder; nothing goes out.", "DIR")
 _TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
 
 AGENTS: Final = Command(
@@ -58,4 +61,30 @@ TOOLS: Final = Command(
 )
 
 
-ASK: Final = Command("ask", "Let the orchestrator perform a task.")
+ASK: Final = Command(
+    "ask",
+    "Have a task in plain words looked into by the agents that fit it.",
+    "pipe_runner.cli.asking:ask",
+    (Argument("TASK"),),
+    (
+        Flag("--agents", "Exactly these, separated by commas, whatever the task says.", "NAMES"),
+        Flag("--provider", "Have a model of this provider choose; words choose where it can't.", "NAME"),
+        Flag("--model", "The model that chooses (default: the provider's own).", "NAME"),
+        Flag("--save", "Also keep the pipeline as this file; an existing one is left as it is.", "FILE"),
+        Flag("--yes", "Run it without asking.", short="-y"),
+        Flag("--dry-run", "Print the pipeline and run nothing."),
+        _RECORD,
+        _REPLAY,
+        _TABLE_OUTPUT,
+        Flag("--quiet", "Say nothing on stderr but errors.", short="-q"),
+        _STATE_DIR,
+    ),
+    "Shows the plan as a pipeline file, then runs it: on a terminal after a question, elsewhere at once, since only "
+    "agents that measure are ever chosen. The findings go to stdout, the worst first. The file is kept in .pipe/asked, "
+    "so that `pipe resume` goes on with it.",
+    (
+        'pipe ask "can we reach db.internal on 5432?"',
+        'pipe ask "why is the shop slow?" --dry-run > slow.yml',
+        'pipe ask "why is example.internal slow?" --agents network_diagnostics,log_analysis -y',
+    ),
+)

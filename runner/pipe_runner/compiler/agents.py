@@ -160,3 +160,11 @@ class Agents:
             add("E501", f"there is no agent `{short(name)}`", path, hint=hint)
         else:
             add("E502", error.message, path, hint=error.hint)
+
+
+def unguarded(agent: str, path: Path_, report: Report) -> None:
+    """Report a node whose agent changes things and which doesn't say that this happens once."""
+    hint = (
+        "write `effect: once` in the node: then it is never done again by itself, and after a failure a person decides"
+    )
+    report.add("E517", f"the agent `{short(agent)}` changes things, which must not be done twice", path, hint=hint)

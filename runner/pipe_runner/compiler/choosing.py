@@ -80,7 +80,7 @@ class Choosing:
         chosen = routing.chosen(most)
         if not chosen:
             hint = "say more of what is to be measured, or name the agent; `pipe agents --capability NAME` lists them"
-            self._report.add("E517", short(routing.refusal(), 600), (*self._place, "task"), hint=hint)
+            self._report.add("E518", short(routing.refusal(), 600), (*self._place, "task"), hint=hint)
             return AUTO, given, self._place
         by_name = {card.name: card for card in cards}
         found, unknown = accepted(chosen, by_name, options)
@@ -121,9 +121,9 @@ class Choosing:
             if name not in known and self._agents.get(name, (*place, number)) is not None:
                 message = f"the agent `{short(name)}` is never chosen for a task: it does more than measure"
                 hint = "write a node of its own for it, `agent: " + short(name) + "`"
-                self._report.add("E518", message, (*place, number), hint=hint)
+                self._report.add("E519", message, (*place, number), hint=hint)
         if not cards and not names:
-            self._report.add("E517", "there is no agent that may be chosen for a task", (*self._draft.path, "agent"))
+            self._report.add("E518", "there is no agent that may be chosen for a task", (*self._draft.path, "agent"))
         return cards or None
 
     def _providers(self, spec: AgentNode, given: dict[str, Any], by_model: bool) -> None:

@@ -271,6 +271,11 @@ class ModelNode:
         info = self._agents.get(name, (*path, "agent"))
         if info is None or not isinstance(given, dict):
             return tool
+        if info.describe.changes_things:
+            hint = "give the model an agent that reads, and let a node of its own act on what it says"
+            message = f"the agent `{name}` can't be a tool: it changes things"
+            self._report.add("E506", message, (*path, "agent"), hint=hint)
+            return tool
         fixed = _FIXED.get(name)
         if fixed is not None and fixed not in given:
             hint = f"a model can't choose it: write `with: {{{fixed}: …}}`"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.agents import AgentInfo, Agents
+from pipe_runner.compiler.agents import AgentInfo, Agents, unguarded
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
@@ -338,6 +338,8 @@ class NodeCompiler:
             self._values.compile(given, place, "with", draft.uses)
             return
         draft.agent = info if not place[3:] else WithinOptions(info.name, info.agent)
+        if info.describe.changes_things and spec.effect != "once":
+            unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
         options = {key: value for key, value in given.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
@@ -355,8 +357,7 @@ class NodeCompiler:
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        wrong = not spec.with_ and self._as_written(draft).get("with")  # and told already
-        if not wrong:
+        if spec.with_ or not self._as_written(draft).get("with"):  # else it has been told to be wrong
             check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:

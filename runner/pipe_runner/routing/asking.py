@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ def question(task: str, cards: Sequence[Card], most: int, model: str | None = No
         for card in cards
     ]
     asked = f"The agents:\n{json.dumps(told, indent=1)}\n\nThe task, as JSON text:\n{json.dumps(task[:_TASK])}"
+    asked = re.sub(r"\{(?=[{%#])", r"\\u007b", asked)  # JSON as before, and no template
     found: dict[str, Any] = {"system": _SYSTEM, "prompt": asked, "output_schema": schema_for(cards, most)}
     return {**found, "model": model} if model is not None else found
 

@@ -106,7 +106,7 @@ def may_be_chosen(agent: Agent, about: AgentDescription) -> bool:
     """Whether an agent lets itself be chosen: it says by which words, and only measures, also without a model."""
     speaks = any(getattr(one, "words", ()) for one in about.capabilities)
     needs_models = about.asks_models and not hasattr(agent, "may_ask")
-    return speaks and not (about.acts or about.runs_functions or needs_models)
+    return speaks and not (about.changes_things or about.runs_functions or needs_models)
 
 
 def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[Card]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-BOUND = 0.75
+BOUND = 0.5
 """A score below it is a guess, and not made."""
 CLOSE = 0.6
 """What has so much of the best one's score fits as well."""
@@ -63,6 +63,8 @@ class Routing(NamedTuple):
 
     def chosen(self, most: int = 1) -> tuple[Choice, ...]:
         """The best, and as many as fit nearly as well, up to `most`."""
+        if self.by == "name":
+            return self.ranked[:most]
         fitting = self.fitting[: min(most, MOST)]
         if self.by != "words":
             return fitting

@@ -23,16 +23,13 @@ def draft(
     *,
     merges: bool = True,
     provider: str | None = None,
-    model: str | None = None,
 ) -> str:
     """The text of a pipeline file. `outputs`: the schema of what each agent gives; `merges`: whether there is an agent
     that merges; `provider`: whom those that explain ask."""
     from pipe_runner.loader.dumping import comment, dumped
 
-    lines = [
-        *comment(f"The task: {routing.task[:_DESCRIBED]}"),
-        f"# Agents chosen by {routing.by}; `pipe run` runs it.",
-    ]
+    how = "named by the user" if routing.by == "name" else f"chosen by {routing.by}"
+    lines = [*comment(f"The task: {routing.task[:_DESCRIBED]}"), f"# Agents {how}; `pipe run` runs it."]
     for note in routing.notes:
         lines += comment(note)
     head: dict[str, Any] = {"version": 1, "description": described(routing.task)}

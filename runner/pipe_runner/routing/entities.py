@@ -83,8 +83,9 @@ _DAY: Final = re.compile(
 _CLOCK: Final = re.compile(
     r"\b(?:since|after|from|at)\s+\d{1,2}:\d{2}(?::\d{2})?\b|\bsince\s+\d{1,2}\s*(?:am|pm)\b", re.I
 )
-_NAMESPACE: Final = re.compile(
-    r"(?:\bnamespaces?\s+|(?<!\S)-n\s+)([a-z0-9][a-z0-9-]*)|\b([a-z0-9][a-z0-9-]*)\s+namespace\b", re.I
+_NAMESPACES: Final = (
+    re.compile(r"(?:\bnamespaces?\s+|(?<!\S)-n\s+)([a-z0-9][a-z0-9-]*)", re.I),
+    re.compile(r"\b([a-z0-9][a-z0-9-]*)\s+namespace\b", re.I),
 )
 _PODS_IN: Final = re.compile(
     r"\b(?:pods?|deployments?|replicas?|statefulsets?|daemonsets?)\b.*?\bin\s+(?!the\b|a\b)([a-z][a-z0-9-]*)", re.I
@@ -95,6 +96,11 @@ _WORDS_BEFORE: Final = _listed(
     "systemd docker podman system linux which failed failing every web_server running stopped broken dead unhealthy "
     "aws kubernetes k8s cloud new old important critical down"
 )
+_GOES_ON: Final = (
+    r"\s*(?:$|[?!.,;])|\s+(?:is|was|has|keeps?|restart\w*|crash\w*|fail\w*|stop\w*|die[sd]?|in|on|up|down|(?:un)?healthy"
+    r"|running|and|or)\b"
+)
+"""What follows the name of a service or a container."""
 _NUMBERS: Final = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "few": 3, "couple of": 2, "": 1}
 _DAYS: Final = {"yesterday": "2d", "this week": "7d"}
 
@@ -107,8 +113,8 @@ def entities(task: str) -> tuple[tuple[Entity, ...], str]:
         rest = _taken(rest, pattern, make, found)
     for role, words in _KINDS:
         _beside(rest, role, words, found)
-    _also(rest, _NAMESPACE, "namespace", found)
-    _also(rest, _PODS_IN, "namespace", found)
+    for pattern in (*_NAMESPACES, _PODS_IN):
+        _also(rest, pattern, "namespace", found)
     found.sort(key=lambda one: one[0])
     seen: dict[tuple[str, str], Entity] = {}
     for _, entity in found:
@@ -142,13 +148,14 @@ def _also(text: str, pattern: re.Pattern[str], role: str, found: list[tuple[int,
 
 def _beside(text: str, role: str, words: str, found: list[tuple[int, Entity]]) -> None:
     """`service nginx`, `nginx service`, `the web container`."""
-    for match in re.finditer(rf"\b(?:{words})\s+([a-z][\w@.-]*\w)|\b([a-z][\w@.-]*\w)\s+(?:{words})\b", text, re.I):
-        after, before = match.groups()
-        name = before or after
-        plain = name.lower()
-        if plain in SILENT or plain in _WORDS_BEFORE or (after and plain.endswith(("s", "ed", "ing"))):
-            continue
-        found.append((match.start(), Entity(role, name, match.group(0))))
+    for match in re.finditer(rf"\b([a-z][\w@.-]*\w)\s+(?:{words})\b", text, re.I):
+        plain = match.group(1).lower()
+        if plain not in SILENT and plain not in _WORDS_BEFORE:
+            found.append((match.start(), Entity(role, match.group(1), match.group(0))))
+    for match in re.finditer(rf"\b(?:{words})\s+([a-z][\w@.-]*\w)(?={_GOES_ON})", text, re.I):
+        plain = match.group(1).lower()
+        if plain not in SILENT and plain not in _WORDS_BEFORE and not plain.endswith(("s", "ed", "ing")):
+            found.append((match.start(), Entity(role, match.group(1), match.group(0))))
 
 
 def _port(text: str | None) -> list[tuple[str, str]]:

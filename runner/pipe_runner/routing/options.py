@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
+from pipe_runner.routing.words import stems
 
 if TYPE_CHECKING:
     from pipe_runner.routing.cards import Card
@@ -32,6 +33,10 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
             value = _value(role, schema, of_role(things, role))
         if value is not None:
             options[option] = value
+    if not _fits(card, options):
+        for option, schema in card.options.items():
+            if isinstance(schema, dict) and "x-task-default" in schema and option not in options:
+                options[option] = schema["x-task-default"]
     return fitting(card, options)[0]
 
 
@@ -70,6 +75,14 @@ def lacking(card: Card, options: Mapping[str, Any]) -> list[str]:
     return [name for name in card.needs if name not in options]
 
 
+def _fits(card: Card, options: Mapping[str, Any]) -> bool:
+    """Whether the agent takes them; one by one they may be right, and together not enough."""
+    try:
+        return card.model is None or card.model.model_validate(dict(options)) is not None
+    except Exception:
+        return False
+
+
 def _wrong(card: Card, options: Mapping[str, Any]) -> list[str]:
     if card.model is None:
         return []
@@ -81,11 +94,17 @@ def _wrong(card: Card, options: Mapping[str, Any]) -> list[str]:
         told = error.errors(include_url=False, include_context=False, include_input=False)
         named = [str(one["loc"][0]) for one in told if one["loc"] and one["type"] != "missing"]
         found = [name for name in dict.fromkeys(named) if name in options]
-        whole = [one for one in told if not one["loc"]]  # of all of them together: the last one goes
-        return found or (list(options)[-1:] if whole else [])
+        whole = [one for one in told if not one["loc"]]
+        return found or (_least(card, options) if whole else [])
     except Exception:  # a plugin's validator stumbles
         return list(options)
     return []
+
+
+def _least(card: Card, options: Mapping[str, Any]) -> list[str]:
+    """What goes where options contradict each other: what was only asked for, before what was named."""
+    checks = card.roles.get("checks")
+    return [checks] if checks is not None and checks in options else list(options)[-1:]
 
 
 def _value(role: str, schema: Mapping[str, Any], values: Sequence[str]) -> Any:
@@ -110,6 +129,15 @@ def _one(role: str, schema: Mapping[str, Any], value: str) -> Any:
     return value
 
 
+def _last(one: Matched) -> str:
+    return one.capability.rpartition(".")[2]
+
+
+def _is_named(one: Matched) -> bool:
+    """Whether the task has the capability's own name."""
+    return set(stems(_last(one))) <= {stem for text in one.words for stem in stems(text)}
+
+
 def _checks(schema: Mapping[str, Any], matched: Sequence[Matched]) -> list[str] | None:
     """Of what to look at: what the task asked for by words of its own, and nothing where it asked in general."""
     sure = [one for one in matched if one.score >= SURE]
@@ -117,6 +145,6 @@ def _checks(schema: Mapping[str, Any], matched: Sequence[Matched]) -> list[str] 
         return None
     items = schema.get("items", {})
     allowed = items.get("enum") if isinstance(items, dict) else None
-    names = [one.capability.rpartition(".")[2] for one in sure if one.score >= sure[0].score * SURE]
+    names = [_last(one) for one in matched if one.score >= max(sure[0].score * SURE, SURE) or _is_named(one)]
     kept = [name for name in dict.fromkeys(names) if not isinstance(allowed, list) or name in allowed]
     return kept or None

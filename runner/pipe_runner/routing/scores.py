@@ -22,6 +22,10 @@ PART: Final = 0.3
 GENERAL: Final = 0.4
 THING: Final = 0.7
 """What a thing counts that an agent has an option for."""
+ALSO: Final = 0.05
+"""What further capabilities count that the same words ask for."""
+WHEN: Final = 0.2
+"""What a time counts: it goes with every task."""
 REACH: Final = 2
 """Words that may stand between those of a phrase."""
 
@@ -40,6 +44,20 @@ def route(task: str, registry: Registry, names: Collection[str] | None = None) -
     return scored(task, cards_of(registry, names))
 
 
+def given(task: str, cards: Sequence[Card], names: Sequence[str]) -> Routing:
+    """Exactly these, in this order, with what the task says for their options."""
+    found = {one.agent: one for one in scored(task, cards).ranked}
+    by_name = {card.name: card for card in cards}
+    ranked = []
+    for name in dict.fromkeys(names):
+        if name in found:
+            ranked.append(found[name]._replace(why=f"it was named; {found[name].why}"))
+        else:
+            options = drawn(by_name[name], entities(task)[0], ())
+            ranked.append(Choice(name, 0.0, (), options, "it was named"))
+    return Routing(task, tuple(ranked), by="name", known=tuple((card.name, card.summary) for card in cards))
+
+
 def scored(task: str, cards: Sequence[Card]) -> Routing:
     """The cards for a task, the best first."""
     things, rest = entities(task)
@@ -49,14 +67,16 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
     ranked = []
     for card in cards:
         hits = _hits(card, heard, spoken, rarity)
-        beside = [(one, THING * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
+        beside = [(one, _counts(one.role) * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
         roles: dict[str, float] = {}
         for one, counts in beside:
             roles[one.role] = max(roles.get(one.role, 0.0), counts)
         best = _apart(hits)
-        score = round(sum(hit.counts for hit in best) + sum(roles.values()), 3)
+        matched = _matched(card, hits)
+        said, named = sum(hit.counts for hit in best), sum(roles.values())
+        also = max(sum(one.score for one in matched) - said, 0.0)
+        score = round(said + ALSO * also + named, 3)
         if score > 0:
-            matched = _matched(card, hits)
             options = drawn(card, things, matched)
             ranked.append(Choice(card.name, score, matched, options, _why(best, [one for one, _ in beside], matched)))
     ranked.sort(key=lambda one: (-one.score, one.agent))
@@ -87,6 +107,10 @@ class Rarity:
     def _weight(self, having: int) -> float:
         """1 for what one agent has, next to nothing for what all have."""
         return log((self._all + 1) / (having + 0.5)) / log((self._all + 1) / 1.5)
+
+
+def _counts(role: str) -> float:
+    return WHEN if role == "duration" else THING
 
 
 def _spoken(text: str) -> list[str]:

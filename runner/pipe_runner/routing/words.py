@@ -37,8 +37,8 @@ GENERAL: Final = _listed(
 """Words that fit many tasks: they count for less."""
 _ENDINGS: Final = (
     ("ations", 4), ("ation", 4), ("ements", 4), ("ement", 4), ("ities", 3), ("ivity", 4), ("ures", 4), ("ure", 4),
-    ("ions", 4), ("ion", 4), ("ings", 3), ("ing", 3), ("ers", 4), ("ies", 2), ("ed", 3), ("er", 4), ("es", 3),
-    ("ly", 4), ("s", 2), ("e", 3), ("y", 3),
+    ("ions", 4), ("ion", 4), ("ings", 3), ("ing", 3), ("ers", 4), ("ies", 3), ("ie", 3), ("ed", 3),
+    ("er", 4), ("es", 3), ("ly", 4), ("s", 2), ("e", 3), ("y", 3),
 )  # fmt: skip
 
 

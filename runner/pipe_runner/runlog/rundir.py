@@ -20,6 +20,17 @@ LATEST: Final = "latest"
 """What stands for the newest run, and so can't be the name of one."""
 
 
+def made_state(state_dir: str) -> str:
+    """The state directory, absolute, made where it is missing; raises StorageError."""
+    state = os.path.abspath(state_dir)
+    try:
+        os.makedirs(state, exist_ok=True)
+        _ignore_itself(os.path.join(state, ".gitignore"))
+    except OSError as error:
+        raise storage_fault("make the directory", error.filename or state, error) from error
+    return state
+
+
 def new_run_id(now_ns: int, random: Callable[[int], bytes] = os.urandom) -> str:
     """A short id that sorts by time (UTC): `20261124-003215-k3f9x`. `random` gives that many random bytes."""
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now_ns // 10**9))

@@ -40,6 +40,10 @@ def tool_of(entry: JsonObject, registry: Registry, performs: PerformAttempt, att
         return result_of(await performs(attempt._replace(agent=name, options=options, validate=True), emit))
 
     described = agent.describe()
+    if described.changes_things:
+        raise NodeFault(
+            ErrorKind.TOOL, f"the agent {name} can't be a tool: it changes things; let a node of its own act"
+        )
     spec = ToolSpec(
         told.get("name") or plain_name(name), told.get("description") or described.summary, _parameters(agent, fixed)
     )

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pipe_runner.errors import MissingExtra, NodeFault
 from pipe_runner.models import ToolResult
 from pipe_runner.tools.contents import result_from
+from pipe_runner.tools.heard import Heard
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
@@ -184,8 +185,12 @@ class Session:
                 if self._ready.done() or mode == "auto" or error.code not in _OTHER_TIMES:
                     raise
 
-    def _transport(self) -> AbstractAsyncContextManager[Any]:
-        return self._process.connected() if self._process is not None else self._over_http()
+    @asynccontextmanager
+    async def _transport(self) -> AsyncIterator[Any]:
+        streams: AbstractAsyncContextManager[Any]
+        streams = self._process.connected() if self._process is not None else self._over_http()
+        async with streams as (heard, said):
+            yield Heard(heard), said
 
     @asynccontextmanager
     async def _over_http(self) -> AsyncIterator[Any]:

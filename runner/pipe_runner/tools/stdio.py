@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
+from pipe_runner.tools.heard import refusal
 from pipe_runner.tools.settings import ServerSettings
 
 Launch = Callable[[Command, Attempt, Emit, Masker, tuple[int, ...]], Coroutine[Any, Any, ProcessEnd]]
@@ -88,6 +89,10 @@ class ServerProcess:
                 try:
                     message = SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
                 except ValueError:
+                    refused = refusal(line)
+                    if refused is not None:
+                        await told.send(SessionMessage(refused))
+                        continue
                     self.odd = self._masker.mask_text(line[:200].decode("utf-8", "replace").strip())
                     await asyncio.sleep(0)  # others have their turn, however much of it there is
                     continue

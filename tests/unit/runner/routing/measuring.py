@@ -41,10 +41,10 @@ class Measures(FakeAgent):
 
     def __init__(self, name: str, model: type[BaseModel], *capabilities: str, acts: bool = False) -> None:
         super().__init__(name, lambda options: _result(name, dict(options)))
-        self.model, self.capabilities, self.acts = model, capabilities, acts
+        self.model, self.capabilities, self.changes_things = model, capabilities, acts
 
     def describe(self) -> AgentDescription:
-        return AgentDescription(f"Stands in for {self.name}.", self.capabilities, acts=self.acts)
+        return AgentDescription(f"Stands in for {self.name}.", self.capabilities, changes_things=self.changes_things)
 
     def options_model(self) -> type[BaseModel]:
         return self.model

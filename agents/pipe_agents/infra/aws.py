@@ -1,0 +1,236 @@
+"""The check `aws`: EC2, ECS, RDS, alarms of CloudWatch and AWS Health, by calls that only read, each in a thread."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from pipe_agents.findings import Finding, unavailable
+from pipe_agents.infra.aws_faults import unreached
+from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, together
+
+T = TypeVar("T")
+
+MOST_PAGES: Final = 50
+HEALTH_REGION: Final = "us-east-1"
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_NO_KEYS: Final = (
+    "the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY granted to the node, a profile in ~/.aws, "
+    "or a role of this machine"
+)
+
+
+class Part(NamedTuple):
+    """What was found of one service in one region."""
+
+    findings: list[Finding]
+    numbers: dict[str, Any]
+    truncated: tuple[str, ...] = ()
+
+
+class Account:
+    """Makes clients; each is made once, by the first thread that needs it."""
+
+    def __init__(self, look: Look) -> None:
+        self._look = look
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def regions(self) -> list[str]:
+        """Raises Unreached where nothing says which."""
+        said = self._look.options["region"]
+        if said:
+            return [said] if isinstance(said, str) else list(dict.fromkeys(said))
+        env = self._look.env
+        found = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or self.session().region_name
+        if not found:
+            raise Unreached("there is no region", "`region`, AWS_REGION, or a region in the profile")
+        return [str(found)]
+
+    def session(self) -> Any:
+        """Keys come from the node's own variables, from AWS's files, or from a role of the machine. Neither from
+        other variables of the runner, nor from a program that such a file names."""
+        with self._lock:
+            if self._session is None:
+                self._session = self._made()
+            return self._session
+
+    def keys(self) -> None:
+        """Raises Unreached where there are none."""
+        from botocore.exceptions import BotoCoreError
+
+        try:
+            found = self.session().get_credentials()
+        except BotoCoreError as error:
+            raise unreached(error, "sts", "sts:GetCallerIdentity", "") from None
+        if found is None:
+            raise Unreached("there are no keys of AWS", _NO_KEYS)
+
+    def client(self, service: str, region: str) -> Any:
+        """Raises Unreached."""
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+
+        session = self.session()
+        with self._lock:
+            made = self._clients.get((service, region))
+            if made is None:
+                seconds = self._look.timeout
+                config = Config(
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    connect_timeout=min(seconds, 10),
+                    read_timeout=seconds,
+                    user_agent_extra="pipe-runner",
+                )
+                bundle = self._look.env.get("AWS_CA_BUNDLE")
+                try:
+                    made = session.client(
+                        service,
+                        region_name=region,
+                        endpoint_url=self._endpoint(service),
+                        config=config,
+                        verify=bundle or None,
+                    )
+                except (BotoCoreError, ValueError) as error:
+                    raise unreached(error, service, "", region) from None
+                self._clients[service, region] = made
+            return made
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+
+    def _endpoint(self, service: str) -> str | None:
+        env = self._look.env
+        url = env.get(f"AWS_ENDPOINT_URL_{service.upper()}") or env.get("AWS_ENDPOINT_URL")
+        if url and urlsplit(url).scheme != "https" and urlsplit(url).hostname not in _LOOPBACK:
+            raise Unreached("AWS_ENDPOINT_URL is not https://", "an https:// URL, or one of this machine")
+        return url or None
+
+    def _made(self) -> Any:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
+
+        look, env, core = self._look, self._look.env, Session()
+        for name, variable in (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE")):
+            home = os.path.join(env.get("HOME") or os.path.expanduser("~"), ".aws", name.partition("_file")[0])
+            core.set_config_variable(name, env.get(variable) or home)
+        own = look.options["profile"] is None and env.get("AWS_ACCESS_KEY_ID")
+        profile = look.options["profile"] or env.get("AWS_PROFILE")
+        core.set_config_variable("profile", None if own else profile)
+        keys: dict[str, Any] = {}
+        if own:
+            keys = {
+                "aws_access_key_id": env["AWS_ACCESS_KEY_ID"],
+                "aws_secret_access_key": env.get("AWS_SECRET_ACCESS_KEY", ""),
+                "aws_session_token": env.get("AWS_SESSION_TOKEN") or None,
+            }
+        try:
+            if not own:
+                resolver = core.get_component("credential_provider")
+                for method in ("env", "custom-process"):
+                    if any(method == one.METHOD for one in resolver.providers):
+                        resolver.remove(method)
+            return boto3.Session(botocore_session=core, **keys)
+        except BotoCoreError as error:
+            raise unreached(error, "sts", "", "") from None
+
+
+async def look_at_aws(look: Look) -> Looked:
+    account = Account(look)
+    try:
+        regions = await in_thread(account.regions)
+        await in_thread(account.keys)
+    except Unreached as fault:
+        return Looked([unavailable("aws", "account", fault.why, fault.needs)])
+    try:
+        return await _asked(look, account, regions)
+    finally:
+        account.close()
+
+
+async def _asked(look: Look, account: Account, regions: Sequence[str]) -> Looked:
+    from pipe_agents.infra import aws_parts
+
+    readers: dict[str, Callable[[Look, Account, str], Part]] = {
+        "ec2": aws_parts.ec2,
+        "ecs": aws_parts.ecs,
+        "rds": aws_parts.rds,
+        "cloudwatch": aws_parts.cloudwatch,
+        "health": aws_parts.health,
+    }
+    wanted = [name for name in readers if name in look.options["aws_services"]]
+    places = [(name, region) for region in regions for name in wanted if name != "health"]
+    if "health" in wanted:
+        places.append(("health", HEALTH_REGION))
+    work = [partial(in_thread, partial(_tried, readers[name], look, account, name, region)) for name, region in places]
+    parts = dict(zip(places, await together(work), strict=True))
+    findings = [one for part in parts.values() for one in part.findings]
+    if len(findings) > LONGEST_LIST:
+        from pipe_agents.findings import ordered
+
+        why = f"there are {len(findings)} findings, and only the worst {LONGEST_LIST} are told"
+        findings = [*ordered(findings)[:LONGEST_LIST], unavailable("aws.findings", "aws", why, "fewer `region`s")]
+    measured = []
+    for region in regions:
+        mine = [part for (name, place), part in parts.items() if place == region and name != "health"]
+        numbers: dict[str, Any] = {"region": region, **dict.fromkeys(aws_parts.NUMBERS)}
+        for part in mine:
+            numbers.update(part.numbers)
+        numbers["truncated"] = [one for part in mine for one in part.truncated]
+        measured.append(numbers)
+    health = parts.get(("health", HEALTH_REGION))
+    events = health.numbers.get("health_events") if health is not None else None
+    return Looked(findings, {"regions": measured, "health_events": events})
+
+
+def _tried(reader: Callable[[Look, Account, str], Part], look: Look, account: Account, name: str, region: str) -> Part:
+    try:
+        return reader(look, account, region)
+    except Unreached as fault:
+        return Part([unavailable(f"aws.{name}", region, fault.why, fault.needs)], {})
+
+
+def pages(
+    client: Any, service: str, operation: str, action: str, region: str, key: str, **words: Any
+) -> tuple[list[Any], bool]:
+    """All things that an operation lists, and whether that is all of them. Raises Unreached."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    found: list[Any] = []
+    try:
+        for number, page in enumerate(client.get_paginator(operation).paginate(**words)):
+            found += page.get(key) or []
+            if number + 1 >= MOST_PAGES and (page.get("NextToken") or page.get("nextToken") or page.get("Marker")):
+                return found, False
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        raise unreached(error, service, action, region) from None
+    return found, True
+
+
+def called(client: Any, service: str, operation: str, action: str, region: str, **words: Any) -> Mapping[str, Any]:
+    """One call. Raises Unreached."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found: Mapping[str, Any] = getattr(client, operation)(**words)
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        raise unreached(error, service, action, region) from None
+    return found
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Not waited for where the attempt is ended: each call has a time limit of its own."""
+    import anyio.to_thread
+
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+
+
+def label(region: str, name: Any) -> str:
+    return f"{region}/{shown(name, 255)}"

@@ -1,0 +1,299 @@
+"""The check `certificates`: when certificates of hosts and in files end, whether one may trust them; and domains."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+import ipaddress
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from pipe_agents.findings import Finding, unavailable
+from pipe_agents.infra.certificate_findings import of_domain, of_file, of_host
+from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, stamp, together
+from pipe_agents.infra.rdap import Rdap
+from pipe_runner.errors import NodeFault
+from pipe_runner.types import ErrorKind
+
+MOST: Final = 2**20
+"""Bytes of a file."""
+MOST_FILES: Final = 500
+_MISSING: Final = "pip install 'pipe-runner[ops]'"
+_EXPIRED: Final = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: nothing is said of the rest of the chain."""
+
+
+class Seen(NamedTuple):
+    """What a host presented."""
+
+    der: bytes
+    trusted: bool | None
+    why: str | None
+
+
+async def look_at_certificates(look: Look) -> Looked:
+    hosts, domains = look.options["hosts"], look.options["domains"]
+    paths = await asyncio.to_thread(_paths, look.attempt.root, look.options["files"])
+    if not (hosts or domains or look.options["files"]):
+        needs = "`hosts`, `files` or `domains`"
+        return Looked([unavailable("certificates", "certificates", "nothing says whose", needs)])
+    findings: list[Finding] = []
+    found: list[dict[str, Any]] = []
+    if hosts or paths:
+        try:
+            import cryptography.x509  # noqa: F401
+        except ImportError:
+            findings.append(unavailable("certificates", "certificates", "cryptography is not installed", _MISSING))
+        else:
+            for path in paths:
+                await asyncio.to_thread(_file, look, path, findings, found)
+            trust = await asyncio.to_thread(_trust, look) if hosts else None
+            for result in await together([partial(_host, look, said, trust) for said in dict.fromkeys(hosts)]):
+                findings += result.findings
+                if result.measured:
+                    found.append(result.measured)
+    registered = await _domains(look, domains, findings) if domains else []
+    return Looked(findings[: LONGEST_LIST * 2], {"certificates": found[:LONGEST_LIST], "domains": registered})
+
+
+def _paths(root: str, said: Sequence[str]) -> list[str]:
+    """The files; raises NodeFault where one is named exactly and isn't there."""
+    found: dict[str, None] = {}
+    for one in said:
+        path = os.path.join(root, os.path.expanduser(one))
+        if any(mark in one for mark in "*?["):
+            found.update(dict.fromkeys(sorted(glob.glob(path, recursive=True))[:MOST_FILES]))
+        elif os.path.exists(path):
+            found[path] = None
+        else:
+            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no file {shown(one, 300)}, which `files` names")
+    return [path for path in found if not os.path.isdir(path)][:MOST_FILES]
+
+
+def _file(look: Look, path: str, findings: list[Finding], found: list[dict[str, Any]]) -> None:
+    """All certificates of a file."""
+    from cryptography import x509
+
+    shown_path = shown(path, 300)
+    kind = "PEM or DER"
+    if path.lower().endswith((".p12", ".pfx", ".jks")):
+        why = "it is a store that holds private keys, which is not opened"
+        findings.append(unavailable("certificate", shown_path, why, f"the certificate alone, in {kind}"))
+        return
+    try:
+        if not os.path.isfile(path):
+            raise OSError(0, "it is no regular file")
+        with open(path, "rb") as file:
+            data = file.read(MOST + 1)
+    except OSError as error:
+        findings.append(
+            unavailable("certificate", shown_path, shown(error.strerror or error, 100), "permission to read it")
+        )
+        return
+    if len(data) > MOST:
+        findings.append(
+            unavailable("certificate", shown_path, f"it has more than {MOST // 2**20} MiB", "fewer certificates")
+        )
+        return
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in data:
+            made = x509.load_pem_x509_certificates(data)
+        else:
+            made = [x509.load_der_x509_certificate(data)]
+    except ValueError:
+        findings.append(unavailable("certificate", shown_path, f"it holds no certificate in {kind}", f"one in {kind}"))
+        return
+    for number, certificate in enumerate(made[:LONGEST_LIST], 1):
+        try:
+            one = read(look, certificate, shown_path)
+        except (ValueError, TypeError, x509.InvalidVersion) as error:
+            why = f"its certificate {number} is malformed: {shown(error, 100)}"
+            findings.append(unavailable("certificate", shown_path, why, f"one in {kind}"))
+            continue
+        found.append(one)
+        findings += of_file(look, one)
+
+
+def _trust(look: Look) -> ssl.SSLContext:
+    """Whom this machine trusts, and the authorities of `ca_file`."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    said = look.options["ca_file"]
+    if said:
+        path = os.path.join(look.attempt.root, os.path.expanduser(said))
+        try:
+            context.load_verify_locations(cafile=path)
+        except FileNotFoundError:
+            raise NodeFault(
+                ErrorKind.NOT_FOUND, f"there is no file {shown(said, 300)}, which `ca_file` names"
+            ) from None
+        except OSError as error:
+            why = shown(getattr(error, "reason", None) or error, 100)
+            raise NodeFault(ErrorKind.REFUSED, f"`ca_file` {shown(said, 300)} can't be used: {why}") from None
+    return context
+
+
+async def _host(look: Look, said: str, trust: ssl.SSLContext | None) -> Looked:
+    host, port = host_and_port(said)
+    subject = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    assert trust is not None
+    try:
+        seen = await _handshakes(host, port, trust, look.timeout)
+        one = _read_der(look, seen.der, subject)
+    except Unreached as fault:
+        return Looked([unavailable("certificate", subject, fault.why, fault.needs)])
+    one["trusted"] = seen.trusted
+    one["name_matches"] = matches(host, one["names"])
+    return Looked(of_host(look, one, host, seen.why), one)
+
+
+def host_and_port(said: str) -> tuple[str, int]:
+    """`example.com`, `example.com:8443`, `::1`, `[::1]:8443`."""
+    host, port = said, ""
+    if said.startswith("["):
+        host, _, rest = said[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif said.count(":") == 1:
+        host, _, port = said.partition(":")
+    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or not host:
+        raise NodeFault(ErrorKind.REFUSED, f"`{shown(said, 300)}` of `hosts` is no HOST or HOST:PORT")
+    return host, int(port or 443)
+
+
+async def _handshakes(host: str, port: int, trust: ssl.SSLContext, timeout: float) -> Seen:
+    """One that checks the chain; where it isn't trusted, another one that doesn't, for the certificate."""
+    try:
+        return Seen(await _handshake(host, port, trust, timeout), True, None)
+    except ssl.SSLCertVerificationError as error:
+        why, code = shown(error.verify_message, 200), error.verify_code
+    anything = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anything.check_hostname = False
+    anything.verify_mode = ssl.CERT_NONE
+    try:
+        der = await _handshake(host, port, anything, timeout)
+    except ssl.SSLCertVerificationError as error:  # pragma: no cover - nothing is checked
+        raise Unreached(shown(error.verify_message, 200), "another certificate") from None
+    return Seen(der, None if code in _EXPIRED else False, why)
+
+
+async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: float) -> bytes:
+    try:
+        async with asyncio.timeout(timeout):
+            name = host.encode("idna").decode("ascii") if not host.isascii() else host
+            _, writer = await asyncio.open_connection(name, port, ssl=context, server_hostname=name)
+    except TimeoutError:
+        raise Unreached(
+            f"no TLS connection within {timeout:g} s", "a host that answers, or a longer `timeout`"
+        ) from None
+    except ssl.SSLCertVerificationError:
+        raise
+    except ssl.SSLError as error:
+        why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
+        raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
+    except ConnectionResetError:
+        why = "no TLS connection could be made: it closed the connection"
+        raise Unreached(why, "a port on which TLS is spoken") from None
+    except OSError as error:
+        why = f"no connection: {shown(error.strerror or error, 150)}"
+        raise Unreached(why, "a host that can be reached") from None
+    except (UnicodeError, ValueError) as error:
+        raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
+    try:
+        der: bytes | None = writer.get_extra_info("ssl_object").getpeercert(True)
+        if not der:
+            raise Unreached("it presents no certificate", "a server with a certificate")
+        return der
+    finally:
+        writer.transport.abort()
+
+
+def _read_der(look: Look, der: bytes, source: str) -> dict[str, Any]:
+    from cryptography import x509
+
+    try:
+        return read(look, x509.load_der_x509_certificate(der), source)
+    except (ValueError, TypeError, x509.InvalidVersion) as error:
+        raise Unreached(
+            f"its certificate is malformed: {shown(error, 100)}", "a certificate that can be read"
+        ) from None
+
+
+def read(look: Look, certificate: Any, source: str) -> dict[str, Any]:
+    """A certificate of `cryptography`, as the output has it. Raises ValueError of a malformed one."""
+    from cryptography import x509
+
+    def extension(kind: Any) -> Any:
+        try:
+            return certificate.extensions.get_extension_for_class(kind).value
+        except x509.ExtensionNotFound:
+            return None
+
+    def name(which: Any) -> str:
+        common = which.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        return shown(common[0].value if common else which.rfc4514_string(), 300)
+
+    alternative, basic = extension(x509.SubjectAlternativeName), extension(x509.BasicConstraints)
+    names: list[str] = []
+    if alternative is not None:
+        names += [str(one) for one in alternative.get_values_for_type(x509.DNSName)]
+        names += [str(one) for one in alternative.get_values_for_type(x509.IPAddress)]
+    begins, ends = certificate.not_valid_before_utc.timestamp(), certificate.not_valid_after_utc.timestamp()
+    return {
+        "source": source,
+        "subject": name(certificate.subject),
+        "issuer": name(certificate.issuer),
+        "names": [shown(one, 253) for one in names[:100]],
+        "not_before": stamp(begins) or "",
+        "not_after": stamp(ends) or "",
+        "days_left": round((ends - look.now) / 86400, 3),
+        "trusted": None,
+        "name_matches": None,
+        "self_signed": certificate.subject == certificate.issuer,
+        "authority": bool(basic is not None and basic.ca),
+    }
+
+
+def matches(host: str, names: Sequence[str]) -> bool:
+    """Whether a certificate of these names holds for the host; a `*` stands for the whole first label."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        pass
+    else:
+        return str(address) in names
+    try:
+        wanted = (host if host.isascii() else host.encode("idna").decode()).rstrip(".").lower()
+    except UnicodeError:
+        return False
+    for one in names:
+        held = one.rstrip(".").lower()
+        if held == wanted:
+            return True
+        if held.startswith("*.") and held.count("*") == 1:
+            first, _, rest = wanted.partition(".")
+            if first and rest == held[2:] and "." in rest:
+                return True
+    return False
+
+
+async def _domains(look: Look, domains: Sequence[str], findings: list[Finding]) -> list[dict[str, Any]]:
+    async with Rdap(look) as rdap:
+        work: list[Callable[[], Any]] = [partial(_domain, look, rdap, one) for one in dict.fromkeys(domains)]
+        found: list[Looked] = await together(work, at_once=4)
+    registered = []
+    for one in found:
+        findings += one.findings
+        if one.measured is not None:
+            registered.append(one.measured)
+    return registered
+
+
+async def _domain(look: Look, rdap: Rdap, domain: str) -> Looked:
+    try:
+        found: Mapping[str, Any] | None = await rdap.domain(domain)
+    except Unreached as fault:
+        return Looked([unavailable("domain", shown(domain, 253), fault.why, fault.needs)])
+    return Looked(of_domain(look, shown(domain, 253), found), dict(found) if found is not None else None)

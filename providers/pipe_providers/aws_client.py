@@ -1,0 +1,98 @@
+"""botocore's side of Bedrock: a client with the keys that the settings say, and its ways: proxies and certificates."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from pipe_providers.faults import Hide
+from pipe_runner.models import ModelFault, Reason
+
+if TYPE_CHECKING:
+    from pipe_providers.wire import Wire
+
+_FILES: Final = (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE"))
+
+
+@cache
+def _loader(path: str) -> Any:
+    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path or None)
+
+
+def _session(said: Mapping[str, Any]) -> Any:
+    from botocore.session import Session
+
+    core = Session()
+    core.register_component("data_loader", _loader(core.get_config_variable("data_path") or ""))
+    for name, variable in _FILES:
+        if said.get(name) and os.environ.get(variable) != said[name]:
+            core.set_config_variable(name, said[name])
+    return core
+
+
+def read_models(said: Mapping[str, Any]) -> None:
+    """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer. Asks
+    nobody for credentials."""
+    import boto3  # noqa: F401
+
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    endpoint = said.get("endpoint_url")
+    _session(said).create_client("bedrock-runtime", region_name=said["region"], endpoint_url=endpoint, **keys)
+
+
+def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
+    """A client, its credentials, and the file of certificates to trust, where one is named. May take long, and find
+    that there are no keys."""
+    import boto3
+    from botocore.config import Config
+
+    core = _session(said)
+    keys: dict[str, Any] = {}
+    if said.get("access_key") and os.environ.get("AWS_ACCESS_KEY_ID") != said["access_key"]:
+        keys = {"aws_access_key_id": said["access_key"], "aws_secret_access_key": str(said.get("secret_key") or "")}
+        keys["aws_session_token"] = said.get("session_token")
+    elif not said.get("access_key") and said.get("profile"):
+        core.set_config_variable("profile", said["profile"])
+    maker = boto3.Session(botocore_session=core, region_name=said["region"], **keys)
+    config = Config(retries={"total_max_attempts": 1, "mode": "standard"})
+    client = maker.client("bedrock-runtime", endpoint_url=said.get("endpoint_url"), config=config)
+    return client, maker.get_credentials(), core.get_config_variable("ca_bundle") or ""
+
+
+def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: int) -> Wire:
+    """A wire to an address of AWS's, through the proxy and with the trust that its tools would have."""
+    from botocore.utils import get_environ_proxies
+
+    from pipe_providers.aws_faults import of_answer
+    from pipe_providers.wire import Wire
+
+    scheme = address.partition("://")[0]
+    proxy = get_environ_proxies(address).get(scheme) or None
+    if proxy is not None and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy is not None and not proxy.lower().startswith(("http://", "https://")):
+        kind = proxy.partition("://")[0][:20]
+        message = (
+            f"{where}: a proxy that speaks {kind} can't be used; {scheme}_proxy must be an address of http or https"
+        )
+        raise ModelFault(Reason.NOT_FOUND, message, sent=False)
+    tls = _trust(ca_bundle, where) if scheme == "https" else None
+    return Wire(where, address, {}, {}, hide, proxy, tls=tls, connections=connections, declined=of_answer)
+
+
+def _trust(ca_bundle: str, where: str) -> ssl.SSLContext:
+    from botocore.httpsession import get_cert_path
+
+    path = get_cert_path(ca_bundle or True)
+    try:
+        return ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
+    except OSError as error:
+        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0).lower()
+    message = f"{where}: no TLS connection can be made that may be trusted: AWS_CA_BUNDLE is {path}: {why}"
+    raise ModelFault(Reason.NOT_FOUND, message, sent=False)

@@ -1,0 +1,188 @@
+"""Signs what is asked of Bedrock: by botocore, and after its example.
+
+botocore finds address, keys and headers anew for every request, which takes longer than to send it. So it makes the
+first request of each kind; what it signed is an example for those that follow, of which only body, time and signature
+are others. An example is followed only where the same signature comes out for the same request; where it doesn't, or
+keys are about to expire, botocore signs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from hashlib import sha256
+from hmac import digest
+from typing import Any, Final, NamedTuple, NoReturn
+from urllib.parse import quote
+from uuid import uuid4
+
+from pipe_providers.faults import Hide, hiding
+
+METHODS: Final = {"Converse": "converse", "ConverseStream": "converse_stream"}
+_AUTHORIZATION: Final = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(\S+?)/(\d{8})/([^/\s]+)/([^/\s]+)/aws4_request,"
+    r" SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}"
+)
+_KNOWN: Final = {
+    *("accept", "content-type", "content-length", "host", "user-agent", "x-amz-user-agent", "authorization"),
+    *("x-amz-date", "x-amz-security-token", "amz-sdk-invocation-id", "amz-sdk-request"),
+}
+"""Headers of which none but the time, the length and the id of the call differs from one request to the next."""
+_STAMP: Final = "%Y%m%dT%H%M%SZ"
+
+
+class Signed(NamedTuple):
+    """A request that may be sent as it is."""
+
+    address: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class _Made(BaseException):
+    """Takes the request out of botocore, which would send it next and takes every Exception for a failure of that."""
+
+    def __init__(self, request: Any) -> None:
+        super().__init__()
+        self.request = request
+
+
+def _take(request: Any, **_: Any) -> NoReturn:
+    raise _Made(request)
+
+
+class _Example:
+    """A request that botocore has signed. Raises ValueError where no other can be made after it."""
+
+    def __init__(self, first: Signed, secret: str | None, bearer: str | None) -> None:
+        names = {name.lower() for name in first.headers}
+        if not names <= _KNOWN or "?" in first.path:
+            raise ValueError
+        self._address, self._path = first.address, first.path
+        changing = ("x-amz-date", "content-length", "authorization", "amz-sdk-invocation-id")
+        self._fixed = {name: value for name, value in first.headers.items() if name.lower() not in changing}
+        self._fixed["Host"] = host = first.address.partition("://")[2]
+        said = first.headers.get("Authorization", "")
+        self.bearer = bearer is not None and said == f"Bearer {bearer}"
+        if self.bearer:
+            self._fixed["Authorization"] = said
+            return
+        found = _AUTHORIZATION.fullmatch(said)
+        if found is None or secret is None:
+            raise ValueError
+        access, _, region, service, signed = found.groups()
+        values = {name.lower(): " ".join(value.split()) for name, value in first.headers.items()}
+        values |= {"host": host, "x-amz-date": "\0"}
+        lines = "".join(f"{name}:{values[name]}\n" for name in signed.split(";") if name in values)
+        text = f"POST\n{quote(first.path, safe='/~')}\n\n{lines}\n{signed}\n"
+        self._before, _, self._after = text.partition("\0")
+        self._access, self._signed, self._secret = access, signed, secret
+        self._region, self._service = region, service
+        self._key = ("", b"")
+        """A key is that of a day."""
+        if self._authorization(first.body, first.headers.get("X-Amz-Date", "")) != said:
+            raise ValueError
+
+    def follow(self, body: bytes) -> Signed:
+        headers = {**self._fixed, "amz-sdk-invocation-id": str(uuid4())}
+        if not self.bearer:
+            stamp = time.strftime(_STAMP, time.gmtime())
+            headers["X-Amz-Date"] = stamp
+            headers["Authorization"] = self._authorization(body, stamp)
+        return Signed(self._address, self._path, headers, body)
+
+    def _authorization(self, body: bytes, stamp: str) -> str:
+        """What Signature Version 4 comes to."""
+        scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
+        known, key = self._key  # at once: threads sign, too
+        if scope != known:
+            key = f"AWS4{self._secret}".encode()
+            for part in scope.split("/"):
+                key = digest(key, part.encode(), "sha256")
+            self._key = (scope, key)
+        canonical = f"{self._before}{stamp}{self._after}{sha256(body).hexdigest()}"
+        text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{sha256(canonical.encode()).hexdigest()}"
+        signature = digest(key, text.encode(), "sha256").hex()
+        return (
+            f"AWS4-HMAC-SHA256 Credential={self._access}/{scope}, SignedHeaders={self._signed}, Signature={signature}"
+        )
+
+
+class Signer:
+    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys."""
+
+    def __init__(self, client: Any, credentials: Any, secrets: tuple[str, ...]) -> None:
+        from botocore.serialize import create_serializer
+
+        self._client, self._credentials = client, credentials
+        self._models = {name: client.meta.service_model.operation_model(name) for name in METHODS}
+        protocol = client.meta.service_model.resolved_protocol
+        self._serializer = create_serializer(protocol, client.meta.config.parameter_validation)
+        self._examples: dict[tuple[str, str], _Example] = {}
+        self._keys: Any = None
+        """Those that the examples are signed with, as long as botocore doesn't want others."""
+        self._secrets = list(secrets)
+        self.hide: Hide = hiding(secrets)
+        client.meta.events.register("before-send.bedrock-runtime", _take)
+
+    def sign(self, operation: str, words: dict[str, Any]) -> Signed:
+        """Have botocore sign, which asks for keys where it needs some: it may take long."""
+        try:
+            getattr(self._client, METHODS[operation])(**words)
+        except _Made as made:
+            request = made.request
+        made_of: dict[str, Any] = dict(request.headers.items())
+        headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in made_of.items()}
+        address = "/".join(request.url.split("/", 3)[:3])
+        signed = Signed(address, request.url[len(address) :] or "/", headers, bytes(request.body))
+        self._learn(operation, words, signed)
+        headers.pop("Content-Length", None)
+        return signed
+
+    def follow(self, operation: str, words: dict[str, Any]) -> Signed | None:
+        """Sign after an example, at once; None where botocore must do it."""
+        example = self._examples.get((operation, words["modelId"]))
+        if example is None or not (example.bearer or self._fresh()):
+            return None
+        return example.follow(self._body(operation, words))
+
+    def _learn(self, operation: str, words: dict[str, Any], signed: Signed) -> None:
+        self._note(signed.headers.get("X-Amz-Security-Token"))
+        keys = None
+        if self._credentials is not None and not self._wants_keys():  # else it would fetch others than have signed
+            keys = self._credentials.get_frozen_credentials()
+            self._note(keys.secret_key, keys.token)
+        if keys != self._keys:
+            self._examples.clear()
+        self._keys = keys
+        secret = None if keys is None else keys.secret_key
+        try:
+            example = _Example(signed, secret, os.environ.get("AWS_BEARER_TOKEN_BEDROCK"))
+        except ValueError:
+            return
+        if self._body(operation, words) == signed.body:
+            self._examples[operation, words["modelId"]] = example
+
+    def _fresh(self) -> bool:
+        """Whether the keys are still those that botocore would take."""
+        if self._wants_keys():
+            self._keys = None
+        return self._keys is not None
+
+    def _wants_keys(self) -> bool:
+        """Whether botocore would fetch keys before it signs, since those that it has expire soon."""
+        needed = getattr(self._credentials, "refresh_needed", None)
+        return needed is not None and bool(needed())
+
+    def _note(self, *secrets: str | None) -> None:
+        """Show these nowhere."""
+        new = [secret for secret in secrets if secret and secret not in self._secrets]
+        if new:
+            self._secrets += new
+            self.hide = hiding(self._secrets)
+
+    def _body(self, operation: str, words: dict[str, Any]) -> bytes:
+        body: bytes = self._serializer.serialize_to_request(words, self._models[operation])["body"]
+        return body

@@ -1,0 +1,67 @@
+"""Where requests to Bedrock go, and what goes along, is what botocore says, also after its example."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipe_providers.aws_client import client_of
+from pipe_providers.signing import Signer
+from pipe_runner.registry import ProviderTypes
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+def signed(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], **options: Any) -> Any:
+    """What would be sent, and what after its example."""
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    settings = ProviderTypes()["bedrock"].settings("mine", {"region": "us-east-1", **options}, "", os.environ)
+    assert settings.missing is None
+    client, credentials, bundle = client_of(settings.options)
+    signer = Signer(client, credentials, settings.secrets)
+    words = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    return SimpleNamespace(
+        first=signer.sign("Converse", words), second=signer.follow("Converse", words), bundle=bundle, signer=signer
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, "https://bedrock-runtime.us-east-1.amazonaws.com"),
+        ({"AWS_USE_FIPS_ENDPOINT": "true"}, "https://bedrock-runtime-fips.us-east-1.amazonaws.com"),
+        ({"AWS_USE_DUALSTACK_ENDPOINT": "true"}, "https://bedrock-runtime.us-east-1.api.aws"),
+        ({"AWS_ENDPOINT_URL": "https://elsewhere.example"}, "https://elsewhere.example"),
+        (
+            {
+                "AWS_ENDPOINT_URL": "https://elsewhere.example",
+                "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "https://b.example:8",
+            },
+            "https://b.example:8",
+        ),
+    ],
+)
+def test_the_address_is_botocore_s(environ: dict[str, str], address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = signed(monkeypatch, {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret", **environ})
+    assert found.first.address == address
+    assert found.second is not None
+    assert found.second[:2] == found.first[:2]
+
+
+def test_a_bearer_token_goes_along_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = signed(monkeypatch, {"AWS_BEARER_TOKEN_BEDROCK": "bearer-secret"})
+    assert found.first.headers["Authorization"] == "Bearer bearer-secret"
+    assert found.second is not None
+    assert found.second.headers["Authorization"] == "Bearer bearer-secret"
+    assert "X-Amz-Date" not in found.second.headers

@@ -1,0 +1,84 @@
+"""What an MCP server answers too much of is cut before it is read, and what is no answer is not waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import plain_mcp
+import pytest
+
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+from pipe_runner.tools.heard import MOST, Heard, refusal
+
+SERVER = str(Path(plain_mcp.__file__).resolve())
+ECHO = Answer(tools=[("echo", {"text": "hi"})])
+
+
+def run(root: Path, how: str) -> tuple[FinishedRun, FakeProvider]:
+    entry = {"command": [sys.executable, SERVER, how]}
+    (root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"plain": entry}}))
+    model = FakeProvider(ECHO, "done")
+    node = '{agent: llm, provider: fake, timeout: 20s, with: {prompt: x, tools: ["mcp:plain/echo"]}}'
+    return run_pipeline(f"version: 1\nnodes: {{a: {node}}}\n", providers={"fake": model}, root=root), model
+
+
+def test_r1_of_very_many_contents_some_are_read(tmp_path: Path) -> None:
+    done, model = run(tmp_path, "many")
+    assert done.status == "succeeded"
+    text = model.requests[-1].messages[-1].text
+    assert text.count("\nhi") == MOST
+    assert f"[cut here: these are the first {MOST} of 200000 contents]" in text
+
+
+def test_r1_what_the_library_gets_is_short() -> None:
+    class Stream:
+        async def receive(self) -> Any:
+            return type("Item", (), {"message": message})
+
+        __anext__ = receive
+
+    message = type("Message", (), {"result": {"content": [{"type": "text", "text": "x"}] * 5000}})
+    asyncio.run(Heard(Stream()).receive())
+    assert len(message.result["content"]) == MOST + 1
+    message.result["content"] = [1] * MOST
+    asyncio.run(Heard(Stream()).__anext__())
+    assert len(message.result["content"]) == MOST
+
+
+def test_an_answer_of_null_is_a_failed_call_at_once(tmp_path: Path) -> None:
+    done, model = run(tmp_path, "null")
+    assert done.status == "succeeded"
+    message = model.requests[-1].messages[-1]
+    assert message.failed
+    assert "echo: the server answers something that is no MCP" in message.text
+
+
+def test_a_list_of_tools_that_is_null_is_a_fault_at_once(tmp_path: Path) -> None:
+    done, _ = run(tmp_path, "nothing")
+    error = done.node("a").error
+    assert error is not None
+    assert error["kind"] == "tool"
+    assert "no MCP" in str(error["message"])
+
+
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        (b'{"jsonrpc":"2.0","id":3,"result":null}', 3),
+        (b'{"jsonrpc":"2.0","id":"x","result":[1]}', "x"),
+        (b'{"jsonrpc":"2.0","id":3,"error":"oh"}', 3),
+        (b'{"jsonrpc":"2.0","id":3,"method":7}', None),
+        (b'{"jsonrpc":"2.0","id":null,"result":null}', None),
+        (b'{"jsonrpc":"2.0","id":true,"result":null}', None),
+        (b"[]", None),
+        (b"[" * 100_000, None),
+        (b"Server is starting", None),
+    ],
+)
+def test_only_what_answers_a_question_is_answered_for(line: bytes, answers: int | str | None) -> None:
+    found = refusal(line)
+    assert (None if found is None else found.id) == answers
