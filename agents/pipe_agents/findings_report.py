@@ -166,7 +166,7 @@ def _source(one: Given | Missing) -> dict[str, Any]:
 
 
 def _blind(one: Mapping[str, Any]) -> dict[str, Any]:
-    what = f"{one['check']} of {one['subject']}" if one["subject"] else one["check"]
+    what = f"{one['check']} ({one['subject']})" if one["subject"] else one["check"]
     return {
         "what": what,
         "why": one["why"] or one["summary"],

@@ -312,9 +312,10 @@ def test_regions(pipe: Run, tmp_path: Path) -> None:
 def test_triage(pipe: Run, tmp_path: Path) -> None:
     log = "pipelines/support/failures.log"
     told = pipe("triage.yml", "-i", f'logs=["{log}"]', "-i", "journal=false", "-i", "since=2026-11-28T00:00:00Z")
-    assert told.statuses() == dict.fromkeys(("machine", "network", "logs", "report"), "succeeded")
+    assert told.statuses() == dict.fromkeys(("machine", "network", "logs", "services", "report"), "succeeded")
     report = told.node("report")["output"]
-    assert {source["name"] for source in report["measurements"]["sources"]} == {"machine", "network", "logs"}
+    sources = {source["name"] for source in report["measurements"]["sources"]}
+    assert sources == {"machine", "network", "logs", "services"}
     assert "logs.disk_full:all" in {one["id"] for one in report["findings"]}
     assert "service crashes" in {one["rule"] for one in report["correlations"]}
     assert report["explanation"] is None
