@@ -75,7 +75,7 @@ class FindingsAgent:
             await asyncio.to_thread(_write, attempt, title, output, given)
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
-        output["lines"] = lines(output)
+        output["lines"] = lines(output, attempt.root)
         text = "".join(f"{line}\n" for line in output["lines"])
         context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
         return ended(output, options.get("fail_on"))._replace(usage=told.usage)
@@ -188,7 +188,7 @@ def _moments(given: Iterable[Given]) -> dict[str, str]:
 def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Given]) -> None:
     from pipe_agents.merging.telling import Report
 
-    report = Report(title, output, given)
+    report = Report(title, output, given, attempt.root)
     home = attempt.workspace or attempt.root
     for name in ("markdown", "html"):
         path = output["reports"][name]
@@ -203,12 +203,12 @@ def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Giv
         write(home, path, document(report))
 
 
-def lines(output: Mapping[str, Any]) -> list[str]:
+def lines(output: Mapping[str, Any], root: str) -> list[str]:
     """The worst of it in short lines, for a terminal."""
     from pipe_agents.merging.texts import bounded, printable
 
     told = [
-        f"{one['severity'].upper():<8}  {_named(one)}"
+        f"{one['severity'].upper():<8}  {_named(one, root)}"
         for one in output["findings"]
         if one["status"] != "unavailable" and one["severity"] != "info"
     ] or ["nothing wrong was found"]
@@ -221,11 +221,11 @@ def lines(output: Mapping[str, Any]) -> list[str]:
     return [bounded(printable(line), _LINE) for line in told]
 
 
-def _named(one: Mapping[str, Any]) -> str:
+def _named(one: Mapping[str, Any], root: str) -> str:
     """What a finding says, with its subject where its sentence doesn't have it."""
     from pipe_agents.merging.telling import place_of
 
-    subject, summary = place_of(one), str(one["summary"])
+    subject, summary = place_of(one, root), str(one["summary"])
     return summary if subject in summary else f"{subject}: {summary}"
 
 

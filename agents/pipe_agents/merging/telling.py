@@ -32,7 +32,7 @@ class Report(NamedTuple):
     title: str
     output: dict[str, Any]
     given: Sequence[Given]
-    version: str = ""
+    root: str = ""
 
     @property
     def wrong(self) -> list[Finding]:
@@ -78,11 +78,12 @@ class Report(NamedTuple):
         return found if isinstance(found, dict) else None
 
 
-def place_of(one: Mapping[str, Any]) -> str:
-    """What a finding is about, for people: of one that is about all lines of logs the file where there are some."""
+def place_of(one: Mapping[str, Any], root: str = "") -> str:
+    """What a finding is about, for people: of one that is about all lines of logs the file where there are some, by its
+    path from the root if it lies there."""
     subject, file = one["subject"], one["evidence"].get("file")
     if subject in ("all", "") and isinstance(file, str) and file:
-        return file
+        return file.removeprefix(f"{root.rstrip('/')}/") if root else file
     return str(subject or one["check"])
 
 
