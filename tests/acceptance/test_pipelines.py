@@ -314,3 +314,18 @@ def test_regions(pipe: Run, tmp_path: Path) -> None:
     decide("approve", "latest", "release[eu]")
     decide("reject", "latest", "release[us]")
     assert decide("resume", "latest").stdout == 'published: ["published to eu"]\n'
+
+
+def test_triage(pipe: Run, tmp_path: Path) -> None:
+    log = "pipelines/support/failures.log"
+    told = pipe("triage.yml", "-i", f'logs=["{log}"]', "-i", "journal=false", "-i", "since=2026-11-28T00:00:00Z")
+    assert told.statuses() == dict.fromkeys(("machine", "network", "logs", "services", "report"), "succeeded")
+    report = told.node("report")["output"]
+    sources = {source["name"] for source in report["measurements"]["sources"]}
+    assert sources == {"machine", "network", "logs", "services"}
+    assert "logs.disk_full:all" in {one["id"] for one in report["findings"]}
+    assert "service crashes" in {one["rule"] for one in report["correlations"]}
+    assert report["explanation"] is None
+    page = (tmp_path / "project/report/triage.html").read_text(encoding="utf-8")
+    assert "No space left on device" in page
+    assert "3 lines of a full disk" in (tmp_path / "project/report/triage.md").read_text(encoding="utf-8")
