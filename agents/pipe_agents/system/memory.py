@@ -186,8 +186,9 @@ def judged(
             finding(
                 "memory.oom",
                 "machine",
-                "critical",
-                f"the kernel killed {killed} process{'es' if killed > 1 else ''} for want of memory in the window",
+                "high",
+                f"the kernel killed {killed} process{'es' if killed > 1 else ''} for want of memory in the window: the "
+                "machine's, or a container's",
                 {"oom_kills_in_window": killed, "oom_kills_since_start": after.events["oom_kill"]},
                 "The kernel's log names them.",
             )
