@@ -115,7 +115,7 @@ def scarce(
             severity,  # type: ignore[arg-type]
             f"{size(available)} of {size(total)} ({share:.1f} %) can still be had{said}",
             {"available_bytes": available, "total_bytes": total, "available_percent": share, **evidence},
-            "See `top_memory` of the processes for who holds it.",
+            "See who holds it, and whether that grows; what needs more next may be killed.",
             estimated=estimated,
         )
     ]
