@@ -12,11 +12,11 @@ from pipe_agents.findings import Finding, finding, unavailable
 from pipe_agents.infra import kubeconfig
 from pipe_agents.infra.api import Api
 from pipe_agents.infra.common import (
-    LONGEST_LIST,
     Absent,
     Look,
     Looked,
     Unreached,
+    bounded,
     mapping,
     objects,
     shown,
@@ -24,7 +24,7 @@ from pipe_agents.infra.common import (
     together,
     whole,
 )
-from pipe_agents.infra.kubernetes_findings import of_events, of_nodes, of_workload, restarts_of
+from pipe_agents.infra.kubernetes_findings import of_events, of_jobs, of_nodes, of_workload, restarts_of
 from pipe_agents.infra.pods import of_pods, ready
 
 PAGE: Final = 500
@@ -79,6 +79,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
         "deployments": (f"/apis/apps/v1{within}/deployments", {}),
         "statefulsets": (f"/apis/apps/v1{within}/statefulsets", {}),
         "daemonsets": (f"/apis/apps/v1{within}/daemonsets", {}),
+        "jobs": (f"/apis/batch/v1{within}/jobs", {}),
         "events": (f"/api/v1{within}/events", {"fieldSelector": "type=Warning"}),
     }
     found = await together(
@@ -107,6 +108,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
     for kind in ("deployments", "statefulsets", "daemonsets"):
         for item in lists[kind].items:
             findings += of_workload(look, kind, item)
+    findings += of_jobs(look, lists["jobs"].items)
     findings += of_events(look, events or [])
     if space and pods == [] and not lists["deployments"].items:
         findings += await _space(api, space)
@@ -127,16 +129,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
         "warnings": None if events is None else sum(max(whole(e.get("count")) or 1, 1) for e in events),
         "truncated": [kind for kind, one in lists.items() if not one.whole and one.fault is None],
     }
-    return Looked(_bounded(findings, cluster.context or "cluster"), measured)
-
-
-def _bounded(findings: list[Finding], subject: str) -> list[Finding]:
-    if len(findings) <= LONGEST_LIST:
-        return findings
-    from pipe_agents.findings import ordered
-
-    why = f"there are {len(findings)} findings, and only the worst {LONGEST_LIST} are told"
-    return [*ordered(findings)[:LONGEST_LIST], unavailable("kubernetes.findings", subject, why, "a `namespace`")]
+    return Looked(bounded(findings, "kubernetes", cluster.context or "cluster"), measured)
 
 
 async def _all(api: Api, kind: str, path: str, params: Mapping[str, str], space: str | None) -> List:

@@ -80,6 +80,24 @@ def of_workload(look: Look, kind: str, item: Item) -> list[Finding]:
     return found
 
 
+def of_jobs(look: Look, jobs: Sequence[Item]) -> list[Finding]:
+    """Jobs that were given up."""
+    found: list[Finding] = []
+    for job in jobs:
+        name, end = name_of(job), condition(job, "Failed")
+        long = since(look, end.get("lastTransitionTime"))
+        if end.get("status") != "True" or not look.recent(long):
+            continue
+        pods = whole(mapping(job.get("status")).get("failed")) or 0
+        why = shown(end.get("message") or end.get("reason"), 200) or "no reason is given"
+        summary = f"job {name} has failed {ago(long)} ago, after {plural(pods, 'pod')}: {why}"
+        evidence = {"reason": shown(end.get("reason"), 100) or None, "failed_pods": pods}
+        space, _, short = name.rpartition("/")
+        how = f"kubectl{f' -n {space}' if space else ''} logs job/{short}"
+        found.append(finding("job.failed", name, "medium", summary, evidence, how))
+    return found
+
+
 def of_events(look: Look, events: Sequence[Item]) -> list[Finding]:
     """One finding of all that warns, with the commonest reasons and some of their words."""
     counts: Counter[str] = Counter()

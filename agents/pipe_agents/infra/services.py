@@ -16,6 +16,7 @@ from pipe_agents.infra.common import (
     Looked,
     Unreached,
     ago,
+    bounded,
     listed,
     of_bytes,
     plural,
@@ -91,7 +92,7 @@ def judged(look: Look, about: Unit, units: Sequence[Unit], wanted: Sequence[str]
     active = sum(one["active"] in ("active", "reloading", "refreshing") for one in services)
     bad = sum(one["active"] == "failed" for one in services)
     return Looked(
-        findings,
+        bounded(findings, "services", "systemd"),
         {
             "manager": "systemd",
             "version": text_or_none(about.get("Version"), 100),
@@ -201,6 +202,9 @@ def _failed(name: str, service: Mapping[str, Any], evidence: Mapping[str, Any], 
     long = f" for {ago(service['seconds_in_state'])}" if service["seconds_in_state"] is not None else ""
     again = f" after {plural(service['restarts'], 'restart')}" if service["restarts"] else ""
     summary = f"{name} has failed{again}, and is down{long}: {_how(service)}"
+    if service["kind"] == "oneshot" or not name.endswith(".service"):  # which is never up
+        when = f" {ago(service['seconds_in_state'])} ago" if long else ""
+        summary = f"{name} has failed{when}: {_how(service)}"
     if service["failed_dependencies"]:
         summary += f"; failed too: {listed(service['failed_dependencies'])}"
     journal = f"journalctl -u {name} -n 50"
