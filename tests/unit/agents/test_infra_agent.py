@@ -230,3 +230,18 @@ outputs:
     assert finished.status == "succeeded"
     assert finished.outputs == {"pid": 99, "worst": "critical"}
     assert one(finished.output("look"), "service.failed:web.service")["severity"] == "critical"
+
+
+def test_an_action_that_failed_is_not_asked_for_again_by_any_retry(tmp_path: Path, systemctl: Systemctl) -> None:
+    systemctl.says(unit("web.service"))
+    systemctl.put("refused", "Failed to restart web.service: Access denied")
+    text = f"""
+version: 1
+env: {{PATH: "{systemctl.folder}:/bin:/usr/bin"}}
+defaults: {{retry: 5}}
+nodes:
+  mend: {{agent: infrastructure_action, effect: once, with: {{action: restart_service, service: web}}}}
+"""
+    finished = run_text(text, Registry.installed(), root=tmp_path, inputs={})
+    assert finished.status == "failed"
+    assert sum(not line.startswith("show") for line in systemctl.asked()) == 1

@@ -214,7 +214,7 @@ def test_a_namespace_that_is_not_there_is_no_quiet_one(ops: Ops) -> None:
 )
 def test_an_api_that_answers_wrong_is_unavailable(ops: Ops, cluster: Cluster, reply: Reply, why: str) -> None:
     cluster.replies["/version"] = reply
-    output = look(ops, timeout=0.5)
+    output = look(ops, timeout=0.5 if reply.delay else 60)
     assert why in one(output, "kubernetes:cluster")["why"]
 
 
