@@ -31,6 +31,11 @@ PAGE: Final = 500
 MOST_PAGES: Final = 40
 """20,000 things of a kind."""
 
+_KEPT: Final = (
+    "status", "type", "reason", "message", "count", "series", "lastTimestamp", "eventTime", "involvedObject",
+)  # fmt: skip
+_KEPT_ABOUT: Final = ("name", "namespace", "creationTimestamp", "deletionTimestamp", "ownerReferences", "generation")
+
 Item = Mapping[str, Any]
 
 
@@ -147,11 +152,20 @@ async def _all(api: Api, kind: str, path: str, params: Mapping[str, str], space:
             if items:
                 return List(items, False)
             return List([], False, refused(api, answer.status, answer.said, f"list {kind}", space))
-        items += objects(value["items"])
+        items += [_slim(one) for one in objects(value["items"])]
         following = str(mapping(value.get("metadata")).get("continue") or "")
         if not following:
             return List(items, True)
     return List(items, False)
+
+
+def _slim(item: Item) -> Item:
+    """What is looked at of a thing: most of it is what it was asked to be, and thousands are kept at a time."""
+    kept = {key: item[key] for key in _KEPT if key in item}
+    about, spec = mapping(item.get("metadata")), mapping(item.get("spec"))
+    kept["metadata"] = {key: about[key] for key in _KEPT_ABOUT if key in about}
+    kept["spec"] = {key: spec[key] for key in ("replicas", "unschedulable") if key in spec}
+    return kept
 
 
 def refused(api: Api, status: int, said: str, what: str, space: str | None = None) -> Unreached:
