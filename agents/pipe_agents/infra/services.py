@@ -60,7 +60,8 @@ def judged(look: Look, about: Unit, units: Sequence[Unit], wanted: Sequence[str]
         unit = by_name.get(name, {})
         service = measured(look, {"Id": name, **unit}, failed)
         required.add(unit.get("Id", name))
-        findings += _of_wanted(name, service)
+        if not _begun_by_others(unit, service, by_name):
+            findings += _of_wanted(name, service)
     services = []
     for unit in units:
         service = measured(look, unit, failed)
@@ -135,6 +136,15 @@ def measured(look: Look, unit: Unit, failed: Iterable[str]) -> dict[str, Any]:
         "tasks": systemd.number(unit, "TasksCurrent"),
         "failed_dependencies": [name for name in dependencies if name in failed][:20],
     }
+
+
+def _begun_by_others(unit: Unit, service: Mapping[str, Any], units: Mapping[str, Unit]) -> bool:
+    """Whether it is down since nobody needs it now: a oneshot that did its work, or what a timer or socket starts."""
+    if service["active"] != "inactive" or service["load"] != "loaded" or service["result"] not in ("success", None):
+        return False
+    triggers = (units.get(name, {}).get("ActiveState") for name in systemd.names(unit, "TriggeredBy"))
+    ran = service["kind"] == "oneshot" and (systemd.number(unit, "ExecMainCode") or 0) != 0
+    return ran or "active" in triggers
 
 
 def _of_wanted(name: str, service: Mapping[str, Any]) -> list[Finding]:
