@@ -84,6 +84,7 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
                 service("down", 2, 0, "COMPLETED"),
                 service("less", 3, 1, "COMPLETED"),
                 service("rolls", 3, 2, "IN_PROGRESS", "COMPLETED"),
+                {**service("new", 2, 0), "deployments": [{"rolloutState": "IN_PROGRESS", "createdAt": NOW - 60}]},
                 service("broken", 2, 2, "FAILED", "COMPLETED"),
                 {**service("gone", 2, 0), "status": "INACTIVE"},
             ]
@@ -97,6 +98,8 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
         ("ecs.tasks:eu-central-1/prod/down#2", "critical"),
         ("ecs.tasks:eu-central-1/prod/less", "high"),
         ("ecs.tasks:eu-central-1/prod/less#2", "high"),
+        ("ecs.tasks:eu-central-1/prod/new", "medium"),
+        ("ecs.tasks:eu-central-1/prod/new#2", "medium"),
         ("ecs.tasks:eu-central-1/prod/rolls", "medium"),
         ("ecs.tasks:eu-central-1/prod/rolls#2", "medium"),
     ]  # asked for twice, since twelve are described ten at a time
@@ -104,7 +107,7 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
     assert (less["evidence"]["desired"], less["evidence"]["running"]) == (3, 1)
     assert less["evidence"]["last_event"] == "(service less) was unable to place a task"
     (region,) = output["measurements"]["aws"]["regions"]
-    assert (region["ecs_clusters"], region["ecs_services"], region["ecs_tasks_desired"]) == (1, 10, 24)
+    assert (region["ecs_clusters"], region["ecs_services"], region["ecs_tasks_desired"]) == (1, 12, 28)
 
 
 def test_databases(ops: Ops, cloud: Cloud) -> None:

@@ -71,17 +71,21 @@ def test_nodes_workloads_and_events(ops: Ops, cluster: Cluster) -> None:
         deployment("down", 2, 0, lost),
         deployment("less", 3, 1, lost),
         deployment("rolls", 3, 2, rolling),
+        deployment("young", 3, 0, lost, creationTimestamp="2026-09-21T14:12:00Z"),
         deployment("stuck", 3, 3, late),
         deployment("off", 0, 0),
     ]
-    cluster.things["statefulsets"] = [deployment("db", 3, 2)]
+    cluster.things["statefulsets"] = [deployment("db", 3, 2), deployment("queue", 3, 2)]
+    cluster.things["statefulsets"][1]["status"] |= {"currentRevision": "a", "updateRevision": "b"}
     given_up = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
     for name, at in (("import", "2026-09-21T14:00:00Z"), ("ancient", "2026-08-01T00:00:00Z")):
         job = {"metadata": {"name": name, "namespace": "default"}, "spec": {}}
         status = {"failed": 7, "conditions": [{**given_up, "lastTransitionTime": at}]}
         cluster.things["jobs"].append({**job, "status": status})
     daemons = {"metadata": {"name": "log", "namespace": "kube-system"}, "spec": {}}
-    cluster.things["daemonsets"] = [{**daemons, "status": {"desiredNumberScheduled": 4, "numberAvailable": 3}}]
+    cluster.things["daemonsets"] = [
+        {**daemons, "status": {"desiredNumberScheduled": 4, "numberAvailable": 3, "updatedNumberScheduled": 4}}
+    ]
     cluster.things["events"] = [
         event("BackOff", "restarting failed container", count=40),
         event("FailedScheduling", "0/4 nodes are available"),
@@ -97,6 +101,8 @@ def test_nodes_workloads_and_events(ops: Ops, cluster: Cluster) -> None:
         "statefulset.unavailable:default/db": "high",
         "daemonset.unavailable:kube-system/log": "high",
         "deployment.unavailable:default/rolls": "medium",
+        "deployment.unavailable:default/young": "medium",
+        "statefulset.unavailable:default/queue": "medium",
         "job.failed:default/import": "medium",
         "node.cordoned:n3": "low",
         "events.warning:default": "low",
