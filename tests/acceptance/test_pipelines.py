@@ -189,6 +189,13 @@ def test_fan_in(pipe: Run) -> None:
     assert told.outputs == {"most_used": together["most_used"], "longest_line": together["longest_line"]}
 
 
+def test_messages(pipe: Run) -> None:
+    told = pipe("messages.yml", "-i", "limit=60")
+    assert told.outputs["looked_at"].keys() == {"look[pipelines]", "look[pipelines-tools]"}
+    assert told.outputs["long_lines"].keys() == {"long.pipelines", "long.pipelines-tools"}
+    assert min(told.outputs["long_lines"].values()) > 5
+
+
 def test_s4_secrets_are_masked_and_granted_to_one(pipe: Run, tmp_path: Path) -> None:
     told = pipe("secrets.yml")
     assert told.outputs == {"granted": "the token is ***, in base64 ***", "sibling": "here it is not set"}
