@@ -136,7 +136,8 @@ def test_what_goes_wrong_is_told_apart(
     assert answers(result)["A"]["status"] == status
     assert checks(result)[check] == severity
     (told,) = [one for one in result["findings"] if one["check"] == check]
-    assert told["evidence"]["resolver"] == server.address
+    assert told["subject"] == server.address
+    assert told["evidence"]["names"] == ["app.test"]
     assert told["suggestion"]
     if trick == "wrong_id":
         assert answers(result)["A"]["ignored"] >= 2
@@ -210,7 +211,8 @@ def test_a_slow_resolver_is_told_with_its_time(bench: Any, servers: Any) -> None
     result = run(bench, host="app.test", resolvers=[server.address], record_types=["A"], timeout="5s",
                  thresholds={"dns_ms": 100})  # fmt: skip
     (slow,) = [one for one in result["findings"] if one["check"] == "dns.slow"]
-    assert slow["evidence"]["ms"]["A"] >= 120
+    assert slow["evidence"]["slowest_ms"] >= 120
+    assert slow["evidence"]["slow"][0]["name"] == "app.test"
     assert answers(result)["A"]["ms"] >= 120
 
 
@@ -258,6 +260,9 @@ def test_a_dead_resolver_beside_one_that_answers_and_is_not_asked_for_ever(
         servers(tricks={f"n{number}.test": "silent" for number in range(40)}).address], timeout="60ms")  # fmt: skip
     said = [one for host in many["measurements"]["hosts"] for one in host["dns"]["resolvers"][0]["answers"]]
     assert sum(one["tries"] > 0 for one in said) < 60
+    (told,) = [one for one in many["findings"] if one["check"] == "dns.timeout"]
+    assert len(told["evidence"]["names"]) == 40
+    assert "n0.test and 39 more names" in told["summary"]
 
 
 def test_a_port_on_which_nothing_listens_is_no_time_out(bench: Any, servers: Any) -> None:
