@@ -322,3 +322,22 @@ def test_whatever_comes_is_an_answer_or_wrong(pieces: list[bytes], begins: bool)
         return
     found: Answer = reader.body()
     assert found.bytes <= 100
+
+
+def test_an_address_that_is_passed_over_is_told(bench: Any, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "system_addresses", lambda name, family=0: ("127.0.0.2", "127.0.0.1"))
+    server = serve(answer(b"ok"))
+    result = run(bench, f"http://two.test:{server.port}/")
+    assert checks(result) == {"http.address": "medium"}
+    assert result["findings"][0]["evidence"]["passed_over"] == {
+        "127.0.0.2": "no connection to 127.0.0.2: Connection refused"
+    }
+    assert http(result)["status"] == 200
+
+
+def test_a_name_that_leads_to_where_credentials_are(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookup, "system_addresses", lambda name, family=0: ("10.0.0.1", "169.254.169.254"))
+    monkeypatch.setattr("pipe_agents.network.line.Line.__init__", lambda *args: pytest.fail("it connects"))
+    result = run(bench, "http://metadata.test/", checks=["http"])
+    assert [(one["check"], one["status"]) for one in result["findings"]] == [("http", "unavailable")]
+    assert http(result)["fault"] == "169.254.169.254 is a link-local address, where clouds keep a machine's credentials"

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from dns_server import DnsServer
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipe_agents.network import lookup
 from pipe_agents.network_diagnostics import NetworkAgent
@@ -326,3 +328,27 @@ def test_addresses_of_named_resolvers_serve_where_the_system_has_none(bench: Any
     host = result["measurements"]["hosts"][0]
     assert host["lookup"]["source"] == "resolver"
     assert host["tcp"]["ports"][0]["state"] == "refused"
+
+
+@given(st.data())
+def test_whatever_a_server_sends_is_read_or_malformed(data: st.DataObject) -> None:
+    import dns.message
+    from dns_server import _message, encoded
+
+    from pipe_agents.network import queries
+
+    query = dns.message.make_query("app.test", "MX")
+    records = [("app.test", "CNAME", "web.test"), ("web.test", "MX", "10 mail.test"), ("web.test", "TXT", "x" * 300)]
+    question = encoded("app.test") + b"\x00\x0f\x00\x01"
+    wire = bytearray(_message(query.to_wire()[:2], question, 0, records, 300, False, True, False))
+    for _ in range(data.draw(st.integers(0, 6))):
+        wire[data.draw(st.integers(2, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(wire)))
+    said = queries.Said("MX", "app.test")
+    try:
+        reply = queries._answer(query, bytes(wire[: cut or len(wire)]))
+    except queries._Malformed:
+        return
+    queries._read(reply, said)
+    assert said.status in ("ok", "no_data", "nxdomain", "servfail", "refused", "error", "lame")
+    assert all(text.isprintable() for text in said.records)
