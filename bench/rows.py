@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import files
 from bench.calls import calls
+from bench.logs import logs
 from bench.measure import Failed, Measured, clean_environment, fdatasync_seconds, measure, medians
 from bench.peers import Peers, run_commands, run_functions
 
@@ -315,4 +316,5 @@ ROWS: dict[str, Callable[[Bench], list[Row]]] = {
     "size": size,
     "flood": flood,
     "calls": calls,
+    "logs": logs,
 }

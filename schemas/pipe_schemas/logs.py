@@ -14,7 +14,7 @@ Check: TypeAlias = Literal["levels", "templates", "rates", "gaps", "security", "
 FormatName: TypeAlias = Literal[
     "auto", "plain", "json", "rfc5424", "syslog", "syslog_iso", "access", "apache", "nginx", "apache_error",
     "nginx_error", "docker", "cri", "klog", "glog", "logfmt", "postgresql", "java", "python", "dpkg",
-    "dmesg", "iso", "epoch",
+    "dmesg", "iso", "log4j", "epoch",
 ]  # fmt: skip
 
 

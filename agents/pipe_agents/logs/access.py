@@ -39,7 +39,11 @@ class Access:
 
     def shapes(self, lines: list[bytes]) -> list[bytes]:
         """For each line what it asked for, without numbers and query, and its status; counts all else."""
-        made, clients, statuses = [], [], []
+        made: list[bytes] = []
+        clients: list[bytes] = []
+        statuses: list[bytes] = []
+        times: list[bytes] = []
+        size_total = 0
         match = ACCESS.match
         for line in lines:
             found = match(line)
@@ -52,15 +56,17 @@ class Access:
             clients.append(client[:64])
             statuses.append(status)
             if size != b"-":
-                self.bytes += int(size)
+                size_total += int(size)
             if status[:1] == b"5":
                 self.failing.add((path, int(status)))
             if rest and (taken := _SECONDS.search(rest)):
-                seconds = float(taken[1])
-                self.times[round(math.log(max(seconds, 0.001)) * _STEPS)] += 1
-                if seconds >= 1:
+                times.append(taken[1])
+                if float(taken[1]) >= 1:
                     self.slow.add(path)
         self.requests += len(statuses)
+        self.bytes += size_total
+        for text, count in Counter(times).items():
+            self.times[round(math.log(max(float(text), 0.001)) * _STEPS)] += count
         for client, count in Counter(clients).items():
             self.clients.add(client, count)
         for status, count in Counter(statuses).items():

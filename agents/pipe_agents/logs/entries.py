@@ -6,6 +6,7 @@ import re
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.formats import FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
+from pipe_agents.logs.joining import JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.locating import priority
 
 LEVELS: Final = ("fatal", "error", "warning", "info", "debug", "none")
@@ -24,7 +25,7 @@ _WORDS: Final = {
     **dict.fromkeys(("debug", "debug1", "debug2", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
 }
 _UPPER: Final = re.compile(
-    rb"(?<![A-Za-z])(EMERG|EMERGENCY|ALERT|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
+    rb"(?<![A-Za-z])(EMERG|EMERGENCY|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
     rb"|TRACE)(?![A-Za-z])"
 )
 _LOWER: Final = re.compile(
@@ -32,22 +33,10 @@ _LOWER: Final = re.compile(
 )
 _LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
 _LOGFMT_MESSAGE: Final = re.compile(rb"(?:^|(?<= ))(?:msg|message)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{1,2000}))")
-_TRACE: Final = re.compile(
-    rb"(?:Caused by: |Suppressed: |\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d"
-    rb"|Traceback \(most recent call last\):"
-    rb"|During handling of the above exception|The above exception was the direct cause|\[signal SIG)"
-)
-_GO_FRAME: Final = re.compile(rb"[\w./*()\[\]-]{1,200}\(.{0,200}\)$")
-_ENDING: Final = re.compile(
-    rb"(?:[A-Za-z_][\w.$]{0,200}(?:Error|Exception|Warning|Exit|Interrupt|Fault|Failure|Throwable))(?::|$)"
-)
 EXCEPTION: Final = re.compile(
     rb"(?:^|Caused by: |Exception in thread \"[^\"\n]{0,200}\" |Uncaught |[:\s])([A-Za-z_$][\w.$]{0,200}(?:Error"
     rb"|Exception|Throwable|Panic))(?=:|\s|$)"
 )
-
-JOIN_NO, JOIN_YES, JOIN_AFTER = range(3)
-"""`JOIN_AFTER`: it belongs to the line before it only if that one goes on with something, too."""
 
 
 class Entry(NamedTuple):
@@ -75,9 +64,11 @@ def level_of(word: Any) -> int:
 
 
 def by_words(message: bytes) -> int:
-    """The level that a message names itself, near its beginning."""
-    found = _UPPER.search(message, 0, 120) or _LOWER.match(message)
-    return NONE if found is None else level_of(found[1])
+    """The level that a message names itself, near its beginning; `fatal:` is what many tools say for an error."""
+    if found := _UPPER.search(message, 0, 120):
+        return level_of(found[1])
+    found = _LOWER.match(message)
+    return NONE if found is None else max(level_of(found[1]), ERROR)
 
 
 def entry_of(one: Format, line: bytes) -> Entry:
@@ -97,17 +88,6 @@ def entry_of(one: Format, line: bytes) -> Entry:
             if other.name not in ("json", "logfmt", "access", "epoch") and (found := other.head.match(line)):
                 return _headed(other, line, found)._replace(known=False)
     return Entry(line[:LONGEST_MESSAGE], by_words(line), joined, one.name == "plain")
-
-
-def joins(line: bytes) -> int:
-    """Whether a line without a head goes on with the one before it."""
-    if line[:1] in (b" ", b"\t") and line.strip():
-        return JOIN_YES
-    if _TRACE.match(line):
-        return JOIN_NO if line.startswith(b"Traceback") else JOIN_YES
-    if _ENDING.match(line) or line[:2] in (b"})", b"}") or (line.endswith(b")") and _GO_FRAME.match(line[:600])):
-        return JOIN_AFTER
-    return JOIN_NO
 
 
 def _headed(one: Format, line: bytes, found: re.Match[bytes]) -> Entry:

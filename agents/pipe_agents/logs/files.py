@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from pipe_agents.logs.access import DIGITS
 from pipe_agents.logs.entries import SYSLOG_LEVELS
 from pipe_agents.logs.formats import MESSAGE_KEYS, Detected, detect, parsed, sample_of
-from pipe_agents.logs.locating import Locator, anywhere, locate, priority
+from pipe_agents.logs.locating import ZONE, Locator, anywhere, locate, priority
 from pipe_agents.logs.series import MINUTE, Series
 from pipe_agents.logs.times import Clockwork
 
@@ -79,8 +79,16 @@ class Reader:
         if bad:
             for at, key in enumerate(keys):
                 if key in bad:
-                    keys[at] = anywhere(lines[at])
+                    keys[at] = self._elsewhere(lines[at])
         return keys
+
+    def _elsewhere(self, line: bytes) -> bytes:
+        """The key of a line that has its time at another place than most."""
+        if "time" in self.format.head.groupindex and (found := self.format.head.match(line[:4096])):
+            text, width = found["time"] or b"", self.locator.width
+            zone = ZONE.match(text, width)
+            return text[:width] + (zone[1] if zone else b"")
+        return anywhere(line)
 
     def moment(self, key: bytes) -> tuple[float | None, int | None]:
         """A key's minute in seconds since 1970, and the level that it says, if it does."""

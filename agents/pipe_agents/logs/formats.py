@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from pipe_agents.logs.joining import joins
+
 _ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
 _STAMP: Final = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LEVEL: Final = (
@@ -61,8 +63,9 @@ FORMATS: Final[tuple[Format, ...]] = (
     _format("dpkg", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?=startup |status |install |upgrade |configure "
         rb"|trigproc |remove |purge |conffile |disappear )"),
     _format("dmesg", rb"(?:<(?P<pri>\d{1,3})>)?\[ {0,8}\d{1,8}\.\d{6}\] "),
-    _format("iso", rb"(?:[\w.-]{1,64} )?[\[(]?(?P<time>" + _ISO + rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
+    _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
         rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
+    _format("log4j", rb"(?P<time>\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?P<level>" + _LEVEL + rb") {1,2}[\w.$]{1,200}: "),
     _format("epoch", rb"\[?(?P<time>1\d{9}(?:\.\d{1,9}|\d{3})?)\]? "),
 )  # fmt: skip
 BY_NAME: Final = {one.name: one for one in FORMATS}
@@ -106,8 +109,8 @@ class Detected(NamedTuple):
 
 
 def sample_of(piece: bytes) -> list[bytes]:
-    """The first lines that can tell a format: none that are empty or indented."""
-    lines = [line for line in piece[: 1 << 17].split(b"\n")[: 10 * SAMPLE_LINES] if line and line[:1] not in b" \t"]
+    """The first lines that can tell a format: none that are empty, or that go on with the line before them."""
+    lines = [line for line in piece[: 1 << 17].split(b"\n")[: 10 * SAMPLE_LINES] if line.strip() and not joins(line)]
     return [line[:4096] for line in lines[:SAMPLE_LINES]]
 
 

@@ -58,6 +58,8 @@ def _patterns(measurements: dict[str, Any]) -> list[Finding]:
         severity: Severity = pattern.severity
         if pattern.check == "new_user" and "nologin" in (one["example"] or "") and one["lines"] == 1:
             severity = "low"
+        if pattern.check == "certificate" and one["lines"] < 5:
+            severity = "low"
         summary = f"{many(one['lines'], 'line')} of {pattern.what}{_between(one)}"
         found.append(
             finding(f"logs.{pattern.check}", "all", severity, summary, _evidence(one), pattern.suggestion or None)

@@ -64,9 +64,9 @@ class Logins:
             found = _SUDO_USER.search(line) or _PAM_USER.search(line) or _USER.search(line)
             (self.sudo if check == SUDO else self.sudo_failed).add(found[1] if found else b"?")
             return
-        repeated = REPEATED.search(line)
+        repeated = REPEATED.search(line) if b" repeated " in line else None
         times = max(int(repeated[1]), 1) if repeated else 1
-        user = _PAM_USER.search(line) or _USER.search(line)
+        user = (_PAM_USER.search(line) if b"user=" in line else None) or _USER.search(line)
         who = user[1] if user else b"?"
         found = _SOURCE.search(line)
         source = self._source(found[1] if found else b"local", times)

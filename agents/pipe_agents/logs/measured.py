@@ -10,7 +10,7 @@ from pipe_agents.logs.analysis import Asked, Read
 from pipe_agents.logs.entries import LEVELS
 from pipe_agents.logs.files import Reader
 from pipe_agents.logs.mining import Template, Where
-from pipe_agents.logs.series import Series, bursts, silences, threshold
+from pipe_agents.logs.series import BURST_LEAST, ERRORS_LEAST, Series, bursts, silences, threshold
 from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import shown
 
@@ -54,7 +54,8 @@ def measured(read: Read, asked: Asked, most_templates: int) -> dict[str, Any]:
         "other_lines": tally.miner.other.count,
         "merged": tally.miner.merges,
         "rate": _rate(tally.total, tally.errors),
-        "bursts": _bursts(tally.total, "entries") + _bursts(tally.errors, "errors"),
+        "bursts": _bursts(tally.total, span, "entries", BURST_LEAST)
+        + _bursts(tally.errors, span, "errors", ERRORS_LEAST),
         "gaps": _gaps(read.readers),
         "patterns": _patterns(read, when),
         "exceptions": [{"name": shown(name, 200), "lines": count} for name, count in tally.exceptions.top(MOST_NAMES)],
@@ -143,8 +144,7 @@ def _rate(total: Series, errors: Series) -> dict[str, Any]:
     if span is None:
         return {"bucket_s": width, "buckets": [], "median": None, "burst_above": None, "most": None, "most_at": None}
     length = round((span[1] - span[0]) / width)
-    values = [*counts.values(), *([0] * min(length - len(counts), 1_000_000))]
-    usual, bound = threshold(values)
+    usual, bound = threshold(list(counts.values()), length - len(counts))
     peak = max(counts, key=lambda bucket: (counts[bucket], -bucket))
     shown_width = width
     while length * width / shown_width > MOST_BUCKETS and shown_width < 2**40:
@@ -164,7 +164,7 @@ def _rate(total: Series, errors: Series) -> dict[str, Any]:
     }
 
 
-def _bursts(series: Series, of: str) -> list[dict[str, Any]]:
+def _bursts(series: Series, span: tuple[float, float] | None, of: str, least: int) -> list[dict[str, Any]]:
     return [
         {
             "of": of,
@@ -176,7 +176,7 @@ def _bursts(series: Series, of: str) -> list[dict[str, Any]]:
             "above": round(one.threshold, 3),
             "bucket_s": one.width,
         }
-        for one in bursts(series)[:MOST_EVENTS]
+        for one in bursts(series, span, least)[:MOST_EVENTS]
     ]
 
 

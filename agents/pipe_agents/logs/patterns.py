@@ -48,7 +48,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         rb"Failed (?:password|publickey|none|keyboard-interactive/pam|hostbased|gssapi-with-mic) for "
         rb"|FAILED LOGIN|FAILED SU |[Pp]assword authentication failed for user|Access denied for user '"
         rb"|auth(?:entication)? failed(?! to)|user \"[^\"\n]{0,100}\": password mismatch"
-        rb"|pam_unix\((?!sshd?:|sudo:)[\w:.-]{1,60}\): authentication failure|Login incorrect|LOGIN FAILED",
+        rb"|pam_unix\((?!sshd?:|sudo:)[\w:.-]{1,60}\): authentication failure"
+        rb"|Login incorrect|LOGIN FAILED|^authentication failure; ",
         "See whether the sources are yours; forbid passwords, or limit who may connect.", detail=True,
     ),
     _pattern(
@@ -151,7 +152,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "service_failed", "services", "medium", "services that failed",
-        rb"Failed with result '|: Failed to start |^Failed to start |entered failed state"
+        rb"Failed with result '|^Failed to start |entered failed state"
             rb"|Main process exited, code=(?:exited, status=[1-9]|killed|dumped)|CrashLoopBackOff",
         "`systemctl status` and the service's own lines before it say why.",
     ),

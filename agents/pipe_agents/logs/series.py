@@ -8,7 +8,9 @@ from statistics import median
 from typing import Final, NamedTuple
 
 MINUTE: Final = 60
-BURST_LEAST: Final = 20
+BURST_LEAST: Final = 50
+ERRORS_LEAST: Final = 20
+MANY: Final = 30
 BURST_FACTOR: Final = 3.0
 BURST_DEVIATIONS: Final = 8.0
 BURST_POISSON: Final = 6.0
@@ -77,33 +79,30 @@ class Burst(NamedTuple):
     width: int
 
 
-def threshold(values: list[int]) -> tuple[float, float]:
+def threshold(counts: list[int], empty: int, least: int = BURST_LEAST) -> tuple[float, float]:
     """The median, and what a bucket must be above to be a burst.
 
     The largest of: median + 8 robust deviations (1.4826 × MAD), the Poisson bound median + 6 × √median,
-    3 × median, and 20.
+    3 × median, and `least`. Empty buckets count as zero; where more than half of many are empty, they are left out.
     """
+    values = counts if empty > len(counts) >= MANY else counts + [0] * min(empty, MOST_BUCKETS_LOOKED_AT)
     usual = float(median(values))
     deviation = MAD_SCALE * float(median(abs(value - usual) for value in values))
     return usual, max(
         usual + BURST_DEVIATIONS * deviation,
         usual + BURST_POISSON * math.sqrt(usual),
         BURST_FACTOR * usual,
-        float(BURST_LEAST),
+        float(least),
     )
 
 
-def bursts(series: Series) -> list[Burst]:
-    """Runs of buckets above the threshold, the largest first; buckets without a line count as zero."""
+def bursts(series: Series, span: tuple[float, float] | None, least: int = BURST_LEAST) -> list[Burst]:
+    """Runs of buckets above the threshold within `span`, the largest first."""
     counts = series.counts
-    if len(counts) < 2:
+    length = 0 if span is None else round((span[1] - span[0]) / series.width)
+    if not counts or length < 10:
         return []
-    first, last = min(counts), max(counts)
-    length = last - first + 1
-    if length < 10 or length > MOST_BUCKETS_LOOKED_AT:
-        return []
-    values = list(counts.values()) + [0] * (length - len(counts))
-    usual, bound = threshold(values)
+    usual, bound = threshold(list(counts.values()), length - len(counts), least)
     found: list[Burst] = []
     run: list[int] = []
     for bucket in [*sorted(bucket for bucket, count in counts.items() if count > bound), None]:

@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 from pipe_agents.logs.access import DIGITS, Access, request_of
 from pipe_agents.logs.counts import Counts
-from pipe_agents.logs.entries import ERROR, EXCEPTION, INFO, JOIN_AFTER, JOIN_NO, JOIN_YES, entry_of, joins
+from pipe_agents.logs.entries import ERROR, EXCEPTION, INFO, entry_of
 from pipe_agents.logs.files import Reader
+from pipe_agents.logs.joining import JOIN_AFTER, JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.logins import Logins
 from pipe_agents.logs.mining import HEXES, Miner, Template, Where
 from pipe_agents.logs.patterns import PATTERNS, Pattern, found_in

@@ -24,8 +24,10 @@ ISO: Final = re.compile(
     rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ] ?(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?"
 )
 SYSLOG: Final = re.compile(rb"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: (\d{4}))?")
-CLF: Final = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d)(?::(\d\d))?(?: ([+-]\d{4}))?")
+CLF: Final = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d):(\d\d)(?::(\d\d))?(?: ?([+-]\d{4}))?")
 KLOG: Final = re.compile(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
+SHORT: Final = re.compile(rb"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d)(?::(\d\d))?")
+"""Year, month, day, as log4j writes by default."""
 EPOCH: Final = re.compile(rb"(\d{10})(?:\.(\d{1,9})|(\d{3})(\d{3})?(\d{3})?)?(?!\d)")
 
 
@@ -84,6 +86,9 @@ class Clockwork:
         if found := KLOG.match(text):
             month, day, hour, minute, second, part = found.groups()
             return self._yearless(int(month), int(day), int(hour), int(minute), second, part, None)
+        if found := SHORT.match(text):
+            year, month, day, hour, minute, second = found.groups()
+            return self._made(2000 + int(year), int(month), int(day), int(hour), int(minute), second, None, None)
         if found := EPOCH.match(text):
             part = found[2] or b"".join(piece for piece in found.groups()[2:] if piece)
             return int(found[1]) + (float(b"0." + part) if part else 0.0)

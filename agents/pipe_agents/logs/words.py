@@ -9,7 +9,7 @@ LONGEST: Final = 500
 HIDDEN: Final = "***"
 
 _NAMED: Final = re.compile(
-    r"((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|authorization|credentials?|cookie)"
+    r"((?<!\()(?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|access[_-]?key|authorization|credentials?|cookie)"
     r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer |basic )?)[^\s\"',;&]{3,500}",
     re.IGNORECASE,
 )
