@@ -158,7 +158,7 @@ class Examiner:
         try:
             seen.chain = [read(der) for der in chain[:_MOST_CHAIN]]
         except ValueError as error:
-            seen.unread = f"a certificate can't be read: {type(error).__name__}"
+            seen.unread = f"a certificate of it: {error}"
 
     def _try_versions(self, seen: Seen) -> None:
         if seen.version in seen.versions:

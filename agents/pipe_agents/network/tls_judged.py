@@ -30,7 +30,9 @@ def judge(seen: Seen, limits: Mapping[str, float], now: float) -> list[Finding]:
         ]
     found = []
     if seen.unread is not None:
-        found.append(unavailable("tls.certificate", where, seen.unread, OPS))
+        found.append(
+            unavailable("tls.certificate", where, seen.unread, OPS if "package" in seen.unread else "a sound one")
+        )
     for number, certificate in enumerate(seen.chain):
         found += _dates(seen, certificate, limits, now, own=number == 0)
         found += _strength(seen, certificate, own=number == 0)

@@ -199,7 +199,7 @@ class Fetcher:
                     self._exchange(step, line)
             except TimeoutError:
                 step.fault = f"it was not done within {self._settings.request_timeout:g} s"
-            except (Wrong, OSError) as error:
+            except (Wrong, OSError, ValueError) as error:
                 step.fault = str(error) if isinstance(error, Wrong) else contexts.words(error)
 
     def _connected(self, step: Step, addresses: tuple[str, ...], until: float) -> Line | None:
@@ -259,8 +259,8 @@ class Fetcher:
             f"GET {place.target} HTTP/1.1\r\nHost: {place.field}\r\nUser-Agent: pipe-runner network_diagnostics\r\n"
             "Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
         )
-        line.send(head.encode("ascii", "replace"))
         sent = monotonic()
+        line.send(head.encode("ascii", "replace"))
         first: list[float] = []
 
         def more() -> bytes:
