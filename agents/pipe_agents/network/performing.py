@@ -210,7 +210,7 @@ class Checks:
     def _http(self) -> None:
         from pipe_agents.network import web
 
-        covered = {(host.name, port) for host, port, _ in self._settings.tls}
+        covered = {(host.name, port) for host, port, _, _ in self._settings.tls}
         client = web.Fetcher(self._settings, self._book, self._stop, covered)
         for measured, findings in each(client.fetch, self._settings.places, 8, self._stop):
             self._all.http.append(measured)
@@ -227,14 +227,14 @@ class Checks:
             self._all.findings += findings
         self._say(f"tls: {len(self._all.tls)} servers")
 
-    def _with_open_ports(self) -> list[tuple[Host, int, str]]:
+    def _with_open_ports(self) -> list[tuple[Host, int, str, bool]]:
         """Those of which the check `tcp` doesn't say that they are closed: one fault is told once."""
         open_ = []
-        for host, port, name in self._settings.tls:
+        for host, port, name, sure in self._settings.tls:
             tcp = (self._all.hosts.get(host.name) or {}).get("tcp") or {"ports": []}
             state = next((one["state"] for one in tcp["ports"] if one["port"] == port), "open")
             if state == "open":
-                open_.append((host, port, name))
+                open_.append((host, port, name, sure))
             else:
                 why = f"port {port} is {state}"
                 self._all.findings.append(unavailable("tls", f"{host.name}:{port}", why, "an open port"))

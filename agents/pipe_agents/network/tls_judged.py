@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def judge(seen: Seen, limits: Mapping[str, float], now: float) -> list[Finding]:
     """What is wrong with one server. `now`: seconds since 1970."""
     where = seen.subject
+    if not seen.own and not seen.sure:
+        return [unavailable("tls", where, f"the port is open, but there is {seen.fault}", "a port that speaks TLS")]
     if not seen.own:
         return [
             finding(

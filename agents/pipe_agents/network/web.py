@@ -106,6 +106,12 @@ class Fetch:
         }
 
 
+def _other(place: Place) -> Place:
+    """The same by http in place of https, or the other way round."""
+    name = f"[{place.host.name}]" if ":" in place.host.name else place.host.name
+    return place_of(f"{'http' if place.scheme == 'https' else 'https'}://{name}:{place.port}{place.target}")
+
+
 def _joined(base: str, location: str) -> str:
     """Where a redirect leads; as it stands, where nobody can tell."""
     try:
@@ -134,6 +140,11 @@ class Fetcher:
         """What was measured, and what is wrong."""
         fetch = Fetch(place)
         self._follow(fetch)
+        if self._settings.guessed and fetch.redirects == 0 and fetch.kind in ("tls", "answer"):
+            other = Fetch(_other(place))
+            self._follow(other)
+            if other.steps[0].status is not None:
+                fetch = other
         return fetch.measured(), self._judged(fetch)
 
     def _judged(self, fetch: Fetch) -> list[Finding]:

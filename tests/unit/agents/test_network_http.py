@@ -341,3 +341,17 @@ def test_a_name_that_leads_to_where_credentials_are(bench: Any, monkeypatch: pyt
     result = run(bench, "http://metadata.test/", checks=["http"])
     assert [(one["check"], one["status"]) for one in result["findings"]] == [("http", "unavailable")]
     assert http(result)["fault"] == "169.254.169.254 is a link-local address, where clouds keep a machine's credentials"
+
+
+def test_ports_of_which_nobody_says_what_they_speak(bench: Any, serve: Any, secure: Any) -> None:
+    plain, safe = serve(answer(b"plain")), secure()
+    options = {"host": "127.0.0.1", "ports": [plain.port, safe.port], "checks": ["http", "tls"], "ca_file": "ca.pem"}
+    context = bench.context()._replace(clock=RealTime())
+    outcome = asyncio.run(NetworkAgent().perform(bench.attempt("network_diagnostics", options), context))
+    found: Any = outcome.output
+    assert [one["url"] for one in found["measurements"]["http"]] == [
+        f"http://127.0.0.1:{plain.port}/", f"https://127.0.0.1:{safe.port}/",
+    ]  # fmt: skip
+    assert [one["status"] for one in found["measurements"]["http"]] == [200, 200]
+    (blind,) = found["findings"]
+    assert (blind["check"], blind["status"], blind["subject"]) == ("tls", "unavailable", f"127.0.0.1:{plain.port}")

@@ -63,7 +63,7 @@ def test_what_is_not_named_is_not_touched() -> None:
     assert one.places == ()
     url = Settings.read({"urls": ["https://a.test:8443/x"], "checks": ["tcp", "tls"]})
     assert url.ports == (8443,)
-    assert [(host.name, port, name) for host, port, name in url.tls] == [("a.test", 8443, "a.test")]
+    assert [(host.name, port, name, sure) for host, port, name, sure in url.tls] == [("a.test", 8443, "a.test", True)]
 
 
 @pytest.mark.parametrize(
