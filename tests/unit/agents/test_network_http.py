@@ -29,8 +29,13 @@ class RealTime(FakeClock):
         return time.time_ns()
 
 
+PATIENT = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms")
+"""Bounds that a busy machine must not reach, where a test is about something else."""
+
+
 def run(bench: Any, url: str, **options: Any) -> dict[str, Any]:
-    options = {"urls": [url], "checks": ["http"], "timeout": "2s", **options}
+    thresholds = {**dict.fromkeys(PATIENT, 60_000), **options.pop("thresholds", {})}
+    options = {"urls": [url], "checks": ["http"], "timeout": "10s", "thresholds": thresholds, **options}
     context = bench.context()._replace(clock=RealTime())
     outcome = asyncio.run(NetworkAgent().perform(bench.attempt("network_diagnostics", options), context))
     assert outcome.status is NodeStatus.SUCCEEDED
@@ -84,7 +89,7 @@ def test_a_delay_shows_in_its_own_phase(bench: Any, serve: Any, where: str) -> N
             time.sleep(0.15)
         yield whole[-50:]
 
-    result = run(bench, serve(slow).url, thresholds={"first_byte_ms": 70, "connect_ms": 60_000})
+    result = run(bench, serve(slow).url, thresholds={"first_byte_ms": 70} if where == "first_byte" else {})
     phases = http(result)["phases_ms"]
     other = {"first_byte": "transfer", "transfer": "first_byte"}[where]
     assert phases["first_byte"] + phases["transfer"] >= 150  # a busy machine may see the first byte late
@@ -222,12 +227,12 @@ def test_a_body_that_never_ends_is_left_in_time(bench: Any, serve: Any) -> None:
     def drip(seen: Any) -> Iterator[bytes]:
         yield b"HTTP/1.1 200 OK\r\n\r\n"
         for _ in range(200):
-            time.sleep(0.02)
+            time.sleep(0.05)
             yield b"x"
 
-    result = run(bench, serve(drip).url, request_timeout="300ms")
+    result = run(bench, serve(drip).url, request_timeout="1s")
     assert checks(result) == {"http.slow_body": "high"}
-    assert 0 < http(result)["bytes"] < 100
+    assert 0 < http(result)["bytes"] < 200
     silent = run(bench, serve(lambda seen: (time.sleep(1) for _ in range(1))).url, request_timeout="200ms")
     assert checks(silent) == {"http.no_answer": "high"}
 
@@ -345,7 +350,8 @@ def test_a_name_that_leads_to_where_credentials_are(bench: Any, monkeypatch: pyt
 
 def test_ports_of_which_nobody_says_what_they_speak(bench: Any, serve: Any, secure: Any) -> None:
     plain, safe = serve(answer(b"plain")), secure()
-    options = {"host": "127.0.0.1", "ports": [plain.port, safe.port], "checks": ["http", "tls"], "ca_file": "ca.pem"}
+    options = {"host": "127.0.0.1", "ports": [plain.port, safe.port], "checks": ["http", "tls"], "ca_file": "ca.pem",
+               "thresholds": dict.fromkeys(PATIENT, 60_000), "timeout": "10s"}  # fmt: skip
     context = bench.context()._replace(clock=RealTime())
     outcome = asyncio.run(NetworkAgent().perform(bench.attempt("network_diagnostics", options), context))
     found: Any = outcome.output

@@ -66,7 +66,7 @@ def system(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, ...]]:
 
 
 def run(bench: Any, **options: Any) -> dict[str, Any]:
-    options = {"checks": ["dns"], "timeout": "300ms", **options}
+    options = {"checks": ["dns"], "timeout": "10s", "thresholds": {"dns_ms": 60_000}, **options}
     outcome = asyncio.run(bench.perform(NetworkAgent(), options))
     assert outcome.status is NodeStatus.SUCCEEDED
     found: dict[str, Any] = outcome.output
@@ -134,7 +134,9 @@ def test_what_goes_wrong_is_told_apart(
 ) -> None:
     system["app.test"] = ("10.1.2.3",)
     server = servers(tricks={"app.test": trick})
-    result = run(bench, host="app.test", resolvers=[server.address], record_types=["A"], timeout="150ms")
+    quick = trick in ("silent", "garbage", "cut", "no_tcp", "wrong_id", "noise")  # these are waited for
+    timeout = "200ms" if quick else "10s"
+    result = run(bench, host="app.test", resolvers=[server.address], record_types=["A"], timeout=timeout)
     assert answers(result)["A"]["status"] == status
     assert checks(result)[check] == severity
     (told,) = [one for one in result["findings"] if one["check"] == check]
@@ -187,7 +189,11 @@ def test_a_long_answer_comes_over_tcp(bench: Any, servers: Any) -> None:
 def test_a_lost_datagram_is_asked_for_again_and_told(bench: Any, servers: Any, system: Any) -> None:
     system["app.test"] = ("10.1.2.3",)
     result = run(
-        bench, host="app.test", resolvers=[servers(tricks={"app.test": "drop_first"}).address], record_types=["A"]
+        bench,
+        host="app.test",
+        resolvers=[servers(tricks={"app.test": "drop_first"}).address],
+        record_types=["A"],
+        timeout="1s",
     )
     assert answers(result)["A"]["status"] == "ok"
     assert answers(result)["A"]["tries"] == 2
@@ -255,7 +261,7 @@ def test_a_dead_resolver_beside_one_that_answers_and_is_not_asked_for_ever(
 ) -> None:
     system["app.test"] = ("10.1.2.3",)
     dead = servers(tricks={"app.test": "silent"})
-    result = run(bench, host="app.test", resolvers=[dead.address, servers().address], timeout="100ms")
+    result = run(bench, host="app.test", resolvers=[dead.address, servers().address], timeout="500ms")
     assert checks(result) == {"dns.timeout": "medium"}
     assert "another one answers" in result["findings"][0]["summary"]
     many = run(bench, hosts=[f"n{number}.test" for number in range(40)], resolvers=[
