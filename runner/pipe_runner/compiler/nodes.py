@@ -337,7 +337,7 @@ class NodeCompiler:
         if info is None:
             self._values.compile(given, place, "with", draft.uses)
             return
-        draft.agent = info if not place[3:] else WithinOptions(info.name, info.agent)
+        draft.agent = info if not place[3:] else WithinOptions(info)
         if info.describe.changes_things and spec.effect != "once":
             unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
         options = {key: value for key, value in given.items() if key[:2] != "x-"}
