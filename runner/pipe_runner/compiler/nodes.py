@@ -344,7 +344,7 @@ class NodeCompiler:
         if info.name == "python":
             self._call(options, (*place, "call"))
         checked = options
-        draft.asks = info.asks(options)
+        draft.asks = info.asks(options) or (name == AUTO and bool(options.get("provider")))
         if info.describe.asks_models:
             from pipe_runner.compiler.models import ModelNode
 
