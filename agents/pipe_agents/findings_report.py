@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 12
 """Findings that the live view is told."""
+_LINE: Final = 240
 
 
 class FindingsAgent:
@@ -74,7 +75,9 @@ class FindingsAgent:
             await asyncio.to_thread(_write, attempt, title, output, given)
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
-        _tell(context, output)
+        output["lines"] = lines(output, attempt.root)
+        text = "".join(f"{line}\n" for line in output["lines"])
+        context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
         return ended(output, options.get("fail_on"))._replace(usage=told.usage)
 
 
@@ -115,6 +118,7 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
         "correlations": correlations(found, window_minutes, _moments(given)),
         "blind_spots": blind,
         "reports": {"markdown": None, "html": None},
+        "lines": [],
     }
     output["summary"] = _summary(output, count)
     at = sorted(one.measured_at for one in given if one.measured_at)
@@ -162,7 +166,7 @@ def _source(one: Given | Missing) -> dict[str, Any]:
 
 
 def _blind(one: Mapping[str, Any]) -> dict[str, Any]:
-    what = f"{one['check']} of {one['subject']}" if one["subject"] else one["check"]
+    what = f"{one['check']} ({one['subject']})" if one["subject"] else one["check"]
     return {
         "what": what,
         "why": one["why"] or one["summary"],
@@ -184,7 +188,7 @@ def _moments(given: Iterable[Given]) -> dict[str, str]:
 def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Given]) -> None:
     from pipe_agents.merging.telling import Report
 
-    report = Report(title, output, given)
+    report = Report(title, output, given, attempt.root)
     home = attempt.workspace or attempt.root
     for name in ("markdown", "html"):
         path = output["reports"][name]
@@ -199,23 +203,30 @@ def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Giv
         write(home, path, document(report))
 
 
-def _tell(context: Context, output: Mapping[str, Any]) -> None:
-    """The worst of it in short lines, for the live view and `pipe logs`."""
-    from pipe_agents.merging.texts import printable
+def lines(output: Mapping[str, Any], root: str) -> list[str]:
+    """The worst of it in short lines, for a terminal."""
+    from pipe_agents.merging.texts import bounded, printable
 
-    lines = [
-        f"{one['severity'].upper():<8}  {one['subject'] or one['check']}: {one['summary']}"
+    told = [
+        f"{one['severity'].upper():<8}  {_named(one, root)}"
         for one in output["findings"]
         if one["status"] != "unavailable" and one["severity"] != "info"
-    ]
-    more = len(lines) - _SHOWN
-    lines = lines[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])
-    lines += [f"together  {one['text']}" for one in output["correlations"][:3]]
-    lines += [f"against   {one['subject']}: {' / '.join(one['says'])}" for one in output["contradictions"][:3]]
-    lines += [f"unseen    {_unseen(output['blind_spots'])}"] if output["blind_spots"] else []
-    lines += [f"report    {path}" for path in output["reports"].values() if path]
-    text = "".join(f"{printable(line)[:300]}\n" for line in lines or ["nothing wrong was found"])
-    context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
+    ] or ["nothing wrong was found"]
+    more = len(told) - _SHOWN
+    told = told[:_SHOWN] + ([f"          and {more} more"] if more > 0 else [])
+    told += [f"together  {one['text']}" for one in output["correlations"][:3]]
+    told += [f"but       {one['subject']}: {', but '.join(one['says'])}" for one in output["contradictions"][:3]]
+    told += [f"unseen    {_unseen(output['blind_spots'])}"] if output["blind_spots"] else []
+    told += [f"report    {path}" for path in output["reports"].values() if path]
+    return [bounded(printable(line), _LINE) for line in told]
+
+
+def _named(one: Mapping[str, Any], root: str) -> str:
+    """What a finding says, with its subject where its sentence doesn't have it."""
+    from pipe_agents.merging.telling import place_of
+
+    subject, summary = place_of(one, root), str(one["summary"])
+    return summary if subject in summary else f"{subject}: {summary}"
 
 
 def _unseen(spots: list[dict[str, Any]]) -> str:

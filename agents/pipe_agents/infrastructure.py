@@ -75,7 +75,13 @@ class InfrastructureAgent:
             summary="Looks at services, containers, Kubernetes, AWS and certificates, and changes nothing.",
             capabilities=CAPABILITIES,
             runs_processes=True,
+            asks_models=True,
         )
+
+    def may_ask(self, options: JsonObject) -> bool:
+        from pipe_agents.findings import explains
+
+        return explains(options)
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.infrastructure import InfrastructureOptions
@@ -96,7 +102,8 @@ class InfrastructureAgent:
     async def _perform(self, attempt: Attempt, context: Context) -> Outcome:
         from functools import partial
 
-        from pipe_agents.findings import ended, result
+        from pipe_agents.explaining import finished
+        from pipe_agents.findings import result
         from pipe_agents.infra.common import THRESHOLDS, Look, surroundings, together, with_defaults
 
         options: dict[str, Any] = with_defaults(attempt.options)
@@ -118,7 +125,7 @@ class InfrastructureAgent:
         seconds = context.clock.monotonic() - began
         made = result(self.name, findings, measurements, began_ns=began_ns, seconds=seconds)
         given: Any = context.masker.mask_json(made)
-        return ended(given, options["fail_on"])
+        return await finished(given, attempt, context)
 
 
 def asked_for(options: Mapping[str, Any]) -> set[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.llm_validating import Misfit, excerpt, misfits
 from pipe_agents.values import NotJson, copied
+from pipe_runner.errors import no_json
 from pipe_runner.types import Json, JsonObject
 
 NOOP_TYPE: Final[dict[str, Any]] = {
@@ -121,8 +122,8 @@ def _fenced(text: str) -> Iterator[str]:
 
 def _why(error: ValueError) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg.lower()} at line {error.lineno}, column {error.colno}"
-    return str(error)
+        return f"{error.msg.removesuffix(' at').lower()} at line {error.lineno}, column {error.colno}"
+    return no_json(error)
 
 
 def _loaded(text: str) -> Json:

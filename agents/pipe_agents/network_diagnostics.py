@@ -74,6 +74,10 @@ _CAPABILITIES: Final = (
 )  # fmt: skip
 
 
+_MOMENT: Final = 0.5
+"""Seconds in which threads that were stopped have ended."""
+
+
 class NetworkAgent:
     """Measures in threads of its own, which end soon when nobody waits any more."""
 
@@ -110,21 +114,22 @@ class NetworkAgent:
         from pipe_agents.findings import result
         from pipe_agents.network.performing import perform
         from pipe_agents.network.settings import Settings
+        from pipe_agents.network.telling import summary
         from pipe_agents.network.trust import authorities
         from pipe_agents.network.waiting import Stop
 
         options: Any = attempt.options
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
+        stop = Stop()
+        say = partial(_say, context, asyncio.get_running_loop())
+
+        def work() -> Any:
+            return perform(authorities(Settings.read(options), attempt.root), stop, say, began_ns / 1e9)
+
         try:
-            settings = Settings.read(options)
+            measurements, findings = await self._called(work, stop)
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
-        stop = Stop()
-        loop = asyncio.get_running_loop()
-        say = partial(_say, context, loop)
-        measurements, findings = await self._called(
-            lambda: perform(authorities(settings, attempt.root), stop, say, began_ns / 1e9), stop
-        )
         given: Any = context.masker.mask_json(
             result(
                 self.name,
@@ -132,6 +137,7 @@ class NetworkAgent:
                 measurements,
                 began_ns=began_ns,
                 seconds=context.clock.monotonic() - began,
+                summary=summary(findings, measurements),
             )
         )
         return await finished(given, attempt, context)
@@ -159,6 +165,7 @@ class NetworkAgent:
             await call.future
         except asyncio.CancelledError:
             stop.set()
+            await call.ended(_MOMENT)
             raise
         if call.error is not None:
             raise call.error

@@ -52,7 +52,7 @@ def _parsed(data: bytes, what: str) -> Json:
     try:
         value: Any = json.loads(_text(data, what), parse_constant=lambda word: _invalid(f"{what} is not JSON: {word}"))
     except json.JSONDecodeError as error:
-        _invalid(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}")
+        _invalid(f"{what} is not JSON: {error.msg.removesuffix(' at')} at line {error.lineno}, column {error.colno}")
     except RecursionError:
         _invalid(f"{what} is nested too deeply")
     except ValueError:

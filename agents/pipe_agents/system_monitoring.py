@@ -113,6 +113,7 @@ class SystemMonitoringAgent:
         from pipe_agents.explaining import finished
         from pipe_agents.findings import result
         from pipe_agents.system.comparing import compare
+        from pipe_agents.system.telling import sentence
         from pipe_schemas.durations import parse_duration
         from pipe_schemas.system_defaults import WINDOW
 
@@ -127,6 +128,8 @@ class SystemMonitoringAgent:
 
         linux = self._platform.startswith("linux")
         measure = _Linux(self._tree, wanted, began_ns) if linux else _Elsewhere(wanted, options)
+        if window >= 2:
+            say(f"measuring for {options['window']}")
         first = context.clock.monotonic()
         await to_thread.run_sync(measure.first, abandon_on_cancel=True)
         await context.clock.sleep(window)
@@ -147,7 +150,14 @@ class SystemMonitoringAgent:
             measurements["change"] = changed.measured
             found = [*found, *changed.findings]
             say(f"compared with {changed.measured['at'] if changed.measured else 'nothing'}")
-        output = result(self.name, found, measurements, began_ns=began_ns, seconds=context.clock.monotonic() - began)
+        output = result(
+            self.name,
+            found,
+            measurements,
+            began_ns=began_ns,
+            seconds=context.clock.monotonic() - began,
+            summary=sentence(found, measurements),
+        )
         masked: Any = context.masker.mask_json(output)
         return await finished(masked, attempt, context)
 
@@ -170,11 +180,14 @@ class _Linux:
 
     def second(self, seconds: float, say: Any) -> tuple[dict[str, Any], list[Finding], dict[str, Any]]:
         from pipe_agents.system import hosts, machine
+        from pipe_schemas.system_defaults import CHECKS
 
         after = machine.read(self._tree, self._wanted.checks)
         host = machine.reading_host(self._tree, self._now_ns)
         looked = machine.look(self._tree, self._before, after, seconds, self._wanted, host, say)
-        return looked.parts, [*looked.findings, *hosts.judged(host)], host
+        # Who asks for a part of the machine wants nothing of the rest.
+        rest = hosts.judged(host) if self._wanted.checks == CHECKS else []
+        return looked.parts, [*looked.findings, *rest], host
 
 
 class _Elsewhere:

@@ -42,11 +42,22 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
     """A call with its arguments, as text or as data; what is no JSON object is its fault."""
     if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
         return ToolCall(id, name, {})
+    twice: list[str] = []
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            left = dict.fromkeys(found)
+            twice.append(next(name for name, _ in pairs if left.pop(name, name) is not None))
+        return found
+
     try:
-        data = json.loads(arguments) if isinstance(arguments, str) else arguments
+        data = json.loads(arguments, object_pairs_hook=once) if isinstance(arguments, str) else arguments
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
     except (ValueError, TypeError, RecursionError):
         return ToolCall(id, name, {}, "the arguments are no JSON")
+    if twice:  # readers differ on which one counts
+        return ToolCall(id, name, {}, f"the arguments have {json.dumps(twice[0][:80])} more than once in one object")
     if not isinstance(data, dict):
         return ToolCall(id, name, {}, "the arguments are no JSON object")
     return ToolCall(id, name, _clean(data) if _SURROGATE in text else data)

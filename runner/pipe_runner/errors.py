@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.types import ErrorKind
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic
+
+_DIGITS: Final = "it holds an integer of more than 4,300 digits"
+"""Of which Python speaks in words about Python."""
 
 
 class PipeError(Exception):
@@ -93,3 +96,25 @@ class ExpressionFault(Exception):
         super().__init__(message)
         self.message = message
         self.source = source
+
+
+def no_json(error: ValueError | RecursionError) -> str:
+    """Why a text is no JSON, for those who wrote it by hand."""
+    match getattr(error, "msg", None):
+        case "Expecting ',' delimiter":
+            return "a comma is missing before this, or a bracket that closes"
+        case "Expecting property name enclosed in double quotes" | "Illegal trailing comma before end of object":
+            return "a name in double quotes must stand here; the last one has no comma after it"
+        case "Expecting value" | "Illegal trailing comma before end of array":
+            return "a value must stand here: a text in double quotes, a number, true, false, null, or a bracket"
+        case "Invalid control character at":
+            return "a line end or another control character stands in a text: write \\n"
+        case "Extra data":
+            return "something stands behind the end"
+        case "Unterminated string starting at":
+            return "this text has no closing quote"
+        case str() as other:
+            return other
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return _DIGITS if "integer string conversion" in str(error) else str(error)

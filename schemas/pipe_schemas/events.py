@@ -128,7 +128,8 @@ class RunFinished(EventLine):
     outputs_ref: OutputRef | None = Field(default=None, description="In place of `outputs` where they are large.")
     totals: dict[str, int | float] = Field(
         default_factory=dict,
-        description="Nodes by status, how many attempts; where models were asked `calls`, `tokens`, `cost`, …",
+        description="Nodes by status, how many attempts; where models were asked `calls`, `tokens`, `cost`, …; "
+        "where messages were published `messages`.",
     )
     error: ErrorInfo | None = Field(default=None, description="Why the run itself failed, where no node did.")
     duration_s: Seconds | None = Field(default=None, description="Seconds since the start or the resume.")

@@ -133,3 +133,4 @@ class Merged(Result):
     correlations: list[Correlation]
     blind_spots: list[BlindSpot]
     reports: Reports
+    lines: list[str] = Field(description="The worst of it in short lines, for a terminal.")

@@ -97,7 +97,8 @@ class NetworkOptions(ExplainOptions):
     )
     ports: Annotated[list[Port], Field(max_length=65535)] = Field(
         default_factory=list,
-        description="TCP ports that should be open on each host: numbers, or ranges as `8000-8010`.",
+        description="TCP ports of each host: numbers, which should be open, and ranges (`8000-8010`), which are "
+        "looked through.",
         examples=[[22, 443]],
         json_schema_extra={"x-task": "ports"},
     )

@@ -19,7 +19,8 @@ class Answer(Given):
     ms: float | None = Field(description="Milliseconds until the answer, TCP included; null where there was none.")
     name: str = Field(description="The name as it was asked for.")
     rcode: str | None = Field(default=None, description="The answer's code, as DNS calls it.")
-    records: list[str] = Field(default_factory=list, description="What was asked for, sorted; at most 100.")
+    records: list[str] = Field(default_factory=list, description="What was asked for, sorted; at most 100, and 8 KiB.")
+    count: int = Field(default=0, description="How many there are.")
     cnames: list[str] = Field(default_factory=list, description="Names on the way to it.")
     ttl_s: int | None = Field(default=None, description="Seconds for which it may be kept: the shortest.")
     protocol: Literal["udp", "tcp"] = Field(default="udp", description="How the answer came.")
@@ -73,7 +74,7 @@ class Port(Given):
 class Tcp(Given):
     """Ports of a host. All of the first 1000; of more, those that are open first."""
 
-    named: bool = Field(description="`ports` named them; else those that are usual.")
+    expected: int = Field(description="Ports that should be open, since they are named one by one.")
     tried: int
     open: int
     refused: int

@@ -189,6 +189,13 @@ def test_fan_in(pipe: Run) -> None:
     assert told.outputs == {"most_used": together["most_used"], "longest_line": together["longest_line"]}
 
 
+def test_messages(pipe: Run) -> None:
+    told = pipe("messages.yml", "-i", "limit=60")
+    assert told.outputs["looked_at"].keys() == {"look[pipelines]", "look[pipelines-tools]"}
+    assert told.outputs["long_lines"].keys() == {"long.pipelines", "long.pipelines-tools"}
+    assert min(told.outputs["long_lines"].values()) > 5
+
+
 def test_s4_secrets_are_masked_and_granted_to_one(pipe: Run, tmp_path: Path) -> None:
     told = pipe("secrets.yml")
     assert told.outputs == {"granted": "the token is ***, in base64 ***", "sibling": "here it is not set"}
@@ -307,3 +314,18 @@ def test_regions(pipe: Run, tmp_path: Path) -> None:
     decide("approve", "latest", "release[eu]")
     decide("reject", "latest", "release[us]")
     assert decide("resume", "latest").stdout == 'published: ["published to eu"]\n'
+
+
+def test_triage(pipe: Run, tmp_path: Path) -> None:
+    log = "pipelines/support/failures.log"
+    told = pipe("triage.yml", "-i", f'logs=["{log}"]', "-i", "journal=false", "-i", "since=2026-11-28T00:00:00Z")
+    assert told.statuses() == dict.fromkeys(("machine", "network", "logs", "services", "report"), "succeeded")
+    report = told.node("report")["output"]
+    sources = {source["name"] for source in report["measurements"]["sources"]}
+    assert sources == {"machine", "network", "logs", "services"}
+    assert "logs.disk_full:all" in {one["id"] for one in report["findings"]}
+    assert "service crashes" in {one["rule"] for one in report["correlations"]}
+    assert report["explanation"] is None
+    page = (tmp_path / "project/report/triage.html").read_text(encoding="utf-8")
+    assert "No space left on device" in page
+    assert "3 lines of a full disk" in (tmp_path / "project/report/triage.md").read_text(encoding="utf-8")

@@ -28,7 +28,7 @@ def test_the_two_commands_are_one_line_each_and_make_their_own_environment() -> 
         command = printed(name)
         assert command.count("\n") == 1
         assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
-    assert "pipe run pipelines/quickstart.yml" in printed("run")
+    assert "pipe run pipelines/triage.yml" in printed("run")
     assert ".venv/bin/pytest" in printed("test")
 
 

@@ -191,6 +191,21 @@ def test_keys_that_expire_are_asked_for_anew_and_never_sent_after(service: Servi
     ] == [True] * 4
 
 
+def test_the_keys_of_a_container_are_asked_for_once(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"AccessKeyId": "AKIDBOX", "SecretAccessKey": "s", "Token": "box", "Expiration": "2099-01-01T00:00:00Z"}
+    answers = BEDROCK.either()
+    service.decides(lambda asked: [response(given)] if asked.path == "/keys" else answers(asked))
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{service.url}/keys")
+
+    async def many(provider: Provider) -> None:
+        await asyncio.gather(*(provider.generate(REQUEST._replace(model=f"m{number % 3}")) for number in range(9)))
+        await provider.generate(REQUEST)
+
+    use(service, many)
+    assert [asked.path for asked in service.asked].count("/keys") == 1
+    assert {asked.headers["x-amz-security-token"] for asked in service.asked if asked.path != "/keys"} == {"box"}
+
+
 def test_keys_that_have_expired_already_are_none(service: Service, process: Any) -> None:
     process(-5)
     fault = fault_of(service, service.url)

@@ -8,8 +8,8 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.infra import docker, kubeconfig, systemd
 from pipe_agents.infra.api import Answer, Api
-from pipe_agents.infra.aws import Account, called, in_thread
-from pipe_agents.infra.common import Absent, Look, Unreached, mapping, moment, objects, shown, stamp, whole
+from pipe_agents.infra.aws import Account, called
+from pipe_agents.infra.common import Absent, Look, Unreached, in_thread, mapping, moment, objects, shown, stamp, whole
 from pipe_agents.infra.kubernetes import opened
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -188,7 +188,9 @@ async def on_instance(look: Look) -> Acted:
 
 
 def _reboot(look: Look, account: Account, region: str) -> Acted:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
+
+    from pipe_agents.infra.aws_faults import faults, unreached
 
     client, id = account.client("ec2", region), look.options["instance"]
     target, dry = f"{id} in {region}", look.options["dry_run"]
@@ -202,11 +204,9 @@ def _reboot(look: Look, account: Account, region: str) -> Acted:
     except ClientError as error:
         code = str(mapping(error.response.get("Error")).get("Code"))
         if not (dry and code == "DryRunOperation"):
-            from pipe_agents.infra.aws_faults import unreached
-
             fault = unreached(error, "ec2", "ec2:RebootInstances", region)
             raise NodeFault(ErrorKind.REFUSED, f"nothing was done: {fault.why}; it takes {fault.needs}") from None
-    except (BotoCoreError, OSError) as error:
+    except faults() as error:
         message = f"the reboot of {target} was asked for: {type(error).__name__}; {_NOT_KNOWN}"
         raise NodeFault(ErrorKind.TIMEOUT, message) from None
     if dry:

@@ -8,8 +8,9 @@ import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
-from pipe_agents.infra.common import Unreached, shown
+from pipe_agents.infra.common import Unreached, in_thread, resolved, shown
 
 MOST: Final = 32 * 2**20
 """Bytes of one answer."""
@@ -52,6 +53,8 @@ class Api:
         import httpx2
 
         self.where, self._timeout = where, timeout
+        parts = urlsplit(base)
+        self._host = None if uds else (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         self._extensions = {"sni_hostname": server_name} if server_name else {}
         if tls is None:  # reading whom the system trusts takes longer than all the rest, for plain HTTP in vain
             secure = base.startswith("https:")
@@ -93,6 +96,9 @@ class Api:
         content = None if body is None else json.dumps(body).encode()
         headers = {} if body is None else {"content-type": kind}
         seconds = timeout or self._timeout
+        if self._host is not None:  # here and not by the client, whose thread would be waited for at the very end
+            await resolved(*self._host, seconds, self.where)
+            self._host = None
         try:
             async with (
                 asyncio.timeout(seconds),
@@ -131,7 +137,7 @@ async def _answer(status: int, data: bytes, location: str | None) -> Answer:
         return json.loads(data)
 
     try:
-        value = await asyncio.to_thread(parsed) if len(data) > _IN_A_THREAD else parsed()
+        value = await in_thread(parsed) if len(data) > _IN_A_THREAD else parsed()
     except (ValueError, RecursionError):
         return Answer(status, None, data[:2000].decode("utf-8", "replace"), location)
     return Answer(status, value, "", location)

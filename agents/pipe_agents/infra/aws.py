@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from typing import Any, Final, NamedTuple, TypeVar
+from functools import cache, partial
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe_agents.findings import Finding, unavailable
-from pipe_agents.infra.aws_faults import unreached
-from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, together
-
-T = TypeVar("T")
+from pipe_agents.infra.aws_faults import faults, unreached
+from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, shown, together
 
 MOST_PAGES: Final = 50
 HEALTH_REGION: Final = "us-east-1"
@@ -22,6 +20,14 @@ _NO_KEYS: Final = (
     "the secrets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY granted to the node, a profile in ~/.aws, "
     "or a role of this machine"
 )
+
+
+@cache
+def _loader() -> Any:
+    """Keeps the models of AWS's services, which take a while to read and never change, for all clients."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
 
 
 class Part(NamedTuple):
@@ -124,6 +130,7 @@ class Account:
         own = look.options["profile"] is None and env.get("AWS_ACCESS_KEY_ID")
         profile = look.options["profile"] or env.get("AWS_PROFILE")
         core.set_config_variable("profile", None if own else profile)
+        core.register_component("data_loader", _loader())
         keys: dict[str, Any] = {}
         if own:
             keys = {
@@ -201,35 +208,24 @@ def pages(
     client: Any, service: str, operation: str, action: str, region: str, key: str, **words: Any
 ) -> tuple[list[Any], bool]:
     """All things that an operation lists, and whether that is all of them. Raises Unreached."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     found: list[Any] = []
     try:
         for number, page in enumerate(client.get_paginator(operation).paginate(**words)):
             found += page.get(key) or []
             if number + 1 >= MOST_PAGES and (page.get("NextToken") or page.get("nextToken") or page.get("Marker")):
                 return found, False
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except faults() as error:
         raise unreached(error, service, action, region) from None
     return found, True
 
 
 def called(client: Any, service: str, operation: str, action: str, region: str, **words: Any) -> Mapping[str, Any]:
     """One call. Raises Unreached."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         found: Mapping[str, Any] = getattr(client, operation)(**words)
-    except (BotoCoreError, ClientError, OSError, ValueError) as error:
+    except faults() as error:
         raise unreached(error, service, action, region) from None
     return found
-
-
-async def in_thread(work: Callable[[], T]) -> T:
-    """Not waited for where the attempt is ended: each call has a time limit of its own."""
-    import anyio.to_thread
-
-    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def label(region: str, name: Any) -> str:

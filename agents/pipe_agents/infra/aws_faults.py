@@ -20,6 +20,16 @@ _THROTTLED: Final = (
 )  # fmt: skip
 
 
+def faults() -> tuple[type[Exception], ...]:
+    """What a call may raise: of botocore, of connections, and of an answer that is none of AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
+
+    of_answers = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
+    return (BotoCoreError, ClientError, HTTPError, OSError, *of_answers)
+
+
 def unreached(error: Exception, service: str, action: str, region: str) -> Unreached:
     """`action`: as policies name it, `ec2:DescribeInstanceStatus`."""
     from botocore import exceptions as aws
@@ -35,6 +45,8 @@ def unreached(error: Exception, service: str, action: str, region: str) -> Unrea
         return Unreached(f"the login has ended: {shown(error, 200)}", "aws sso login")
     if isinstance(error, aws.ConnectTimeoutError | aws.ReadTimeoutError | TimeoutError):
         return Unreached(f"{where} gave no answer in time", "a longer `timeout`, or a way to AWS")
+    if not isinstance(error, aws.BotoCoreError | OSError):
+        return Unreached(f"{where} answered {action} with what is none of AWS", "an endpoint that speaks it")
     if isinstance(error, aws.HTTPClientError | OSError):
         cause: Any = error.kwargs.get("error") if isinstance(error, aws.HTTPClientError) else error
         return Unreached(f"{where} can't be reached: {type(cause or error).__name__}", "a way to AWS")

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.findings import Finding, unavailable
 from pipe_agents.infra.certificate_findings import of_domain, of_file, of_host
-from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, shown, stamp, together
+from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, resolved, shown, stamp, together
 from pipe_agents.infra.rdap import Rdap
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -36,7 +36,7 @@ class Seen(NamedTuple):
 
 async def look_at_certificates(look: Look) -> Looked:
     hosts, domains = look.options["hosts"], look.options["domains"]
-    paths = await asyncio.to_thread(_paths, look.attempt.root, look.options["files"])
+    paths = await in_thread(partial(_paths, look.attempt.root, look.options["files"]))
     if not (hosts or domains or look.options["files"]):
         needs = "`hosts`, `files` or `domains`"
         return Looked([unavailable("certificates", "certificates", "nothing says whose", needs)])
@@ -49,8 +49,8 @@ async def look_at_certificates(look: Look) -> Looked:
             findings.append(unavailable("certificates", "certificates", "cryptography is not installed", _MISSING))
         else:
             for path in paths:
-                await asyncio.to_thread(_file, look, path, findings, found)
-            trust = await asyncio.to_thread(_trust, look) if hosts else None
+                await in_thread(partial(_file, look, path, findings, found))
+            trust = await in_thread(partial(_trust, look)) if hosts else None
             for result in await together([partial(_host, look, said, trust) for said in dict.fromkeys(hosts)]):
                 findings += result.findings
                 if result.measured:
@@ -180,27 +180,35 @@ async def _handshakes(host: str, port: int, trust: ssl.SSLContext, timeout: floa
 
 
 async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: float) -> bytes:
+    """The certificate that the first address of the host presents which can be connected."""
     try:
-        async with asyncio.timeout(timeout):
-            name = host.encode("idna").decode("ascii") if not host.isascii() else host
-            _, writer = await asyncio.open_connection(name, port, ssl=context, server_hostname=name)
-    except TimeoutError:
-        raise Unreached(
-            f"no TLS connection within {timeout:g} s", "a host that answers, or a longer `timeout`"
-        ) from None
-    except ssl.SSLCertVerificationError:
-        raise
-    except ssl.SSLError as error:
-        why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
-        raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
-    except ConnectionResetError:
-        why = "no TLS connection could be made: it closed the connection"
-        raise Unreached(why, "a port on which TLS is spoken") from None
-    except OSError as error:
-        why = f"no connection: {shown(error.strerror or error, 150)}"
-        raise Unreached(why, "a host that can be reached") from None
-    except (UnicodeError, ValueError) as error:
+        name = host.encode("idna").decode("ascii") if not host.isascii() else host
+    except UnicodeError as error:
         raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
+    fault: OSError | None = None
+    for address in await resolved(name, port, timeout, shown(host, 255)):
+        try:
+            async with asyncio.timeout(timeout):
+                _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
+            break
+        except TimeoutError:
+            why = f"no TLS connection within {timeout:g} s"
+            raise Unreached(why, "a host that answers, or a longer `timeout`") from None
+        except ssl.SSLCertVerificationError:
+            raise
+        except ssl.SSLError as error:
+            why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
+            raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
+        except ConnectionResetError:
+            why = "no TLS connection could be made: it closed the connection"
+            raise Unreached(why, "a port on which TLS is spoken") from None
+        except OSError as error:
+            fault = fault or error
+        except ValueError as error:
+            raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
+    else:
+        why = "it has no address" if fault is None else _reason(fault)
+        raise Unreached(f"no connection: {why}", "a host that can be reached") from None
     try:
         der: bytes | None = writer.get_extra_info("ssl_object").getpeercert(True)
         if not der:
@@ -208,6 +216,12 @@ async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: flo
         return der
     finally:
         writer.transport.abort()
+
+
+def _reason(error: OSError) -> str:
+    if error.errno:
+        return os.strerror(error.errno).lower()
+    return shown(error, 150)
 
 
 def _read_der(look: Look, der: bytes, source: str) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -232,11 +234,42 @@ def of_bytes(number: float) -> str:
     return f"{number:.0f} bytes"
 
 
-async def together(work: Iterable[Callable[[], Awaitable[T]]], at_once: int = 8) -> list[T]:
-    """The results in order; a few at a time. All end where one raises."""
-    import anyio
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do what may block in a thread; where the attempt is ended, it is left to itself and holds up nobody."""
+    from pipe_agents.threads import Threads
 
-    limit = anyio.Semaphore(at_once)
+    threads = Threads("pipe-infra")
+    try:
+        call = threads.start(work)
+        await call.ended()
+    finally:
+        threads.close()
+    if call.error is not None:
+        raise call.error
+    result: T = call.result
+    return result
+
+
+async def resolved(host: str, port: int, timeout: float, where: str) -> list[str]:
+    """The addresses of a host, at most eight. Raises Unreached."""
+    try:
+        async with asyncio.timeout(timeout):
+            found = await in_thread(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
+    except TimeoutError:
+        raise Unreached(
+            f"the name of {where} was not resolved within {timeout:g} s", "name servers that answer"
+        ) from None
+    except (OSError, UnicodeError):
+        raise Unreached(f"the name of {where} has no address", "the right name, and name servers that answer") from None
+    return list(dict.fromkeys(str(one[4][0]) for one in found))[:8]
+
+
+async def together(work: Iterable[Callable[[], Awaitable[T]]], at_once: int = 8) -> list[T]:
+    """The results in order; a few at a time. All end where one raises.
+
+    Not by anyio: what ends a process when it is cancelled would be cancelled at each of its steps.
+    """
+    limit = asyncio.Semaphore(at_once)
     found: dict[int, T] = {}
 
     async def one(number: int, begin: Callable[[], Awaitable[T]]) -> None:
@@ -244,9 +277,9 @@ async def together(work: Iterable[Callable[[], Awaitable[T]]], at_once: int = 8)
             found[number] = await begin()
 
     try:
-        async with anyio.create_task_group() as group:
+        async with asyncio.TaskGroup() as group:
             for number, begin in enumerate(work):
-                group.start_soon(one, number, begin)
+                group.create_task(one(number, begin))
     except BaseExceptionGroup as many:
         first: BaseException = many
         while isinstance(first, BaseExceptionGroup):

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipe_agents.findings import RANK, Finding
-from pipe_agents.merging.telling import SAYS, Report, blind_spots, evidence, measurements
+from pipe_agents.merging.telling import SAYS, Report, apart, blind_spots, evidence, example, measurements, place_of
 from pipe_agents.merging.texts import code
 from pipe_agents.merging.texts import markdown as text
+from pipe_agents.merging.texts import markdown_sentence as sentence
 
 
 def document(report: Report) -> str:
@@ -45,10 +46,12 @@ def _wrong(report: Report) -> Iterator[str]:
         yield ""
         for one in them:
             estimate = " (an estimate)" if one["status"] == "estimated" else ""
-            subject = code(one["subject"] or one["check"])
-            yield f"- **{numbers[one['id']]}.** {subject}: {text(one['summary'])}{estimate}"
+            subject = code(place_of(one, report.root))
+            yield f"- **{numbers[one['id']]}.** {subject}: {sentence(one['summary'])}{estimate}"
+            if (line := example(one)) is not None:
+                yield f"  - For example {code(line, 300)}"
             if one["suggestion"]:
-                yield f"  - To do: {text(one['suggestion'])}"
+                yield f"  - To do: {sentence(one['suggestion'])}"
         yield ""
     if report.not_shown:
         yield f"And {report.not_shown} more, which the output has."
@@ -69,8 +72,9 @@ def _together(report: Report) -> Iterator[str]:
     yield "By rules, from the findings named; likely, not certain."
     yield ""
     for one in found:
-        yield f"- **{one['severity'].capitalize()}:** {text(one['text'])} (findings {_refs(report, one['findings'])})"
-        yield f"  - To do: {text(one['suggestion'])}"
+        refs = f"findings {_refs(report, one['findings'])}{apart(one)}"
+        yield f"- **{one['severity'].capitalize()}:** {text(one['text'])} ({refs})"
+        yield f"  - To do: {sentence(one['suggestion'])}"
     yield ""
 
 
@@ -82,7 +86,7 @@ def _against(report: Report) -> Iterator[str]:
     yield ""
     for one in found:
         yield f"- {code(one['subject'])}: {' But '.join(text(said) + '.' for said in one['says'])}"
-        yield f"  - To find out: {text(one['check'])}"
+        yield f"  - To find out: {sentence(one['check'])}"
     yield ""
 
 
@@ -133,7 +137,7 @@ def _one(report: Report, one: Finding) -> Iterator[str]:
     word = "" if one["severity"] == "info" else f", {one['severity']}"
     yield f"**{report.numbers[one['id']]}.** {code(one['check'])} of {code(one['subject'] or '-')}{word}"
     yield ""
-    yield f"- {text(one['summary'])}"
+    yield f"- {sentence(one['summary'])}"
     for name, value in evidence(one):
         yield f"- {text(name)}: {code(value)}"
     yield f"- found by {', '.join(code(name) for name in one['agents'])}"
@@ -147,9 +151,9 @@ def _unseen(report: Report) -> Iterator[str]:
     if not them:
         yield "Nothing: all that was asked for was measured."
     for why, needs, what in them:
-        yield f"- {', '.join(code(one) for one in what[:12])}{_more(what)}: {text(why)}"
+        yield f"- {', '.join(code(one) for one in what[:12])}{_more(what)}: {sentence(why)}"
         if needs:
-            yield f"  - It would take: {text(needs)}"
+            yield f"  - It would take: {sentence(needs)}"
     yield ""
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from pipe_agents.findings import RANK, Finding
 from pipe_agents.merging.style import STYLE
-from pipe_agents.merging.telling import SAYS, Report, blind_spots, evidence, measurements
+from pipe_agents.merging.telling import SAYS, Report, apart, blind_spots, evidence, example, measurements, place_of
 from pipe_agents.merging.texts import html as shown
+from pipe_agents.merging.texts import html_sentence as sentence
 
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -79,11 +80,13 @@ def _wrong(report: Report) -> Iterator[str]:
 def _card(report: Report, one: Finding) -> str:
     number = report.numbers[one["id"]]
     estimate = " <em>(an estimate)</em>" if one["status"] == "estimated" else ""
-    todo = f'<p class="todo"><b>To do:</b> {shown(one["suggestion"])}</p>' if one["suggestion"] else ""
+    found = example(one)
+    line = f'<p class="line"><code>{shown(found, 300)}</code></p>' if found is not None else ""
+    todo = f'<p class="todo"><b>To do:</b> {sentence(one["suggestion"])}</p>' if one["suggestion"] else ""
     return (
         f'<li class="s-{one["severity"]}">{_word(one["severity"])}<code class="subject">'
-        f"{shown(one['subject'] or one['check'])}</code><p>{shown(one['summary'])}{estimate} "
-        f'<a class="refs" href="#f{number}">evidence {number}</a></p>{todo}</li>\n'
+        f"{shown(place_of(one, report.root))}</code><p>{sentence(one['summary'])}{estimate} "
+        f'<a class="refs" href="#f{number}">evidence {number}</a></p>{line}{todo}</li>\n'
     )
 
 
@@ -104,8 +107,8 @@ def _together(report: Report) -> Iterator[str]:
     for one in found:
         yield (
             f'<li class="s-{one["severity"]}">{_word(one["severity"])}{shown(one["text"])} '
-            f'<span class="refs">({_refs(report, one["findings"])})</span>'
-            f'<p class="todo"><b>To do:</b> {shown(one["suggestion"])}</p></li>\n'
+            f'<span class="refs">({_refs(report, one["findings"])}{apart(one)})</span>'
+            f'<p class="todo"><b>To do:</b> {sentence(one["suggestion"])}</p></li>\n'
         )
     yield "</ul>\n"
 
@@ -119,7 +122,7 @@ def _against(report: Report) -> Iterator[str]:
         said = "<br>But ".join(f"{shown(said)}." for said in one["says"])
         yield (
             f'<li class="s-medium"><code class="subject">{shown(one["subject"])}</code><p>{said}</p>'
-            f'<p class="todo"><b>To find out:</b> {shown(one["check"])}</p></li>\n'
+            f'<p class="todo"><b>To find out:</b> {sentence(one["check"])}</p></li>\n'
         )
     yield "</ul>\n"
 
@@ -169,7 +172,7 @@ def _one(report: Report, one: Finding) -> Iterator[str]:
     number = report.numbers[one["id"]]
     yield (
         f'<section class="one s-{one["severity"]}" id="f{number}"><h3>{number}. {_word(one["severity"])}'
-        f"<code>{shown(one['check'])}</code> {shown(one['subject'])}</h3><p>{shown(one['summary'])}</p>"
+        f"<code>{shown(one['check'])}</code> {shown(one['subject'])}</h3><p>{sentence(one['summary'])}</p>"
     )
     rows = [*evidence(one), ("found by", ", ".join(one["agents"]))]
     yield f"{_table(rows)}</section>\n"
@@ -190,8 +193,8 @@ def _unseen(report: Report) -> Iterator[str]:
     for why, needs, what in them:
         names = ", ".join(f"<code>{shown(one, 200)}</code>" for one in what[:12])
         more = f" and {len(what) - 12} more" if len(what) > 12 else ""
-        take = f'<p class="todo"><b>It would take:</b> {shown(needs)}</p>' if needs else ""
-        yield f"<li>{names}{more}<p>{shown(why)}</p>{take}</li>\n"
+        take = f'<p class="todo"><b>It would take:</b> {sentence(needs)}</p>' if needs else ""
+        yield f"<li>{names}{more}<p>{sentence(why)}</p>{take}</li>\n"
     yield "</ul>\n"
 
 

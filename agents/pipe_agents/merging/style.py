@@ -36,6 +36,7 @@ ol.cards,ul.cards{list-style:none;margin:0;padding:0}
 .cards>li{border:1px solid var(--line);border-left:5px solid var(--c,var(--line));border-radius:8px;
 padding:.6rem .9rem;margin:.55rem 0;background:var(--card)}
 .cards .subject{font-weight:600}
+.line code{color:var(--dim);font-size:.82rem}
 .todo{margin-top:.4rem;padding-left:.8rem;border-left:3px solid var(--line)}
 .todo b,.cards b{font-weight:600}
 .refs{font-size:.9rem;color:var(--dim)}

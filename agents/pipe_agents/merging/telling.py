@@ -32,7 +32,7 @@ class Report(NamedTuple):
     title: str
     output: dict[str, Any]
     given: Sequence[Given]
-    version: str = ""
+    root: str = ""
 
     @property
     def wrong(self) -> list[Finding]:
@@ -76,6 +76,27 @@ class Report(NamedTuple):
     def explanation(self) -> dict[str, Any] | None:
         found = self.output.get("explanation")
         return found if isinstance(found, dict) else None
+
+
+def place_of(one: Mapping[str, Any], root: str = "") -> str:
+    """What a finding is about, for people: of one that is about all lines of logs the file where there are some, by its
+    path from the root if it lies there."""
+    subject, file = one["subject"], one["evidence"].get("file")
+    if subject in ("all", "") and isinstance(file, str) and file:
+        return file.removeprefix(f"{root.rstrip('/')}/") if root else file
+    return str(subject or one["check"])
+
+
+def example(one: Finding) -> str | None:
+    """A line that was found, where there is one."""
+    found = one["evidence"].get("example")
+    return found if isinstance(found, str) and found else None
+
+
+def apart(one: Mapping[str, Any]) -> str:
+    """How far apart the findings of a correlation are."""
+    minutes = one["minutes_apart"]
+    return f", within {minutes:.0f} minutes" if minutes is not None and minutes >= 2 else ""
 
 
 def evidence(one: Finding) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ MOST: Final = 500
 _BIDI: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _ACTS: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200d\u2028\u2029\u2060\ufeff\ud800-\udfff{_BIDI}]")
 _MARKS: Final = re.compile(r"[\\`*_\[\]<>&|~#$]|(?<=!)(?=\[)|:(?=//)|(?<=[wW])\.|@")
+_QUOTED: Final = re.compile(r"`([^`\n]{1,200})`")
 _BACKTICKS: Final = re.compile("`+")
 
 
@@ -46,14 +47,29 @@ def html(value: Any, most: int = MOST) -> str:
     return escape(printable(bounded(value, most)), quote=True)
 
 
+def html_sentence(value: Any, most: int = MOST) -> str:
+    """As text of a page; what stands between backticks is code."""
+    parts = _QUOTED.split(bounded(value, most))
+    return "".join(f"<code>{html(part)}</code>" if place % 2 else html(part) for place, part in enumerate(parts))
+
+
 def markdown(value: Any, most: int = MOST) -> str:
     """As text in a line of Markdown, never at its start: no mark-up, link, HTML or mention comes of it."""
+    return _inert(bounded(value, most).strip())
 
+
+def _inert(text: str) -> str:
     def inert(match: re.Match[str]) -> str:
         char = match.group()
         return "`@`" if char == "@" else f"\\{char}"
 
-    return _MARKS.sub(inert, printable(bounded(value, most)).strip())
+    return _MARKS.sub(inert, printable(text))
+
+
+def markdown_sentence(value: Any, most: int = MOST) -> str:
+    """The same, but that what stands between backticks is code."""
+    parts = _QUOTED.split(bounded(value, most).strip())
+    return "".join(code(part) if place % 2 else _inert(part) for place, part in enumerate(parts))
 
 
 def code(value: Any, most: int = MOST) -> str:

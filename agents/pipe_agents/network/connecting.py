@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.network.waiting import Stop
 
-NO_WAY: Final = frozenset(
-    getattr(errno, name, -1) for name in ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN", "EADDRNOTAVAIL")
-)
+NO_WAY: Final = frozenset(getattr(errno, name, -1) for name in ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"))
+PENDING: Final = frozenset({errno.EINPROGRESS, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
+"""What `connect` says of one that goes on."""
 _FULL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EAGAIN})
 _RESERVE: Final = 64
 """Descriptors that are left to others."""
@@ -113,7 +113,7 @@ class Connector:
         one.setblocking(False)
         began = monotonic()
         number = one.connect_ex((place[0], port, *place[2:]))
-        if number in (errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EINTR):
+        if number in PENDING:
             entry = _Open(one, address, port, began)
             selector.register(one, selectors.EVENT_WRITE, entry)
             self._waiting.append(entry)

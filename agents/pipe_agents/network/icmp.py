@@ -6,8 +6,10 @@ import contextlib
 import errno
 import socket
 import struct
+import sys
 from typing import Final
 
+LINUX: Final = sys.platform.startswith("linux")
 ERROR_QUEUE: Final = getattr(socket, "MSG_ERRQUEUE", 0x2000)
 RECVERR: Final = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (getattr(socket, "IPPROTO_IPV6", 41), 25)}
 """IP_RECVERR and IPV6_RECVERR, which Python doesn't name."""
@@ -23,8 +25,10 @@ class NotAllowed(Exception):
     """This process may send no echo requests; says why."""
 
 
-def opened(family: int) -> tuple[socket.socket, bool]:
-    """A socket for echo requests, and whether it is a raw one. Raises NotAllowed."""
+def opened(family: int) -> socket.socket:
+    """A socket for echo requests. Raises NotAllowed."""
+    if not hasattr(socket.socket, "recvmsg"):
+        raise NotAllowed(f"Python on {sys.platform} can't receive what belongs to a datagram")
     why = ""
     for kind in (socket.SOCK_DGRAM, socket.SOCK_RAW):
         try:
@@ -35,11 +39,14 @@ def opened(family: int) -> tuple[socket.socket, bool]:
             why = error.strerror or str(error)
             continue
         one.setblocking(False)
-        with contextlib.suppress(OSError):
-            one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        if LINUX:
+            with contextlib.suppress(OSError):
+                one.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            with contextlib.suppress(OSError):
+                one.setsockopt(*RECVERR[socket.AddressFamily(family)], 1)
         with contextlib.suppress(OSError):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        return one, kind == socket.SOCK_RAW
+        return one
     raise NotAllowed(why)
 
 
@@ -52,11 +59,9 @@ def request(family: int, ident: int, sequence: int, payload: bytes) -> bytes:
     return packet
 
 
-def reply(family: int, data: bytes, raw: bool, payload: bytes) -> int | None:
+def reply(family: int, data: bytes, payload: bytes) -> int | None:
     """The number of the request that this answers; None for any other packet."""
-    if raw and family == socket.AF_INET:
-        if len(data) < 20:
-            return None
+    if family == socket.AF_INET and data[:1] and data[0] >> 4 == 4:  # raw sockets give the header of IP as well
         data = data[(data[0] & 0x0F) * 4 :]
     if len(data) < 8 + len(payload):
         return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import ssl
 from time import monotonic
 from types import TracebackType
 
-from pipe_agents.network.connecting import socket_address
+from pipe_agents.network.connecting import PENDING, socket_address
 from pipe_agents.network.waiting import READ, WRITE, Stop
 
 
@@ -26,7 +25,7 @@ class Line:
             self.socket.setblocking(False)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             number = self.socket.connect_ex(place)
-            if number == errno.EINPROGRESS:
+            if number in PENDING:
                 stop.wait(self.socket, WRITE, until)
                 number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if number:

@@ -171,7 +171,7 @@ class Checks:
         measured = ports.scan(self._reachable(), self._settings.ports, self._settings, self._stop)
         for host, _ in self._reachable():
             one = measured[host.name]
-            self._all.findings += ports.judge(host, one, self._settings.limits)
+            self._all.findings += ports.judge(host, one, self._settings.expected, self._settings.limits)
             self._all.hosts[host.name]["tcp"] = one
             self._say(f"tcp: {one['open']} of {one['tried']} ports of {host.name} are open")
 
@@ -219,11 +219,24 @@ class Checks:
         from pipe_agents.network.tls import Examiner
 
         examiner = Examiner(self._settings, self._book, self._stop, self._now)
-        for measured, findings in each(examiner.examine, self._settings.tls, 8, self._stop):
+        for measured, findings in each(examiner.examine, self._with_open_ports(), 8, self._stop):
             if measured is not None:
                 self._all.tls.append(measured)
             self._all.findings += findings
         self._say(f"tls: {len(self._all.tls)} servers")
+
+    def _with_open_ports(self) -> list[tuple[Host, int, str]]:
+        """Those of which the check `tcp` doesn't say that they are closed: one fault is told once."""
+        open_ = []
+        for host, port, name in self._settings.tls:
+            tcp = (self._all.hosts.get(host.name) or {}).get("tcp") or {"ports": []}
+            state = next((one["state"] for one in tcp["ports"] if one["port"] == port), "open")
+            if state == "open":
+                open_.append((host, port, name))
+            else:
+                why = f"port {port} is {state}"
+                self._all.findings.append(unavailable("tls", f"{host.name}:{port}", why, "an open port"))
+        return open_
 
     def _local(self) -> None:
         from pipe_agents.network import local

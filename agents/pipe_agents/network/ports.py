@@ -9,6 +9,7 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, finding, unavailable
 from pipe_agents.network.connecting import Connector, Tried
 from pipe_agents.network.numbers import ms
+from pipe_agents.network.settings import USUAL_PORTS
 from pipe_agents.network.targets import Host
 from pipe_agents.network.waiting import Stop
 
@@ -40,7 +41,7 @@ def scan(hosts: Sequence[tuple[Host, Sequence[str]]], ports: Sequence[int], sett
     tried: dict[tuple[str, int], Tried] = {(one.address, one.port): one for one in connector.run(targets)}
     seconds = monotonic() - began
     return {
-        host.name: _measured([_best(tried, addresses[:4], port) for port in ports], settings.named_ports, seconds)
+        host.name: _measured([_best(tried, addresses[:4], port) for port in ports], settings.expected, seconds)
         for host, addresses in hosts
         if addresses
     }
@@ -52,18 +53,18 @@ def _best(tried: dict[tuple[str, int], Tried], addresses: Sequence[str], port: i
     return sorted(found, key=lambda one: _BEST[one.state])
 
 
-def _measured(found: list[list[Tried]], named: bool, seconds: float) -> dict[str, Any]:
+def _measured(found: list[list[Tried]], expected: frozenset[int], seconds: float) -> dict[str, Any]:
     best = [tries[0] for tries in found]
     counts = {state: sum(one.state == state for one in best) for state in _BEST}
     kept = best if len(best) <= _KEPT else sorted(best, key=lambda one: _BEST[one.state])[:_KEPT]
     return {
-        "named": named,
+        "expected": sum(one.port in expected for one in best),
         "tried": len(best),
         **counts,
         "seconds": round(seconds, 6),
         "ports": [_port(one) for one in kept],
-        "families": [one for tries in found for one in tries[1:] if tries[0].state == "open" and one.state != "open"],
-        "all": best,
+        "worse": [one for tries in found for one in tries[1:] if tries[0].state == "open" and one.state != "open"],
+        "best": best,
     }
 
 
@@ -77,20 +78,20 @@ def _port(one: Tried) -> dict[str, Any]:
     }
 
 
-def judge(host: Host, measured: dict[str, Any], limits: Any) -> list[Finding]:
+def judge(host: Host, measured: dict[str, Any], expected: frozenset[int], limits: Any) -> list[Finding]:
     """Findings of a host's ports. Takes out of `measured` what is no part of the output."""
-    best: list[Tried] = measured.pop("all")
-    worse: list[Tried] = measured.pop("families")
-    if not measured["named"]:
-        return _usual(host, best)
-    found = []
+    best: list[Tried] = measured.pop("best")
+    worse: list[Tried] = measured.pop("worse")
+    wanted = [one for one in best if one.port in expected]
+    found = [] if wanted else _silent(host, best)
+    found += [] if found else _open(host, [one for one in best if one.port not in expected], tuple(USUAL_PORTS))
     for state in ("refused", "filtered", "unreachable"):
-        closed = [one for one in best if one.state == state]
+        closed = [one for one in wanted if one.state == state]
         if len(closed) > _SINGLE:
-            found.append(_many(host, state, closed, len(best)))
+            found.append(_many(host, state, closed, len(wanted)))
         else:
             found += [_one(host, state, one) for one in closed]
-    for one in best:
+    for one in wanted:
         if one.state == "error":
             why = f"{one.why}"
             found.append(unavailable("tcp.connect", _subject(host, one.port), why, "another address or network"))
@@ -148,19 +149,37 @@ def _some_addresses(host: Host, worse: list[Tried]) -> list[Finding]:
     ]
 
 
-def _usual(host: Host, best: list[Tried]) -> list[Finding]:
-    """Ports that nobody named: that they are closed is no fault, but that none of them gives any sign may be."""
+def _open(host: Host, others: list[Tried], usual: tuple[int, ...]) -> list[Finding]:
+    """What was looked through, is told: somebody asks which ports are open."""
+    open_ = [one.port for one in others if one.state == "open"]
+    if not others or tuple(one.port for one in others) == usual:
+        return []
+    shown = ", ".join(map(str, open_[:20])) + (f" and {len(open_) - 20} more" if len(open_) > 20 else "")
+    return [
+        finding(
+            "tcp.open",
+            host.name,
+            "info",
+            f"open of {len(others)} ports of {host.name}: {shown or 'none'}",
+            {"open": open_[:_KEPT], "count": len(open_), "tried": len(others)},
+            "See whether each of them is meant to be reached from here." if open_ else "Name other ports, or a range.",
+        )
+    ]
+
+
+def _silent(host: Host, best: list[Tried]) -> list[Finding]:
+    """Ports that need not be open: that they are closed is no fault, but that none of them gives any sign may be."""
     if any(one.state in ("open", "refused") for one in best) or not best:
         return []
-    ports = ", ".join(str(one.port) for one in best)
+    ports = ", ".join(str(one.port) for one in best[:5]) + (", …" if len(best) > 5 else "")
     state = best[0].state
     return [
         finding(
             "tcp.silent",
             host.name,
             "medium",
-            f"no port that is usual ({ports}) of {host.name} gave any answer",
-            {"ports": [one.port for one in best], "states": sorted({one.state for one in best})},
+            f"none of {len(best)} ports of {host.name} that were tried ({ports}) gave any answer",
+            {"tried": len(best), "states": sorted({one.state for one in best})},
             _ADVICE.get(state, _ADVICE["filtered"]) + " Name the ports that should be open, to be sure.",
         )
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import selectors
 import socket
@@ -13,7 +12,7 @@ from time import monotonic
 from typing import Any, Final
 
 from pipe_agents.network import icmp
-from pipe_agents.network.connecting import NO_WAY, socket_address, state_of
+from pipe_agents.network.connecting import NO_WAY, PENDING, socket_address, state_of
 from pipe_agents.network.waiting import Stop
 
 TCP_PATIENCE: Final = 0.95
@@ -44,13 +43,11 @@ class Probed:
 def by_echo(address: str, count: int, interval: float, patience: float, stop: Stop) -> Probed:
     """Echo requests. Raises `icmp.NotAllowed`."""
     family, place = socket_address(address, 0)
-    one, raw = icmp.opened(family)
+    one = icmp.opened(family)
     probed = Probed(address, "icmp", None)
     ident, token = os.getpid() & 0xFFFF, os.urandom(16)
     sent: dict[int, tuple[float, int]] = {}
     with one:
-        with contextlib.suppress(OSError):
-            one.setsockopt(*icmp.RECVERR[socket.AddressFamily(family)], 1)
         with contextlib.suppress(OSError):  # only its answers come then
             one.connect(place)
         next_at = monotonic()
@@ -69,7 +66,7 @@ def by_echo(address: str, count: int, interval: float, patience: float, stop: St
             until = next_at if probed.sent < count else _last(probed, sent, patience)
             with contextlib.suppress(TimeoutError):
                 stop.wait(one, 1, until)
-                _receive(one, family, raw, token, sent, probed)
+                _receive(one, family, token, sent, probed)
     return probed
 
 
@@ -85,9 +82,7 @@ def _last(probed: Probed, sent: dict[int, tuple[float, int]], patience: float) -
     return max(open_) + patience if open_ else 0.0
 
 
-def _receive(
-    one: socket.socket, family: int, raw: bool, token: bytes, sent: dict[int, tuple[float, int]], probed: Probed
-) -> None:
+def _receive(one: socket.socket, family: int, token: bytes, sent: dict[int, tuple[float, int]], probed: Probed) -> None:
     """All that has come."""
     for _ in range(1000):
         try:
@@ -99,7 +94,7 @@ def _receive(
                 _not_sent(probed, None, error)
             continue
         now, wall = monotonic(), icmp.arrived(ancillary)
-        number = icmp.reply(family, data, raw, token)
+        number = icmp.reply(family, data, token)
         if number is None or number not in sent:
             continue
         if number in probed.times:
@@ -117,7 +112,7 @@ def _receive(
 def _from_error_queue(one: socket.socket, probed: Probed, sent: dict[int, tuple[float, int]]) -> bool:
     """What routers say of probes: `host unreachable` and the like. The packet that they are about stands in it."""
     told = False
-    for _ in range(1000):
+    for _ in range(1000 if icmp.LINUX else 0):
         try:
             data, ancillary, _, _ = one.recvmsg(2048, 512, icmp.ERROR_QUEUE)
         except OSError:
@@ -189,7 +184,7 @@ def _connect(
     one.setblocking(False)
     began = monotonic()
     result = one.connect_ex(place)
-    if result == errno.EINPROGRESS:
+    if result in PENDING:
         open_[number] = (one, began)
         selector.register(one, selectors.EVENT_WRITE, number)
         return

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
+import os
 import socket
 import struct
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.network.connecting import socket_address
+from pipe_agents.network.connecting import PENDING, socket_address
 from pipe_agents.network.numbers import ms
 from pipe_agents.network.targets import Resolver
 from pipe_agents.network.texts import bounded, why_of
@@ -19,6 +19,7 @@ TRIES: Final = 2
 """Over UDP: one datagram may be lost."""
 _PAYLOAD: Final = 1232
 _MOST_RECORDS: Final = 100
+_MOST_TEXT: Final = 8192
 _LONGEST_CHAIN: Final = 16
 _MOST_IGNORED: Final = 1000
 
@@ -56,6 +57,7 @@ class Said:
             "name": self.name,
             "rcode": self.rcode,
             "records": self.records,
+            "count": self.count,
             "cnames": self.cnames,
             "ttl_s": self.ttl,
             "protocol": self.protocol,
@@ -154,21 +156,15 @@ def _over_tcp(query: Any, wire: bytes, resolver: Resolver, until: float, stop: S
     with socket.socket(family, socket.SOCK_STREAM) as one:
         one.setblocking(False)
         number = one.connect_ex(place)
-        if number not in (0, errno.EINPROGRESS):
-            raise OSError(number, _words(number))
+        if number and number not in PENDING:
+            raise OSError(number, os.strerror(number))
         stop.wait(one, WRITE, until)
         number = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if number:
-            raise OSError(number, _words(number))
+            raise OSError(number, os.strerror(number))
         one.send(struct.pack("!H", len(wire)) + wire)
         (length,) = struct.unpack("!H", _exactly(one, 2, until, stop))
         return _answer(query, _exactly(one, length, until, stop))
-
-
-def _words(number: int) -> str:
-    import os
-
-    return os.strerror(number)
 
 
 def _exactly(one: socket.socket, count: int, until: float, stop: Stop) -> bytes:
@@ -253,8 +249,19 @@ def _read_records(reply: Any, said: Said) -> None:
         said.cnames.append(owner)
     records = found.get(owner, [])
     said.count = len(records)
-    said.records = sorted({text for text, _ in records})[:_MOST_RECORDS]
+    said.records = _some(sorted({text for text, _ in records}))
     said.ttl = min((ttl for _, ttl in records), default=None)
+
+
+def _some(texts: list[str]) -> list[str]:
+    """As many as an output may hold: a hostile answer is 64 KiB, and there may be thousands."""
+    kept, size = [], 0
+    for text in texts[:_MOST_RECORDS]:
+        size += len(text)
+        if size > _MOST_TEXT:
+            break
+        kept.append(text)
+    return kept
 
 
 def _type(rrset: Any) -> str:

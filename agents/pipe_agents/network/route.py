@@ -26,6 +26,8 @@ _EACH: Final = 3
 _AT_ONCE: Final = 5
 _PATIENCE: Final = 1.0
 """Seconds for the probes of some hops, at most: one answer is the rule, and none is usual."""
+_QUICK: Final = 0.3
+"""The same, at least, where all that answered did so quickly."""
 _SILENT: Final = 8
 """Hops without an answer, one after the other, after which nobody further away is asked."""
 _LIFE: Final = {socket.AF_INET: (socket.IPPROTO_IP, socket.IP_TTL), socket.AF_INET6: (41, 16)}
@@ -103,15 +105,20 @@ def measure(host: Host, address: str, settings: Any, stop: Stop) -> tuple[dict[s
 def _followed(address: str, settings: Any, stop: Stop) -> list[_Hop]:
     family, _ = socket_address(address, PORT)
     hops: list[_Hop] = []
-    patience = min(settings.timeout, _PATIENCE)
+    most = patience = min(settings.timeout, _PATIENCE)
     while len(hops) < settings.max_hops:
         first = len(hops) + 1
         some = [_Hop(ttl) for ttl in range(first, min(first + _AT_ONCE, settings.max_hops + 1))]
-        _probe(address, socket.AddressFamily(family), some, patience, stop)
-        for hop in some:
-            hops.append(hop)
-            if hop.arrived or hop.why is not None:
-                return hops
+        for round_ in range(_EACH):  # one by one, since routers answer few of many
+            _probe(address, socket.AddressFamily(family), some, round_, patience, stop)
+            end = next((number for number, hop in enumerate(some, 1) if hop.arrived or hop.why is not None), len(some))
+            some = some[:end]
+            slowest = max((max(hop.times) for hop in (*hops, *some) if hop.times), default=most)
+            patience = min(most, max(_QUICK, 3 * slowest))
+        hops += some
+        patience = most
+        if some[-1].arrived or some[-1].why is not None:
+            return hops
         if len(hops) >= _SILENT and not any(hop.times for hop in hops[-_SILENT:]):
             break
     while hops and not hops[-1].times:
@@ -119,26 +126,27 @@ def _followed(address: str, settings: Any, stop: Stop) -> list[_Hop]:
     return hops
 
 
-def _probe(address: str, family: socket.AddressFamily, hops: list[_Hop], patience: float, stop: Stop) -> None:
-    """Send all probes of these hops, and wait for what comes back."""
+def _probe(
+    address: str, family: socket.AddressFamily, hops: list[_Hop], round_: int, patience: float, stop: Stop
+) -> None:
+    """Send one probe of each of these hops, and wait for what comes back."""
     waiting: dict[int, tuple[socket.socket, _Hop, float]] = {}
     poll = select.poll()
     poll.register(stop, READ)
     try:
-        for number in range(_EACH):
-            for hop in hops:
-                place = socket_address(address, PORT + hop.ttl * _EACH + number)[1]
-                one = socket.socket(family, socket.SOCK_DGRAM)
-                one.setblocking(False)
-                waiting[one.fileno()] = (one, hop, monotonic())
-                one.setsockopt(*RECVERR[family], 1)
-                one.setsockopt(*_LIFE[family], hop.ttl)
-                one.connect(place)
-                poll.register(one, READ)
-                began = monotonic()
-                one.send(bytes(32))
-                hop.sent += 1
-                waiting[one.fileno()] = (one, hop, began)
+        for hop in hops:
+            place = socket_address(address, PORT + hop.ttl * _EACH + round_)[1]
+            one = socket.socket(family, socket.SOCK_DGRAM)
+            waiting[one.fileno()] = (one, hop, 0.0)
+            one.setblocking(False)
+            one.setsockopt(*RECVERR[family], 1)
+            one.setsockopt(*_LIFE[family], hop.ttl)
+            one.connect(place)
+            poll.register(one, READ)
+            began = monotonic()
+            one.send(bytes(32))
+            hop.sent += 1
+            waiting[one.fileno()] = (one, hop, began)
         until = monotonic() + patience
         while waiting and (left := until - monotonic()) > 0:
             for descriptor, _ in poll.poll(int(left * 1000) + 1):
@@ -219,7 +227,7 @@ def _judged(host: Host, address: str, hops: list[_Hop], reached: bool, most: int
                 "route.loop",
                 host.name,
                 "high",
-                f"the way to {host.name} leads in a circle: {loop} is on it {most_seen(hops, loop)} times",
+                f"the way to {host.name} leads in a circle: {loop} is on it {_times_on(hops, loop)} times",
                 {**evidence, "address": loop},
                 "Routers send the packets to each other: look at their routes for this address.",
             )
@@ -229,8 +237,8 @@ def _judged(host: Host, address: str, hops: list[_Hop], reached: bool, most: int
             unavailable(
                 "route.end",
                 host.name,
-                f"the last that answered is {evidence.get('last', 'nobody')}, {len(seen)} hops from here; many hosts "
-                "and filters give no answer to such packets",
+                (f"the last that answered is {evidence['last']}, hop {seen[-1].ttl}" if seen else "nobody answered")
+                + "; many hosts and filters give no answer to such packets",
                 f"UDP ports from {PORT} on and ICMP that are let through, up to {address}",
             )
         ]
@@ -247,5 +255,5 @@ def _circle(hops: list[_Hop]) -> str | None:
     return None
 
 
-def most_seen(hops: list[_Hop], address: str) -> int:
+def _times_on(hops: list[_Hop], address: str) -> int:
     return sum(address in hop.addresses for hop in hops)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,6 +14,12 @@ CHECKS: Final = ("dns", "tcp", "latency", "route", "http", "tls", "local")
 RECORDS: Final = ("A", "AAAA", "CNAME", "MX", "TXT", "NS")
 USUAL_PORTS: Final = (22, 80, 443)
 """Tried where a host is named and no port: what is found there is told, and closed ones are no finding."""
+COMMON_PORTS: Final = (
+    21, 22, 23, 25, 53, 80, 110, 111, 135, 139, 143, 389, 443, 445, 465, 587, 636, 993, 995, 1433, 1521, 2049, 2375,
+    2376, 2379, 3000, 3306, 3389, 5000, 5432, 5672, 5900, 6379, 6443, 8000, 8080, 8443, 9000, 9090, 9092, 9200, 10250,
+    11211, 15672, 27017,
+)  # fmt: skip
+"""Tried where the check `tcp` is named and no port: somebody asks which are open."""
 TLS_PORTS: Final = frozenset({443, 465, 636, 853, 989, 990, 993, 995, 2376, 5061, 5671, 6443, 6514, 8443, 8883, 9443})
 """Ports on which TLS is usual from the first byte."""
 MOST_TRIES: Final = 70_000
@@ -51,7 +57,8 @@ class Settings:
 
     hosts: tuple[Host, ...]
     ports: tuple[int, ...]
-    named_ports: bool
+    expected: frozenset[int]
+    """Ports that should be open: those that are named one by one. A range is looked through."""
     places: tuple[Place, ...]
     checks: tuple[str, ...]
     resolvers: tuple[Resolver, ...]
@@ -77,7 +84,7 @@ class Settings:
         hosts = _each_once([*([given["host"]] if "host" in given else []), *given.get("hosts", ())])
         places = tuple(_place(url) for url in dict.fromkeys(given.get("urls", ())))
         ports = tuple(ports_of(given.get("ports", ())))
-        tried = ports or USUAL_PORTS
+        tried = ports or (COMMON_PORTS if "tcp" in (given.get("checks") or ()) else USUAL_PORTS)
         own = hosts or _each_once([place.host.given for place in places])
         checks = _checks(given, hosts, places, ports)
         if "tcp" in checks and len(tried) * len(own) > MOST_TRIES:
@@ -89,7 +96,7 @@ class Settings:
         return cls(
             hosts=own,
             ports=tried,
-            named_ports=bool(ports) or not hosts,
+            expected=frozenset(_single(given.get("ports", ())) if ports else () if hosts else tried),
             places=places,
             checks=checks,
             resolvers=tuple(dict.fromkeys(resolver_of(text) for text in given.get("resolvers", ()))),
@@ -107,6 +114,10 @@ class Settings:
             ca_file=given["ca_file"],
             limits={**THRESHOLDS, **{k: v for k, v in given.get("thresholds", {}).items() if v is not None}},
         )
+
+
+def _single(given: Iterable[int | str]) -> list[int]:
+    return [int(entry) for entry in given if "-" not in str(entry)]
 
 
 def _each_once(given: list[str]) -> tuple[Host, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -13,6 +14,7 @@ from pipe_agents.network.texts import bounded
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
+_LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}\Z")
 METADATA: Final = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
 """Where clouds keep credentials, beside the link-local addresses."""
 
@@ -40,12 +42,13 @@ def host_of(text: str) -> Host:
         address = None
     if address is not None:
         return Host(text, str(address), address)
-    last = bare.rstrip(".").rpartition(".")[2].lower()
-    if ":" in bare or last.isdecimal() or last.startswith("0x"):
+    name = "" if ":" in bare else ascii_name(bare)  # only then can it be told from a number
+    last = name.rpartition(".")[2]
+    if not name or last.isdecimal() or last.startswith("0x"):
         raise refused(
             f"{bounded(text, 100)!r} is neither a name nor an address: write `db.internal`, `10.0.0.5`, `::1`"
         )
-    return Host(text, ascii_name(bare), None)
+    return Host(text, name, None)
 
 
 def ascii_name(text: str) -> str:
@@ -62,8 +65,11 @@ def ascii_name(text: str) -> str:
             except UnicodeError as error:
                 raise refused(f"{bounded(text, 100)!r} is no name: {bounded(str(error), 100)}") from None
     labels = name.split(".")
-    if len(name) > 253 or any(not 0 < len(label) <= 63 for label in labels):
-        raise refused(f"{bounded(text, 100)!r} is no name: its parts have 1 to 63 characters, all of it at most 253")
+    if len(name) > 253 or any(_LABEL.match(label) is None for label in labels):
+        raise refused(
+            f"{bounded(text, 100)!r} is no name: its parts have 1 to 63 letters, digits, `-` and `_`, all of it at "
+            "most 253 characters"
+        )
     return name
 
 

@@ -45,6 +45,8 @@ class Step:
     during: str | None = None
     """The part in which it failed."""
     forbidden: str | None = None
+    passed_over: dict[str, str] = field(default_factory=dict)
+    """Addresses that did not answer, before one did."""
 
     @property
     def status(self) -> int | None:
@@ -221,6 +223,7 @@ class Fetcher:
                 step.phases["connect"] = step.phases.get("connect", 0.0) + monotonic() - began
                 return line
             step.phases["connect"] = step.phases.get("connect", 0.0) + monotonic() - began
+            step.passed_over[address] = step.fault
         return None
 
     def _secured(self, step: Step, line: Line) -> Line | None:

@@ -41,6 +41,7 @@ def judge(fetch: Fetch, limits: Mapping[str, float], covered: Collection[tuple[s
     ]
     if fetch.fault is None:
         found += _times(fetch, limits)
+        found += [_passed_over(step) for step in fetch.steps if step.passed_over]
     return found + _downgrade(fetch)
 
 
@@ -91,6 +92,18 @@ def _certificate(step: Step) -> Finding:
         f"the certificate of {where} is refused: {step.certificate_fault}",
         {"why": step.certificate_fault, "tls": step.tls, "address": step.address},
         "See the check `tls` for its dates, names and chain.",
+    )
+
+
+def _passed_over(step: Step) -> Finding:
+    where = f"{step.place.host.name}:{step.place.port}"
+    return finding(
+        "http.address",
+        where,
+        "medium",
+        f"{where} answers at {step.address}, but not at {', '.join(step.passed_over)}, which is tried before",
+        {"answers": step.address, "passed_over": step.passed_over, "connect_ms": ms(step.phases.get("connect", 0.0))},
+        "Take the address out of DNS, or mend the service there: clients wait for it, or fail.",
     )
 
 

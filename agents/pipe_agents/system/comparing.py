@@ -11,6 +11,8 @@ from pipe_agents.system.trees import short, size
 
 SHORTEST: Final = 1 / 6
 """Hours below which a growth says nothing of the hours to come."""
+FARTHEST: Final = 12
+"""Times the span between the two: what is said to happen later than that rests on too little."""
 MOST: Final = 1000
 LISTED: Final = 200
 
@@ -134,7 +136,7 @@ def _disks(
         }
         # A burst of a few MB says nothing; nor does what was written within minutes.
         grown = more >= disk["total_bytes"] / 200
-        if left is not None and grown and disk["judged"] and left <= limits["full_within_hours"]:
+        if left is not None and grown and disk["judged"] and left <= min(limits["full_within_hours"], FARTHEST * hours):
             found.append(
                 finding(
                     "disk.filling",
@@ -176,10 +178,11 @@ def _processes(
             "rss_bytes": more,
             "rss_bytes_per_h": round(speed, 1),
         }
-        if hours < SHORTEST or speed < limits["growth_bytes_per_h"] or more < rss / 4:
+        least = limits["growth_bytes_per_h"]
+        if hours < SHORTEST or speed < least or more < max(least, rss / 4):
             continue
         left = available / speed if available is not None else None
-        soon = left is not None and left <= limits["full_within_hours"]
+        soon = left is not None and left <= min(limits["full_within_hours"], FARTHEST * hours)
         found.append(
             finding(
                 "processes.growth",

@@ -13,6 +13,8 @@ FIELDS: Final = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "
 ASKED: Final = 16
 """Cores whose clock rate is read: each takes time."""
 LISTED: Final = 1024
+LONG: Final = 5.0
+"""Seconds of a window from which on it says more than a moment."""
 
 
 class Stat(NamedTuple):
@@ -144,7 +146,7 @@ def measured(before: Reading, after: Reading, seconds: float, tree: Tree) -> dic
     }
 
 
-def judged(cpu: Mapping[str, Any], limits: Mapping[str, float], stalled: float | None) -> list[Finding]:
+def judged(cpu: Mapping[str, Any], limits: Mapping[str, float], stalled: float | None, seconds: float) -> list[Finding]:
     """`stalled`: percent of the last minute in which some task waited for a processor, where that is known.
 
     One busy second is no fault: how bad it is, the averages over minutes say.
@@ -194,7 +196,7 @@ def judged(cpu: Mapping[str, Any], limits: Mapping[str, float], stalled: float |
             finding(
                 "cpu.steal",
                 "machine",
-                "medium",
+                "medium" if seconds >= LONG or total["steal"] >= 3 * limits["steal_percent"] else "low",
                 f"{total['steal']:.0f} % of the CPU time went to other machines of the same host",
                 {"steal_percent": total["steal"]},
                 "The host is too full, or a credit is used up: move the machine, or take a larger one.",
@@ -203,7 +205,7 @@ def judged(cpu: Mapping[str, Any], limits: Mapping[str, float], stalled: float |
     return found
 
 
-def heat(before: Reading, after: Reading) -> list[Finding]:
+def heat(before: Reading, after: Reading, seconds: float) -> list[Finding]:
     """Cores that were slowed down in the window."""
     if before.throttles is None or after.throttles is None or after.throttles <= before.throttles:
         return []
@@ -212,7 +214,7 @@ def heat(before: Reading, after: Reading) -> list[Finding]:
         finding(
             "cpu.throttled",
             "machine",
-            "medium",
+            "medium" if seconds >= LONG else "low",
             f"heat slowed cores down {times} times in the window",
             {"throttles": times, "throttles_since_start": after.throttles},
             "Look at fans, dust and the room's temperature.",

@@ -128,7 +128,7 @@ def judged(
                 finding(
                     "io.stuck",
                     name,
-                    "high" if seconds >= 10 else "medium",
+                    "high" if seconds >= 30 else "medium" if seconds >= 5 else "low",
                     f"{name} has {b.in_flight} requests open, and ended none in {seconds:.0f} s",
                     {**evidence, "in_flight": b.in_flight},
                     "The device or the way to it hangs: look at the kernel's log.",

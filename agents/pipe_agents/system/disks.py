@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from pipe_agents.findings import Finding, Severity, finding, unavailable
 from pipe_agents.system import mounts
@@ -32,6 +32,7 @@ class Space(NamedTuple):
 
 
 Ask = Callable[[str], Space]
+T = TypeVar("T")
 
 
 def ask(path: str) -> Space:
@@ -44,32 +45,32 @@ def ask(path: str) -> Space:
     )  # fmt: skip
 
 
-class _Answer:
+class _Answer(Generic[T]):
     """Asked in a thread of its own, since an answer may never come and nothing ends the wait."""
 
-    def __init__(self, path: str, asked: Ask) -> None:
-        self.space: Space | None = None
+    def __init__(self, path: str, asked: Callable[[str], T]) -> None:
+        self.given: T | None = None
         self.error: OSError | None = None
         self.done = threading.Event()
         threading.Thread(target=self._go, args=(path, asked), daemon=True).start()
 
-    def _go(self, path: str, asked: Ask) -> None:
+    def _go(self, path: str, asked: Callable[[str], T]) -> None:
         try:
-            self.space = asked(path)
+            self.given = asked(path)
         except OSError as error:
             self.error = error
         finally:
             self.done.set()
 
 
-def answers(paths: Sequence[str], asked: Ask, patience: float) -> list[Space | OSError | None]:
+def answers(paths: Sequence[str], asked: Callable[[str], T], patience: float) -> list[T | OSError | None]:
     """All are asked at once, so that one that is silent costs the others nothing. None where there was no answer in
     time."""
     waiting = [_Answer(path, asked) for path in paths]
     until = time.monotonic() + patience
     for one in waiting:
         one.done.wait(max(0.0, until - time.monotonic()))
-    return [one.error if one.error is not None else one.space for one in waiting]
+    return [one.error if one.error is not None else one.given for one in waiting]
 
 
 class Disks(NamedTuple):
@@ -92,7 +93,7 @@ def look(
     found: list[Finding] = []
     chosen = mounts.choose(entries)
     if paths:
-        chosen = _named(entries, paths, found, tree)
+        chosen = _named(entries, paths, found, tree, patience)
     wanted = mounts.wanted(text(f"{tree.etc}/fstab"))
     places = [_place(tree, one.entry) for one in chosen[:MOST]]
     asked_all = list(zip(chosen[:MOST], answers(places, asked, patience), strict=True))
@@ -103,6 +104,8 @@ def look(
         judge = one.judged and entry.path not in told
         space = given if isinstance(given, Space) else None
         if space is not None and space.total == 0:
+            if paths:
+                found.append(unavailable("disk.space", short(entry.path), f"a {entry.type} has none", "another path"))
             continue
         disk = _disk(one._replace(judged=judge), space, tree)
         measured.append(disk)
@@ -132,11 +135,19 @@ def _place(tree: Tree, entry: mounts.Entry) -> str:
     return entry.path if tree.dev == "/" else os.path.join(tree.dev, entry.path.lstrip("/"))
 
 
-def _named(entries: list[mounts.Entry], paths: Sequence[str], found: list[Finding], tree: Tree) -> list[mounts.Chosen]:
+def _real(path: str) -> str:
+    """Where a path leads; raises OSError."""
+    os.stat(path)
+    return os.path.realpath(path)
+
+
+def _named(
+    entries: list[mounts.Entry], paths: Sequence[str], found: list[Finding], tree: Tree, patience: float
+) -> list[mounts.Chosen]:
     chosen: dict[str, mounts.Chosen] = {}
-    for path in paths:
-        real = os.path.realpath(path) if tree.here else path
-        if tree.here and not os.path.exists(real):
+    resolved = answers(paths, _real, patience) if tree.here else list(paths)
+    for path, real in zip(paths, resolved, strict=True):
+        if isinstance(real, FileNotFoundError | NotADirectoryError):
             found.append(
                 finding(
                     "disk.missing",
@@ -148,7 +159,8 @@ def _named(entries: list[mounts.Entry], paths: Sequence[str], found: list[Findin
                 )
             )
             continue
-        entry = mounts.holding(entries, real)
+        # One that may not be entered, or whose server is gone, is looked up as it is written.
+        entry = mounts.holding(entries, real if isinstance(real, str) else os.path.normpath(path))
         if entry is not None and entry.path not in chosen:
             chosen[entry.path] = mounts.Chosen(
                 entry, sum(other.key == entry.key for other in entries) - 1, entry.type not in mounts.IMAGES
@@ -158,7 +170,8 @@ def _named(entries: list[mounts.Entry], paths: Sequence[str], found: list[Findin
 
 def _disk(one: mounts.Chosen, space: Space | None, tree: Tree) -> dict[str, Any]:
     entry = one.entry
-    inodes = space.inodes if space is not None and space.inodes > 0 else None
+    # Some that make inodes as needed tell more free ones than there are.
+    inodes = space.inodes if space is not None and space.inodes > 0 and space.inodes_free <= space.inodes else None
     used = space.inodes - space.inodes_free if space is not None and inodes else None
     return {
         "path": short(entry.path),

@@ -137,7 +137,11 @@ def judged(
                 finding(
                     "network.errors",
                     name,
-                    "high" if share >= 10 * limits["network_errors_percent"] and errors >= LEAST else "medium",
+                    "low"
+                    if errors < 10
+                    else "high"
+                    if share >= 10 * limits["network_errors_percent"] and errors >= LEAST
+                    else "medium",
                     f"{errors} of {packets} packets on {name} had errors ({share:.1f} %)",
                     {"errors_in_window": errors, "packets_in_window": packets, "errors_percent": share},
                     "A cable, a connector, a duplex mismatch, a driver: see `ethtool -S`.",
@@ -185,7 +189,7 @@ def judged(
             finding(
                 "network.listen_overflows",
                 "tcp",
-                "medium",
+                "medium" if stack["listen_overflows"] >= 10 else "low",
                 f"{stack['listen_overflows']} connections were dropped: a program did not take them in time",
                 {"listen_overflows_in_window": stack["listen_overflows"]},
                 "`ss -ltn` shows queues (Recv-Q against Send-Q); the program is too slow, or its backlog too short.",

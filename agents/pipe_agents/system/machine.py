@@ -23,7 +23,8 @@ from pipe_agents.system import (
     processes,
     sensors,
 )
-from pipe_agents.system.trees import Tree, number, size
+from pipe_agents.system.telling import line
+from pipe_agents.system.trees import Tree, number
 
 PARTS: Final = (
     "cpu",
@@ -94,7 +95,7 @@ def look(
     seconds: float,
     wanted: Wanted,
     host: Mapping[str, Any],
-    say: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda text: None,
     asked: disks.Ask = disks.ask,
 ) -> Looked:
     """All parts that were asked for; a part that can't be measured is None, and a finding says why."""
@@ -116,8 +117,8 @@ def look(
                 blind("cpu", "/proc/stat can't be read", "/proc")
                 continue
             parts["cpu"] = cpu.measured(before.cpu, after.cpu, seconds, tree)
-            found += cpu.judged(parts["cpu"], bounds, stalled("cpu", "some", "avg60"))
-            found += cpu.heat(before.cpu, after.cpu)
+            found += cpu.judged(parts["cpu"], bounds, stalled("cpu", "some", "avg60"), seconds)
+            found += cpu.heat(before.cpu, after.cpu, seconds)
         elif check == "memory":
             if before.memory is None or after.memory is None:
                 blind("memory", "/proc/meminfo can't be read", "/proc")
@@ -156,24 +157,30 @@ def look(
                 continue
             parts["container"] = own
             found += container.judged(own, bounds, _own_stall(after))
+            if own["memory"] is None and own["cpu"] is None:
+                blind("container", "nothing that its cgroup says can be read", "cgroups below /sys/fs/cgroup")
         elif check == "temperature":
             parts["temperatures"] = sensors.read(tree) or None
             if parts["temperatures"] is None:
                 blind("temperature", "there is no sensor", "a machine with sensors: a virtual one has none as a rule")
             found += sensors.judged(parts["temperatures"] or [], bounds)
         if check not in ("processes", "limits"):
-            say(_told(check, parts))
+            say(line(check, parts))
     this = _processes(tree, before, after, seconds, wanted, host)
     if this is not None and "processes" in wanted.checks:
         busy = _busy_cores(before, after)
         parts["processes"] = processes.measured(this, wanted.top, wanted.processes, busy)
         found += processes.judged(parts["processes"], bounds, this)
         found += processes.hidden(tree, _proc_options(tree))
-        say(_told("processes", parts))
+        say(line("processes", parts))
+    elif "processes" in wanted.checks:
+        blind("processes", "no process is listed in /proc", "/proc")
     if "limits" in wanted.checks:
-        parts["limits"] = limits.measured(tree, this, own)
-        found += limits.judged(parts["limits"], bounds)
-        say(_told("limits", parts))
+        parts["limits"] = limits.measured(tree, this, own) or None
+        if parts["limits"] is None:
+            blind("limits", "none of them can be read", "/proc/sys")
+        found += limits.judged(parts["limits"] or [], bounds)
+        say(line("limits", parts))
     container.used_instead({**parts, "container": own})
     return Looked(parts, _with_names(_once(found), this))
 
@@ -265,31 +272,3 @@ def _proc_options(tree: Tree) -> frozenset[str]:
 
 def reading_host(tree: Tree, now_ns: int) -> dict[str, Any]:
     return hosts.read(tree, now_ns, hosts.clock() if tree.here else None)
-
-
-def _told(check: str, parts: Mapping[str, Any]) -> str:
-    """One line for who watches."""
-    name = {"disk": "disks", "io": "devices", "network": "interfaces", "temperature": "temperatures"}.get(check, check)
-    part = parts[name]
-    if part is None:
-        return f"{check}: not measured"
-    if check == "cpu":
-        busy = f"{part['total']['busy']:.0f} % of" if part["total"] is not None else ""
-        return f"cpu: {busy} {part['cores']} cores, load {part['load1']}"
-    if check == "memory":
-        return f"memory: {size(part['available_bytes'])} of {size(part['total_bytes'])} available"
-    if check == "container":
-        return f"container: {container.described(part)}"
-    if check == "processes":
-        return f"processes: {part['count']}, {part['threads']} threads"
-    return f"{check}: {len(part)} {_COUNTED[check]}{'s' if len(part) != 1 else ''}"
-
-
-_COUNTED: Final = {
-    "disk": "file system",
-    "io": "device",
-    "network": "interface",
-    "limits": "limit",
-    "pressure": "resource",
-    "temperature": "sensor",
-}

@@ -79,7 +79,7 @@ def measured(
     ]
     if "cpu" in checks:
         parts["cpu"] = _cpu(before["cpu"], after["cpu"])
-        found += processors.judged(parts["cpu"], limits, None)
+        found += processors.judged(parts["cpu"], limits, None, seconds)
     if "memory" in checks:
         parts["memory"] = _memory(before["swap"], after["swap"], seconds)
         one = parts["memory"]
@@ -244,6 +244,9 @@ def _links(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float) 
 def _processes(
     before: Mapping[int, Any], after: Mapping[int, Any], seconds: float, options: Mapping[str, Any]
 ) -> dict[str, Any]:
+    import psutil
+
+    booted = psutil.boot_time()
     shown: list[dict[str, Any]] = []
     for pid, one in after.items():
         old, times = before.get(pid), one["cpu_times"]
@@ -260,7 +263,7 @@ def _processes(
                 "arguments": None,
                 "uid": None,
                 "state": {"running": "R", "sleeping": "S", "zombie": "Z", "stopped": "T"}.get(one["status"], "S"),
-                "started_s": round(one["create_time"] or 0.0, 2),
+                "started_s": round(max(0.0, (one["create_time"] or 0.0) - booted), 2),
                 "cpu_percent": share,
                 "rss_bytes": one["memory_info"].rss if one["memory_info"] is not None else 0,
                 "threads": one["num_threads"] or 0,

@@ -66,8 +66,8 @@ def stat(content: str) -> Stat | None:
         return None
 
 
-def read(tree: Tree) -> Snapshot:
-    """All that are listed; one that ends meanwhile is left out."""
+def read(tree: Tree) -> Snapshot | None:
+    """All that are listed; one that ends meanwhile is left out. None where none is: this one always is."""
     found: Snapshot = {}
     with suppress(OSError):
         for name in os.listdir(tree.proc):
@@ -75,7 +75,7 @@ def read(tree: Tree) -> Snapshot:
                 one = stat(text(f"{tree.proc}/{name}/stat", 8192) or "")
                 if one is not None:
                     found[one.pid] = one
-    return found
+    return found or None
 
 
 def open_files(tree: Tree, pid: int) -> int | None:
@@ -117,6 +117,17 @@ class Now(NamedTuple):
     cores: int
     files: Mapping[int, int | None]
     arguments: bool
+    titles: dict[int, dict[str, Any]]
+    """What `title` has told of a process."""
+    heard: dict[str, dict[str, str]]
+    """Addresses that are listened on by the inode of the socket, of each network."""
+
+    def title(self, pid: int) -> dict[str, Any]:
+        if pid not in self.titles:
+            from pipe_agents.system.titles import title
+
+            self.titles[pid] = title(self.tree, pid, arguments=self.arguments)
+        return self.titles[pid]
 
     def cpu(self, one: Stat) -> float | None:
         """Percent of one core. One that began in the window used all of its time in it."""
@@ -133,15 +144,13 @@ class Now(NamedTuple):
         return round(min(share, 100.0 * self.cores * 1.1), 1)
 
     def shown(self, one: Stat) -> dict[str, Any]:
-        from pipe_agents.system.titles import title
-
         uid = None
         with suppress(OSError):
             uid = os.stat(f"{self.tree.proc}/{one.pid}").st_uid
         return {
             "pid": one.pid,
             "name": one.name,
-            **title(self.tree, one.pid, arguments=self.arguments),
+            **self.title(one.pid),
             "uid": uid,
             "state": one.state,
             "started_s": round(one.start / self.ticks, 2),
@@ -170,7 +179,7 @@ def now(
     alive = [one.pid for one in after.values() if not one.kernel and one.state not in "ZX"] if count_files else []
     files = {pid: open_files(tree, pid) for pid in alive}
     began = int(((uptime or 0) - seconds) * ticks)
-    return Now(tree, before, after, ticks, page, seconds, began, cores, files, arguments)
+    return Now(tree, before, after, ticks, page, seconds, began, cores, files, arguments, {}, {})
 
 
 def measured(this: Now, top: int, patterns: Sequence[str], busy_cores: float | None) -> dict[str, Any]:

@@ -73,9 +73,9 @@ def judged(sensors: list[dict[str, Any]], limits: Mapping[str, float]) -> list[F
         if critical is not None and now >= critical:
             severity, bound = "critical", critical
         elif critical is not None and now >= critical - 5:
-            severity, bound = "high", critical
+            severity, bound = "medium", critical
         elif high is not None and now >= high and (critical is None or high < critical):
-            severity, bound = "medium", high
+            severity, bound = "low", high
         elif critical is None and high is None and now >= limits["temperature_c"]:
             severity, bound = "medium", limits["temperature_c"]
         else:

@@ -11,6 +11,8 @@ from pipe_agents.system.trees import Tree, short
 
 HIDDEN: Final = "***"
 MOST: Final = 100
+LONGEST: Final = 4000
+"""Characters of all arguments of a process together."""
 _INTERPRETER: Final = re.compile(
     r"(python|pypy|perl|ruby|node|nodejs|bun|php|lua|bash|dash|ash|zsh|ksh|sh|java|Rscript|tclsh)[\d.]*(-config)?\Z"
 )
@@ -86,16 +88,18 @@ def script(words: Sequence[str]) -> str | None:
 
 def masked(words: Sequence[str]) -> list[str]:
     """Arguments without what looks like a secret: it is better to hide too much."""
-    given = []
+    given: list[str] = []
     hide = False
     for word in words[:MOST]:
+        if sum(map(len, given)) > LONGEST:
+            break
         if hide and not word.startswith("-"):
             given.append(HIDDEN)
         else:
             given.append(short(_masked(word)))
         hide = _NEXT.match(word) is not None
-    if len(words) > MOST:
-        given.append(f"… {len(words) - MOST} more")
+    if len(words) > len(given):
+        given.append(f"… {len(words) - len(given)} more")
     return given
 
 

@@ -21,6 +21,8 @@ ADDRESS, TOKEN = "PIPE_BUS", "PIPE_BUS_TOKEN"
 _LONGEST: Final = 100
 """Bytes of a socket's path; systems take 104 or 108."""
 _BACKLOG: Final = 64
+_PAUSE: Final = 1.0
+"""Seconds until one who could not be let in is tried again."""
 _CANNOT: Final[Mapping[str, str]] = {}
 
 
@@ -36,7 +38,7 @@ class Door:
         self._server: Server | None = None
         self._socket = self._listen() if hasattr(socket, "AF_UNIX") else None
         if self._socket is not None:
-            loop.add_reader(self._socket.fileno(), self._knock)
+            self._listen_on()
             let_go_in_children(self)
 
     def _listen(self) -> socket.socket | None:
@@ -92,9 +94,19 @@ class Door:
 
             self._server = Server(self)
         assert self._socket is not None
-        with suppress(OSError):  # it has gone again, or there are too many open files
-            connection, _ = self._socket.accept()
-            self._server.serve(connection)
+        try:
+            for _ in range(_BACKLOG):
+                connection, _ = self._socket.accept()
+                self._server.serve(connection)
+        except (BlockingIOError, ConnectionError):  # nobody is left, or has gone again
+            pass
+        except OSError:  # there are too many open files: those who wait go on doing so
+            self.loop.remove_reader(self._socket.fileno())
+            self.loop.call_later(_PAUSE, self._listen_on)
+
+    def _listen_on(self) -> None:
+        if self._socket is not None:
+            self.loop.add_reader(self._socket.fileno(), self._knock)
 
     async def close(self) -> None:
         """Speak to nobody any more."""

@@ -80,7 +80,8 @@ class Choosing:
         chosen = routing.chosen(most)
         if not chosen:
             hint = "say more of what is to be measured, or name the agent; `pipe agents --capability NAME` lists them"
-            self._report.add("E518", short(routing.refusal(), 600), (*self._place, "task"), hint=hint)
+            message = f"no agent fits the task: its words are not those of {listed([card.name for card in cards])}"
+            self._report.add("E518", message, (*self._place, "task"), hint=hint)
             return AUTO, given, self._place
         by_name = {card.name: card for card in cards}
         found, unknown = accepted(chosen, by_name, options)

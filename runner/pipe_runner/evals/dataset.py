@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import UsageError, no_json
 from pipe_runner.evals.suite import Case
 from pipe_runner.lockfile.files import shown_file
 from pipe_runner.plan import Plan
@@ -61,7 +61,8 @@ class Dataset:
         try:
             data: Any = json.loads(line, parse_constant=_refused, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
-            self._fault(number, f"the line is no JSON: {error}")
+            column = getattr(error, "colno", 1)
+            self._fault(number, f"the line is no JSON: {no_json(error)}", column=column)
             return None
         before = len(self.faults)
         if not isinstance(data, dict):
@@ -84,8 +85,8 @@ class Dataset:
             return None
         return Case(name, inputs, data.get("expected"), self._shown, number)
 
-    def _fault(self, line: int, message: str, hint: str | None = None, code: str = "E707") -> None:
-        self.faults.append(Diagnostic(self._shown, line, 1, code, message, hint))
+    def _fault(self, line: int, message: str, hint: str | None = None, code: str = "E707", *, column: int = 1) -> None:
+        self.faults.append(Diagnostic(self._shown, line, column, code, message, hint))
 
 
 def _refused(name: str) -> Any:

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler import compile_text
+from pipe_runner.compiler.infer import schema_of
+from pipe_runner.compiler.kinds import ANY, types_of, words
 from pipe_runner.compiler.models import Models
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.evals.suite import Grader, Judge
@@ -27,6 +29,13 @@ NAMES: Final = frozenset({"output", "expected", "inputs", "case", "duration", "t
 ASKED: Final = frozenset({"output", "expected", "inputs", "case"})
 """What a model that judges is told by templates: nothing that differs from run to run, so that it can be replayed."""
 JUDGED: Final = ASKED | {"answer"}
+KNOWN: Final[dict[str, dict[str, Any]]] = {
+    "duration": {"type": "number"},
+    "tokens": {"type": ["integer", "null"]},
+    "cost": {"type": ["number", "null"]},
+    "inputs": {"type": "object"},
+}
+"""What is known of them before there is an answer."""
 NODE: Final = "grade"
 
 
@@ -47,7 +56,10 @@ class Makers:
             return None
         if spec.expression is not None:
             found = self._compiled(spec.expression, (*path, "expression"), NAMES, condition=True)
-            return None if found is None else Grader(name, expression=found)
+            if found is None:
+                return None
+            self._verdict(found, (*path, "expression"))
+            return Grader(name, expression=found)
         if spec.schema_ is not None:
             fine = self._schema(spec.schema_, (*path, "schema"))
             return Grader(name, schema=spec.schema_) if fine else None
@@ -61,6 +73,14 @@ class Makers:
         for fault in found:
             self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=fault.hint)
         return None if found else compiled
+
+    def _verdict(self, condition: Compiled, path: Path_) -> None:
+        """Warn of a condition that can't give true or false: it grades nothing."""
+        schema = schema_of(condition, lambda path: KNOWN.get(".".join(map(str, path)), ANY))
+        types = types_of(schema)
+        if "boolean" not in types:
+            message = f"a condition gives true or false, and this one gives {words(types)}, which grades nothing"
+            self._report.add("W502", message, path, hint="compare it: `… == expected`, `… > 0`, `… | length > 0`")
 
     def _schema(self, schema: dict[str, Any], path: Path_) -> bool:
         fine = True
@@ -92,6 +112,7 @@ class Makers:
         plan = self._plan(spec, texts, providers, path)
         if plan is None:
             return None
+        self._verdict(passes, (*path, "pass"))
         return Judge(plan, {key: one for key, one in templates.items() if one is not None}, passes)
 
     def _plan(self, spec: ModelGraderSpec, texts: dict[str, str], providers: list[str], path: Path_) -> Plan | None:

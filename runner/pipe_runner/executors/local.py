@@ -90,6 +90,10 @@ class LateBus:
         """By which its processes are known, where they can reach the bus."""
         self.loop: asyncio.AbstractEventLoop | None = None
 
+    def earlier(self) -> Earlier | None:
+        """What the node gave in an earlier run."""
+        return self._beside.earlier(self.node)
+
     def opened(self) -> OpenBus:
         if self._bus is None:
             self._bus = self._beside.bus(self.node, self.attempt)
@@ -197,7 +201,7 @@ class LocalExecutor:
                     self._scratch,
                     self._runs_in,
                     self._outside,
-                    partial(beside.earlier, attempt.node) if own and beside is not None else None,
+                    bus.earlier if own and bus is not None else None,
                     bus,
                     self._orchestrator,
                 ),
@@ -255,7 +259,7 @@ class LocalExecutor:
         bus: Any = context[10]
         if bus is not None:
             bus.loop = self._loop
-        token = CONTEXT.set(context)
+        CONTEXT.set(context)  # in a worker's task, whose next attempt sets it anew
         try:
             return await agent.perform(attempt, context)
         except asyncio.CancelledError as cancelled:
@@ -268,7 +272,6 @@ class LocalExecutor:
                 return ended._replace(usage=getattr(cancelled, "usage", None))
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
-            CONTEXT.reset(token)
             if self._timetable is not None and self._timetable.slots:
                 self._timetable.leave(attempt)
             if strays is not None:

@@ -10,6 +10,7 @@ import json
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.errors import no_json
 from pipe_runner.types import Json, JsonObject
 
 VERSION: Final = 1
@@ -83,21 +84,9 @@ class Entry(NamedTuple):
 
 def _named(error: json.JSONDecodeError) -> str:
     """What is wrong with JSON, for those who edited it by hand."""
-    match error.msg:
-        case "Expecting ',' delimiter":
-            return "a comma is missing before this, or a bracket that closes"
-        case "Expecting property name enclosed in double quotes" | "Illegal trailing comma before end of object":
-            return "a name in double quotes must stand here; the last one has no comma after it"
-        case "Expecting value" | "Illegal trailing comma before end of array":
-            return "a value must stand here: a text in double quotes, a number, true, false, null, or a bracket"
-        case "Invalid control character at":
-            return 'a line end stands in a text: write \\n, or a list of lines as `{"$lines": [...]}`'
-        case "Extra data":
-            return "something stands behind the end"
-        case "Unterminated string starting at":
-            return "this text has no closing quote"
-        case other:
-            return other
+    if error.msg == "Invalid control character at":
+        return 'a line end stands in a text: write \\n, or a list of lines as `{"$lines": [...]}`'
+    return no_json(error)
 
 
 def key_of(kind: str, asked: JsonObject) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import SecretSource
 from pipe_runner.secrets import resolve
+from pipe_schemas.credentials import credentials
 
 BASE_ENVIRONMENT: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """What a server gets of the runner's own environment, as every command does; PATH always."""
+SHORTEST: Final = 4
+"""Letters of a credential that is looked for in what is written."""
+_SCHEME: Final = re.compile(r"(?:bearer|basic|token|apikey)\s+(\S{4,})\Z", re.IGNORECASE)
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -25,7 +30,7 @@ class ServerSettings(NamedTuple):
     url: str = ""
     headers: Mapping[str, str] = {}
     secrets: tuple[str, ...] = ()
-    """Values in `env` and `headers` that are shown nowhere."""
+    """Values that are shown nowhere: what was taken from elsewhere, and credentials that were written out."""
     digest: Any = None
     """What its tools are pinned to: of all, or by name; None: they are not."""
     missing: str | None = None
@@ -51,6 +56,7 @@ def server_settings(name: str, written: Mapping[str, Any], environ: Mapping[str,
 
     headers = {key: value(key, said) for key, said in (written.get("headers") or {}).items()}
     own = {key: value(key, said) for key, said in (written.get("env") or {}).items()}
+    secrets += _written_out(written)
     base = {key: environ[key] for key in BASE_ENVIRONMENT if key in environ}
     return ServerSettings(
         name,
@@ -59,7 +65,18 @@ def server_settings(name: str, written: Mapping[str, Any], environ: Mapping[str,
         os.path.join(root, written.get("cwd") or ""),
         written.get("url") or "",
         headers,
-        tuple(secrets),
+        tuple(dict.fromkeys(secrets)),
         written.get("digest"),
         missing[0] if missing else None,
     )
+
+
+def _written_out(written: Mapping[str, Any]) -> Iterator[str]:
+    """The credentials that stand in pipe.yml itself: by their name, in an address, or as `Bearer x` in any header."""
+    for one in credentials({key: written.get(key) for key in ("headers", "env", "command", "url")}):
+        if len(one) >= SHORTEST:
+            yield one
+    for said in (written.get("headers") or {}).values():
+        scheme = _SCHEME.match(said) if isinstance(said, str) else None
+        if scheme is not None:
+            yield from (scheme[0], scheme[1])

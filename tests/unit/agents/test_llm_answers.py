@@ -53,6 +53,19 @@ def test_what_is_no_json_is_told_so(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('"no end', "it is no JSON: unterminated string starting at line 1, column 1"),
+        ("1" * 5000, "it is no JSON: it holds an integer of more than 4,300 digits"),
+    ],
+)
+def test_why_it_is_no_json_is_said_in_words_of_json(text: str, sentence: str) -> None:
+    with pytest.raises(Misfit) as misfit:
+        ANY.read(text)
+    assert misfit.value.faults == [sentence]
+
+
+@pytest.mark.parametrize(
     "text", ['{"a": 1, "a": 1}', '[{"b": {"a": 1, "\\u0061": 2}}]', '```json\n{"a": 1, "a": 2}\n```']
 )
 def test_a_property_that_stands_twice_is_refused_since_readers_differ_on_which_counts(text: str) -> None:

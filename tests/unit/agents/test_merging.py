@@ -79,7 +79,7 @@ def test_a_result_that_is_not_there_is_a_blind_spot() -> None:
 def test_what_could_not_be_measured_is_a_blind_spot_with_what_it_would_take() -> None:
     output = together([gave("a", unavailable("system.temperature", "cpu", "no sensor", "a sensor"))])
     assert output["blind_spots"] == [
-        {"what": "system.temperature of cpu", "why": "no sensor", "needs": "a sensor", "agent": "a"}
+        {"what": "system.temperature (cpu)", "why": "no sensor", "needs": "a sensor", "agent": "a"}
     ]
     assert output["severity"] == "info"
     assert output["summary"] == "nothing wrong was found; 1 thing could not be looked at"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from pathlib import Path
@@ -283,3 +284,38 @@ def test_x3_cancelled_threads_end_soon(bench: Any) -> None:
     while set(threading.enumerate()) - before and time.monotonic() < until:
         time.sleep(0.01)
     assert set(threading.enumerate()) - before == set()
+
+
+# ---------------------------------------------------------------- the page
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+PAGE = (REPOSITORY / "docs/network.md").read_text(encoding="utf-8")
+
+
+def test_every_option_and_threshold_is_in_the_page() -> None:
+    table = PAGE.partition("| option |")[2].partition("\n\n")[0]
+    named = {
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`([a-z_]+)`", row.split("|")[1] if "|" in row else "")
+    }
+    assert named == set(NetworkOptions.model_fields)
+    for name, value in defaults.THRESHOLDS.items():
+        assert re.search(rf"`{name}` \({value:g}\)", PAGE), name
+
+
+def test_every_finding_is_in_the_page_and_the_other_way_round() -> None:
+    source = "".join(
+        path.read_text(encoding="utf-8") for path in (REPOSITORY / "agents/pipe_agents/network").glob("*.py")
+    )
+    areas = "|".join(defaults.CHECKS)
+    made = set(re.findall(rf'"((?:{areas})\.[a-z_]+)"', source))
+    made |= {
+        f"dns.{status}" for status in ("timeout", "unreachable", "servfail", "refused", "error", "lame", "malformed")
+    }
+    made |= {f"tcp.{state}" for state in ("refused", "filtered", "unreachable")}
+    made |= {f"http.slow_{phase}" for phase in ("dns", "connect", "tls", "first_byte")}
+    made |= {"local.interfaces", "local.sockets"}
+    told = set(re.findall(rf"`((?:{areas})\.[a-z_]+)`", PAGE))
+    assert made - told == set()
+    assert told - made == set()

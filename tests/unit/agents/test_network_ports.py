@@ -116,14 +116,33 @@ def test_addresses_of_ipv6(bench: Any, host: str) -> None:
 
 def test_a_thousand_ports_at_once(bench: Any, in_time: Any, open_port: int) -> None:
     began = time.process_time()
-    result = run(bench, ports=[f"1-{999}", open_port], concurrency=128)
+    result = run(bench, ports=["1-999", open_port], concurrency=128)
     assert in_time(time.process_time() - began, 1.0)
     tcp = result["measurements"]["hosts"][0]["tcp"]
     assert tcp["tried"] == 1000
     assert tcp["open"] >= 1
     assert tcp["open"] + tcp["refused"] + tcp["filtered"] == 1000
-    (many,) = [one for one in result["findings"] if one["check"] == "tcp.refused"]
-    assert many["evidence"]["count"] == tcp["refused"]
+    assert tcp["expected"] == 1
+    (told,) = result["findings"]
+    assert (told["check"], told["severity"], told["evidence"]["tried"]) == ("tcp.open", "info", 999)
+
+
+def test_many_closed_ports_share_a_finding(bench: Any) -> None:
+    result = run(bench, ports=list(range(1, 22)))
+    (many,) = result["findings"]
+    assert (many["check"], many["evidence"]["count"], many["evidence"]["tried"]) == ("tcp.refused", 21, 21)
+
+
+def test_a_range_of_which_no_port_gives_a_sign(bench: Any, silent_port: int) -> None:
+    result = run(bench, ports=[f"{silent_port}-{silent_port}"])
+    assert checks(result) == {"tcp.silent": "medium"}
+
+
+def test_tls_is_not_tried_on_a_closed_port(bench: Any, refused_port: int) -> None:
+    result = run(bench, ports=[refused_port], checks=["tcp", "tls"])
+    assert [(one["check"], one["status"]) for one in result["findings"]] == [
+        ("tcp.refused", "measured"), ("tls", "unavailable"),
+    ]  # fmt: skip
 
 
 def test_no_more_sockets_than_concurrency_says(silent_port: int, stop: Stop) -> None:
@@ -158,9 +177,14 @@ def test_few_descriptors_are_no_fault(silent_port: int, stop: Stop) -> None:
 
 def test_usual_ports_that_are_closed_are_no_finding(bench: Any) -> None:
     result = run(bench)
-    assert set(states(result)) == {22, 80, 443}
-    assert result["measurements"]["hosts"][0]["tcp"]["named"] is False
-    assert result["findings"] == []
+    assert len(states(result)) > 40
+    assert result["measurements"]["hosts"][0]["tcp"]["expected"] == 0
+    assert checks(result) == {"tcp.open": "info"}
+    few = run(bench, checks=None, probes=1)
+    assert set(states(few)) == {22, 80, 443}
+    assert few["findings"] == [] or checks(few) == {"latency.icmp": "info"}
+    assert few["summary"].startswith("nothing wrong was found: 127.0.0.1: ")
+    assert "of 3 ports open" in few["summary"]
 
 
 def test_one_of_two_addresses_of_a_name_that_does_not_answer(
@@ -261,13 +285,13 @@ def test_the_bytes_of_echo_requests(family: int) -> None:
     if family == socket.AF_INET:
         assert icmp.checksum(packet) == 0
     answer = bytes([0 if family == socket.AF_INET else 129]) + packet[1:]
-    assert icmp.reply(family, answer, False, b"token") == 513
-    assert icmp.reply(family, packet, False, b"token") is None
-    assert icmp.reply(family, answer, False, b"other") is None
+    assert icmp.reply(family, answer, b"token") == 513
+    assert icmp.reply(family, packet, b"token") is None
+    assert icmp.reply(family, answer, b"other") is None
     for cut in range(len(answer)):
-        assert icmp.reply(family, answer[:cut], False, b"token") is None
+        assert icmp.reply(family, answer[:cut], b"token") is None
     if family == socket.AF_INET:
-        assert icmp.reply(family, b"\x46" + bytes(23) + answer, True, b"token") == 513
+        assert icmp.reply(family, b"\x46" + bytes(23) + answer, b"token") == 513
 
 
 def test_thresholds_decide_what_is_a_finding(bench: Any) -> None:

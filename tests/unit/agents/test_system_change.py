@@ -76,6 +76,8 @@ def test_nothing_that_changed_is_nothing() -> None:
         (6 * GIB, 2.0, "medium"),
         (30 * GIB, 2.0, "high"),
         (30 * GIB, 0.1, None),
+        (2 * GIB, 0.2, None),
+        (20 * GIB, 0.2, "high"),
         (GIB // 4, 0.2, None),
         (-9 * GIB, 2.0, None),
     ],
@@ -105,6 +107,7 @@ def test_a_disk_that_became_read_only() -> None:
     ("rss", "other", "severity"),
     [
         (GIB + 100 * MIB, {}, None),
+        (GIB + 270 * MIB, {}, "low"),
         (3 * GIB // 2, {}, "low"),
         (3 * GIB, {}, "medium"),
         (3 * GIB, {"started": 6.0}, None),

@@ -271,3 +271,9 @@ def test_a_real_cgroup_with_a_limit_is_found() -> None:
     assert own["memory"]["level"].endswith(folder.name)
     assert 0 < own["memory"]["used_bytes"] < 200 * MIB
     assert "memory" in own["tighter"]
+
+
+def test_a_cgroup_whose_files_cannot_be_read_says_so(here: Recorded) -> None:
+    looked = look(here)
+    assert looked.parts["container"]["memory"] is None
+    assert severities(looked.findings)["container:machine"] == "unavailable"

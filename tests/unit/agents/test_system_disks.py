@@ -145,6 +145,12 @@ def test_a_file_system_without_a_limit_of_inodes_has_none(here: Recorded) -> Non
     assert looked.findings == []
 
 
+def test_more_free_inodes_than_there_are_mean_that_there_is_no_limit(here: Recorded) -> None:
+    looked = look(here, lambda path: Space(GIB * 100, GIB, GIB * 99, 5, 2**64 - 1))
+    assert looked.parts["disks"][0]["inodes_used_percent"] is None
+    assert looked.findings == []
+
+
 def test_a_full_xfs_is_not_told_of_its_inodes_as_well(here: Recorded) -> None:
     here.mounts("22 1 8:1 / / rw - xfs /dev/sda1 rw")
     assert severities(look(here, spaces(99.5, inodes=99.5)).findings) == {"disk.full:/": "critical"}

@@ -146,7 +146,15 @@ def test_what_a_watched_process_listens_on(here: Recorded) -> None:
         (here.folder / f"proc/10/fd/{number}").symlink_to(f"socket:[{inode}]")
     here.write("proc/10/net/tcp", TCP)
     here.write("proc/10/net/tcp6", TCP6)
-    assert watching.listeners(here.tree, 10) == ["tcp 127.0.0.1:80", "tcp [::]:443"]
+    looked = here.look(here.read(), "processes", processes=("web",))
+    assert looked.parts["processes"]["watched"][0]["listeners"] == ["tcp 127.0.0.1:80", "tcp [::]:443"]
+
+
+@given(st.text(alphabet="0A:F \n", max_size=200))
+def test_any_table_of_sockets_is_read(text: str) -> None:
+    for field in text.split():
+        if watching._ADDRESS.match(field):
+            assert watching.address(field)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +200,13 @@ def test_arguments_are_shown_without_what_looks_like_a_secret(argv: list[str], s
     assert titles.masked(argv) == shown
 
 
+def test_a_long_list_of_arguments_is_cut_and_says_so() -> None:
+    assert titles.masked(["x"] * 150)[99:] == ["x", "… 50 more"]
+    shown = titles.masked(["word " * 90] * 50)
+    assert sum(map(len, shown)) < 5000
+    assert shown[-1] == f"… {50 - len(shown) + 1} more"
+
+
 def test_arguments_are_shown_only_where_they_are_asked_for(here: Recorded) -> None:
     here.process(10, "app", argv=["app", "hunter2", "--token", "abc"])
     quiet = here.look(here.read(), "processes")
@@ -217,6 +232,7 @@ def test_files_that_this_user_cannot_see_are_counted_and_said(here: Recorded, mo
 
 
 def test_processes_that_proc_hides_are_said(here: Recorded) -> None:
+    here.process(10, "mine")
     here.mounts(ROOT, KERNEL.replace("proc proc rw", "proc proc rw,hidepid=2"))
     assert severities(here.look(here.read(), "processes").findings) == {
         "processes.hidden:other users' processes": "unavailable"
@@ -262,3 +278,9 @@ def test_inotify_is_counted_by_user(here: Recorded) -> None:
         ("inotify_instances", user, 3), ("inotify_watches", user, 12)
     }  # fmt: skip
     assert severities(looked.findings) == {f"limits.inotify_instances:{user}": "medium"}
+
+
+def test_a_proc_that_lists_no_process_says_nothing_of_those_that_are_watched(here: Recorded) -> None:
+    looked = here.look(here.read(), "processes", "limits", processes=("nginx",))
+    assert looked.parts["processes"] is None
+    assert severities(looked.findings) == {"processes:machine": "unavailable", "limits:machine": "unavailable"}

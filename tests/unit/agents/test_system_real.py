@@ -283,3 +283,26 @@ def test_elsewhere_without_psutil_it_says_what_to_install(bench: Any, monkeypatc
     monkeypatch.setitem(sys.modules, "psutil", None)
     with pytest.raises(NodeFault, match=r"pip install 'pipe-runner\[ops\]'"):
         perform(bench, {"window": "10ms"}, SystemMonitoringAgent(platform="win32"))
+
+
+@linux
+def test_where_nothing_is_wrong_the_summary_has_the_numbers(bench: Any) -> None:
+    options = {"checks": ["memory", "disk"], "window": "10ms", "paths": ["/"], "thresholds": {
+        "memory_available_percent": 0, "memory_available_low_percent": 0, "disk_enough_bytes": 1,
+        "inodes_used_percent": 100}}  # fmt: skip
+    told = output_of(perform(bench, options))
+    if told["severity"] != "info":
+        pytest.skip(f"something is wrong with this machine: {told['summary']}")
+    assert "of memory available, / " in told["summary"]
+    assert not [one for one in told["findings"] if one["check"].startswith("host.")]
+
+
+@linux
+def test_what_was_not_measured_is_not_called_fine(bench: Any, tmp_path: Path) -> None:
+    from machine_trees import Recorded
+
+    agent = SystemMonitoringAgent(Recorded(tmp_path).tree)
+    told = output_of(perform(bench, {"checks": ["temperature"], "window": "10ms"}, agent))
+    assert told["summary"] == "nothing could be measured: there is no sensor"
+    told = output_of(perform(bench, {"checks": ["disk"], "paths": ["/proc"], "window": "10ms"}))
+    assert severities(told["findings"]) == {"disk.space:/proc": "unavailable"}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from pipe_runner.bus.attempts import AttemptBus
@@ -52,6 +53,32 @@ class World:
 
     def logged(self) -> Run:
         return fold_into(Run(), LogReader(self.rundir.log_path, "r"))
+
+
+async def soon(times: int = 20) -> None:
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    while not holds():  # noqa: ASYNC110
+        await asyncio.sleep(0.002)
+
+
+async def read(bus: AttemptBus, pattern: str = "#", since: int = 0) -> list[Any]:
+    return [message.message async for message in bus.subscribe(pattern, since=since)]
+
+
+def in_loop(world: World, main: Any) -> None:
+    async def run() -> None:
+        with anyio.fail_after(30):
+            hub = world.open()
+            try:
+                await main()
+            finally:
+                hub.close()
+
+    anyio.run(run)
 
 
 @pytest.fixture

@@ -3,44 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from tests.unit.runner.bus.conftest import World
+from tests.unit.runner.bus.conftest import World, in_loop, read, soon, until
 
 from pipe_runner.bus.attempts import AttemptBus
 from pipe_runner.bus.hub import MOST_BEHIND
 from pipe_runner.errors import NodeFault
-from pipe_runner.types import Durability, EventKind
-
-
-async def soon(times: int = 20) -> None:
-    for _ in range(times):
-        await asyncio.sleep(0)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    while not holds():  # noqa: ASYNC110
-        await asyncio.sleep(0.002)
-
-
-async def read(bus: AttemptBus, pattern: str = "#", since: int = 0) -> list[Any]:
-    return [message.message async for message in bus.subscribe(pattern, since=since)]
-
-
-def in_loop(world: World, main: Any) -> None:
-    async def run() -> None:
-        with anyio.fail_after(30):
-            hub = world.open()
-            try:
-                await main()
-            finally:
-                hub.close()
-
-    anyio.run(run)
 
 
 def test_all_who_read_see_the_same_order_and_each_only_what_it_asked_for(world: World) -> None:
@@ -324,23 +295,6 @@ def test_secrets_are_hidden_and_no_topic_holds_one(tmp_path: Path) -> None:
     assert b"very-secret" not in Path(world.rundir.log_path).read_bytes()
 
 
-def test_history_gives_the_last_ones_whatever_stands_between(world: World) -> None:
-    async def main() -> None:
-        bus = world.begin("n")
-        world.stream.emit(EventKind.NODE_STARTED, "n", 1)
-        for number in range(50):
-            await bus.publish("a" if number % 2 else "b", number)
-            event = {"event": "message.published", "topic": "a", "message": "no message"}
-            world.stream.emit(EventKind.NODE_SUCCEEDED, "m", 1, {"output": event})
-        assert [m.message for m in await bus.history("a", limit=3)] == [45, 47, 49]
-        assert len(await bus.history()) == 50
-        assert await bus.history("c") == []
-        world.running.clear()
-        assert await read(bus, "a") == list(range(1, 50, 2))
-
-    in_loop(world, main)
-
-
 def test_nobody_sees_a_message_before_it_is_durable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         done = asyncio.Event()
@@ -361,33 +315,3 @@ def test_nobody_sees_a_message_before_it_is_durable(world: World, monkeypatch: p
         done.set()
 
     in_loop(world, main)
-
-
-def test_what_was_published_before_a_resume_is_seen_after_it(tmp_path: Path) -> None:
-    from pipe_runner.runlog import LogWriter, repair
-
-    world = World(tmp_path)
-
-    async def before() -> None:
-        bus = world.begin("p")
-        for number in range(3):
-            await bus.publish("t", number)
-
-    in_loop(world, before)
-    world.journal.close()
-    with open(world.rundir.log_path, "ab") as log:
-        log.write(b'{"v":1,"seq":5,"ts":"2026-')
-    repaired = repair(world.rundir)
-    world.run, world.running = repaired.run, {}
-    world.journal = LogWriter.append_to(world.rundir, Durability.OS, repaired)
-    world.stream = type(world.stream)(world.run, world.journal, (), world.stream._now_ns.__self__)  # type: ignore[attr-defined]
-
-    async def after() -> None:
-        reader = world.begin("r")
-        subscription = reader.subscribe("t")
-        assert [(await anext(subscription)).message for _ in range(3)] == [0, 1, 2]
-        await world.begin("p", 2).publish("t", 3)
-        assert (await anext(subscription)).attempt == 2
-        assert [m.message for m in await reader.history()] == [0, 1, 2, 3]
-
-    in_loop(world, after)

@@ -47,3 +47,28 @@ def test_a_threshold_may_be_one_of_each_case(tmp_path: Path) -> None:
     reading = read(tmp_path, text + "threshold: {case: 0.5, overall: 1}\n", {"fake": FakeProvider()}, PIPELINE)
     assert reading.evaluation is not None, reading.diagnostics
     assert (reading.evaluation.each, reading.evaluation.overall) == (0.5, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("condition", "gives"),
+    [
+        ("1", "a number"),
+        ("'yes'", "text"),
+        ("inputs", "an object"),
+        ("output | length", "a whole number"),
+        ("[]", "a list"),
+    ],
+)
+def test_a_condition_that_gives_no_verdict_is_told(tmp_path: Path, condition: str, gives: str) -> None:
+    judge = "{model: {provider: fake, model: m, prompt: x, pass: CONDITION}}".replace("CONDITION", f'"{condition}"')
+    text = f'version: 1\ncases: [{{inputs: {{text: a}}}}]\ngraders: {{a: {{expression: "{condition}"}}, b: {judge}}}\n'
+    reading = read(tmp_path, text, {"fake": FakeProvider()}, PIPELINE)
+    assert reading.evaluation is not None, reading.diagnostics
+    assert [(one.code, one.line) for one in reading.diagnostics] == [("W502", 3), ("W502", 3)]
+    assert all(f"this one gives {gives}, which grades nothing" in one.message for one in reading.diagnostics)
+
+
+@pytest.mark.parametrize("condition", ["output", "output.fine", "not output", "tokens < 5 or output", "inputs.a"])
+def test_a_condition_that_may_give_one_is_not(tmp_path: Path, condition: str) -> None:
+    text = f"version: 1\ncases: [{{inputs: {{text: a}}}}]\ngraders: {{a: {{expression: {condition}}}}}\n"
+    assert read(tmp_path, text, {"fake": FakeProvider()}, PIPELINE).diagnostics == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ import pytest
 
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 from pipe_runner.tools.heard import MOST, Heard, refusal
+from pipe_runner.tools.settings import server_settings
 
 SERVER = str(Path(plain_mcp.__file__).resolve())
 ECHO = Answer(tools=[("echo", {"text": "hi"})])
 
 
-def run(root: Path, how: str) -> tuple[FinishedRun, FakeProvider]:
-    entry = {"command": [sys.executable, SERVER, how]}
+def run(root: Path, how: str, call: Answer = ECHO, more: Sequence[str] = ()) -> tuple[FinishedRun, FakeProvider]:
+    entry = {"command": [sys.executable, SERVER, how, *more]}
     (root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"plain": entry}}))
-    model = FakeProvider(ECHO, "done")
+    model = FakeProvider(call, "done")
     node = '{agent: llm, provider: fake, timeout: 20s, with: {prompt: x, tools: ["mcp:plain/echo"]}}'
     return run_pipeline(f"version: 1\nnodes: {{a: {node}}}\n", providers={"fake": model}, root=root), model
 
@@ -82,3 +84,28 @@ def test_a_list_of_tools_that_is_null_is_a_fault_at_once(tmp_path: Path) -> None
 def test_only_what_answers_a_question_is_answered_for(line: bytes, answers: int | str | None) -> None:
     found = refusal(line)
     assert (None if found is None else found.id) == answers
+
+
+def test_s1_credentials_that_pipe_yml_has_written_out_are_in_no_file_of_the_run(tmp_path: Path) -> None:
+    """Of a server that says what it was given."""
+    call = Answer(tools=[("echo", {"text": "it is n0body-kn0ws, and name"})])
+    done, model = run(tmp_path, "good", call, more=["--token", "n0body-kn0ws", "--sort", "name"])
+    assert done.status == "succeeded"
+    assert "it is ***, and name" in model.requests[-1].messages[-1].text
+    log = b"".join(file.read_bytes() for file in (tmp_path / ".pipe").rglob("*") if file.is_file())
+    assert b"n0body-kn0ws" not in log
+
+
+@pytest.mark.parametrize(
+    ("written", "secrets"),
+    [
+        ({"headers": {"X-Team": "Bearer h3ader-value"}}, ("Bearer h3ader-value", "h3ader-value")),
+        ({"headers": {"X-Team": "platform", "Accept": "text/plain"}}, ()),
+        ({"headers": {"Authorization": {"from": "env", "key": "K"}}}, ("fr0m-env",)),
+        ({"url": "http://host/?token=t0ken-value"}, ("t0ken-value",)),
+        ({"url": "http://host/?q=a"}, ()),
+    ],
+)
+def test_what_of_a_server_s_settings_is_shown_nowhere(written: dict[str, Any], secrets: tuple[str, ...]) -> None:
+    found = server_settings("s", {"url": "http://h/", **written}, {"K": "fr0m-env"}, "/").secrets
+    assert found == secrets

@@ -1,0 +1,85 @@
+"""The result in one sentence where nothing is wrong: what was measured, in the numbers that one would ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from pipe_agents.findings import Finding, ordered, told
+
+_MOST: Final = 6
+"""Things that are told; of more, how many there are."""
+
+
+def summary(findings: list[Finding], measurements: Mapping[str, Any]) -> str:
+    """What is wrong; where nothing is, what was measured."""
+    found = ordered(findings)
+    blind = sum(one["status"] == "unavailable" for one in found)
+    wrong = any(one["status"] != "unavailable" and one["severity"] != "info" for one in found)
+    said = None if wrong else facts(measurements)
+    if said is None:
+        return told(found)
+    return f"nothing wrong was found: {said}" + (f"; {blind} could not be measured" if blind else "")
+
+
+def facts(measurements: Mapping[str, Any]) -> str | None:
+    """`db.internal: 10.0.0.5, 2 of 2 ports open, 0.4 ms by icmp without loss`; None where there is nothing to tell."""
+    lines = [
+        *(line for host in measurements["hosts"] if (line := _host(host))),
+        *map(_url, measurements["http"]),
+        *map(_server, measurements["tls"]),
+        *_resolvers(measurements["resolvers"]),
+        *_local(measurements["local"]),
+    ]
+    if not lines:
+        return None
+    more = f"; and {len(lines) - _MOST} more" if len(lines) > _MOST else ""
+    return "; ".join(lines[:_MOST]) + more
+
+
+def _host(host: Mapping[str, Any]) -> str:
+    parts = []
+    addresses = host["lookup"]["addresses"]
+    if addresses and addresses != [host["name"]]:
+        rest = f" (and {len(addresses) - 2} more)" if len(addresses) > 2 else ""
+        parts.append(" and ".join(addresses[:2]) + rest)
+    tcp, latency, route = host["tcp"], host["latency"], host["route"]
+    if tcp:
+        parts.append(f"{tcp['open']} of {tcp['tried']} ports open")
+    if latency and latency["median_ms"] is not None:
+        loss = f"{latency['loss_percent']:g} % loss" if latency["loss_percent"] else "no loss"
+        parts.append(f"{latency['median_ms']:g} ms by {latency['method']}, {loss}")
+    if route and route["reached"]:
+        parts.append("1 hop" if len(route["hops"]) == 1 else f"{len(route['hops'])} hops")
+    return f"{host['name']}: {', '.join(parts)}" if parts else ""
+
+
+def _url(one: Mapping[str, Any]) -> str:
+    return f"{one['url']} answers {one['status']} in {one['phases_ms']['total']:g} ms"
+
+
+def _server(one: Mapping[str, Any]) -> str:
+    name = f"{one['host']}:{one['port']}"
+    days = one["days_left"]
+    return f"{name} speaks {one['version']}" + (
+        f", its certificate holds for {days:.0f} days" if days is not None else ""
+    )
+
+
+def _resolvers(resolvers: list[Mapping[str, Any]]) -> Iterator[str]:
+    for one in resolvers:
+        times = [said["ms"] for said in one["answers"] if said["ms"] is not None]
+        if times:
+            yield f"the resolver {one['resolver']} answers in {min(times):g} ms"
+
+
+def _local(local: Mapping[str, Any] | None) -> Iterator[str]:
+    if local is None:
+        return
+    up = [one["name"] for one in local["interfaces"] if one["up"]]
+    if up:
+        yield f"{len(up)} interfaces are up ({', '.join(up[:4])}{', …' if len(up) > 4 else ''})"
+    if local["default_gateways"]:
+        yield f"the default gateway is {' and '.join(local['default_gateways'][:2])}"
+    if local["listening_count"] is not None:
+        yield f"{local['listening_count']} sockets listen"

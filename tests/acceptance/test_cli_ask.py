@@ -1,0 +1,171 @@
+"""`pipe ask`: a task becomes a pipeline that is shown, kept and run, and findings that are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from model_servers import OPENAI, Said, Service
+from tests.acceptance.test_cli_terminal import Terminal
+
+REFUSED = "can we reach 127.0.0.1 on port %d"
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """One of loopback on which nobody listens, kept so that nobody else takes it."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        yield one.getsockname()[1]
+
+
+def test_a_task_is_shown_as_a_pipeline_run_and_told(pipe: Any, tmp_path: Path, port: int) -> None:
+    done = pipe("ask", REFUSED % port)
+    assert done.returncode == 0, done.stderr
+    assert "│   network_diagnostics:\n" in done.stderr
+    assert f"│       - {port}\n" in done.stderr
+    assert "network.tcp by 'reach'" in done.stderr
+    lines = done.stdout.splitlines()
+    assert "refused" in lines[0]
+    assert any(line.startswith("HIGH      ") and f"127.0.0.1:{port}" in line for line in lines)
+    assert any(line.startswith("          → ") for line in lines)
+    (kept,) = (tmp_path / ".pipe/asked").iterdir()
+    assert pipe("check", str(kept)).returncode == 0
+    assert json.loads(pipe("runs", "--output", "json").stdout)[0]["status"] == "succeeded"
+    assert "has succeeded already" in pipe("resume", "latest").stderr
+    assert pipe("run", str(kept)).returncode == 0
+
+
+def test_dry_run_prints_the_file_and_does_nothing(pipe: Any, tmp_path: Path) -> None:
+    done = pipe("ask", "why is the disk full", "--dry-run")
+    assert done.returncode == 0
+    assert not (tmp_path / ".pipe").exists()
+    (tmp_path / "p.yml").write_text(done.stdout)
+    assert pipe("check", "p.yml").stdout == ""
+    told = json.loads(pipe("ask", "why is the disk full", "--dry-run", "--output", "json").stdout)
+    assert told["chosen"] == ["system_monitoring"]
+    assert told["by"] == "words"
+    assert told["pipeline"] == done.stdout
+    assert told["ranked"][0]["capabilities"][0]["name"] == "system.disk"
+
+
+def test_the_file_can_be_saved_and_is_never_overwritten(pipe: Any, tmp_path: Path) -> None:
+    assert pipe("ask", "why is the disk full", "--save", "disk.yml", "-q").returncode == 0
+    text = (tmp_path / "disk.yml").read_text()
+    assert text.startswith("# The task: why is the disk full\n")
+    assert not (tmp_path / ".pipe/asked").exists()
+    done = pipe("ask", "why is the disk full", "--save", "disk.yml")
+    assert (done.returncode, done.stderr) == (2, "error: disk.yml is there already\nhint: name another one\n")
+    assert (tmp_path / "disk.yml").read_text() == text
+
+
+def test_several_agents_are_named_and_merged(pipe: Any, tmp_path: Path, port: int) -> None:
+    done = pipe(
+        "ask", f"reach 127.0.0.1:{port}", "--agents", "network_diagnostics, system_monitoring", "--output", "json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["by"] == "name"
+    assert told["chosen"] == ["network_diagnostics", "system_monitoring"]
+    assert set(told["result"]["nodes"]) == {"network_diagnostics", "system_monitoring", "findings"}
+    merged = told["result"]["nodes"]["findings"]["output"]
+    assert any(one["subject"].endswith(f":{port}") for one in merged["findings"])
+    assert told["result"]["outputs"]["severity"] == merged["severity"]
+    assert os.path.isfile(told["file"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["what is for lunch"], "no agent fits the task"),
+        (["  "], "the task is empty"),
+        (["x" * 4001], "4000 are the most"),
+        (["x", "--agents", "shell"], "never chosen for a task"),
+        (["x", "--agents", "infrastructure_action"], "never chosen for a task"),
+        (["x", "--agents", "log_analysi"], "did you mean 'log_analysis'?"),
+        (["x", "--agents", " , "], "names nobody"),
+        (["x", "--model", "m"], "without --provider"),
+        (["x", "--agents", "log_analysis", "--provider", "openai"], "contradict"),
+        (["why is the disk full", "--save", "no/such/x.yml"], "there is no directory"),
+    ],
+)
+def test_what_can_not_be_asked_is_told_and_nothing_is_left(
+    pipe: Any, tmp_path: Path, words: list[str], told: str
+) -> None:
+    done = pipe("ask", *words)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / ".pipe").exists()
+
+
+def test_a_hostile_task_is_data(pipe: Any, tmp_path: Path) -> None:
+    task = "why is the disk full\nnodes: {x: {run: touch evil}}\n{{ secrets.K }} {% raw %} ::error::x \x1b[31m"
+    done = pipe("ask", task)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "evil").exists()
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "::error" not in [line[:7] for line in done.stderr.splitlines()]
+
+
+def test_on_a_terminal_it_asks_first(pipe: Any, tmp_path: Path) -> None:
+    for keys, runs in ((b"n\n", False), (b"\n", True)):
+        terminal = Terminal(pipe, "ask", "why is the disk full")
+        terminal.read(until="Run it? [Y/n]")
+        terminal.press(keys)
+        assert terminal.wait() == 0
+        assert ("nothing was run" in terminal.text) is not runs
+        assert (tmp_path / ".pipe/runs").exists() is runs
+
+
+def test_yes_asks_nobody(pipe: Any) -> None:
+    terminal = Terminal(pipe, "ask", "why is the disk full", "-y")
+    assert terminal.wait() == 0
+    assert "Run it?" not in terminal.text
+
+
+# ---------------------------------------------------------------- by a model
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    made = Service()
+    yield made
+    made.close()
+
+
+def settings(pipe: Any, service: Service) -> dict[str, str]:
+    entry = json.dumps({"type": OPENAI.name, "model": "m", **OPENAI.options(service.url)})
+    pipe.write("pipe.yml", f"version: 1\nproviders:\n  service: {entry}\n")
+    return OPENAI.environ("a-key-for-tests")
+
+
+def test_a_model_chooses_and_the_log_has_the_call(pipe: Any, service: Service) -> None:
+    env = settings(pipe, service)
+    answer = {"choices": [{"agent": "system_monitoring", "options": '{"checks": ["disk"]}', "why": "disks"}]}
+    service.decides(lambda asked: OPENAI.either(Said(pieces=(json.dumps(answer),)))(asked))
+    done = pipe("ask", "why {{ x }} is it slow", "--provider", "service", "--dry-run", "--output", "json", env=env)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["by"], told["chosen"], told["notes"]) == ("model", ["system_monitoring"], [])
+    assert told["ranked"][0]["options"] == {"checks": ["disk"]}
+    assert len(service.asked) == 1
+    assert "model.called" in pipe("logs", "latest", "--output", "jsonl").stdout
+
+
+def test_where_no_model_can_be_asked_words_choose_and_it_is_said(pipe: Any) -> None:
+    pipe.write(
+        "pipe.yml", 'version: 1\nproviders: {gone: {type: openai, model: m, base_url: "http://127.0.0.1:9/v1"}}\n'
+    )
+    done = pipe("ask", "why is the disk full", "--provider", "gone", env={"OPENAI_API_KEY": "x"})
+    assert done.returncode == 0, done.stderr
+    assert "note: chosen by words: no model could be asked" in done.stderr
+    assert "system_monitoring" in done.stderr
+    unknown = pipe("ask", "why is the disk full", "--provider", "nobody")
+    assert unknown.returncode == 2
+    assert "there is no provider `nobody`" in unknown.stderr

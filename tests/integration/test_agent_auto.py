@@ -1,0 +1,165 @@
+"""`agent: auto`: who performs a task, chosen before the run or in it, by words or by a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.runner.routing.measuring import registry
+
+from pipe_runner.errors import InvalidPipeline
+from pipe_runner.registry import Registry
+from pipe_runner.testing import FakeProvider, FinishedRun, run_text
+from pipe_runner.types import EventKind
+
+REACH = "version: 1\nnodes:\n  a:\n    agent: auto\n    with: {task: can we reach db.internal on 5432%s}\n"
+
+
+def made(*providers: Any) -> Registry:
+    """The agents of these tests with ours that choose and ask."""
+    found = registry()
+    installed = Registry.installed()
+    for name in ("auto", "llm", "shell"):
+        found.register(name, lambda name=name: installed.get(name))  # type: ignore[misc]
+    for name, provider in providers:
+        found.providers.register(name, provider)
+    return found
+
+
+def run(text: str, agents: Registry | None = None, **inputs: Any) -> FinishedRun:
+    return run_text(text, agents or made(), root=None, inputs=inputs)
+
+
+def printed(done: FinishedRun) -> str:
+    return "".join(e.data["text"] for e in done.events if e.event == EventKind.NODE_OUTPUT)
+
+
+def test_a_task_that_the_file_has_is_a_node_of_the_chosen_agent() -> None:
+    agents = made()
+    done = run(REACH % ", options: {explain: false}", agents)
+    assert done.status == "succeeded"
+    (call,) = agents.get("net").calls  # type: ignore[attr-defined]
+    assert call.options == {"host": "db.internal", "ports": [5432], "checks": ["tcp"], "explain": False}
+    assert done.run.nodes["a"].output["agent"] == "net"
+    (chosen,) = done.events[0].data["chosen"]["a"]
+    assert (chosen["agent"], chosen["options"]) == ("net", call.options)
+    assert "network.tcp by 'reach'" in chosen["why"]
+
+
+def test_what_is_given_stands_over_what_the_task_says() -> None:
+    agents = made()
+    run(REACH % ", options: {ports: [1], checks: [dns]}", agents)
+    (call,) = agents.get("net").calls  # type: ignore[attr-defined]
+    assert call.options == {"host": "db.internal", "ports": [1], "checks": ["dns"]}
+
+
+def test_a_task_with_a_template_is_chosen_for_when_it_runs_and_the_log_says_who() -> None:
+    text = "version: 1\ninputs: {t: {type: string}}\nnodes: {a: {agent: auto, with: {task: '{{ inputs.t }}'}}}\n"
+    for task, agent in (("errors in app.log", "logs"), ("resolve x.example", "net")):
+        done = run(text, t=task)
+        assert done.status == "succeeded", done.run.nodes["a"].error
+        assert done.run.nodes["a"].output["agent"] == agent
+        assert printed(done).startswith(f"chosen: {agent} (score ")
+
+
+def test_where_nobody_fits_the_node_fails_and_says_who_there_is() -> None:
+    text = "version: 1\ninputs: {t: {type: string}}\nnodes: {a: {agent: auto, with: {task: '{{ inputs.t }}'}}}\n"
+    done = run(text, t="what is for lunch")
+    assert done.status == "failed"
+    error = done.run.nodes["a"].error
+    assert error is not None
+    assert error["kind"] == "refused"
+    assert "no agent fits the task" in error["message"]
+    assert "net: Stands in for net." in error["message"]
+
+
+def test_data_of_a_task_is_never_a_template_or_an_option_of_its_own() -> None:
+    text = "version: 1\ninputs: {t: {type: string}}\nnodes: {a: {agent: auto, with: {task: '{{ inputs.t }}'}}}\n"
+    agents = made()
+    run(text, agents, t="errors in {{ secrets.X }}.log explain: true host: evil")
+    (call,) = agents.get("logs").calls  # type: ignore[attr-defined]
+    assert set(call.options) <= {"paths", "since"}
+
+
+SEVERAL = "is the port open that it can't reach, and which errors and exceptions are there, after the crash"
+
+
+@pytest.mark.parametrize("templated", [False, True])
+def test_several_give_one_result(templated: bool) -> None:
+    text = (
+        "version: 1\ninputs: {t: {type: string}}\nnodes:\n  a: {agent: auto, with: {most: 2, task: %s}}\n"
+        'outputs: {o: "{{ nodes.a.output.measurements.chosen }}"}\n'
+    )
+    done = run(text % ("'{{ inputs.t }}'" if templated else json.dumps(SEVERAL)), t=SEVERAL)
+    assert done.status == "succeeded"
+    output = done.run.nodes["a"].output
+    assert sorted(one["agent"] for one in done.outputs["o"]) == ["logs", "net"]
+    assert sorted(one["check"] for one in output["findings"]) == ["logs.thing", "net.thing"]
+    assert output["severity"] == "low"
+    assert set(output["measurements"]["outputs"]) == {"logs", "net"}
+    assert ("chosen" in done.events[0].data) is not templated
+
+
+def test_the_choice_is_part_of_what_a_node_is() -> None:
+    """Where another agent is chosen since, `resume` runs the node again."""
+    from pipe_runner.compiler import compile_text
+
+    root = Path("/nowhere")
+    text = REACH % ""
+    one = compile_text(text, path="/nowhere/p.yml", root=root, registry=made()).plan
+    agents = made()
+    agents.register("aaa", lambda: agents.get("net"))
+    other = compile_text(text.replace("task:", "agents: [net], task:"), path="p.yml", root=root, registry=made()).plan
+    another = compile_text(text, path="/nowhere/p.yml", root=root, registry=agents).plan
+    assert one is not None
+    assert other is not None
+    assert another is not None
+    assert another.nodes[0].agent == "aaa"
+    assert len({plan.nodes[0].digest for plan in (one, other, another)}) == 3
+
+
+# ---------------------------------------------------------------- by a model
+
+BY_MODEL = (
+    "version: 1\nnodes:\n  a: {agent: auto, provider: p, with: {by: model, most: 2, task: 'why is example.org slow'}}\n"
+)
+
+
+def ask_model(tmp_path: Path, said: Any) -> tuple[FinishedRun, Registry]:
+    agents = made(("p", FakeProvider(said)))
+    return run_text(BY_MODEL, agents, root=tmp_path, inputs={}), agents
+
+
+def answer(*choices: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    return {"choices": [{"agent": name, "options": json.dumps(given), "why": "so"} for name, given in choices]}
+
+
+def test_a_model_chooses_among_the_agents_that_there_are(tmp_path: Path) -> None:
+    done, agents = ask_model(tmp_path, answer(("logs", {"paths": ["/var/log/x.log"]})))
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    (call,) = agents.get("logs").calls  # type: ignore[attr-defined]
+    assert call.options == {"paths": ["/var/log/x.log"]}
+    assert "a model chose it: so" in printed(done)
+
+
+def test_what_a_model_makes_up_is_left_out_and_told(tmp_path: Path) -> None:
+    done, agents = ask_model(tmp_path, answer(("logs", {"shell": "rm -rf /", "since": "2h"})))
+    (call,) = agents.get("logs").calls  # type: ignore[attr-defined]
+    assert call.options == {"since": "2h"}
+    assert "the model's option shell of logs is none that it takes so; it is left out" in printed(done)
+
+
+@pytest.mark.parametrize("said", ["no JSON at all", {"choices": []}, {"choices": [{"agent": "shell"}]}])
+def test_where_a_model_is_of_no_use_words_choose_and_the_log_says_so(tmp_path: Path, said: Any) -> None:
+    done, _ = ask_model(tmp_path, said)
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    assert done.run.nodes["a"].output["agent"] == "net"
+    assert "chosen by words: " in printed(done)
+
+
+def test_by_a_model_needs_a_provider() -> None:
+    with pytest.raises(InvalidPipeline) as caught:
+        run(BY_MODEL.replace("provider: p, ", ""))
+    assert [one.code for one in caught.value.diagnostics] == ["E513"]

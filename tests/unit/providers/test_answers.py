@@ -1,0 +1,29 @@
+"""Arguments of calls, as models give them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from pipe_providers.answers import called
+
+
+@pytest.mark.parametrize(
+    "text", ['{"path": "a", "path": "b"}', '{"in": [{"path": 1, "p\\u0061th": 1}]}', '{"path": null, "path": null}']
+)
+def test_arguments_with_a_key_twice_are_a_fault_of_the_call(text: str) -> None:
+    call = called("c1", "write", text)
+    assert call.arguments == {}
+    assert call.fault == 'the arguments have "path" more than once in one object'
+
+
+def test_many_keys_that_stand_twice_take_no_time() -> None:
+    text = "{" + ",".join(f'"k{number}": 1' for number in range(100_000)) + ', "k99999": 1}'
+    began = time.process_time()
+    assert called("c1", "write", text).fault == 'the arguments have "k99999" more than once in one object'
+    assert time.process_time() - began < 2
+
+
+def test_arguments_that_are_right_are_taken() -> None:
+    assert called("c1", "write", '{"a": {"b": 1}, "b": [{"b": 1}]}').arguments == {"a": {"b": 1}, "b": [{"b": 1}]}
