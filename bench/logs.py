@@ -123,15 +123,15 @@ from drain3.drain import Drain
 drain = Drain()
 lines = [line for path in sys.argv[2:] for line in open(path).readlines(int(sys.argv[1]))]
 size = sum(map(len, lines))
-started = time.perf_counter()
+started = time.process_time()
 for line in lines:
     drain.add_log_message(line)
-print((time.perf_counter() - started) / size)
+print((time.process_time() - started) / size)
 """
 
 
 def logs(bench: Bench) -> list[Row]:
-    """1 GB in five formats, whole process."""
+    """1 GB in five formats, whole process; by CPU time, since one thread does all the work."""
     from bench.rows import MIB, Beside, Row
 
     total = bench.scaled(10**9)
@@ -145,10 +145,10 @@ def logs(bench: Bench) -> list[Row]:
     def timed() -> float:
         found = bench.run(path)
         peaks.append(found.rss)
-        return found.wall
+        return found.cpu
 
     greps = ["grep", "-c", "ERROR", *map(str, paths)]
-    found = medians({"pipe": timed, "grep": lambda: measure(greps, directory).wall}, bench.times(3))
+    found = medians({"pipe": timed, "grep": lambda: measure(greps, directory).cpu}, bench.times(3), warm_up=False)
     rate = total / found["pipe"]
     part = bench.scaled(4 * 10**6)
     command = [sys.executable, "-c", MINER, str(part), *map(str, paths)]
@@ -159,20 +159,34 @@ def logs(bench: Bench) -> list[Row]:
         with_ = f"{{paths: 'made/{one.name}', timezone: UTC, baseline: none}}"
         text = f"version: 1\nnodes:\n  logs: {{agent: log_analysis, with: {with_}}}\n"
         single = place(bench.directory("logs"), f"{one.stem}.yml", text)
-        seconds = measure([bench.pipe, "run", "--quiet", str(single)], directory).wall
+        seconds = measure([bench.pipe, "run", "--quiet", str(single)], directory).cpu
         alone.append(f"{one.stem} {one.stat().st_size / seconds / 1e6:.0f}")
     beside = [
-        Beside("`grep -c ERROR`", f"{total / found['grep'] / 1e6:.0f} MB/s", found["pipe"] / found["grep"]),
+        Beside(
+            "`grep -c ERROR`",
+            f"{total / found['grep'] / 1e6:.0f} MB for a second of CPU",
+            found["pipe"] / found["grep"],
+        ),
         Beside(
             f"drain3 alone, on {len(paths)} × {part / 1e6:g} MB of the same lines",
-            f"{mined / 1e6:.1f} MB/s",
+            f"{mined / 1e6:.1f} MB for a second of CPU",
             mined / rate,
         ),
-        Beside("each format for itself, MB/s", ", ".join(alone)),
+        Beside("each format for itself, MB for a second of CPU", ", ".join(alone)),
     ]
     work = f"{total / 1e9:g} GB of logs in {len(paths)} formats, `agent: log_analysis`, whole process"
     memory = max(peaks) / MIB
     return [
-        Row(work, f"{rate / 1e6:.0f} MB/s", rate / 1e6, 25, 50, "MB/s", "", beside, more_is_better=True),
+        Row(
+            work,
+            f"{rate / 1e6:.0f} MB for a second of CPU",
+            rate / 1e6,
+            25,
+            50,
+            "MB/s",
+            "",
+            beside,
+            more_is_better=True,
+        ),
         Row("memory of that", f"{memory:.0f} MiB", memory, 300, None, "MiB", ""),
     ]

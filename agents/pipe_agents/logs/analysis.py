@@ -87,7 +87,7 @@ def analyse(
     if asked.text is not None:
         _text(asked, asked.text, tally, readers, tell)
     if journal is not None:
-        reader = Reader("journal", len(readers), "journal", asked.window)
+        reader = Reader("journal", len(readers), "journal", Window(None, None))
         for piece in journal(asked.max_bytes):
             if not readers or readers[-1] is not reader:
                 reader.begin(piece, "syslog_iso", asked.zone, asked.now, asked.now)

@@ -37,7 +37,7 @@ class Reader:
         self.ends_joined = False
         self.held: bytes | None = None
         """A line that is counted together with the piece after it."""
-        self.series = Series(4096)
+        self.series = Series(1024)
         self.cut_lines = 0
         self.window = window
         self.shape_name = ""
@@ -62,6 +62,12 @@ class Reader:
             self._marks = _message_marks(sample)
             if self._marks is not None:
                 self.shape_name = f"json {self._marks!r}"
+
+    def done(self) -> None:
+        """Let go what only reading needs."""
+        self._moments.clear()
+        if self.clock is not None:
+            self.clock.forget()
 
     @property
     def timed(self) -> bool:

@@ -56,8 +56,9 @@ async def asked(
         empty = os.stat(path).st_size == 0
     except OSError:
         empty = True
-    if empty and said:
-        return Journal(path, f"journalctl says: {said}", "a journal that this user may read (group systemd-journal)")
+    if empty:
+        why = f"journalctl says: {said}" if said else f"it has no entries since {iso(begin)} that this user may see"
+        return Journal(path, why, "a journal with entries; the group systemd-journal or adm, or root")
     return Journal(path, note=said if "not seeing messages" in said else None)
 
 

@@ -14,10 +14,11 @@ from pipe_agents.logs.measured import logs_of, series_of
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
 from pipe_agents.logs.series import silence_bound
 from pipe_agents.logs.times import iso
-from pipe_agents.logs.words import many, shown
+from pipe_agents.logs.words import many, often, shown
 
 MOST_FINDINGS: Final = 20
 MOST_UNAVAILABLE: Final = 8
+RECENT: Final = 7 * 86400.0
 ARCHIVE: Final = 7 * 86400.0
 """A log that ended longer ago is an old one, and not one that has stopped."""
 
@@ -89,7 +90,7 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
     many_errors = percent >= thresholds.get("error_percent", 5.0) and bad >= 20
     severity: Severity = "medium" if levels["fatal"] or many_errors else "low"
     first = worst[0] if worst else None
-    most = f"; most often: {first['template'][:160]} ({first['count']:,} times)" if first else ""
+    most = f"; most often: {first['template'][:160]} ({often(first['count'])})" if first else ""
     fatal = f", {levels['fatal']:,} of them fatal" if levels["fatal"] else ""
     evidence = {
         "errors": bad,
@@ -114,11 +115,20 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
     ]
 
 
+def _recent(measurements: dict[str, Any], what: str) -> list[dict[str, Any]]:
+    """Of bursts or gaps those that ended within the last week of the logs; older ones are in the measurements only."""
+    last = measurements["last_at"]
+    if last is None:
+        return []
+    since = iso(datetime.fromisoformat(last).timestamp() - RECENT) or ""
+    return [one for one in measurements[what] if one["end"] >= since]
+
+
 def _bursts(measurements: dict[str, Any], read: Read) -> list[Finding]:
     found = []
     kinds: tuple[tuple[str, Severity], ...] = (("errors", "medium"), ("entries", "low"))
     for of, severity in kinds:
-        bursts = [one for one in measurements["bursts"] if one["of"] == of]
+        bursts = [one for one in _recent(measurements, "bursts") if one["of"] == of]
         if not bursts:
             continue
         one = bursts[0]
@@ -157,7 +167,7 @@ def _culprit(read: Read, burst: Mapping[str, Any]) -> str | None:
 def _gaps(measurements: dict[str, Any]) -> list[Finding]:
     found = []
     by_log: dict[str, list[dict[str, Any]]] = {}
-    for one in measurements["gaps"]:
+    for one in _recent(measurements, "gaps"):
         by_log.setdefault(one["log"], []).append(one)
     for log, gaps in list(by_log.items())[:3]:
         one = gaps[0]
@@ -220,7 +230,7 @@ def _compared(compared: Compared) -> list[Finding]:
         first = max(bad or compared.new, key=lambda one: one["count"])
         summary = (
             f"{many(compared.new_total, 'template')} that the earlier result{since} doesn't have"
-            f"{f', {len(bad)} of them errors' if bad else ''}: {first['template'][:160]} ({first['count']:,} times)"
+            f"{f', {len(bad)} of them errors' if bad else ''}: {first['template'][:160]} ({often(first['count'])})"
         )
         keep = ("template", "level", "count", "first_at", "last_at", "example", "file", "line")
         evidence = {

@@ -8,7 +8,7 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, Severity, finding
 from pipe_agents.logs.analysis import Read
 from pipe_agents.logs.measured import exact_times, place_of
-from pipe_agents.logs.words import many, shown
+from pipe_agents.logs.words import many, often, shown
 
 MOST_SOURCES: Final = 5
 
@@ -99,7 +99,7 @@ def http(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list[Fi
     if failing >= 10 and percent >= thresholds.get("http_5xx_percent", 1.0):
         severity: Severity = "high" if percent >= 5 * thresholds.get("http_5xx_percent", 1.0) else "medium"
         first = said["failing"][0] if said["failing"] else None
-        most = f"; most often {first['request'][:120]} ({first['status']}, {first['count']:,} times)" if first else ""
+        most = f"; most often {first['request'][:120]} ({first['status']}, {often(first['count'])})" if first else ""
         example = next(
             (one for one in measurements["templates"] if one["level"] == "error" and " -> 5" in one["template"]), None
         )

@@ -11,7 +11,7 @@ from pipe_agents.logs.series import Series
 WILD: Final = "<*>"
 TWICE: Final = "<*><*>"
 MOST_TOKENS: Final = 60
-MOST_KNOWN: Final = 50_000
+MOST_KNOWN: Final = 20_000
 MOST_ASKED: Final = 100_000
 """How often drain is asked in one attempt: each time it may compare with many templates."""
 CROWDED: Final = 5_000
@@ -25,8 +25,8 @@ _MASKS: Final = re.compile(
     rb"|\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"
     rb"|\b(?:[0-9a-fA-F]{1,4}:){2,7}(?::?[0-9a-fA-F]{1,4}){1,2}\b"
     rb"|\b0[xX][0-9a-fA-F]{1,64}"
-    rb"|\b(?=[a-f]{0,63}\d)[0-9a-f]{6,64}\b|\b(?=[A-F]{0,63}\d)[0-9A-F]{6,64}\b"
-    rb"|[\w.+-]{1,64}@[\w.-]{1,128}"
+    rb"|\b(?=[a-f]*+\d)[0-9a-f]{6,}+\b|\b(?=[A-F]*+\d)[0-9A-F]{6,}+\b"
+    rb"|\b[\w.+-]{1,64}+@[\w.-]{1,128}+"
     rb"|[+-]?\d[\d.,:]{0,40}"
 )
 HEXES: Final = re.compile(rb"\b[0-9a-f]{8}[0-9a-f-]*+")

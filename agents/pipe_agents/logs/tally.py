@@ -19,6 +19,8 @@ from pipe_agents.logs.patterns import PATTERNS, Pattern, found_in
 from pipe_agents.logs.series import Series
 
 MOST_SHAPES: Final = 60_000
+MOST_SHAPE_BYTES: Final = 32 << 20
+LONGEST_SHAPE: Final = 4096
 MOST_BUCKETS: Final = 4096
 CROWDED: Final = 0.3
 """The part of a piece's lines that may be different before what mostly makes them so is masked in the whole piece."""
@@ -79,6 +81,7 @@ class Tally:
         self.logins = Logins(least_failures)
         self.access = Access()
         self._shapes: dict[str, dict[bytes, Shape]] = {}
+        self._shape_bytes = 0
 
     @property
     def entries(self) -> int:
@@ -89,6 +92,7 @@ class Tally:
         if reader.held is not None:
             held, reader.held = reader.held, None
             self.feed(held, reader, last=True)
+        reader.done()
 
     def feed(self, piece: bytes, reader: Reader, last: bool = False) -> None:
         """Count a piece of whole lines."""
@@ -115,6 +119,8 @@ class Tally:
             lines, keys = list(compress(lines, keep)), list(compress(keys, keep))
             piece = b"\n".join(lines)
         shapes = self._shapes_of(piece, lines, reader)
+        if max(map(len, shapes)) > LONGEST_SHAPE:
+            shapes = [shape[:LONGEST_SHAPE] for shape in shapes]
         if reader.locator.kind == "pri":  # what has another level has another shape
             marks = {key: b"%d" % level if (level := reader.moment(key)[1]) is not None else b"" for key in set(keys)}
             shapes = [marks[key] + shape for key, shape in zip(keys, shapes, strict=True)]
@@ -198,8 +204,10 @@ class Tally:
 
     def _known(self, reader: Reader) -> dict[bytes, Shape]:
         known = self._shapes.setdefault(reader.shape_name, {})
-        if len(known) >= MOST_SHAPES:
-            known.clear()
+        if len(known) >= MOST_SHAPES or self._shape_bytes > MOST_SHAPE_BYTES:
+            for one in self._shapes.values():
+                one.clear()
+            self._shape_bytes = 0
         return known
 
     def _look(self, known: dict[bytes, Shape], shape: bytes, line: bytes, reader: Reader) -> Shape:
@@ -218,6 +226,7 @@ class Tally:
             detail = tuple(one for one in patterns if one.detail)
             info = Shape(template, level, entry.joined, patterns, detail, exception[1][:200] if exception else None)
         known[shape] = info
+        self._shape_bytes += len(shape)
         return info
 
     def _found(self, info: Shape, count: int, first: Where, last: Where) -> None:

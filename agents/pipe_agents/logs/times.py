@@ -52,18 +52,22 @@ class Clockwork:
             self._known.clear()
         try:
             found = self._read(text)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             found = None
         if found is not None and not EARLIEST <= found <= self._latest:
             found = None
         self._known[text] = found
         return found
 
+    def forget(self) -> None:
+        """Empty the cache."""
+        self._known.clear()
+
     def exact(self, text: bytes) -> float | None:
         """The same for texts of which each is asked for once."""
         try:
             found = self._read(text)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, OSError):
             return None
         return found if found is not None and EARLIEST <= found <= self._latest else None
 

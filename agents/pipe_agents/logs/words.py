@@ -43,6 +43,11 @@ def redacted(text: str) -> str:
     return _IN_URL.sub(HIDDEN, text)
 
 
+def often(count: int) -> str:
+    """`once`, `2 times`."""
+    return "once" if count == 1 else f"{count:,} times"
+
+
 def many(count: int, one: str, more: str | None = None) -> str:
     """`1 line`, `2 lines`."""
     return f"{count:,} {one if count == 1 else more or one + 's'}"

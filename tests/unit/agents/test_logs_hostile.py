@@ -252,3 +252,31 @@ def test_secrets_in_lines_are_not_shown(tmp_path: Path) -> None:
     outcome = perform(tmp_path, {"paths": "x.log"}, masker=SecretMasker({"A": "the-granted-value"}))
     for secret in (*hidden, "the-granted-value"):
         assert secret not in repr(outcome)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_memory_is_bounded_whatever_the_lines_are(tmp_path: Path) -> None:
+    """Long lines of which each is another, from sources of which each is another, at times of which each is another."""
+    import subprocess
+    import sys
+
+    code = (
+        "import random, sys\nrng = random.Random(1)\n"
+        "for n in range(8_000):\n"
+        "    at = f'2026-03-{1 + n % 28:02}T{n % 24:02}:{n % 60:02}:00Z'\n"
+        "    sys.stdout.write(f'{at} h sshd[1]: Failed password for u{n} from '\n"
+        "                     f'h{rng.getrandbits(64):x} port 1 {rng.getrandbits(16_000):x}\\n')\n"
+    )
+    with open(tmp_path / "x.log", "wb") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file, check=True)
+    script = (
+        "import resource, sys, time\nfrom pipe_agents.logs.analysis import analyse, options_of\n"
+        f"asked = options_of({{'paths': 'x.log', 'timezone': 'UTC'}}, {str(tmp_path)!r}, {NOW})\n"
+        "read = analyse(asked, lambda text: None, time.monotonic)\n"
+        "print(read.tally.lines, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    lines, peak = map(int, done.stdout.split())
+    assert lines == 8_000
+    assert peak < 300 * 1024
