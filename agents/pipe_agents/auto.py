@@ -44,7 +44,7 @@ class AutoAgent:
         from pipe_schemas.findings import Result
 
         schema = Result.model_json_schema()
-        schema["properties"]["measurements"] = {
+        measurements = {
             "type": "object",
             "description": "What was chosen, and by agent what each gave beside its findings.",
             "properties": {
@@ -54,7 +54,7 @@ class AutoAgent:
             "required": ["chosen", "outputs"],
             "additionalProperties": False,
         }
-        return schema
+        return {**schema, "properties": {**schema["properties"], "measurements": measurements}}
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         orchestrator = context.orchestrator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -50,22 +51,23 @@ class Amount(NamedTuple):
     """As it is written."""
 
 
-def held(claim: Mapping[str, Any], findings: Mapping[str, Finding]) -> dict[str, Any]:
-    """The claim, with whether the findings that it names support it; else `doubt` says why not."""
+def held(claim: Mapping[str, Any], findings: Mapping[str, Finding], *, of_all: bool = False) -> dict[str, Any]:
+    """The claim, with whether the findings that it names support it; else `doubt` says why not. `of_all`: it is about
+    all that there are, and need not say of each whether it was measured."""
     text = str(claim["text"])[:_LONG]
     named = list(dict.fromkeys(str(id) for id in claim["findings"]))[:100]
-    doubt = _doubt(text, named, findings)
+    doubt = _doubt(text, named, findings, of_all)
     return {"text": text, "findings": named, "supported": doubt is None, "doubt": doubt}
 
 
-def _doubt(text: str, named: Sequence[str], findings: Mapping[str, Finding]) -> str | None:
+def _doubt(text: str, named: Sequence[str], findings: Mapping[str, Finding], of_all: bool) -> str | None:
     if not named:
         return "it names no finding"
     unknown = [id for id in named if id not in findings]
     if unknown:
         return f"there is no finding {', '.join(unknown)}"[:500]
     cited = [findings[id] for id in named]
-    if all(one["status"] == "unavailable" for one in cited) and not _UNKNOWN.search(text):
+    if not of_all and all(one["status"] == "unavailable" for one in cited) and not _UNKNOWN.search(text):
         return "what it names could not be measured"
     said = " ".join(_said(one) for one in cited)
     strange = next((one for one in _subjects(text) if not _names(one, said)), None)
@@ -77,11 +79,15 @@ def _doubt(text: str, named: Sequence[str], findings: Mapping[str, Finding]) -> 
     missing = next((one for one in dates if one not in said), None)
     if missing is None:
         known = [amount for one in cited for amount in _amounts_of(one)]
-        counts = {float(len(cited))}
+        counts = {float(len(cited)), *map(float, Counter(_kind(one) for one in cited).values())}
         missing = next(
             (one.text for one in amounts(plain) if one.plain not in counts and not _is_known(one, known)), None
         )
     return f"no finding that it names has the number {missing.strip()}" if missing is not None else None
+
+
+def _kind(one: Finding) -> str:
+    return "unavailable" if one["status"] == "unavailable" else str(one["severity"])
 
 
 # ---------------------------------------------------------------- things

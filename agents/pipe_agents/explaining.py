@@ -81,7 +81,7 @@ def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -
 
     by_id = {one["id"]: one for one in findings}
     claims = [held(claim, by_id) for claim in said["claims"][:50]]
-    whole = held({"text": said["summary"], "findings": list(by_id)}, by_id)
+    whole = held({"text": said["summary"], "findings": list(by_id)}, by_id, of_all=True)
     if not whole["supported"]:
         claims.append({**whole, "text": f"(the summary) {whole['text']}"[:1000], "findings": []})
     checks = [

@@ -94,7 +94,7 @@ async def asked(
         cancelled.usage = counted.to_json()  # type: ignore[attr-defined]  # for an attempt that is out of time
         raise
     answer: Any = context.masker.mask_json(said)
-    told = given(answer, shown, agents)
+    told = await asyncio.to_thread(given, answer, shown, agents)
     told |= {"provider": answering.provider or None, "model": answering.model or None}
     return Explained(told, counted.to_json())
 

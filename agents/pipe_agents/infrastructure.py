@@ -141,7 +141,7 @@ def _absent(looked: Iterable[tuple[Look, str, Looked]]) -> list[Finding]:
     found, others = [], []
     for look, name, one in looked:
         if one.absent is not None and look.asked:
-            found.append(unavailable(name, "here", one.absent.why, one.absent.needs))
+            found.append(unavailable(name, "this machine", one.absent.why, one.absent.needs))
         elif one.absent is not None:
             others.append((name, one.absent))
     if others:

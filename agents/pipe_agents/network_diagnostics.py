@@ -121,7 +121,7 @@ class NetworkAgent:
         options: Any = attempt.options
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
         stop = Stop()
-        say = partial(_say, context, asyncio.get_running_loop())
+        say = partial(_say, context, asyncio.get_running_loop(), stop)
 
         def work() -> Any:
             return perform(authorities(Settings.read(options), attempt.root), stop, say, began_ns / 1e9)
@@ -172,10 +172,15 @@ class NetworkAgent:
         return call.result
 
 
-def _say(context: Context, loop: asyncio.AbstractEventLoop, text: str) -> None:
-    """A line for who watches; from a thread."""
+def _say(context: Context, loop: asyncio.AbstractEventLoop, stop: Stop, text: str) -> None:
+    """A line for who watches; from a thread. Nothing once the attempt is over."""
     line = context.masker.mask_text(text) + "\n"
+
+    def emit() -> None:
+        if not stop.is_set:
+            context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": line})
+
     try:
-        loop.call_soon_threadsafe(context.emit, EventKind.NODE_OUTPUT, {"stream": "stdout", "text": line})
-    except RuntimeError:
+        loop.call_soon_threadsafe(emit)
+    except RuntimeError:  # the loop is gone
         pass

@@ -16,8 +16,9 @@ from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.eventstream import Messages
 from pipe_providers.faults import hiding
 from pipe_providers.given import host_of
-from pipe_providers.signing import Signed, Signer
+from pipe_providers.signing import METHODS, Signed, Signer
 from pipe_providers.threads import Threads
+from pipe_providers.turns import Turns
 from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason
 from pipe_schemas.durations import parse_duration
 
@@ -44,6 +45,7 @@ class BedrockProvider(HttpProvider):
         url = said.get("endpoint_url")
         self.where = f"provider {settings.name} ({host_of(url) if url else 'bedrock in ' + said['region']})"
         self._threads = Threads(_SIGNING, f"pipe-{settings.name}")
+        self._turns = Turns()
         self._lock = threading.Lock()
         self._signer: Signer | None = None
         self._ca_bundle = ""
@@ -78,10 +80,14 @@ class BedrockProvider(HttpProvider):
         import pipe_providers.wire  # noqa: F401
         from pipe_providers.aws_client import read_models
 
-        if self._said.get("access_key") and self._said.get("secret_key"):
-            self._made()
-        else:
+        if not (self._said.get("access_key") and self._said.get("secret_key")):
             read_models(self._said)
+        elif model := self._settings.model:  # with an example of what will be asked, too
+            words = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "."}]}]}
+            for operation in METHODS:
+                self._sign(operation, words, large=False)
+        else:
+            self._made()
 
     async def close(self) -> None:
         self._closed = True
@@ -91,6 +97,7 @@ class BedrockProvider(HttpProvider):
     async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
         now = asyncio.get_running_loop().time
         seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
+        await self._turns.take()  # the first is on its way before all are signed
         operation, words = self.asked(request, stream=stream)
         ready = self._signer is not None
         deadline = now() + (seconds if ready else max(self._timeout, _READY))
@@ -117,7 +124,7 @@ class BedrockProvider(HttpProvider):
                     raise ModelFault(fault.reason, fault.message, sent=False)
             done = self._follow(operation, words)
         if done is None:
-            work = self._threads.run(partial(self._sign, operation, words, large))
+            work = self._threads.run(partial(self._sign, operation, words, large=large))
             if not large and key not in self._signing:
                 self._signing[key] = work
                 work.add_done_callback(lambda _: self._signing.pop(key, None))
@@ -145,7 +152,7 @@ class BedrockProvider(HttpProvider):
         except Exception as error:
             return error
 
-    def _sign(self, operation: str, words: dict[str, Any], large: bool) -> Signed | Exception:
+    def _sign(self, operation: str, words: dict[str, Any], *, large: bool) -> Signed | Exception:
         """In a thread."""
         from pipe_providers.aws_client import wire_to
 

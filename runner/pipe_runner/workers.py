@@ -95,8 +95,8 @@ class Workers:
 
     @property
     def can_begin(self) -> bool:
-        """A worker takes what is ready now, or would if there were something."""
-        return bool(self._parked) or self._count < self._limit
+        """A worker takes what is ready now, or would; those that run a sub-pipeline have none."""
+        return sum(self._nodes[index].pipeline is None for index in self.in_flight) < self._limit
 
     @property
     def any_ready(self) -> bool:

@@ -142,7 +142,7 @@ class Phases(Given):
     dns: float | None
     connect: float | None
     tls: float | None
-    first_byte: float | None = Field(description="From the end of the request to the first byte of its answer.")
+    first_byte: float | None = Field(description="From the request to the first byte of its answer.")
     transfer: float | None = Field(description="From there to the end of the body.")
     total: float
 

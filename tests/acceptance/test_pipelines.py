@@ -303,6 +303,13 @@ def test_ticket_from_its_recording(pipe: Run) -> None:
     assert told.statuses()["note"] == "skipped"
 
 
+def test_machine(pipe: Run) -> None:
+    told = pipe("machine.yml", "-i", 'processes=["no-such-program"]')
+    assert "processes.missing:no-such-program" in told.outputs["wrong"]
+    assert told.node("alarm")["output"].startswith("look at ")
+    assert 0 < told.outputs["memory_available_percent"] <= 100
+
+
 def test_regions(pipe: Run, tmp_path: Path) -> None:
     told = pipe("regions.yml", code=75)
     assert told.statuses() == {"notes": "succeeded", "release": "waiting", "publish": "pending"}

@@ -163,3 +163,31 @@ def test_by_a_model_needs_a_provider() -> None:
     with pytest.raises(InvalidPipeline) as caught:
         run(BY_MODEL.replace("provider: p, ", ""))
     assert [one.code for one in caught.value.diagnostics] == ["E513"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "by: model, task: why is example.org slow",
+        "task: why is the disk full, options: {explain: true}",
+        "task: 'why is {{ inputs.what }} full', options: {explain: true}",
+        "task: 'is the CPU busy, and what listens on localhost', most: 2, options: {explain: true}",
+    ],
+)
+def test_where_a_model_has_a_say_budgets_count_and_the_way_out_is_open(tmp_path: Path, more: str) -> None:
+    from pipe_runner.compiler import compile_text
+    from pipe_runner.engine.outside import services_for
+    from pipe_runner.engine.settings import RunSettings
+
+    agents = Registry.installed()
+    agents.providers.register("p", FakeProvider("x"))
+    text = (
+        "version: 1\ninputs: {what: {type: string, default: disk}}\nbudget: {max_cost: 1}\n"
+        f"nodes:\n  a: {{agent: auto, provider: p, with: {{{more}}}}}\n"
+    )
+    found = compile_text(text, path="p.yml", root=tmp_path, registry=agents)
+    assert found.diagnostics == []
+    plan = found.plan
+    assert plan is not None
+    services, _ = services_for(plan, plan.nodes, {}, agents, RunSettings(state_dir=str(tmp_path)), recorded=False)
+    assert services is not None

@@ -92,3 +92,18 @@ def test_what_runs_have_cost_is_told_by_their_logs(tmp_path: Path) -> None:
     found = json.loads(pipe(tmp_path, "plan", "p.yml", "--output", "json"))["cost"]
     assert (found["p50"], found["p95"], found["runs"]) == (0.002, 0.04, 3)
     assert found["nodes"]["a"]["p50"] == 0.002
+
+
+def test_an_explanation_is_asked_for_twice_at_most_and_counts_where_there_may_be_one(tmp_path: Path) -> None:
+    text = """
+version: 1
+inputs: {explain: {type: boolean, default: false}}
+nodes:
+  may: {agent: findings, provider: openai, with: {results: [], model: gpt-4o, explain: "{{ inputs.explain }}"}}
+  never: {agent: findings, provider: openai, with: {results: [], model: gpt-4o}}
+"""
+    nodes = planned(tmp_path, text)["nodes"]
+    assert set(nodes) == {"may"}
+    assert nodes["may"]["calls"] == 2
+    assert nodes["may"]["most"] == 2 * (128_000 * 2.5 + 4096 * 10) / 1e6
+    assert planned(tmp_path, text.replace('"{{ inputs.explain }}"', "false")) is None

@@ -11,14 +11,15 @@ from types import ModuleType
 import pytest
 
 import pipe_runner
-from pipe_runner import errors, ports, testing, types
+from pipe_runner import errors, orchestrator, ports, testing, types
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 # Removing a name from here, or from the modules, breaks others.
 SURFACE: dict[ModuleType, set[str]] = {
     ports: {
-        "Agent", "AgentDescription", "Attempt", "Clock", "Command", "Context", "Emit", "Event", "EventSink", "Executor",
+        "Agent", "AgentDescription", "Attempt", "Capability", "Clock", "Command", "Context", "Emit", "Event",
+        "EventSink", "Executor",
         "Journal", "Launcher", "Masker", "NodeError", "Outcome", "ProcessEnd", "RunStore", "RunSummary", "StreamMasker",
         "secret_marker",
     },
@@ -30,6 +31,7 @@ SURFACE: dict[ModuleType, set[str]] = {
         "InvalidPipeline", "LogDamaged", "MissingExtra", "NodeFault", "PipeError", "RunBusy", "StorageError",
         "Unsupported", "UsageError",
     },
+    orchestrator: {"Orchestrator"},
     testing: {
         "Answer", "FakeAgent", "FakeClock", "FakeExecutor", "FakeProvider", "FinishedRun", "MemoryJournal", "failed",
         "run_pipeline", "succeeded",

@@ -60,8 +60,10 @@ async def on_service(look: Look) -> Acted:
 
 
 async def _unit(look: Look, name: str) -> systemd.Unit:
-    found = await systemd.units(look, [name], patterns=())
-    return found[0]
+    for unit in await systemd.units(look, [name], patterns=()):
+        if name in (unit["Id"], *systemd.names(unit, "Names")):
+            return unit
+    raise Unreached(f"systemctl says nothing of {name}", "a systemd that answers")
 
 
 def _of_unit(look: Look, unit: systemd.Unit) -> State:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pipe_agents.findings import Finding, unavailable
 from pipe_agents.infra.aws_faults import faults, unreached
-from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, shown, together
+from pipe_agents.infra.common import Look, Looked, Unreached, bounded, in_thread, shown, together
 
 MOST_PAGES: Final = 50
 HEALTH_REGION: Final = "us-east-1"
@@ -179,11 +179,6 @@ async def _asked(look: Look, account: Account, regions: Sequence[str]) -> Looked
     work = [partial(in_thread, partial(_tried, readers[name], look, account, name, region)) for name, region in places]
     parts = dict(zip(places, await together(work), strict=True))
     findings = [one for part in parts.values() for one in part.findings]
-    if len(findings) > LONGEST_LIST:
-        from pipe_agents.findings import ordered
-
-        why = f"there are {len(findings)} findings, and only the worst {LONGEST_LIST} are told"
-        findings = [*ordered(findings)[:LONGEST_LIST], unavailable("aws.findings", "aws", why, "fewer `region`s")]
     measured = []
     for region in regions:
         mine = [part for (name, place), part in parts.items() if place == region and name != "health"]
@@ -194,7 +189,7 @@ async def _asked(look: Look, account: Account, regions: Sequence[str]) -> Looked
         measured.append(numbers)
     health = parts.get(("health", HEALTH_REGION))
     events = health.numbers.get("health_events") if health is not None else None
-    return Looked(findings, {"regions": measured, "health_events": events})
+    return Looked(bounded(findings, "aws", "aws"), {"regions": measured, "health_events": events})
 
 
 def _tried(reader: Callable[[Look, Account, str], Part], look: Look, account: Account, name: str, region: str) -> Part:

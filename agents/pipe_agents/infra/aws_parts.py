@@ -106,7 +106,10 @@ def _ecs_service(look: Look, name: str, one: Mapping[str, Any]) -> list[Finding]
     desired, running = _count(one, "desiredCount"), _count(one, "runningCount")
     deployments = objects(one.get("deployments"))
     failed = [d for d in deployments if d.get("rolloutState") == "FAILED"]
-    rolling = any(d.get("rolloutState") == "IN_PROGRESS" for d in deployments) and len(deployments) > 1
+    begun = [d for d in deployments if d.get("rolloutState") == "IN_PROGRESS"]
+    moments = [m for d in begun if (m := moment(d.get("createdAt"))) is not None]
+    young = any(look.now - m < look.thresholds["pending_seconds"] for m in moments)
+    rolling = bool(begun) and (young or (running > 0 and len(deployments) > 1))
     events = objects(one.get("events"))
     said = shown(events[0].get("message"), 300) if events else None
     evidence = {
@@ -124,7 +127,7 @@ def _ecs_service(look: Look, name: str, one: Mapping[str, Any]) -> list[Finding]
         summary = f"the deployment of {name} has failed{f': {why}' if why else ''}"
         found.append(finding("ecs.deployment", name, "high", summary, evidence, how))
     if running < desired:
-        severity: Severity = "critical" if running == 0 else "medium" if rolling else "high"
+        severity: Severity = "medium" if rolling else "critical" if running == 0 else "high"
         while_ = ", while it is deployed" if rolling else ""
         summary = f"{name} runs {running} of {plural(desired, 'task')}{while_}"
         found.append(finding("ecs.tasks", name, severity, summary, evidence, how))

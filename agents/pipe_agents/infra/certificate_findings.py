@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding
-from pipe_agents.infra.common import Look, moment
+from pipe_agents.infra.common import Look, listed, moment, plural, some
 
 _LOST: Final = ("redemption period", "pending delete")
 _HELD: Final = ("client hold", "server hold")
@@ -37,10 +37,26 @@ def of_host(look: Look, one: Mapping[str, Any], host: str, why: str | None) -> l
     return found
 
 
-def of_file(look: Look, one: Mapping[str, Any]) -> list[Finding]:
-    """An authority in a bundle that has ended harms nobody as long as there are others."""
-    authority = one["authority"]
-    return _ending(look, one, ("low", "low", "low") if authority else ("high", "high", "medium"))
+def of_file(look: Look, source: str, certificates: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """Of authorities one finding for all: that some of a bundle have ended harms nobody as long as there are others."""
+    found: list[Finding] = []
+    over: list[Mapping[str, Any]] = []
+    for one in certificates:
+        if not one["authority"]:
+            found += _ending(look, one, ("high", "high", "medium"))
+        elif one["days_left"] < 0:
+            over.append(one)
+    if over:
+        over.sort(key=lambda one: -one["days_left"])
+        names = [one["subject"] for one in over]
+        total = sum(one["authority"] for one in certificates)
+        summary = (
+            f"{len(over)} of {plural(total, 'authority', 'authorities')} in {source} have expired: {listed(names)}"
+        )
+        evidence = {"expired": len(over), "authorities": total, "subjects": some(names), "last": over[0]["not_after"]}
+        how = "update the bundle; if one of them is needed, what it has signed is trusted no longer"
+        found.append(finding("certificate.authority", source, "low", summary, evidence, how))
+    return found
 
 
 def _ending(look: Look, one: Mapping[str, Any], severities: tuple[Severity, Severity, Severity]) -> list[Finding]:

@@ -6,7 +6,9 @@ import asyncio
 import glob
 import ipaddress
 import os
+import re
 import ssl
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -21,6 +23,7 @@ from pipe_runner.types import ErrorKind
 MOST: Final = 2**20
 """Bytes of a file."""
 MOST_FILES: Final = 500
+_PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _MISSING: Final = "pip install 'pipe-runner[ops]'"
 _EXPIRED: Final = (9, 10)
 """X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: nothing is said of the rest of the chain."""
@@ -74,47 +77,55 @@ def _paths(root: str, said: Sequence[str]) -> list[str]:
 
 
 def _file(look: Look, path: str, findings: list[Finding], found: list[dict[str, Any]]) -> None:
-    """All certificates of a file."""
-    from cryptography import x509
+    """All certificates of a file; one that can't be read leaves the others."""
+    source = shown(path, 300)
+    try:
+        data = _bytes(path)
+        mine = []
+        blocks = _PEM.findall(data) if b"-----BEGIN CERTIFICATE-----" in data else [data]
+        for number, block in enumerate(blocks[:LONGEST_LIST], 1):
+            try:
+                mine.append(_parsed(look, block, source))
+            except ValueError as error:
+                if block is data:
+                    raise Unreached("it holds no certificate in PEM or DER", "one in PEM or DER") from None
+                why = f"its certificate {number} is malformed: {shown(error, 100)}"
+                findings.append(unavailable("certificate", source, why, "one that can be read"))
+    except Unreached as fault:
+        findings.append(unavailable("certificate", source, fault.why, fault.needs))
+        return
+    found += mine
+    findings += of_file(look, source, mine)
 
-    shown_path = shown(path, 300)
-    kind = "PEM or DER"
+
+def _bytes(path: str) -> bytes:
     if path.lower().endswith((".p12", ".pfx", ".jks")):
         why = "it is a store that holds private keys, which is not opened"
-        findings.append(unavailable("certificate", shown_path, why, f"the certificate alone, in {kind}"))
-        return
+        raise Unreached(why, "the certificate alone, in PEM or DER")
     try:
         if not os.path.isfile(path):
-            raise OSError(0, "it is no regular file")
+            raise Unreached("it is no regular file", "a file")
         with open(path, "rb") as file:
             data = file.read(MOST + 1)
     except OSError as error:
-        findings.append(
-            unavailable("certificate", shown_path, shown(error.strerror or error, 100), "permission to read it")
-        )
-        return
+        raise Unreached(shown(error.strerror or error, 100), "permission to read it") from None
     if len(data) > MOST:
-        findings.append(
-            unavailable("certificate", shown_path, f"it has more than {MOST // 2**20} MiB", "fewer certificates")
-        )
-        return
+        raise Unreached(f"it has more than {MOST // 2**20} MiB", "fewer certificates")
+    return data
+
+
+def _parsed(look: Look, data: bytes, source: str) -> dict[str, Any]:
+    """One certificate, in PEM or DER. Raises ValueError."""
+    from cryptography import x509
+
+    # of odd ones cryptography warns those who program; here they are data
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"pipe_agents\.infra\.certificates")
+    pem = data.startswith(b"-----BEGIN CERTIFICATE-----")
     try:
-        if b"-----BEGIN CERTIFICATE-----" in data:
-            made = x509.load_pem_x509_certificates(data)
-        else:
-            made = [x509.load_der_x509_certificate(data)]
-    except ValueError:
-        findings.append(unavailable("certificate", shown_path, f"it holds no certificate in {kind}", f"one in {kind}"))
-        return
-    for number, certificate in enumerate(made[:LONGEST_LIST], 1):
-        try:
-            one = read(look, certificate, shown_path)
-        except (ValueError, TypeError, x509.InvalidVersion) as error:
-            why = f"its certificate {number} is malformed: {shown(error, 100)}"
-            findings.append(unavailable("certificate", shown_path, why, f"one in {kind}"))
-            continue
-        found.append(one)
-        findings += of_file(look, one)
+        made = x509.load_pem_x509_certificate(data) if pem else x509.load_der_x509_certificate(data)
+        return read(look, made, source)
+    except (TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from None
 
 
 def _trust(look: Look) -> ssl.SSLContext:
@@ -225,14 +236,11 @@ def _reason(error: OSError) -> str:
 
 
 def _read_der(look: Look, der: bytes, source: str) -> dict[str, Any]:
-    from cryptography import x509
-
     try:
-        return read(look, x509.load_der_x509_certificate(der), source)
-    except (ValueError, TypeError, x509.InvalidVersion) as error:
-        raise Unreached(
-            f"its certificate is malformed: {shown(error, 100)}", "a certificate that can be read"
-        ) from None
+        return _parsed(look, der, source)
+    except ValueError as error:
+        why = f"its certificate is malformed: {shown(error, 100)}"
+        raise Unreached(why, "a certificate that can be read") from None
 
 
 def read(look: Look, certificate: Any, source: str) -> dict[str, Any]:

@@ -166,6 +166,16 @@ def plural(number: int, word: str, many: str | None = None) -> str:
     return f"{number} {word if number == 1 else many or word + 's'}"
 
 
+def bounded(findings: list[Finding], check: str, subject: str) -> list[Finding]:
+    """The worst thousand, and that there are more."""
+    if len(findings) <= LONGEST_LIST:
+        return findings
+    from pipe_agents.findings import ordered, unavailable
+
+    why = f"there are {len(findings)} findings, and only the worst {LONGEST_LIST} are told"
+    return [*ordered(findings)[:LONGEST_LIST], unavailable(f"{check}.findings", subject, why, "fewer things at a time")]
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """An object of an answer; empty where there is something else."""
     return value if isinstance(value, Mapping) else {}

@@ -98,7 +98,7 @@ def _stopped(
         summary = f"{name} could not be started: {one['error'][:200]}"
         return [finding("container.not_started", name, "medium", summary, evidence, f"{engine} start {name}")]
     if bad and not one["oom_killed"] and look.recent(seconds):
-        severity = "low" if one["exit_code"] == 137 else "medium"
+        severity = "low" if one["exit_code"] == 137 or one["restart_policy"] in ("no", "", None) else "medium"
         summary = f"{name} ended {ago(seconds)} ago, {_how(one)}"
         if kept:
             summary += f", and is not started again although its policy is {one['restart_policy']}"

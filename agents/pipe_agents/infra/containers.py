@@ -14,6 +14,7 @@ from pipe_agents.infra.common import (
     Look,
     Looked,
     Unreached,
+    bounded,
     mapping,
     moment,
     objects,
@@ -94,7 +95,7 @@ async def _asked(look: Look, engine: docker.Engine) -> Looked:
         "disk": disk,
     }
     findings += of_engine(look, result, containers)
-    return Looked(findings, result)
+    return Looked(bounded(findings, "containers", engine.kind), result)
 
 
 async def _inspected(engine: docker.Engine, id: str) -> Mapping[str, Any] | Unreached:

@@ -12,11 +12,11 @@ from pipe_agents.findings import Finding, finding, unavailable
 from pipe_agents.infra import kubeconfig
 from pipe_agents.infra.api import Api
 from pipe_agents.infra.common import (
-    LONGEST_LIST,
     Absent,
     Look,
     Looked,
     Unreached,
+    bounded,
     mapping,
     objects,
     shown,
@@ -24,12 +24,17 @@ from pipe_agents.infra.common import (
     together,
     whole,
 )
-from pipe_agents.infra.kubernetes_findings import of_events, of_nodes, of_workload, restarts_of
+from pipe_agents.infra.kubernetes_findings import of_events, of_jobs, of_nodes, of_workload, restarts_of
 from pipe_agents.infra.pods import of_pods, ready
 
 PAGE: Final = 500
 MOST_PAGES: Final = 40
 """20,000 things of a kind."""
+
+_KEPT: Final = (
+    "status", "type", "reason", "message", "count", "series", "lastTimestamp", "eventTime", "involvedObject",
+)  # fmt: skip
+_KEPT_ABOUT: Final = ("name", "namespace", "creationTimestamp", "deletionTimestamp", "ownerReferences", "generation")
 
 Item = Mapping[str, Any]
 
@@ -79,6 +84,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
         "deployments": (f"/apis/apps/v1{within}/deployments", {}),
         "statefulsets": (f"/apis/apps/v1{within}/statefulsets", {}),
         "daemonsets": (f"/apis/apps/v1{within}/daemonsets", {}),
+        "jobs": (f"/apis/batch/v1{within}/jobs", {}),
         "events": (f"/api/v1{within}/events", {"fieldSelector": "type=Warning"}),
     }
     found = await together(
@@ -107,6 +113,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
     for kind in ("deployments", "statefulsets", "daemonsets"):
         for item in lists[kind].items:
             findings += of_workload(look, kind, item)
+    findings += of_jobs(look, lists["jobs"].items)
     findings += of_events(look, events or [])
     if space and pods == [] and not lists["deployments"].items:
         findings += await _space(api, space)
@@ -127,16 +134,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
         "warnings": None if events is None else sum(max(whole(e.get("count")) or 1, 1) for e in events),
         "truncated": [kind for kind, one in lists.items() if not one.whole and one.fault is None],
     }
-    return Looked(_bounded(findings, cluster.context or "cluster"), measured)
-
-
-def _bounded(findings: list[Finding], subject: str) -> list[Finding]:
-    if len(findings) <= LONGEST_LIST:
-        return findings
-    from pipe_agents.findings import ordered
-
-    why = f"there are {len(findings)} findings, and only the worst {LONGEST_LIST} are told"
-    return [*ordered(findings)[:LONGEST_LIST], unavailable("kubernetes.findings", subject, why, "a `namespace`")]
+    return Looked(bounded(findings, "kubernetes", cluster.context or "cluster"), measured)
 
 
 async def _all(api: Api, kind: str, path: str, params: Mapping[str, str], space: str | None) -> List:
@@ -154,11 +152,20 @@ async def _all(api: Api, kind: str, path: str, params: Mapping[str, str], space:
             if items:
                 return List(items, False)
             return List([], False, refused(api, answer.status, answer.said, f"list {kind}", space))
-        items += objects(value["items"])
+        items += [_slim(one) for one in objects(value["items"])]
         following = str(mapping(value.get("metadata")).get("continue") or "")
         if not following:
             return List(items, True)
     return List(items, False)
+
+
+def _slim(item: Item) -> Item:
+    """What is looked at of a thing: most of it is what it was asked to be, and thousands are kept at a time."""
+    kept = {key: item[key] for key in _KEPT if key in item}
+    about, spec = mapping(item.get("metadata")), mapping(item.get("spec"))
+    kept["metadata"] = {key: about[key] for key in _KEPT_ABOUT if key in about}
+    kept["spec"] = {key: spec[key] for key in ("replicas", "unschedulable") if key in spec}
+    return kept
 
 
 def refused(api: Api, status: int, said: str, what: str, space: str | None = None) -> Unreached:

@@ -72,11 +72,41 @@ def of_workload(look: Look, kind: str, item: Item) -> list[Finding]:
             found.append(finding("deployment.stuck", name, "high", summary, evidence, how))
     if wanted and there < wanted:
         long = since(look, condition(item, "Available").get("lastTransitionTime"))
-        rolling = kind == "deployments" and condition(item, "Available").get("status") == "True" and there > 0
-        severity: Severity = "critical" if there == 0 else "medium" if rolling else "high"
+        rolling = there > 0 and _rolls(kind, item)
+        age = since(look, mapping(item.get("metadata")).get("creationTimestamp"))
+        young = age is not None and age < look.thresholds["pending_seconds"]
+        severity: Severity = "medium" if rolling or young else "critical" if there == 0 else "high"
         during = f" for {ago(long)}" if long is not None and not rolling else ""
         summary = f"{word} {name} has {there} of {wanted} replicas available{during}"
         found.append(finding(f"{word}.unavailable", name, severity, summary, evidence, how))
+    return found
+
+
+def _rolls(kind: str, item: Item) -> bool:
+    """Whether it is being replaced by a newer one."""
+    status = mapping(item.get("status"))
+    if kind == "deployments":
+        return condition(item, "Available").get("status") == "True"
+    if kind == "statefulsets":
+        return status.get("currentRevision") != status.get("updateRevision")
+    return (whole(status.get("updatedNumberScheduled")) or 0) < (whole(status.get("desiredNumberScheduled")) or 0)
+
+
+def of_jobs(look: Look, jobs: Sequence[Item]) -> list[Finding]:
+    """Jobs that were given up."""
+    found: list[Finding] = []
+    for job in jobs:
+        name, end = name_of(job), condition(job, "Failed")
+        long = since(look, end.get("lastTransitionTime"))
+        if end.get("status") != "True" or not look.recent(long):
+            continue
+        pods = whole(mapping(job.get("status")).get("failed")) or 0
+        why = shown(end.get("message") or end.get("reason"), 200) or "no reason is given"
+        summary = f"job {name} has failed {ago(long)} ago, after {plural(pods, 'pod')}: {why}"
+        evidence = {"reason": shown(end.get("reason"), 100) or None, "failed_pods": pods}
+        space, _, short = name.rpartition("/")
+        how = f"kubectl{f' -n {space}' if space else ''} logs job/{short}"
+        found.append(finding("job.failed", name, "medium", summary, evidence, how))
     return found
 
 

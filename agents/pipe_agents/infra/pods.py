@@ -148,7 +148,8 @@ def _failed(look: Look, pod: Item, name: str, describe: str) -> list[Finding]:
     bad = [code for code in codes if isinstance(code, int) and code]
     why = said or reason or (f"exit code {bad[0]}" if bad else "no reason is given")
     evidence = {"reason": reason or None, "exit_codes": bad[:20], "seconds_since_end": _rounded(long)}
-    severity: Severity = "medium" if look.recent(long) else "low"
+    owners = [one.get("kind") for one in objects(mapping(pod.get("metadata")).get("ownerReferences"))]
+    severity: Severity = "medium" if look.recent(long) and "Job" not in owners else "low"  # a job tries again
     what = "was evicted" if reason == "Evicted" else "has failed"
     check = "pod.evicted" if reason == "Evicted" else "pod.failed"
     return [finding(check, name, severity, f"{name} {what}: {why}", evidence, describe)]

@@ -16,6 +16,7 @@ from pipe_agents.infra.common import (
     Looked,
     Unreached,
     ago,
+    bounded,
     listed,
     of_bytes,
     plural,
@@ -59,7 +60,8 @@ def judged(look: Look, about: Unit, units: Sequence[Unit], wanted: Sequence[str]
         unit = by_name.get(name, {})
         service = measured(look, {"Id": name, **unit}, failed)
         required.add(unit.get("Id", name))
-        findings += _of_wanted(name, service)
+        if not _begun_by_others(unit, service, by_name):
+            findings += _of_wanted(name, service)
     services = []
     for unit in units:
         service = measured(look, unit, failed)
@@ -91,7 +93,7 @@ def judged(look: Look, about: Unit, units: Sequence[Unit], wanted: Sequence[str]
     active = sum(one["active"] in ("active", "reloading", "refreshing") for one in services)
     bad = sum(one["active"] == "failed" for one in services)
     return Looked(
-        findings,
+        bounded(findings, "services", "systemd"),
         {
             "manager": "systemd",
             "version": text_or_none(about.get("Version"), 100),
@@ -134,6 +136,15 @@ def measured(look: Look, unit: Unit, failed: Iterable[str]) -> dict[str, Any]:
         "tasks": systemd.number(unit, "TasksCurrent"),
         "failed_dependencies": [name for name in dependencies if name in failed][:20],
     }
+
+
+def _begun_by_others(unit: Unit, service: Mapping[str, Any], units: Mapping[str, Unit]) -> bool:
+    """Whether it is down since nobody needs it now: a oneshot that did its work, or what a timer or socket starts."""
+    if service["active"] != "inactive" or service["load"] != "loaded" or service["result"] not in ("success", None):
+        return False
+    triggers = (units.get(name, {}).get("ActiveState") for name in systemd.names(unit, "TriggeredBy"))
+    ran = service["kind"] == "oneshot" and (systemd.number(unit, "ExecMainCode") or 0) != 0
+    return ran or "active" in triggers
 
 
 def _of_wanted(name: str, service: Mapping[str, Any]) -> list[Finding]:
@@ -201,6 +212,9 @@ def _failed(name: str, service: Mapping[str, Any], evidence: Mapping[str, Any], 
     long = f" for {ago(service['seconds_in_state'])}" if service["seconds_in_state"] is not None else ""
     again = f" after {plural(service['restarts'], 'restart')}" if service["restarts"] else ""
     summary = f"{name} has failed{again}, and is down{long}: {_how(service)}"
+    if service["kind"] == "oneshot" or not name.endswith(".service"):  # which is never up
+        when = f" {ago(service['seconds_in_state'])} ago" if long else ""
+        summary = f"{name} has failed{when}: {_how(service)}"
     if service["failed_dependencies"]:
         summary += f"; failed too: {listed(service['failed_dependencies'])}"
     journal = f"journalctl -u {name} -n 50"

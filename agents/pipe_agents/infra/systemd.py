@@ -13,7 +13,8 @@ Unit = Mapping[str, str]
 PROPERTIES: Final = (
     "Id", "Names", "Description", "LoadState", "ActiveState", "SubState", "UnitFileState", "Type", "NRestarts",
     "Result", "ExecMainCode", "ExecMainStatus", "MainPID", "StateChangeTimestampMonotonic", "MemoryCurrent",
-    "MemoryMax", "MemoryLimit", "TasksCurrent", "Requires", "Requisite", "BindsTo", "Wants", "NeedDaemonReload",
+    "MemoryMax", "MemoryLimit", "TasksCurrent", "Requires", "Requisite", "BindsTo", "Wants", "TriggeredBy",
+    "NeedDaemonReload",
 )  # fmt: skip
 PATTERNS: Final = ("*.service", "*.socket", "*.timer", "*.mount", "*.automount", "*.swap", "*.path", "*.target")
 ENV: Final = {"SYSTEMD_COLORS": "0", "SYSTEMD_PAGER": "", "PAGER": "cat"}

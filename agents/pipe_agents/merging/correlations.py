@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice, product
 from types import MappingProxyType
@@ -38,8 +38,7 @@ def correlations(
 
 def _of(rule: Rule, findings: Sequence[Finding], window: float, now: Mapping[str, Span]) -> Iterable[dict[str, Any]]:
     groups: dict[str, tuple[list[Finding], list[float]]] = {}
-    by_sign = [[one for one in findings if _has(sign, one)] for sign in rule.signs]
-    for them in islice(product(*by_sign), _TRIED):
+    for them in _candidates(rule, findings):
         if len({one["id"] for one in them}) < len(them):
             continue
         shared = _shared(rule, them)
@@ -60,6 +59,16 @@ def _of(rule: Rule, findings: Sequence[Finding], window: float, now: Mapping[str
             "findings": [one["id"] for one in named],
             "minutes_apart": round(max(gaps), 1) if gaps else None,
         }
+
+
+def _candidates(rule: Rule, findings: Sequence[Finding]) -> Iterator[tuple[Finding, ...]]:
+    """One finding for each sign, all of the same host where the rule asks for that; up to a bound."""
+    places: dict[str, list[Finding]] = {}
+    for one in findings:
+        places.setdefault(host_of(one["subject"]) if rule.same == "host" else "", []).append(one)
+    for them in places.values():
+        by_sign = [[one for one in them if _has(sign, one)] for sign in rule.signs]
+        yield from islice(product(*by_sign), _TRIED)
 
 
 def _has(sign: Sign, one: Finding) -> bool:

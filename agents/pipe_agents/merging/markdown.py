@@ -60,7 +60,8 @@ def _wrong(report: Report) -> Iterator[str]:
 
 def _refs(report: Report, ids: list[str]) -> str:
     numbers = report.numbers
-    return ", ".join(str(numbers[id]) if id in numbers else code(id) for id in ids) or "measurements"
+    named = ", ".join(str(numbers[id]) if id in numbers else code(id) for id in ids)
+    return f"finding{'s' if len(ids) > 1 else ''} {named}" if ids else "measurements"
 
 
 def _together(report: Report) -> Iterator[str]:
@@ -72,7 +73,7 @@ def _together(report: Report) -> Iterator[str]:
     yield "By rules, from the findings named; likely, not certain."
     yield ""
     for one in found:
-        refs = f"findings {_refs(report, one['findings'])}{apart(one)}"
+        refs = f"{_refs(report, one['findings'])}{apart(one)}"
         yield f"- **{one['severity'].capitalize()}:** {text(one['text'])} ({refs})"
         yield f"  - To do: {sentence(one['suggestion'])}"
     yield ""
@@ -97,8 +98,8 @@ def _explained(report: Report) -> Iterator[str]:
     yield "## What a model makes of it"
     yield ""
     if found["status"] == "unavailable":
-        needs = f" It would take: {text(found['needs'])}." if found["needs"] else ""
-        yield f"No explanation: {text(found['why'] or '')}.{needs}"
+        needs = f" It would take: {sentence(found['needs'])}." if found["needs"] else ""
+        yield f"No explanation: {sentence(found['why'] or '')}.{needs}"
         yield ""
         return
     by = f"{code(found['model'] or 'a model')} of {code(found['provider'] or 'a provider')}"
@@ -108,7 +109,7 @@ def _explained(report: Report) -> Iterator[str]:
     yield ""
     for claim in found["claims"]:
         if claim["supported"]:
-            yield f"- {text(claim['text'])} (findings {_refs(report, claim['findings'])})"
+            yield f"- {text(claim['text'])} ({_refs(report, claim['findings'])})"
         else:
             yield f"- **Not supported:** {text(claim['text'])} ({text(claim['doubt'] or '')})"
     if found["ranking"]:
@@ -135,7 +136,7 @@ def _evidence(report: Report) -> Iterator[str]:
 
 def _one(report: Report, one: Finding) -> Iterator[str]:
     word = "" if one["severity"] == "info" else f", {one['severity']}"
-    yield f"**{report.numbers[one['id']]}.** {code(one['check'])} of {code(one['subject'] or '-')}{word}"
+    yield f"**{report.numbers[one['id']]}.** {code(one['check'])} of {code(place_of(one, report.root))}{word}"
     yield ""
     yield f"- {sentence(one['summary'])}"
     for name, value in evidence(one):

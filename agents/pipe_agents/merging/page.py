@@ -95,7 +95,7 @@ def _refs(report: Report, ids: list[str]) -> str:
     links = [
         f'<a href="#f{numbers[id]}">{numbers[id]}</a>' if id in numbers else f"<code>{shown(id)}</code>" for id in ids
     ]
-    return f"findings {', '.join(links)}" if links else "measurements"
+    return f"finding{'s' if len(links) > 1 else ''} {', '.join(links)}" if links else "measurements"
 
 
 def _together(report: Report) -> Iterator[str]:
@@ -133,8 +133,8 @@ def _explained(report: Report) -> Iterator[str]:
         return
     yield "<h2>What a model makes of it</h2>\n"
     if found["status"] == "unavailable":
-        needs = f" It would take: {shown(found['needs'])}." if found["needs"] else ""
-        yield f"<p>No explanation: {shown(found['why'] or '')}.{needs}</p>\n"
+        needs = f" It would take: {sentence(found['needs'])}." if found["needs"] else ""
+        yield f"<p>No explanation: {sentence(found['why'] or '')}.{needs}</p>\n"
         return
     yield (
         f'<p class="dim">By <code>{shown(found["model"] or "a model")}</code> of '
@@ -172,7 +172,7 @@ def _one(report: Report, one: Finding) -> Iterator[str]:
     number = report.numbers[one["id"]]
     yield (
         f'<section class="one s-{one["severity"]}" id="f{number}"><h3>{number}. {_word(one["severity"])}'
-        f"<code>{shown(one['check'])}</code> {shown(one['subject'])}</h3><p>{sentence(one['summary'])}</p>"
+        f"<code>{shown(one['check'])}</code> {shown(place_of(one, report.root))}</h3><p>{sentence(one['summary'])}</p>"
     )
     rows = [*evidence(one), ("found by", ", ".join(one["agents"]))]
     yield f"{_table(rows)}</section>\n"

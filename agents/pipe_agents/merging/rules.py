@@ -80,7 +80,10 @@ RULES: Final = (
     ),
     Rule(
         "name is not resolved",
-        (Sign(r"^dns\.(?!slow|retried|loop)"), Sign(r"^(http|tcp|tls|latency)\.(?!slow|certificate)")),
+        (
+            Sign(r"^dns\.(?!slow|retried|forged|disagree)"),
+            Sign(r"^(http\.(unknown_host|connect|no_answer)|tcp\.(filtered|unreachable)|tls\.connect|latency\.loss)$"),
+        ),
         "that the host is not reached since its name is not resolved",
         "Ask another resolver; look at resolv.conf, and at the zone's own servers.",
         same="host",

@@ -88,11 +88,17 @@ def number(value: Any) -> str:
         return f"{value:,}" if abs(value) >= 100_000 else str(value)
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 100_000 else f"{value:.6g}"
-    if isinstance(value, dict) and value and all(isinstance(one, str | int | float) for one in value.values()):
+    if isinstance(value, dict) and _is_flat(value):
         return ", ".join(f"{name} {number(one)}" for name, one in value.items())
+    if isinstance(value, list) and value and all(isinstance(one, dict) and _is_flat(one) for one in value):
+        return "; ".join(number(one) for one in value)
     if isinstance(value, list) and value and all(isinstance(one, str | int | float) for one in value):
         return ", ".join(number(one) for one in value)
     return value if isinstance(value, str) else as_json(value)
+
+
+def _is_flat(value: dict[str, Any]) -> bool:
+    return bool(value) and all(isinstance(one, str | int | float) for one in value.values())
 
 
 def quantity(name: str, value: Any) -> str:

@@ -78,6 +78,13 @@ def stamp(seconds: float) -> str:
 
 def read(der: bytes) -> Certificate:
     """Raises ValueError for what is no certificate. Needs cryptography."""
+    try:
+        return _read(der)
+    except Exception as error:  # what a hostile certificate makes of a library is no fault of ours
+        raise ValueError(f"it can't be read ({type(error).__name__})") from None
+
+
+def _read(der: bytes) -> Certificate:
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.hashes import SHA256

@@ -1,48 +1,20 @@
-"""Findings about what resolvers said."""
+"""Findings about names, from what all resolvers said of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Any
 
 from pipe_agents.findings import Finding, Severity, finding
 from pipe_agents.http_policy import Reach, reach_of
 from pipe_agents.network.lookup import Found
 from pipe_agents.network.naming import Heard
-from pipe_agents.network.numbers import ms
 from pipe_agents.network.queries import Said
-from pipe_agents.network.targets import Resolver
-
-_SAYS: Final[Mapping[str, str]] = {
-    "timeout": "gave no answer",
-    "unreachable": "can't be reached",
-    "servfail": "failed to find out (SERVFAIL)",
-    "refused": "refuses to answer (REFUSED)",
-    "error": "answered with an error",
-    "lame": "is neither a resolver nor the zone's server",
-    "malformed": "answered with something that is no answer",
-}
-_ADVICE: Final[Mapping[str, str]] = {
-    "timeout": "See whether it runs and whether UDP and TCP port 53 get through; programs wait for it at each look-up, "
-    "so take it out of resolv.conf if it is gone.",
-    "unreachable": "Nothing listens there, or there is no way to it: see whether the DNS server runs.",
-    "servfail": "The resolver could not get an answer from the zone's servers, or DNSSEC does not hold: ask those "
-    "servers directly, and look at the resolver's log.",
-    "refused": "It does not serve this client: see its access list, and whether it is the right server for the name.",
-    "error": "See the server's version and log.",
-    "lame": "Ask a resolver, or have this server load the zone.",
-    "malformed": "Something on the way changes or damages DNS, or the server is broken; if only long answers fail, TCP "
-    "port 53 is closed.",
-}
 
 
-def judge(
-    heard: Heard, found: Found | None, limits: Mapping[str, float], *, used: bool, family: str = "any"
-) -> list[Finding]:
+def judge(heard: Heard, found: Found | None, *, used: bool, family: str = "any") -> list[Finding]:
     """Findings about one name. `used`: other checks need its addresses, of this family."""
-    findings = [one for resolver, said in heard.answers.items() for one in _of_resolver(heard, resolver, said, limits)]
-    findings += _of_name(heard, found, used)
+    findings = _of_name(heard, found, used)
     findings += [one for record in _records(heard) for one in _compared(heard, record)]
     if found is not None:
         findings += _system(heard, found, family)
@@ -66,85 +38,6 @@ def _records(heard: Heard) -> list[str]:
 
 def _content(said: Said) -> tuple[Any, ...]:
     return (said.status, *said.records)
-
-
-def _of_resolver(heard: Heard, resolver: Resolver, said: Sequence[Said], limits: Mapping[str, float]) -> list[Finding]:
-    findings = []
-    others = any(one.answered for other, many in heard.answers.items() if other != resolver for one in many)
-    for status, words in _SAYS.items():
-        bad = [one for one in said if one.status == status]
-        if not bad:
-            continue
-        whole = len(bad) == len(said)
-        severity: Severity = "high" if whole and not others else "medium"
-        types = ", ".join(one.type for one in bad)
-        findings.append(
-            finding(
-                f"dns.{status}",
-                f"{heard.name} @{resolver}",
-                severity,
-                f"the resolver {resolver} {words} for {heard.name} ({types})"
-                + ("" if not whole or not others else "; another one answers"),
-                {
-                    "resolver": str(resolver),
-                    "types": [one.type for one in bad],
-                    "answered_types": [one.type for one in said if one.answered],
-                    "tries": max(one.tries for one in bad),
-                    "why": bad[0].why,
-                },
-                _ADVICE[status],
-            )
-        )
-    return findings + _pace(heard, resolver, said, limits)
-
-
-def _pace(heard: Heard, resolver: Resolver, said: Sequence[Said], limits: Mapping[str, float]) -> list[Finding]:
-    findings = []
-    where = f"{heard.name} @{resolver}"
-    once = [one for one in said if one.answered and one.seconds is not None and one.tries < 2]
-    slow = [one for one in once if ms(one.seconds or 0) > limits["dns_ms"]]
-    if slow:
-        worst = max(slow, key=lambda one: one.seconds or 0)
-        findings.append(
-            finding(
-                "dns.slow",
-                where,
-                "medium",
-                f"the resolver {resolver} took {ms(worst.seconds or 0):g} ms for {heard.name} ({worst.type})",
-                {
-                    "threshold_ms": limits["dns_ms"],
-                    "ms": {one.type: ms(one.seconds or 0) for one in slow},
-                    "resolver": str(resolver),
-                },
-                "A first look-up may be slow where the answer isn't cached: measure again. If it stays slow, look at "
-                "the resolver's load and at the servers that it asks.",
-            )
-        )
-    again = [one for one in said if one.tries > 1 and one.answered]
-    if again:
-        findings.append(
-            finding(
-                "dns.retried",
-                where,
-                "low",
-                f"the resolver {resolver} answered {len(again)} of {len(said)} questions only when asked again",
-                {"types": [one.type for one in again], "questions": len(said), "resolver": str(resolver)},
-                "Datagrams are lost on the way, or the resolver is overloaded: look at loss between here and there.",
-            )
-        )
-    strange = sum(one.ignored for one in said)
-    if strange and any(one.status != "malformed" for one in said if one.ignored):
-        findings.append(
-            finding(
-                "dns.forged",
-                where,
-                "medium",
-                f"{strange} datagrams from {resolver} were no answer to what was asked (wrong id or question)",
-                {"ignored": strange, "resolver": str(resolver)},
-                "Late answers, a broken server, or somebody who guesses answers: look at the traffic with tcpdump.",
-            )
-        )
-    return findings
 
 
 def _of_name(heard: Heard, found: Found | None, used: bool) -> list[Finding]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, finding, unavailable
-from pipe_agents.network import naming_judged, resolvconf
+from pipe_agents.network import naming_judged, resolvconf, resolvers_judged
 from pipe_agents.network.local import OPS
 from pipe_agents.network.lookup import Book, Found
 from pipe_agents.network.naming import Asker, by_resolver
@@ -139,10 +139,11 @@ class Checks:
             agree = naming_judged.agree(one)
             self._all.hosts[host.name]["dns"] = one.measured(agree)
             self._all.findings += naming_judged.judge(
-                one, self._found[host.name], self._settings.limits, used=used, family=self._settings.family
+                one, self._found[host.name], used=used, family=self._settings.family
             )
+        self._all.findings += resolvers_judged.judge(list(heard.values()), self._settings.limits)
         if heard:
-            self._say(f"dns: asked {len(resolvers)} resolvers for {', '.join(list(heard)[:5])}")
+            self._say(f"dns: {_count(resolvers)} asked for {', '.join(list(heard)[:5])}")
 
     def _resolvers(self) -> Sequence[Resolver]:
         if self._settings.resolvers:
@@ -153,8 +154,9 @@ class Checks:
         """Without a host: whether they answer at all."""
         heard = self._asker.ask_all(["."], resolvers, lambda name: ("NS",))["."]
         self._all.resolvers = [by_resolver(resolver, said) for resolver, said in heard.answers.items()]
-        self._all.findings += naming_judged.judge(heard, None, self._settings.limits, used=False)
-        self._say(f"dns: asked {len(resolvers)} resolvers for the root")
+        self._all.findings += naming_judged.judge(heard, None, used=False)
+        self._all.findings += resolvers_judged.judge([heard], self._settings.limits)
+        self._say(f"dns: {_count(resolvers)} asked for the root")
 
     # ------------------------------------------------------------ hosts
 
@@ -208,7 +210,7 @@ class Checks:
     def _http(self) -> None:
         from pipe_agents.network import web
 
-        covered = {(host.name, port) for host, port, _ in self._settings.tls}
+        covered = {(host.name, port) for host, port, _, _ in self._settings.tls}
         client = web.Fetcher(self._settings, self._book, self._stop, covered)
         for measured, findings in each(client.fetch, self._settings.places, 8, self._stop):
             self._all.http.append(measured)
@@ -225,14 +227,14 @@ class Checks:
             self._all.findings += findings
         self._say(f"tls: {len(self._all.tls)} servers")
 
-    def _with_open_ports(self) -> list[tuple[Host, int, str]]:
+    def _with_open_ports(self) -> list[tuple[Host, int, str, bool]]:
         """Those of which the check `tcp` doesn't say that they are closed: one fault is told once."""
         open_ = []
-        for host, port, name in self._settings.tls:
+        for host, port, name, sure in self._settings.tls:
             tcp = (self._all.hosts.get(host.name) or {}).get("tcp") or {"ports": []}
             state = next((one["state"] for one in tcp["ports"] if one["port"] == port), "open")
             if state == "open":
-                open_.append((host, port, name))
+                open_.append((host, port, name, sure))
             else:
                 why = f"port {port} is {state}"
                 self._all.findings.append(unavailable("tls", f"{host.name}:{port}", why, "an open port"))
@@ -244,6 +246,10 @@ class Checks:
         self._all.local, findings = local.measure()
         self._all.findings += findings
         self._say(f"local: {len(self._all.local['interfaces'])} interfaces")
+
+
+def _count(resolvers: Sequence[Resolver]) -> str:
+    return "1 resolver" if len(resolvers) == 1 else f"{len(resolvers)} resolvers"
 
 
 def _has_dnspython() -> bool:

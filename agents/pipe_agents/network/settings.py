@@ -63,8 +63,10 @@ class Settings:
     checks: tuple[str, ...]
     resolvers: tuple[Resolver, ...]
     records: tuple[str, ...]
-    tls: tuple[tuple[Host, int, str], ...]
-    """Host, port, and the name that its certificate must hold."""
+    tls: tuple[tuple[Host, int, str, bool], ...]
+    """Host, port, the name that its certificate must hold, and whether it is sure that TLS is spoken there."""
+    guessed: bool
+    """The URLs are made from hosts and ports: nobody has said whether it is http or https."""
     family: str
     probes: int
     interval: float
@@ -89,7 +91,8 @@ class Settings:
         checks = _checks(given, hosts, places, ports)
         if "tcp" in checks and len(tried) * len(own) > MOST_TRIES:
             raise refused(f"{len(tried)} ports of {len(own)} hosts are too many: at most {MOST_TRIES} connections")
-        if "http" in checks and not places:
+        guessed = "http" in checks and not places
+        if guessed:
             places = tuple(_place(url) for host in hosts for url in _urls(host, ports))
         if not hosts and not ports:  # the ports that the URLs name
             tried = tuple(dict.fromkeys(place.port for place in places)) or tried
@@ -102,6 +105,7 @@ class Settings:
             resolvers=tuple(dict.fromkeys(resolver_of(text) for text in given.get("resolvers", ()))),
             records=tuple(dict.fromkeys(given.get("record_types", RECORDS))),
             tls=_tls(hosts, ports, places, given["server_name"]) if "tls" in checks else (),
+            guessed=guessed,
             family=given["family"],
             probes=given["probes"],
             interval=parse_duration(given["probe_interval"], zero=True),
@@ -167,14 +171,15 @@ def _urls(host: Host, ports: tuple[int, ...]) -> list[str]:
 
 def _tls(
     hosts: tuple[Host, ...], ports: tuple[int, ...], places: tuple[Place, ...], server_name: str | None
-) -> tuple[tuple[Host, int, str], ...]:
-    found: dict[tuple[str, int], tuple[Host, int, str]] = {}
+) -> tuple[tuple[Host, int, str, bool], ...]:
+    found: dict[tuple[str, int], tuple[Host, int, str, bool]] = {}
     for place in places:
         if place.scheme == "https":
-            found[(place.host.name, place.port)] = (place.host, place.port, place.host.name)
+            found[(place.host.name, place.port)] = (place.host, place.port, place.host.name, True)
     usual = [port for port in ports if port in TLS_PORTS] or list(ports) or [443]
     for host in hosts:
         for port in usual[:20]:
             name = host_of(server_name).name if server_name else host.name
-            found[(host.name, port)] = (host, port, name)
+            sure = port in TLS_PORTS or len(usual) == 1
+            found[(host.name, port)] = (host, port, name, sure)
     return tuple(found.values())

@@ -31,6 +31,8 @@ class Seen:
     port: int
     name: str
     """Which its certificate must hold."""
+    sure: bool = True
+    """Somebody has said that it speaks TLS."""
     address: str | None = None
     version: str | None = None
     cipher: str | None = None
@@ -85,7 +87,7 @@ class Examiner:
         self._stop = stop
         self._now = now
 
-    def examine(self, target: tuple[Host, int, str]) -> tuple[dict[str, Any] | None, list[Finding]]:
+    def examine(self, target: tuple[Host, int, str, bool]) -> tuple[dict[str, Any] | None, list[Finding]]:
         """What was measured, if there was a server, and what is wrong."""
         seen = Seen(*target)
         found = self._book.find(seen.host)
@@ -158,7 +160,7 @@ class Examiner:
         try:
             seen.chain = [read(der) for der in chain[:_MOST_CHAIN]]
         except ValueError as error:
-            seen.unread = f"a certificate can't be read: {type(error).__name__}"
+            seen.unread = f"a certificate of it: {error}"
 
     def _try_versions(self, seen: Seen) -> None:
         if seen.version in seen.versions:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def judge(seen: Seen, limits: Mapping[str, float], now: float) -> list[Finding]:
     """What is wrong with one server. `now`: seconds since 1970."""
     where = seen.subject
+    if not seen.own and not seen.sure:
+        return [unavailable("tls", where, f"the port is open, but there is {seen.fault}", "a port that speaks TLS")]
     if not seen.own:
         return [
             finding(
@@ -30,7 +32,9 @@ def judge(seen: Seen, limits: Mapping[str, float], now: float) -> list[Finding]:
         ]
     found = []
     if seen.unread is not None:
-        found.append(unavailable("tls.certificate", where, seen.unread, OPS))
+        found.append(
+            unavailable("tls.certificate", where, seen.unread, OPS if "package" in seen.unread else "a sound one")
+        )
     for number, certificate in enumerate(seen.chain):
         found += _dates(seen, certificate, limits, now, own=number == 0)
         found += _strength(seen, certificate, own=number == 0)

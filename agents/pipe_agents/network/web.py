@@ -106,6 +106,12 @@ class Fetch:
         }
 
 
+def _other(place: Place) -> Place:
+    """The same by http in place of https, or the other way round."""
+    name = f"[{place.host.name}]" if ":" in place.host.name else place.host.name
+    return place_of(f"{'http' if place.scheme == 'https' else 'https'}://{name}:{place.port}{place.target}")
+
+
 def _joined(base: str, location: str) -> str:
     """Where a redirect leads; as it stands, where nobody can tell."""
     try:
@@ -134,6 +140,11 @@ class Fetcher:
         """What was measured, and what is wrong."""
         fetch = Fetch(place)
         self._follow(fetch)
+        if self._settings.guessed and fetch.redirects == 0 and fetch.kind in ("tls", "answer"):
+            other = Fetch(_other(place))
+            self._follow(other)
+            if other.steps[0].status is not None:
+                fetch = other
         return fetch.measured(), self._judged(fetch)
 
     def _judged(self, fetch: Fetch) -> list[Finding]:
@@ -199,7 +210,7 @@ class Fetcher:
                     self._exchange(step, line)
             except TimeoutError:
                 step.fault = f"it was not done within {self._settings.request_timeout:g} s"
-            except (Wrong, OSError) as error:
+            except (Wrong, OSError, ValueError) as error:
                 step.fault = str(error) if isinstance(error, Wrong) else contexts.words(error)
 
     def _connected(self, step: Step, addresses: tuple[str, ...], until: float) -> Line | None:
@@ -259,8 +270,8 @@ class Fetcher:
             f"GET {place.target} HTTP/1.1\r\nHost: {place.field}\r\nUser-Agent: pipe-runner network_diagnostics\r\n"
             "Accept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n"
         )
-        line.send(head.encode("ascii", "replace"))
         sent = monotonic()
+        line.send(head.encode("ascii", "replace"))
         first: list[float] = []
 
         def more() -> bytes:

@@ -140,29 +140,31 @@ def judged(container: Mapping[str, Any], limits: Mapping[str, float], stalled: f
                     "Raise the CPU limit, or run fewer threads than it has cores.",
                 )
             )  # fmt: skip
-    if container["oom_kills_window"]:
-        found.append(
-            finding(
-                "container.oom",
-                "container",
-                "critical",
-                f"{container['oom_kills_window']} processes of it were killed for want of memory in the window",
-                {"oom_kills_in_window": container["oom_kills_window"], "oom_kills": container["oom_kills"]},
-                "Raise its memory limit, or find what grows.",
-            )
-        )
-    elif container["oom_kills"]:
-        found.append(
-            finding(
-                "container.oom",
-                "container",
-                "low",
-                f"{container['oom_kills']} processes of the container were killed for want of memory since it began",
-                {"oom_kills": container["oom_kills"]},
-                "When that was, the kernel's log says; a comparison with an earlier run says whether it goes on.",
-            )
-        )
+    found += _killed(container)
     return found
+
+
+def _killed(container: Mapping[str, Any]) -> list[Finding]:
+    now, ever = container["oom_kills_window"], container["oom_kills"]
+    count = now or ever
+    if not count:
+        return []
+    were = f"{count} process{'es' if count > 1 else ''} of the container {'were' if count > 1 else 'was'} killed"
+    if now:
+        said, suggestion = "in the window", "Raise its memory limit, or find what grows."
+    else:
+        said = "since it began"
+        suggestion = "When, the kernel's log says; a comparison with an earlier run says whether it goes on."
+    return [
+        finding(
+            "container.oom",
+            "container",
+            "critical" if now else "low",
+            f"{were} for want of memory {said}",
+            {"oom_kills_in_window": now, "oom_kills": ever},
+            suggestion,
+        )
+    ]
 
 
 def used_instead(parts: dict[str, Any]) -> None:

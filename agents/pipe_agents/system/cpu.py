@@ -177,7 +177,7 @@ def judged(cpu: Mapping[str, Any], limits: Mapping[str, float], stalled: float |
                 "high" if long and load15 >= 2 * loaded else "medium" if long else "low",
                 f"the {cpu['cores']} cores are {total['busy']:.0f} % busy; {said}",
                 evidence,
-                "See `top_cpu` of the processes for who uses it.",
+                "If who uses it is meant to, give it more cores or less to do; else see what it does.",
             )
         )
     elif load5 >= loaded and load >= loaded and total["busy"] < 70:

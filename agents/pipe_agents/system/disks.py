@@ -29,6 +29,8 @@ class Space(NamedTuple):
     """For users."""
     inodes: int
     inodes_free: int
+    device: str = ""
+    """`8:1`, as the mount table has it."""
 
 
 Ask = Callable[[str], Space]
@@ -39,10 +41,15 @@ def ask(path: str) -> Space:
     """Raises OSError."""
     found = os.statvfs(path)
     unit = found.f_frsize or found.f_bsize
+    device = os.stat(path).st_dev
     return Space(
-        found.f_blocks * unit, (found.f_blocks - found.f_bfree) * unit, found.f_bavail * unit, found.f_files,
+        found.f_blocks * unit,
+        (found.f_blocks - found.f_bfree) * unit,
+        found.f_bavail * unit,
+        found.f_files,
         found.f_ffree,
-    )  # fmt: skip
+        f"{os.major(device)}:{os.minor(device)}",
+    )
 
 
 class _Answer(Generic[T]):
@@ -50,14 +57,14 @@ class _Answer(Generic[T]):
 
     def __init__(self, path: str, asked: Callable[[str], T]) -> None:
         self.given: T | None = None
-        self.error: OSError | None = None
+        self.error: Exception | None = None
         self.done = threading.Event()
         threading.Thread(target=self._go, args=(path, asked), daemon=True).start()
 
     def _go(self, path: str, asked: Callable[[str], T]) -> None:
         try:
             self.given = asked(path)
-        except OSError as error:
+        except Exception as error:
             self.error = error
         finally:
             self.done.set()
@@ -70,7 +77,12 @@ def answers(paths: Sequence[str], asked: Callable[[str], T], patience: float) ->
     until = time.monotonic() + patience
     for one in waiting:
         one.done.wait(max(0.0, until - time.monotonic()))
-    return [one.error if one.error is not None else one.given for one in waiting]
+    given: list[T | OSError | None] = []
+    for one in waiting:
+        if one.error is not None and not isinstance(one.error, OSError):
+            raise one.error
+        given.append(one.error or one.given)
+    return given
 
 
 class Disks(NamedTuple):
@@ -101,6 +113,8 @@ def look(
     measured = []
     for one, given in asked_all:
         entry = one.entry
+        if _covered(entry, given):
+            continue
         judge = one.judged and entry.path not in told
         space = given if isinstance(given, Space) else None
         if space is not None and space.total == 0:
@@ -114,7 +128,15 @@ def look(
         elif judge:
             found += judged(disk, entry, wanted.get(entry.path), limits)
     measured.sort(key=lambda disk: disk["path"])
-    return Disks(measured, len(chosen), found)
+    return Disks(measured, len(measured) + max(0, len(chosen) - MOST), found)
+
+
+def _covered(entry: mounts.Entry, given: Space | OSError | None) -> bool:
+    """Another one is mounted over a folder above it, so its path leads elsewhere, or nowhere."""
+    if isinstance(given, Space):
+        own_numbers = mounts.POOLED | mounts.LAYERS | mounts.REMOTE
+        return bool(given.device) and entry.type not in own_numbers and given.device != entry.device
+    return isinstance(given, FileNotFoundError | NotADirectoryError)
 
 
 def _told_by_others(asked: Sequence[tuple[mounts.Chosen, Space]]) -> set[str]:
@@ -248,17 +270,15 @@ def judged(
                 "Look at the kernel's log and the disk's health, and check it with e2fsck when it isn't mounted.",
             )
         )
-    if entry.forced or (entry.read_only and writable):
-        by = (
-            "the kernel has set it read-only, as it does after errors"
-            if entry.forced
-            else "/etc/fstab wants it writable"
-        )
+    # An overlay of read-only layers alone is read-only by itself.
+    forced = entry.forced and entry.type not in mounts.LAYERS
+    if forced or (entry.read_only and writable):
+        by = "the kernel has set it read-only, as it does after errors" if forced else "/etc/fstab wants it writable"
         found.append(
             finding(
                 "disk.readonly",
                 path,
-                "critical" if entry.forced else "high",
+                "critical" if forced else "high",
                 f"{path} ({disk['type']} on {disk['source']}) can't be written to: {by}",
                 {"mount_read_only": "ro" in entry.options, "file_system_read_only": "ro" in entry.super_options},
                 "Look at the kernel's log for errors of the device before it is remounted.",

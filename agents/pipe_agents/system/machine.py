@@ -197,9 +197,17 @@ NAMED: Final = {
 
 
 def _once(found: list[Finding]) -> list[Finding]:
-    """A busy processor that tasks wait for is one finding; it has the numbers of both."""
+    """A busy processor that tasks wait for is one finding; it has the numbers of both. A kill in the container is
+    counted for the machine, too."""
     busy = any(one["check"] == "cpu.busy" for one in found)
-    return [one for one in found if not (busy and one["id"] == "pressure.cpu:machine")]
+    killed = [one["evidence"]["oom_kills_in_window"] for one in found if one["check"] == "container.oom"]
+
+    def told(one: Finding) -> bool:
+        if one["check"] == "memory.oom":
+            return one["evidence"]["oom_kills_in_window"] in killed
+        return busy and one["id"] == "pressure.cpu:machine"
+
+    return [one for one in found if not told(one)]
 
 
 def _with_names(found: list[Finding], this: processes.Now | None) -> list[Finding]:

@@ -115,7 +115,7 @@ def scarce(
             severity,  # type: ignore[arg-type]
             f"{size(available)} of {size(total)} ({share:.1f} %) can still be had{said}",
             {"available_bytes": available, "total_bytes": total, "available_percent": share, **evidence},
-            "See `top_memory` of the processes for who holds it.",
+            "See who holds it, and whether that grows; what needs more next may be killed.",
             estimated=estimated,
         )
     ]
@@ -186,8 +186,9 @@ def judged(
             finding(
                 "memory.oom",
                 "machine",
-                "critical",
-                f"the kernel killed {killed} process{'es' if killed > 1 else ''} for want of memory in the window",
+                "high",
+                f"the kernel killed {killed} process{'es' if killed > 1 else ''} for want of memory in the window: the "
+                "machine's, or a container's",
                 {"oom_kills_in_window": killed, "oom_kills_since_start": after.events["oom_kill"]},
                 "The kernel's log names them.",
             )

@@ -28,7 +28,9 @@ class AttemptBus:
     def __init__(self, hub: Hub, node: str, attempt: int) -> None:
         self._hub = hub
         self._party = hub.enter(node, attempt)
-        self._turns: dict[str, tuple[Reader, asyncio.Lock]] = {}
+        self._turns: dict[str, Reader] = {}
+        """By pattern: where those stand that take messages one by one."""
+        self._locks: dict[str, asyncio.Lock] = {}
 
     async def publish(self, topic: str, message: Json) -> int:
         return await self._hub.publish(self._party, topic, message)
@@ -57,10 +59,12 @@ class AttemptBus:
     async def take(self, pattern: str) -> tuple[Reader, Message | None]:
         """The next message that this attempt has not taken so far, and where to give it back to. No publisher waits
         for who takes."""
-        reader, lock = self._turns.get(pattern) or self._turns.setdefault(
-            pattern, (self._reader(pattern, 0, holds=False), asyncio.Lock())
-        )
+        lock = self._locks.setdefault(pattern, asyncio.Lock())
         async with lock:
+            reader = self._turns.get(pattern)
+            if reader is None or reader.over:  # others may have published since nobody was left who could
+                since = 0 if reader is None else reader.seen
+                reader = self._turns[pattern] = self._reader(pattern, since, holds=False)
             return reader, await reader.next()
 
     def close(self) -> None:

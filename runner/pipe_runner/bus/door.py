@@ -21,6 +21,8 @@ ADDRESS, TOKEN = "PIPE_BUS", "PIPE_BUS_TOKEN"
 _LONGEST: Final = 100
 """Bytes of a socket's path; systems take 104 or 108."""
 _BACKLOG: Final = 64
+_TOKEN: Final = 16
+"""Bytes of a token."""
 _PAUSE: Final = 1.0
 """Seconds until one who could not be let in is tried again."""
 _CANNOT: Final[Mapping[str, str]] = {}
@@ -32,6 +34,8 @@ class Door:
     def __init__(self, rundir: RunDir, loop: AbstractEventLoop) -> None:
         self.rundir, self.loop = rundir, loop
         self.known: dict[str, LateBus] = {}
+        self._tokens: list[str] = []
+        """Of attempts to come."""
         self._path = ""
         self._folder: str | None = None
         """Made for the socket, where the run's directory has no place for one."""
@@ -79,7 +83,10 @@ class Door:
         """Variables for a process of an attempt; none where there is no socket."""
         if self._socket is None:
             return _CANNOT
-        token = bus.token = os.urandom(16).hex()
+        if not self._tokens:  # many at once: to ask the system each time takes as long as all the rest
+            digits = os.urandom(_TOKEN * _BACKLOG).hex()
+            self._tokens = [digits[at : at + 2 * _TOKEN] for at in range(0, len(digits), 2 * _TOKEN)]
+        token = bus.token = self._tokens.pop()
         self.known[token] = bus
         return {ADDRESS: self._path, TOKEN: token}
 

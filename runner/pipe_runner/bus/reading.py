@@ -39,6 +39,16 @@ class Reader:
             hub.readers.add(self)
             party.readers.add(self)
 
+    @property
+    def over(self) -> bool:
+        """It has ended, and gives nothing more."""
+        return self.ended and not self._ready
+
+    @property
+    def seen(self) -> int:
+        """The number of the last event that it has passed."""
+        return self._cursor.seq
+
     async def next(self) -> Message | None:
         """The next message, once it is there; None when no more come. Raises StorageError."""
         while True:

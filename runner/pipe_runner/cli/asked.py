@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NODE: Final = "choose"
 _WIDEST: Final = 120
+_LINES: Final = 30
+"""Of what was measured, at most, all agents together."""
 
 
 class AskTelling(Telling):
@@ -60,6 +62,7 @@ def _told(run: Run, rundir: RunDir) -> Iterator[str]:
     """The findings of the node that merges, or of each node; other outputs as a run prints them."""
     from pipe_runner.cli.results import outputs_text
     from pipe_runner.console.findings import findings_text, is_result
+    from pipe_runner.console.measured import measured_text
 
     nodes: dict[str, Any] = _whole(run, rundir)["nodes"]
     results = {name: node["output"] for name, node in nodes.items() if is_result(node["output"])}
@@ -70,6 +73,11 @@ def _told(run: Run, rundir: RunDir) -> Iterator[str]:
         if len(shown) > 1:
             yield f"{chr(10) if number else ''}{name}\n"
         yield findings_text(results[name], width=width, colour=colours(sys.stdout))
+    told = [name for name in results if name not in merged]
+    for name in told:
+        text = measured_text(results[name].get("measurements"), width=width, most=max(_LINES // len(told), 8))
+        if text:
+            yield f"\nMeasured{f' by {name}' if len(told) > 1 else ''}:\n{text}"
     if not shown:
         yield from outputs_text(run, rundir)
 

@@ -21,8 +21,13 @@ _LARGEST: Final = 2**20
 def emit(given: Given) -> int:
     """`pipe emit TOPIC [VALUE]`."""
     from pipe_runner.bus.client import Client
+    from pipe_runner.bus.values import check_message
+    from pipe_runner.errors import NodeFault
 
-    message = _message(given)
+    try:
+        message, _ = check_message(_message(given))
+    except NodeFault as fault:
+        raise UsageError(fault.message) from None
     client = Client()
     try:
         client.publish(given.must("topic"), message)
@@ -75,9 +80,9 @@ def messages(given: Given) -> int:
             if given.on("next"):
                 found = client.take(pattern)
                 return 1 if found is None else _show(iter([found]), output)
-            if given.on("follow") or since:
+            if given.on("follow"):
                 return _show(client.subscribe(pattern, since), output)
-            return _show(client.history(pattern, limit), output)
+            return _show((one for one in client.history(pattern, limit) if one["seq"] > since), output)
         finally:
             client.close()
     if given.on("next"):
@@ -99,12 +104,12 @@ def _logged(given: Given, pattern: str, since: int, limit: int) -> Iterator[dict
 
     matches = check_pattern(pattern)
     rundir = find_run(state_dir(given, None), given.text("run") or "latest")
-    if not given.on("follow") and not since:
+    if not given.on("follow"):
         for message in last_messages(rundir.log_path, rundir, matches, sys.maxsize, limit):
-            yield message.to_json()
+            if message.seq > since:
+                yield message.to_json()
         return
-    stop = (lambda: RunLock.held(rundir) is None) if given.on("follow") else (lambda: True)
-    for event in follow(rundir.log_path, stop, run=rundir.id):
+    for event in follow(rundir.log_path, lambda: RunLock.held(rundir) is None, run=rundir.id):
         if event.event == EventKind.MESSAGE_PUBLISHED and event.seq > since:
             message = message_of(event, rundir)
             if matches.match(message.topic):

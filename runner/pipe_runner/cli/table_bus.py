@@ -29,7 +29,7 @@ BUS: Final = (
             ),
             Flag("--follow", "Go on with those that come, until nobody is left who could publish.", short="-f"),
             Flag("--next", "In a node: wait for the next one that it has not taken so far; exit code 1: none comes."),
-            Flag("--since", "Only those after this number, from the first on.", "N"),
+            Flag("--since", "Only those after this number.", "N"),
             Flag("--limit", "Show the last N (default: 1000).", "N"),
             Flag(
                 "--output",

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from pipe_runner.ports import AgentDescription
     from pipe_runner.project import Project
     from pipe_runner.routing.cards import Card
+    from pipe_runner.routing.choices import Routing
+
+MOST_TASKS: Final = 100
+"""Different tasks of one pipeline for which agents are chosen before it runs."""
+MOST_OF_TASKS: Final = 20_000
+"""Their characters, about."""
 
 
 class AgentInfo:
@@ -94,11 +100,13 @@ class Agents:
         self._infos: dict[str, AgentInfo | None] = {}
         self._known: list[str] = []
         self._cards: dict[tuple[str, ...] | None, list[Card]] = {}
+        self._routed: dict[tuple[str, tuple[str, ...] | None], Routing] = {}
 
     def told_in(self, report: Report) -> Agents:
         """The same agents, for another file of the pipeline, whose faults are told in its own report."""
         other = Agents(self._registry, report, self._project)
         other._infos, other._known, other._cards = self._infos, self._known, self._cards
+        other._routed = self._routed
         return other
 
     @property
@@ -118,6 +126,18 @@ class Agents:
         if key not in self._cards:
             self._cards[key] = cards_of(self._registry, names)
         return self._cards[key]
+
+    def routed(self, task: str, names: Sequence[str] | None) -> Routing | None:
+        """Who fits a task; None where the pipeline has asked for too many."""
+        from pipe_runner.routing.scores import scored
+
+        key = (task, None if names is None else tuple(names))
+        found = self._routed.get(key)
+        if found is None:
+            if len(self._routed) >= MOST_TASKS or sum(len(one) for one, _ in self._routed) > MOST_OF_TASKS:
+                return None
+            found = self._routed[key] = scored(task, self.cards(names or None))
+        return found
 
     def used(self) -> list[AgentInfo]:
         return [info for info in self._infos.values() if info is not None]

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.agents import AgentInfo, Agents
-from pipe_runner.compiler.kinds import Schema
+from pipe_runner.compiler.agents import MOST_OF_TASKS, MOST_TASKS, AgentInfo, Agents
+from pipe_runner.compiler.kinds import Lookup, Schema
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.routing.asking import ASKS
 from pipe_runner.routing.choices import MOST, Choice
 from pipe_runner.routing.options import accepted
-from pipe_runner.routing.scores import scored
 from pipe_runner.types import AUTO, Path_
 
 if TYPE_CHECKING:
@@ -32,6 +31,15 @@ Resolved = tuple[str, dict[str, Any], Path_]
 
 class WithinOptions(AgentInfo):
     """An agent that was chosen: what it takes stands under `with.options`."""
+
+    def __init__(self, chosen: AgentInfo) -> None:
+        super().__init__(chosen.name, chosen.agent)
+        self._chosen = chosen
+
+    @property
+    def options(self) -> Lookup:
+        """Asked for once for all nodes of the agent."""
+        return self._chosen.options
 
     def option(self, path: Path_) -> Schema:
         return super().option(path[1:])
@@ -76,7 +84,13 @@ class Choosing:
         most = given.get("most", 1)
         if type(most) is not int or not 1 <= most <= MOST:
             return AUTO, given, self._place
-        routing = scored(task, cards)
+        names = given.get("agents")
+        routing = self._agents.routed(task, names)
+        if routing is None:
+            message = f"the pipeline has more than {MOST_TASKS} tasks, or {MOST_OF_TASKS} characters of them"
+            hint = "name the agents of the others, or give tasks by an input: then they are chosen for when they run"
+            self._report.add("E505", message, (*self._place, "task"), hint=hint)
+            return AUTO, given, self._place
         chosen = routing.chosen(most)
         if not chosen:
             hint = "say more of what is to be measured, or name the agent; `pipe agents --capability NAME` lists them"

@@ -337,14 +337,14 @@ class NodeCompiler:
         if info is None:
             self._values.compile(given, place, "with", draft.uses)
             return
-        draft.agent = info if not place[3:] else WithinOptions(info.name, info.agent)
+        draft.agent = info if not place[3:] else WithinOptions(info)
         if info.describe.changes_things and spec.effect != "once":
             unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
         options = {key: value for key, value in given.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))
         checked = options
-        draft.asks = info.asks(options)
+        draft.asks = info.asks(options) or (name == AUTO and bool(options.get("provider")))
         if info.describe.asks_models:
             from pipe_runner.compiler.models import ModelNode
 

@@ -57,8 +57,8 @@ def waited(late: LateBus, make: Callable[[], Coroutine[Any, Any, Result]]) -> Re
             try:
                 return future.result(_SLICE)
             except NotYet:
-                if future.done():  # it is what was raised there
-                    raise
+                if future.done():  # meanwhile; or it is what was raised there
+                    return future.result()
     except BaseException:
         future.cancel()
         raise

@@ -8,6 +8,9 @@ BOUND = 0.5
 """A score below it is a guess, and not made."""
 CLOSE = 0.6
 """What has so much of the best one's score fits as well."""
+VAGUE = 0.6
+"""A task whose best score is below it says little of what to look at (`the site is slow`): more agents look."""
+CLOSE_TO_VAGUE = 0.25
 MOST = 4
 """Agents for one task."""
 
@@ -62,13 +65,16 @@ class Routing(NamedTuple):
         return tuple(one for one in self.ranked if one.score >= BOUND or self.by != "words")
 
     def chosen(self, most: int = 1) -> tuple[Choice, ...]:
-        """The best, and as many as fit nearly as well, up to `most`."""
+        """The best, and as many as fit nearly as well, up to `most`; where the best is a guess, none."""
         if self.by == "name":
             return self.ranked[:most]
-        fitting = self.fitting[: min(most, MOST)]
         if self.by != "words":
-            return fitting
-        return tuple(one for one in fitting if one.score >= fitting[0].score * CLOSE)
+            return self.ranked[: min(most, MOST)]
+        if not self.fitting:
+            return ()
+        best, *others = self.ranked
+        least = best.score * (CLOSE if best.score >= VAGUE else CLOSE_TO_VAGUE)
+        return (best, *(one for one in others if one.score >= least and one.capabilities))[: min(most, MOST)]
 
     def refusal(self) -> str:
         """Why there is no choice, and what would be known."""

@@ -33,6 +33,8 @@ _FILES: Final = _listed(
     "log out err txt json jsonl yml yaml conf cfg ini gz bz2 xz zst csv py sh js ts rb pl java xml html md pem crt key "
     "sql db service sock pid lock tmp tar zip socket timer mount target slice"
 )
+_ENDLESS: Final = re.compile(r"\S{256,}")
+"""What no host, and no path that somebody says, is as long as."""
 _UNITS: Final = "service|socket|timer|mount|target|slice|path|scope"
 _SPANS: Final = {"s": "s", "m": "m", "h": "h", "d": "d", "w": "w"}
 _URL: Final = re.compile(r"\bhttps?://[^\s<>\"'`]+", re.I)
@@ -108,7 +110,7 @@ _DAYS: Final = {"yesterday": "2d", "this week": "7d"}
 def entities(task: str) -> tuple[tuple[Entity, ...], str]:
     """What a task names, in order, and its text without that."""
     found: list[tuple[int, Entity]] = []
-    rest = task[:LONGEST]
+    rest = _ENDLESS.sub(" ", task[:LONGEST])
     for pattern, make in _RULES:
         rest = _taken(rest, pattern, make, found)
     for role, words in _KINDS:

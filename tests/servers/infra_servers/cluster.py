@@ -13,7 +13,7 @@ import yaml
 from infra_servers.authority import Authority, Signed
 from infra_servers.http import Reply, Request
 
-KINDS = ("nodes", "pods", "deployments", "statefulsets", "daemonsets", "events")
+KINDS = ("nodes", "pods", "deployments", "statefulsets", "daemonsets", "jobs", "events")
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Cluster:
         match = re.fullmatch(r"/api/v1/namespaces/([^/]+)", request.path)
         if match:
             return Reply({}) if match[1] in self.namespaces else _status(404, "not found")
-        match = re.fullmatch(r"/(?:api|apis/apps)/v1(?:/namespaces/([^/]+))?/([a-z]+)", request.path)
+        match = re.fullmatch(r"/(?:api|apis/apps|apis/batch)/v1(?:/namespaces/([^/]+))?/([a-z]+)", request.path)
         if not match or match[2] not in self.things:
             return _status(404, "the server could not find the requested resource")
         return self._list(request, match[2], match[1])

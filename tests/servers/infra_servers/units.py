@@ -32,6 +32,7 @@ def unit(name: str, version: int = 252, **more: Any) -> str:
         "Requisite": "",
         "BindsTo": "",
         "Wants": "",
+        "TriggeredBy": "",
         "Description": f"The {name}",
         "LoadState": "loaded",
         "ActiveState": "active",

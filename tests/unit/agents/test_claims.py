@@ -30,8 +30,9 @@ FOUND = [
     finding("service.restarts", "app.service", "medium", "app.service restarted 12 times", {"by_code": {"137": 12}}),
     unavailable("temperature", "cpu", "there is no sensor", "a sensor"),
 ]
+FOUND.append(finding("x.y", "z", "medium", "more"))
 BY_ID = {one["id"]: one for one in FOUND}
-DISK, TLS, APP, TEMPERATURE = BY_ID
+DISK, TLS, APP, TEMPERATURE, _ = BY_ID
 
 
 def doubt(text: str, *ids: str) -> str | None:
@@ -56,6 +57,7 @@ def doubt(text: str, *ids: str) -> str | None:
         ("Port 443 of shop.example shows an old certificate.", [TLS]),
         ("app.service restarted 12 times with code 137.", [APP]),
         ("Both of these 2 findings matter.", [DISK, TLS]),
+        ("There are 2 medium ones, and 3 in all.", [APP, DISK, "x.y:z"]),
         ("The temperature could not be measured.", [TEMPERATURE]),
         ("The disk fills up.", [DISK]),
         ("Free space below /var/log first.", [DISK]),

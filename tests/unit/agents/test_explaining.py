@@ -202,3 +202,47 @@ def test_a_run_that_explains_nothing_imports_nothing_of_models(tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
+def nothing_new(request: ModelRequest) -> Any:
+    """What a model says that has nothing to add to the first finding that it is given."""
+    first = json.loads(request.messages[1].text.partition('from="findings">\n')[2].splitlines()[0])
+    claim = {"text": first["summary"], "findings": [first["id"]]}
+    return {"summary": "See the findings.", "claims": [claim], "ranking": [first["id"]], "next_checks": []}
+
+
+@pytest.mark.parametrize(
+    ("agent", "options"),
+    [
+        ("system_monitoring", "window: 50ms, checks: [processes], processes: [no-such-process]"),
+        ("network_diagnostics", "host: 127.0.0.1, ports: [1], checks: [tcp]"),
+        ("log_analysis", 'text: ["Jan  2 03:04:05 h kernel: Out of memory: Killed process 5 (x)"]'),
+        ("infrastructure", "checks: [containers], docker_host: unix:///no/such/socket"),
+    ],
+)
+def test_every_agent_that_measures_explains(agent: str, options: str, tmp_path: Path) -> None:
+    model = FakeProvider(nothing_new)
+    text = f"version: 1\nnodes: {{a: {{agent: {agent}, provider: fake, with: {{{options}, explain: EXPLAIN}}}}}}\n"
+    run = run_pipeline(text.replace("EXPLAIN", "true"), providers={"fake": model}, root=tmp_path)
+    output: Any = run.output("a")
+    assert run.status == "succeeded", run.node("a").error
+    assert output["findings"]
+    assert output["explanation"]["status"] == "given", output["explanation"]
+    assert [(one["supported"], one["doubt"]) for one in output["explanation"]["claims"]] == [(True, None)]
+    run = run_pipeline(text.replace("EXPLAIN", "false"), providers={"fake": model}, root=tmp_path)
+    assert run.output("a")["explanation"] is None  # type: ignore[index, call-overload]
+    assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("by", ["", "provider: fake, "])
+def test_an_agent_that_was_chosen_for_a_task_explains(by: str, tmp_path: Path) -> None:
+    model = FakeProvider(nothing_new)
+    (tmp_path / "pipe.yml").write_text("version: 1\ndefaults: {provider: fake}\n" if not by else "version: 1\n")
+    task = "is the port 1 of 127.0.0.1 open?"
+    options = "options: {explain: true, checks: [tcp]}"
+    text = f"version: 1\nnodes: {{a: {{agent: auto, {by}with: {{task: '{task}', {options}}}}}}}\n"
+    run = run_pipeline(text, providers={"fake": model}, root=tmp_path)
+    output: Any = run.output("a")
+    assert run.status == "succeeded", run.node("a").error
+    assert output["agent"] == "network_diagnostics"
+    assert output["explanation"]["status"] == "given", output["explanation"]

@@ -84,6 +84,7 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
                 service("down", 2, 0, "COMPLETED"),
                 service("less", 3, 1, "COMPLETED"),
                 service("rolls", 3, 2, "IN_PROGRESS", "COMPLETED"),
+                {**service("new", 2, 0), "deployments": [{"rolloutState": "IN_PROGRESS", "createdAt": NOW - 60}]},
                 service("broken", 2, 2, "FAILED", "COMPLETED"),
                 {**service("gone", 2, 0), "status": "INACTIVE"},
             ]
@@ -97,6 +98,8 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
         ("ecs.tasks:eu-central-1/prod/down#2", "critical"),
         ("ecs.tasks:eu-central-1/prod/less", "high"),
         ("ecs.tasks:eu-central-1/prod/less#2", "high"),
+        ("ecs.tasks:eu-central-1/prod/new", "medium"),
+        ("ecs.tasks:eu-central-1/prod/new#2", "medium"),
         ("ecs.tasks:eu-central-1/prod/rolls", "medium"),
         ("ecs.tasks:eu-central-1/prod/rolls#2", "medium"),
     ]  # asked for twice, since twelve are described ten at a time
@@ -104,7 +107,7 @@ def test_services_of_ecs(ops: Ops, cloud: Cloud) -> None:
     assert (less["evidence"]["desired"], less["evidence"]["running"]) == (3, 1)
     assert less["evidence"]["last_event"] == "(service less) was unable to place a task"
     (region,) = output["measurements"]["aws"]["regions"]
-    assert (region["ecs_clusters"], region["ecs_services"], region["ecs_tasks_desired"]) == (1, 10, 24)
+    assert (region["ecs_clusters"], region["ecs_services"], region["ecs_tasks_desired"]) == (1, 12, 28)
 
 
 def test_databases(ops: Ops, cloud: Cloud) -> None:
@@ -174,7 +177,7 @@ def test_health(ops: Ops, cloud: Cloud) -> None:
 )
 def test_one_service_that_fails_leaves_the_others(ops: Ops, cloud: Cloud, fault: Any, why: str, needs: str) -> None:
     cloud.answers["DescribeInstanceStatus"] = fault
-    output = look(ops, "ec2", "rds", timeout=1)
+    output = look(ops, "ec2", "rds", timeout=3 if isinstance(fault, Reply) and fault.delay else 60)
     finding = one(output, "aws.ec2:eu-central-1")
     assert finding["status"] == "unavailable"
     assert why in finding["why"]
@@ -276,6 +279,6 @@ def test_what_does_not_run_is_not_rebooted(ops: Ops, cloud: Cloud) -> None:
 def test_a_reboot_without_an_answer_is_not_asked_for_again(ops: Ops, cloud: Cloud) -> None:
     cloud.answers |= {"DescribeInstanceStatus": [instance("i-0000000a")], "RebootInstances": Reply(delay=30)}
     with pytest.raises(NodeFault) as raised:
-        ops.act(action="reboot_instance", instance="i-0000000a", region="eu-central-1", timeout=1)
+        ops.act(action="reboot_instance", instance="i-0000000a", region="eu-central-1", timeout=3)
     assert raised.value.kind is ErrorKind.TIMEOUT
     assert cloud.asked.count("RebootInstances") == 1

@@ -25,6 +25,8 @@ from pipe_agents.infra.certificates import host_and_port, matches
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
+BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
 
 @pytest.fixture(scope="module")
 def authority() -> Authority:
@@ -101,9 +103,9 @@ def test_what_can_t_be_connected_is_unavailable(ops: Ops) -> None:
         places = [
             f"127.0.0.1:{port}" for port in (silent.getsockname()[1], free.getsockname()[1], plain.server_address[1])
         ]
-        output = ops.look(checks=["certificates"], hosts=places, timeout=1)
+        output = ops.look(checks=["certificates"], hosts=places, timeout=3)
     why = {found["subject"]: found["why"] for found in output["findings"]}
-    assert why[places[0]] == "no TLS connection within 1 s"
+    assert why[places[0]] == "no TLS connection within 3 s"
     assert why[places[1]] == "no connection: connection refused"
     assert why[places[2]].startswith("no TLS connection could be made: ")
     assert set(told(output).values()) == {"unavailable"}
@@ -115,9 +117,9 @@ def test_files(ops: Ops, authority: Authority, tmp_path: Path) -> None:
         authority.sign("o", ["o"], days=-1, since=99),
     )
     ancient = authority.sign("Old Authority", [], days=-10, since=4000, authority=True, own=True)
-    (tmp_path / "chain.pem").write_bytes(leaf.key_pem + leaf.pem + authority.root.pem + ancient.pem)
+    (tmp_path / "chain.pem").write_bytes(leaf.key_pem + leaf.pem + BROKEN + authority.root.pem + ancient.pem)
     (tmp_path / "old.der").write_bytes(old.der)
-    (tmp_path / "broken.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    (tmp_path / "broken.pem").write_bytes(BROKEN)
     (tmp_path / "text.crt").write_bytes(b"no certificate")
     store = pkcs12.serialize_key_and_certificates(b"x", leaf.key, leaf.certificate, None, BestAvailableEncryption(b"x"))
     (tmp_path / "store.p12").write_bytes(store)
@@ -129,12 +131,14 @@ def test_files(ops: Ops, authority: Authority, tmp_path: Path) -> None:
     assert told(output) == {
         f"certificate.expired:{place['old.der']}": "high",
         f"certificate.expires:{place['chain.pem']}": "medium",
-        f"certificate.expired:{place['chain.pem']}": "low",
+        f"certificate.authority:{place['chain.pem']}": "low",
         f"certificate:{place['broken.pem']}": "unavailable",
+        f"certificate:{place['chain.pem']}": "unavailable",
         f"certificate:{place['store.p12']}": "unavailable",
         f"certificate:{place['text.crt']}": "unavailable",
         f"certificate:{place['big.pem']}": "unavailable",
     }
+    assert one(output, f"certificate.authority:{place['chain.pem']}")["evidence"]["subjects"] == ["Old Authority"]
     certificates = output["measurements"]["certificates"]["certificates"]
     assert [(one["subject"], one["authority"], one["trusted"]) for one in certificates] == [
         ("leaf.example", False, None),
@@ -290,3 +294,14 @@ def test_the_registries_of_iana_are_read() -> None:
         "de": "https://rdap.example/",
     }
     assert rdap.registries([]) == rdap.registries({"services": 3}) == {}
+
+
+def test_without_cryptography_it_says_what_to_install(ops: Ops, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cryptography", None)
+    output = ops.look(checks=["certificates"], files=["ca.pem"])
+    assert told(output) == {"certificates:certificates": "unavailable"}
+    assert output["findings"][0]["needs"] == "pip install 'pipe-runner[ops]'"

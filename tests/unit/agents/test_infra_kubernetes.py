@@ -71,12 +71,21 @@ def test_nodes_workloads_and_events(ops: Ops, cluster: Cluster) -> None:
         deployment("down", 2, 0, lost),
         deployment("less", 3, 1, lost),
         deployment("rolls", 3, 2, rolling),
+        deployment("young", 3, 0, lost, creationTimestamp="2026-09-21T14:12:00Z"),
         deployment("stuck", 3, 3, late),
         deployment("off", 0, 0),
     ]
-    cluster.things["statefulsets"] = [deployment("db", 3, 2)]
+    cluster.things["statefulsets"] = [deployment("db", 3, 2), deployment("queue", 3, 2)]
+    cluster.things["statefulsets"][1]["status"] |= {"currentRevision": "a", "updateRevision": "b"}
+    given_up = {"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded", "message": "too often"}
+    for name, at in (("import", "2026-09-21T14:00:00Z"), ("ancient", "2026-08-01T00:00:00Z")):
+        job = {"metadata": {"name": name, "namespace": "default"}, "spec": {}}
+        status = {"failed": 7, "conditions": [{**given_up, "lastTransitionTime": at}]}
+        cluster.things["jobs"].append({**job, "status": status})
     daemons = {"metadata": {"name": "log", "namespace": "kube-system"}, "spec": {}}
-    cluster.things["daemonsets"] = [{**daemons, "status": {"desiredNumberScheduled": 4, "numberAvailable": 3}}]
+    cluster.things["daemonsets"] = [
+        {**daemons, "status": {"desiredNumberScheduled": 4, "numberAvailable": 3, "updatedNumberScheduled": 4}}
+    ]
     cluster.things["events"] = [
         event("BackOff", "restarting failed container", count=40),
         event("FailedScheduling", "0/4 nodes are available"),
@@ -92,6 +101,9 @@ def test_nodes_workloads_and_events(ops: Ops, cluster: Cluster) -> None:
         "statefulset.unavailable:default/db": "high",
         "daemonset.unavailable:kube-system/log": "high",
         "deployment.unavailable:default/rolls": "medium",
+        "deployment.unavailable:default/young": "medium",
+        "statefulset.unavailable:default/queue": "medium",
+        "job.failed:default/import": "medium",
         "node.cordoned:n3": "low",
         "events.warning:default": "low",
     }
@@ -126,6 +138,12 @@ def test_pods(ops: Ops, cluster: Cluster) -> None:
         pod("unready", "Running", container(ready=False)),
         pod("evicted", "Failed", reason="Evicted", message="The node was low on resource: memory."),
         pod("failed", "Failed", container(ready=False, state=ended("Error", 4))),
+        pod(
+            "try-1",
+            "Failed",
+            container(ready=False, state=ended("Error", 1)),
+            about={"ownerReferences": [{"kind": "Job"}]},
+        ),
         pod("lost", "Unknown"),
         pod("going", "Running", container(), about={"deletionTimestamp": "2026-09-21T13:13:20Z"}),
         pod("fine", "Running", container(restarts=4)),
@@ -145,13 +163,14 @@ def test_pods(ops: Ops, cluster: Cluster) -> None:
         "pod.restarts:default/often": "medium",
         "pod.terminating:default/going": "medium",
         "pod.restarts:default/often-old": "low",
+        "pod.failed:default/try-1": "low",
     }
     assert "31 restarts, last with exit code 1" in one(output, "pod.crash_loop:default/loop")["summary"]
     assert one(output, "pod.pending:default/pending")["summary"].endswith("0/4 nodes: too little memory")
     assert one(output, "pod.oom_killed:default/oom")["evidence"]["seconds_since_end"] == 600
     assert one(output, "pod.failed:default/failed")["evidence"]["exit_codes"] == [4]
     measured = output["measurements"]["kubernetes"]
-    assert (measured["pods"], measured["restarts"], measured["pods_not_ready"]) == (16, 51, 2)
+    assert (measured["pods"], measured["restarts"], measured["pods_not_ready"]) == (17, 51, 2)
 
 
 def test_what_may_not_be_listed_says_which_permission_is_needed(ops: Ops, cluster: Cluster) -> None:
@@ -201,14 +220,15 @@ def test_a_namespace_that_is_not_there_is_no_quiet_one(ops: Ops) -> None:
 )
 def test_an_api_that_answers_wrong_is_unavailable(ops: Ops, cluster: Cluster, reply: Reply, why: str) -> None:
     cluster.replies["/version"] = reply
-    output = look(ops, timeout=0.5)
+    output = look(ops, timeout=0.5 if reply.delay else 60)
     assert why in one(output, "kubernetes:cluster")["why"]
 
 
 def test_things_of_other_shapes_harm_nobody(ops: Ops, cluster: Cluster) -> None:
     odd: list[Any] = [1, {}, {"metadata": 3, "status": []}, {"metadata": {"name": ["x"]}, "spec": {"replicas": "3"}}]
-    for kind in ("pods", "deployments", "statefulsets", "daemonsets", "nodes", "events"):
-        path = f"/{'api' if kind in ('pods', 'nodes', 'events') else 'apis/apps'}/v1/{kind}"
+    for kind in ("pods", "deployments", "statefulsets", "daemonsets", "nodes", "events", "jobs"):
+        group = {"jobs": "apis/batch"}.get(kind, "api" if kind in ("pods", "nodes", "events") else "apis/apps")
+        path = f"/{group}/v1/{kind}"
         cluster.replies[path] = Reply({"metadata": None, "items": odd})
     measured = look(ops)["measurements"]["kubernetes"]
     assert measured["pods"] == 3

@@ -70,6 +70,25 @@ def test_what_must_be_there_is_missed(ops: Ops, systemctl: Systemctl) -> None:
     assert systemctl.asked()[-1].endswith("sshd.service nginx.service db.service cron.service old.service")
 
 
+def test_what_is_started_when_it_is_needed_is_not_missed(ops: Ops, systemctl: Systemctl) -> None:
+    down = {"ActiveState": "inactive", "SubState": "dead", "MainPID": "0"}
+    systemctl.says(
+        unit("renew.service", **down, Type="oneshot", ExecMainCode="1"),
+        unit("never.service", **down, Type="oneshot"),
+        unit("docker.service", **down, TriggeredBy="docker.socket"),
+        unit("docker.socket", SubState="listening"),
+        unit("cups.service", **down, TriggeredBy="cups.socket"),
+        unit("cups.socket", ActiveState="inactive", SubState="dead"),
+        unit("ended.service", **down, ExecMainCode="1"),
+    )
+    wanted = ["renew", "never", "docker", "cups", "ended"]
+    assert told(ops.look(checks=["services"], services=wanted)) == {
+        "service.inactive:cups.service": "high",
+        "service.inactive:ended.service": "high",
+        "service.inactive:never.service": "high",
+    }
+
+
 def test_restarts_loops_dependencies_and_memory(ops: Ops, systemctl: Systemctl) -> None:
     loop = {"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"}
     systemctl.says(

@@ -350,3 +350,15 @@ def test_whatever_nodes_gave_makes_an_output_of_the_declared_shape(value: Any) -
 def test_taken_in_tells_what_is_there_from_what_is_not() -> None:
     assert [type(one) for one in taken_in([None, [], {"findings": []}])] == [Missing, Given, Given]
     assert merged([]).findings == []
+
+
+def test_many_hosts_have_each_their_own_correlation() -> None:
+    expired, failed = PAIRS["certificate breaks the service"]
+    many = [
+        {**one, "id": f"{one['check']}:{host}", "subject": one["subject"].replace("web", host)}
+        for one in (expired, failed)
+        for host in (f"h{number}.example" for number in range(120))
+    ]
+    found = together([many])["correlations"]
+    assert len(found) == 50
+    assert all(len(one["findings"]) == 2 for one in found)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -63,7 +65,7 @@ def test_what_is_not_named_is_not_touched() -> None:
     assert one.places == ()
     url = Settings.read({"urls": ["https://a.test:8443/x"], "checks": ["tcp", "tls"]})
     assert url.ports == (8443,)
-    assert [(host.name, port, name) for host, port, name in url.tls] == [("a.test", 8443, "a.test")]
+    assert [(host.name, port, name, sure) for host, port, name, sure in url.tls] == [("a.test", 8443, "a.test", True)]
 
 
 @pytest.mark.parametrize(
@@ -319,3 +321,21 @@ def test_every_finding_is_in_the_page_and_the_other_way_round() -> None:
     told = set(re.findall(rf"`((?:{areas})\.[a-z_]+)`", PAGE))
     assert made - told == set()
     assert told - made == set()
+
+
+def test_a_run_imports_only_what_it_uses() -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from pipe_agents.network_diagnostics import NetworkAgent\n"
+        "from pipe_runner.masking import NoMasking\n"
+        "from pipe_runner.ports import Attempt, Context\n"
+        "from pipe_runner.testing import FakeClock\n"
+        "options = {'host': '127.0.0.1', 'ports': [1], 'urls': ['http://127.0.0.1:1/'],"
+        "           'checks': ['tcp', 'http', 'tls']}\n"
+        "attempt = Attempt('r', 'n', 1, 'network_diagnostics', options, {}, '/', 'k')\n"
+        "context = Context(lambda kind, data: None, None, FakeClock(), NoMasking(), {}, {}, '/')\n"
+        "asyncio.run(NetworkAgent().perform(attempt, context))\n"
+        "print(sorted({'pydantic', 'yaml', 'dns', 'cryptography', 'psutil', 'httpx2'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

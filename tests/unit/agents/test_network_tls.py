@@ -97,7 +97,8 @@ def look(bench: Any, root: Authority, serve: Any, tmp_path: Path) -> Callable[..
     def result(issued: Issued | TlsServer, *, days: float = 0, server: Any = None, **options: Any) -> dict[str, Any]:
         there = issued if isinstance(issued, TlsServer) else serve(issued.server(tmp_path, **(server or {})))
         options = {
-            "host": "127.0.0.1", "ports": [there.port], "checks": ["tls"], "ca_file": "ca.pem", "timeout": "3s",
+            "host": "127.0.0.1", "ports": [there.port], "checks": ["tls"], "ca_file": "ca.pem", "timeout": "10s",
+            "thresholds": {"tls_ms": 60_000},
             **options,
         }  # fmt: skip
         context = bench.context()._replace(clock=RealTime(days))

@@ -133,6 +133,8 @@ def test_kills_are_critical_in_the_window_and_low_before(here: Recorded) -> None
     before = here.read()
     assert severities(look(here, before).findings)["container.oom:container"] == "low"
     limited(here, oom_kill=4)
+    here.write("proc/vmstat", "oom_kill 1\n")
+    assert "memory.oom:machine" not in severities(look(here, before).findings)
     assert severities(look(here, before).findings)["container.oom:container"] == "critical"
 
 
@@ -231,25 +233,26 @@ def test_any_cgroup_file_is_read(own: str, table: str) -> None:
 
 
 INSIDE = """
-import json, os, sys
-with open(sys.argv[1] + "/cgroup.procs" if os.path.exists(sys.argv[1] + "/cgroup.procs") else "/dev/null", "w") as file:
-    file.write(str(os.getpid()))
-from pipe_agents.system import machine
+import json, os, sys, time
+from pipe_agents.system import container, machine
 from pipe_agents.system.trees import Tree
 from pipe_schemas.system_defaults import THRESHOLDS
+with open(sys.argv[1] + "/cgroup.procs", "w") as file:
+    file.write(str(os.getpid()))
 tree, checks = Tree(), ("cpu", "memory", "container")
-before = machine.read(tree, checks)
+before, began = machine.read(tree, checks), time.monotonic()
+while time.monotonic() < began + 0.8:
+    pass
 wanted = machine.Wanted(checks, (), (), 3, False, THRESHOLDS)
-print(json.dumps(machine.look(tree, before, machine.read(tree, checks), 0.1, wanted, {}).parts["container"]))
+looked = machine.look(tree, before, machine.read(tree, checks), time.monotonic() - began, wanted, {})
+print(json.dumps([looked.parts["container"], [one["check"] for one in looked.findings]]))
 """
 
 
-def test_a_real_cgroup_with_a_limit_is_found() -> None:
-    """Where this user may make one: root, on a machine of its own."""
-    for parent, name, value in (
-        ("/sys/fs/cgroup", "memory.max", str(200 * MIB)),
-        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", str(200 * MIB)),
-    ):
+def inside(controller: str, *files: tuple[str, str]) -> Any:
+    """What a process in a cgroup with a limit is told, where this user may make one: root, on a machine of its own.
+    `files`: the limit as version 2 and as version 1 has it."""
+    for parent, (name, value) in zip(("/sys/fs/cgroup", f"/sys/fs/cgroup/{controller}"), files, strict=True):
         folder = Path(parent) / f"pipe-test-{os.getpid()}"
         with contextlib.suppress(OSError):
             folder.mkdir()
@@ -259,18 +262,35 @@ def test_a_real_cgroup_with_a_limit_is_found() -> None:
         with contextlib.suppress(OSError):
             folder.rmdir()
     else:
-        pytest.skip("no cgroup with a limit of memory can be made here")
+        pytest.skip(f"no cgroup with a limit of {controller} can be made here")
     try:
         done = subprocess.run(
-            [sys.executable, "-c", INSIDE, str(folder)], capture_output=True, text=True, timeout=60, check=True
+            [sys.executable, "-c", INSIDE, str(folder)], capture_output=True, text=True, timeout=60, check=False
         )
     finally:
         folder.rmdir()
-    own = json.loads(done.stdout)
+    if done.returncode and "cgroup.procs" in done.stderr:
+        pytest.skip("no process can be put into a cgroup here")
+    assert done.returncode == 0, done.stderr
+    own, checks = json.loads(done.stdout)
+    return own, checks, folder.name
+
+
+def test_a_real_cgroup_with_a_limit_of_memory_is_found() -> None:
+    value = str(200 * MIB)
+    own, _, name = inside("memory", ("memory.max", value), ("memory.limit_in_bytes", value))
     assert own["memory"]["limit_bytes"] == 200 * MIB
-    assert own["memory"]["level"].endswith(folder.name)
+    assert own["memory"]["level"].endswith(name)
     assert 0 < own["memory"]["used_bytes"] < 200 * MIB
     assert "memory" in own["tighter"]
+
+
+def test_a_real_cgroup_that_is_held_up_by_its_quota_is_found() -> None:
+    own, checks, _ = inside("cpu", ("cpu.max", "5000 100000"), ("cpu.cfs_quota_us", "5000"))
+    assert own["cpu"]["quota_cores"] == own["effective_cores"] == 0.05
+    assert own["cpu"]["periods"] >= 5
+    assert own["cpu"]["throttled_percent"] >= 50
+    assert "container.throttled" in checks
 
 
 def test_a_cgroup_whose_files_cannot_be_read_says_so(here: Recorded) -> None:

@@ -174,6 +174,18 @@ def test_what_the_kernel_made_read_only_is_critical_and_what_is_meant_to_be_is_n
     assert {disk["path"]: disk["read_only"] for disk in looked.parts["disks"]}["/bind-ro"] is False
 
 
+def test_an_overlay_of_read_only_layers_is_meant_to_be_read_only(here: Recorded) -> None:
+    here.mounts("60 1 0:70 / / rw - overlay overlay ro,lowerdir=/a:/b")
+    assert look(here, spaces(100.0)).findings == []
+
+
+def test_what_another_mount_covers_is_left_out(here: Recorded) -> None:
+    here.mounts(ROOT, "40 22 8:2 / /a/b rw - ext4 /dev/sda2 rw", "41 22 8:3 / /a/c rw - ext4 /dev/sda3 rw")
+    looked = look(here, spaces(b=FileNotFoundError(errno.ENOENT, "x"), c=Space(10, 10, 0, 0, 0, "8:77")))
+    assert [disk["path"] for disk in looked.parts["disks"]] == ["/"]
+    assert looked.findings == []
+
+
 def test_a_full_disk_that_is_read_only_is_no_matter(here: Recorded) -> None:
     here.mounts("22 1 8:1 / / ro - ext4 /dev/sda1 ro")
     assert look(here, spaces(100.0)).findings == []

@@ -157,13 +157,13 @@ def test_swap_counts_by_what_is_read_back(here: Recorded) -> None:
     }
 
 
-def test_a_kill_in_the_window_is_critical_and_an_old_one_is_only_counted(here: Recorded) -> None:
+def test_a_kill_in_the_window_is_high_and_an_old_one_is_only_counted(here: Recorded) -> None:
     here.write("proc/vmstat", "oom_kill 7\n")
     before = here.read("memory")
     assert here.look(before, "memory").findings == []
     here.write("proc/vmstat", "oom_kill 8\n")
     looked = here.look(before, "memory")
-    assert severities(looked.findings) == {"memory.oom:machine": "critical"}
+    assert severities(looked.findings) == {"memory.oom:machine": "high"}
     assert looked.parts["memory"]["oom_kills"] == 8
 
 

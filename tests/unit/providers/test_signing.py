@@ -65,3 +65,28 @@ def test_a_bearer_token_goes_along_as_it_is(monkeypatch: pytest.MonkeyPatch) -> 
     assert found.second is not None
     assert found.second.headers["Authorization"] == "Bearer bearer-secret"
     assert "X-Amz-Date" not in found.second.headers
+
+
+def test_a_provider_that_was_warmed_up_has_an_example_and_has_asked_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    kind = ProviderTypes()["bedrock"]
+    provider: Any = kind.open(kind.settings("mine", {"region": "us-east-1"}, "a.model-v1:0", os.environ))
+    monkeypatch.setattr("socket.socket.connect", None)
+    provider.warm()
+    words = {"modelId": "a.model-v1:0", "messages": [{"role": "user", "content": [{"text": "hi"}]}]}
+    for operation in ("Converse", "ConverseStream"):
+        assert provider._follow(operation, words).address == "https://bedrock-runtime.us-east-1.amazonaws.com"
+    assert provider._follow("Converse", {**words, "modelId": "another"}) is None
+
+
+def test_keys_that_must_be_fetched_are_not_for_a_provider_that_is_warmed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(f"[default]\ncredential_process = touch {tmp_path}/asked\n")
+    kind = ProviderTypes()["bedrock"]
+    provider: Any = kind.open(kind.settings("mine", {"region": "us-east-1"}, "a.model-v1:0", os.environ))
+    monkeypatch.setattr("socket.socket.connect", None)
+    provider.warm()
+    assert not (tmp_path / "asked").exists()

@@ -246,6 +246,30 @@ def test_an_attempt_that_is_over_publishes_no_more(world: World) -> None:
     in_loop(world, main)
 
 
+def test_who_takes_gets_each_once_and_goes_on_after_an_end(world: World) -> None:
+    async def main() -> None:
+        worker, publisher = world.begin("w"), world.begin("p")
+        for number in range(4):
+            await publisher.publish("t", number)
+        taken = await asyncio.gather(*(worker.take("t") for _ in range(3)))
+        assert sorted(found.message for _, found in taken if found) == [0, 1, 2]
+        reader, last = await worker.take("#")
+        assert last is not None
+        assert last.message == 0
+        reader.take_back(last)
+        assert (await worker.take("#"))[1] == last
+        world.end("p")
+        assert [(await worker.take("t"))[1] for _ in range(2)][1] is None
+        await world.begin("q").publish("t", 4)
+        found = (await worker.take("t"))[1]
+        assert found is not None
+        assert found.message == 4
+        world.end("q")
+        assert (await worker.take("t"))[1] is None
+
+    in_loop(world, main)
+
+
 def test_what_cannot_be_is_refused_before_it_is_written(world: World) -> None:
     async def main() -> None:
         bus = world.begin("n")

@@ -53,8 +53,7 @@ class Measures(FakeAgent):
         from pipe_schemas.findings import Result
 
         schema = Result.model_json_schema()
-        schema["properties"]["measurements"] = {"type": "object"}
-        return schema
+        return {**schema, "properties": {**schema["properties"], "measurements": {"type": "object"}}}
 
 
 def _result(name: str, options: dict[str, Any]) -> Any:

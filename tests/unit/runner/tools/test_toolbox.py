@@ -307,3 +307,12 @@ nodes:
 """
     run_pipeline(text, providers={"fake": model}, tools={"leak": leak}, environ={"KEY": "s3cr3t-value-x"})
     assert said(results(model)[0]) == "the key is ***"
+
+
+def test_an_agent_that_changes_things_is_no_tool_also_not_of_a_model_that_is_one() -> None:
+    act = "{agent: infrastructure_action, with: {action: restart_service}}"
+    with pytest.raises(InvalidPipeline) as raised:
+        run_with(act, [])
+    assert [one.code for one in raised.value.diagnostics] == ["E506"]
+    _, model = run_with(f"{{agent: llm, with: {{tools: [{act}]}}}}", [("llm", {"prompt": "restart it"})])
+    assert "it changes things" in model.requests[-1].messages[-1].text
