@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.entries import LEVELS, NONE
@@ -12,8 +13,8 @@ WILD: Final = "<*>"
 TWICE: Final = "<*><*>"
 MOST_TOKENS: Final = 60
 MOST_KNOWN: Final = 20_000
-MOST_ASKED: Final = 100_000
-"""How often drain is asked in one attempt: each time it may compare with many templates."""
+MOST_COMPARED: Final = 100_000_000
+"""With how many templates of their length lines are compared in one attempt; the rest is `other`."""
 CROWDED: Final = 5_000
 """With all templates taken, how many more new lines are held against them before the rest is `other` at once."""
 
@@ -80,7 +81,8 @@ class Miner:
         self._known: dict[tuple[int, str], Template] = {}
         self._by_cluster: dict[tuple[int, int], Template] = {}
         self._plain: dict[tuple[int, str], Template] = {}
-        self._asked = 0
+        self._compared = 0
+        self._lengths: Counter[tuple[int, int]] = Counter()
         self._refused = 0
         self.other = Template(None, "(other lines)", NONE)
         self._trees: list[Any] = []
@@ -127,13 +129,13 @@ class Miner:
         return found
 
     def _ask(self, level: int, text: str) -> Template:
-        self._asked += 1
         full = len(self._by_cluster) + len(self._plain) >= self._most
         if not self._trees:
             return self.other if full and (level, text) not in self._plain else self._own(level, text)
-        if self._asked > MOST_ASKED or self._refused > CROWDED:
+        if self._compared > MOST_COMPARED or self._refused > CROWDED:
             return self.other
-        tree = self._trees[level]
+        tree, length = self._trees[level], (level, text.count(" "))
+        self._compared += 1 + self._lengths[length]
         if full and tree.tree_search(tree.root_node, tree.get_content_as_tokens(text), tree.sim_th, False) is None:
             self._refused += 1
             return self.other
@@ -141,4 +143,5 @@ class Miner:
         found = self._by_cluster.get((level, cluster.cluster_id))
         if found is None:
             found = self._by_cluster[level, cluster.cluster_id] = Template(cluster, text, level)
+            self._lengths[length] += 1
         return found

@@ -15,6 +15,7 @@ from pipe_agents.logs.files import Reader
 from pipe_agents.logs.joining import JOIN_AFTER, JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.logins import Logins
 from pipe_agents.logs.mining import HEXES, Miner, Template, Where
+from pipe_agents.logs.needles import NEEDLES
 from pipe_agents.logs.patterns import PATTERNS, Pattern, found_in
 from pipe_agents.logs.series import Series
 
@@ -82,6 +83,7 @@ class Tally:
         self.access = Access()
         self._shapes: dict[str, dict[bytes, Shape]] = {}
         self._shape_bytes = 0
+        self._active = self.patterns
 
     @property
     def entries(self) -> int:
@@ -118,6 +120,7 @@ class Tally:
             number = numbers.__getitem__
             lines, keys = list(compress(lines, keep)), list(compress(keys, keep))
             piece = b"\n".join(lines)
+        self._active = self._likely(piece)
         shapes = self._shapes_of(piece, lines, reader)
         if max(map(len, shapes)) > LONGEST_SHAPE:
             shapes = [shape[:LONGEST_SHAPE] for shape in shapes]
@@ -125,6 +128,12 @@ class Tally:
             marks = {key: b"%d" % level if (level := reader.moment(key)[1]) is not None else b"" for key in set(keys)}
             shapes = [marks[key] + shape for key, shape in zip(keys, shapes, strict=True)]
         self._count(lines, keys, shapes, reader, number)
+
+    def _likely(self, piece: bytes) -> tuple[Pattern, ...]:
+        """The patterns of which lines of this piece can have one; escapes of JSON may hide what tells it."""
+        if b"\\u00" in piece:
+            return self.patterns
+        return tuple(one for one in self.patterns if any(text in piece for text in NEEDLES[one.check]))
 
     def _shapes_of(self, piece: bytes, lines: list[bytes], reader: Reader) -> list[bytes]:
         if reader.format.name == "access":
@@ -218,7 +227,7 @@ class Tally:
         else:
             entry = entry_of(reader.format, line)
             message, level = entry.message, entry.level
-            patterns = found_in(message, self.patterns) if self.patterns else ()
+            patterns = found_in(message, self._active) if self._active else ()
             exception = EXCEPTION.search(message) if b"rror" in message or b"xcep" in message else None
             template = None
             if entry.joined != JOIN_YES and (message.strip() or line.strip()):
