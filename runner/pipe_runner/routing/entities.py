@@ -90,7 +90,8 @@ _NAMESPACES: Final = (
     re.compile(r"\b([a-z0-9][a-z0-9-]*)\s+namespace\b", re.I),
 )
 _PODS_IN: Final = re.compile(
-    r"\b(?:pods?|deployments?|replicas?|statefulsets?|daemonsets?)\b.*?\bin\s+(?!the\b|a\b)([a-z][a-z0-9-]*)", re.I
+    r"\b(?:pods?|deployments?|replicas?|statefulsets?|daemonsets?)\b.*?\bin\s+(?!the\b|an?\b|namespaces?\b|all\b)([a-z][a-z0-9-]*)",
+    re.I,
 )
 _PROCESS: Final = re.compile(r"\b(?:process(?:es)?\s+(?:named|called)\s+|pid\s+|process\s+(?=\d))([\w.-]*\w)", re.I)
 _KINDS: Final = (("services", r"services?|units?|daemons?"), ("containers", r"containers?"))

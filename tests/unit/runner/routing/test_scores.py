@@ -12,6 +12,7 @@ from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
 from pipe_runner.ports import AgentDescription, Capability
 from pipe_runner.routing import route
+from pipe_runner.routing.entities import entities, of_role
 from pipe_runner.routing.words import stem
 
 REGISTRY = registry()
@@ -119,3 +120,16 @@ def test_an_agent_that_describes_itself_wrongly_is_left_out(words: Any) -> None:
     found = route("an error", registry(Wrong("wrong", LogOptions)))
     assert [name for name, _ in found.known] == ["logs", "net"]
     assert found.chosen()[0].agent == "logs"
+
+
+@pytest.mark.parametrize(
+    ("task", "wanted"),
+    [
+        ("are there pods that crash in namespace shop?", ["shop"]),
+        ("are all pods healthy in staging", ["staging"]),
+        ("pods in the shop namespace", ["shop"]),
+        ("are pods pending in all namespaces", []),
+    ],
+)
+def test_a_namespace_is_its_name_and_not_the_word_before_it(task: str, wanted: list[str]) -> None:
+    assert of_role(entities(task)[0], "namespace") == wanted
