@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _SHOWN: Final = 12
 """Findings that the live view is told."""
 _LINE: Final = 240
+_MOST_RESULTS: Final = 200
+_PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 
 
 class FindingsAgent:
@@ -43,6 +46,27 @@ class FindingsAgent:
         from pipe_agents.findings import explains
 
         return explains(options)
+
+    def surely_fits(self, options: JsonObject) -> bool:
+        """Whether options are right, seen without their model, whose import takes as long as all the rest. False says
+        nothing."""
+        results = options.get("results")
+        if not isinstance(results, dict | list) or len(results) > _MOST_RESULTS:
+            return False
+        rest = {name: value for name, value in options.items() if name != "results"}
+        title, explain = rest.pop("title", "x"), rest.pop("explain", False)
+        paths = [rest.pop(name, None) for name in ("markdown", "html")]
+        providers = rest.pop("provider", [])
+        return (
+            not rest
+            and isinstance(title, str)
+            and 0 < len(title) <= 200
+            and title.isprintable()
+            and isinstance(explain, bool)
+            and all(path is None or (isinstance(path, str) and _PLAIN_PATH.fullmatch(path)) for path in paths)
+            and isinstance(providers, list)
+            and all(isinstance(name, str) and name.isascii() for name in providers)
+        )
 
     def options_model(self) -> type[BaseModel]:
         from pipe_schemas.merging import MergeOptions

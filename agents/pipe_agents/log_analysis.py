@@ -52,7 +52,7 @@ CAPABILITIES: Final = (
     Capability(
         "logs.kernel",
         "Out of memory, disks, file systems, crashes, panics, hardware.",
-        ("oom", "out of memory", "killed", "segfault", "crash", "crashed", "kernel", "panic", "disk error",
+        ("oom", "out of memory", "killed", "segfault", "crash", "crashed", "kernel", "panic", "reboot", "disk error",
             "i/o error", "dmesg", "hardware error", "read-only", "journal"),
     ),
     Capability(

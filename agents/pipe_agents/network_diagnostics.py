@@ -31,7 +31,7 @@ _CAPABILITIES: Final = (
         "Finds out which TCP ports are open, refused or silent.",
         (
             "port", "ports", "open", "closed", "connect", "connection", "connection refused", "firewall", "filtered",
-            "reach", "reachable", "unreachable", "listening", "tcp", "scan", "blocked",
+            "reach", "reachable", "unreachable", "listening", "tcp", "scan", "blocked", "timeout", "timed out",
         ),
     ),
     Capability(

@@ -15,7 +15,7 @@ STYLE: Final = """
 --critical-bg:#43141c;--high-bg:#3d2113;--medium-bg:#35290f;--low-bg:#1c273b;--info-bg:#222936;--good-bg:#14301f}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
-body{margin:0;background:var(--bg);color:var(--text);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+body{margin:0;background:var(--bg);color:var(--text);font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
 main{max-width:62rem;margin:0 auto;padding:1.5rem 1.25rem 4rem}
 a{color:var(--link)}
 code{font-family:var(--mono);font-size:.9em;overflow-wrap:anywhere}
@@ -53,8 +53,7 @@ summary{cursor:pointer;font-weight:600;overflow-wrap:anywhere}summary span{font-
 nav{margin:1rem 0 0;font-size:.93rem}nav a{margin-right:1rem;white-space:nowrap}
 footer{margin-top:3rem;color:var(--dim);font-size:.88rem}
 @media (max-width:640px){main{padding:1rem .8rem 3rem}h1{font-size:1.35rem}th{width:44%}}
-@media print{:root{color-scheme:light}body{font-size:11px}main{max-width:none;padding:0}nav{display:none}
+@media print{:root{color-scheme:light}html{font-size:11px}main{max-width:none;padding:0}nav{display:none}
 a{color:inherit;text-decoration:none}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-.cards>li,section.one,tr{break-inside:avoid}h2,h3{break-after:avoid}
-details::details-content{content-visibility:visible;height:auto}}
+.cards>li,section.one,tr{break-inside:avoid}h2,h3{break-after:avoid}}
 """

@@ -52,7 +52,7 @@ class Party:
     def waits(self) -> bool:
         """It goes on when a message comes, and there is none for it."""
         waiting = [one for one in self.readers if one.waiting]
-        return bool(waiting) and not any(one.behind for one in waiting)
+        return bool(waiting) and not any(one.owed for one in waiting)
 
 
 class House(NamedTuple):
@@ -135,7 +135,7 @@ class Hub:
             if safe is not None and not safe.done():
                 safe.set_result(None)
         for one in self.readers:
-            if one.behind:
+            if one.owed:
                 one.wake()
 
     def _fail(self, error: Exception) -> None:

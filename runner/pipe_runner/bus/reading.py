@@ -29,7 +29,8 @@ class Reader:
         """Messages that were published since it began, and that it has not given."""
         self._bytes = 0
         self._hub = hub
-        self._counts_from = max(hub.house.run.last_message, since)
+        self._began = hub.house.run.last_message
+        self._counts_from = max(self._began, since)
         self._cursor = Cursor(hub.house.log, hub.house.rundir, matches, since)
         self._ready: deque[Message] = deque()
         self._awake: asyncio.Future[None] | None = None
@@ -38,6 +39,11 @@ class Reader:
         else:
             hub.readers.add(self)
             party.readers.add(self)
+
+    @property
+    def owed(self) -> bool:
+        """There is a message that it has not given, or may be: one that was not yet durable when it began."""
+        return self.behind > 0 or self._cursor.seq < self._began
 
     @property
     def over(self) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import PipeError
 from pipe_runner.routing.words import stem, stems, words
 
 if TYPE_CHECKING:
@@ -110,15 +109,16 @@ def may_be_chosen(agent: Agent, about: AgentDescription) -> bool:
 
 
 def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[Card]:
-    """The agents that may be chosen, by name; of `names` only, where they are given. Those that can't be loaded are
-    left out."""
+    """The agents that may be chosen, by name; of `names` only, where they are given. Those that can't be loaded, or
+    described, are left out."""
     found = []
     for name in registry.names() if names is None else sorted(set(names)):
         try:
             card = Card(name, registry.get(name))
-        except PipeError:
+            fits = may_be_chosen(card.agent, card.about) and card.can_be_filled and bool(card.phrases)
+        except Exception:  # a plugin's own fault, whatever it is, is none of the task's
             continue
-        if may_be_chosen(card.agent, card.about) and card.can_be_filled:
+        if fits:
             found.append(card)
     return found
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe_agents.findings import finding, result, unavailable
-from pipe_agents.findings_report import merge
+from pipe_agents.findings_report import FindingsAgent, merge
 from pipe_agents.merging.gather import Given, Missing, merged, taken_in
 from pipe_agents.merging.rules import RULES
 from pipe_runner.testing import FinishedRun, run_pipeline
@@ -345,6 +345,34 @@ def test_fail_on_fails_the_node_after_the_report_is_written(tmp_path: Path) -> N
 def test_whatever_nodes_gave_makes_an_output_of_the_declared_shape(value: Any) -> None:
     output = together([value])
     assert len(output["blind_spots"]) + len(output["measurements"]["sources"]) >= 1 or value == []
+
+
+@given(
+    st.fixed_dictionaries(
+        {"results": st.sampled_from(([], {}, [None], {"a": None}, "x", [None] * 201))},
+        optional={
+            "title": st.sampled_from(("x", "", "y" * 201, 1)) | st.text(max_size=5),
+            "markdown": st.sampled_from(
+                (None, "a/b.md", "../a", "/a", "a//b", ".", "a/..", "c:/x", "a\\..\\b", "x\0", 1)
+            ),
+            "html": st.text(max_size=8),
+            "explain": st.sampled_from((True, False, "yes", 1, None)),
+            "provider": st.sampled_from(([], ["a"], "a", [1])),
+            "fail_on": st.sampled_from((None, "high", "info")),
+            "window_minutes": st.integers(-1, 5),
+            "other": st.none(),
+        },
+    )
+)
+@settings(max_examples=300)
+def test_what_surely_fits_fits(options: dict[str, Any]) -> None:
+    if FindingsAgent().surely_fits(options):
+        MergeOptions.model_validate(options)
+
+
+def test_the_usual_options_surely_fit() -> None:
+    options = {"results": {"a": None}, "title": "Triage of x", "markdown": "report/t.md", "html": None, "explain": True}
+    assert FindingsAgent().surely_fits({**options, "provider": ["openai"]})
 
 
 def test_taken_in_tells_what_is_there_from_what_is_not() -> None:

@@ -339,3 +339,21 @@ def test_nobody_sees_a_message_before_it_is_durable(world: World, monkeypatch: p
         done.set()
 
     in_loop(world, main)
+
+
+def test_one_that_begins_while_a_message_is_not_yet_durable_gets_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        hub = world.hub
+        monkeypatch.setattr(hub._commits, "soon", lambda: None)
+        sent = asyncio.create_task(world.begin("p").publish("t", 1))
+        await soon()
+        got = asyncio.create_task(read(world.begin("r"), "t"))
+        await asyncio.sleep(0.05)
+        hub._commits.now()
+        await sent
+        world.end("p")
+        assert await got == [1]
+
+    in_loop(world, main)

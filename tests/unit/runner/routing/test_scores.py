@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.runner.routing.measuring import LogOptions, Measures, registry
 
-from pipe_runner.ports import Capability
+from pipe_runner.ports import AgentDescription, Capability
 from pipe_runner.routing import route
 from pipe_runner.routing.words import stem
 
@@ -105,3 +106,16 @@ def test_any_task_has_the_same_answer_twice_and_options_that_fit(task: str) -> N
     for one in first.ranked:
         REGISTRY.get(one.agent).options_model().model_validate(one.options)
         assert one.score > 0
+
+
+@pytest.mark.parametrize("words", [None, ("error", 7), (b"error",)])
+def test_an_agent_that_describes_itself_wrongly_is_left_out(words: Any) -> None:
+    class Wrong(Measures):
+        def describe(self) -> AgentDescription:
+            if words is None:
+                raise RuntimeError("no")
+            return AgentDescription("Counts errors.", (Capability("x.errors", "Counts errors.", words),))
+
+    found = route("an error", registry(Wrong("wrong", LogOptions)))
+    assert [name for name, _ in found.known] == ["logs", "net"]
+    assert found.chosen()[0].agent == "logs"

@@ -43,7 +43,7 @@ def test_those_that_measure_are_there_and_nobody_else() -> None:
 
 def test_there_are_forty_and_fifteen_aside() -> None:
     assert (len(TASKS["tasks"]), len(TASKS["held_out"])) == (40, 15)
-    assert len({one["task"] for each in TASKS.values() for one in each}) == 55
+    assert len({one["task"] for each in TASKS.values() for one in each}) == 80
 
 
 @pytest.mark.parametrize("one", [*TASKS["tasks"], *TASKS["held_out"]], ids=lambda one: one["task"])
@@ -52,6 +52,13 @@ def test_a_task_finds_its_agent(one: dict[str, Any]) -> None:
     wanted = one["agent"] if isinstance(one["agent"], list) else [one["agent"]]
     assert found is not None
     assert found.agent in wanted, scored(one["task"], CARDS).to_json()
+
+
+def test_of_those_that_were_written_last_two_are_missed() -> None:
+    missed = [
+        one["task"] for one in TASKS["later"] if (found := best(one["task"])) is None or found.agent not in one["agent"]
+    ]
+    assert missed == ["how often did cron fail this week", "can't ssh into bastion.example.com"]
 
 
 @pytest.mark.parametrize("one", [*TASKS["tasks"], *TASKS["held_out"]], ids=lambda one: one["task"])
