@@ -68,6 +68,7 @@ def compare(
         if isinstance(one, Mapping) and isinstance(one.get("template"), str) and isinstance(one.get("count"), int):
             before[one["template"]] = before.get(one["template"], 0) + max(one["count"], 0)
             levels[one["template"]] = str(one.get("level"))[:10]
+    complete = earlier.get("templates_total") == len(before) and not earlier.get("other_lines")
     index = _Index(before)
     matched: dict[str, list[dict[str, Any]]] = {}
     new: list[dict[str, Any]] = []
@@ -77,13 +78,12 @@ def compare(
         known = index.like(one["template"])
         if known is None:
             new.append(one)
-        else:
+        elif complete or known == one["template"]:  # else its own may be among those that were left out
             matched.setdefault(known, []).append(one)
     for text, count in before.items():
         change = _change(text, matched.get(text, []), levels.get(text, "none"), count, ratio, factor)
         if change is not None:
             changed.append(change)
-    complete = earlier.get("templates_total") == len(before) and not earlier.get("other_lines")
     if not complete:  # the rest may be there in what was left out, which came less often
         least = 3 * max(min(before.values(), default=0) * ratio, float(LEAST))
         new = [one for one in new if one["count"] >= least]

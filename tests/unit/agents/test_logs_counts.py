@@ -100,7 +100,7 @@ FORMATS: dict[str, tuple[str, Callable[[Line], str]]] = {
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("asked", ["auto", "named"])
+@pytest.mark.parametrize("asked", ["auto", pytest.param("named", marks=pytest.mark.slow)])
 def test_counts_levels_times_and_templates_are_those_of_the_file(name: str, asked: str, tmp_path: Path) -> None:
     format, write = FORMATS[name]
     made = lines(len(name))

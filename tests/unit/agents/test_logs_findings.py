@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from logs_case import make_large
 from logs_reading import NOW, analysed, finding_of, findings, output_of, perform
 
 from pipe_runner.ports import Command, ProcessEnd
+from pipe_runner.registry import Registry
+from pipe_runner.testing import run_text
 from pipe_runner.types import NodeStatus
 
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -188,6 +191,26 @@ def test_a_result_against_itself_has_nothing_new(tmp_path: Path) -> None:
     again: Any = perform(tmp_path, {"paths": "auth.log", "baseline": json.loads(json.dumps(earlier))}).output
     assert again["measurements"]["baseline"]["new_templates"] == 0
     assert again["measurements"]["baseline"]["changed_templates"] == 0
+
+
+def test_a_result_against_one_with_few_of_its_templates_has_nothing_new(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    kinds = [f"app[1]: step {''.join(rng.choices('ghijk', k=6))} of job {{}} ended" for _ in range(30)]
+    rows = [(number, kind.format(number)) for number, kind in enumerate(kinds * 3 + kinds[:3] * 40)]
+    (tmp_path / "a.log").write_text(syslog(rows))
+    earlier = output_of(tmp_path, paths="a.log", top_templates=2)
+    again: Any = perform(tmp_path, {"paths": "a.log"}, earlier=earlier).output
+    assert again["measurements"]["baseline"]["new_templates"] == 0
+    assert again["measurements"]["baseline"]["changed_templates"] == 0
+
+
+def test_a_time_out_ends_it_in_a_run(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    make_large(tmp_path)
+    options = "{paths: tools/large.log, max_bytes: 1TiB}"
+    text = f"version: 1\nnodes:\n  n: {{agent: log_analysis, timeout: 1s, with: {options}}}\n"
+    run = run_text(text, Registry.installed(), root=tmp_path, inputs={})
+    assert "timed out after 1 s" in str(run.node("n").error)
 
 
 @pytest.mark.parametrize(
