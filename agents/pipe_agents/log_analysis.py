@@ -86,7 +86,6 @@ class LogAnalysisAgent:
         self._threads: Threads | None = None
 
     def describe(self) -> AgentDescription:
-        """Without `runs_processes`, although journalctl is one: the executor keeps no time of agents that have it."""
         return AgentDescription(
             summary="Reads logs (files, the journal, text): errors, bursts, silences, intrusions, and what is new.",
             capabilities=CAPABILITIES,

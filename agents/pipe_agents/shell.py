@@ -49,6 +49,7 @@ class ShellAgent:
             capabilities=("shell", "command"),
             secret_options=("stdin",),
             runs_processes=True,
+            keeps_time=True,
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -323,6 +323,8 @@ class AgentDescription(NamedTuple):
     """Options (dotted, `headers.*`) whose templates may name a secret."""
     runs_processes: bool = False
     """True: the launcher is needed, so it can be started early."""
+    keeps_time: bool = False
+    """True: an attempt is one command of the launcher and no more, which keeps its time and ends it when the run stops."""
     runs_functions: bool = False
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False

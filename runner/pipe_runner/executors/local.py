@@ -227,7 +227,7 @@ class LocalExecutor:
         description = agent.describe()
         # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
         strays = self._take_strays() if description.runs_functions and sys.platform != "win32" else None
-        known = self._known[name] = (agent, description.runs_processes, strays)
+        known = self._known[name] = (agent, description.keeps_time, strays)
         return known
 
     def _take_strays(self) -> Strays:

@@ -132,6 +132,17 @@ def test_x3_an_attempt_ends_when_its_time_is_up() -> None:
     assert outcome.error.kind is ErrorKind.TIMEOUT
 
 
+def test_x3_starting_processes_beside_other_work_leaves_no_attempt_without_a_limit() -> None:
+    class Measures(Scripted):
+        def describe(self) -> AgentDescription:
+            return AgentDescription("asks a program, and then a socket", runs_processes=True)
+
+    local = executor(forever)
+    local._agents = Agents(Measures(forever))
+    outcome = perform(local, attempt(timeout=0.02))
+    assert outcome.error is not None and outcome.error.kind is ErrorKind.TIMEOUT
+
+
 def test_an_attempt_that_ends_within_the_grace_keeps_its_result() -> None:
     async def short(attempt: Attempt, context: Context) -> Outcome:
         await anyio.sleep(0.1)
