@@ -175,7 +175,7 @@ class BedrockProvider(HttpProvider):
         with self._lock:
             if self._signer is None:
                 client, credentials, self._ca_bundle = client_of(self._said)
-                self._signer = Signer(client, credentials, self._settings.secrets)
+                self._signer = Signer(client, credentials, self._settings.secrets, self._settings.conceal)
             return self._signer
 
     def _fault(self, error: Exception) -> ModelFault:

@@ -241,6 +241,8 @@ class ProviderSettings(NamedTuple):
     """What a call would lack, and how to give it, in a sentence: a key, a region."""
     cost_of: Callable[[str, Usage], float | None] = lambda model, usage: None
     """US dollars of a call, by model; None: the price is not known."""
+    conceal: Callable[[str], None] = lambda secret: None
+    """Told each secret that the client gets while the run goes on, before it is sent. Any thread may call it."""
 
 
 Pieces = Callable[[str], None]
