@@ -195,6 +195,7 @@ class _Reading:
         self._provider = provider
         self._messages = Messages()
         self._streamed = Streamed(provider.where, request, provider._said, MOST)
+        self._begun = False
         self.ended = False
 
     @property
@@ -210,6 +211,7 @@ class _Reading:
                 message = next(messages, None)
                 if message is not None and message.headers.get(":message-type") == "event":
                     name = str(message.headers[":event-type"])
+                    self._begun = True
                     piece = self._streamed.take({name: json.loads(message.payload)})
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True
@@ -219,7 +221,8 @@ class _Reading:
                 from pipe_providers.aws_faults import of_message
 
                 provider = self._provider
-                raise of_message(provider.where, message.headers, message.payload, provider._wire.hide)
+                hide, begun = provider._wire.hide, self._begun
+                raise of_message(provider.where, message.headers, message.payload, hide, begun=begun)
             if piece:
                 yield piece
         where = self._provider.where

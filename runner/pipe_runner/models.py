@@ -208,6 +208,7 @@ class ModelFault(NodeFault):
         status: int | None = None,
         usage: Usage | None = None,
         request_id: str | None = None,
+        begun: bool = False,
     ) -> None:
         super().__init__(KIND_OF[reason], message)
         self.reason = reason
@@ -218,6 +219,8 @@ class ModelFault(NodeFault):
         self.usage = usage
         """What the service counted all the same."""
         self.request_id = request_id
+        self.begun = begun
+        """Something of the answer had come: asked again within the same call, it would be paid for twice."""
 
 
 # ---------------------------------------------------------------- providers
