@@ -78,10 +78,10 @@ class BedrockProvider(HttpProvider):
         keys of its own the client that is made is thrown away."""
         import pipe_providers.aws_faults
         import pipe_providers.wire  # noqa: F401
-        from pipe_providers.aws_client import read_models
+        from pipe_providers.aws_client import for_botocore, read_models
 
         if not (self._said.get("access_key") and self._said.get("secret_key")):
-            read_models(self._said)
+            read_models(for_botocore(self._settings))
         elif model := self._settings.model:  # with an example of what will be asked, too
             words = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "."}]}]}
             for operation in METHODS:
@@ -161,8 +161,8 @@ class BedrockProvider(HttpProvider):
             signed = (signer.follow(operation, words) if large else None) or signer.sign(operation, words)
             with self._lock:
                 if self._opened is None:
-                    most: int = self._said["threads"]
-                    self._opened = wire_to(signed.address, self.where, signer.hide, self._ca_bundle, most)
+                    most, insecure = self._said["threads"], self._said.get("insecure") is True
+                    self._opened = wire_to(signed.address, self.where, signer.hide, self._ca_bundle, most, insecure)
                 self._opened.hide = signer.hide
             return signed
         except Exception as error:
@@ -170,11 +170,11 @@ class BedrockProvider(HttpProvider):
 
     def _made(self) -> Signer:
         """Who signs, with the client, which the first thread makes that needs it: reading its model takes a while."""
-        from pipe_providers.aws_client import client_of
+        from pipe_providers.aws_client import client_of, for_botocore
 
         with self._lock:
             if self._signer is None:
-                client, credentials, self._ca_bundle = client_of(self._said)
+                client, credentials, self._ca_bundle = client_of(for_botocore(self._settings))
                 self._signer = Signer(client, credentials, self._settings.secrets, self._settings.conceal)
             return self._signer
 
