@@ -50,8 +50,11 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
 
 def late(where: str) -> ModelFault:
     """Of a call whose time is up before it could be signed."""
-    message = f"{where}: no keys came within the time; is what gives them running?"
-    return ModelFault(Reason.UNAVAILABLE, message, sent=False)
+    return ModelFault(Reason.UNAVAILABLE, no_keys(where), sent=False)
+
+
+def no_keys(where: str) -> str:
+    return f"{where}: no keys came within the time; is what gives them running?"
 
 
 def of_answer(

@@ -19,7 +19,7 @@ from pipe_providers.given import host_of
 from pipe_providers.signing import METHODS, Signed, Signer
 from pipe_providers.threads import Threads
 from pipe_providers.turns import Turns
-from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason
+from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason, nothing_sent
 from pipe_schemas.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -97,11 +97,17 @@ class BedrockProvider(HttpProvider):
     async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
         now = asyncio.get_running_loop().time
         seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
-        await self._turns.take()  # the first is on its way before all are signed
-        operation, words = self.asked(request, stream=stream)
-        ready = self._signer is not None
-        deadline = now() + (seconds if ready else max(self._timeout, _READY))
-        signed = await self._signed(operation, words, request, deadline)
+        try:
+            await self._turns.take()  # the first is on its way before all are signed
+            operation, words = self.asked(request, stream=stream)
+            ready = self._signer is not None
+            deadline = now() + (seconds if ready else max(self._timeout, _READY))
+            signed = await self._signed(operation, words, request, deadline)
+        except asyncio.CancelledError as cancelled:
+            from pipe_providers.aws_faults import no_keys
+
+            nothing_sent(cancelled, no_keys(self.where))
+            raise
         if not ready:  # the client was made before the call's time began
             deadline = now() + seconds
         if self._closed:

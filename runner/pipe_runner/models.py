@@ -195,6 +195,17 @@ def out_of_time(cancelled: asyncio.CancelledError) -> bool:
     return bool(cancelled.args) and isinstance(cancelled.args[0], float)
 
 
+def nothing_sent(cancelled: asyncio.CancelledError, why: str) -> None:
+    """Let it be known that nothing of a call had left when it was cancelled, and what it waited for, in a sentence."""
+    cancelled.add_note(why)
+    cancelled.unsent = True  # type: ignore[attr-defined]
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether a call that was cancelled so may have been sent."""
+    return not getattr(error, "unsent", False)
+
+
 class ModelFault(NodeFault):
     """A call of a model failed. `sent`: the request may have reached the service, so it may have been paid for."""
 
