@@ -83,7 +83,8 @@ def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
     maker = boto3.Session(botocore_session=core, region_name=said["region"], **keys)
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"})
     client = maker.client("bedrock-runtime", endpoint_url=said.get("endpoint_url"), config=config)
-    return client, maker.get_credentials(), core.get_config_variable("ca_bundle") or ""
+    bundle = core.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE", "")
+    return client, maker.get_credentials(), bundle
 
 
 def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: int, insecure: bool) -> Wire:
@@ -108,7 +109,9 @@ def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: i
         )
         raise ModelFault(Reason.NOT_FOUND, message, sent=False)
     tls = _trust(ca_bundle, where) if scheme == "https" else None
-    return Wire(where, address, {}, {}, hide, proxy, tls=tls, connections=connections, declined=of_answer)
+    wire = Wire(where, address, {}, {}, hide, proxy, tls=tls, connections=connections, declined=of_answer)
+    wire.trusts = "AWS_CA_BUNDLE"
+    return wire
 
 
 def _trust(ca_bundle: str, where: str) -> ssl.SSLContext:
@@ -119,5 +122,7 @@ def _trust(ca_bundle: str, where: str) -> ssl.SSLContext:
         return ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
     except OSError as error:
         why = "it holds no certificates" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0).lower()
-    message = f"{where}: no TLS connection can be made that may be trusted: AWS_CA_BUNDLE is {path}: {why}"
+    theirs = path == os.environ.get("REQUESTS_CA_BUNDLE") and not os.environ.get("AWS_CA_BUNDLE")
+    said = "REQUESTS_CA_BUNDLE" if theirs else "AWS_CA_BUNDLE"
+    message = f"{where}: no TLS connection can be made that may be trusted: {said} is {path}: {why}"
     raise ModelFault(Reason.NOT_FOUND, message, sent=False)

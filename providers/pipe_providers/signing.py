@@ -30,6 +30,7 @@ _KNOWN: Final = {
     *("x-amz-date", "x-amz-security-token", "amz-sdk-invocation-id", "amz-sdk-request"),
 }
 """Headers of which none but the time, the length and the id of the call differs from one request to the next."""
+_DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -52,6 +53,12 @@ class _Made(BaseException):
 
 def _take(request: Any, **_: Any) -> NoReturn:
     raise _Made(request)
+
+
+def _as_signed(address: str) -> str:
+    """Scheme, host and port in the words in which the host is signed."""
+    scheme, _, host = address.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORT.get(scheme, ' '))}"
 
 
 class _Example:
@@ -144,7 +151,8 @@ class Signer:
         made_of: dict[str, Any] = dict(request.headers.items())
         headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in made_of.items()}
         address = "/".join(request.url.split("/", 3)[:3])
-        signed = Signed(address, request.url[len(address) :] or "/", headers, bytes(request.body))
+        path = request.url[len(address) :] or "/"
+        signed = Signed(_as_signed(address), path, headers, bytes(request.body))
         self._learn(operation, words, signed)
         headers.pop("Content-Length", None)
         return signed

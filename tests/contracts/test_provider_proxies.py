@@ -42,3 +42,24 @@ def test_bedrock_uses_the_usual_proxy(service: Service, provider_bench: Any, mon
     bench = provider_bench(DIALECTS["bedrock"], service, FAR)
     assert bench.ask(insecure=True).text == "Hello wörld"
     assert service.asked[-1].path.startswith(f"{FAR}/")
+
+
+@over_http
+def test_a_proxy_that_can_t_be_reached_is_named(name: str, service: Service, provider_bench: Any) -> None:
+    bench = provider_bench(DIALECTS[name], service, "https://models.example")
+    key = {"api_key": {"from": "env", "key": "OPENAI_API_KEY"}} if name == "openai" else {}
+    for proxy, named in (("http://127.0.0.1:9", "127.0.0.1:9"), ("http://proxy.invalid:8080", "proxy.invalid:8080")):
+        fault = bench.fault(proxy=proxy, **key)
+        assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
+        assert f"no connection to the proxy {named}: " in fault.message
+
+
+def test_bedrock_s_proxy_that_can_t_be_reached_is_named(
+    service: Service, provider_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:canary-word@127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    fault = provider_bench(DIALECTS["bedrock"], service, "https://models.example").fault()
+    assert "no connection to the proxy 127.0.0.1:9: connection refused" in fault.message
+    assert "canary-word" not in fault.message
