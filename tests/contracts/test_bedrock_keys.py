@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from model_servers import BEDROCK, Service
+from model_servers import BEDROCK, Service, response
 
 from pipe_runner.models import Message, ModelFault, ModelRequest, ModelResponse, Reason
 from pipe_runner.registry import ProviderTypes
@@ -89,3 +90,54 @@ def test_no_keys_and_no_such_profile_are_told(service: Service) -> None:
         assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
         assert "AWS_ACCESS_KEY_ID" in raised.value.message
     assert service.asked == []
+
+
+ROLE = """
+<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKIDROLE{n}</AccessKeyId>
+<SecretAccessKey>secret-{n}</SecretAccessKey><SessionToken>session-{n}</SessionToken>
+<Expiration>{until}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>
+"""
+
+
+@pytest.mark.parametrize("seconds", [880, 590])
+def test_who_gives_keys_holds_up_no_call_while_the_old_ones_are_good(
+    seconds: int, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    text = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n"
+    text += "[profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s\n"
+    (tmp_path / ".aws/config").write_text(text)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.url)
+    given: list[int] = []
+    hangs = False
+
+    def choose(asked: Any) -> Any:
+        if b"AssumeRole" not in asked.body:
+            return BEDROCK.either()(asked)
+        given.append(len(given))
+        until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+        body = ROLE.format(n=given[-1], until=until.isoformat())
+        return [*([60.0] if hangs else []), response(body, headers={"Content-Type": "text/xml"})]
+
+    service.decides(choose)
+    kind = ProviderTypes()["bedrock"]
+    options = {"endpoint_url": service.url, "region": "eu-central-1"}
+    provider = kind.open(kind.settings("mine", options, "", os.environ))
+
+    async def asked() -> list[Any]:
+        nonlocal hangs
+        try:
+            await provider.generate(REQUEST)
+            hangs = True
+            six = (asyncio.wait_for(provider.generate(REQUEST), 8) for _ in range(6))
+            return list(await asyncio.gather(*six, return_exceptions=True))
+        finally:
+            await provider.close()
+
+    found = asyncio.run(asked())
+    if seconds == 880:
+        assert found == ["Hello wörld"] * 6
+        tokens = {one.headers["x-amz-security-token"] for one in service.asked if "converse" in one.path}
+        assert len(tokens) <= 2
+    else:
+        assert [type(one) for one in found] == [TimeoutError] * 6, "keys that end soon are not used"
