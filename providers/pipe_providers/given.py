@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipe_runner.models import ProviderSettings
 from pipe_schemas.credentials import credentials
@@ -160,6 +160,16 @@ class Given:
                     return
                 self.secrets += [Hidden(password)] if password else []
                 self.put("proxy", Hidden(value) if password else value, variable)
+
+    def proxy_passwords(self) -> None:
+        """Keep the passwords of the usual proxies to be shown nowhere."""
+        for scheme in ("https", "http", "all"):
+            for variable in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
+                value = self._environ.get(variable, "").strip()
+                password = _password(value if "://" in value else f"http://{value}") if value else None
+                for form in {password, unquote(password)} if password else ():
+                    if form not in self.secrets:
+                        self.secrets.append(Hidden(form))
 
     def _bypassed(self, host: str) -> bool:
         names = (self._environ.get("no_proxy") or self._environ.get("NO_PROXY") or "").split(",")

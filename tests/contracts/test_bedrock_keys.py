@@ -141,3 +141,20 @@ def test_who_gives_keys_holds_up_no_call_while_the_old_ones_are_good(
         assert len(tokens) <= 2
     else:
         assert [type(one) for one in found] == [TimeoutError] * 6, "keys that end soon are not used"
+
+
+def test_a_profile_that_wants_a_code_asks_nobody_for_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    text = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n"
+    text += "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+    text += "[profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s\n"
+    (tmp_path / ".aws/config").write_text(text)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.url)
+    monkeypatch.setattr("getpass.getpass", None)
+    with pytest.raises(ModelFault) as raised:
+        ask(service)
+    assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
+    assert "MFA code" in raised.value.message
+    assert service.asked == []
