@@ -110,6 +110,9 @@ def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: i
     from pipe_providers.wire import Wire
 
     scheme = address.partition("://")[0]
+    if "@" in address:
+        message = f"{where}: the address in AWS's files holds a user name or a password; AWS takes none"
+        raise ModelFault(Reason.NOT_FOUND, message, sent=False)
     if scheme == "http" and not insecure and not is_loopback(address):
         message = f"{where}: signed requests would go to {host_of(address)} unencrypted"
         hint = "use https, or say `insecure: true` in pipe.yml where nobody can listen"

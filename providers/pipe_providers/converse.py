@@ -57,7 +57,10 @@ class BedrockProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         """The path is the operation's name: where it is, botocore says."""
-        return Asked("ConverseStream" if stream else "Converse", asked(request, self._said, stream=stream))
+        words = asked(request, self._said, stream=stream)
+        if not words["messages"]:
+            raise ModelFault(Reason.REFUSED, f"{self.where} can't be asked nothing: the prompt is empty", sent=False)
+        return Asked("ConverseStream" if stream else "Converse", words)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         return whole(self.where, request, self._said, data)
@@ -235,6 +238,7 @@ class _Reading:
                     name = str(message.headers[":event-type"])
                     self._begun = True
                     piece = self._streamed.take({name: json.loads(message.payload)})
+                    self.ended = self._streamed.whole
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True
             if message is None and not wrong:

@@ -125,10 +125,12 @@ class Given:
             self.lacks(f"`{key}` ({source}) is no address of http or https; write `https://host/path`")
         elif parts.username is not None or parts.password is not None:
             self.settings[key] = f"{parts.scheme}://***@{host_of(value)}{parts.path}"
-            self.lacks(f"`{key}` ({source}) holds a user name or a password; give them by `headers` of pipe.yml")
+            instead = "give them by `headers` of pipe.yml" if key == "base_url" else "AWS takes none"
+            self.lacks(f"`{key}` ({source}) holds a user name or a password; {instead}")
         elif parts.query or parts.fragment:
             self.settings[key] = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            self.lacks(f"`{key}` ({source}) has a query or a fragment; `query` of pipe.yml takes one")
+            instead = "`query` of pipe.yml takes one" if key == "base_url" else "AWS takes none"
+            self.lacks(f"`{key}` ({source}) has a query or a fragment; {instead}")
         else:
             return value.strip().rstrip("/")
         return None

@@ -158,3 +158,30 @@ def test_a_profile_that_wants_a_code_asks_nobody_for_it(
     assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
     assert "MFA code" in raised.value.message
     assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("sh -c 'echo token=hvs.canary >&2; exit 3'", "gave something else"),
+        ("echo token=hvs.canary", "gave something else"),
+        ("/nowhere/at-all", "can't be run"),
+    ],
+)
+def test_s4_what_a_credential_process_says_is_not_shown(
+    command: str, how: str, service: Service, tmp_path: Path
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(f"[default]\ncredential_process = {command}\n")
+    with pytest.raises(ModelFault) as raised:
+        ask(service)
+    assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
+    assert f"(credential_process) {how}" in raised.value.message
+    assert "canary" not in raised.value.message
+
+
+def test_a_user_in_an_address_is_told_in_words_that_fit(service: Service, tmp_path: Path) -> None:
+    kind = ProviderTypes()["bedrock"]
+    for url in ("https://me:canary@x.example", "https://x.example?a=b"):
+        missing = kind.settings("mine", {"region": "x", "endpoint_url": url}, "", os.environ).missing
+        assert "AWS takes none" in str(missing)
