@@ -15,6 +15,7 @@ from pipe_providers.given import host_of, is_loopback
 from pipe_runner.models import ModelFault, ProviderSettings, Reason
 
 if TYPE_CHECKING:
+    from pipe_providers.aws_helpers import Helpers
     from pipe_providers.wire import Wire
 
 _FILES: Final = (("config_file", "AWS_CONFIG_FILE"), ("credentials_file", "AWS_SHARED_CREDENTIALS_FILE"))
@@ -69,7 +70,7 @@ def read_models(said: Mapping[str, Any]) -> None:
     _session(said).create_client("bedrock-runtime", region_name=region, endpoint_url=endpoint, **keys)
 
 
-def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
+def client_of(said: Mapping[str, Any], helpers: Helpers | None = None) -> tuple[Any, Any, str]:
     """A client, its credentials, and the file of certificates to trust, where one is named. May take long, and find
     that there are no keys."""
     import boto3
@@ -83,6 +84,8 @@ def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
     elif not said.get("access_key") and said.get("profile"):
         core.set_config_variable("profile", said["profile"])
     _ask_nobody(core)
+    if helpers is not None:
+        helpers.watch(core)
     maker = boto3.Session(botocore_session=core, region_name=said["region"], **keys)
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"})
     client = maker.client("bedrock-runtime", endpoint_url=said.get("endpoint_url"), config=config)

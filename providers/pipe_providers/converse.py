@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pipe_providers.answers import Read
 from pipe_providers.asking import Asked, HttpProvider, Reading
+from pipe_providers.aws_helpers import Helpers
 from pipe_providers.bounds import MOST
 from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.eventstream import Messages
@@ -47,7 +48,7 @@ class BedrockProvider(HttpProvider):
         url = said.get("endpoint_url")
         self.where = f"provider {settings.name} ({host_of(url) if url else 'bedrock in ' + said['region']})"
         self._threads = Threads(_SIGNING, f"pipe-{settings.name}")
-        self._turns = Turns()
+        self._helpers, self._turns = Helpers(), Turns()
         self._lock = threading.Lock()
         self._signer: Signer | None = None
         self._ca_bundle = ""
@@ -97,6 +98,7 @@ class BedrockProvider(HttpProvider):
     async def close(self) -> None:
         self._closed = True
         self._threads.close()
+        self._helpers.close()
         await super().close()
 
     async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
@@ -199,7 +201,7 @@ class BedrockProvider(HttpProvider):
 
         with self._lock:
             if self._signer is None:
-                client, credentials, self._ca_bundle = client_of(for_botocore(self._settings))
+                client, credentials, self._ca_bundle = client_of(for_botocore(self._settings), self._helpers)
                 self._signer = Signer(client, credentials, self._settings.secrets, self._settings.conceal)
             return self._signer
 

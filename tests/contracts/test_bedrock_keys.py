@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -185,3 +186,43 @@ def test_a_user_in_an_address_is_told_in_words_that_fit(service: Service, tmp_pa
     for url in ("https://me:canary@x.example", "https://x.example?a=b"):
         missing = kind.settings("mine", {"region": "x", "endpoint_url": url}, "", os.environ).missing
         assert "AWS takes none" in str(missing)
+
+
+@pytest.mark.parametrize("role", [False, True])
+def test_x2_a_program_that_gives_keys_ends_with_who_wants_them(role: bool, service: Service, tmp_path: Path) -> None:
+    script, there = tmp_path / "keys.sh", tmp_path / "pid"
+    script.write_text(f"sleep 77 &\necho $! > {there}.new\nmv {there}.new {there}\nwait\n")
+    (tmp_path / ".aws").mkdir()
+    text = f"credential_process = sh {script}\n"
+    role_text = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n[profile base]\n"
+    (tmp_path / ".aws/config").write_text((role_text if role else "[default]\n") + text)
+    kind = ProviderTypes()["bedrock"]
+    options = {"endpoint_url": service.url, "region": "eu-central-1"}
+
+    async def left() -> None:
+        provider = kind.open(kind.settings("mine", options, "", os.environ))
+        call = asyncio.ensure_future(provider.generate(REQUEST))
+        await asyncio.to_thread(_await, there)
+        call.cancel()
+        await asyncio.wait([call])
+        await provider.close()
+
+    asyncio.run(left())
+    pid = there.read_text().strip()
+    until = time.monotonic() + 5
+    while _lives(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(pid)
+
+
+def _await(file: Path) -> None:
+    until = time.monotonic() + 30
+    while not file.exists() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
+def _lives(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
