@@ -41,6 +41,13 @@ class LogFile(Given):
     untimed_entries: int = Field(description="Entries without a time that could be read and can be true.")
     bytes: int = Field(description="Bytes, unpacked.")
     compressed: str = Field(description="`none`, `gzip`, `bzip2`, `xz` or `zstd`.")
+    skipped_before_bytes: int = Field(
+        description="Bytes from its beginning that were not read: those before `since`, and those beyond `max_bytes`."
+    )
+    skipped_after_bytes: int | None = Field(
+        description="Bytes to its end that were not read: those after `until`; null where their number isn't known, as "
+        "in a compressed file."
+    )
     cut_lines: int = Field(description="Lines of a megabyte or more, of which only the first 64 KiB were looked at.")
     times_back: int = Field(description="How often a time lies more than two minutes before the one above it.")
     first_minute: str | None = Field(description="RFC 3339, UTC.")
@@ -245,11 +252,16 @@ class LogMeasurements(Given):
     first_at: str | None = Field(description="Of the first entry; RFC 3339, UTC.")
     last_at: str | None
     span_s: float | None = Field(description="Seconds from the first to the last minute.")
-    entries_per_minute: float | None
+    entries_per_minute: float | None = Field(description="Between `complete_from` and `complete_until`.")
+    complete_from: str | None = Field(
+        description="From when on each file was read, where one was read in part; bursts before are not looked for."
+    )
+    complete_until: str | None = Field(description="Until when each file was read, where one was read in part.")
     since: str | None
     until: str | None
     files: list[LogFile] = Field(description="At most 200.")
     files_total: int
+    partly_read: int = Field(description="Files of which something that was asked for lies beyond `max_bytes`.")
     unread_total: int = Field(description="Files and other sources that could not be read, or not to their end.")
     templates: list[LogTemplate] = Field(description="The most frequent, as many as `top_templates` says.")
     templates_total: int

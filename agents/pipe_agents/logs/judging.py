@@ -9,15 +9,16 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, Severity, finding, ordered, unavailable
 from pipe_agents.logs.analysis import Asked, Read
 from pipe_agents.logs.baseline import Compared
+from pipe_agents.logs.covering import ends, logs_of, missing, series_of
 from pipe_agents.logs.judging_people import http, logins
-from pipe_agents.logs.measured import logs_of, series_of
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
 from pipe_agents.logs.series import silence_bound
 from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import many, often, shown
 
 MOST_FINDINGS: Final = 20
-MOST_UNAVAILABLE: Final = 8
+MOST_UNREAD: Final = 100
+MOST_NAMED: Final = 10
 RECENT: Final = 7 * 86400.0
 ARCHIVE: Final = 7 * 86400.0
 """A log that ended longer ago is an old one, and not one that has stopped."""
@@ -45,9 +46,7 @@ def judged(
         found += _compared(compared)
     ranked = ordered(found)
     blind = _blind(read, measurements, asked)
-    return ranked[:MOST_FINDINGS] + blind[:MOST_UNAVAILABLE], max(len(ranked) - MOST_FINDINGS, 0) + max(
-        len(blind) - MOST_UNAVAILABLE, 0
-    )
+    return ranked[:MOST_FINDINGS] + blind, max(len(ranked) - MOST_FINDINGS, 0)
 
 
 def _patterns(measurements: dict[str, Any]) -> list[Finding]:
@@ -190,10 +189,11 @@ def _stopped(read: Read, asked: Asked) -> list[Finding]:
     if asked.window.until is not None:
         return []
     found = []
+    unread = missing(read)
     for log, readers in list(logs_of(read.readers).items())[:50]:
         series = series_of(readers)
         bound, span = silence_bound(series), series.span()
-        if bound is None or span is None or log == "text":
+        if bound is None or span is None or log == "text" or not ends(readers, unread.get(log)):
             continue
         silent = asked.now - span[1]
         if bound < silent <= ARCHIVE:
@@ -285,7 +285,16 @@ def _times(factor: float | None) -> str:
 
 
 def _blind(read: Read, measurements: dict[str, Any], asked: Asked) -> list[Finding]:
-    made = [unavailable("logs.source", shown(one.subject, 300), one.why, one.needs) for one in read.unread]
+    partly = {one.path for one in read.readers if one.cut_before or one.cut_after}
+    unread = sorted(read.unread, key=lambda one: one.subject not in partly)
+    made = [unavailable("logs.source", shown(one.subject, 300), one.why, one.needs) for one in unread[:MOST_UNREAD]]
+    if rest := unread[MOST_UNREAD:]:
+        names = ", ".join(shown(one.subject, 100) for one in rest[:MOST_NAMED])
+        ends_with = f" and {len(rest) - MOST_NAMED:,} others" if len(rest) > MOST_NAMED else ""
+        cut = sum(one.subject in partly for one in rest)
+        parts = ((len(rest) - cut, "could not be read"), (cut, "could only be read in part"))
+        why = f"{', '.join(f'{count:,} {text}' for count, text in parts if count)}: {names}{ends_with}"
+        made.append(unavailable("logs.source", f"{len(rest):,} more", why, "fewer files in one node"))
     if "templates" in asked.checks and not measurements["merged"]:
         why = "drain3 isn't installed: lines are grouped by their text without numbers, and not merged"
         made.append(unavailable("logs.templates", "all", why, "pip install 'pipe-runner[ops]'"))
