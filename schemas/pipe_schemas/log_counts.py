@@ -55,6 +55,20 @@ class LogFile(Given):
     assumed: list[str] = Field(description="What its times leave out, and what was assumed.")
 
 
+class Log(Given):
+    """A log: a file with its rotated ones, the journal, or text."""
+
+    log: str
+    begin: str | None = Field(description="The minute of its first entry; RFC 3339, UTC.")
+    end: str | None = Field(description="The end of the minute of its last entry.")
+    partly_read: bool = Field(description="Whether something that was asked for lies beyond `max_bytes`.")
+
+
+class LogCount(Given):
+    log: str
+    count: int
+
+
 class LogTemplate(Place):
     """Lines that differ in numbers and names only."""
 
@@ -64,6 +78,7 @@ class LogTemplate(Place):
     level: str = Field(description="The worst level that an entry of it has.")
     first_at: str | None = Field(description="RFC 3339, UTC.")
     last_at: str | None = Field(description="RFC 3339, UTC.")
+    logs: list[LogCount] = Field(description="The logs that it is in, with its entries there; at most 20.")
 
 
 class Bucket(Given):
@@ -219,6 +234,7 @@ class ChangedRate(Given):
     level: str
     entries: int
     earlier_entries: int
+    expected: float = Field(description="Entries that the earlier rate would give.")
     factor: float | None = Field(description="How many times the earlier rate.")
     deviations: float = Field(description="By how many standard deviations of chance.")
 
@@ -228,7 +244,10 @@ class LogBaseline(Given):
 
     run: str | None
     at: str | None
-    span_s: float = Field(description="The time that the earlier result covers, in seconds.")
+    logs: int = Field(description="Logs that both have read: these are compared.")
+    logs_only_now: int
+    logs_only_earlier: int
+    span_s: float = Field(description="The time that the earlier result covers in these logs, in seconds.")
     complete: bool = Field(description="Whether it had all its templates; else only frequent ones are called new.")
     new_templates: int
     new: list[str]
@@ -261,6 +280,7 @@ class LogMeasurements(Given):
     until: str | None
     files: list[LogFile] = Field(description="At most 200.")
     files_total: int
+    logs: list[Log]
     partly_read: int = Field(description="Files of which something that was asked for lies beyond `max_bytes`.")
     unread_total: int = Field(description="Files and other sources that could not be read, or not to their end.")
     templates: list[LogTemplate] = Field(description="The most frequent, as many as `top_templates` says.")

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding, ordered, unavailable
 from pipe_agents.logs.analysis import Asked, Read
-from pipe_agents.logs.baseline import Compared
+from pipe_agents.logs.baseline import Change, Compared
 from pipe_agents.logs.covering import ends, logs_of, missing, series_of
 from pipe_agents.logs.judging_people import http, logins
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
@@ -224,13 +224,14 @@ def _long(seconds: float) -> str:
 
 def _compared(compared: Compared) -> list[Finding]:
     found = []
-    since = f" of {compared.at}" if compared.at else ""
+    than = f"the run of {compared.at}" if compared.at else "the earlier result"
     if compared.new:
         bad = [one for one in compared.new if one["level"] in ("fatal", "error")]
         first = max(bad or compared.new, key=lambda one: one["count"])
+        worse_ones = f", {len(bad)} of them at level error or worse" if bad else ""
         summary = (
-            f"{many(compared.new_total, 'template')} that the earlier result{since} doesn't have"
-            f"{f', {len(bad)} of them errors' if bad else ''}: {first['template'][:160]} ({often(first['count'])})"
+            f"{many(compared.new_total, 'kind of lines is', 'kinds of lines are')} new since {than}{worse_ones}: "
+            f"{first['template'][:160]} ({often(first['count'])})"
         )
         keep = ("template", "level", "count", "first_at", "last_at", "example", "file", "line")
         evidence = {
@@ -257,8 +258,8 @@ def _compared(compared: Compared) -> list[Finding]:
             one.level in ("fatal", "error") and (one.factor is None or one.factor > 1) for one in compared.changed
         )
         summary = (
-            f"{many(compared.changed_total, 'template')} whose rate is not what it was{since}: "
-            f"{first_change.template[:160]} ({_times(first_change.factor)})"
+            f"{many(compared.changed_total, 'kind of lines comes', 'kinds of lines come')} more or less often than in "
+            f"{than}: {first_change.template[:160]} ({_times(first_change)})"
         )
         evidence = {
             "changed": compared.changed_total,
@@ -278,10 +279,9 @@ def _compared(compared: Compared) -> list[Finding]:
     return found
 
 
-def _times(factor: float | None) -> str:
-    if factor is None:
-        return "new"
-    return "not once now" if factor == 0 else f"{factor:g} times the earlier rate"
+def _times(change: Change) -> str:
+    count = often(change.entries) if change.entries else "not once"
+    return f"{count}, where {max(round(change.expected), 1):,} were to be expected"
 
 
 def _blind(read: Read, measurements: dict[str, Any], asked: Asked) -> list[Finding]:

@@ -52,6 +52,7 @@ def measured(read: Read, asked: Asked, most_templates: int) -> dict[str, Any]:
         "until": iso(asked.window.until),
         "files": [_file(reader, asked) for reader in read.readers[:MOST_FILES]],
         "files_total": len(read.readers),
+        "logs": [_log(log, files) for log, files in logs_of(read.readers).items()],
         "unread_total": len(read.unread),
         "partly_read": sum(reader.cut_before or reader.cut_after for reader in read.readers),
         "templates": [template_of(one, when, read) for one in templates[:most_templates]],
@@ -101,6 +102,10 @@ def template_of(one: Template, when: When, read: Read) -> dict[str, Any]:
         "level": LEVELS[one.level],
         "first_at": when(one.first),
         "last_at": when(one.last),
+        "logs": [
+            {"log": shown(log, 300), "count": count}
+            for log, count in sorted(one.logs.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMES]
+        ],
         **place_of(one.first, read, 300),
     }
 
@@ -142,6 +147,16 @@ def _file(reader: Reader, asked: Asked) -> dict[str, Any]:
         "first_minute": iso(span[0]) if span else None,
         "last_minute": iso(span[1] - reader.series.width) if span else None,
         "assumed": assumed,
+    }
+
+
+def _log(log: str, files: list[Reader]) -> dict[str, Any]:
+    span = series_of(files).span()
+    return {
+        "log": shown(log, 300),
+        "begin": iso(span[0]) if span else None,
+        "end": iso(span[1]) if span else None,
+        "partly_read": any(one.cut_before or one.cut_after for one in files),
     }
 
 

@@ -47,7 +47,7 @@ class Where(NamedTuple):
 class Template:
     """Lines of one kind: how many, at which times, and the first and the last of them."""
 
-    __slots__ = ("cluster", "count", "first", "last", "level", "masked", "series", "untimed")
+    __slots__ = ("cluster", "count", "first", "last", "level", "logs", "masked", "series", "untimed")
 
     def __init__(self, cluster: Any, masked: str, level: int) -> None:
         self.cluster = cluster
@@ -55,6 +55,8 @@ class Template:
         self.count = 0
         self.untimed = 0
         self.level = level
+        self.logs: dict[str, int] = {}
+        """Its entries by log."""
         self.series = Series(128)
         self.first: Where | None = None
         self.last: Where | None = None
