@@ -283,6 +283,7 @@ class LogMeasurements(Given):
     logs: list[Log]
     partly_read: int = Field(description="Files of which something that was asked for lies beyond `max_bytes`.")
     unread_total: int = Field(description="Files and other sources that could not be read, or not to their end.")
+    empty_globs: list[str] = Field(description="Globs that match no file, where others of the node do.")
     templates: list[LogTemplate] = Field(description="The most frequent, as many as `top_templates` says.")
     templates_total: int
     other_lines: int = Field(description="Entries that are in no template, since there were too many different ones.")

@@ -44,6 +44,7 @@ class Read(NamedTuple):
     tally: Tally
     readers: list[Reader]
     unread: list[Unread]
+    empty_globs: list[str]
 
 
 class Tell:
@@ -72,9 +73,9 @@ def analyse(
     now: Callable[[], float],
     journal: Callable[[int], Iterator[bytes]] | None = None,
 ) -> Read:
-    """Read everything. Raises NodeFault for a path that is named exactly and isn't there."""
+    """Read everything. Raises NodeFault for a path that is named exactly and isn't there, if nothing else is."""
     tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success)
-    found = find(asked.paths, asked.base)
+    found = find(asked.paths, asked.base, asked.text is not None or journal is not None)
     readers: list[Reader] = []
     unread = list(found.unread)
     tell = Tell(say, now)
@@ -103,7 +104,7 @@ def analyse(
         if reader.window != Window(None, None) and not reader.timed and reader.lines:
             why = "its lines have no times that could be read, so since and until leave none of them out"
             unread.append(Unread(reader.path, why, "a format with times; name it with `format`"))
-    return Read(tally, readers, unread)
+    return Read(tally, readers, unread, found.empty)
 
 
 def _read(

@@ -11,6 +11,7 @@ from pipe_agents.logs.analysis import Asked, Read
 from pipe_agents.logs.baseline import Change, Compared
 from pipe_agents.logs.covering import ends, logs_of, missing, series_of
 from pipe_agents.logs.judging_people import http, logins
+from pipe_agents.logs.measured import place_of
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
 from pipe_agents.logs.series import silence_bound
 from pipe_agents.logs.times import iso
@@ -35,7 +36,7 @@ def judged(
         found += _patterns(measurements)
         found += logins(read, measurements, thresholds)
     if "levels" in asked.checks:
-        found += _errors(measurements, thresholds)
+        found += _errors(measurements, thresholds, read)
     if "rates" in asked.checks:
         found += _bursts(measurements, read)
     if "gaps" in asked.checks:
@@ -79,7 +80,7 @@ def _between(one: Mapping[str, Any]) -> str:
     return f", from {one['first_at']} to {one['last_at']}"
 
 
-def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list[Finding]:
+def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any], read: Read) -> list[Finding]:
     levels, entries = measurements["levels"], measurements["entries"]
     bad = levels["fatal"] + levels["error"]
     if not bad:
@@ -89,7 +90,13 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
     many_errors = percent >= thresholds.get("error_percent", 5.0) and bad >= 20
     severity: Severity = "medium" if levels["fatal"] or many_errors else "low"
     first = worst[0] if worst else None
-    most = f"; most often: {first['template'][:160]} ({often(first['count'])})" if first else ""
+    other = read.tally.miner.other_bad
+    shows = first or place_of(other.first, read, 300)
+    most = ""
+    if first and first["count"] > other.count:
+        most = f"; most often: {first['template'][:160]} ({often(first['count'])})"
+    elif text := (first["template"] if first else shows["example"]):
+        most = f"; one of them: {text[:160]}"
     fatal = f", {levels['fatal']:,} of them fatal" if levels["fatal"] else ""
     evidence = {
         "errors": bad,
@@ -99,7 +106,8 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
             {key: one[key] for key in ("template", "level", "count", "first_at", "last_at")} for one in worst[:5]
         ],
         "templates_total": len(worst),
-        **({key: first[key] for key in ("example", "file", "line")} if first else {}),
+        "other_errors": other.count,
+        **{key: shows[key] for key in ("example", "file", "line")},
     }
     summary = f"{many(bad, 'entry', 'entries')} at level error or worse ({percent:g} % of {entries:,}){fatal}{most}"
     return [

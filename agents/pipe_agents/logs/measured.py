@@ -54,10 +54,11 @@ def measured(read: Read, asked: Asked, most_templates: int) -> dict[str, Any]:
         "files_total": len(read.readers),
         "logs": [_log(log, files) for log, files in logs_of(read.readers).items()],
         "unread_total": len(read.unread),
+        "empty_globs": [shown(one, 300) for one in read.empty_globs[:MOST_FILES]],
         "partly_read": sum(reader.cut_before or reader.cut_after for reader in read.readers),
         "templates": [template_of(one, when, read) for one in templates[:most_templates]],
         "templates_total": len(templates),
-        "other_lines": tally.miner.other.count,
+        "other_lines": tally.miner.other.count + tally.miner.other_bad.count,
         "merged": tally.miner.merges,
         "rate": _rate(tally.total, tally.errors, total),
         "bursts": _bursts(total, total.span(), "entries", BURST_LEAST)

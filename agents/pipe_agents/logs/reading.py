@@ -209,8 +209,11 @@ def _zstd(raw: Any) -> Readable:
 
 
 def looks_binary(sample: bytes) -> bool:
-    """Whether it is no text: many control bytes. UTF-16 counts as text."""
+    """Whether it is no text: many control bytes, or some and many that are no UTF-8. UTF-16 counts as text."""
     if not sample or sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return False
     odd = len(sample) - len(sample.translate(None, bytes([*range(9), *range(14, 27), *range(28, 32), 127])))
-    return odd * 5 > len(sample)
+    if odd * 20 > len(sample):
+        no_text = sample.decode("utf-8", "replace").count("\ufffd")
+        return odd * 5 > len(sample) or no_text * 5 > len(sample)
+    return False
