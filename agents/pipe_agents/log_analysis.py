@@ -226,17 +226,19 @@ def _compared(
     found = earlier_of(given)
     if found is None:
         if run is None:
-            read.unread.append(
-                Unread("baseline", "it is no output of log_analysis", "an earlier output, or its measurements")
-            )
+            why = "it is no output of log_analysis that says which logs it read"
+            read.unread.append(Unread("baseline", why, "an earlier output, or its measurements"))
         return None
     factor = (options.get("thresholds") or {}).get("rate_factor", 3.0)
-    compared = compare(measurements["templates"], measurements["span_s"] or 0.0, found, factor, run, at)
+    compared = compare(measurements, found, factor, run, at)
     if compared is None:
         return None
     measurements["baseline"] = {
         "run": compared.run,
         "at": compared.at,
+        "logs": compared.logs,
+        "logs_only_now": compared.logs_only_now,
+        "logs_only_earlier": compared.logs_only_earlier,
         "span_s": compared.earlier_span_s,
         "complete": compared.complete,
         "new_templates": compared.new_total,

@@ -8,9 +8,11 @@ from datetime import tzinfo
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.files import Reader, Window
-from pipe_agents.logs.reading import Pieces, Unreadable, looks_binary, opened
+from pipe_agents.logs.newest import Times, newest
+from pipe_agents.logs.reading import Pieces, Readable, Unreadable, UpTo, looks_binary, opened
 from pipe_agents.logs.sources import File, Unread, find, rotation
 from pipe_agents.logs.tally import Tally
+from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import many, shown
 
 GROUPS: Final = ("levels", "templates", "rates", "gaps", "security", "kernel", "services", "http", "baseline")
@@ -42,6 +44,7 @@ class Read(NamedTuple):
     tally: Tally
     readers: list[Reader]
     unread: list[Unread]
+    empty_globs: list[str]
 
 
 class Tell:
@@ -70,9 +73,9 @@ def analyse(
     now: Callable[[], float],
     journal: Callable[[int], Iterator[bytes]] | None = None,
 ) -> Read:
-    """Read everything. Raises NodeFault for a path that is named exactly and isn't there."""
+    """Read everything. Raises NodeFault for a path that is named exactly and isn't there, if nothing else is."""
     tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success)
-    found = find(asked.paths, asked.base)
+    found = find(asked.paths, asked.base, asked.text is not None or journal is not None)
     readers: list[Reader] = []
     unread = list(found.unread)
     tell = Tell(say, now)
@@ -83,7 +86,7 @@ def analyse(
             unread.append(Unread(file.path, error.why, error.needs))
             continue
         with closing(stream):
-            _read(asked, file, Pieces(stream, asked.max_bytes), compressed, tally, readers, unread, tell)
+            _read(asked, file, stream, compressed, tally, readers, unread, tell)
     if asked.text is not None:
         _text(asked, asked.text, tally, readers, tell)
     if journal is not None:
@@ -101,13 +104,13 @@ def analyse(
         if reader.window != Window(None, None) and not reader.timed and reader.lines:
             why = "its lines have no times that could be read, so since and until leave none of them out"
             unread.append(Unread(reader.path, why, "a format with times; name it with `format`"))
-    return Read(tally, readers, unread)
+    return Read(tally, readers, unread, found.empty)
 
 
 def _read(
     asked: Asked,
     file: File,
-    pieces: Pieces,
+    stream: Readable,
     compressed: str,
     tally: Tally,
     readers: list[Reader],
@@ -117,6 +120,9 @@ def _read(
     reader = Reader(file.path, len(readers), rotation(file.path)[0], asked.window)
     reader.compressed = compressed
     begun = False
+    if isinstance(stream, UpTo) and stream.size > asked.max_bytes:
+        _skip(asked, file, stream, reader)
+    pieces = Pieces(stream, asked.max_bytes)
     for piece in pieces:
         if not begun:
             if looks_binary(piece[:8192]):
@@ -128,14 +134,35 @@ def _read(
         tell.during(reader, pieces)
     tally.flush(reader)
     reader.bytes, reader.cut_lines = pieces.bytes, pieces.cut_lines
+    if pieces.damaged is not None or pieces.beyond:
+        reader.cut_after, reader.skipped_after = True, None
     if pieces.damaged is not None:
         why = f"it is damaged after {pieces.bytes:,} bytes ({shown(pieces.damaged, 100)}); what came before is counted"
         unread.append(Unread(file.path, why, "an undamaged copy"))
     if pieces.beyond:
         why = f"only its first {asked.max_bytes:,} bytes were read"
         unread.append(Unread(file.path, why, "a larger `max_bytes`"))
+    if reader.cut_before:
+        unread.append(Unread(file.path, _cut(reader), "a larger `max_bytes`, or a later `since`"))
     readers.append(reader)
     tell.after(reader)
+
+
+def _skip(asked: Asked, file: File, stream: UpTo, reader: Reader) -> None:
+    """Of a file that is too large leave out the oldest part, or what lies outside of the window."""
+    times = Times(stream.raw, stream.size, asked.format, asked.zone, asked.now, file.modified)
+    part = newest(times, stream.size, asked.max_bytes, asked.window)
+    reader.skipped_before = stream.part(part.start, part.end)
+    reader.skipped_after = stream.size - part.end
+    reader.cut_before = part.cut
+
+
+def _cut(reader: Reader) -> str:
+    span = reader.series.span()
+    since = f", which go back to {iso(span[0] + reader.series.width)}" if span else ""
+    return (
+        f"only its newest {reader.bytes:,} bytes were read{since}, and not the {reader.skipped_before:,} bytes before"
+    )
 
 
 def _text(asked: Asked, text: str, tally: Tally, readers: list[Reader], tell: Tell) -> None:
