@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +339,59 @@ def test_fail_on_fails_the_node_after_the_report_is_written(tmp_path: Path) -> N
     assert done.output("all")["counts"]["high"] == 1
 
 
+def full(root: str, steps: list[str], data: bytes, mark: str) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are written in another way there")
+def test_on_a_full_disk_the_findings_are_told_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipe_agents.merging.writing._write_below", full)
+    done = run(tmp_path)
+    assert done.status == "succeeded"
+    assert done.outputs == {"worst": "high", "high": 1}
+    output = done.output("all")
+    Merged.model_validate(output)
+    assert output["reports"] == {"markdown": None, "html": None}
+    assert output["lines"][0] == "HIGH      /: 99 %"
+    assert output["lines"][-2:] == [
+        "unwritten x.md: No space left on device",
+        "unwritten report/x.html: No space left on device",
+    ]
+    spots = {one["what"]: one for one in output["blind_spots"]}
+    assert spots["report.unwritten (x.md)"]["why"] == "No space left on device"
+    assert spots["report.unwritten (x.md)"]["needs"] == "room on the disk"
+    assert output["counts"]["unavailable"] == 2
+    assert "2 reports could not be written" in output["summary"]
+    assert not any("report.unwritten" in line for line in output["lines"])
+
+
+def test_a_report_that_cannot_be_written_costs_no_other_form_of_it(tmp_path: Path) -> None:
+    (tmp_path / "x.md").mkdir()
+    done = run(tmp_path)
+    assert done.status == "succeeded"
+    assert done.output("all")["reports"] == {"markdown": None, "html": "report/x.html"}
+    assert "x.md" in (tmp_path / "report/x.html").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are written in another way there")
+def test_an_earlier_report_that_still_stands_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x.md").write_text("of yesterday")
+    monkeypatch.setattr("pipe_agents.merging.writing._write_below", full)
+    (line,) = [line for line in run(tmp_path).output("all")["lines"] if "x.md" in line]
+    assert line == "unwritten x.md: No space left on device; what stands there is an earlier one"
+    assert (tmp_path / "x.md").read_text() == "of yesterday"
+
+
+def test_must_write_fails_the_node_and_keeps_its_output(tmp_path: Path) -> None:
+    (tmp_path / "x.md").mkdir()
+    done = run(tmp_path, ", must_write: true")
+    error: Any = done.node("all").error
+    assert (done.status, error["kind"]) == ("failed", "refused")
+    assert "x.md" in error["message"]
+    assert done.output("all")["counts"]["high"] == 1
+    assert (tmp_path / "report/x.html").is_file()
+
+
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
                         st.sampled_from(["findings", "check", "severity", "subject", "summary", "evidence", "key",
@@ -360,6 +416,7 @@ def test_whatever_nodes_gave_makes_an_output_of_the_declared_shape(value: Any) -
             "provider": st.sampled_from(([], ["a"], "a", [1])),
             "fail_on": st.sampled_from((None, "high", "info")),
             "window_minutes": st.integers(-1, 5),
+            "must_write": st.sampled_from((True, False, 1)),
             "other": st.none(),
         },
     )
