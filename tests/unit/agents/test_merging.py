@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipe_agents.findings import finding, result, unavailable
 from pipe_agents.findings_report import merge
-from pipe_agents.merging.gather import taken_in
+from pipe_agents.merging.gather import Given, Missing, merged, taken_in
 from pipe_agents.merging.rules import RULES
 from pipe_schemas.findings import Finding
 from pipe_schemas.merging import Merged, MergeOptions
@@ -303,3 +303,20 @@ def test_lines_of_logs_without_a_time_are_not_said_to_be_of_now() -> None:
 def test_whatever_nodes_gave_makes_an_output_of_the_declared_shape(value: Any) -> None:
     output = together([value])
     assert len(output["blind_spots"]) + len(output["measurements"]["sources"]) >= 1 or value == []
+
+
+def test_taken_in_tells_what_is_there_from_what_is_not() -> None:
+    assert [type(one) for one in taken_in([None, [], {"findings": []}])] == [Missing, Given, Given]
+    assert merged([]).findings == []
+
+
+def test_many_hosts_have_each_their_own_correlation() -> None:
+    expired, failed = PAIRS["certificate breaks the service"]
+    many = [
+        {**one, "id": f"{one['check']}:{host}", "subject": one["subject"].replace("web", host)}
+        for one in (expired, failed)
+        for host in (f"h{number}.example" for number in range(120))
+    ]
+    found = together([many])["correlations"]
+    assert len(found) == 50
+    assert all(len(one["findings"]) == 2 for one in found)

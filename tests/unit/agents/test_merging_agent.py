@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe_agents.findings_report import FindingsAgent
-from pipe_agents.merging.gather import taken_in
 from pipe_runner.testing import FinishedRun, run_pipeline
 from pipe_schemas.merging import Merged, MergeOptions
 
@@ -136,20 +135,3 @@ def test_what_surely_fits_fits(options: dict[str, Any]) -> None:
 def test_the_usual_options_surely_fit() -> None:
     options = {"results": {"a": None}, "title": "Triage of x", "markdown": "report/t.md", "html": None, "explain": True}
     assert FindingsAgent().surely_fits({**options, "provider": ["openai"]})
-
-
-def test_taken_in_tells_what_is_there_from_what_is_not() -> None:
-    assert [type(one) for one in taken_in([None, [], {"findings": []}])] == [Missing, Given, Given]
-    assert merged([]).findings == []
-
-
-def test_many_hosts_have_each_their_own_correlation() -> None:
-    expired, failed = PAIRS["certificate breaks the service"]
-    many = [
-        {**one, "id": f"{one['check']}:{host}", "subject": one["subject"].replace("web", host)}
-        for one in (expired, failed)
-        for host in (f"h{number}.example" for number in range(120))
-    ]
-    found = together([many])["correlations"]
-    assert len(found) == 50
-    assert all(len(one["findings"]) == 2 for one in found)
