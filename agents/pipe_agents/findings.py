@@ -50,6 +50,20 @@ def unavailable(check: str, subject: str, why: str, needs: str) -> Finding:
     }
 
 
+def with_unseen(result: dict[str, Any], left: Any) -> dict[str, Any]:
+    """The result, which also says what of the task was not looked at (the option `not_looked_at`)."""
+    if not isinstance(left, list) or not left:
+        return result
+    found, names = [], []
+    for one in left:
+        names.append(str(one["what"]))
+        made = unavailable("task.not_looked_at", names[-1], str(one["why"]), "an agent that can, or to run it there")
+        found.append({**made, "summary": f"{names[-1]} was not looked at: {one['why']}"})
+    told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    summary = f"{told} {'was' if len(names) == 1 else 'were'} not looked at; {result['summary']}"
+    return {**result, "findings": ordered([*result["findings"], *found]), "summary": summary}
+
+
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """The worst first, what could not be measured last; ids made unique."""
     found = sorted(

@@ -41,6 +41,15 @@ def test_a_task_is_shown_as_a_pipeline_run_and_told(pipe: Any, tmp_path: Path, p
     assert pipe("run", str(kept)).returncode == 0
 
 
+def test_a_host_that_is_not_looked_at_is_told_and_never_fine(pipe: Any) -> None:
+    done = pipe("ask", "is the disk of web01 full")
+    assert done.returncode == 0, done.stderr
+    assert "note: system_monitoring: web01 is not looked at" in done.stderr
+    assert "this machine only: web01 is not looked at" in done.stderr.replace("\n│   # ", " ")
+    assert done.stdout.startswith("web01 was not looked at; ")
+    assert "task.not_looked_at of web01: this agent measures the machine that it runs on" in done.stdout
+
+
 def test_dry_run_prints_the_file_and_does_nothing(pipe: Any, tmp_path: Path) -> None:
     done = pipe("ask", "why is the disk full", "--dry-run")
     assert done.returncode == 0

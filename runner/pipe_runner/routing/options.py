@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
+from pipe_runner.routing.unseen import for_checks
 from pipe_runner.routing.words import stems
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ SURE: Final = 0.5
 def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) -> dict[str, Any]:
     """The options that the task fills, as far as the agent takes them."""
     options: dict[str, Any] = {}
+    checks = _checks(card.options[card.roles["checks"]], matched) if "checks" in card.roles else None
     for role, option in card.roles.items():
         schema = card.options[option]
         if role == "checks":
-            value = _checks(schema, matched)
+            value: Any = checks
+        elif not for_checks(schema, checks):
+            value = None
         elif role == "host":
             hosts = of_role(things, "hosts")
             value = None if len(hosts) > 1 and "hosts" in card.roles else _value(role, schema, hosts)
