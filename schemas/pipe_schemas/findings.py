@@ -101,6 +101,11 @@ class NotLookedAt(BaseModel):
     why: Annotated[str, Field(min_length=1, max_length=1000)] = Field(description="Why it isn't looked at.")
 
 
+def _tells(schema: dict[str, Any]) -> None:
+    """By this option an agent is told what it does not look at."""
+    schema["x-task-unseen"] = True
+
+
 class ExplainOptions(BaseModel):
     """Options that all of them take."""
 
@@ -110,7 +115,7 @@ class ExplainOptions(BaseModel):
         default_factory=list,
         description="Set by whoever chose the agent for a task: what the task names and this agent does not look at. "
         "Each becomes a finding of status `unavailable`.",
-        json_schema_extra={"x-task-unseen": True},
+        json_schema_extra=_tells,
     )
 
     explain: bool = Field(default=False, description="Have a model explain the findings; they are complete without it.")

@@ -88,7 +88,11 @@ class NetworkOptions(ExplainOptions):
         default=None,
         description="A name or an address (IPv4, IPv6 with or without brackets).",
         examples=["db.internal"],
-        json_schema_extra={"x-task": "host", "x-task-not-for": ["local"]},
+        json_schema_extra={
+            "x-task": "host",
+            "x-task-not-for": ["local"],
+            "x-task-with": {"ports": "localhost"},
+        },
     )
     hosts: Annotated[list[Host], Field(max_length=64)] = Field(
         default_factory=list,

@@ -95,6 +95,16 @@ def test_a_host_that_the_agent_does_not_look_at_is_in_its_result(templated: bool
     assert "web01 was not looked at" in done.run.nodes["a"].output["summary"]
 
 
+def test_who_merges_tells_what_nobody_looks_at() -> None:
+    text = (
+        "version: 1\nnodes: {a: {agent: findings, with: {results: [], "
+        "not_looked_at: [{what: web01, why: nobody can}]}}}\n"
+    )
+    done = run_text(text, Registry.installed(), root=None, inputs={})
+    (blind,) = done.run.nodes["a"].output["blind_spots"]
+    assert (blind["what"], blind["why"]) == ("task.not_looked_at (web01)", "nobody can")
+
+
 SEVERAL = "is the port open that it can't reach, and which errors and exceptions are there, after the crash"
 
 

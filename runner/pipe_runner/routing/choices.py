@@ -80,6 +80,8 @@ class Routing(NamedTuple):
     """What was left out, and why."""
     known: tuple[tuple[str, str], ...] = ()
     """The agents that there are, each with what it is for."""
+    faults: tuple[str, ...] = ()
+    """What in the task is wrong by itself; then nobody is chosen."""
 
     @property
     def fitting(self) -> tuple[Choice, ...]:
@@ -89,7 +91,7 @@ class Routing(NamedTuple):
     def chosen(self, most: int = 1) -> tuple[Choice, ...]:
         """The best, and as many as fit nearly as well, up to `most`; where the best is a guess, none. Each is told what
         of the task it does not look at."""
-        return settled(self._picked(most))
+        return () if self.faults else settled(self._picked(most))
 
     def noted(self, chosen: tuple[Choice, ...]) -> Routing:
         """With a note for each thing of the task that is not looked at."""
@@ -109,6 +111,8 @@ class Routing(NamedTuple):
 
     def refusal(self) -> str:
         """Why there is no choice, and what would be known."""
+        if self.faults:
+            return "; ".join(self.faults)
         if not self.known:
             return "there is no agent that may be chosen for a task"
         about = "; ".join(f"{name}: {what}" for name, what in self.known[:12])

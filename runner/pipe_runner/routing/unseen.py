@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pipe_runner.routing.choices import AWAY, Unseen
-from pipe_runner.routing.entities import Entity
+from pipe_runner.routing.entities import NO_PORT, Entity
 from pipe_runner.routing.surroundings import is_here
 
 if TYPE_CHECKING:
     from pipe_runner.routing.cards import Card
 
-_ASIDE: Final = frozenset({"percent"})
+_ASIDE: Final = frozenset({"percent", NO_PORT})
 """Roles of what is nothing to be looked at."""
 _HERE: Final = "this agent measures the machine that it runs on"
 

@@ -110,3 +110,12 @@ def test_it_is_said_as_data() -> None:
     (one,) = scored("is the disk of web01 full", CARDS).chosen(1)
     told: Any = one.to_json()
     assert told["not_looked_at"] == [{"what": "web01", "why": one.unseen[0].why}]
+
+
+def test_the_node_that_merges_tells_for_agents_that_cannot() -> None:
+    made = registry()
+    found = route("resolve and reach web01, who failed a login as root", made)
+    chosen = found.chosen(2)
+    assert {one.agent for one in chosen} == {"net", "logs"}
+    text = draft(found, chosen, {one.agent: made.get(one.agent).output_schema({}) for one in chosen})
+    assert "not_looked_at:\n      - what: web01\n" in text
