@@ -20,8 +20,8 @@ _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
 def asks_models(agent: Agent, options: Any) -> bool:
-    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options. `auto`
-    asks who is to be chosen, or has chosen one that asks."""
+    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options.
+    `auto` asks who is to be chosen, or has chosen one that asks."""
     if not isinstance(options, dict) or "provider" not in options:
         return False
     return bool(options["provider"]) if agent.name == AUTO else agent.describe().asks_models
