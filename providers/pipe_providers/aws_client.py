@@ -9,7 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_providers.faults import Hide
-from pipe_runner.models import ModelFault, Reason
+from pipe_providers.given import host_of, is_loopback
+from pipe_runner.models import ModelFault, ProviderSettings, Reason
 
 if TYPE_CHECKING:
     from pipe_providers.wire import Wire
@@ -36,14 +37,34 @@ def _session(said: Mapping[str, Any]) -> Any:
     return core
 
 
+def profile_of(config: str, keys: str, profile: str | None) -> Mapping[str, Any]:
+    """What AWS's files say of a profile. Raises BotoCoreError."""
+    from botocore.session import Session
+
+    core = Session()
+    for name, value in (("config_file", config), ("credentials_file", keys), ("profile", profile)):
+        if value is not None:
+            core.set_config_variable(name, value)
+    found: Mapping[str, Any] = core.get_scoped_config()
+    return found
+
+
+def for_botocore(settings: ProviderSettings) -> Mapping[str, Any]:
+    """The options, without an address that botocore finds in the environment by itself: a file may say that it is to be
+    ignored."""
+    said = settings.options
+    own = said.get("endpoint_url") != os.environ.get(settings.sources.get("endpoint_url", ""))
+    return said if own else {**said, "endpoint_url": None}
+
+
 def read_models(said: Mapping[str, Any]) -> None:
     """Import boto3 and read AWS's models, for a client that is thrown away: it takes longer than many an answer. Asks
     nobody for credentials."""
     import boto3  # noqa: F401
 
     keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
-    endpoint = said.get("endpoint_url")
-    _session(said).create_client("bedrock-runtime", region_name=said["region"], endpoint_url=endpoint, **keys)
+    region, endpoint = said["region"], said.get("endpoint_url")
+    _session(said).create_client("bedrock-runtime", region_name=region, endpoint_url=endpoint, **keys)
 
 
 def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
@@ -65,7 +86,7 @@ def client_of(said: Mapping[str, Any]) -> tuple[Any, Any, str]:
     return client, maker.get_credentials(), core.get_config_variable("ca_bundle") or ""
 
 
-def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: int) -> Wire:
+def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: int, insecure: bool) -> Wire:
     """A wire to an address of AWS's, through the proxy and with the trust that its tools would have."""
     from botocore.utils import get_environ_proxies
 
@@ -73,6 +94,10 @@ def wire_to(address: str, where: str, hide: Hide, ca_bundle: str, connections: i
     from pipe_providers.wire import Wire
 
     scheme = address.partition("://")[0]
+    if scheme == "http" and not insecure and not is_loopback(address):
+        message = f"{where}: signed requests would go to {host_of(address)} unencrypted"
+        hint = "use https, or say `insecure: true` in pipe.yml where nobody can listen"
+        raise ModelFault(Reason.CREDENTIALS, f"{message}; {hint}", sent=False)
     proxy = get_environ_proxies(address).get(scheme) or None
     if proxy is not None and "://" not in proxy:
         proxy = f"http://{proxy}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Final, NamedTuple, NoReturn
@@ -111,9 +112,16 @@ class _Example:
 
 
 class Signer:
-    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys."""
+    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys;
+    `conceal` is told those keys."""
 
-    def __init__(self, client: Any, credentials: Any, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        credentials: Any,
+        secrets: tuple[str, ...],
+        conceal: Callable[[str], None] = lambda secret: None,
+    ) -> None:
         from botocore.serialize import create_serializer
 
         self._client, self._credentials = client, credentials
@@ -123,7 +131,7 @@ class Signer:
         self._examples: dict[tuple[str, str], _Example] = {}
         self._keys: Any = None
         """Those that the examples are signed with, as long as botocore doesn't want others."""
-        self._secrets = list(secrets)
+        self._secrets, self._conceal = list(secrets), conceal
         self.hide: Hide = hiding(secrets)
         client.meta.events.register("before-send.bedrock-runtime", _take)
 
@@ -149,11 +157,14 @@ class Signer:
         return example.follow(self._body(operation, words))
 
     def _learn(self, operation: str, words: dict[str, Any], signed: Signed) -> None:
-        self._note(signed.headers.get("X-Amz-Security-Token"))
+        token, bearer = signed.headers.get("X-Amz-Security-Token"), signed.headers.get("Authorization", "")
+        self._note(token, bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else None)
         keys = None
         if self._credentials is not None and not self._wants_keys():  # else it would fetch others than have signed
             keys = self._credentials.get_frozen_credentials()
             self._note(keys.secret_key, keys.token)
+        elif (last := getattr(self._credentials, "_frozen_credentials", None)) is not None:
+            self._note(last.secret_key, last.token)
         if keys != self._keys:
             self._examples.clear()
         self._keys = keys
@@ -182,6 +193,8 @@ class Signer:
         if new:
             self._secrets += new
             self.hide = hiding(self._secrets)
+            for secret in new:
+                self._conceal(secret)
 
     def _body(self, operation: str, words: dict[str, Any]) -> bytes:
         body: bytes = self._serializer.serialize_to_request(words, self._models[operation])["body"]

@@ -21,7 +21,7 @@ from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_providers.turns import Turns
-from pipe_runner.models import ModelFault, Reason
+from pipe_runner.models import ModelFault, Reason, nothing_sent
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -220,8 +220,8 @@ class Wire:
         for every status that is no success. `body`: JSON for a POST; None is a GET."""
         sent = None if body is None else _Body(body)
         fault: ModelFault | None = None
-        await self._out.take()
         try:
+            await self._out.take()
             async with asyncio.timeout_at(deadline):
                 response = await self._opened().request(
                     "GET" if sent is None else "POST",
@@ -233,8 +233,10 @@ class Wire:
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             fault = self.fault(error, sent is None or sent.begun, "before it answered")
-        except BaseException:
+        except BaseException as error:
             self.note_cut()
+            if isinstance(error, asyncio.CancelledError) and sent is not None and not sent.begun:
+                nothing_sent(error, f"{self.where}: no connection within the time; is it running?")
             raise
         if fault is not None:
             self.note_cut()

@@ -116,7 +116,7 @@ class InfrastructureOptions(ExplainOptions):
     hosts: Annotated[list[HostPort], Field(max_length=200)] = Field(
         default_factory=list,
         description="Hosts whose TLS certificate is looked at: `example.com`, `example.com:8443`.",
-        json_schema_extra={"x-task": "hosts"},
+        json_schema_extra={"x-task": "hosts", "x-task-for": ["certificates"]},
     )
     files: Annotated[list[FilePath], Field(max_length=200)] = Field(
         default_factory=list,

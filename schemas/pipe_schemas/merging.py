@@ -28,6 +28,10 @@ class MergeOptions(ExplainOptions):
     html: str | None = Field(
         default=None, description="A file for the report as one HTML page, by its path from the project's root."
     )
+    must_write: bool = Field(
+        default=False,
+        description="Fail the node where a report can't be written; the output is kept. By default that is only said.",
+    )
     window_minutes: int = Field(
         default=60,
         ge=1,
@@ -117,7 +121,7 @@ class MergeMeasurements(Given):
 
 
 class Reports(Given):
-    """Where the report stands, by its path from the project's root."""
+    """Where the report stands, by its path from the project's root; null where it could not be written."""
 
     markdown: str | None = None
     html: str | None = None

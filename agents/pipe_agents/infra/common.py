@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -83,10 +84,14 @@ class Look(NamedTuple):
     """Whether the file asks for this check; else it is there because the machine has what it looks at."""
     attempt: Attempt
     context: Context
+    until: float | None = None
+    """When the attempt's time is up (monotonic)."""
 
     @property
     def timeout(self) -> float:
-        return float(self.options["timeout"])
+        """Seconds for one answer; less where the attempt has not so much left, so that what is silent is told."""
+        most = float(self.options["timeout"])
+        return most if self.until is None else min(most, max(0.1, round(0.45 * (self.until - monotonic()), 1)))
 
     @property
     def now(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipe_agents.findings import Finding, Severity, finding, unavailable
+from pipe_agents.lateness import NEEDS, WHY
 from pipe_agents.network.certificates import WEAK_HASHES, Certificate, stamp, weak
 from pipe_agents.network.local import OPS
 from pipe_agents.network.numbers import ms
@@ -119,7 +120,8 @@ def _trust(seen: Seen) -> list[Finding]:
         )
     if seen.trusted is None:
         why = seen.distrust or "no second handshake"
-        found.append(unavailable("tls.trust", where, why, "a server that takes part in a second handshake"))
+        needs = NEEDS if why == WHY else "a server that takes part in a second handshake"
+        found.append(unavailable("tls.trust", where, why, needs))
     elif not seen.trusted:
         found.append(_untrusted(seen, chain))
     return found
@@ -176,7 +178,9 @@ def _versions(seen: Seen) -> list[Finding]:
         for version, why in seen.untested.items():
             by_reason.setdefault(why, []).append(version)
         for why, versions in by_reason.items():
-            needs = "an OpenSSL that speaks it" if "OpenSSL" in why else "a server that answers"
+            needs = (
+                "an OpenSSL that speaks it" if "OpenSSL" in why else NEEDS if why == WHY else "a server that answers"
+            )
             found.append(unavailable("tls.versions", f"{where} {', '.join(versions)}", why, needs))
     return found
 

@@ -88,6 +88,18 @@ class Card:
         """Whether an option takes things of this role."""
         return role in self.roles or (role == "hosts" and "host" in self.roles)
 
+    def named(self, role: str) -> list[str]:
+        """The options that take things of this role."""
+        roles = ("host", "hosts") if role == "hosts" else (role,)
+        return [self.roles[one] for one in roles if one in self.roles]
+
+    @cached_property
+    def tells(self) -> str | None:
+        """The option by which it is told what of a task it does not look at."""
+        return next(
+            (name for name, one in self.options.items() if isinstance(one, dict) and one.get("x-task-unseen")), None
+        )
+
     @cached_property
     def needs(self) -> tuple[str, ...]:
         """The options without which it does nothing."""

@@ -14,6 +14,8 @@ MOST: Final = 64
 """Of one kind."""
 LONGEST: Final = 4096
 """Characters of a task that are looked at."""
+NO_PORT: Final = "no port"
+"""The role of a number that a task calls a port, and that is none."""
 
 
 class Entity(NamedTuple):
@@ -44,18 +46,18 @@ _PATH: Final = re.compile(
     + r")(?![\w-]|\.\w)|(?<![\w/])(?:[\w.-]+/)+[\w.*?-]*[.*?][\w.*?-]*"
 )
 _UNIT: Final = re.compile(rf"(?<![\w./-])([A-Za-z0-9@_.\\:-]+\.(?:{_UNITS}))(?![\w.-]*\w)")
-_V4: Final = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?:/\d{1,2})?(?![\w.]*\w)")
+_V4: Final = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,6}))?(?:/\d{1,2})?(?![\w.]*\w)")
 _V6: Final = re.compile(
-    r"(?<![\w:.])\[?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:%[\w.-]+)?)\]?(?::(\d{1,5}))?(?![\w:])"
+    r"(?<![\w:.])\[?([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:%[\w.-]+)?)\]?(?::(\d{1,6}))?(?![\w:])"
 )
 _HOST: Final = re.compile(
-    r"(?<![\w.@/-])((?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9]))\.?(?::(\d{1,5}))?(?![\w@/-])",
+    r"(?<![\w.@/-])((?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9]))\.?(?::(\d{1,6}))?(?![\w@/-])",
     re.I,
 )
-_LOCAL: Final = re.compile(r"(?<![\w.-])(localhost)(?::(\d{1,5}))?(?![\w.-]*\w)", re.I)
+_LOCAL: Final = re.compile(r"(?<![\w.-])(localhost)(?::(\d{1,6}))?(?![\w.-]*\w)", re.I)
 _BARE: Final = re.compile(
     r"(?<![\w.-])(?:to|of|on|from|at|host|server|node|reach|ping|resolve|against|for)\s+((?:[a-z][a-z0-9]*-)*[a-z]*[a-z-]\d{1,4})"
-    r"(?::(\d{1,5}))?(?![\w.-]*\w)",
+    r"(?::(\d{1,6}))?(?![\w.-]*\w)",
     re.I,
 )
 _NAMED: Final = re.compile(r"\b(?:host|server|machine)\s+(?:named|called)\s+([a-z0-9][a-z0-9.-]*[a-z0-9])\b", re.I)
@@ -63,8 +65,11 @@ _REGION: Final = re.compile(
     r"\b((?:us|eu|ap|sa|ca|me|af|il|cn|mx)(?:-gov|-iso[a-z]?)?-(?:north|south|east|west|central)+-\d)\b", re.I
 )
 _PERCENT: Final = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?)\s*(?:%|percent\b|per cent\b)", re.I)
+_RANGE: Final = r"\d{1,6}(?:\s*(?:-|\u2013|\.\.|\bto\b|\bthrough\b)\s*\d{1,6})?"
 _PORTS: Final = re.compile(
-    r"\b(?:tcp\s+|udp\s+)?ports?\s+((?:\d{1,5}(?:\s*(?:,|and|or|/)\s*(?:and\s+|or\s+)?)?)+)", re.I
+    rf"\b(?:tcp\s+|udp\s+)?ports?\s+(?:numbers?\s+|ranges?\s+)?"
+    rf"({_RANGE}(?:\s*(?:,|/|\band\b|\bor\b)\s*(?:and\s+|or\s+)?{_RANGE})*)(?![\w%])",
+    re.I,
 )
 _PORT: Final = re.compile(
     r"(?:\b(?:on|at|via)\s+|(?<!\S):)(\d{2,5})(?![\w:.%-]*\w)(?!\s*%)|\b(\d{1,5})/(?:tcp|udp)\b", re.I
@@ -162,17 +167,28 @@ def _beside(text: str, role: str, words: str, found: list[tuple[int, Entity]]) -
 
 
 def _port(text: str | None) -> list[tuple[str, str]]:
-    return [("ports", str(int(text)))] if text and 0 < int(text) < 65536 else []
+    if not text:
+        return []
+    first, *last = [int(one) for one in re.findall(r"\d+", text)]
+    named = "-".join(map(str, (first, *last)))
+    return [("ports" if 0 < first <= (last or [first])[0] < 65536 else NO_PORT, named)]
+
+
+def _lone(match: re.Match[str]) -> list[tuple[str, str]]:
+    """`on 5432` is a port; `on 70000` is some number, and `70000/tcp` a wrong port."""
+    found = _port(match.group(1) or match.group(2))
+    return found if found[0][0] == "ports" or match.group(2) else []
 
 
 def _url(match: re.Match[str]) -> list[tuple[str, str]]:
     text = match.group(0).rstrip(".,;:!?)")
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port
+        host = parts.hostname
+        port = re.search(r":(\d{1,6})\Z", parts.netloc)
     except ValueError:
         return []
-    return [("urls", text), ("hosts", host), *(_port(str(port)) if port else ())] if host else []
+    return [("urls", text), ("hosts", host), *(_port(port[1]) if port else ())] if host else []
 
 
 def _address(match: re.Match[str]) -> list[tuple[str, str]]:
@@ -196,7 +212,7 @@ def _bare(match: re.Match[str]) -> list[tuple[str, str]]:
 
 
 def _list_of_ports(match: re.Match[str]) -> list[tuple[str, str]]:
-    return [one for text in re.findall(r"\d+", match.group(1)) for one in _port(text)]
+    return [one for text in re.findall(_RANGE, match.group(1), re.I) for one in _port(text)]
 
 
 def _duration(match: re.Match[str]) -> list[tuple[str, str]]:
@@ -229,6 +245,6 @@ _RULES: Final[tuple[tuple[re.Pattern[str], Make], ...]] = (
     (_PORTS, _list_of_ports),
     (_BARE, _bare),
     (_NAMED, lambda match: [("hosts", match.group(1).lower())]),
-    (_PORT, lambda match: _port(match.group(1) or match.group(2))),
+    (_PORT, _lone),
     (_PROCESS, lambda match: [("processes", match.group(1))]),
 )  # fmt: skip

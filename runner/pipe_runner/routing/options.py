@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
+from pipe_runner.routing.unseen import for_checks
 from pipe_runner.routing.words import stems
 
 if TYPE_CHECKING:
@@ -20,10 +21,13 @@ SURE: Final = 0.5
 def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) -> dict[str, Any]:
     """The options that the task fills, as far as the agent takes them."""
     options: dict[str, Any] = {}
+    checks = _checks(card.options[card.roles["checks"]], matched) if "checks" in card.roles else None
     for role, option in card.roles.items():
         schema = card.options[option]
         if role == "checks":
-            value = _checks(schema, matched)
+            value: Any = checks
+        elif not for_checks(schema, checks):
+            value = None
         elif role == "host":
             hosts = of_role(things, "hosts")
             value = None if len(hosts) > 1 and "hosts" in card.roles else _value(role, schema, hosts)
@@ -33,11 +37,33 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
             value = _value(role, schema, of_role(things, role))
         if value is not None:
             options[option] = value
+    for option, beside in _beside(card, options):
+        options[option] = beside
     if not _fits(card, options):
         for option, schema in card.options.items():
             if isinstance(schema, dict) and "x-task-default" in schema and option not in options:
                 options[option] = schema["x-task-default"]
     return fitting(card, options)[0]
+
+
+def supposed(card: Card, things: tuple[Entity, ...], options: Mapping[str, Any]) -> str:
+    """Which options have what no task said, and that it is so."""
+    named = {one.value for one in things}
+    said = {name: one for name, one in options.items() if "x-task-with" not in card.options[name] or one in named}
+    told = [f"{option} {value}" for option, value in _beside(card, said) if options.get(option) == value]
+    return f"; none is named, so {', '.join(told)}" if told else ""
+
+
+def _beside(card: Card, options: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What an option is where the task names nothing for its role, and something of another role (`x-task-with`)."""
+    found = []
+    for role, option in card.roles.items():
+        schema = card.options[option]
+        for other, value in schema.get("x-task-with", {}).items() if isinstance(schema, dict) else ():
+            alike = "hosts" if role == "host" else role
+            if card.roles.get(other) in options and not any(name in options for name in card.named(alike)):
+                found.append((option, value))
+    return found
 
 
 def fitting(card: Card, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

@@ -7,9 +7,10 @@ from math import log
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.routing.cards import TOLD, Card, cards_of
-from pipe_runner.routing.choices import Choice, Matched, Routing
-from pipe_runner.routing.entities import Entity, entities
-from pipe_runner.routing.options import drawn
+from pipe_runner.routing.choices import AWAY, BOUND, Choice, Matched, Routing
+from pipe_runner.routing.entities import NO_PORT, Entity, entities
+from pipe_runner.routing.options import drawn, supposed
+from pipe_runner.routing.unseen import unseen
 from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stems, words
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ ALSO: Final = 0.05
 """What further capabilities count that the same words ask for."""
 WHEN: Final = 0.2
 """What a time counts: it goes with every task."""
+FAR: Final = 0.8
+"""What is left of the score of an agent that can't look at a host that the task names."""
 REACH: Final = 2
 """Words that may stand between those of a phrase."""
 
@@ -53,9 +56,12 @@ def given(task: str, cards: Sequence[Card], names: Sequence[str]) -> Routing:
         if name in found:
             ranked.append(found[name]._replace(why=f"it was named; {found[name].why}"))
         else:
-            options = drawn(by_name[name], entities(task)[0], ())
-            ranked.append(Choice(name, 0.0, (), options, "it was named"))
-    return Routing(task, tuple(ranked), by="name", known=tuple((card.name, card.summary) for card in cards))
+            card, things = by_name[name], entities(task)[0]
+            options = drawn(card, things, ())
+            left = unseen(card, options, things)
+            ranked.append(Choice(name, 0.0, (), options, "it was named", left, card.tells))
+    known = tuple((card.name, card.summary) for card in cards)
+    return Routing(task, tuple(ranked), by="name", known=known, faults=_faults(entities(task)[0]))
 
 
 def scored(task: str, cards: Sequence[Card]) -> Routing:
@@ -78,9 +84,19 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
         score = round(said + ALSO * also + named, 3)
         if score > 0:
             options = drawn(card, things, matched)
-            ranked.append(Choice(card.name, score, matched, options, _why(best, [one for one, _ in beside], matched)))
+            left = unseen(card, options, things)
+            if any(one.role == AWAY for one in left):
+                score = max(round(score * FAR, 3), min(score, BOUND))
+            why = _why(best, [one for one, _ in beside], matched) + supposed(card, things, options)
+            ranked.append(Choice(card.name, score, matched, options, why, left, card.tells))
     ranked.sort(key=lambda one: (-one.score, one.agent))
-    return Routing(task, tuple(ranked), known=tuple((card.name, card.summary) for card in cards))
+    known = tuple((card.name, card.summary) for card in cards)
+    return Routing(task, tuple(ranked), known=known, faults=_faults(things))
+
+
+def _faults(things: Sequence[Entity]) -> tuple[str, ...]:
+    wrong = [one.value for one in things if one.role == NO_PORT]
+    return tuple(f"{value} is no port: ports go from 1 to 65535, and ranges upwards" for value in wrong)
 
 
 class Rarity:

@@ -32,7 +32,7 @@ def remove(rundir: RunDir) -> int:
     lock = RunLock.acquire(rundir)
     try:
         gone = os.path.join(os.path.dirname(rundir.path), f"{_GONE}{rundir.id}")
-        size = _size(rundir.path)
+        size = size_of(rundir.path)
         clear(gone)  # of one that was killed midway
         try:
             os.rename(rundir.path, gone)
@@ -90,7 +90,8 @@ def _listed(folder: str) -> Iterable[str]:
         raise storage_fault("read", folder, error) from error
 
 
-def _size(path: str) -> int:
+def size_of(path: str) -> int:
+    """Bytes of the files of a run."""
     size = 0
     for folder, _, names in os.walk(path):
         for name in names:
