@@ -53,6 +53,11 @@ class _Wrong(Exception):
         self.unread = Unread(given, f"it {why}" if why.startswith("is ") else why, needs)
 
 
+def unpacked(file: File) -> int:
+    """About how many bytes it holds."""
+    return file.size * 8 if file.path.endswith((".gz", ".bz2", ".xz", ".zst")) else file.size
+
+
 def rotation(path: str) -> tuple[str, int, float, str]:
     """A key by which rotated files stand in the order of their times: `log.2.gz`, `log.1`, `log`."""
     folder, name = os.path.split(path)
