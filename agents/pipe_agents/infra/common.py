@@ -119,6 +119,10 @@ class Unreached(Exception):
         self.why, self.needs = why, needs
 
 
+class Silent(Unreached):
+    """It gave no answer in time."""
+
+
 class Absent(Unreached):
     """It is not here at all."""
 

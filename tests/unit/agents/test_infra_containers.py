@@ -185,6 +185,13 @@ def test_an_engine_that_answers_wrong_is_unavailable(
     assert output["measurements"]["containers"] is None
 
 
+def test_an_engine_that_hangs_is_a_fault_where_containers_must_run(ops: Ops, engine: Engine) -> None:
+    engine.replies["/version"] = Reply({}, delay=30)
+    output = look(ops, timeout=0.5, containers=["web", "db"])
+    assert told(output) == {"containers.silent:docker": "high", "containers:docker": "unavailable"}
+    assert "whether web, db run can't be asked" in one(output, "containers.silent:docker")["summary"]
+
+
 def test_answers_of_other_shapes_harm_nobody(ops: Ops, engine: Engine) -> None:
     engine.replies["/containers/json"] = Reply(
         [1, None, {}, {"Id": "../../etc", "Names": [7], "State": None}, {"Id": "ab", "Names": ["/\x1b[2Jx\n" * 200]}]
