@@ -143,7 +143,7 @@ class SystemOptions(ExplainOptions):
         max_length=200,
         description="Which file systems to look at: those that hold these absolute paths. All by default.",
         examples=[["/", "/var"]],
-        json_schema_extra={"x-task": "paths"},
+        json_schema_extra={"x-task": "paths", "x-task-pattern": "^/"},
     )
     processes: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default_factory=list,

@@ -10,6 +10,7 @@ from pipe_runner.routing.cards import TOLD, Card, cards_of
 from pipe_runner.routing.choices import AWAY, BOUND, Choice, Matched, Routing
 from pipe_runner.routing.entities import NO_PORT, Entity, entities
 from pipe_runner.routing.options import drawn, supposed
+from pipe_runner.routing.times import is_exact
 from pipe_runner.routing.unseen import unseen
 from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stems, words
 
@@ -207,4 +208,6 @@ def _why(hits: Sequence[Hit], things: Sequence[Entity], matched: Sequence[Matche
             named.setdefault(thing.role, []).append(thing.value)
         takes = "; ".join(f"{role} {', '.join(values[:3])}" for role, values in named.items())
         parts.append(f"it takes {takes}")
+        broad = [one for one in things if one.role == "duration" and not is_exact(one.text)]
+        parts += [f"{one.text!r} taken as {one.value}" for one in broad]
     return "matches " + "; ".join(parts) if parts else "matches nothing"
