@@ -136,7 +136,6 @@ class SystemOptions(ExplainOptions):
         default=WINDOW,
         description="How long rates are measured, at most an hour.",
         examples=["1s", "10s"],
-        json_schema_extra={"x-task": "duration"},
     )
     paths: list[Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$")]] = Field(
         default_factory=list,

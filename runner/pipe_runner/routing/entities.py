@@ -124,6 +124,11 @@ def entities(task: str) -> tuple[tuple[Entity, ...], str]:
     return tuple(seen.values()), rest
 
 
+def kinds_of(path: str) -> list[str]:
+    """What a file's name says of what is in it: `log`, `gz`."""
+    return [word for word in path.rpartition("/")[2].lower().split(".")[1:] if word in _FILES]
+
+
 def of_role(found: tuple[Entity, ...], role: str) -> list[str]:
     """The values of one role, a few at most."""
     return [one.value for one in found if one.role == role][:MOST]

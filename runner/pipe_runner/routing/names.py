@@ -12,7 +12,7 @@ _WORDS: Final = (
     "unhealthy alive dead ready available unavailable busy idle good fine flaky unstable stable degraded offline "
     "online reachable unreachable responsive unresponsive full empty hung gone missing present active inactive enabled "
     "disabled masked pending evicted terminating terminated completed succeeded unknown waiting exited created paused "
-    "removing dying crashloopbackoff imagepullbackoff errimagepull oomkilled containercreating podinitializing error errors "
+    "removing dying crashloopbackoff imagepullbackoff errimagepull oomkilled containercreating podinitializing error "
     "phase condition mode shape limbo loop danger progress total parallel general detail order time "
     # how many, and which
     "both two three four five six seven eight nine ten several few single whole entire first second third next other "
