@@ -39,6 +39,7 @@ def test_what_is_young_stays(pipe: Any, runs: Any) -> None:
 def test_a_dry_run_removes_nothing(pipe: Any, runs: Any) -> None:
     told = pipe("runs", "prune", "--keep", "1", "--dry-run")
     assert told.stdout == "two\none\nwould remove 2 runs\n"
+    assert json.loads(pipe("runs", "prune", "--keep", "1", "--dry-run", "--output", "json").stdout)["bytes"] > 600
     assert runs() == ["one", "three", "two"]
 
 
