@@ -257,7 +257,11 @@ def _selected_before(plan: Plan, only: Sequence[str], before: Sequence[str]) -> 
 def _nothing_begun(error: StorageError) -> StorageError:
     if error.hint is not None and "resume" not in error.hint:
         return error
-    return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
+    return StorageError(
+        error.message,
+        hint="nothing was begun: mend that, or keep the run elsewhere with --state-dir or PIPE_STATE_DIR, and start it "
+        "again with `pipe run`",
+    )
 
 
 def _grant(
