@@ -81,7 +81,7 @@ class FindingsAgent:
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from pipe_agents.explaining import explained
-        from pipe_agents.findings import ended
+        from pipe_agents.findings import ended, unseen
         from pipe_agents.merging.gather import Given, taken_in
         from pipe_agents.merging.reports import put_down
         from pipe_agents.merging.telling import Report
@@ -89,7 +89,8 @@ class FindingsAgent:
         options: dict[str, Any] = dict(attempt.options)
         began, began_ns = context.clock.monotonic(), context.clock.now_ns()
         results = context.masker.mask_json(options["results"])
-        taken = await asyncio.to_thread(lambda: list(taken_in(results)))
+        left = unseen(context.masker.mask_json(options.get("not_looked_at")))
+        taken = await asyncio.to_thread(lambda: [*taken_in(results), *(taken_in({"task": left}) if left else ())])
         given = [one for one in taken if isinstance(one, Given)]
         window = float(options.get("window_minutes") or 60)
         output = await asyncio.to_thread(merge, taken, window, began_ns)

@@ -34,6 +34,7 @@ from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.calls.services import Services
     from pipe_runner.registry import Registry
 
 _REQUESTED = {"pipeline": str, "path": str, "root": str, "inputs": dict, "only": list, "durability": str}
@@ -285,7 +286,7 @@ def _grant(
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
-        masker: Masker = SecretMasker(keys) if keys else NoMasking()
+        masker = _masker_of(keys, services)
         return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
@@ -296,9 +297,18 @@ def _grant(
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
-    masker = SecretMasker(hidden) if hidden else NoMasking()
+    masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
     return Granted(values, masker, tuple(warnings), services, recorder, servers, pins)
+
+
+def _masker_of(secrets: Mapping[str, str], services: Services | None) -> Masker:
+    """Hides these, and what the clients of models fetch later."""
+    if services is None:
+        return SecretMasker(secrets) if secrets else NoMasking()
+    masker = SecretMasker(secrets)
+    services.conceal = masker.add
+    return masker
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
