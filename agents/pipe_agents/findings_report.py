@@ -101,7 +101,8 @@ class FindingsAgent:
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
         report = Report(title, output, given, attempt.root)
         unwritten = await asyncio.to_thread(put_down, report, attempt.workspace or attempt.root, context.masker)
-        output = context.masker.mask_json(output)
+        masked: Any = context.masker.mask_json(output)
+        output = masked
         output["lines"] = lines(output, attempt.root)
         text = "".join(f"{line}\n" for line in output["lines"])
         context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
