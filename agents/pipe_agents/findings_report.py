@@ -101,12 +101,15 @@ class FindingsAgent:
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
         report = Report(title, output, given, attempt.root)
         unwritten = await asyncio.to_thread(put_down, report, attempt.workspace or attempt.root, context.masker)
+        masked: Any = context.masker.mask_json(output)
+        output = masked
         output["lines"] = lines(output, attempt.root)
         text = "".join(f"{line}\n" for line in output["lines"])
         context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
         end = ended(output, options.get("fail_on"))
-        if unwritten and options.get("must_write") and end.error is None:
-            message = context.masker.mask_text("; ".join(fault.message for fault in unwritten))
+        wrong = unwritten if options.get("must_write") else [fault for fault in unwritten if fault.refused]
+        if wrong and end.error is None:
+            message = context.masker.mask_text("; ".join(fault.message for fault in wrong))
             end = Outcome(NodeStatus.FAILED, output, NodeError(ErrorKind.REFUSED, message))
         return end._replace(usage=told.usage)
 

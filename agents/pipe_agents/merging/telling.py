@@ -115,14 +115,24 @@ def blind_spots(report: Report) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def measurements(given: Given) -> tuple[list[tuple[str, str]], int]:
-    """The plain values of a result, by their way (`memory, used`), up to a bound; and how many there are beyond it."""
-    rows: list[tuple[str, str]] = []
+    """The plain values of a result, by their way (`memory, used`), up to a bound; and how many there are beyond it.
+    Where there are too many, each part has its share."""
+    parts: dict[str, list[tuple[tuple[str, ...], Any]]] = {}
     count = 0
     for way, value in _leaves(given.measurements, (), 0):
         count += 1
-        if len(rows) < MOST_ROWS:
-            name = way[-1] if way else ""
-            rows.append((", ".join([*way[:-1], words(name)]), quantity(name, value)))
+        part = parts.setdefault(way[0] if way else "", [])
+        if len(part) < MOST_ROWS:
+            part.append((way, value))
+    left, shares = MOST_ROWS, dict.fromkeys(parts, 0)
+    for waiting, (name, part) in enumerate(sorted(parts.items(), key=lambda one: len(one[1]))):
+        shares[name] = min(len(part), left // (len(parts) - waiting))
+        left -= shares[name]
+    kept = [one for name, part in parts.items() for one in part[: shares[name]]]
+    rows = [
+        (", ".join([*way[:-1], words(way[-1] if way else "")]), quantity(way[-1] if way else "", value))
+        for way, value in kept
+    ]
     return rows, count - len(rows)
 
 

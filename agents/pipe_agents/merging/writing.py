@@ -31,12 +31,13 @@ _numbers = count()
 
 
 class Unwritten(NodeFault):
-    """A report that could not be written: why, and what it would take."""
+    """A report that could not be written: why, and what it would take. `refused`: it must not be written there."""
 
-    def __init__(self, message: str, why: str, needs: str) -> None:
+    def __init__(self, message: str, why: str, needs: str, *, refused: bool = False) -> None:
         super().__init__(ErrorKind.REFUSED, message)
         self.why = why
         self.needs = needs
+        self.refused = refused
 
 
 def write(root: str, path: str, text: str) -> None:
@@ -54,7 +55,9 @@ def write(root: str, path: str, text: str) -> None:
             _write_whole(root, steps, data, mark)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Unwritten(f"{path}: {_ON_THE_WAY}", _ON_THE_WAY, "another path, or its place free") from None
+            raise Unwritten(
+                f"{path}: {_ON_THE_WAY}", _ON_THE_WAY, "another path, or its place free", refused=True
+            ) from None
         why = error.strerror or type(error).__name__
         needs = _NEEDS.get(error.errno or 0, "a place that can be written to")
         raise Unwritten(f"the report can't be written to {path}: {why}", why, needs) from None

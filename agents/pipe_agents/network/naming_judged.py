@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 from typing import Any
 
-from pipe_agents.findings import Finding, Severity, finding
+from pipe_agents.findings import RANK, Finding, Severity, finding
 from pipe_agents.http_policy import Reach, reach_of
 from pipe_agents.network.lookup import Found
 from pipe_agents.network.naming import Heard
@@ -15,7 +15,7 @@ from pipe_agents.network.queries import Said
 def judge(heard: Heard, found: Found | None, *, used: bool, family: str = "any") -> list[Finding]:
     """Findings about one name. `used`: other checks need its addresses, of this family."""
     findings = _of_name(heard, found, used)
-    findings += [one for record in _records(heard) for one in _compared(heard, record)]
+    findings += _differences(heard)
     if found is not None:
         findings += _system(heard, found, family)
     return findings
@@ -104,6 +104,25 @@ def _dangling(heard: Heard, cnames: list[str]) -> Finding:
         {"cnames": cnames, "rcode": "NXDOMAIN"},
         "Mend the CNAME or what it names. One that leads to a name which somebody else can take is a danger.",
     )
+
+
+def _differences(heard: Heard) -> list[Finding]:
+    """Where resolvers disagree. That some of them don't know the name at all is one thing, whatever is asked for."""
+    found: list[Finding] = []
+    by_strangers: dict[frozenset[str], list[Finding]] = {}
+    for record in _records(heard):
+        strangers = frozenset(str(r) for r, one in heard.of(record).items() if one.status == "nxdomain")
+        for one in _compared(heard, record):
+            if strangers:
+                by_strangers.setdefault(strangers, []).append(one)
+            else:
+                found.append(one)
+    for strangers, same in by_strangers.items():
+        worst = min(same, key=lambda one: RANK[one["severity"]])
+        types = [one["evidence"]["type"] for one in same]
+        more = {"types": types, "say_nxdomain": sorted(strangers)}
+        found.append({**worst, "evidence": {**worst["evidence"], **more}})
+    return found
 
 
 def _compared(heard: Heard, record: str) -> list[Finding]:

@@ -262,7 +262,7 @@ class Checks:
         from pipe_agents.network import web
 
         covered = {(host.name, port) for host, port, _, _ in self._settings.tls}
-        seconds = self._share(self._settings.request_timeout, 0.45 if self._settings.tls else 0.9)
+        seconds = self._share(self._settings.request_timeout, 0.45 if self._settings.tls else 0.8)
         client = web.Fetcher(replace(self._settings, request_timeout=seconds), self._book, self._stop, covered)
 
         def late(place: Place) -> tuple[dict[str, Any] | None, list[Finding]]:

@@ -81,7 +81,8 @@ def _other(heard: Heard, resolver: Resolver) -> bool:
 
 def _names(heard: Sequence[Heard]) -> str:
     first = "the root" if heard[0].name == "." else heard[0].name
-    return first if len(heard) == 1 else f"{first} and {len(heard) - 1} more names"
+    more = len(heard) - 1
+    return f"{first} and {more} more name{'' if more == 1 else 's'}" if more else first
 
 
 def _pace(heard: Sequence[Heard], resolver: Resolver, limits: Mapping[str, float]) -> list[Finding]:

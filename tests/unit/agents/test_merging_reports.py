@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from pipe_agents.findings import finding, result, unavailable
 from pipe_agents.findings_report import merge
-from pipe_agents.merging import markdown, page, texts
+from pipe_agents.merging import markdown, page, telling, texts
 from pipe_agents.merging.gather import Given, taken_in
 from pipe_agents.merging.telling import Report
 from pipe_agents.merging.texts import quantity
@@ -211,6 +211,17 @@ def test_s7_the_page_may_load_nothing_and_run_nothing() -> None:
 )
 def test_values_are_shown_with_their_units(name: str, value: Any, said: str) -> None:
     assert quantity(name, value) == said
+
+
+def test_of_many_measurements_each_part_has_its_share() -> None:
+    disks = [{"mount": f"/m{number}", "used_percent": number} for number in range(50)]
+    measured = {"cpu": {f"core{n}_percent": n for n in range(200)}, "disks": disks, "memory": {"free_bytes": 5}}
+    rows, beyond = telling.measurements(Given("machine", "x", [], measured, "info", "s"))
+    names = [name for name, _ in rows]
+    assert (len(rows), beyond) == (telling.MOST_ROWS, 200 + 50 + 1 - telling.MOST_ROWS)
+    assert "memory, free" in names
+    assert sum(name.startswith("disks") for name in names) >= 15
+    assert telling.measurements(Given("m", "x", [], {}, "info", "s")) == ([], 0)
 
 
 # ---------------------------------------------------------------- files

@@ -254,6 +254,15 @@ def test_a_name_that_only_one_resolver_has_is_worse(bench: Any, servers: Any) ->
     assert told["evidence"]["answers"][other.address] == ["NXDOMAIN"]
 
 
+def test_a_resolver_that_does_not_know_the_name_is_one_finding_whatever_is_asked_for(bench: Any, servers: Any) -> None:
+    one, other = servers(), servers({})
+    result = run(bench, host="app.test", resolvers=[one.address, other.address])
+    (told,) = [found for found in result["findings"] if found["check"] == "dns.disagree"]
+    assert (told["severity"], told["id"]) == ("high", "dns.disagree:app.test A")
+    assert told["evidence"]["say_nxdomain"] == [other.address]
+    assert {"A", "AAAA", "MX", "TXT", "NS"} <= set(told["evidence"]["types"])
+
+
 def test_lists_that_overlap_and_public_ones_are_small_things(bench: Any, servers: Any) -> None:
     for first, second in ((["10.0.0.1", "10.0.0.2"], ["10.0.0.1"]), (["1.1.1.1"], ["8.8.8.8"])):
         both = [servers({"app.test": {"A": some}}).address for some in (first, second)]
