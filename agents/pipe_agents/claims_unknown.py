@@ -94,25 +94,36 @@ def _says_just_that(text: str, own: Sequence[str]) -> bool:
 
 def _judges(clause: str) -> bool:
     """Whether it says how something is, good or bad, beyond whether it could be measured."""
-    plain = _WHETHER.sub("", clause)
-    return bool(_FINE.search(plain) or _BAD.search(_REASON.sub("", plain)))
+    return _is_fine(clause) or _is_bad(clause)
+
+
+def _is_fine(clause: str) -> bool:
+    return bool(_FINE.search(_WHETHER.sub("", clause)))
+
+
+def _is_bad(clause: str) -> bool:
+    return bool(_BAD.search(_REASON.sub("", _WHETHER.sub("", clause))))
 
 
 def _tells_of(text: str, blind: Sequence[Finding], seen: Sequence[Finding]) -> str | None:
     """A claim about more: what it says of the ones that could not be measured."""
     theirs = _words(blind) - _words(seen)
+    only_theirs = theirs - {word for one in seen for word in _words_of(str(one["summary"]))}
     for clause in _clauses(text):
-        about = {word.rstrip("s") for word in _WORD.findall(clause)} & theirs
-        if about and _judges(clause):
+        about = _words_of(clause) & theirs
+        if about and (_is_fine(clause) or (about & only_theirs and _is_bad(clause))):
             return f"{min(about)} could not be measured, and it says more than that"
-        if not seen and _FINE.search(_WHETHER.sub("", clause)):
+        if not seen and _is_fine(clause):
             return "nothing could be measured, and it doesn't say just that"
     return None
 
 
 def _words(findings: Sequence[Finding]) -> set[str]:
-    texts = " ".join(f"{one['check']} {one['subject']}" for one in findings)
-    return {word.rstrip("s") for word in _WORD.findall(texts.lower())}
+    return _words_of(" ".join(f"{one['check']} {one['subject']}" for one in findings))
+
+
+def _words_of(text: str) -> set[str]:
+    return {word.rstrip("s") for word in _WORD.findall(text.lower())}
 
 
 def _clauses(text: str) -> Iterator[str]:
