@@ -88,6 +88,10 @@ _MAYBE_CODE: Final = re.compile(
 _PID: Final = re.compile(r"\b(?:pids?|process|task)[\s:=#]*$", re.I)
 _PLACE: Final = re.compile(r"\b(?:on|at|to|from)\s*$", re.I)
 _OF: Final = re.compile(r"(?:\b(?:of|from)(?:\s+(?:its|the|all|at most|about|a|total))*|/)\s*$", re.I)
+_LESS: Final = re.compile(r"\b(?:(?:less|fewer|lower) than|under|below|at most|almost|nearly|up to)\s*$", re.I)
+_MORE: Final = re.compile(
+    r"\b(?:(?:more|greater|higher|longer) than|over|above|at least|exceed(?:s|ing|ed)?)\s*$", re.I
+)
 _LIMIT: Final = re.compile(
     r"\b(?:thresholds?|limits?|above|over|below|under|than|exceed\w*|most|least|allowed|beyond|within)\b", re.I
 )
@@ -119,6 +123,8 @@ class Amount(NamedTuple):
     """It is a threshold, or is said beside one."""
     place: bool = False
     """It stands behind `on` or `at`: it may be a port."""
+    bound: str = ""
+    """`<` where it is said to be less, `>` where it is said to be more."""
     most: float = 0.0
     """Of `dozens`: the most that it may be; `value` is the least."""
 
@@ -175,6 +181,7 @@ def _amount(match: re.Match[str], text: str, taken: set[int]) -> Amount:
         plain * factor, kind, slack * factor, match.group(), plain,
         _way(match, text, taken), nouns, bool(_LIMIT.search(f"{before[-40:]} {behind[:30]}")),
         bool(_PLACE.search(before)),
+        "<" if _LESS.search(before) else ">" if _MORE.search(before) else "",
     )  # fmt: skip
 
 
@@ -199,7 +206,7 @@ def _way(match: re.Match[str], text: str, taken: set[int]) -> str:
         elif word[0].isdigit():
             if not seen_of:
                 break
-        elif word in ".;:!?()" or word in ("and", "but", "with", "while", "or"):
+        elif word in ".;:!?(" or word in ("and", "but", "with", "while", "or"):
             break
         elif word in WAYS and WAYS[word] != "total":
             taken.add(one.start())

@@ -40,7 +40,10 @@ _KINDS: Final = (
     r"(?:hosts?|servers?|machines?|nodes?|services?|containers?|pods?|process(?:es)?|daemons?|databases?|namespaces?|deployments?|"
     r"units?|instances?|interfaces?)"
 )
-_AFTER: Final = re.compile(rf"\b{_KINDS}\s+(?:named\s+|called\s+)?[\"'“‘]?(?P<name>[A-Za-z][\w-]*)", re.I)
+_AFTER: Final = re.compile(
+    rf"\b(?:{_KINDS}|users?|accounts?|gateways?|routers?)\s+(?:named\s+|called\s+)?[\"'“‘]?(?P<name>[A-Za-z][\w-]*)",
+    re.I,
+)
 _BEFORE: Final = re.compile(rf"(?<![\w/.-])(?P<name>[A-Za-z][\w-]*)[\"'”’]?\s+{_KINDS}\b", re.I)
 _ROLES: Final = frozenset(("web", "app", "api", "backend", "frontend", "mail", "proxy", "cache"))
 """Names behind `host`, and no names before it."""

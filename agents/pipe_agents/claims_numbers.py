@@ -5,24 +5,33 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from pipe_agents.claims_amounts import WAYS, Amount, amounts, binary
 from pipe_agents.claims_names import without_names
-from pipe_agents.claims_words import listed
+from pipe_agents.claims_words import COMMANDS, listed
 from pipe_agents.findings import Finding
 
 DATE: Final = re.compile(r"\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?)?|\b\d\d:\d\d(?::\d\d)?\b")
 _PLACE: Final = re.compile(r"(?<=[\w\]]):(\d{1,5})(?!\d|:|\.\d)")
 _SCHEMES: Final = {"https": 443, "http": 80, "wss": 443, "ws": 80}
-_MOST: Final = 200
-"""Numbers of a finding of which wholes and parts are taken together."""
+_MOST: Final = 12
+"""Wholes and parts of a finding that are taken together."""
+_COMMAND: Final = re.compile(r"`(\w[\w-]*) [^`\n]*`")
 _PARTED: Final = re.compile(r"[a-z0-9]+")
 _GENERIC: Final = frozenset(
     listed("""finding problem issue thing fault service host server machine node system component check alert alarm
     subject cause item place one sign result area reason critical high medium low info unavailable of""")
 )
 """What cited findings may be counted as."""
+_OBJECTS: Final = frozenset(
+    listed(
+        "pod container host server machine node service unit user disk volume filesystem file process processe "
+        "certificate"
+    )
+)
+"""Things that are there by themselves: how many there are is said of them alone."""
 _ALIKE: Final = [
     frozenset(words.split())
     for words in (
@@ -43,9 +52,11 @@ _ALIKE: Final = [
 
 def missing(text: str, cited: Sequence[Finding]) -> str | None:
     """The first number of a text that its findings have not."""
-    known = [(amount, _vocabulary(one)) for one in cited for amount in known_of(one)]
+    known = [(amount, words) for one in cited for words in (_vocabulary(one),) for amount in known_of(one)]
     counts = _counts(cited)
-    for one in amounts(DATE.sub(" ", without_names(text))):
+    for one in amounts(
+        DATE.sub(" ", without_names(_COMMAND.sub(lambda match: " " if match[1] in COMMANDS else match.group(), text)))
+    ):
         if not _counted(one, cited, counts) and not any(_fits(one, *other) for other in known):
             return one.text.strip()
     return None
@@ -65,10 +76,15 @@ def known_of(one: Finding) -> list[Amount]:
         for amount in _of_text(str(one[key] or ""))
     ]
     found += _of_value("", one["evidence"])
-    return [*found, *_rest_of(found[:_MOST])]
+    return [*found, *_rest_of(found)]
 
 
-def _of_text(text: str) -> Iterator[Amount]:
+@lru_cache(maxsize=8192)
+def _of_text(text: str) -> tuple[Amount, ...]:
+    return tuple(_read(text))
+
+
+def _read(text: str) -> Iterator[Amount]:
     for match in _PLACE.finditer(DATE.sub(" ", text)):
         yield Amount(float(match[1]), "port", 0.0, match[1], float(match[1]))
     for match in re.finditer(r"\b(https?|wss?)://(?!\S*?:\d)", text, re.I):
@@ -143,8 +159,8 @@ def _kind_of(parts: Sequence[str]) -> tuple[float, str]:
 
 def _rest_of(known: Sequence[Amount]) -> Iterator[Amount]:
     """What is used, of what is there and what is free, and the other way round."""
-    wholes = [one for one in known if one.way == "total"]
-    parts = [one for one in known if one.way in ("used", "free")]
+    wholes = [one for one in known if one.way == "total"][:_MOST]
+    parts = [one for one in known if one.way in ("used", "free")][:_MOST]
     for whole in wholes:
         for part in parts:
             alike = part.kind == "B" or bool(set(part.nouns) & set(whole.nouns) - set(WAYS))
@@ -214,6 +230,8 @@ def _fits(claimed: Amount, known: Amount, vocabulary: frozenset[str]) -> bool:
         inside = not known.kind and claimed.value <= known.value <= claimed.most
         return inside and _counts_that(claimed, known, vocabulary)
     if claimed.kind == known.kind:
+        if claimed.bound and _is_beyond(claimed, known) and (claimed.kind or _counts_that(claimed, known, vocabulary)):
+            return True
         if claimed.kind:
             return _near(claimed, known)
         return _is(known.value, claimed.value, claimed.slack) and _counts_that(claimed, known, vocabulary)
@@ -226,15 +244,27 @@ def _fits(claimed: Amount, known: Amount, vocabulary: frozenset[str]) -> bool:
     return _is(known.plain, claimed.plain, 0.0 if known.kind == "code" else claimed.slack)
 
 
+def _is_beyond(claimed: Amount, known: Amount) -> bool:
+    """Whether it is less, or more, as the claim says, and not by far."""
+    value = known.value
+    if claimed.kind not in ("%", "B", "s", ""):
+        return False
+    if claimed.kind == "%" and _is_opposite(claimed, known):
+        value = 100 - value
+    elif not _same_way(claimed, known):
+        return False
+    low, high = (0.5, 1.0) if claimed.bound == "<" else (1.0, 1.5)
+    return low * claimed.value <= value <= high * claimed.value
+
+
+def _is_opposite(claimed: Amount, known: Amount) -> bool:
+    return {claimed.way, known.way} == {"used", "free"}
+
+
 def _near(claimed: Amount, known: Amount) -> bool:
     if claimed.kind in ("port", "code", "pid"):
         return claimed.plain == known.plain
-    if (
-        claimed.kind == "%"
-        and claimed.way in ("used", "free")
-        and known.way in ("used", "free")
-        and claimed.way != known.way
-    ):
+    if claimed.kind == "%" and _is_opposite(claimed, known):
         return _is(100 - known.value, claimed.value, claimed.slack)
     if not _same_way(claimed, known):
         return False
@@ -253,6 +283,8 @@ def _same_way(claimed: Amount, known: Amount) -> bool:
 
 def _counts_that(claimed: Amount, known: Amount, vocabulary: frozenset[str]) -> bool:
     stems = [_stem(noun) for noun in claimed.nouns]
+    if stems and stems[0] in _OBJECTS:
+        return any(_speaks_of(stems[0], frozenset({_stem(noun)})) for noun in known.nouns)
     return not stems or "time" in stems[:2] or any(_speaks_of(stem, vocabulary | {*known.nouns}) for stem in stems)
 
 

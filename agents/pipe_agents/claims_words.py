@@ -16,7 +16,8 @@ def _set(words: str) -> frozenset[str]:
 
 
 COMMON: Final = _set(
-    """a about above access active actual after again all also although always an and another any are around as at away
+    """experience impact space
+    a about above access active actual after again all also although always an and another any are around as at away
     back bad be because been before behind being below beside best between big bigger both busy but by can
     cannot case cause central certain check choose clean client come common complete consider contact correct
     could crash critical current customer data database date dead deep dependent did different do does doesn't
