@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -49,7 +50,7 @@ def _doubt(text: str, named: Sequence[str], findings: Mapping[str, Finding], of_
 def _plain(text: str) -> str:
     """As a reader sees it: no characters that don't show, digits and letters of one form."""
     shown = "".join(one for one in text if unicodedata.category(one) != "Cf")
-    return unicodedata.normalize("NFKC", shown).replace("μ", "µ").translate(_DASHES)
+    return " ".join(unicodedata.normalize("NFKC", shown).replace("μ", "µ").translate(_DASHES).split())
 
 
 _DASHES: Final = {ord(one): "-" for one in "‐‑‒–−"}
@@ -60,5 +61,5 @@ def _without_own(text: str, cited: Sequence[Finding]) -> str:
     own = sorted({_plain(str(one["summary"])) for one in cited}, key=len, reverse=True)
     for words in own:
         if len(words) >= _OWN:
-            text = text.replace(words, "it")
+            text = re.sub(re.escape(words), "it", text, flags=re.IGNORECASE)
     return text
