@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.findings import Finding, ended, worst_first
+from pipe_agents.findings import Finding, ended, with_unseen, worst_first
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Attempt, Context, Outcome
 from pipe_runner.types import ErrorKind, Json
@@ -36,6 +36,7 @@ class Explained(NamedTuple):
 
 async def finished(output: dict[str, Any], attempt: Attempt, context: Context) -> Outcome:
     """How an attempt ends that has measured: explained, where its options say so, and failed where `fail_on` does."""
+    output = with_unseen(output, context.masker.mask_json(attempt.options.get("not_looked_at")))
     told = await explained(output, attempt, context)
     fail_on: Any = attempt.options.get("fail_on")
     return ended({**output, "explanation": told.explanation}, fail_on)._replace(usage=told.usage)

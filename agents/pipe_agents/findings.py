@@ -50,6 +50,27 @@ def unavailable(check: str, subject: str, why: str, needs: str) -> Finding:
     }
 
 
+def unseen(left: Any) -> list[Finding]:
+    """What of a task is not looked at (the option `not_looked_at`), as findings."""
+    found = []
+    for one in left if isinstance(left, list) else ():
+        what, why = str(one["what"]), str(one["why"])
+        made = unavailable("task.not_looked_at", what, why, "an agent that can, or to run it there")
+        found.append({**made, "summary": f"{what} was not looked at: {why}"})
+    return found
+
+
+def with_unseen(result: dict[str, Any], left: Any) -> dict[str, Any]:
+    """The result, which also says what of the task was not looked at."""
+    found = unseen(left)
+    if not found:
+        return result
+    names = [one["subject"] for one in found]
+    told = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    summary = f"{told} {'was' if len(names) == 1 else 'were'} not looked at; {result['summary']}"
+    return {**result, "findings": ordered([*result["findings"], *found]), "summary": summary}
+
+
 def ordered(findings: Iterable[Finding]) -> list[Finding]:
     """The worst first, what could not be measured last; ids made unique."""
     found = sorted(

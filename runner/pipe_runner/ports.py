@@ -324,7 +324,7 @@ class AgentDescription(NamedTuple):
     runs_processes: bool = False
     """True: the launcher is needed, so it can be started early."""
     keeps_time: bool = False
-    """True: an attempt is one command of the launcher and no more, which keeps its time and ends it when the run stops."""
+    """True: an attempt is one command of the launcher and no more, which keeps its time, and ends it at a stop."""
     runs_functions: bool = False
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False

@@ -94,10 +94,31 @@ class Result(Given):
     explanation: Explanation | None = Field(default=None, description="With `explain: true`.")
 
 
+class NotLookedAt(BaseModel):
+    """Something that a task names and the agent that was chosen for it does not look at."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    what: Annotated[str, Field(min_length=1, max_length=4096)] = Field(description="A host, a time, a path.")
+    why: Annotated[str, Field(min_length=1, max_length=1000)] = Field(description="Why it isn't looked at.")
+
+
+def _tells(schema: dict[str, Any]) -> None:
+    """By this option an agent is told what it does not look at."""
+    schema["x-task-unseen"] = True
+
+
 class ExplainOptions(BaseModel):
     """Options that all of them take."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    not_looked_at: Annotated[list[NotLookedAt], Field(max_length=64)] = Field(
+        default_factory=list,
+        description="Set by whoever chose the agent for a task: what the task names and this agent does not look at. "
+        "Each becomes a finding of status `unavailable`.",
+        json_schema_extra=_tells,
+    )
 
     explain: bool = Field(default=False, description="Have a model explain the findings; they are complete without it.")
     provider: Annotated[list[str], Field(description="Set by the node's `provider:`.")] = Field(default_factory=list)

@@ -116,7 +116,7 @@ class InfrastructureOptions(ExplainOptions):
     hosts: Annotated[list[HostPort], Field(max_length=200)] = Field(
         default_factory=list,
         description="Hosts whose TLS certificate is looked at: `example.com`, `example.com:8443`.",
-        json_schema_extra={"x-task": "hosts"},
+        json_schema_extra={"x-task": "hosts", "x-task-for": ["certificates"]},
     )
     files: Annotated[list[FilePath], Field(max_length=200)] = Field(
         default_factory=list,
@@ -124,7 +124,9 @@ class InfrastructureOptions(ExplainOptions):
         json_schema_extra={"x-task": "paths"},
     )
     domains: Annotated[list[Domain], Field(max_length=200)] = Field(
-        default_factory=list, description="Domains whose registration is looked at, by RDAP."
+        default_factory=list,
+        description="Domains whose registration is looked at, by RDAP.",
+        json_schema_extra={"x-task": "domains", "x-task-for": ["certificates"]},
     )
     ca_file: FilePath | None = Field(
         default=None, description="Authorities in PEM that certificates of `hosts` are trusted by, beside the system's."

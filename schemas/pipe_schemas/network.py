@@ -88,12 +88,16 @@ class NetworkOptions(ExplainOptions):
         default=None,
         description="A name or an address (IPv4, IPv6 with or without brackets).",
         examples=["db.internal"],
-        json_schema_extra={"x-task": "host"},
+        json_schema_extra={
+            "x-task": "host",
+            "x-task-not-for": ["local"],
+            "x-task-with": {"ports": "localhost"},
+        },
     )
     hosts: Annotated[list[Host], Field(max_length=64)] = Field(
         default_factory=list,
         description="More of them; each is looked at in the same way.",
-        json_schema_extra={"x-task": "hosts"},
+        json_schema_extra={"x-task": "hosts", "x-task-not-for": ["local"]},
     )
     ports: Annotated[list[Port], Field(max_length=65535)] = Field(
         default_factory=list,

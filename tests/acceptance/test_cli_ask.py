@@ -41,6 +41,32 @@ def test_a_task_is_shown_as_a_pipeline_run_and_told(pipe: Any, tmp_path: Path, p
     assert pipe("run", str(kept)).returncode == 0
 
 
+def test_a_host_that_is_not_looked_at_is_told_and_never_fine(pipe: Any) -> None:
+    done = pipe("ask", "is the disk of web01 full")
+    assert done.returncode == 0, done.stderr
+    assert "note: system_monitoring: web01 is not looked at" in done.stderr
+    assert "this machine only: web01 is not looked at" in done.stderr.replace("\n│   # ", " ")
+    assert done.stdout.startswith("web01 was not looked at; ")
+    assert "task.not_looked_at of web01: this agent measures the machine that it runs on" in done.stdout
+
+
+def test_what_listens_on_a_port_is_answered(pipe: Any) -> None:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        one.listen()
+        number = one.getsockname()[1]
+        done = pipe("ask", f"what listens on {number}")
+    assert done.returncode == 0, done.stderr
+    assert f"127.0.0.1:{number} (tcp, " in done.stdout
+    assert f"pid {os.getpid()})" in done.stdout
+
+
+def test_a_number_that_is_no_port_is_a_mistake(pipe: Any) -> None:
+    done = pipe("ask", "can we reach localhost:99999")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "99999 is no port" in done.stderr
+
+
 def test_dry_run_prints_the_file_and_does_nothing(pipe: Any, tmp_path: Path) -> None:
     done = pipe("ask", "why is the disk full", "--dry-run")
     assert done.returncode == 0

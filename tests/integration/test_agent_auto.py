@@ -83,6 +83,28 @@ def test_data_of_a_task_is_never_a_template_or_an_option_of_its_own() -> None:
     assert set(call.options) <= {"paths", "since"}
 
 
+@pytest.mark.parametrize("templated", [False, True])
+def test_a_host_that_the_agent_does_not_look_at_is_in_its_result(templated: bool) -> None:
+    task = "check the logs of web01"
+    text = "version: 1\ninputs: {t: {type: string}}\nnodes: {a: {agent: auto, with: {task: %s}}}\n"
+    agents = Registry.installed()
+    done = run(text % ("'{{ inputs.t }}'" if templated else task), agents, t=task)
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    (left,) = [one for one in done.run.nodes["a"].output["findings"] if one["check"] == "task.not_looked_at"]
+    assert (left["subject"], left["status"]) == ("web01", "unavailable")
+    assert "web01 was not looked at" in done.run.nodes["a"].output["summary"]
+
+
+def test_who_merges_tells_what_nobody_looks_at() -> None:
+    text = (
+        "version: 1\nnodes: {a: {agent: findings, with: {results: [], "
+        "not_looked_at: [{what: web01, why: nobody can}]}}}\n"
+    )
+    done = run_text(text, Registry.installed(), root=None, inputs={})
+    (blind,) = done.run.nodes["a"].output["blind_spots"]
+    assert (blind["what"], blind["why"]) == ("task.not_looked_at (web01)", "nobody can")
+
+
 SEVERAL = "is the port open that it can't reach, and which errors and exceptions are there, after the crash"
 
 

@@ -29,7 +29,7 @@ def facts(measurements: Mapping[str, Any]) -> str | None:
         *map(_url, measurements["http"]),
         *map(_server, measurements["tls"]),
         *_resolvers(measurements["resolvers"]),
-        *_local(measurements["local"]),
+        *_local(measurements["local"], _tried(measurements["hosts"])),
     ]
     if not lines:
         return None
@@ -73,7 +73,26 @@ def _resolvers(resolvers: list[Mapping[str, Any]]) -> Iterator[str]:
             yield f"the resolver {one['resolver']} answers in {min(times):g} ms"
 
 
-def _local(local: Mapping[str, Any] | None) -> Iterator[str]:
+def _tried(hosts: list[Mapping[str, Any]]) -> set[int]:
+    """The ports that were found open, or refused, by their numbers."""
+    return {one["port"] for host in hosts if host["tcp"] for one in host["tcp"]["ports"]}
+
+
+def _listening(local: Mapping[str, Any], ports: set[int]) -> str:
+    """`: 127.0.0.1:8080 (tcp, python3, pid 12)`: of the ports that were asked for, else the first ones."""
+    own = [one for one in local["listening"] or () if one["port"] in ports]
+    shown = own or (local["listening"] or [])
+    told = []
+    for one in shown[:_MOST]:
+        host = f"[{one['address']}]" if ":" in one["address"] else one["address"]
+        by = [one["protocol"], *([one["process"]] if one["process"] else [])]
+        by += [f"pid {one['pid']}"] if one["pid"] is not None else ["its process can't be seen"]
+        told.append(f"{host}:{one['port']} ({', '.join(by)})")
+    more = ", …" if len(shown) > _MOST else ""
+    return f"{', of them' if own else ':'} {', '.join(told)}{more}" if told else ""
+
+
+def _local(local: Mapping[str, Any] | None, ports: set[int]) -> Iterator[str]:
     if local is None:
         return
     up = [one["name"] for one in local["interfaces"] if one["up"]]
@@ -82,4 +101,4 @@ def _local(local: Mapping[str, Any] | None) -> Iterator[str]:
     if local["default_gateways"]:
         yield f"the default gateway is {' and '.join(local['default_gateways'][:2])}"
     if local["listening_count"] is not None:
-        yield f"{local['listening_count']} sockets listen"
+        yield f"{local['listening_count']} sockets listen{_listening(local, ports)}"

@@ -47,6 +47,7 @@ def ask(given: Given) -> int:
     chosen = routing.chosen(len(routing.ranked) if routing.by == "name" else MOST)
     if not chosen:
         raise UsageError(routing.refusal(), hint="say more of what is to be measured, or name agents with --agents")
+    routing = routing.noted(chosen)
     text = orchestrator.drafted(routing, chosen)
     _check(orchestrator, text, chosen, root)
     saved = given.text("save")

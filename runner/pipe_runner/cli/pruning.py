@@ -14,7 +14,7 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.errors import RunBusy, UsageError
 from pipe_runner.ports import RunSummary
 from pipe_runner.runlog import RunDir
-from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, to_remove
+from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, size_of, to_remove
 from pipe_runner.stores import open_store
 
 
@@ -34,11 +34,15 @@ def prune(given: Given, state: str) -> int:
     if not dry:
         remove_leftovers(os.path.join(state, "runs"))
     for one in found:
+        rundir = RunDir(one.run, os.path.join(state, "runs", one.run))
         try:
-            freed += 0 if dry else remove(RunDir(one.run, os.path.join(state, "runs", one.run)))
+            size = size_of(rundir) if dry else remove(rundir)
         except RunBusy:
             say(f"  kept {safe(one.run)}: somebody works on it")
             continue
+        if size is None:  # another `prune` was faster
+            continue
+        freed += size
         removed.append(one.run)
     evaluations = 0 if dry or before is None else remove_evaluations(state, before)
     if given.text("output") == "json":

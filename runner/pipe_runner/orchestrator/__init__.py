@@ -70,7 +70,7 @@ class Orchestrator:
         chosen = routing.chosen(len(agents) if agents else most)
         if not chosen:
             raise UsageError(routing.refusal(), hint="say more of what is to be measured, or name the agents")
-        return self.drafted(routing, chosen)
+        return self.drafted(routing.noted(chosen), chosen)
 
     def drafted(self, routing: Routing, chosen: Sequence[Choice], provider: str | None = None) -> str:
         """The text of a pipeline of these choices."""

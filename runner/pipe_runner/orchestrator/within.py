@@ -34,9 +34,9 @@ class WithinRun:
         routing = await asyncio.to_thread(scored, options["task"], cards)
         if options.get("by") == "model":
             routing = await self._by_model(attempt, emit, cards, routing, most)
-        for note in routing.notes:
-            emit(EventKind.NODE_OUTPUT, {"stream": "stderr", "text": f"{note}\n"})
         chosen = routing.chosen(most)
+        for note in routing.noted(chosen).notes:
+            emit(EventKind.NODE_OUTPUT, {"stream": "stderr", "text": f"{note}\n"})
         if not chosen:
             raise NodeFault(ErrorKind.REFUSED, routing.refusal())
         found, unknown = accepted(chosen, {card.name: card for card in cards}, options.get("options") or {})

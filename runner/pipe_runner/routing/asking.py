@@ -8,7 +8,9 @@ from typing import Any, Final
 
 from pipe_runner.routing.cards import Card
 from pipe_runner.routing.choices import Choice, Routing
+from pipe_runner.routing.entities import entities
 from pipe_runner.routing.options import fitting, lacking
+from pipe_runner.routing.unseen import unseen
 
 ASKS: Final = "llm"
 """The agent that asks models."""
@@ -106,7 +108,9 @@ def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[s
         return None
     matched = same.capabilities if same is not None else ()
     why = _short(one.get("why")) if isinstance(one.get("why"), str) else "no reason was given"
-    return Choice(card.name, same.score if same is not None else 0.0, matched, options, f"a model chose it: {why}")
+    left = unseen(card, options, entities(by_words.task)[0])
+    score = same.score if same is not None else 0.0
+    return Choice(card.name, score, matched, options, f"a model chose it: {why}", left, card.tells)
 
 
 def _object(text: Any) -> dict[str, Any]:

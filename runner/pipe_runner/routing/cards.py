@@ -61,7 +61,7 @@ class Card:
     def model(self) -> type[BaseModel] | None:
         try:
             return self.agent.options_model()
-        except Exception:  # a plugin's own fault: nothing is known of its options
+        except (Exception, SystemExit):  # a plugin's own fault: nothing is known of its options
             return None
 
     @cached_property
@@ -87,6 +87,18 @@ class Card:
     def takes(self, role: str) -> bool:
         """Whether an option takes things of this role."""
         return role in self.roles or (role == "hosts" and "host" in self.roles)
+
+    def named(self, role: str) -> list[str]:
+        """The options that take things of this role."""
+        roles = ("host", "hosts") if role == "hosts" else (role,)
+        return [self.roles[one] for one in roles if one in self.roles]
+
+    @cached_property
+    def tells(self) -> str | None:
+        """The option by which it is told what of a task it does not look at."""
+        return next(
+            (name for name, one in self.options.items() if isinstance(one, dict) and one.get("x-task-unseen")), None
+        )
 
     @cached_property
     def needs(self) -> tuple[str, ...]:
@@ -116,7 +128,7 @@ def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[C
         try:
             card = Card(name, registry.get(name))
             fits = may_be_chosen(card.agent, card.about) and card.can_be_filled and bool(card.phrases)
-        except Exception:  # a plugin's own fault, whatever it is, is none of the task's
+        except (Exception, SystemExit):  # a plugin's own fault, whatever it is, is none of the task's
             continue
         if fits:
             found.append(card)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 BOUND = 0.5
 """A score below it is a guess, and not made."""
@@ -13,6 +13,11 @@ VAGUE = 0.6
 CLOSE_TO_VAGUE = 0.25
 MOST = 4
 """Agents for one task."""
+AWAY = "hosts"
+"""The role of what an agent is away from that measures the machine that it runs on."""
+
+_TOLD: Final = 64
+"""Things of one agent that are told in its result."""
 
 
 class Matched(NamedTuple):
@@ -21,6 +26,18 @@ class Matched(NamedTuple):
     capability: str
     words: tuple[str, ...]
     score: float
+
+
+class Unseen(NamedTuple):
+    """Something that the task names and an agent does not look at."""
+
+    what: str
+    why: str
+    role: str
+
+    @property
+    def told(self) -> str:
+        return f"{self.what} is not looked at ({self.why})"
 
 
 class Choice(NamedTuple):
@@ -34,6 +51,10 @@ class Choice(NamedTuple):
     """Drawn from the task; they fit what the agent takes."""
     why: str
     """In a sentence."""
+    unseen: tuple[Unseen, ...] = ()
+    """What the task names, and this agent does not look at."""
+    tells: str | None = None
+    """The option by which it tells that."""
 
     def to_json(self) -> dict[str, Any]:
         matched = [{"name": one.capability, "words": list(one.words), "score": one.score} for one in self.capabilities]
@@ -43,6 +64,7 @@ class Choice(NamedTuple):
             "capabilities": matched,
             "options": self.options,
             "why": self.why,
+            "not_looked_at": [{"what": one.what, "why": one.why} for one in self.unseen],
         }
 
 
@@ -58,6 +80,8 @@ class Routing(NamedTuple):
     """What was left out, and why."""
     known: tuple[tuple[str, str], ...] = ()
     """The agents that there are, each with what it is for."""
+    faults: tuple[str, ...] = ()
+    """What in the task is wrong by itself; then nobody is chosen."""
 
     @property
     def fitting(self) -> tuple[Choice, ...]:
@@ -65,7 +89,16 @@ class Routing(NamedTuple):
         return tuple(one for one in self.ranked if one.score >= BOUND or self.by != "words")
 
     def chosen(self, most: int = 1) -> tuple[Choice, ...]:
-        """The best, and as many as fit nearly as well, up to `most`; where the best is a guess, none."""
+        """The best, and as many as fit nearly as well, up to `most`; where the best is a guess, none. Each is told what
+        of the task it does not look at."""
+        return () if self.faults else settled(self._picked(most))
+
+    def noted(self, chosen: tuple[Choice, ...]) -> Routing:
+        """With a note for each thing of the task that is not looked at."""
+        told = [f"{one.agent}: {left.told}" for one in chosen for left in one.unseen]
+        return self._replace(notes=(*self.notes, *told))
+
+    def _picked(self, most: int) -> tuple[Choice, ...]:
         if self.by == "name":
             return self.ranked[:most]
         if self.by != "words":
@@ -78,6 +111,8 @@ class Routing(NamedTuple):
 
     def refusal(self) -> str:
         """Why there is no choice, and what would be known."""
+        if self.faults:
+            return "; ".join(self.faults)
         if not self.known:
             return "there is no agent that may be chosen for a task"
         about = "; ".join(f"{name}: {what}" for name, what in self.known[:12])
@@ -90,3 +125,23 @@ class Routing(NamedTuple):
             "ranked": [one.to_json() for one in self.ranked],
             "notes": list(self.notes),
         }
+
+
+def settled(chosen: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Without what another of them looks at; a host that one can't look at stays: what it gives is of this machine.
+    The rest stands in the reasons, and in the option by which the agent says it in its result."""
+    missed = [{(left.role, left.what) for left in one.unseen} for one in chosen]
+    nobody = set.intersection(*missed) if missed else set()
+    found = []
+    for one in chosen:
+        unseen = tuple(left for left in one.unseen if left.role == AWAY or (left.role, left.what) in nobody)
+        options, why = one.options, one.why
+        if unseen and one.tells is not None:
+            options = {**options, one.tells: [{"what": left.what, "why": left.why} for left in unseen[:_TOLD]]}
+        away = ", ".join(left.what for left in unseen if left.role == AWAY)
+        verb = "are" if ", " in away else "is"
+        rest = ", ".join(repr(left.what) for left in unseen if left.role != AWAY)
+        why += f"; this machine only: {away} {verb} not looked at" if away else ""
+        why += f"; no option takes {rest}" if rest else ""
+        found.append(one._replace(unseen=unseen, options=options, why=why))
+    return tuple(found)

@@ -48,11 +48,11 @@ def draft(
     if len(chosen) > 1 and merges:
         results = {id: f"{{{{ nodes.{id}.output }}}}" for id in ids}
         last = _free("findings", ids)
-        merging = {
-            "agent": MERGES,
-            "run_on": "always",
-            "with": {"title": literal(_title(routing.task)), "results": results},
-        }
+        given: dict[str, Any] = {"title": literal(_title(routing.task)), "results": results}
+        left = [one for each in chosen if each.tells is None for one in each.unseen]
+        if left:
+            given["not_looked_at"] = literal([{"what": one.what, "why": one.why} for one in left[:64]])
+        merging = {"agent": MERGES, "run_on": "always", "with": given}
         lines += comment("Merges what they found; also where one of them could not do its work.", "  ")
         lines += _indented(dumped({last: merging}))
         read = {name: f"{{{{ nodes.{last}.output.{name} }}}}" for name in ("severity", "summary")}

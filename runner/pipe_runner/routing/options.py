@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.routing.choices import Choice, Matched
 from pipe_runner.routing.entities import Entity, of_role
+from pipe_runner.routing.unseen import for_checks
 from pipe_runner.routing.words import stems
 
 if TYPE_CHECKING:
@@ -20,24 +22,50 @@ SURE: Final = 0.5
 def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) -> dict[str, Any]:
     """The options that the task fills, as far as the agent takes them."""
     options: dict[str, Any] = {}
+    checks = _checks(card.options[card.roles["checks"]], matched) if "checks" in card.roles else None
     for role, option in card.roles.items():
         schema = card.options[option]
         if role == "checks":
-            value = _checks(schema, matched)
+            value: Any = checks
+        elif not for_checks(schema, checks):
+            value = None
         elif role == "host":
             hosts = of_role(things, "hosts")
-            value = None if len(hosts) > 1 and "hosts" in card.roles else _value(role, schema, hosts)
+            several = len(hosts) > 1 and "hosts" in card.roles
+            value = None if several else _value(role, schema, _suiting(card, option, role, hosts))
         elif role == "hosts" and "host" in card.roles and len(of_role(things, role)) == 1:
             value = None
         else:
-            value = _value(role, schema, of_role(things, role))
+            value = _value(role, schema, _suiting(card, option, role, of_role(things, role)))
         if value is not None:
             options[option] = value
+    for option, beside in _beside(card, options):
+        options[option] = beside
     if not _fits(card, options):
         for option, schema in card.options.items():
             if isinstance(schema, dict) and "x-task-default" in schema and option not in options:
                 options[option] = schema["x-task-default"]
     return fitting(card, options)[0]
+
+
+def supposed(card: Card, things: tuple[Entity, ...], options: Mapping[str, Any]) -> str:
+    """Which options have what no task said, and that it is so."""
+    named = {one.value for one in things}
+    said = {name: one for name, one in options.items() if "x-task-with" not in card.options[name] or one in named}
+    told = [f"{option} {value}" for option, value in _beside(card, said) if options.get(option) == value]
+    return f"; none is named, so {', '.join(told)}" if told else ""
+
+
+def _beside(card: Card, options: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """What an option is where the task names nothing for its role, and something of another role (`x-task-with`)."""
+    found = []
+    for role, option in card.roles.items():
+        schema = card.options[option]
+        for other, value in schema.get("x-task-with", {}).items() if isinstance(schema, dict) else ():
+            alike = "hosts" if role == "host" else role
+            if card.roles.get(other) in options and not any(name in options for name in card.named(alike)):
+                found.append((option, value))
+    return found
 
 
 def fitting(card: Card, options: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -107,11 +135,37 @@ def _least(card: Card, options: Mapping[str, Any]) -> list[str]:
     return [checks] if checks is not None and checks in options else list(options)[-1:]
 
 
+def _suiting(card: Card, option: str, role: str, values: Sequence[str]) -> list[str]:
+    """Those that the option takes, so that one that it doesn't costs no other."""
+    schema = card.options[option]
+    pattern = schema.get("x-task-pattern")
+    kept = [one for one in values if not isinstance(pattern, str) or re.match(pattern, one)]
+    if not kept or card.model is None or _is_taken(card, option, _value(role, schema, kept)):
+        return kept
+    return [one for one in kept if _is_taken(card, option, _value(role, schema, [one]))]
+
+
+def _is_taken(card: Card, option: str, value: Any) -> bool:
+    from pydantic import ValidationError
+
+    if card.model is None:
+        return True
+    try:
+        card.model.model_validate({option: value})
+    except ValidationError as error:
+        return not any(one["loc"][:1] == (option,) for one in error.errors(include_url=False, include_context=False))
+    except Exception:  # a plugin's validator stumbles
+        return False
+    return True
+
+
 def _value(role: str, schema: Mapping[str, Any], values: Sequence[str]) -> Any:
     if not values:
         return None
-    kind = schema.get("type")
-    if kind == "array":
+    lists = [one for one in schema.get("anyOf", ()) if isinstance(one, dict) and one.get("type") == "array"]
+    if lists and len(values) > 1:  # one, or several
+        schema = lists[0]
+    if schema.get("type") == "array":
         items = schema.get("items", {})
         most = schema.get("maxItems")
         return [_one(role, items, value) for value in values[: most if isinstance(most, int) else None]]

@@ -7,10 +7,12 @@ from math import log
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.routing.cards import TOLD, Card, cards_of
-from pipe_runner.routing.choices import Choice, Matched, Routing
-from pipe_runner.routing.entities import Entity, entities
-from pipe_runner.routing.options import drawn
-from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stems, words
+from pipe_runner.routing.choices import AWAY, BOUND, Choice, Matched, Routing
+from pipe_runner.routing.entities import NO_PORT, Entity, entities, kinds_of
+from pipe_runner.routing.options import drawn, supposed
+from pipe_runner.routing.times import is_exact
+from pipe_runner.routing.unseen import unseen
+from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stem, stems, words
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
@@ -26,6 +28,8 @@ ALSO: Final = 0.05
 """What further capabilities count that the same words ask for."""
 WHEN: Final = 0.2
 """What a time counts: it goes with every task."""
+FAR: Final = 0.8
+"""What is left of the score of an agent that can't look at a host that the task names."""
 REACH: Final = 2
 """Words that may stand between those of a phrase."""
 
@@ -53,9 +57,12 @@ def given(task: str, cards: Sequence[Card], names: Sequence[str]) -> Routing:
         if name in found:
             ranked.append(found[name]._replace(why=f"it was named; {found[name].why}"))
         else:
-            options = drawn(by_name[name], entities(task)[0], ())
-            ranked.append(Choice(name, 0.0, (), options, "it was named"))
-    return Routing(task, tuple(ranked), by="name", known=tuple((card.name, card.summary) for card in cards))
+            card, things = by_name[name], entities(task)[0]
+            options = drawn(card, things, ())
+            left = unseen(card, options, things)
+            ranked.append(Choice(name, 0.0, (), options, "it was named", left, card.tells))
+    known = tuple((card.name, card.summary) for card in cards)
+    return Routing(task, tuple(ranked), by="name", known=known, faults=_faults(entities(task)[0]))
 
 
 def scored(task: str, cards: Sequence[Card]) -> Routing:
@@ -67,7 +74,7 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
     ranked = []
     for card in cards:
         hits = _hits(card, heard, spoken, rarity)
-        beside = [(one, _counts(one.role) * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
+        beside = [(one, _counts(one, card, rarity)) for one in things if card.takes(one.role)]
         roles: dict[str, float] = {}
         for one, counts in beside:
             roles[one.role] = max(roles.get(one.role, 0.0), counts)
@@ -78,9 +85,21 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
         score = round(said + ALSO * also + named, 3)
         if score > 0:
             options = drawn(card, things, matched)
-            ranked.append(Choice(card.name, score, matched, options, _why(best, [one for one, _ in beside], matched)))
+            left = unseen(card, options, things)
+            if any(one.role == AWAY for one in left):
+                score = max(round(score * FAR, 3), min(score, BOUND))
+            lost = {(one.role, one.what) for one in left}
+            taken = [one for one, _ in beside if not {(one.role, one.value), (one.role, one.text)} & lost]
+            why = _why(best, taken, matched) + supposed(card, things, options)
+            ranked.append(Choice(card.name, score, matched, options, why, left, card.tells))
     ranked.sort(key=lambda one: (-one.score, one.agent))
-    return Routing(task, tuple(ranked), known=tuple((card.name, card.summary) for card in cards))
+    known = tuple((card.name, card.summary) for card in cards)
+    return Routing(task, tuple(ranked), known=known, faults=_faults(things))
+
+
+def _faults(things: Sequence[Entity]) -> tuple[str, ...]:
+    wrong = [one.value for one in things if one.role == NO_PORT]
+    return tuple(f"{value} is no port: ports go from 1 to 65535, and ranges upwards" for value in wrong)
 
 
 class Rarity:
@@ -109,8 +128,13 @@ class Rarity:
         return log((self._all + 1) / (having + 0.5)) / log((self._all + 1) / 1.5)
 
 
-def _counts(role: str) -> float:
-    return WHEN if role == "duration" else THING
+def _counts(one: Entity, card: Card, rarity: Rarity) -> float:
+    """What a thing counts; all of it for an agent that has a word for such files."""
+    if one.role == "paths" and any(
+        max(card.phrases.get((stem(kind),), {"": 0.0}).values()) > TOLD for kind in kinds_of(one.value)
+    ):
+        return THING
+    return (WHEN if one.role == "duration" else THING) * rarity.of_role(one.role)
 
 
 def _spoken(text: str) -> list[str]:
@@ -191,4 +215,6 @@ def _why(hits: Sequence[Hit], things: Sequence[Entity], matched: Sequence[Matche
             named.setdefault(thing.role, []).append(thing.value)
         takes = "; ".join(f"{role} {', '.join(values[:3])}" for role, values in named.items())
         parts.append(f"it takes {takes}")
+        broad = [one for one in things if one.role == "duration" and not is_exact(one.text)]
+        parts += [f"{one.text!r} taken as {one.value}" for one in broad]
     return "matches " + "; ".join(parts) if parts else "matches nothing"

@@ -43,3 +43,15 @@ def test_a_finding_as_bad_as_fail_on_fails_it_and_the_result_is_recorded(fail_on
 def test_what_could_not_be_measured_fails_nothing() -> None:
     given = made(unavailable("latency.icmp", "h", "no permission", "root"), finding("net.note", "h", "info", "a note"))
     assert ended(given, "low").status is NodeStatus.SUCCEEDED
+
+
+def test_what_was_not_looked_at_is_a_finding_that_claims_nothing() -> None:
+    from pipe_agents.findings import result, with_unseen
+
+    fine = result("x", [], {}, began_ns=0, seconds=0.0)
+    assert with_unseen(fine, None) is fine
+    told = with_unseen(fine, [{"what": "web01", "why": "this agent measures the machine that it runs on"}])
+    (one,) = told["findings"]
+    assert (one["id"], one["status"]) == ("task.not_looked_at:web01", "unavailable")
+    assert told["summary"] == "web01 was not looked at; nothing wrong was found"
+    assert told["severity"] == "info"

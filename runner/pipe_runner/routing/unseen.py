@@ -1,0 +1,86 @@
+"""What a task names and an agent does not look at: it is told, and never dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from pipe_runner.routing.choices import AWAY, Unseen
+from pipe_runner.routing.entities import NO_PORT, Entity
+from pipe_runner.routing.surroundings import is_here
+
+if TYPE_CHECKING:
+    from pipe_runner.routing.cards import Card
+
+_ASIDE: Final = frozenset({"percent", "domains", NO_PORT})
+"""Roles of what is nothing to be looked at."""
+_HERE: Final = "this agent measures the machine that it runs on"
+
+
+def unseen(card: Card, options: Mapping[str, Any], things: Sequence[Entity]) -> tuple[Unseen, ...]:
+    """What of the task's things is in none of the options."""
+    found: dict[tuple[str, str], Unseen] = {}
+    away = {one.text for one in things if one.role == AWAY}
+    for one in things:
+        if one.role in _ASIDE or (one.role != AWAY and one.text in away):
+            continue
+        why = _away(card, options, one.value) if one.role == AWAY else _left(card, options, one)
+        what = one.value if one.role == AWAY else one.text
+        if why is not None:
+            found.setdefault((one.role, what), Unseen(what, why, one.role))
+    return tuple(found.values())
+
+
+def for_checks(schema: Mapping[str, Any], checks: Sequence[str] | None) -> bool:
+    """Whether an option has a part in any of the checks that were asked for."""
+    return checks is None or any(_concerns(schema, name) for name in checks)
+
+
+def _concerns(schema: Mapping[str, Any], check: str) -> bool:
+    only = schema.get("x-task-for")
+    return check in only if isinstance(only, list) else check not in schema.get("x-task-not-for", ())
+
+
+def _away(card: Card, options: Mapping[str, Any], host: str) -> str | None:
+    """Why a host is not looked at, or not by all that is done."""
+    if is_here(host):
+        return None
+    option = next((name for name in card.named("hosts") if _has(options.get(name), host)), None)
+    if option is None:
+        return _HERE
+    schema = card.options[option]
+    asked = options.get(card.roles.get("checks", ""))
+    if isinstance(asked, list):
+        others = [name for name in asked if not _concerns(schema, name)]
+        looked = [name for name in asked if _concerns(schema, name)]
+    else:
+        looked = schema.get("x-task-for") or []
+        others = ["the rest"] if looked else []
+    return f"but for {', '.join(looked)}; {', '.join(others)}: of this machine" if others else None
+
+
+def _left(card: Card, options: Mapping[str, Any], one: Entity) -> str | None:
+    if one.role == "urls" and any(
+        _has(options.get(name), urlsplit(one.value).hostname or "") for name in card.named("hosts")
+    ):
+        return None
+    names = card.named(one.role)
+    if any(_has(options.get(name), one.value) for name in names):
+        return None
+    if one.role == "duration" and any(isinstance(options.get(name), int | float) for name in names):
+        return None
+    return f"{card.name} takes it by no option" if not names else f"{card.name} can't take it as it stands"
+
+
+def _has(value: Any, wanted: str) -> bool:
+    several = value if isinstance(value, list) else [value]
+    return any(
+        str(one).lower() in (wanted, f"[{wanted}]") or _host(str(one)) == wanted for one in several if one is not None
+    )
+
+
+def _host(value: str) -> str:
+    """Without its port."""
+    host, colon, port = value.lower().rpartition(":")
+    return host.strip("[]") if colon and port.isdigit() else value.lower()
