@@ -13,7 +13,7 @@ _LOOKED: Final = (
     r"verify|evaluated?|judged?|established?|confirmed?|ascertained?|found out|find out|told|tell|said|say|collected?|"
     r"obtained?|gathered|queried|monitored|observed|sampled)"
 )
-_NOT_SO: Final = r"\b(?!\s+(?:to|as)\b)"
+_NOT_SO: Final = r"\b(?!\s+(?:to|as|that)\b)"
 """Behind `not known`: it is not "not known to fail"."""
 _SAYS: Final = re.compile(
     rf"\b(?:could|can|may|was|were|is|are|has|have|had|did) (?:not|never) "
@@ -23,7 +23,8 @@ _SAYS: Final = re.compile(
     r"(?:unknown|unmeasured|unchecked|unclear|undetermined)\b(?! to\b)"
     r"|\b(?:is|are|was|were) not (?:yet )?known\b(?! to\b)"
     r"|\b(?:unknown|unclear) (?:whether|if|how|what|which)\b|(?:^|: )(?:unknown|unmeasured|not measured)$"
-    r"|\bnothing (?:is|was|can be) (?:known|said|claimed)\b|\b(?:we|i) (?:do|can) not (?:know|tell|say)\b(?! (?:that|of)\b)"
+    r"|\bnothing (?:is|was|can be) (?:known|said|claimed)\b"
+    r"|\b(?:we|i) (?:do|can) not (?:know|tell|say)\b(?! (?:that|of)\b)"
     r"|\bno (?:data|information|measurements?|numbers?|figures?|readings?|visibility)\b"
     r"(?! (?:that|to|which|suggest\w*|show\w*|indicat\w*|point\w*|of an?)\b)"
     r"|\b(?:data|information|measurements?|numbers?|figures?|readings?|status|state)\b.{0,60}?"
