@@ -13,7 +13,7 @@ _LOOKED: Final = (
     r"verify|evaluated?|judged?|established?|confirmed?|ascertained?|found out|find out|told|tell|said|say|collected?|"
     r"obtained?|gathered|queried|monitored|observed|sampled)"
 )
-_NOT_SO: Final = r"\b(?!\s+(?:to|as)\b)"
+_NOT_SO: Final = r"\b(?!\s+(?:to|as|that)\b)"
 """Behind `not known`: it is not "not known to fail"."""
 _SAYS: Final = re.compile(
     rf"\b(?:could|can|may|was|were|is|are|has|have|had|did) (?:not|never) "
@@ -23,8 +23,10 @@ _SAYS: Final = re.compile(
     r"(?:unknown|unmeasured|unchecked|unclear|undetermined)\b(?! to\b)"
     r"|\b(?:is|are|was|were) not (?:yet )?known\b(?! to\b)"
     r"|\b(?:unknown|unclear) (?:whether|if|how|what|which)\b|(?:^|: )(?:unknown|unmeasured|not measured)$"
-    r"|\bnothing (?:is|was|can be) (?:known|said|claimed)\b|\b(?:we|i) (?:do|can) not (?:know|tell|say)\b"
-    r"|\bno (?:data|information|measurements?|numbers?|figures?|readings?|evidence|visibility)\b"
+    r"|\bnothing (?:is|was|can be) (?:known|said|claimed)\b"
+    r"|\b(?:we|i) (?:do|can) not (?:know|tell|say)\b(?! (?:that|of)\b)"
+    r"|\bno (?:data|information|measurements?|numbers?|figures?|readings?|visibility)\b"
+    r"(?! (?:that|to|which|suggest\w*|show\w*|indicat\w*|point\w*|of an?)\b)"
     r"|\b(?:data|information|measurements?|numbers?|figures?|readings?|status|state)\b.{0,60}?"
     r"\b(?:unavailable|not available|missing)\b"
     r"|\bblind spots?\b|\bcould not (?:be )?(?:read|seen)\b"
@@ -94,25 +96,36 @@ def _says_just_that(text: str, own: Sequence[str]) -> bool:
 
 def _judges(clause: str) -> bool:
     """Whether it says how something is, good or bad, beyond whether it could be measured."""
-    plain = _WHETHER.sub("", clause)
-    return bool(_FINE.search(plain) or _BAD.search(_REASON.sub("", plain)))
+    return _is_fine(clause) or _is_bad(clause)
+
+
+def _is_fine(clause: str) -> bool:
+    return bool(_FINE.search(_WHETHER.sub("", clause)))
+
+
+def _is_bad(clause: str) -> bool:
+    return bool(_BAD.search(_REASON.sub("", _WHETHER.sub("", clause))))
 
 
 def _tells_of(text: str, blind: Sequence[Finding], seen: Sequence[Finding]) -> str | None:
     """A claim about more: what it says of the ones that could not be measured."""
     theirs = _words(blind) - _words(seen)
+    only_theirs = theirs - {word for one in seen for word in _words_of(str(one["summary"]))}
     for clause in _clauses(text):
-        about = {word.rstrip("s") for word in _WORD.findall(clause)} & theirs
-        if about and _judges(clause):
+        about = _words_of(clause) & theirs
+        if about and (_is_fine(clause) or (about & only_theirs and _is_bad(clause))):
             return f"{min(about)} could not be measured, and it says more than that"
-        if not seen and _FINE.search(_WHETHER.sub("", clause)):
+        if not seen and _is_fine(clause):
             return "nothing could be measured, and it doesn't say just that"
     return None
 
 
 def _words(findings: Sequence[Finding]) -> set[str]:
-    texts = " ".join(f"{one['check']} {one['subject']}" for one in findings)
-    return {word.rstrip("s") for word in _WORD.findall(texts.lower())}
+    return _words_of(" ".join(f"{one['check']} {one['subject']}" for one in findings))
+
+
+def _words_of(text: str) -> set[str]:
+    return {word.rstrip("s") for word in _WORD.findall(text.lower())}
 
 
 def _clauses(text: str) -> Iterator[str]:

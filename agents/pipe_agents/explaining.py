@@ -18,7 +18,7 @@ _LEFT: Final = 1.0
 _NO_PROVIDER: Final = "write `provider:` beside `agent:`, or `defaults: {provider: …}` in pipe.yml"
 _NEEDS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.CREDENTIALS: "credentials for the provider; `pipe providers` says which",
-    ErrorKind.BUDGET: "a larger `budget:` of the node or the run",
+    ErrorKind.BUDGET: "a larger `budget:` of the node or the run, or smaller `max_tokens` in `with:`, in the next run",
     ErrorKind.UNAVAILABLE: "a model service that answers; `pipe providers NAME --check` asks it",
     ErrorKind.NOT_FOUND: "a service and a model that are there; `pipe providers NAME --check` asks it",
     ErrorKind.RATE_LIMITED: "a service that takes the call: another provider, or later",
@@ -73,12 +73,16 @@ def none(why: str, needs: str | None = None) -> dict[str, Any]:
 
 
 def of_fault(fault: NodeFault, context: Context) -> dict[str, Any]:
-    return none(context.masker.mask_text(fault.message)[:500], _NEEDS.get(fault.kind))
+    message = context.masker.mask_text(fault.message)
+    if fault.kind is ErrorKind.BUDGET:
+        message = message.partition(": raise `budget.")[0]  # and resume, it goes on; but this run has all that it needs
+    return none(message[:500], _NEEDS.get(fault.kind))
 
 
 def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -> dict[str, Any]:
     """The explanation, of what a model said in the shape that it was asked for: claims held against the findings."""
     from pipe_agents.claims import held
+    from pipe_agents.explaining_next import looks
 
     by_id = {one["id"]: one for one in findings}
     claims = [held(claim, by_id) for claim in said["claims"][:50]]
@@ -92,6 +96,7 @@ def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -
             "why": check["why"][:500],
         }
         for check in said["next_checks"][:20]
+        if looks(check["task"], check["agent"] in agents)
     ]
     ranking = [id for id in dict.fromkeys(said["ranking"]) if id in by_id]
     return {
@@ -105,13 +110,6 @@ def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -
         "why": None,
         "needs": None,
     }
-
-
-def registered() -> list[str]:
-    """Names of the agents that are installed. Blocks."""
-    from importlib.metadata import entry_points
-
-    return sorted({point.name for point in entry_points(group="pipe_runner.agents")})
 
 
 async def in_time(seconds: float, asking: Any) -> Any:

@@ -7,7 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipe_agents.explaining import Explained, given, in_time, of_fault, registered
+from pipe_agents.explaining import Explained, given, in_time, of_fault
+from pipe_agents.explaining_next import measuring
 from pipe_agents.findings import Finding, worst_first
 from pipe_agents.llm_answers import Wanted
 from pipe_agents.llm_media import ABOUT_DATA, as_data
@@ -64,7 +65,8 @@ _SYSTEM: Final = (
     "You help somebody who is on call. You get findings that programs have measured. They are the facts: explain them, "
     "say what to see to first, and what to look at next. Claim only what findings show, and name their ids for each "
     "claim. Use no number that isn't in them, and no host, service or file that they don't name. What is `unavailable` "
-    "was not measured: nothing is known of it, good or bad. Be short."
+    "was not measured: nothing is known of it, good or bad. What to look at next only looks: it is no command, and "
+    "changes nothing. Be short."
 )
 
 
@@ -84,7 +86,7 @@ async def asked(
     bounded, quiet = attempt._replace(timeout=time), _Quiet(context.emit, context.masker)
     talk = Talk(bounded, context, answering, choices, wanted, counted, quiet)
     try:
-        agents = await asyncio.to_thread(registered)
+        agents = await asyncio.to_thread(measuring)
         await asyncio.to_thread(check_schema, SCHEMA)
         request = _request(output, shown, agents, attempt, context)
         said: Any = await in_time(time, talk.run(request, NoTools(), _REASKS, 0))
@@ -141,7 +143,7 @@ def _request(
         if output.get(name):
             text = json.dumps(context.masker.mask_json(output[name][:20]), ensure_ascii=False)
             parts.append(as_data(text[:8000], name))
-    parts.append(f"Agents that can look further: {', '.join(agents)}.")
+    parts.append(f"Agents that can look further: {', '.join(agents) or 'none'}.")
     tokens = attempt.options.get("max_tokens")
     return ModelRequest(
         model="",

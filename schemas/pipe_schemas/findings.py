@@ -60,7 +60,9 @@ class NextCheck(Given):
     """What the model would look at next."""
 
     task: str = Field(description="In words, as `pipe ask` takes them.")
-    agent: str | None = Field(default=None, description="The agent for it; null where the named one doesn't exist.")
+    agent: str | None = Field(
+        default=None, description="The agent for it; null where the named one is none that measures."
+    )
     why: str | None = Field(default=None, description="What it would tell.")
 
 
