@@ -64,6 +64,7 @@ class FindingsAgent:
             and title.isprintable()
             and all(isinstance(flag, bool) for flag in flags)
             and all(path is None or (isinstance(path, str) and _PLAIN_PATH.fullmatch(path)) for path in paths)
+            and (paths[0] is None or paths[0] != paths[1])
             and isinstance(providers, list)
             and all(isinstance(name, str) and name.isascii() for name in providers)
         )
@@ -118,7 +119,7 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     from pipe_agents.merging.facts import of_findings, of_measurements
     from pipe_agents.merging.gather import Given, Missing, merged
 
-    taken = list(taken)
+    taken = list(taken) or [Missing("results", "nothing was given to look at")]
     given = [one for one in taken if isinstance(one, Given)]
     pool = merged(given)
     against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
@@ -230,8 +231,14 @@ def lines(output: Mapping[str, Any], root: str) -> list[str]:
     told += [f"but       {one['subject']}: {', but '.join(one['says'])}" for one in output["contradictions"][:3]]
     lost = [one for one in output["findings"] if one["check"] == UNWRITTEN]
     said = {what(one["subject"]) for one in lost}
+    missing = [one for one in output["measurements"]["sources"] if one["agent"] is None]
+    said |= {one["name"] for one in missing}
     unseen = [one for one in output["blind_spots"] if one["what"] not in said]
+    told += [f"missing   {one['name']}: {one['summary']}" for one in missing[:_SHOWN]]
     told += [f"unseen    {_unseen(unseen)}"] if unseen else []
+    explanation = output["explanation"]
+    if explanation is not None and explanation["status"] == "unavailable":
+        told += [f"explain   none: {explanation['why']}"]
     told += [f"report    {path}" for path in output["reports"].values() if path]
     told += [f"unwritten {one['subject']}: {one['why']}" for one in lost]
     return [bounded(printable(line), _LINE) for line in told]

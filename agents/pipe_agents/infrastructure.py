@@ -23,13 +23,14 @@ CAPABILITIES: Final = (
         "infrastructure.services",
         "Services of systemd: failed, restarting, missing, with what they depend on.",
         ("service", "services", "systemd", "systemctl", "daemon", "unit", "units", "failed unit", "running", "started",
-         "stopped", "crashed", "restarted", "nginx", "sshd", "cron", "postgresql"),
+         "stopped", "crashed", "restarted", "nginx", "sshd", "cron", "postgresql", "postgres",
+         "mysql", "mariadb", "mongodb", "rabbitmq", "haproxy"),
     ),
     Capability(
         "infrastructure.containers",
         "Containers and images of Docker or Podman: state, restarts, health, limits.",
         ("container", "containers", "docker", "podman", "image", "images", "unhealthy", "health check", "oom killed",
-         "restart loop", "exited", "compose"),
+         "restart loop", "exited", "compose", "containers without limit", "docker limits"),
     ),
     Capability(
         "infrastructure.kubernetes",
@@ -41,7 +42,7 @@ CAPABILITIES: Final = (
         "infrastructure.aws",
         "AWS: EC2 status checks, ECS services, RDS, CloudWatch alarms, Health.",
         ("aws", "amazon", "ec2", "instance", "instances", "ecs", "fargate", "rds", "cloudwatch", "alarm", "alarms",
-         "region", "cloud", "aws health"),
+         "region", "cloud", "aws health", "rds storage", "rds free storage"),
     ),
     Capability(
         "infrastructure.certificates",

@@ -30,8 +30,8 @@ CAPABILITIES: Final = (
     Capability(
         "logs.templates",
         "Kinds of messages, with counts, first and last time.",
-        ("template", "templates", "messages", "kinds of messages", "most frequent", "patterns", "log lines",
-            "summarize logs", "what is logged"),
+        ("template", "templates", "messages", "kinds of messages", "most frequent", "patterns", "log lines", "parse",
+            "parse log", "summarize logs", "what is logged"),
     ),
     Capability(
         "logs.rates",

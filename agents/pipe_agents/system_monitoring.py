@@ -24,7 +24,8 @@ CAPABILITIES: Final = (
     Capability(
         "system.cpu",
         "CPU by core and by kind of time, load against cores, clock rates",
-        ("cpu", "processor", "core", "load", "load average", "busy", "slow machine", "steal", "overloaded"),
+        ("cpu", "processor", "core", "load", "load average", "busy", "slow machine", "sluggish machine",
+         "machine feels sluggish", "steal", "overloaded"),
     ),
     Capability(
         "system.memory",
@@ -35,7 +36,7 @@ CAPABILITIES: Final = (
         "system.disk",
         "space and inodes of each file system, which can't be written to, when one will be full",
         ("disk", "disk space", "disk usage", "full", "filesystem", "file system", "inodes", "no space left", "mount",
-         "read-only", "storage", "partition"),
+         "read-only", "storage", "partition", "filled up", "fill", "used up"),
     ),
     Capability(
         "system.io",

@@ -34,6 +34,14 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
         error.__context__ = error.__cause__ = None
         return error
     why = excerpt(str(error), hide)
+    helper = isinstance(error, aws.CredentialRetrievalError) and error.kwargs.get("provider") == "custom-process"
+    if helper or isinstance(error, FileNotFoundError | PermissionError | json.JSONDecodeError):
+        how = "gave something else than keys"
+        if isinstance(error, OSError):
+            how = f"can't be run or read ({excerpt(str(error.filename), hide)})"
+        message = f"{where}: no keys can be had: the program or file that gives them (credential_process) {how}"
+        message += "; run it by hand to see why, since what it says may be a secret and isn't shown here"
+        return ModelFault(Reason.CREDENTIALS, message, sent=False)
     if isinstance(error, no_keys):
         message = f"{where}: no keys can be had: {why}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
         return ModelFault(Reason.CREDENTIALS, message, sent=False)

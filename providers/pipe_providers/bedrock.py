@@ -50,6 +50,7 @@ class BedrockType:
             given.take("access_key", "AWS_ACCESS_KEY_ID")
             given.secret("secret_key", "AWS_SECRET_ACCESS_KEY")
             given.secret("session_token", "AWS_SESSION_TOKEN")
+        given.proxy_passwords()
         for option in ("timeout", "insecure", "threads", "guardrail", "output_schema", "extra_body"):
             given.take(option, default={"timeout": DEFAULT_TIMEOUT, "threads": THREADS}.get(option))
         if url is not None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _READY: Final = 60.0
 """Seconds in which a client may be made, with the keys that it needs."""
+_PATIENCE: Final = 3.0
+"""Seconds that new keys are waited for where the old ones are good for a while."""
 _SIGNING: Final = 4
 """Threads in which botocore signs, which asks for keys now and then."""
 _LARGE: Final = 256 * 1024
@@ -55,7 +57,10 @@ class BedrockProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         """The path is the operation's name: where it is, botocore says."""
-        return Asked("ConverseStream" if stream else "Converse", asked(request, self._said, stream=stream))
+        words = asked(request, self._said, stream=stream)
+        if not words["messages"]:
+            raise ModelFault(Reason.REFUSED, f"{self.where} can't be asked nothing: the prompt is empty", sent=False)
+        return Asked("ConverseStream" if stream else "Converse", words)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         return whole(self.where, request, self._said, data)
@@ -122,7 +127,10 @@ class BedrockProvider(HttpProvider):
         for it, and then for botocore where none can be followed."""
         key, large = (operation, request.model), _size(request) > _LARGE
         done = None if large else self._follow(operation, words)
-        if done is None and not large and (there := self._signing.get(key)) is not None:
+        there = None if large else self._signing.get(key)
+        if done is None and there is not None:
+            done = self._follow_still(operation, words)
+        if done is None and there is not None:
             found = await self._waited(there, until)
             if isinstance(found, Exception):
                 fault = self._fault(found)
@@ -134,7 +142,11 @@ class BedrockProvider(HttpProvider):
             if not large and key not in self._signing:
                 self._signing[key] = work
                 work.add_done_callback(lambda _: self._signing.pop(key, None))
-            done = await self._waited(work, until)
+            if not large and self._follow_still(operation, words) is not None:
+                await asyncio.wait({work}, timeout=_PATIENCE)
+                done = None if work.done() else self._follow_still(operation, words)
+            if done is None:
+                done = await self._waited(work, until)
         if isinstance(done, Exception):
             raise self._fault(done)
         return done
@@ -155,6 +167,13 @@ class BedrockProvider(HttpProvider):
             return None
         try:
             return self._signer.follow(operation, words)
+        except Exception as error:
+            return error
+
+    def _follow_still(self, operation: str, words: dict[str, Any]) -> Signed | Exception | None:
+        """With keys that are good for a while, so that who gives others holds up nobody."""
+        try:
+            return None if self._signer is None else self._signer.follow_still(operation, words)
         except Exception as error:
             return error
 
@@ -219,6 +238,7 @@ class _Reading:
                     name = str(message.headers[":event-type"])
                     self._begun = True
                     piece = self._streamed.take({name: json.loads(message.payload)})
+                    self.ended = self._streamed.whole
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True
             if message is None and not wrong:

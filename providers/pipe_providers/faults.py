@@ -24,6 +24,7 @@ _KEY: Final = re.compile(
     r"|unauthori[sz]ed|unrecognizedclient|invalidsignature|security token",
     re.I,
 )
+_CLOCK: Final = re.compile(r"signature (?:expired|not yet current)", re.I)
 _QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
 _NO_MODEL: Final = re.compile(
     r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
@@ -174,6 +175,8 @@ def _advice(
     match reason:
         case Reason.CREDENTIALS if status == 429 or status == 402:
             return "; the account has nothing left to spend"
+        case Reason.CREDENTIALS if _CLOCK.search(told.message[:4000]):
+            return "; the clock of this machine is wrong: set it"
         case Reason.CREDENTIALS:
             return "; the key is wrong, expired or not allowed to do this"
         case Reason.NOT_FOUND if 300 <= status < 400:

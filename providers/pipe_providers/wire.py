@@ -185,6 +185,8 @@ class Wire:
         self._pool: aiohttp.ClientSession | None = None
         self._out, self._in = Turns(), Turns()
         self._closed = False
+        self.trusts = "SSL_CERT_FILE"
+        """The variable that names whom to trust beside the machine's own."""
         self.cut = False
         """A connection was closed in the middle of something, under TLS."""
 
@@ -276,19 +278,32 @@ class Wire:
             return ModelFault(Reason.TIMED_OUT, message)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             why = excerpt(str(getattr(error, "certificate_error", None) or error.os_error), self.hide)
-            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}"
+            hint = f"{self.trusts} may name a file of certificates to trust"
+            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}; {hint}"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if isinstance(error, aiohttp.InvalidURL):
             message = f"{self.where}: the address can't be used; set `base_url` to the service's own"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if not sent:
             why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
-            message = f"{self.where}: no connection: {why}; is it running, and is the address right?"
+            to = self._proxy_of(error)
+            message = f"{self.where}: no connection{to}: {why}; is it running, and is the address right?"
             return ModelFault(Reason.UNAVAILABLE, message, sent=False)
         if isinstance(error, zlib.error):
             message = f"{self.where} packed its answer in a way that can't be unpacked"
             return ModelFault(Reason.INVALID_OUTPUT, message)
         return ModelFault(Reason.UNAVAILABLE, f"{self.where} broke off {when}: {self._why(error)}")
+
+    def _proxy_of(self, error: BaseException) -> str:
+        """Names the proxy, where it is the one that can't be reached, or may be."""
+        proxy = self._proxy
+        if proxy is None:
+            return ""
+        if isinstance(error, TimeoutError):
+            return f" by the proxy {proxy.raw_host}:{proxy.port}"
+        if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (proxy.raw_host, proxy.port):
+            return f" to the proxy {proxy.raw_host}:{proxy.port}"
+        return ""
 
     def _why(self, error: BaseException) -> str:
         """A few words about an error, from which nothing of the request can be read."""

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pipe_runner.errors import PipeError, UsageError
+from pipe_runner.types import AUTO
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from pipe_runner.models import ProviderType
     from pipe_runner.ports import Agent
 
@@ -19,8 +22,11 @@ _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
 def asks_models(agent: Agent, options: Any) -> bool:
-    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options."""
-    return agent.describe().asks_models and isinstance(options, dict) and "provider" in options
+    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options.
+    `auto` asks who is to be chosen, or has chosen one that asks."""
+    if not isinstance(options, dict) or "provider" not in options:
+        return False
+    return bool(options["provider"]) if agent.name == AUTO else agent.describe().asks_models
 
 
 class UnknownPlugin(UsageError):
@@ -232,7 +238,44 @@ class Registry:
         lacking += [part for part in ("name", "version") if not isinstance(getattr(agent, part, None), str)]
         if lacking:
             raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
+        _check_description(agent, whose)
         return agent
+
+    def options_model(self, name: str) -> type[BaseModel]:
+        """The model of an agent's options. Raises BrokenPlugin where the agent can't say it."""
+        return model_of(self.get(name), name)
+
+    def output_schema(self, name: str) -> Mapping[str, Any]:
+        """The schema of what an agent gives, whatever its options. Raises BrokenPlugin where the agent can't say it."""
+        try:
+            return dict(self.get(name).output_schema({}))
+        except (Exception, SystemExit) as error:
+            if isinstance(error, PipeError):
+                raise
+            raise BrokenPlugin(f"agent {name!r} can't say what it gives: {_reason(error)}") from error
+
+
+def model_of(agent: Agent, name: str) -> type[BaseModel]:
+    """The model of an agent's options. Raises BrokenPlugin where the agent can't say it."""
+    try:
+        return agent.options_model()
+    except (Exception, SystemExit) as error:
+        raise BrokenPlugin(f"agent {name!r} can't say what it takes: {_reason(error)}") from error
+
+
+def _check_description(agent: Agent, whose: str) -> None:
+    from pipe_runner.ports import AgentDescription
+
+    try:
+        about: Any = agent.describe()
+    except (Exception, SystemExit) as error:
+        raise BrokenPlugin(f"{whose} can't describe itself: {_reason(error)}") from error
+    if not isinstance(about, AgentDescription):
+        given = type(about).__name__
+        raise BrokenPlugin(
+            f"{whose} can't describe itself: describe() gives {given}, and no AgentDescription",
+            hint="see docs/agents.md",
+        )
 
 
 class ProviderTypes(Mapping[str, "ProviderType"]):

@@ -124,7 +124,9 @@ class InfrastructureOptions(ExplainOptions):
         json_schema_extra={"x-task": "paths"},
     )
     domains: Annotated[list[Domain], Field(max_length=200)] = Field(
-        default_factory=list, description="Domains whose registration is looked at, by RDAP."
+        default_factory=list,
+        description="Domains whose registration is looked at, by RDAP.",
+        json_schema_extra={"x-task": "domains", "x-task-for": ["certificates"]},
     )
     ca_file: FilePath | None = Field(
         default=None, description="Authorities in PEM that certificates of `hosts` are trusted by, beside the system's."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipe_schemas.findings import ExplainOptions, Finding, Given, Result
 
@@ -52,6 +52,12 @@ class MergeOptions(ExplainOptions):
         if "\0" in path or ":" in steps[0] or {"..", ".", ""} & set(steps):
             raise ValueError("a path from the project's root that stays in it, as report/triage.md")
         return path
+
+    @model_validator(mode="after")
+    def _apart(self) -> MergeOptions:
+        if self.markdown is not None and self.markdown == self.html:
+            raise ValueError(f"markdown and html are the same file, {self.markdown}: give each a name of its own")
+        return self
 
 
 class MergedFinding(Finding):

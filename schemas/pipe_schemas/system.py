@@ -136,14 +136,13 @@ class SystemOptions(ExplainOptions):
         default=WINDOW,
         description="How long rates are measured, at most an hour.",
         examples=["1s", "10s"],
-        json_schema_extra={"x-task": "duration"},
     )
     paths: list[Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$")]] = Field(
         default_factory=list,
         max_length=200,
         description="Which file systems to look at: those that hold these absolute paths. All by default.",
         examples=[["/", "/var"]],
-        json_schema_extra={"x-task": "paths"},
+        json_schema_extra={"x-task": "paths", "x-task-pattern": "^/"},
     )
     processes: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
         default_factory=list,

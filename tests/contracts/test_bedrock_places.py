@@ -147,3 +147,26 @@ def test_s4_a_bearer_token_is_hidden_also_beside_a_profile(monkeypatch: pytest.M
     assert given.secrets == ("canary-bearer",)
     assert given.sources["bearer_token"] == "AWS_BEARER_TOKEN_BEDROCK"
     assert "canary" not in repr(given)
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "LocalHost"])
+def test_a_host_in_capitals_is_sent_as_it_is_signed(keys: None, host: str, service: Service) -> None:
+    from pipe_providers.signing import Signer
+
+    service.decides(BEDROCK.either())
+    signs: list[str] = []
+    real = Signer.sign
+    url = f"http://{host}:{service.port}/Prefix/x/"
+
+    async def thrice() -> None:
+        provider = ProviderTypes()["bedrock"].open(settings(region="us-east-1", endpoint_url=url))
+        for _ in range(3):
+            await provider.generate(REQUEST)
+        await provider.close()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Signer, "sign", lambda self, name, words: (signs.append(name), real(self, name, words))[1])
+        asyncio.run(thrice())
+    assert {asked.headers["host"] for asked in service.asked} == {f"localhost:{service.port}"}
+    assert {asked.path for asked in service.asked} == {"/Prefix/x/model/m/converse"}
+    assert len(signs) == 1, "the first is an example for the others"

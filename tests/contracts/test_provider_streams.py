@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
-from model_servers import BEDROCK, DIALECTS, Service, chunked
+from model_servers import BEDROCK, DIALECTS, Service, chunked, response
 from model_servers.eventstream import message
 
 from pipe_runner.calls.answers import may_be_paid
-from pipe_runner.models import Reason
+from pipe_runner.models import Message, ModelRequest, Reason
 from pipe_runner.registry import ProviderTypes
 
 every = pytest.mark.parametrize("name", sorted(ProviderTypes()))
@@ -66,3 +67,31 @@ def test_v1_an_exception_of_bedrock_s_after_text_may_have_been_paid_for(
     bench.service.answers(chunked([frame], BEDROCK.streams))
     fault = bench.fault(streamed=True)
     assert (fault.reason, may_be_paid(fault)) == (reason, reason is Reason.TIMED_OUT)
+
+
+@pytest.mark.parametrize("name", ["bedrock"])
+def test_a_stream_of_bedrock_s_that_is_whole_needs_no_end_of_its_connection(name: str, bench: Any) -> None:
+    bench.service.answers([*chunked(BEDROCK.parts(), BEDROCK.streams, end=False), 30.0])
+    began = time.monotonic()
+    answer = bench.ask(streamed=True)
+    assert time.monotonic() - began < 10
+    assert (answer.text, answer.usage.output) == ("Hello wörld", 5)
+
+
+@pytest.mark.parametrize("name", ["bedrock"])
+def test_a_signature_that_is_late_or_early_is_a_matter_of_the_clock(name: str, bench: Any) -> None:
+    for words in ("Signature expired: 1 is now earlier than 2", "Signature not yet current: 2 is still later than 1"):
+        body = {"message": words}
+        bench.service.answers(response(body, 403, {"x-amzn-ErrorType": "InvalidSignatureException"}))
+        fault = bench.fault()
+        assert fault.reason is Reason.CREDENTIALS
+        assert "the clock of this machine is wrong" in fault.message
+        assert "the key is wrong" not in fault.message
+
+
+@pytest.mark.parametrize("name", ["bedrock"])
+def test_nothing_is_no_question(name: str, bench: Any) -> None:
+    fault = bench.fault(ModelRequest("m", (Message("user", ""),)))
+    assert (fault.reason, fault.sent) == (Reason.REFUSED, False)
+    assert "the prompt is empty" in fault.message
+    assert bench.service.asked == []

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pipe_agents.findings import Finding
+from pipe_agents.redacting import redacted
 from pipe_agents.shell import base_environment
 from pipe_runner.ports import Attempt, Command, Context, ProcessEnd
 
@@ -118,6 +119,10 @@ class Unreached(Exception):
         self.why, self.needs = why, needs
 
 
+class Silent(Unreached):
+    """It gave no answer in time."""
+
+
 class Absent(Unreached):
     """It is not here at all."""
 
@@ -147,9 +152,9 @@ def surroundings(environ: Mapping[str, str], attempt: Attempt, context: Context)
 
 
 def shown(value: Any, most: int = LONGEST_TEXT) -> str:
-    """Text of others, bounded, one line."""
+    """Text of others, bounded, one line, without credentials that can be told by their names and shapes."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
-    cut = text[: most * 4].encode("utf-8", "replace").decode("utf-8", "replace")
+    cut = redacted(text[: most * 4]).encode("utf-8", "replace").decode("utf-8", "replace")
     cut = " ".join(cut.split())
     if len(cut) <= most and len(text) <= most * 4:
         return cut

@@ -64,10 +64,14 @@ def _dates(seen: Seen, one: Certificate, limits: Mapping[str, float], now: float
         return [finding("tls.expired", subject, "critical", words, evidence, renew)]
     if not own and one.self_signed:  # a root that was sent along: clients use their own copy
         return []
-    if days < limits["certificate_days"]:
-        severity: Severity = "high" if days < limits["certificate_critical_days"] else "medium"
+    life = (one.not_after - one.not_before) / 86400
+    soon, urgent = limits["certificate_days"], limits["certificate_critical_days"]
+    if life <= 2 * soon:  # it is renewed every few days, and near its end for most of its life
+        soon, urgent = min(soon, life / 4), min(urgent, life / 8)
+    if days < soon:
+        severity: Severity = "high" if days < urgent else "medium"
         words = f"{whose} expires in {days:.1f} days ({stamp(one.not_after)})"
-        threshold = {"threshold_days": limits["certificate_days"]}
+        threshold = {"threshold_days": round(soon, 3), "life_days": round(life, 1)}
         return [finding("tls.expires_soon", subject, severity, words, {**evidence, **threshold}, renew)]
     return []
 

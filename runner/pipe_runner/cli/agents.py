@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.registry import Clash, Registry, means
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ def agents(given: Given) -> int:
         agent = registry.get(name)
         sys.stdout.write(_json(_described(registry, name, agent)) if as_json else _text(registry, name, agent))
         return 0
-    found = registry.get_all()
+    with redirect_stdout(sys.stderr):  # what an agent prints when it is made is no part of the list
+        found = registry.get_all()
     if as_json:
-        described = [_described(registry, name, agent) for name, agent in found.items()]
+        described = [_as_far(registry, name, agent) for name, agent in found.items()]
         unusable = [_unusable(registry, name, fault.message) for name, fault in registry.faults().items()]
         sys.stdout.write(_json([*described, *unusable, *map(_preset, presets.values())]))
         return 0
@@ -135,6 +137,14 @@ def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _as_far(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
+    """One of the list; what is wrong with it costs no other."""
+    try:
+        return _described(registry, name, agent)
+    except PipeError as fault:
+        return _unusable(registry, name, fault.message)
+
+
 def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
     about, origin = agent.describe(), registry.origin(name)
     return {
@@ -145,8 +155,8 @@ def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
         "from": str(origin) if origin is not None else None,
         **_brought(registry, name),
         "secret_options": list(about.secret_options),
-        "options": agent.options_model().model_json_schema(),
-        "output": dict(agent.output_schema({})),
+        "options": registry.options_model(name).model_json_schema(),
+        "output": registry.output_schema(name),
     }
 
 
@@ -192,7 +202,7 @@ def _text(registry: Registry, name: str, agent: Agent) -> str:
         lines.append(f"  capabilities: {', '.join(about.capabilities)}")
     if about.secret_options:
         lines.append(f"  secrets may stand in: {', '.join(about.secret_options)}")
-    schema = agent.options_model().model_json_schema()
+    schema = registry.options_model(name).model_json_schema()
     required = schema.get("required", [])
     properties: dict[str, Any] = schema.get("properties", {})
     if properties:
@@ -204,7 +214,7 @@ def _text(registry: Registry, name: str, agent: Agent) -> str:
         lines.append(f"    {option} ({_kind(about_it)}{needed}{given})")
         if about_it.get("description"):
             lines.append(f"        {about_it['description']}")
-    lines += _output_lines(agent.output_schema({}))
+    lines += _output_lines(registry.output_schema(name))
     return "".join(safe(line) + "\n" for line in lines)
 
 

@@ -11,7 +11,7 @@ from pipe_runner.cli.boundary import say
 from pipe_runner.cli.settings import duration, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
-from pipe_runner.errors import RunBusy, StorageError, UsageError
+from pipe_runner.errors import RunBusy, UsageError
 from pipe_runner.ports import RunSummary
 from pipe_runner.runlog import RunDir
 from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, size_of, to_remove
@@ -36,14 +36,13 @@ def prune(given: Given, state: str) -> int:
     for one in found:
         rundir = RunDir(one.run, os.path.join(state, "runs", one.run))
         try:
-            freed += size_of(rundir.path) if dry else remove(rundir)
+            size = size_of(rundir) if dry else remove(rundir)
         except RunBusy:
             say(f"  kept {safe(one.run)}: somebody works on it")
             continue
-        except StorageError:
-            if os.path.lexists(rundir.path):
-                raise
-            continue  # somebody else has removed it
+        if size is None:  # another `prune` was faster
+            continue
+        freed += size
         removed.append(one.run)
     evaluations = 0 if dry or before is None else remove_evaluations(state, before)
     if given.text("output") == "json":

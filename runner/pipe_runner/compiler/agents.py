@@ -11,7 +11,7 @@ from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.errors import PipeError
 from pipe_runner.ports import Agent
-from pipe_runner.registry import BrokenPlugin, Registry, UnknownPlugin
+from pipe_runner.registry import BrokenPlugin, Registry, UnknownPlugin, model_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -44,13 +44,14 @@ class AgentInfo:
 
     @cached_property
     def model(self) -> Any:
-        return self.agent.options_model()
+        return model_of(self.agent, self.name)
 
     @cached_property
     def options(self) -> Lookup:
         """The JSON Schema of the options."""
+        model = self.model
         try:
-            return Lookup(self.model.model_json_schema())
+            return Lookup(model.model_json_schema())
         except Exception:  # a plugin's model may hold what has no JSON Schema; then its options are anything
             return Lookup(ANY)
 
@@ -84,7 +85,10 @@ class AgentInfo:
         """The schema of the output; `options` as far as they are known before the run."""
         try:
             found = self.agent.output_schema(options)
-        except Exception:  # a plugin's own fault: what it gives is not known, the pipeline may still be right
+        except (
+            Exception,
+            SystemExit,
+        ):  # a plugin's own fault: what it gives is not known, the pipeline may still be right
             return ANY
         return found if isinstance(found, Mapping) else ANY
 

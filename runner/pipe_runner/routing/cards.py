@@ -61,7 +61,7 @@ class Card:
     def model(self) -> type[BaseModel] | None:
         try:
             return self.agent.options_model()
-        except Exception:  # a plugin's own fault: nothing is known of its options
+        except (Exception, SystemExit):  # a plugin's own fault: nothing is known of its options
             return None
 
     @cached_property
@@ -128,7 +128,7 @@ def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[C
         try:
             card = Card(name, registry.get(name))
             fits = may_be_chosen(card.agent, card.about) and card.can_be_filled and bool(card.phrases)
-        except Exception:  # a plugin's own fault, whatever it is, is none of the task's
+        except (Exception, SystemExit):  # a plugin's own fault, whatever it is, is none of the task's
             continue
         if fits:
             found.append(card)

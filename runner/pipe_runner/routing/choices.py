@@ -139,8 +139,9 @@ def settled(chosen: tuple[Choice, ...]) -> tuple[Choice, ...]:
         if unseen and one.tells is not None:
             options = {**options, one.tells: [{"what": left.what, "why": left.why} for left in unseen[:_TOLD]]}
         away = ", ".join(left.what for left in unseen if left.role == AWAY)
+        verb = "are" if ", " in away else "is"
         rest = ", ".join(repr(left.what) for left in unseen if left.role != AWAY)
-        why += f"; this machine only: {away} is not looked at" if away else ""
+        why += f"; this machine only: {away} {verb} not looked at" if away else ""
         why += f"; no option takes {rest}" if rest else ""
         found.append(one._replace(unseen=unseen, options=options, why=why))
     return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,11 +31,12 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
             value = None
         elif role == "host":
             hosts = of_role(things, "hosts")
-            value = None if len(hosts) > 1 and "hosts" in card.roles else _value(role, schema, hosts)
+            several = len(hosts) > 1 and "hosts" in card.roles
+            value = None if several else _value(role, schema, _suiting(card, option, role, hosts))
         elif role == "hosts" and "host" in card.roles and len(of_role(things, role)) == 1:
             value = None
         else:
-            value = _value(role, schema, of_role(things, role))
+            value = _value(role, schema, _suiting(card, option, role, of_role(things, role)))
         if value is not None:
             options[option] = value
     for option, beside in _beside(card, options):
@@ -133,11 +135,37 @@ def _least(card: Card, options: Mapping[str, Any]) -> list[str]:
     return [checks] if checks is not None and checks in options else list(options)[-1:]
 
 
+def _suiting(card: Card, option: str, role: str, values: Sequence[str]) -> list[str]:
+    """Those that the option takes, so that one that it doesn't costs no other."""
+    schema = card.options[option]
+    pattern = schema.get("x-task-pattern")
+    kept = [one for one in values if not isinstance(pattern, str) or re.match(pattern, one)]
+    if not kept or card.model is None or _is_taken(card, option, _value(role, schema, kept)):
+        return kept
+    return [one for one in kept if _is_taken(card, option, _value(role, schema, [one]))]
+
+
+def _is_taken(card: Card, option: str, value: Any) -> bool:
+    from pydantic import ValidationError
+
+    if card.model is None:
+        return True
+    try:
+        card.model.model_validate({option: value})
+    except ValidationError as error:
+        return not any(one["loc"][:1] == (option,) for one in error.errors(include_url=False, include_context=False))
+    except Exception:  # a plugin's validator stumbles
+        return False
+    return True
+
+
 def _value(role: str, schema: Mapping[str, Any], values: Sequence[str]) -> Any:
     if not values:
         return None
-    kind = schema.get("type")
-    if kind == "array":
+    lists = [one for one in schema.get("anyOf", ()) if isinstance(one, dict) and one.get("type") == "array"]
+    if lists and len(values) > 1:  # one, or several
+        schema = lists[0]
+    if schema.get("type") == "array":
         items = schema.get("items", {})
         most = schema.get("maxItems")
         return [_one(role, items, value) for value in values[: most if isinstance(most, int) else None]]

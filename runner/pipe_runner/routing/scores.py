@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.routing.cards import TOLD, Card, cards_of
 from pipe_runner.routing.choices import AWAY, BOUND, Choice, Matched, Routing
-from pipe_runner.routing.entities import NO_PORT, Entity, entities
+from pipe_runner.routing.entities import NO_PORT, Entity, entities, kinds_of
 from pipe_runner.routing.options import drawn, supposed
+from pipe_runner.routing.times import is_exact
 from pipe_runner.routing.unseen import unseen
-from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stems, words
+from pipe_runner.routing.words import GENERAL_STEMS, SILENT, stem, stems, words
 
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
@@ -73,7 +74,7 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
     ranked = []
     for card in cards:
         hits = _hits(card, heard, spoken, rarity)
-        beside = [(one, _counts(one.role) * rarity.of_role(one.role)) for one in things if card.takes(one.role)]
+        beside = [(one, _counts(one, card, rarity)) for one in things if card.takes(one.role)]
         roles: dict[str, float] = {}
         for one, counts in beside:
             roles[one.role] = max(roles.get(one.role, 0.0), counts)
@@ -87,7 +88,9 @@ def scored(task: str, cards: Sequence[Card]) -> Routing:
             left = unseen(card, options, things)
             if any(one.role == AWAY for one in left):
                 score = max(round(score * FAR, 3), min(score, BOUND))
-            why = _why(best, [one for one, _ in beside], matched) + supposed(card, things, options)
+            lost = {(one.role, one.what) for one in left}
+            taken = [one for one, _ in beside if not {(one.role, one.value), (one.role, one.text)} & lost]
+            why = _why(best, taken, matched) + supposed(card, things, options)
             ranked.append(Choice(card.name, score, matched, options, why, left, card.tells))
     ranked.sort(key=lambda one: (-one.score, one.agent))
     known = tuple((card.name, card.summary) for card in cards)
@@ -125,8 +128,13 @@ class Rarity:
         return log((self._all + 1) / (having + 0.5)) / log((self._all + 1) / 1.5)
 
 
-def _counts(role: str) -> float:
-    return WHEN if role == "duration" else THING
+def _counts(one: Entity, card: Card, rarity: Rarity) -> float:
+    """What a thing counts; all of it for an agent that has a word for such files."""
+    if one.role == "paths" and any(
+        max(card.phrases.get((stem(kind),), {"": 0.0}).values()) > TOLD for kind in kinds_of(one.value)
+    ):
+        return THING
+    return (WHEN if one.role == "duration" else THING) * rarity.of_role(one.role)
 
 
 def _spoken(text: str) -> list[str]:
@@ -207,4 +215,6 @@ def _why(hits: Sequence[Hit], things: Sequence[Entity], matched: Sequence[Matche
             named.setdefault(thing.role, []).append(thing.value)
         takes = "; ".join(f"{role} {', '.join(values[:3])}" for role, values in named.items())
         parts.append(f"it takes {takes}")
+        broad = [one for one in things if one.role == "duration" and not is_exact(one.text)]
+        parts += [f"{one.text!r} taken as {one.value}" for one in broad]
     return "matches " + "; ".join(parts) if parts else "matches nothing"

@@ -13,7 +13,7 @@ from pipe_runner.routing.surroundings import is_here
 if TYPE_CHECKING:
     from pipe_runner.routing.cards import Card
 
-_ASIDE: Final = frozenset({"percent", NO_PORT})
+_ASIDE: Final = frozenset({"percent", "domains", NO_PORT})
 """Roles of what is nothing to be looked at."""
 _HERE: Final = "this agent measures the machine that it runs on"
 

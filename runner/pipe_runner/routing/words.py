@@ -32,7 +32,7 @@ GENERAL: Final = _listed(
     "available bad broken down fail failed fast happen happens happy healthy high last long low machine new nice "
     "ok okay old problem problems problematic reason run runs running server servers site slow slowly sluggish state "
     "status system take time times today use used user users using work working works wrong yesterday box current "
-    "currently issue issues trouble weird strange stuck"
+    "currently host hosts issue issues trouble weird strange stuck"
 )
 """Words that fit many tasks: they count for less."""
 _ENDINGS: Final = (

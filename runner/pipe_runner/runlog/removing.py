@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipe_runner.clearing import clear
+from pipe_runner.errors import RunBusy, StorageError
 from pipe_runner.ports import RunSummary
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lock import RunLock
@@ -27,20 +28,30 @@ def to_remove(newest_first: Sequence[RunSummary], before: str | None, keep: int)
     ]
 
 
-def remove(rundir: RunDir) -> int:
-    """Remove a run; gives the bytes that its files had. Raises RunBusy while somebody works on it, StorageError."""
-    lock = RunLock.acquire(rundir)
+def remove(rundir: RunDir) -> int | None:
+    """Remove a run; gives the bytes that its files had, and None where somebody else has removed it meanwhile. Raises
+    RunBusy while somebody works on it, StorageError."""
+    try:
+        lock = RunLock.acquire(rundir)
+    except (RunBusy, StorageError):
+        if not os.path.lexists(rundir.path):
+            return None
+        raise
     try:
         gone = os.path.join(os.path.dirname(rundir.path), f"{_GONE}{rundir.id}")
-        size = size_of(rundir.path)
+        size = size_of(rundir)
         clear(gone)  # of one that was killed midway
         try:
             os.rename(rundir.path, gone)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise storage_fault("remove", rundir.path, error) from error
     finally:
         lock.release()
     clear(gone)
+    if os.path.lexists(gone):
+        clear(gone)  # somebody else did so at the same time
     if os.path.lexists(gone):
         raise storage_fault("remove", gone, OSError(0, "some of it can't be removed"))
     return size
@@ -90,10 +101,10 @@ def _listed(folder: str) -> Iterable[str]:
         raise storage_fault("read", folder, error) from error
 
 
-def size_of(path: str) -> int:
-    """Bytes of the files of a run."""
+def size_of(rundir: RunDir) -> int:
+    """The bytes of a run's files."""
     size = 0
-    for folder, _, names in os.walk(path):
+    for folder, _, names in os.walk(rundir.path):
         for name in names:
             try:
                 size += os.lstat(os.path.join(folder, name)).st_size

@@ -98,6 +98,34 @@ def test_an_earlier_report_that_still_stands_there_is_told(tmp_path: Path, monke
     assert (tmp_path / "x.md").read_text() == "of yesterday"
 
 
+def test_a_result_that_is_missing_is_told_with_its_reason_on_the_terminal(tmp_path: Path) -> None:
+    text = PIPELINE.replace(", MORE", "").replace(
+        '{a: "{{ nodes.a.output }}",', '{a: {output: "{{ nodes.a.output }}", error: "{{ nodes.a.error }}"},'
+    )
+    (tmp_path / "found.json").write_text("[]")
+    lines = run_pipeline(text, root=tmp_path).output("all")["lines"]
+    assert [line for line in lines if line.startswith("missing")] == ["missing   a: exited with 3"]
+    assert not [line for line in lines if line.startswith("unseen")]
+
+
+def test_an_explanation_that_is_not_there_is_told_on_the_terminal(tmp_path: Path) -> None:
+    lines = run(tmp_path, ", explain: true").output("all")["lines"]
+    assert "explain   none: no model service is named" in lines
+
+
+def test_nothing_is_not_fine(tmp_path: Path) -> None:
+    output = run_pipeline("version: 1\nnodes:\n  all: {agent: findings, with: {results: {}}}\n", root=tmp_path).output(
+        "all"
+    )
+    assert output["blind_spots"][0]["why"] == "nothing was given to look at"
+    assert "missing   results: nothing was given to look at" in output["lines"]
+
+
+def test_two_forms_have_two_files() -> None:
+    with pytest.raises(ValueError, match="give each a name of its own"):
+        MergeOptions.model_validate({"results": [], "markdown": "out/x", "html": "out/x"})
+
+
 def test_must_write_fails_the_node_and_keeps_its_output(tmp_path: Path) -> None:
     (tmp_path / "x.md").mkdir()
     done = run(tmp_path, ", must_write: true")
@@ -116,7 +144,7 @@ def test_must_write_fails_the_node_and_keeps_its_output(tmp_path: Path) -> None:
             "markdown": st.sampled_from(
                 (None, "a/b.md", "../a", "/a", "a//b", ".", "a/..", "c:/x", "a\\..\\b", "x\0", 1)
             ),
-            "html": st.text(max_size=8),
+            "html": st.sampled_from((None, "a/b.md")) | st.text(max_size=8),
             "explain": st.sampled_from((True, False, "yes", 1, None)),
             "provider": st.sampled_from(([], ["a"], "a", [1])),
             "fail_on": st.sampled_from((None, "high", "info")),

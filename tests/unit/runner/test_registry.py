@@ -216,3 +216,58 @@ def test_a_name_that_several_bring_is_told(install: Install) -> None:
     registry = Registry.installed()
     assert registry.clash_of("greeter") == Clash("greeter", ("plug-one", "plug-two"), None)
     assert registry.clash_of("shell") is None
+
+
+@pytest.mark.parametrize(
+    ("describe", "reason"),
+    [
+        ("raise RuntimeError('no words')", "can't describe itself: RuntimeError: no words"),
+        ("raise SystemExit(0)", "can't describe itself: SystemExit"),
+        ("return 'greets'", "can't describe itself: describe() gives str, and no AgentDescription"),
+        ("return None", "can't describe itself: describe() gives NoneType, and no AgentDescription"),
+    ],
+)
+def test_an_agent_that_cannot_describe_itself_can_not_be_used_and_costs_no_other(
+    install: Install, describe: str, reason: str
+) -> None:
+    body = AGENT.replace(
+        "from pipe_runner.ports import AgentDescription\n"
+        '        return AgentDescription("greets", capabilities=("greet",))',
+        describe,
+    )
+    install("odd-dist", "plug_odd", body, odd="plug_odd:Greeter")
+    registry = Registry.installed()
+    with pytest.raises(BrokenPlugin) as caught:
+        registry.get("odd")
+    assert reason in str(caught.value)
+    assert "odd-dist" in str(caught.value)
+    assert "odd" in registry.faults()
+    assert "shell" in registry.get_all()
+    assert "odd" not in registry.by_capability("system.cpu")
+    from pipe_runner.routing import route
+
+    assert route("why is the disk full", registry).ranked[0].agent == "system_monitoring"
+
+
+@pytest.mark.parametrize("body", ["raise RuntimeError('no model')", "raise SystemExit(0)"])
+def test_options_that_cannot_be_told_are_the_fault_of_the_plugin(install: Install, body: str) -> None:
+    text = AGENT.replace("def options_model(self): ...", f"def options_model(self): {body}")
+    install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
+    registry = Registry.installed()
+    with pytest.raises(BrokenPlugin) as caught:
+        registry.options_model("odd")
+    assert "agent 'odd' can't say what it takes: " in str(caught.value)
+    from pipe_runner.compiler import compile_text
+
+    pipeline = "version: 1\nnodes: {a: {agent: odd, with: {x: 1}}}\n"
+    found = compile_text(pipeline, path="/nowhere/p.yml", root=Path("/nowhere"), registry=registry)
+    assert [one.code for one in found.diagnostics] == ["E505"]
+    assert "can't say what it takes" in found.diagnostics[0].message
+
+
+def test_an_output_that_cannot_be_told_is_the_fault_of_the_plugin(install: Install) -> None:
+    text = AGENT.replace("def output_schema(self, options): return {}", "def output_schema(self, options): exit(0)")
+    install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
+    with pytest.raises(BrokenPlugin) as caught:
+        Registry.installed().output_schema("odd")
+    assert "agent 'odd' can't say what it gives: " in str(caught.value)

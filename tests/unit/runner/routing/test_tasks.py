@@ -43,7 +43,8 @@ def test_those_that_measure_are_there_and_nobody_else() -> None:
 
 def test_there_are_forty_and_fifteen_aside() -> None:
     assert (len(TASKS["tasks"]), len(TASKS["held_out"])) == (40, 15)
-    assert len({one["task"] for each in TASKS.values() for one in each}) == 80
+    assert len({one["task"] for each in ("tasks", "held_out", "later") for one in TASKS[each]}) == 80
+    assert len({one["task"] for each in TASKS.values() for one in each}) == 80 + len(TASKS["stranger"])
 
 
 @pytest.mark.parametrize("one", [*TASKS["tasks"], *TASKS["held_out"]], ids=lambda one: one["task"])
@@ -59,6 +60,13 @@ def test_of_those_that_were_written_last_two_are_missed() -> None:
         one["task"] for one in TASKS["later"] if (found := best(one["task"])) is None or found.agent not in one["agent"]
     ]
     assert missed == ["how often did cron fail this week", "can't ssh into bastion.example.com"]
+
+
+@pytest.mark.parametrize("one", TASKS["stranger"], ids=lambda one: one["task"])
+def test_the_words_of_somebody_else_find_their_agent(one: dict[str, Any]) -> None:
+    found = best(one["task"])
+    assert found is not None
+    assert found.agent in one["agent"], scored(one["task"], CARDS).to_json()
 
 
 @pytest.mark.parametrize("one", [*TASKS["tasks"], *TASKS["held_out"]], ids=lambda one: one["task"])
