@@ -148,7 +148,11 @@ def _bursts(measurements: dict[str, Any], read: Read) -> list[Finding]:
         )
         if len(bursts) > 1:
             summary += f" (and {len(bursts) - 1} smaller)"
-        evidence = {**one, "bursts": len(bursts), "template": culprit}
+        logs = _logs_within(read, one) if of == "entries" else []
+        if logs:
+            summary += f"; in {', '.join(log for log, _ in logs[:2])}"
+        named = [{"log": log, "entries": count} for log, count in logs]
+        evidence = {**one, "bursts": len(bursts), "template": culprit, **({"logs": named} if named else {})}
         found.append(
             finding("logs.burst", of, severity, summary, evidence, "Look at what happened just before it began.")
         )
@@ -169,6 +173,22 @@ def _culprit(read: Read, burst: Mapping[str, Any]) -> str | None:
         if inside > most:
             best, most = one, inside
     return None if best is None else shown(best.text, 300)
+
+
+def _logs_within(read: Read, burst: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The logs with most entries within the burst, as many as make nine tenths of it, three at most."""
+    start, end = (datetime.fromisoformat(burst[key]).timestamp() for key in ("start", "end"))
+    found = []
+    for log, readers in logs_of(read.readers).items():
+        series = series_of(readers)
+        inside = [count for bucket, count in series.counts.items() if start <= bucket * series.width < end]
+        found.append((shown(log, 300), sum(inside)))
+    found.sort(key=lambda one: (-one[1], one[0]))
+    enough: list[tuple[str, int]] = []
+    for one in found[:3]:
+        if one[1] and sum(count for _, count in enough) < 0.9 * burst["count"]:
+            enough.append(one)
+    return enough
 
 
 def _gaps(measurements: dict[str, Any]) -> list[Finding]:

@@ -15,6 +15,8 @@ _NAME: Final = rb"[^\s'\";,()]{1,64}"
 _SOURCE: Final = re.compile(
     rb"(?: from |rhost=|client: |host: |rip=|'@')([0-9A-Za-z:.%_-]{1,128}?)(?=[\s,;'\]\)]|$| port)"
 )
+_SSHD: Final = re.compile(rb".* from ([0-9A-Za-z:.%_-]{1,128}) port \d{1,5}(?:[ :\]]|$)")
+"""The last one: before it stands the user's name, and that may be anything."""
 _USER: Final = re.compile(
     rb"(?:[Ff]or (?:invalid user |illegal user )?|(?<= )user[ =]|Invalid user |Illegal user |FOR '?|by |login: "
     rb"|\(to )\"?'?(" + _NAME + rb")"
@@ -68,7 +70,7 @@ class Logins:
         times = max(int(repeated[1]), 1) if repeated else 1
         user = (_PAM_USER.search(line) if b"user=" in line else None) or _USER.search(line)
         who = user[1] if user else b"?"
-        found = _SOURCE.search(line)
+        found = _SSHD.match(line) or _SOURCE.search(line)
         source = self._source(found[1] if found else b"local", times)
         if check == FAILED:
             self.failures += times

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.entries import ERROR, LEVELS, NONE
@@ -13,8 +12,8 @@ WILD: Final = "<*>"
 TWICE: Final = "<*><*>"
 MOST_TOKENS: Final = 60
 MOST_KNOWN: Final = 20_000
-MOST_COMPARED: Final = 100_000_000
-"""With how many templates of their length lines are compared in one attempt; the rest is `other`."""
+MOST_COMPARED: Final = 60_000_000
+"""With how many words of templates lines are compared in one attempt, some ten seconds; the rest is `other`."""
 CROWDED: Final = 5_000
 """With all templates taken, how many more new lines are held against them before the rest is `other` at once."""
 
@@ -87,7 +86,6 @@ class Miner:
         self._plain: dict[tuple[int, str], Template] = {}
         self._compared = [0, 0]
         """For all levels, and for error or worse: what is frequent of one does not crowd out the other."""
-        self._lengths: Counter[tuple[int, int]] = Counter()
         self._refused = [0, 0]
         self.other = Template(None, "(other lines)", NONE)
         self.other_bad = Template(None, "(other lines)", ERROR)
@@ -99,6 +97,8 @@ class Miner:
             self._trees = [Drain(depth=4, sim_th=0.5, max_children=100, param_str=WILD) for _ in LEVELS]
         except ImportError:
             pass
+        for level, tree in enumerate(self._trees):
+            tree.fast_match = self._counting(tree.fast_match, level <= ERROR)
 
     @property
     def merges(self) -> bool:
@@ -138,6 +138,15 @@ class Miner:
             found = self._plain[level, text] = Template(None, text, level)
         return found
 
+    def _counting(self, match: Any, bad: bool) -> Any:
+        """The tree's comparison with all templates of a leaf, which is what costs."""
+
+        def counted(clusters: Any, words: Any, *rest: Any) -> Any:
+            self._compared[bad] += len(clusters) * len(words)
+            return match(clusters, words, *rest)
+
+        return counted
+
     def _ask(self, level: int, text: str) -> Template:
         bad = level <= ERROR
         taken = len(self._by_cluster) + len(self._plain)
@@ -146,8 +155,7 @@ class Miner:
             return self._rest(level) if full and (level, text) not in self._plain else self._own(level, text)
         if self._compared[bad] > MOST_COMPARED or self._refused[bad] > CROWDED:
             return self._rest(level)
-        tree, length = self._trees[level], (level, text.count(" "))
-        self._compared[bad] += 1 + self._lengths[length]
+        tree = self._trees[level]
         if full and tree.tree_search(tree.root_node, tree.get_content_as_tokens(text), tree.sim_th, False) is None:
             self._refused[bad] += 1
             return self._rest(level)
@@ -155,5 +163,4 @@ class Miner:
         found = self._by_cluster.get((level, cluster.cluster_id))
         if found is None:
             found = self._by_cluster[level, cluster.cluster_id] = Template(cluster, text, level)
-            self._lengths[length] += 1
         return found

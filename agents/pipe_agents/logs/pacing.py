@@ -7,12 +7,13 @@ from typing import Final
 
 LEAST_TIMEOUT: Final = 5.0
 """Seconds: with less the attempt just ends."""
-PART: Final = 0.6
+PART: Final = 0.75
 """The part of the time-out that is for reading; the rest is for all else, and for a machine that gets busier."""
 SMALL: Final = 4 << 20
 """Bytes that are read without asking how long they take, while there is time."""
 LEAST: Final = 1 << 18
-CAREFUL: Final = 0.8
+CAREFUL: Final = 0.6
+"""The part of its time that a file is planned to take: one that is stopped lacks its newest entries."""
 
 
 def deadline(began: float, timeout: float | None) -> float | None:

@@ -36,6 +36,8 @@ def _pattern(
     return Pattern(check, group, severity, what, re.compile(pattern), suggestion, least, detail)
 
 
+OWN: Final = rb"^[^\"'=]{0,80}?"
+"""Near the message's beginning: not what somebody else said and a program quotes."""
 FAILED: Final = "failed_login"
 INVALID: Final = "invalid_user"
 ACCEPTED: Final = "accepted_login"
@@ -45,7 +47,7 @@ SUDO_FAILED: Final = "sudo_failed"
 PATTERNS: Final[tuple[Pattern, ...]] = (
     _pattern(
         FAILED, "security", "low", "failed logins",
-        rb"Failed (?:password|publickey|none|keyboard-interactive/pam|hostbased|gssapi-with-mic) for "
+        OWN + rb"Failed (?:password|publickey|none|keyboard-interactive/pam|hostbased|gssapi-with-mic) for "
         rb"|FAILED LOGIN|FAILED SU |[Pp]assword authentication failed for user|Access denied for user '"
         rb"|auth(?:entication)? failed(?! to)|user \"[^\"\n]{0,100}\": password mismatch"
         rb"|pam_unix\((?!sshd?:|sudo:)[\w:.-]{1,60}\): authentication failure"
@@ -53,12 +55,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "See whether the sources are yours; forbid passwords, or limit who may connect.", detail=True,
     ),
     _pattern(
-        INVALID, "security", "low", "logins of users that don't exist", rb"(?:Invalid|Illegal) user .{0,100} from ",
-        "See whether the sources are yours.", detail=True,
+        INVALID, "security", "low", "logins of users that don't exist",
+        OWN + rb"(?:Invalid|Illegal) user .{0,100} from ", "See whether the sources are yours.", detail=True,
     ),
     _pattern(
         ACCEPTED, "security", "info", "logins",
-        rb"Accepted (?:password|publickey|keyboard-interactive/pam|hostbased|gssapi-with-mic|none) for ", "",
+        OWN + rb"Accepted (?:password|publickey|keyboard-interactive/pam|hostbased|gssapi-with-mic|none) for ", "",
             detail=True,
     ),
     _pattern(SUDO, "security", "info", "commands by sudo", rb"(?:^"
@@ -89,8 +91,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "oom", "kernel", "high", "processes ended for want of memory",
-        rb"Out of memory: Kill|Out of memory: Killed process|Memory cgroup out of memory|oom-kill:"
-            rb"|invoked oom-killer|oom_reaper: reaped"
+        OWN + rb"(?:Out of memory: Kill|Memory cgroup out of memory|oom-kill:"
+            rb"|invoked oom-killer|oom_reaper: reaped)"
         rb"|java\.lang\.OutOfMemoryError|OOMKilled",
         "Find what grew (the lines name the process); raise its limit, or lower what it uses.",
     ),
@@ -115,13 +117,14 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "panic", "kernel", "critical", "a kernel that stopped or could not go on",
-        rb"Kernel panic|kernel BUG at|Oops: |BUG: (?:unable to handle|soft lockup|kernel NULL)"
-            rb"|watchdog: BUG: soft lockup|general protection fault|Unable to handle kernel",
+        OWN + rb"(?:Kernel panic|kernel BUG at|Oops: |BUG: (?:unable to handle|soft lockup|kernel NULL)"
+            rb"|watchdog: BUG: soft lockup|general protection fault|Unable to handle kernel)",
         "Keep the lines around it; see kdump or the console for the whole trace.",
     ),
     _pattern(
-        "hung_task", "kernel", "medium", "tasks that hung in the kernel", rb"blocked for more than \d{1,6} seconds"
-            rb"|rcu_sched (?:self-)?detected stall|rcu: INFO: .{0,40}stall",
+        "hung_task", "kernel", "medium", "tasks that hung in the kernel",
+        OWN + rb"(?:blocked for more than \d{1,6} seconds"
+            rb"|rcu_sched (?:self-)?detected stall|rcu: INFO: .{0,40}stall)",
         "Mostly a disk or a network file system that doesn't answer.",
     ),
     _pattern(

@@ -153,6 +153,15 @@ def test_a_burst_is_found_with_what_it_is_made_of(tmp_path: Path) -> None:
     assert evidence["template"] == "ERROR cannot reach db"
 
 
+def test_a_burst_names_the_log_that_it_is_in(tmp_path: Path) -> None:
+    (tmp_path / "calm.log").write_text(syslog([(number * 10, "app[1]: served") for number in range(720)]))
+    rows = [(3600 + number % 60, f"dpkg: step {'abcdefgh'[number % 8] * 5} of it") for number in range(400)]
+    (tmp_path / "busy.log").write_text(syslog(sorted(rows)))
+    (found,) = [one for one in output_of(tmp_path, paths="*.log")["findings"] if one["check"] == "logs.burst"]
+    assert found["summary"].endswith(f"; in {tmp_path}/busy.log")
+    assert found["evidence"]["logs"] == [{"log": f"{tmp_path}/busy.log", "entries": 400}]
+
+
 def test_a_gap_and_a_log_that_stopped_are_found(tmp_path: Path) -> None:
     now = datetime.fromtimestamp(NOW, UTC)
     at = [now - timedelta(hours=10, minutes=-number) for number in range(120)]

@@ -109,3 +109,23 @@ def test_of_errors_that_are_all_different_one_is_shown_and_none_is_called_the_mo
     tiny = output_of(tmp_path, paths="a.log", max_templates=1)
     (found,) = [one for one in tiny["findings"] if one["check"] == "logs.errors"]
     assert found["evidence"]["line"] >= 1
+
+
+def test_lines_that_are_costly_to_compare_are_compared_up_to_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 40 words each, with a fourth of them other than in its template: each is held against all of a leaf."""
+    monkeypatch.setattr(mining, "MOST_COMPARED", 100_000)
+    rng = random.Random(1)
+    words = ["".join(rng.choices("ghijklmnop", k=6)) for _ in range(400)]
+    rows = [["a", "b", "c", *rng.sample(words, 37)] for _ in range(60)]
+    miner = mining.Miner(60)
+    asked = 0
+    for number in range(600):
+        row = list(rows[number % 60])
+        for place in rng.sample(range(3, 40), 25):
+            row[place] = rng.choice(words)
+        asked += miner.template(" ".join(row).encode(), 3) is not miner.other
+    assert 0 < asked < 200
+    assert miner._compared[0] < 110_000
+    assert miner.template(b"it failed", 1) is not miner.other_bad
