@@ -41,6 +41,10 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
             options[option] = value
     for option, beside in _beside(card, options):
         options[option] = beside
+    asked = options.get(card.roles.get("checks", ""))
+    if isinstance(asked, list):  # what is named is looked at, whatever else was asked for
+        brought = [card.options[option].get("x-task-brings") for option in options]
+        asked += [check for check in brought if check is not None and check not in asked]
     if not _fits(card, options):
         for option, schema in card.options.items():
             if isinstance(schema, dict) and "x-task-default" in schema and option not in options:

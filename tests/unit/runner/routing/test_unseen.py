@@ -119,3 +119,9 @@ def test_the_node_that_merges_tells_for_agents_that_cannot() -> None:
     assert {one.agent for one in chosen} == {"net", "logs"}
     text = draft(found, chosen, {one.agent: made.get(one.agent).output_schema({}) for one in chosen})
     assert "not_looked_at:\n      - what: web01\n" in text
+
+
+def test_a_url_that_is_named_is_fetched_whatever_else_is_asked_for() -> None:
+    best, *_ = scored("is https://shop.example.com/login reachable", CARDS).chosen(1)
+    assert best.options["urls"] == ["https://shop.example.com/login"]
+    assert set(best.options["checks"]) == {"tcp", "http"}
