@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from pipe_agents.claims_unknown import unsaid
 from pipe_agents.findings import Finding
 
 _LONG: Final = 1000
@@ -30,9 +31,6 @@ _SUBJECT: Final = re.compile(
     r"|(?<![\w/.])/[A-Za-z][\w.-]*(?:/[\w.-]+)*"
     r"|\b[a-zA-Z_][\w@-]*\.(?:service|socket|timer|mount)\b"
     r"|\b(?:[a-zA-Z0-9](?:[\w-]*[a-zA-Z0-9])?\.)+[a-zA-Z]{2,}\b(?::\d+)?"
-)
-_UNKNOWN: Final = re.compile(
-    r"\b(not|no|could|can't|couldn't|cannot|unknown|unavailable|unmeasured|without|lacks?)\b", re.I
 )
 _SMALL: Final = 4
 """Characters of a subject that is looked for in texts as a word, at least."""
@@ -67,8 +65,9 @@ def _doubt(text: str, named: Sequence[str], findings: Mapping[str, Finding], of_
     if unknown:
         return f"there is no finding {', '.join(unknown)}"[:500]
     cited = [findings[id] for id in named]
-    if not of_all and all(one["status"] == "unavailable" for one in cited) and not _UNKNOWN.search(text):
-        return "what it names could not be measured"
+    untold = unsaid(text, cited, of_all=of_all)
+    if untold is not None:
+        return untold
     said = " ".join(_said(one) for one in cited)
     strange = next((one for one in _subjects(text) if not _names(one, said)), None)
     if strange is None:

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import NodeFault
-from pipe_runner.ports import AgentDescription, Attempt, Capability, Context, Outcome
-from pipe_runner.types import EventKind, JsonObject
+from pipe_runner.ports import AgentDescription, Attempt, Capability, Context, NodeError, Outcome
+from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -54,7 +53,8 @@ class FindingsAgent:
         if not isinstance(results, dict | list) or len(results) > _MOST_RESULTS:
             return False
         rest = {name: value for name, value in options.items() if name != "results"}
-        title, explain = rest.pop("title", "x"), rest.pop("explain", False)
+        title = rest.pop("title", "x")
+        flags = [rest.pop(name, False) for name in ("explain", "must_write")]
         paths = [rest.pop(name, None) for name in ("markdown", "html")]
         providers = rest.pop("provider", [])
         return (
@@ -62,8 +62,9 @@ class FindingsAgent:
             and isinstance(title, str)
             and 0 < len(title) <= 200
             and title.isprintable()
-            and isinstance(explain, bool)
+            and all(isinstance(flag, bool) for flag in flags)
             and all(path is None or (isinstance(path, str) and _PLAIN_PATH.fullmatch(path)) for path in paths)
+            and (paths[0] is None or paths[0] != paths[1])
             and isinstance(providers, list)
             and all(isinstance(name, str) and name.isascii() for name in providers)
         )
@@ -82,6 +83,8 @@ class FindingsAgent:
         from pipe_agents.explaining import explained
         from pipe_agents.findings import ended, unseen
         from pipe_agents.merging.gather import Given, taken_in
+        from pipe_agents.merging.reports import put_down
+        from pipe_agents.merging.telling import Report
 
         options: dict[str, Any] = dict(attempt.options)
         began, began_ns = context.clock.monotonic(), context.clock.now_ns()
@@ -96,14 +99,16 @@ class FindingsAgent:
         output["duration_s"] = round(context.clock.monotonic() - began, 6)
         output["reports"] = {name: options.get(name) for name in ("markdown", "html")}
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
-        try:
-            await asyncio.to_thread(_write, attempt, title, output, given)
-        except NodeFault as fault:
-            raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
+        report = Report(title, output, given, attempt.root)
+        unwritten = await asyncio.to_thread(put_down, report, attempt.workspace or attempt.root, context.masker)
         output["lines"] = lines(output, attempt.root)
         text = "".join(f"{line}\n" for line in output["lines"])
         context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
-        return ended(output, options.get("fail_on"))._replace(usage=told.usage)
+        end = ended(output, options.get("fail_on"))
+        if unwritten and options.get("must_write") and end.error is None:
+            message = context.masker.mask_text("; ".join(fault.message for fault in unwritten))
+            end = Outcome(NodeStatus.FAILED, output, NodeError(ErrorKind.REFUSED, message))
+        return end._replace(usage=told.usage)
 
 
 def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     from pipe_agents.merging.facts import of_findings, of_measurements
     from pipe_agents.merging.gather import Given, Missing, merged
 
-    taken = list(taken)
+    taken = list(taken) or [Missing("results", "nothing was given to look at")]
     given = [one for one in taken if isinstance(one, Given)]
     pool = merged(given)
     against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
@@ -210,26 +215,9 @@ def _moments(given: Iterable[Given]) -> dict[str, str]:
     }
 
 
-def _write(attempt: Attempt, title: str, output: dict[str, Any], given: list[Given]) -> None:
-    from pipe_agents.merging.telling import Report
-
-    report = Report(title, output, given, attempt.root)
-    home = attempt.workspace or attempt.root
-    for name in ("markdown", "html"):
-        path = output["reports"][name]
-        if path is None:
-            continue
-        if name == "markdown":
-            from pipe_agents.merging.markdown import document
-        else:
-            from pipe_agents.merging.page import document
-        from pipe_agents.merging.writing import write
-
-        write(home, path, document(report))
-
-
 def lines(output: Mapping[str, Any], root: str) -> list[str]:
     """The worst of it in short lines, for a terminal."""
+    from pipe_agents.merging.reports import UNWRITTEN, what
     from pipe_agents.merging.texts import bounded, printable
 
     told = [
@@ -241,8 +229,18 @@ def lines(output: Mapping[str, Any], root: str) -> list[str]:
     told = told[:_SHOWN] + ([f"          and {more} more"] if more > 0 else [])
     told += [f"together  {one['text']}" for one in output["correlations"][:3]]
     told += [f"but       {one['subject']}: {', but '.join(one['says'])}" for one in output["contradictions"][:3]]
-    told += [f"unseen    {_unseen(output['blind_spots'])}"] if output["blind_spots"] else []
+    lost = [one for one in output["findings"] if one["check"] == UNWRITTEN]
+    said = {what(one["subject"]) for one in lost}
+    missing = [one for one in output["measurements"]["sources"] if one["agent"] is None]
+    said |= {one["name"] for one in missing}
+    unseen = [one for one in output["blind_spots"] if one["what"] not in said]
+    told += [f"missing   {one['name']}: {one['summary']}" for one in missing[:_SHOWN]]
+    told += [f"unseen    {_unseen(unseen)}"] if unseen else []
+    explanation = output["explanation"]
+    if explanation is not None and explanation["status"] == "unavailable":
+        told += [f"explain   none: {explanation['why']}"]
     told += [f"report    {path}" for path in output["reports"].values() if path]
+    told += [f"unwritten {one['subject']}: {one['why']}" for one in lost]
     return [bounded(printable(line), _LINE) for line in told]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
@@ -58,6 +60,14 @@ _WANTING: Final[Mapping[str, tuple[str, ...]]] = {
     "certificates": ("hosts", "files", "domains"),
 }
 """Options that ask for a check, as in the model of the options."""
+_OF: Final = {
+    "services": "systemd",
+    "containers": "docker",
+    "kubernetes": "cluster",
+    "aws": "account",
+    "certificates": "certificates",
+}
+"""What a check is about, as a whole."""
 _HERE: Final = ("services", "containers", "kubernetes")
 """Looked at without being asked for."""
 
@@ -101,11 +111,13 @@ class InfrastructureAgent:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
 
     async def _perform(self, attempt: Attempt, context: Context) -> Outcome:
+        arrived = monotonic()
         from functools import partial
 
         from pipe_agents.explaining import finished
         from pipe_agents.findings import result
         from pipe_agents.infra.common import THRESHOLDS, Look, surroundings, together, with_defaults
+        from pipe_agents.lateness import seconds_to_measure
 
         options: dict[str, Any] = with_defaults(attempt.options)
         thresholds = {**THRESHOLDS, **(options.get("thresholds") or {})}
@@ -113,8 +125,11 @@ class InfrastructureAgent:
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
         asked = asked_for(options)
         wanted = options["checks"] if options["checks"] is not None else [c for c in CHECKS if c in asked or c in _HERE]
+        seconds = seconds_to_measure(attempt.timeout)
+        until = None if seconds is None else arrived + seconds
         looks = [
-            (name, Look(options, thresholds, env, name in asked, attempt, context)) for name in dict.fromkeys(wanted)
+            (name, Look(options, thresholds, env, name in asked, attempt, context, until))
+            for name in dict.fromkeys(wanted)
         ]
         looked = await together([partial(_looked, name, look) for name, look in looks])
         measurements: dict[str, Any] = dict.fromkeys(CHECKS)
@@ -153,7 +168,7 @@ def _absent(looked: Iterable[tuple[Look, str, Looked]]) -> list[Finding]:
 
 
 async def _looked(name: str, look: Look) -> Looked:
-    one = await (_check(name))(look)
+    one = await _in_time(name, look)
     wrong = [found for found in one.findings if found["status"] != "unavailable" and found["severity"] != "info"]
     if one.measured is None:
         said = "not here" if one.absent is not None else "could not be measured"
@@ -161,6 +176,22 @@ async def _looked(name: str, look: Look) -> Looked:
         said = f"{len(wrong)} finding{'' if len(wrong) == 1 else 's'}"
     look.context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": f"{name}: {said}\n"})
     return one
+
+
+async def _in_time(name: str, look: Look) -> Looked:
+    """What the check finds before the attempt's time is up; one that hangs costs the others nothing."""
+    from pipe_agents.infra.common import Looked
+    from pipe_agents.lateness import too_late
+
+    if look.until is None:
+        return await _check(name)(look)
+    try:
+        async with asyncio.timeout(look.until - monotonic()) as time:
+            return await _check(name)(look)
+    except TimeoutError:
+        if not time.expired():
+            raise
+        return Looked([too_late(name, _OF[name])])
 
 
 def _check(name: str) -> Callable[[Look], Awaitable[Looked]]:

@@ -111,11 +111,14 @@ class LogAnalysisAgent:
         from pipe_agents.explaining import finished
         from pipe_agents.findings import result
         from pipe_agents.logs.analysis import options_of
+        from pipe_agents.logs.pacing import deadline
 
         options: Mapping[str, Any] = attempt.options
         began, started = context.clock.now_ns(), context.clock.monotonic()
         try:
-            asked = options_of(options, attempt.workspace or attempt.root, began / 1e9)
+            asked = options_of(
+                options, attempt.workspace or attempt.root, began / 1e9, deadline(started, attempt.timeout)
+            )
         except ValueError as error:
             raise NodeFault(ErrorKind.REFUSED, context.masker.mask_text(str(error))) from None
         journal = await self._journal(attempt, context, asked)
@@ -188,13 +191,11 @@ class LogAnalysisAgent:
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         """All that takes long; in the thread."""
         from pipe_agents.logs.analysis import analyse
-        from pipe_agents.logs.journal import lines_of
         from pipe_agents.logs.judging import judged
         from pipe_agents.logs.measured import measured
         from pipe_agents.logs.sources import Unread
 
-        lines = partial(lines_of, journal.path) if journal is not None and journal.path and not journal.why else None
-        read = analyse(asked, say, context.clock.monotonic, lines)
+        read = analyse(asked, say, context.clock.monotonic, journal)
         if journal is not None and journal.why is not None:
             read.unread.append(Unread("journal", journal.why, journal.needs or ""))
         if journal is not None and journal.note is not None:
@@ -226,17 +227,19 @@ def _compared(
     found = earlier_of(given)
     if found is None:
         if run is None:
-            read.unread.append(
-                Unread("baseline", "it is no output of log_analysis", "an earlier output, or its measurements")
-            )
+            why = "it is no output of log_analysis that says which logs it read"
+            read.unread.append(Unread("baseline", why, "an earlier output, or its measurements"))
         return None
     factor = (options.get("thresholds") or {}).get("rate_factor", 3.0)
-    compared = compare(measurements["templates"], measurements["span_s"] or 0.0, found, factor, run, at)
+    compared = compare(measurements, found, factor, run, at)
     if compared is None:
         return None
     measurements["baseline"] = {
         "run": compared.run,
         "at": compared.at,
+        "logs": compared.logs,
+        "logs_only_now": compared.logs_only_now,
+        "logs_only_earlier": compared.logs_only_earlier,
         "span_s": compared.earlier_span_s,
         "complete": compared.complete,
         "new_templates": compared.new_total,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
@@ -74,6 +76,8 @@ _CAPABILITIES: Final = (
 )  # fmt: skip
 
 
+_GRACE: Final = 0.15
+"""Seconds in which what is late has come to its end."""
 _MOMENT: Final = 0.5
 """Seconds in which threads that were stopped have ended."""
 
@@ -110,9 +114,11 @@ class NetworkAgent:
         return NetworkResult.model_json_schema()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        arrived = monotonic()
         from pipe_agents.explaining import finished
         from pipe_agents.findings import result
-        from pipe_agents.network.performing import perform
+        from pipe_agents.lateness import seconds_to_measure
+        from pipe_agents.network.performing import Checks
         from pipe_agents.network.settings import Settings
         from pipe_agents.network.telling import summary
         from pipe_agents.network.trust import authorities
@@ -122,12 +128,16 @@ class NetworkAgent:
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
         stop = Stop()
         say = partial(_say, context, asyncio.get_running_loop(), stop)
+        seconds = seconds_to_measure(attempt.timeout)
+        until = None if seconds is None else arrived + seconds
+        begun: list[Checks] = []
 
         def work() -> Any:
-            return perform(authorities(Settings.read(options), attempt.root), stop, say, began_ns / 1e9)
+            begun.append(Checks(authorities(Settings.read(options), attempt.root), stop, say, began_ns / 1e9, until))
+            return begun[0].run()
 
         try:
-            measurements, findings = await self._called(work, stop)
+            measurements, findings = await self._called(work, stop, until, lambda: begun[0].given() if begun else None)
         except NodeFault as fault:
             raise NodeFault(fault.kind, context.masker.mask_text(fault.message)) from None
         given: Any = context.masker.mask_json(
@@ -148,7 +158,8 @@ class NetworkAgent:
         if threads is not None:
             threads.close()
 
-    async def _called(self, function: Any, stop: Stop) -> Any:
+    async def _called(self, function: Any, stop: Stop, until: float | None, by_now: Callable[[], Any]) -> Any:
+        """What it gives. Where its time is up and something in it hangs all the same, what there is `by_now`."""
         from pipe_agents.threads import Threads
 
         if self._threads is None:
@@ -162,7 +173,12 @@ class NetworkAgent:
 
         call = self._threads.start(work)
         try:
-            await call.future
+            if until is not None and not await call.ended(until - monotonic()):
+                stop.set_late()
+                if not await call.ended(_GRACE) and (given := by_now()) is not None:
+                    stop.set()
+                    return given
+            await call.ended()
         except asyncio.CancelledError:
             stop.set()
             await call.ended(_MOMENT)

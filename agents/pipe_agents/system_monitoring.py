@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
@@ -109,10 +112,12 @@ class SystemMonitoringAgent:
         return SystemResult.model_json_schema()
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
+        arrived = monotonic()
         from anyio import to_thread
 
         from pipe_agents.explaining import finished
         from pipe_agents.findings import result
+        from pipe_agents.lateness import seconds_to_measure, too_late
         from pipe_agents.system.comparing import compare
         from pipe_agents.system.telling import sentence
         from pipe_schemas.durations import parse_duration
@@ -120,7 +125,13 @@ class SystemMonitoringAgent:
 
         options: Any = attempt.options
         wanted = _wanted(options)
-        earlier = await to_thread.run_sync(_before, options, context, abandon_on_cancel=True)
+        time = seconds_to_measure(attempt.timeout)
+        until = None if time is None else arrived + time
+        earlier, late = None, until is not None
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if time is None else time / 4):
+                earlier = await to_thread.run_sync(_before, options, context, abandon_on_cancel=True)
+                late = False
         began_ns, began = context.clock.now_ns(), context.clock.monotonic()
         window = parse_duration(options.get("window", WINDOW))
 
@@ -129,14 +140,26 @@ class SystemMonitoringAgent:
 
         linux = self._platform.startswith("linux")
         measure = _Linux(self._tree, wanted, began_ns) if linux else _Elsewhere(wanted, options)
+        if until is not None:
+            window = min(window, max(0.05, round(0.7 * (until - monotonic()), 2)))
         if window >= 2:
-            say(f"measuring for {options['window']}")
+            say(f"measuring for {window:g} s")
         first = context.clock.monotonic()
         await to_thread.run_sync(measure.first, abandon_on_cancel=True)
         await context.clock.sleep(window)
         seconds = context.clock.monotonic() - first
         lines: list[str] = []
-        parts, found, host = await to_thread.run_sync(measure.second, seconds, lines.append, abandon_on_cancel=True)
+        try:
+            async with asyncio.timeout(None if until is None else max(0.05, until - monotonic())) as ending:
+                parts, found, host = await to_thread.run_sync(
+                    measure.second, seconds, lines.append, abandon_on_cancel=True
+                )
+        except TimeoutError:
+            if not ending.expired():
+                raise
+            parts, found, host = measure.by_now()
+        if late:
+            found = [*found, too_late("change", "machine")]
         for line in lines:
             say(line)
         measurements: dict[str, Any] = {
@@ -173,22 +196,32 @@ class _Linux:
         self._wanted = wanted
         self._now_ns = now_ns
         self._before: Any = None
+        self._progress: Any = None
 
     def first(self) -> None:
         from pipe_agents.system import machine
 
+        self._progress = machine.Progress()
+        self._progress.host = machine.reading_host(self._tree, self._now_ns)
         self._before = machine.read(self._tree, self._wanted.checks)
 
     def second(self, seconds: float, say: Any) -> tuple[dict[str, Any], list[Finding], dict[str, Any]]:
         from pipe_agents.system import hosts, machine
         from pipe_schemas.system_defaults import CHECKS
 
+        host = self._progress.host = machine.reading_host(self._tree, self._now_ns)
         after = machine.read(self._tree, self._wanted.checks)
-        host = machine.reading_host(self._tree, self._now_ns)
-        looked = machine.look(self._tree, self._before, after, seconds, self._wanted, host, say)
+        looked = machine.look(
+            self._tree, self._before, after, seconds, self._wanted, host, say, progress=self._progress
+        )
         # Who asks for a part of the machine wants nothing of the rest.
         rest = hosts.judged(host) if self._wanted.checks == CHECKS else []
         return looked.parts, [*looked.findings, *rest], host
+
+    def by_now(self) -> tuple[dict[str, Any], list[Finding], dict[str, Any]]:
+        """What there is when the time is up and something hangs."""
+        looked = self._progress.by_now(self._wanted.checks)
+        return looked.parts, looked.findings, self._progress.host
 
 
 class _Elsewhere:
@@ -219,6 +252,13 @@ class _Elsewhere:
         )
         say(f"measured {', '.join(name for name, part in parts.items() if isinstance(part, dict | list))}")
         return {**dict.fromkeys(machine.PARTS), **parts}, found, portable.host()
+
+    def by_now(self) -> tuple[dict[str, Any], list[Finding], dict[str, Any]]:
+        """Nothing, when the time is up and something hangs: psutil gives all or nothing."""
+        from pipe_agents.system import machine, portable
+
+        looked = machine.Progress().by_now(self._wanted.checks)
+        return looked.parts, looked.findings, portable.host()
 
 
 def _wanted(options: Mapping[str, Any]) -> Any:

@@ -34,6 +34,14 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
         error.__context__ = error.__cause__ = None
         return error
     why = excerpt(str(error), hide)
+    helper = isinstance(error, aws.CredentialRetrievalError) and error.kwargs.get("provider") == "custom-process"
+    if helper or isinstance(error, FileNotFoundError | PermissionError | json.JSONDecodeError):
+        how = "gave something else than keys"
+        if isinstance(error, OSError):
+            how = f"can't be run or read ({excerpt(str(error.filename), hide)})"
+        message = f"{where}: no keys can be had: the program or file that gives them (credential_process) {how}"
+        message += "; run it by hand to see why, since what it says may be a secret and isn't shown here"
+        return ModelFault(Reason.CREDENTIALS, message, sent=False)
     if isinstance(error, no_keys):
         message = f"{where}: no keys can be had: {why}; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile"
         return ModelFault(Reason.CREDENTIALS, message, sent=False)
@@ -50,8 +58,11 @@ def of_signing(error: Exception, where: str, hide: Hide) -> ModelFault:
 
 def late(where: str) -> ModelFault:
     """Of a call whose time is up before it could be signed."""
-    message = f"{where}: no keys came within the time; is what gives them running?"
-    return ModelFault(Reason.UNAVAILABLE, message, sent=False)
+    return ModelFault(Reason.UNAVAILABLE, no_keys(where), sent=False)
+
+
+def no_keys(where: str) -> str:
+    return f"{where}: no keys came within the time; is what gives them running?"
 
 
 def of_answer(
@@ -74,8 +85,10 @@ def _code(headers: Mapping[str, str], body: bytes) -> str:
     return str(said or "").partition(":")[0].rpartition("#")[2]
 
 
-def of_message(where: str, headers: Mapping[str, Any], payload: bytes, hide: Hide) -> ModelFault:
-    """Of an error or an exception in the middle of a stream."""
+def of_message(
+    where: str, headers: Mapping[str, Any], payload: bytes, hide: Hide, *, begun: bool = False
+) -> ModelFault:
+    """Of an error or an exception in a stream; `begun`: after something of the answer had come."""
     code = str(headers.get(":exception-type") or headers.get(":error-code") or "")
     words: Any = headers.get(":error-message")
     if not words:
@@ -87,4 +100,4 @@ def of_message(where: str, headers: Mapping[str, Any], payload: bytes, hide: Hid
         except (ValueError, RecursionError):
             pass
     said = {"message": str(words).partition(_SIGNED)[0], "code": f"{_STATUS.get(code, 500)} {code}"}
-    return in_stream(where, said, hide)
+    return in_stream(where, said, hide, begun=begun)

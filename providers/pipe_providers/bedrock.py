@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT: Final = "10m"
 THREADS: Final = 100
-_KEYS: Final = {
-    "access_key": "AWS_ACCESS_KEY_ID",
-    "secret_key": "AWS_SECRET_ACCESS_KEY",
-    "session_token": "AWS_SESSION_TOKEN",
-    "bearer_token": "AWS_BEARER_TOKEN_BEDROCK",
-}
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
+_IGNORE: Final = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
 
 class BedrockType:
@@ -37,24 +33,24 @@ class BedrockType:
         self, name: str, options: Mapping[str, Any], model: str, environ: Mapping[str, str]
     ) -> ProviderSettings:
         given = Given(name, options, environ)
-        profile = given.take("profile", "AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+        profile = given.take("profile", "AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # in boto3's order
         region = given.take("region", "AWS_REGION", "AWS_DEFAULT_REGION")
         path = given.take("config_file", "AWS_CONFIG_FILE", default=_home(environ, "config"))
-        given.take("credentials_file", "AWS_SHARED_CREDENTIALS_FILE", default=_home(environ, "credentials"))
+        keys = given.take("credentials_file", "AWS_SHARED_CREDENTIALS_FILE", default=_home(environ, "credentials"))
         if region is None:
-            found = _region_of(path, profile or "default")
+            found = _region_of(path, keys, profile)
             if found is not None:
-                given.put("region", found, path)
+                given.put("region", found, path if _is_file(path) else keys)
             else:
                 given.lacks(f"there is no region; set AWS_REGION, or `region` under `providers.{name}` in pipe.yml")
-        given.take("endpoint_url", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME", "AWS_ENDPOINT_URL")
+        given.take("endpoint_url", *(() if environ.get(_IGNORE, "").lower() == "true" else _ENDPOINTS))
         url = given.url("endpoint_url")
+        given.secret("bearer_token", "AWS_BEARER_TOKEN_BEDROCK")  # AWS's tools take it first, whatever profile there is
         if options.get("profile") is None:
-            for key, variable in _KEYS.items():
-                if key == "access_key":
-                    given.take(key, variable)
-                else:
-                    given.secret(key, variable)
+            given.take("access_key", "AWS_ACCESS_KEY_ID")
+            given.secret("secret_key", "AWS_SECRET_ACCESS_KEY")
+            given.secret("session_token", "AWS_SESSION_TOKEN")
+        given.proxy_passwords()
         for option in ("timeout", "insecure", "threads", "guardrail", "output_schema", "extra_body"):
             given.take(option, default={"timeout": DEFAULT_TIMEOUT, "threads": THREADS}.get(option))
         if url is not None:
@@ -71,16 +67,20 @@ def _home(environ: Mapping[str, str], name: str) -> str:
     return os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".aws", name)
 
 
-def _region_of(path: str, profile: str) -> str | None:
-    """The region that a profile sets in AWS's own file."""
-    from configparser import ConfigParser, Error
+def _is_file(path: str) -> bool:
+    return os.path.isfile(os.path.expanduser(os.path.expandvars(path)))
 
-    reader = ConfigParser(interpolation=None, strict=False)
+
+def _region_of(config: str, keys: str, profile: str | None) -> str | None:
+    """The region that a profile sets in AWS's own files, as botocore reads them."""
+    if not (_is_file(config) or _is_file(keys)):
+        return None  # most machines have none, and botocore takes a while to be imported
+    from botocore.exceptions import BotoCoreError
+
+    from pipe_providers.aws_client import profile_of
+
     try:
-        reader.read(path, encoding="utf-8")
-    except (OSError, UnicodeError, Error):
-        return None
-    for section in (f"profile {profile}", profile):
-        if reader.has_option(section, "region"):
-            return reader.get(section, "region").strip() or None
-    return None
+        found = profile_of(config, keys, profile).get("region")
+    except (BotoCoreError, OSError, ValueError):
+        return None  # told when keys are asked for
+    return found.strip() or None if isinstance(found, str) else None

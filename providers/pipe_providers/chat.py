@@ -149,7 +149,7 @@ class _Stream:
         self._finish: Any = None
         self._usage: Any = None
         self._model, self._id = "", ""
-        self._done = False
+        self._begun = False
         self.ended = False
 
     @property
@@ -173,19 +173,21 @@ class _Stream:
 
     def _take(self, event: Event) -> str:
         provider = self._provider
+        about: dict[str, Any] = {"request_id": self._id or None, "begun": self._begun}
         data, wrong = None, False
         try:
             data = json.loads(event.data)
         except (ValueError, RecursionError):
             wrong = True
         if isinstance(data, dict) and (data.get("error") or event.name == "error"):
-            raise in_stream(provider._wire.where, data, provider._wire.hide, request_id=self._id or None)
+            raise in_stream(provider._wire.where, data, provider._wire.hide, **about)
         if event.name == "error":
             told = event.data.decode("utf-8", "replace")
-            raise in_stream(provider._wire.where, told, provider._wire.hide, request_id=self._id or None)
+            raise in_stream(provider._wire.where, told, provider._wire.hide, **about)
         if wrong or not isinstance(data, dict):
             message = f"{provider._wire.where} streamed a part that is no JSON object"
             raise ModelFault(Reason.INVALID_OUTPUT, message)
+        self._begun = True
         try:
             return self._part(data)
         except (LookupError, TypeError, AttributeError, ValueError):

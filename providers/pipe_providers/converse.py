@@ -19,7 +19,7 @@ from pipe_providers.given import host_of
 from pipe_providers.signing import METHODS, Signed, Signer
 from pipe_providers.threads import Threads
 from pipe_providers.turns import Turns
-from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason
+from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason, nothing_sent
 from pipe_schemas.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _READY: Final = 60.0
 """Seconds in which a client may be made, with the keys that it needs."""
+_PATIENCE: Final = 3.0
+"""Seconds that new keys are waited for where the old ones are good for a while."""
 _SIGNING: Final = 4
 """Threads in which botocore signs, which asks for keys now and then."""
 _LARGE: Final = 256 * 1024
@@ -55,7 +57,10 @@ class BedrockProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         """The path is the operation's name: where it is, botocore says."""
-        return Asked("ConverseStream" if stream else "Converse", asked(request, self._said, stream=stream))
+        words = asked(request, self._said, stream=stream)
+        if not words["messages"]:
+            raise ModelFault(Reason.REFUSED, f"{self.where} can't be asked nothing: the prompt is empty", sent=False)
+        return Asked("ConverseStream" if stream else "Converse", words)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         return whole(self.where, request, self._said, data)
@@ -78,10 +83,10 @@ class BedrockProvider(HttpProvider):
         keys of its own the client that is made is thrown away."""
         import pipe_providers.aws_faults
         import pipe_providers.wire  # noqa: F401
-        from pipe_providers.aws_client import read_models
+        from pipe_providers.aws_client import for_botocore, read_models
 
         if not (self._said.get("access_key") and self._said.get("secret_key")):
-            read_models(self._said)
+            read_models(for_botocore(self._settings))
         elif model := self._settings.model:  # with an example of what will be asked, too
             words = {"modelId": model, "messages": [{"role": "user", "content": [{"text": "."}]}]}
             for operation in METHODS:
@@ -97,11 +102,17 @@ class BedrockProvider(HttpProvider):
     async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
         now = asyncio.get_running_loop().time
         seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
-        await self._turns.take()  # the first is on its way before all are signed
-        operation, words = self.asked(request, stream=stream)
-        ready = self._signer is not None
-        deadline = now() + (seconds if ready else max(self._timeout, _READY))
-        signed = await self._signed(operation, words, request, deadline)
+        try:
+            await self._turns.take()  # the first is on its way before all are signed
+            operation, words = self.asked(request, stream=stream)
+            ready = self._signer is not None
+            deadline = now() + (seconds if ready else max(self._timeout, _READY))
+            signed = await self._signed(operation, words, request, deadline)
+        except asyncio.CancelledError as cancelled:
+            from pipe_providers.aws_faults import no_keys
+
+            nothing_sent(cancelled, no_keys(self.where))
+            raise
         if not ready:  # the client was made before the call's time began
             deadline = now() + seconds
         if self._closed:
@@ -116,7 +127,10 @@ class BedrockProvider(HttpProvider):
         for it, and then for botocore where none can be followed."""
         key, large = (operation, request.model), _size(request) > _LARGE
         done = None if large else self._follow(operation, words)
-        if done is None and not large and (there := self._signing.get(key)) is not None:
+        there = None if large else self._signing.get(key)
+        if done is None and there is not None:
+            done = self._follow_still(operation, words)
+        if done is None and there is not None:
             found = await self._waited(there, until)
             if isinstance(found, Exception):
                 fault = self._fault(found)
@@ -128,7 +142,11 @@ class BedrockProvider(HttpProvider):
             if not large and key not in self._signing:
                 self._signing[key] = work
                 work.add_done_callback(lambda _: self._signing.pop(key, None))
-            done = await self._waited(work, until)
+            if not large and self._follow_still(operation, words) is not None:
+                await asyncio.wait({work}, timeout=_PATIENCE)
+                done = None if work.done() else self._follow_still(operation, words)
+            if done is None:
+                done = await self._waited(work, until)
         if isinstance(done, Exception):
             raise self._fault(done)
         return done
@@ -152,6 +170,13 @@ class BedrockProvider(HttpProvider):
         except Exception as error:
             return error
 
+    def _follow_still(self, operation: str, words: dict[str, Any]) -> Signed | Exception | None:
+        """With keys that are good for a while, so that who gives others holds up nobody."""
+        try:
+            return None if self._signer is None else self._signer.follow_still(operation, words)
+        except Exception as error:
+            return error
+
     def _sign(self, operation: str, words: dict[str, Any], *, large: bool) -> Signed | Exception:
         """In a thread."""
         from pipe_providers.aws_client import wire_to
@@ -161,8 +186,8 @@ class BedrockProvider(HttpProvider):
             signed = (signer.follow(operation, words) if large else None) or signer.sign(operation, words)
             with self._lock:
                 if self._opened is None:
-                    most: int = self._said["threads"]
-                    self._opened = wire_to(signed.address, self.where, signer.hide, self._ca_bundle, most)
+                    most, insecure = self._said["threads"], self._said.get("insecure") is True
+                    self._opened = wire_to(signed.address, self.where, signer.hide, self._ca_bundle, most, insecure)
                 self._opened.hide = signer.hide
             return signed
         except Exception as error:
@@ -170,12 +195,12 @@ class BedrockProvider(HttpProvider):
 
     def _made(self) -> Signer:
         """Who signs, with the client, which the first thread makes that needs it: reading its model takes a while."""
-        from pipe_providers.aws_client import client_of
+        from pipe_providers.aws_client import client_of, for_botocore
 
         with self._lock:
             if self._signer is None:
-                client, credentials, self._ca_bundle = client_of(self._said)
-                self._signer = Signer(client, credentials, self._settings.secrets)
+                client, credentials, self._ca_bundle = client_of(for_botocore(self._settings))
+                self._signer = Signer(client, credentials, self._settings.secrets, self._settings.conceal)
             return self._signer
 
     def _fault(self, error: Exception) -> ModelFault:
@@ -195,6 +220,7 @@ class _Reading:
         self._provider = provider
         self._messages = Messages()
         self._streamed = Streamed(provider.where, request, provider._said, MOST)
+        self._begun = False
         self.ended = False
 
     @property
@@ -210,7 +236,9 @@ class _Reading:
                 message = next(messages, None)
                 if message is not None and message.headers.get(":message-type") == "event":
                     name = str(message.headers[":event-type"])
+                    self._begun = True
                     piece = self._streamed.take({name: json.loads(message.payload)})
+                    self.ended = self._streamed.whole
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True
             if message is None and not wrong:
@@ -219,7 +247,8 @@ class _Reading:
                 from pipe_providers.aws_faults import of_message
 
                 provider = self._provider
-                raise of_message(provider.where, message.headers, message.payload, provider._wire.hide)
+                hide, begun = provider._wire.hide, self._begun
+                raise of_message(provider.where, message.headers, message.payload, hide, begun=begun)
             if piece:
                 yield piece
         where = self._provider.where

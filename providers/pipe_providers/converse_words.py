@@ -218,6 +218,12 @@ class Streamed:
         self._size = 0
         self._stop: Any = None
         self._usage: Any = None
+        self._told = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing comes any more: what was used is told last."""
+        return self.stopped and self._told
 
     @property
     def stopped(self) -> bool:
@@ -242,7 +248,7 @@ class Streamed:
             if self._tool is not None and self._given is None and not self._blocks:
                 return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
-            self._usage = event["metadata"].get("usage")
+            self._usage, self._told = event["metadata"].get("usage"), True
         return ""
 
     def _delta(self, delta: Mapping[str, Any], index: int) -> str:

@@ -24,6 +24,7 @@ _KEY: Final = re.compile(
     r"|unauthori[sz]ed|unrecognizedclient|invalidsignature|security token",
     re.I,
 )
+_CLOCK: Final = re.compile(r"signature (?:expired|not yet current)", re.I)
 _QUOTA: Final = re.compile(r"insufficient_quota|billing|exceeded your current quota|credit balance", re.I)
 _NO_MODEL: Final = re.compile(
     r"model_not_found|model .{0,200}(?:not found|does not exist|is invalid)|no such model|invalid model|"
@@ -120,24 +121,28 @@ def of_status(
     return ModelFault(reason, message, retry_after=wait, sent=sent, status=status, request_id=_short(request_id, hide))
 
 
-def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = None) -> ModelFault:
-    """The fault of an error that the service tells in the middle of its answer; part of it may have been paid for."""
+def in_stream(where: str, data: Any, hide: Hide, *, request_id: str | None = None, begun: bool = False) -> ModelFault:
+    """The fault of an error that the service tells in its answer. `begun`: after something of it had come, which is
+    paid for; else the status that the error names is as good as that of an answer."""
     told = said_in(data)
     status = next((int(word) for word in told.code.split() if re.fullmatch(r"[45]\d\d", word)), 0)
     reason = _reason(status, told)
     words = excerpt(told.message or told.code, hide)
     message = f"{where} broke its answer off with an error: {words or 'without a word of why'}"
     wait = retry_after({}, told.message) if reason is Reason.RATE_LIMITED else None
-    return ModelFault(reason, message, retry_after=wait, request_id=_short(request_id, hide), status=status or None)
+    short = _short(request_id, hide)
+    if begun:
+        return ModelFault(reason, message, retry_after=wait, request_id=short, begun=True)
+    return ModelFault(reason, message, retry_after=wait, request_id=short, status=status or None)
 
 
 def _reason(status: int, told: Said) -> Reason:
-    words = f"{told.code} {told.message}"[:4000]
-    if status == 408 and "ModelTimeout" in told.code:
+    words, code = f"{told.code} {told.message}"[:4000], told.code.lower()
+    if status == 408 and "modeltimeout" in code:
         return Reason.TIMED_OUT
-    if "ServiceQuotaExceeded" in told.code:
+    if "servicequotaexceeded" in code:
         return Reason.RATE_LIMITED
-    if status == 429 and "ModelNotReady" in told.code:
+    if status == 429 and "modelnotready" in code:
         return Reason.UNAVAILABLE
     if status == 429:
         return Reason.CREDENTIALS if _QUOTA.search(words) else Reason.RATE_LIMITED
@@ -170,6 +175,8 @@ def _advice(
     match reason:
         case Reason.CREDENTIALS if status == 429 or status == 402:
             return "; the account has nothing left to spend"
+        case Reason.CREDENTIALS if _CLOCK.search(told.message[:4000]):
+            return "; the clock of this machine is wrong: set it"
         case Reason.CREDENTIALS:
             return "; the key is wrong, expired or not allowed to do this"
         case Reason.NOT_FOUND if 300 <= status < 400:

@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pipe_runner.models import ProviderSettings
 from pipe_schemas.credentials import credentials
@@ -125,10 +125,12 @@ class Given:
             self.lacks(f"`{key}` ({source}) is no address of http or https; write `https://host/path`")
         elif parts.username is not None or parts.password is not None:
             self.settings[key] = f"{parts.scheme}://***@{host_of(value)}{parts.path}"
-            self.lacks(f"`{key}` ({source}) holds a user name or a password; give them by `headers` of pipe.yml")
+            instead = "give them by `headers` of pipe.yml" if key == "base_url" else "AWS takes none"
+            self.lacks(f"`{key}` ({source}) holds a user name or a password; {instead}")
         elif parts.query or parts.fragment:
             self.settings[key] = f"{parts.scheme}://{parts.netloc}{parts.path}"
-            self.lacks(f"`{key}` ({source}) has a query or a fragment; `query` of pipe.yml takes one")
+            instead = "`query` of pipe.yml takes one" if key == "base_url" else "AWS takes none"
+            self.lacks(f"`{key}` ({source}) has a query or a fragment; {instead}")
         else:
             return value.strip().rstrip("/")
         return None
@@ -160,6 +162,16 @@ class Given:
                     return
                 self.secrets += [Hidden(password)] if password else []
                 self.put("proxy", Hidden(value) if password else value, variable)
+
+    def proxy_passwords(self) -> None:
+        """Keep the passwords of the usual proxies to be shown nowhere."""
+        for scheme in ("https", "http", "all"):
+            for variable in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
+                value = self._environ.get(variable, "").strip()
+                password = _password(value if "://" in value else f"http://{value}") if value else None
+                for form in {password, unquote(password)} if password else ():
+                    if form not in self.secrets:
+                        self.secrets.append(Hidden(form))
 
     def _bypassed(self, host: str) -> bool:
         names = (self._environ.get("no_proxy") or self._environ.get("NO_PROXY") or "").split(",")

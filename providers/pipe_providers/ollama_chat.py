@@ -81,6 +81,7 @@ class _Stream:
         self._size = 0
         self._last: Mapping[str, Any] = {}
         self._model = ""
+        self._begun = False
         self.ended = False
 
     @property
@@ -104,9 +105,10 @@ class _Stream:
         except (ValueError, RecursionError):
             pass
         if isinstance(data, dict) and data.get("error"):
-            raise in_stream(self._wire.where, data, self._wire.hide)
+            raise in_stream(self._wire.where, data, self._wire.hide, begun=self._begun)
         try:
             if isinstance(data, dict):
+                self._begun = True
                 return self.part(data)
         except (LookupError, TypeError, AttributeError, ValueError):
             pass

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Final, NamedTuple, NoReturn
@@ -29,6 +30,9 @@ _KNOWN: Final = {
     *("x-amz-date", "x-amz-security-token", "amz-sdk-invocation-id", "amz-sdk-request"),
 }
 """Headers of which none but the time, the length and the id of the call differs from one request to the next."""
+_MANDATORY: Final = 600
+"""Seconds before their end from which keys are not used any more where others can be had."""
+_DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -53,6 +57,12 @@ def _take(request: Any, **_: Any) -> NoReturn:
     raise _Made(request)
 
 
+def _as_signed(address: str) -> str:
+    """Scheme, host and port in the words in which the host is signed."""
+    scheme, _, host = address.lower().partition("://")
+    return f"{scheme}://{host.removesuffix(_DEFAULT_PORT.get(scheme, ' '))}"
+
+
 class _Example:
     """A request that botocore has signed. Raises ValueError where no other can be made after it."""
 
@@ -65,6 +75,7 @@ class _Example:
         self._fixed = {name: value for name, value in first.headers.items() if name.lower() not in changing}
         self._fixed["Host"] = host = first.address.partition("://")[2]
         said = first.headers.get("Authorization", "")
+        self.secret: str | None = None
         self.bearer = bearer is not None and said == f"Bearer {bearer}"
         if self.bearer:
             self._fixed["Authorization"] = said
@@ -78,7 +89,7 @@ class _Example:
         lines = "".join(f"{name}:{values[name]}\n" for name in signed.split(";") if name in values)
         text = f"POST\n{quote(first.path, safe='/~')}\n\n{lines}\n{signed}\n"
         self._before, _, self._after = text.partition("\0")
-        self._access, self._signed, self._secret = access, signed, secret
+        self._access, self._signed, self.secret = access, signed, secret
         self._region, self._service = region, service
         self._key = ("", b"")
         """A key is that of a day."""
@@ -98,7 +109,7 @@ class _Example:
         scope = f"{stamp[:8]}/{self._region}/{self._service}/aws4_request"
         known, key = self._key  # at once: threads sign, too
         if scope != known:
-            key = f"AWS4{self._secret}".encode()
+            key = f"AWS4{self.secret}".encode()
             for part in scope.split("/"):
                 key = digest(key, part.encode(), "sha256")
             self._key = (scope, key)
@@ -111,9 +122,16 @@ class _Example:
 
 
 class Signer:
-    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys."""
+    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys;
+    `conceal` is told those keys."""
 
-    def __init__(self, client: Any, credentials: Any, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        client: Any,
+        credentials: Any,
+        secrets: tuple[str, ...],
+        conceal: Callable[[str], None] = lambda secret: None,
+    ) -> None:
         from botocore.serialize import create_serializer
 
         self._client, self._credentials = client, credentials
@@ -123,7 +141,7 @@ class Signer:
         self._examples: dict[tuple[str, str], _Example] = {}
         self._keys: Any = None
         """Those that the examples are signed with, as long as botocore doesn't want others."""
-        self._secrets = list(secrets)
+        self._secrets, self._conceal = list(secrets), conceal
         self.hide: Hide = hiding(secrets)
         client.meta.events.register("before-send.bedrock-runtime", _take)
 
@@ -136,7 +154,8 @@ class Signer:
         made_of: dict[str, Any] = dict(request.headers.items())
         headers = {name: value.decode() if isinstance(value, bytes) else value for name, value in made_of.items()}
         address = "/".join(request.url.split("/", 3)[:3])
-        signed = Signed(address, request.url[len(address) :] or "/", headers, bytes(request.body))
+        path = request.url[len(address) :] or "/"
+        signed = Signed(_as_signed(address), path, headers, bytes(request.body))
         self._learn(operation, words, signed)
         headers.pop("Content-Length", None)
         return signed
@@ -148,16 +167,28 @@ class Signer:
             return None
         return example.follow(self._body(operation, words))
 
+    def follow_still(self, operation: str, words: dict[str, Any]) -> Signed | None:
+        """Sign after an example whose keys botocore would like to change, but needn't yet."""
+        example, last = self._examples.get((operation, words["modelId"])), self._last()
+        if example is None or last is None or example.secret != last.secret_key:
+            return None
+        if self._credentials.refresh_needed(getattr(self._credentials, "_mandatory_refresh_timeout", _MANDATORY)):
+            return None
+        return example.follow(self._body(operation, words))
+
     def _learn(self, operation: str, words: dict[str, Any], signed: Signed) -> None:
-        self._note(signed.headers.get("X-Amz-Security-Token"))
+        token, bearer = signed.headers.get("X-Amz-Security-Token"), signed.headers.get("Authorization", "")
+        self._note(token, bearer.removeprefix("Bearer ") if bearer.startswith("Bearer ") else None)
         keys = None
         if self._credentials is not None and not self._wants_keys():  # else it would fetch others than have signed
             keys = self._credentials.get_frozen_credentials()
-            self._note(keys.secret_key, keys.token)
+        last = self._last() if keys is None else keys
+        if last is not None:
+            self._note(last.secret_key, last.token)
         if keys != self._keys:
             self._examples.clear()
         self._keys = keys
-        secret = None if keys is None else keys.secret_key
+        secret = None if last is None else last.secret_key
         try:
             example = _Example(signed, secret, os.environ.get("AWS_BEARER_TOKEN_BEDROCK"))
         except ValueError:
@@ -176,12 +207,18 @@ class Signer:
         needed = getattr(self._credentials, "refresh_needed", None)
         return needed is not None and bool(needed())
 
+    def _last(self) -> Any:
+        """The keys that botocore has, without asking for others; None where it has none that expire."""
+        return getattr(self._credentials, "_frozen_credentials", None)
+
     def _note(self, *secrets: str | None) -> None:
         """Show these nowhere."""
         new = [secret for secret in secrets if secret and secret not in self._secrets]
         if new:
             self._secrets += new
             self.hide = hiding(self._secrets)
+            for secret in new:
+                self._conceal(secret)
 
     def _body(self, operation: str, words: dict[str, Any]) -> bytes:
         body: bytes = self._serializer.serialize_to_request(words, self._models[operation])["body"]

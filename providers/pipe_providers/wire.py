@@ -21,7 +21,7 @@ from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_providers.turns import Turns
-from pipe_runner.models import ModelFault, Reason
+from pipe_runner.models import ModelFault, Reason, nothing_sent
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -185,6 +185,8 @@ class Wire:
         self._pool: aiohttp.ClientSession | None = None
         self._out, self._in = Turns(), Turns()
         self._closed = False
+        self.trusts = "SSL_CERT_FILE"
+        """The variable that names whom to trust beside the machine's own."""
         self.cut = False
         """A connection was closed in the middle of something, under TLS."""
 
@@ -220,8 +222,8 @@ class Wire:
         for every status that is no success. `body`: JSON for a POST; None is a GET."""
         sent = None if body is None else _Body(body)
         fault: ModelFault | None = None
-        await self._out.take()
         try:
+            await self._out.take()
             async with asyncio.timeout_at(deadline):
                 response = await self._opened().request(
                     "GET" if sent is None else "POST",
@@ -233,8 +235,10 @@ class Wire:
                 )
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             fault = self.fault(error, sent is None or sent.begun, "before it answered")
-        except BaseException:
+        except BaseException as error:
             self.note_cut()
+            if isinstance(error, asyncio.CancelledError) and sent is not None and not sent.begun:
+                nothing_sent(error, f"{self.where}: no connection within the time; is it running?")
             raise
         if fault is not None:
             self.note_cut()
@@ -274,19 +278,32 @@ class Wire:
             return ModelFault(Reason.TIMED_OUT, message)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             why = excerpt(str(getattr(error, "certificate_error", None) or error.os_error), self.hide)
-            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}"
+            hint = f"{self.trusts} may name a file of certificates to trust"
+            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}; {hint}"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if isinstance(error, aiohttp.InvalidURL):
             message = f"{self.where}: the address can't be used; set `base_url` to the service's own"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if not sent:
             why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
-            message = f"{self.where}: no connection: {why}; is it running, and is the address right?"
+            to = self._proxy_of(error)
+            message = f"{self.where}: no connection{to}: {why}; is it running, and is the address right?"
             return ModelFault(Reason.UNAVAILABLE, message, sent=False)
         if isinstance(error, zlib.error):
             message = f"{self.where} packed its answer in a way that can't be unpacked"
             return ModelFault(Reason.INVALID_OUTPUT, message)
         return ModelFault(Reason.UNAVAILABLE, f"{self.where} broke off {when}: {self._why(error)}")
+
+    def _proxy_of(self, error: BaseException) -> str:
+        """Names the proxy, where it is the one that can't be reached, or may be."""
+        proxy = self._proxy
+        if proxy is None:
+            return ""
+        if isinstance(error, TimeoutError):
+            return f" by the proxy {proxy.raw_host}:{proxy.port}"
+        if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (proxy.raw_host, proxy.port):
+            return f" to the proxy {proxy.raw_host}:{proxy.port}"
+        return ""
 
     def _why(self, error: BaseException) -> str:
         """A few words about an error, from which nothing of the request can be read."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from threading import Lock
 from typing import Any, Final
 
 from pipe_runner.ports import StreamMasker
@@ -17,6 +18,8 @@ from pipe_runner.types import Json
 MASK: Final = b"***"
 SHORTEST: Final = 6
 """Characters below which a secret is not masked: it would hide too much that is none."""
+ADDED: Final = 32
+"""Secrets that came while the run went on and are hidden still: those that were fetched before them have expired."""
 
 _FILLER: Final = b"\1"
 """Stands behind the end of a line that two characters write."""
@@ -50,17 +53,33 @@ class _Nothing:
 
 
 class SecretMasker:
-    """The Masker for these secrets, by name; those shorter than 6 characters are left as they are."""
+    """The Masker for these secrets, by name, and for those that come while the run goes on; those shorter than 6
+    characters are left as they are."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
-        values = [value for value in secrets.values() if len(value) >= SHORTEST]
-        self._raw = _Finder(values, "surrogateescape")
-        self._text = self._raw
+        self._given = [value for value in secrets.values() if len(value) >= SHORTEST]
+        self._values = self._given
+        self._adding = Lock()
+        self._look()
+
+    def add(self, secret: str) -> None:
+        """From now on hide this one, too, also in streams that have begun. Any thread may say so."""
+        with self._adding:
+            if len(secret) >= SHORTEST and secret not in self._values:
+                self._values = [*self._given, *self._values[len(self._given) :][1 - ADDED :], secret]
+                self._look()
+
+    def _look(self) -> None:
+        values = self._values
+        raw = text = _Finder(values, "surrogateescape")
         if any(not value.isascii() and _has_surrogates(value) for value in values):
-            self._text = _Finder(values, "surrogatepass")
+            text = _Finder(values, "surrogatepass")
+        self._raw, self._text = raw, text
 
     def mask_text(self, text: str) -> str:
         """The text with every form hidden; the text itself if it holds none."""
+        if not self._values:
+            return text
         data = text.encode("utf-8", "surrogatepass")
         spans = self._text.spans(data)
         return _replace(data, spans).decode("utf-8", "surrogatepass") if spans else text
@@ -72,13 +91,15 @@ class SecretMasker:
         """
         if isinstance(value, str):
             return self.mask_text(value)
+        if not self._values:
+            return value
         texts = "\0\n".join(_texts(value))  # each begins a line
         if not self._text.spans(texts.encode("utf-8", "surrogatepass")):
             return value
         return self._mask_containers(value)
 
     def stream(self) -> StreamMasker:
-        return _Stream(self._raw)
+        return _Stream(self)
 
     def _mask_containers(self, value: Json) -> Json:
         root: list[Any] = [value]
@@ -198,8 +219,8 @@ class _Stream:
     """Masks a stream. `_held` is the end of what came, not given out since a form may begin in it; `_hidden` is what is
     known of it to be hidden, by forms that began before it too; `_masked`: what was given out ends with a mask."""
 
-    def __init__(self, finder: _Finder) -> None:
-        self._finder = finder
+    def __init__(self, masker: SecretMasker) -> None:
+        self._masker = masker
         self._held = b""
         self._hidden: list[tuple[int, int]] = []
         self._masked = False
@@ -208,13 +229,13 @@ class _Stream:
         if not data:
             return b""
         text = self._held + data if self._held else data
-        return self._give(text, self._finder.hold(text))
+        return self._give(text, self._masker._raw.hold(text) if self._masker._values else len(text))
 
     def flush(self) -> bytes:
         return self._give(self._held, len(self._held))
 
     def _give(self, text: bytes, cut: int) -> bytes:
-        spans = self._finder.spans(text)
+        spans = self._masker._raw.spans(text) if self._masker._values else []
         if self._hidden:
             spans = _merged(self._hidden + spans)
         self._held = text[cut:]

@@ -195,6 +195,17 @@ def out_of_time(cancelled: asyncio.CancelledError) -> bool:
     return bool(cancelled.args) and isinstance(cancelled.args[0], float)
 
 
+def nothing_sent(cancelled: asyncio.CancelledError, why: str) -> None:
+    """Let it be known that nothing of a call had left when it was cancelled, and what it waited for, in a sentence."""
+    cancelled.add_note(why)
+    cancelled.unsent = True  # type: ignore[attr-defined]
+
+
+def was_sent(error: BaseException) -> bool:
+    """Whether a call that was cancelled so may have been sent."""
+    return not getattr(error, "unsent", False)
+
+
 class ModelFault(NodeFault):
     """A call of a model failed. `sent`: the request may have reached the service, so it may have been paid for."""
 
@@ -208,6 +219,7 @@ class ModelFault(NodeFault):
         status: int | None = None,
         usage: Usage | None = None,
         request_id: str | None = None,
+        begun: bool = False,
     ) -> None:
         super().__init__(KIND_OF[reason], message)
         self.reason = reason
@@ -218,6 +230,8 @@ class ModelFault(NodeFault):
         self.usage = usage
         """What the service counted all the same."""
         self.request_id = request_id
+        self.begun = begun
+        """Something of the answer had come: asked again within the same call, it would be paid for twice."""
 
 
 # ---------------------------------------------------------------- providers
@@ -241,6 +255,8 @@ class ProviderSettings(NamedTuple):
     """What a call would lack, and how to give it, in a sentence: a key, a region."""
     cost_of: Callable[[str, Usage], float | None] = lambda model, usage: None
     """US dollars of a call, by model; None: the price is not known."""
+    conceal: Callable[[str], None] = lambda secret: None
+    """Told each secret that the client gets while the run goes on, before it is sent. Any thread may call it."""
 
 
 Pieces = Callable[[str], None]

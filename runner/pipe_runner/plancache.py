@@ -23,9 +23,10 @@ except ImportError:
     from hashlib import blake2b
 
 from pipe_runner import __version__
-from pipe_runner.plan import Plan, plan_from_json, plan_to_json
+from pipe_runner.plan import Plan
+from pipe_runner.plandata import plan_from_json, plan_to_json
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 KEPT: Final = 64
 """Plans that are kept at most; the oldest go first."""
 

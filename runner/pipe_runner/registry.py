@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pipe_runner.errors import PipeError, UsageError
+from pipe_runner.types import AUTO
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -21,8 +22,11 @@ _PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
 def asks_models(agent: Agent, options: Any) -> bool:
-    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options."""
-    return agent.describe().asks_models and isinstance(options, dict) and "provider" in options
+    """Whether a planned node of this agent asks models: then the compiler has put its providers into its options.
+    `auto` asks who is to be chosen, or has chosen one that asks."""
+    if not isinstance(options, dict) or "provider" not in options:
+        return False
+    return bool(options["provider"]) if agent.name == AUTO else agent.describe().asks_models
 
 
 class UnknownPlugin(UsageError):

@@ -41,11 +41,32 @@ class LogFile(Given):
     untimed_entries: int = Field(description="Entries without a time that could be read and can be true.")
     bytes: int = Field(description="Bytes, unpacked.")
     compressed: str = Field(description="`none`, `gzip`, `bzip2`, `xz` or `zstd`.")
+    skipped_before_bytes: int = Field(
+        description="Bytes from its beginning that were not read: those before `since`, and those beyond `max_bytes`."
+    )
+    skipped_after_bytes: int | None = Field(
+        description="Bytes to its end that were not read: those after `until`; null where their number isn't known, as "
+        "in a compressed file."
+    )
     cut_lines: int = Field(description="Lines of a megabyte or more, of which only the first 64 KiB were looked at.")
     times_back: int = Field(description="How often a time lies more than two minutes before the one above it.")
     first_minute: str | None = Field(description="RFC 3339, UTC.")
     last_minute: str | None = Field(description="RFC 3339, UTC.")
     assumed: list[str] = Field(description="What its times leave out, and what was assumed.")
+
+
+class Log(Given):
+    """A log: a file with its rotated ones, the journal, or text."""
+
+    log: str
+    begin: str | None = Field(description="The minute of its first entry; RFC 3339, UTC.")
+    end: str | None = Field(description="The end of the minute of its last entry.")
+    partly_read: bool = Field(description="Whether something that was asked for lies beyond `max_bytes`.")
+
+
+class LogCount(Given):
+    log: str
+    count: int
 
 
 class LogTemplate(Place):
@@ -57,6 +78,7 @@ class LogTemplate(Place):
     level: str = Field(description="The worst level that an entry of it has.")
     first_at: str | None = Field(description="RFC 3339, UTC.")
     last_at: str | None = Field(description="RFC 3339, UTC.")
+    logs: list[LogCount] = Field(description="The logs that it is in, with its entries there; at most 20.")
 
 
 class Bucket(Given):
@@ -212,6 +234,7 @@ class ChangedRate(Given):
     level: str
     entries: int
     earlier_entries: int
+    expected: float = Field(description="Entries that the earlier rate would give.")
     factor: float | None = Field(description="How many times the earlier rate.")
     deviations: float = Field(description="By how many standard deviations of chance.")
 
@@ -221,7 +244,10 @@ class LogBaseline(Given):
 
     run: str | None
     at: str | None
-    span_s: float = Field(description="The time that the earlier result covers, in seconds.")
+    logs: int = Field(description="Logs that both have read: these are compared.")
+    logs_only_now: int
+    logs_only_earlier: int
+    span_s: float = Field(description="The time that the earlier result covers in these logs, in seconds.")
     complete: bool = Field(description="Whether it had all its templates; else only frequent ones are called new.")
     new_templates: int
     new: list[str]
@@ -245,12 +271,19 @@ class LogMeasurements(Given):
     first_at: str | None = Field(description="Of the first entry; RFC 3339, UTC.")
     last_at: str | None
     span_s: float | None = Field(description="Seconds from the first to the last minute.")
-    entries_per_minute: float | None
+    entries_per_minute: float | None = Field(description="Between `complete_from` and `complete_until`.")
+    complete_from: str | None = Field(
+        description="From when on each file was read, where one was read in part; bursts before are not looked for."
+    )
+    complete_until: str | None = Field(description="Until when each file was read, where one was read in part.")
     since: str | None
     until: str | None
     files: list[LogFile] = Field(description="At most 200.")
     files_total: int
+    logs: list[Log]
+    partly_read: int = Field(description="Files of which something that was asked for lies beyond `max_bytes`.")
     unread_total: int = Field(description="Files and other sources that could not be read, or not to their end.")
+    empty_globs: list[str] = Field(description="Globs that match no file, where others of the node do.")
     templates: list[LogTemplate] = Field(description="The most frequent, as many as `top_templates` says.")
     templates_total: int
     other_lines: int = Field(description="Entries that are in no template, since there were too many different ones.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipe_schemas.findings import ExplainOptions, Finding, Given, Result
 
@@ -28,6 +28,10 @@ class MergeOptions(ExplainOptions):
     html: str | None = Field(
         default=None, description="A file for the report as one HTML page, by its path from the project's root."
     )
+    must_write: bool = Field(
+        default=False,
+        description="Fail the node where a report can't be written; the output is kept. By default that is only said.",
+    )
     window_minutes: int = Field(
         default=60,
         ge=1,
@@ -48,6 +52,12 @@ class MergeOptions(ExplainOptions):
         if "\0" in path or ":" in steps[0] or {"..", ".", ""} & set(steps):
             raise ValueError("a path from the project's root that stays in it, as report/triage.md")
         return path
+
+    @model_validator(mode="after")
+    def _apart(self) -> MergeOptions:
+        if self.markdown is not None and self.markdown == self.html:
+            raise ValueError(f"markdown and html are the same file, {self.markdown}: give each a name of its own")
+        return self
 
 
 class MergedFinding(Finding):
@@ -117,7 +127,7 @@ class MergeMeasurements(Given):
 
 
 class Reports(Given):
-    """Where the report stands, by its path from the project's root."""
+    """Where the report stands, by its path from the project's root; null where it could not be written."""
 
     markdown: str | None = None
     html: str | None = None

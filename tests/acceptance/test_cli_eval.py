@@ -121,3 +121,25 @@ def test_a_signal_stops_all_samples(pipe: Shell, tmp_path: Path) -> None:
     logs = list(tmp_path.glob(".pipe/evals/*/runs/*/log.jsonl"))
     assert len(logs) == 4
     assert all(json.loads(log.read_text().splitlines()[-1])["status"] == "cancelled" for log in logs)
+
+
+def test_what_was_graded_before_a_signal_is_told(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(
+        "version: 1\ninputs: {word: {type: string}}\n"
+        "nodes: {shout: {run: 'if [ -e first ]; then sleep 60; fi; touch first; echo {{ inputs.word }}'}}\n"
+        "outputs: {said: '{{ nodes.shout.output }}'}\n"
+    )
+    (tmp_path / "p.eval.yml").write_text(
+        "version: 1\ncases: [{name: one, inputs: {word: a}, expected: a}]\nsamples: 3\nconcurrency: 1\n"
+        "graders: {same: {expression: output.said == expected}}\n"
+    )
+    running = pipe.start("eval", "p.yml", "--output", "json", "--junit", "eval.xml", "--grace", "1s")
+    while not list(tmp_path.glob(".pipe/evals/*/runs/one.2/log.jsonl")):
+        time.sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    stdout, _ = running.communicate(timeout=60)
+    told = json.loads(stdout)
+    assert running.returncode == 130
+    assert (told["result"], told["cases"][0]["passed"]) == ("undecided", 1)
+    assert ET.parse(tmp_path / "eval.xml").getroot()[0].get("errors") != "0"
+    assert len(list(tmp_path.glob(".pipe/evals/*/result.json"))) == 1

@@ -142,3 +142,13 @@ def test_a_pipeline_with_faults_and_a_lock_with_faults_write_nothing(pipe: Shell
     told = pipe("lock")
     assert told.returncode == 2 and "wrong.yml:2:" in told.stderr
     assert not (tmp_path / "pipe.lock").exists()
+
+
+def test_a_task_that_a_model_chooses_for_is_locked(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("version: 1\n")
+    node = "{agent: auto, provider: ollama, with: {task: is the disk full, by: model, model: a}}"
+    (tmp_path / "p.yml").write_text(f"version: 1\nnodes: {{e: {node}}}\n")
+    assert "1 node that asks models" in pipe("lock").stdout
+    (tmp_path / "p.yml").write_text(f"version: 1\nnodes: {{e: {node.replace('is the disk full', 'stop the disk')}}}\n")
+    done = pipe("run", "p.yml", "--frozen")
+    assert done.returncode == 2 and "E611" in done.stderr

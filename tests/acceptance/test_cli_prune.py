@@ -64,6 +64,15 @@ def test_a_run_that_goes_on_stays(pipe: Any) -> None:
     assert running.wait(30) == 0
 
 
+def test_several_at_the_same_time_are_no_fault(pipe: Any) -> None:
+    pipe.write("f.yml", PIPELINE)
+    for number in range(8):
+        assert pipe("run", "f.yml", "--run-id", f"r{number}", "-q").returncode == 0
+    at_once = [pipe.start("runs", "prune", "--keep", "1") for _ in range(4)]
+    assert [one.wait(60) for one in at_once] == [0] * 4
+    assert os.listdir(pipe.folder / ".pipe" / "runs") == ["r7"]
+
+
 def test_what_a_killed_prune_has_left_goes_with_the_next(pipe: Any, runs: Any) -> None:
     folder = pipe.folder / ".pipe" / "runs"
     os.rename(folder / "one", folder / ".gone-one")

@@ -104,3 +104,63 @@ def test_results_stay_alone_on_stdout_when_spans_go_to_the_console(pipe: Shell, 
     assert done.returncode == 0
     assert '"a attempt 1"' in done.stderr
     assert '"a attempt 1"' not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "-5"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "-3"),
+        ("OTEL_METRICS_EXEMPLAR_FILTER", "zz"),
+    ],
+)
+@pytest.mark.few(3)
+def test_a_variable_that_the_sdk_does_not_like_fails_no_run(
+    pipe: Shell, tmp_path: Path, collector: str, name: str, value: str
+) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: 'true'}}\n")
+    done = pipe.alone("run", "p.yml", env={"OTEL_EXPORTER_OTLP_ENDPOINT": collector, name: value})
+    assert done.returncode == 0, done.stderr
+    assert "warning: telemetry: " in done.stderr
+
+
+class Floods(Collector):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while True:
+                self.wfile.write(b"x" * 2**20)
+        except OSError:
+            pass
+
+
+class Redirects(Collector):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(302)
+        self.send_header("location", "/elsewhere")
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+
+class Silent(Collector):
+    def do_POST(self) -> None:
+        time.sleep(8)
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Floods, ""), (Redirects, "not followed"), (Silent, "did not take all")])
+def test_a_collector_that_misbehaves_costs_a_line_at_most(
+    pipe: Shell, tmp_path: Path, kind: type[Collector], told: str
+) -> None:
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: 'true'}}\n")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{running.server_port}"
+        done = pipe.alone("run", "p.yml", env={"OTEL_EXPORTER_OTLP_ENDPOINT": url})
+        running.shutdown()
+    assert done.returncode == 0
+    assert told in done.stderr

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
-from model_servers import BEDROCK, Service
+from model_servers import BEDROCK, Service, response
 
 from pipe_runner.models import Message, ModelFault, ModelRequest, ModelResponse, Reason
 from pipe_runner.registry import ProviderTypes
@@ -89,3 +90,98 @@ def test_no_keys_and_no_such_profile_are_told(service: Service) -> None:
         assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
         assert "AWS_ACCESS_KEY_ID" in raised.value.message
     assert service.asked == []
+
+
+ROLE = """
+<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKIDROLE{n}</AccessKeyId>
+<SecretAccessKey>secret-{n}</SecretAccessKey><SessionToken>session-{n}</SessionToken>
+<Expiration>{until}</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>
+"""
+
+
+@pytest.mark.parametrize("seconds", [880, 590])
+def test_who_gives_keys_holds_up_no_call_while_the_old_ones_are_good(
+    seconds: int, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    text = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n"
+    text += "[profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s\n"
+    (tmp_path / ".aws/config").write_text(text)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.url)
+    given: list[int] = []
+    hangs = False
+
+    def choose(asked: Any) -> Any:
+        if b"AssumeRole" not in asked.body:
+            return BEDROCK.either()(asked)
+        given.append(len(given))
+        until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+        body = ROLE.format(n=given[-1], until=until.isoformat())
+        return [*([60.0] if hangs else []), response(body, headers={"Content-Type": "text/xml"})]
+
+    service.decides(choose)
+    kind = ProviderTypes()["bedrock"]
+    options = {"endpoint_url": service.url, "region": "eu-central-1"}
+    provider = kind.open(kind.settings("mine", options, "", os.environ))
+
+    async def asked() -> list[Any]:
+        nonlocal hangs
+        try:
+            await provider.generate(REQUEST)
+            hangs = True
+            six = (asyncio.wait_for(provider.generate(REQUEST), 8) for _ in range(6))
+            return list(await asyncio.gather(*six, return_exceptions=True))
+        finally:
+            await provider.close()
+
+    found = asyncio.run(asked())
+    if seconds == 880:
+        assert found == ["Hello wörld"] * 6
+        tokens = {one.headers["x-amz-security-token"] for one in service.asked if "converse" in one.path}
+        assert len(tokens) <= 2
+    else:
+        assert [type(one) for one in found] == [TimeoutError] * 6, "keys that end soon are not used"
+
+
+def test_a_profile_that_wants_a_code_asks_nobody_for_it(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    text = "[default]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = base\n"
+    text += "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+    text += "[profile base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = s\n"
+    (tmp_path / ".aws/config").write_text(text)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", service.url)
+    monkeypatch.setattr("getpass.getpass", None)
+    with pytest.raises(ModelFault) as raised:
+        ask(service)
+    assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
+    assert "MFA code" in raised.value.message
+    assert service.asked == []
+
+
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("sh -c 'echo token=hvs.canary >&2; exit 3'", "gave something else"),
+        ("echo token=hvs.canary", "gave something else"),
+        ("/nowhere/at-all", "can't be run"),
+    ],
+)
+def test_s4_what_a_credential_process_says_is_not_shown(
+    command: str, how: str, service: Service, tmp_path: Path
+) -> None:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(f"[default]\ncredential_process = {command}\n")
+    with pytest.raises(ModelFault) as raised:
+        ask(service)
+    assert (raised.value.reason, raised.value.sent) == (Reason.CREDENTIALS, False)
+    assert f"(credential_process) {how}" in raised.value.message
+    assert "canary" not in raised.value.message
+
+
+def test_a_user_in_an_address_is_told_in_words_that_fit(service: Service, tmp_path: Path) -> None:
+    kind = ProviderTypes()["bedrock"]
+    for url in ("https://me:canary@x.example", "https://x.example?a=b"):
+        missing = kind.settings("mine", {"region": "x", "endpoint_url": url}, "", os.environ).missing
+        assert "AWS takes none" in str(missing)

@@ -109,3 +109,23 @@ def test_x3_a_call_that_is_given_up_ends_at_once(name: str, service: Service, ce
     began = time.monotonic()
     assert ask(name, service, certificate, slow=True) == "True\n"
     assert time.monotonic() - began < 30
+
+
+def test_bedrock_trusts_whom_requests_is_told_to_trust(
+    service: Service, certificate: Path, provider_bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.decides(DIALECTS["bedrock"].either())
+    monkeypatch.delenv("AWS_CA_BUNDLE", raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    assert provider_bench(DIALECTS["bedrock"], service).ask().text == "Hello wörld"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
+    assert "REQUESTS_CA_BUNDLE is /nowhere.pem" in provider_bench(DIALECTS["bedrock"], service).fault().message
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    assert provider_bench(DIALECTS["bedrock"], service).ask().text == "Hello wörld"
+
+
+@pytest.mark.parametrize(("name", "variable"), [("bedrock", "AWS_CA_BUNDLE"), ("openai", "SSL_CERT_FILE")])
+def test_the_variable_for_more_certificates_is_named(
+    name: str, variable: str, service: Service, provider_bench: Any
+) -> None:
+    assert f"{variable} may name" in provider_bench(DIALECTS[name], service).fault().message

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -119,13 +118,20 @@ FAULTLESS = {
 }  # fmt: skip
 
 
+USED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(code, used.ru_utime + used.ru_stime, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+"""
+"""Asked of a small process: one that is started by a large one is said to have had its memory."""
+
+
 def used(command: list[str], folder: Path) -> tuple[int, float, int]:
     """Exit code, seconds of CPU and bytes of memory of a process."""
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return process.returncode, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
+    asked = [sys.executable, "-S", "-c", USED, *command]
+    code, cpu, memory = subprocess.run(asked, cwd=folder, capture_output=True, text=True, check=True).stdout.split()
+    return int(code), float(cpu), int(memory)
 
 
 def judged(file: str, folder: Path) -> int:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from pipe_agents.infra.common import Unreached, in_thread, resolved, shown
+from pipe_agents.infra.common import Silent, Unreached, in_thread, resolved, shown
 
 MOST: Final = 32 * 2**20
 """Bytes of one answer."""
@@ -122,9 +122,9 @@ class Api:
                         )
                 status, location = response.status_code, response.headers.get("location")
         except TimeoutError:
-            raise Unreached(f"{self.where} gave no whole answer within {seconds:g} s", "a longer `timeout`") from None
+            raise Silent(f"{self.where} gave no whole answer within {seconds:g} s", "a longer `timeout`") from None
         except httpx2.TimeoutException:
-            raise Unreached(f"{self.where} gave no whole answer within {seconds:g} s", "a longer `timeout`") from None
+            raise Silent(f"{self.where} gave no whole answer within {seconds:g} s", "a longer `timeout`") from None
         except httpx2.InvalidURL as error:
             raise Unreached(f"{self.where} has an address that can't be used: {error}", "another address") from None
         except (httpx2.HTTPError, OSError) as error:

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pipe_agents.findings import Finding
+from pipe_agents.redacting import redacted
 from pipe_agents.shell import base_environment
 from pipe_runner.ports import Attempt, Command, Context, ProcessEnd
 
@@ -83,10 +85,14 @@ class Look(NamedTuple):
     """Whether the file asks for this check; else it is there because the machine has what it looks at."""
     attempt: Attempt
     context: Context
+    until: float | None = None
+    """When the attempt's time is up (monotonic)."""
 
     @property
     def timeout(self) -> float:
-        return float(self.options["timeout"])
+        """Seconds for one answer; less where the attempt has not so much left, so that what is silent is told."""
+        most = float(self.options["timeout"])
+        return most if self.until is None else min(most, max(0.1, round(0.45 * (self.until - monotonic()), 1)))
 
     @property
     def now(self) -> float:
@@ -111,6 +117,10 @@ class Unreached(Exception):
     def __init__(self, why: str, needs: str) -> None:
         super().__init__(why)
         self.why, self.needs = why, needs
+
+
+class Silent(Unreached):
+    """It gave no answer in time."""
 
 
 class Absent(Unreached):
@@ -142,9 +152,9 @@ def surroundings(environ: Mapping[str, str], attempt: Attempt, context: Context)
 
 
 def shown(value: Any, most: int = LONGEST_TEXT) -> str:
-    """Text of others, bounded, one line."""
+    """Text of others, bounded, one line, without credentials that can be told by their names and shapes."""
     text = value if isinstance(value, str) else "" if value is None else str(value)
-    cut = text[: most * 4].encode("utf-8", "replace").decode("utf-8", "replace")
+    cut = redacted(text[: most * 4]).encode("utf-8", "replace").decode("utf-8", "replace")
     cut = " ".join(cut.split())
     if len(cut) <= most and len(text) <= most * 4:
         return cut

@@ -13,12 +13,15 @@ from pipe_agents.infra.common import (
     Absent,
     Look,
     Looked,
+    Silent,
     Unreached,
     bounded,
+    listed,
     mapping,
     moment,
     objects,
     shown,
+    some,
     stamp,
     text_or_none,
     together,
@@ -41,7 +44,19 @@ async def look_at_containers(look: Look) -> Looked:
         async with api:
             return await _asked(look, await docker.engine(api, where))
     except Unreached as fault:
-        return Looked([unavailable("containers", "docker", fault.why, fault.needs)])
+        found = [unavailable("containers", "docker", fault.why, fault.needs)]
+        return Looked([*found, *_silent(look, fault)])
+
+
+def _silent(look: Look, fault: Unreached) -> list[Finding]:
+    """Nobody can see to containers that must run, where their engine takes a request and gives no answer."""
+    wanted: Sequence[str] = look.options["containers"]
+    if not wanted or not isinstance(fault, Silent):
+        return []
+    summary = f"{fault.why}: whether {listed(wanted)} {'runs' if len(wanted) == 1 else 'run'} can't be asked"
+    evidence = {"containers": some(wanted), "why": fault.why}
+    how = "systemctl status docker, and its journal: an engine that hangs can neither start nor stop anything"
+    return [finding("containers.silent", "docker", "high", summary, evidence, how)]
 
 
 async def _asked(look: Look, engine: docker.Engine) -> Looked:

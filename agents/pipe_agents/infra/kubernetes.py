@@ -98,7 +98,7 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
                 unavailable(f"kubernetes.{kind}", cluster.context or "cluster", one.fault.why, one.fault.needs)
             )
         elif not one.whole:
-            why = f"there are more {kind} than {len(one.items)}, and the others were not read"
+            why = f"there are more {kind} than the {len(one.items)} that could be read"
             findings.append(unavailable(f"kubernetes.{kind}", cluster.context or "cluster", why, "a `namespace`"))
     if cluster.insecure:
         summary = f"the kubeconfig has the certificate of {api.where} not checked: anybody could answer in its place"
@@ -108,13 +108,20 @@ async def _asked(look: Look, cluster: kubeconfig.Cluster, api: Api) -> Looked:
         )  # fmt: skip
     nodes, pods, deployments = (_items(lists[kind]) for kind in ("nodes", "pods", "deployments"))
     events = _items(lists["events"])
-    findings += of_nodes(look, nodes or [])
-    findings += of_pods(look, pods or [])
+    things = {kind: [item for item in one.items if _is_thing(item)] for kind, one in lists.items()}
+    for kind, one in lists.items():
+        strange = len(one.items) - len(things[kind])
+        if strange:
+            why = f"{strange} of {len(one.items)} {kind} have no name, or parts that can't be"
+            needs = "an API server that answers with what is of Kubernetes"
+            findings.append(unavailable(f"kubernetes.{kind}", cluster.context or "cluster", why, needs))
+    findings += of_nodes(look, things["nodes"])
+    findings += of_pods(look, things["pods"])
     for kind in ("deployments", "statefulsets", "daemonsets"):
-        for item in lists[kind].items:
+        for item in things[kind]:
             findings += of_workload(look, kind, item)
-    findings += of_jobs(look, lists["jobs"].items)
-    findings += of_events(look, events or [])
+    findings += of_jobs(look, things["jobs"])
+    findings += of_events(look, things["events"])
     if space and pods == [] and not lists["deployments"].items:
         findings += await _space(api, space)
     phases = Counter(_phase(pod) for pod in pods or [])
@@ -157,6 +164,16 @@ async def _all(api: Api, kind: str, path: str, params: Mapping[str, str], space:
         if not following:
             return List(items, True)
     return List(items, False)
+
+
+def _is_thing(item: Item) -> bool:
+    """Whether it has a name, and nothing in it that can't be: of anything else nothing is claimed."""
+    name = mapping(item.get("metadata")).get("name")
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and all(isinstance(item.get(key, {}), Mapping) for key in ("spec", "status"))
+    )
 
 
 def _slim(item: Item) -> Item:

@@ -196,9 +196,21 @@ def _of_unit(look: Look, unit: Unit, service: Mapping[str, Any], wanted: bool) -
         hard = set(systemd.names(unit, "Requires", "Requisite", "BindsTo")) & set(broken)
         if hard or wanted:
             severity = "medium" if hard else "low"
-            summary = f"{name} {'requires' if hard else 'wants'} what has failed: {listed(broken)}"
+            soft = [one for one in broken if one not in hard]
+            also = f"; and wants {listed(soft)}, which failed too" if hard and soft else ""
+            summary = f"{name} {'requires' if hard else 'wants'} what has failed: {listed(sorted(hard) or soft)}{also}"
             facts = {**evidence, "active": service["active"]}
-            found.append(finding("service.dependency", name, severity, summary, facts, f"systemctl status {broken[0]}"))
+            advice = f"systemctl status {min(hard, default=broken[0])}"
+            found.append(
+                finding(
+                    "service.dependency",
+                    name,
+                    severity,
+                    summary,
+                    facts,
+                    advice,
+                )
+            )
     used, limit = service["memory_bytes"], service["memory_limit_bytes"]
     if used is not None and limit and 100 * used / limit >= look.thresholds["memory_percent"]:
         percent = 100 * used / limit

@@ -32,6 +32,11 @@ class Reader:
         self.lines = self.joined = self.blank = self.outside = self.untimed = 0
         self.bytes = 0
         self.compressed = "none"
+        self.skipped_before = 0
+        self.skipped_after: int | None = 0
+        """Bytes that were not read; None: nobody knows how many."""
+        self.cut_before = self.cut_after = False
+        """Whether there is more of what was asked for, before or after what was read."""
         self.backwards = 0
         self.crowded = False
         self.ends_joined = False

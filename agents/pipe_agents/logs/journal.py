@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.logs.reading import Pieces
+from pipe_agents.logs.reading import PIECE
 from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import shown
 from pipe_runner.ports import Attempt, Command, Context
 
 FIELDS: Final = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_HOSTNAME"
 SCRIPT: Final = 'journalctl "$@" | head -c "$PIPE_LOGS_MOST" > "$PIPE_LOGS_FILE"'
+LONGEST_ENTRY: Final = 8 << 20
 DEFAULT_SINCE: Final = 86400.0
 
 
@@ -26,6 +27,9 @@ class Journal(NamedTuple):
     needs: str | None = None
     note: str | None = None
     """What journalctl said: that not everything is shown to this user, for example."""
+    size: int = 0
+    cut: bool = False
+    """Whether there is more of it, before what was read."""
 
 
 async def asked(
@@ -37,7 +41,7 @@ async def asked(
     options: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     path = os.path.join(context.scratch, f"journal-{attempt.number}.json")
     begin = since if since is not None else now - DEFAULT_SINCE
-    argv = ["--no-pager", "--output=json", f"--output-fields={FIELDS}", f"--since=@{int(begin)}"]
+    argv = ["--no-pager", "--reverse", "--output=json", f"--output-fields={FIELDS}", f"--since=@{int(begin)}"]
     if until is not None:
         argv.append(f"--until=@{int(until) + 1}")
     argv += [f"--unit={unit}" for unit in options.get("units", [])]
@@ -53,22 +57,49 @@ async def asked(
     if end.not_found or end.unavailable or end.lost or end.stopped:
         return Journal(path, end.not_found or end.unavailable or "journalctl was ended", "a machine that can start it")
     try:
-        empty = os.stat(path).st_size == 0
+        size = os.stat(path).st_size
     except OSError:
-        empty = True
-    if empty:
+        size = 0
+    if not size:
         why = f"journalctl says: {said}" if said else f"it has no entries since {iso(begin)} that this user may see"
         return Journal(path, why, "a journal with entries; the group systemd-journal or adm, or root")
-    return Journal(path, note=said if "not seeing messages" in said else None)
+    return Journal(path, note=said if "not seeing messages" in said else None, size=size, cut=size >= most)
 
 
-def lines_of(path: str, most: int) -> Iterator[bytes]:
-    """The journal's entries as lines `<6>2026-11-28T17:52:40.123456Z host tag[1]: message`, in pieces."""
+def lines_of(path: str, most: int | None = None) -> Iterator[bytes]:
+    """The journal's entries as lines `<6>2026-11-28T17:52:40.123456Z host tag[1]: message`, in pieces.
+
+    The newest stand first in the file, so that it is the oldest that are missing where it is full.
+    """
+    for piece in backwards(path, most=most):
+        made = [line for raw in piece if (line := line_of(raw)) is not None]
+        if made:
+            yield b"\n".join(made)
+
+
+def backwards(path: str, block: int = PIECE, most: int | None = None) -> Iterator[list[bytes]]:
+    """The lines of the file, or of its first `most` bytes, the last one first; no empty ones, and no endless ones."""
     with open(path, "rb") as file:
-        for piece in Pieces(file, most):
-            made = [line for raw in piece.split(b"\n") if raw and (line := line_of(raw)) is not None]
-            if made:
-                yield b"\n".join(made)
+        place, rest, too_long = file.seek(0, os.SEEK_END), b"", False
+        place = place if most is None else min(place, most)
+        while place > 0:
+            size = min(block, place)
+            place -= size
+            file.seek(place)
+            first, newline, after = file.read(size).partition(b"\n")
+            if not newline and len(rest) < LONGEST_ENTRY:
+                rest = first + rest
+                continue
+            if not newline:
+                too_long = True
+                continue
+            lines = (after + (b"" if too_long else rest)).split(b"\n")
+            if too_long:
+                lines.pop()
+            rest, too_long = first, False
+            yield [line for line in reversed(lines) if line]
+        if rest and not too_long:
+            yield [rest]
 
 
 def line_of(raw: bytes) -> bytes | None:

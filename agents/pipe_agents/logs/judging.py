@@ -8,16 +8,18 @@ from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding, ordered, unavailable
 from pipe_agents.logs.analysis import Asked, Read
-from pipe_agents.logs.baseline import Compared
+from pipe_agents.logs.baseline import Change, Compared
+from pipe_agents.logs.covering import ends, logs_of, missing, series_of
 from pipe_agents.logs.judging_people import http, logins
-from pipe_agents.logs.measured import logs_of, series_of
+from pipe_agents.logs.measured import place_of
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
 from pipe_agents.logs.series import silence_bound
 from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import many, often, shown
 
 MOST_FINDINGS: Final = 20
-MOST_UNAVAILABLE: Final = 8
+MOST_UNREAD: Final = 100
+MOST_NAMED: Final = 10
 RECENT: Final = 7 * 86400.0
 ARCHIVE: Final = 7 * 86400.0
 """A log that ended longer ago is an old one, and not one that has stopped."""
@@ -34,7 +36,7 @@ def judged(
         found += _patterns(measurements)
         found += logins(read, measurements, thresholds)
     if "levels" in asked.checks:
-        found += _errors(measurements, thresholds)
+        found += _errors(measurements, thresholds, read)
     if "rates" in asked.checks:
         found += _bursts(measurements, read)
     if "gaps" in asked.checks:
@@ -45,9 +47,7 @@ def judged(
         found += _compared(compared)
     ranked = ordered(found)
     blind = _blind(read, measurements, asked)
-    return ranked[:MOST_FINDINGS] + blind[:MOST_UNAVAILABLE], max(len(ranked) - MOST_FINDINGS, 0) + max(
-        len(blind) - MOST_UNAVAILABLE, 0
-    )
+    return ranked[:MOST_FINDINGS] + blind, max(len(ranked) - MOST_FINDINGS, 0)
 
 
 def _patterns(measurements: dict[str, Any]) -> list[Finding]:
@@ -80,7 +80,7 @@ def _between(one: Mapping[str, Any]) -> str:
     return f", from {one['first_at']} to {one['last_at']}"
 
 
-def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list[Finding]:
+def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any], read: Read) -> list[Finding]:
     levels, entries = measurements["levels"], measurements["entries"]
     bad = levels["fatal"] + levels["error"]
     if not bad:
@@ -90,7 +90,13 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
     many_errors = percent >= thresholds.get("error_percent", 5.0) and bad >= 20
     severity: Severity = "medium" if levels["fatal"] or many_errors else "low"
     first = worst[0] if worst else None
-    most = f"; most often: {first['template'][:160]} ({often(first['count'])})" if first else ""
+    other = read.tally.miner.other_bad
+    shows = first or place_of(other.first, read, 300)
+    most = ""
+    if first and first["count"] > other.count:
+        most = f"; most often: {first['template'][:160]} ({often(first['count'])})"
+    elif text := (first["template"] if first else shows["example"]):
+        most = f"; one of them: {text[:160]}"
     fatal = f", {levels['fatal']:,} of them fatal" if levels["fatal"] else ""
     evidence = {
         "errors": bad,
@@ -100,7 +106,8 @@ def _errors(measurements: dict[str, Any], thresholds: Mapping[str, Any]) -> list
             {key: one[key] for key in ("template", "level", "count", "first_at", "last_at")} for one in worst[:5]
         ],
         "templates_total": len(worst),
-        **({key: first[key] for key in ("example", "file", "line")} if first else {}),
+        "other_errors": other.count,
+        **{key: shows[key] for key in ("example", "file", "line")},
     }
     summary = f"{many(bad, 'entry', 'entries')} at level error or worse ({percent:g} % of {entries:,}){fatal}{most}"
     return [
@@ -190,10 +197,11 @@ def _stopped(read: Read, asked: Asked) -> list[Finding]:
     if asked.window.until is not None:
         return []
     found = []
+    unread = missing(read)
     for log, readers in list(logs_of(read.readers).items())[:50]:
         series = series_of(readers)
         bound, span = silence_bound(series), series.span()
-        if bound is None or span is None or log == "text":
+        if bound is None or span is None or log == "text" or not ends(readers, unread.get(log)):
             continue
         silent = asked.now - span[1]
         if bound < silent <= ARCHIVE:
@@ -224,13 +232,14 @@ def _long(seconds: float) -> str:
 
 def _compared(compared: Compared) -> list[Finding]:
     found = []
-    since = f" of {compared.at}" if compared.at else ""
+    than = f"the run of {compared.at}" if compared.at else "the earlier result"
     if compared.new:
         bad = [one for one in compared.new if one["level"] in ("fatal", "error")]
         first = max(bad or compared.new, key=lambda one: one["count"])
+        worse_ones = f", {len(bad)} of them at level error or worse" if bad else ""
         summary = (
-            f"{many(compared.new_total, 'template')} that the earlier result{since} doesn't have"
-            f"{f', {len(bad)} of them errors' if bad else ''}: {first['template'][:160]} ({often(first['count'])})"
+            f"{many(compared.new_total, 'kind of lines is', 'kinds of lines are')} new since {than}{worse_ones}: "
+            f"{first['template'][:160]} ({often(first['count'])})"
         )
         keep = ("template", "level", "count", "first_at", "last_at", "example", "file", "line")
         evidence = {
@@ -257,8 +266,8 @@ def _compared(compared: Compared) -> list[Finding]:
             one.level in ("fatal", "error") and (one.factor is None or one.factor > 1) for one in compared.changed
         )
         summary = (
-            f"{many(compared.changed_total, 'template')} whose rate is not what it was{since}: "
-            f"{first_change.template[:160]} ({_times(first_change.factor)})"
+            f"{many(compared.changed_total, 'kind of lines comes', 'kinds of lines come')} more or less often than in "
+            f"{than}: {first_change.template[:160]} ({_times(first_change)})"
         )
         evidence = {
             "changed": compared.changed_total,
@@ -278,14 +287,22 @@ def _compared(compared: Compared) -> list[Finding]:
     return found
 
 
-def _times(factor: float | None) -> str:
-    if factor is None:
-        return "new"
-    return "not once now" if factor == 0 else f"{factor:g} times the earlier rate"
+def _times(change: Change) -> str:
+    count = often(change.entries) if change.entries else "not once"
+    return f"{count}, where {max(round(change.expected), 1):,} were to be expected"
 
 
 def _blind(read: Read, measurements: dict[str, Any], asked: Asked) -> list[Finding]:
-    made = [unavailable("logs.source", shown(one.subject, 300), one.why, one.needs) for one in read.unread]
+    partly = {one.path for one in read.readers if one.cut_before or one.cut_after}
+    unread = sorted(read.unread, key=lambda one: one.subject not in partly)
+    made = [unavailable("logs.source", shown(one.subject, 300), one.why, one.needs) for one in unread[:MOST_UNREAD]]
+    if rest := unread[MOST_UNREAD:]:
+        names = ", ".join(shown(one.subject, 100) for one in rest[:MOST_NAMED])
+        ends_with = f" and {len(rest) - MOST_NAMED:,} others" if len(rest) > MOST_NAMED else ""
+        cut = sum(one.subject in partly for one in rest)
+        parts = ((len(rest) - cut, "could not be read"), (cut, "could only be read in part"))
+        why = f"{', '.join(f'{count:,} {text}' for count, text in parts if count)}: {names}{ends_with}"
+        made.append(unavailable("logs.source", f"{len(rest):,} more", why, "fewer files in one node"))
     if "templates" in asked.checks and not measurements["merged"]:
         why = "drain3 isn't installed: lines are grouped by their text without numbers, and not merged"
         made.append(unavailable("logs.templates", "all", why, "pip install 'pipe-runner[ops]'"))

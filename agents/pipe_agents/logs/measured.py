@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipe_agents.logs.analysis import Asked, Read
+from pipe_agents.logs.covering import covered, inside, logs_of, missing, series_of, within
 from pipe_agents.logs.entries import LEVELS
 from pipe_agents.logs.files import Reader
 from pipe_agents.logs.mining import Template, Where
@@ -30,10 +31,11 @@ def measured(read: Read, asked: Asked, most_templates: int) -> dict[str, Any]:
     templates = sorted(tally.miner.templates, key=lambda one: (-one.count, one.text))
     times = _first_last(templates, when)
     seconds = span[1] - span[0] if span else None
-    total = tally.entries
+    known = covered(read.readers)
+    total, errors = within(tally.total, known), within(tally.errors, known)
     return {
         "lines": tally.lines,
-        "entries": total,
+        "entries": tally.entries,
         "joined_lines": tally.joined,
         "blank_lines": tally.blank,
         "outside_lines": tally.outside,
@@ -43,20 +45,25 @@ def measured(read: Read, asked: Asked, most_templates: int) -> dict[str, Any]:
         "first_at": times[0],
         "last_at": times[1],
         "span_s": seconds,
-        "entries_per_minute": round(tally.total.total / (seconds / 60), 3) if seconds else None,
+        "entries_per_minute": _per_minute(total),
+        "complete_from": iso(known.since),
+        "complete_until": iso(known.until),
         "since": iso(asked.window.since),
         "until": iso(asked.window.until),
         "files": [_file(reader, asked) for reader in read.readers[:MOST_FILES]],
         "files_total": len(read.readers),
+        "logs": [_log(log, files) for log, files in logs_of(read.readers).items()],
         "unread_total": len(read.unread),
+        "empty_globs": [shown(one, 300) for one in read.empty_globs[:MOST_FILES]],
+        "partly_read": sum(reader.cut_before or reader.cut_after for reader in read.readers),
         "templates": [template_of(one, when, read) for one in templates[:most_templates]],
         "templates_total": len(templates),
-        "other_lines": tally.miner.other.count,
+        "other_lines": tally.miner.other.count + tally.miner.other_bad.count,
         "merged": tally.miner.merges,
-        "rate": _rate(tally.total, tally.errors),
-        "bursts": _bursts(tally.total, span, "entries", BURST_LEAST)
-        + _bursts(tally.errors, span, "errors", ERRORS_LEAST),
-        "gaps": _gaps(read.readers),
+        "rate": _rate(tally.total, tally.errors, total),
+        "bursts": _bursts(total, total.span(), "entries", BURST_LEAST)
+        + _bursts(errors, total.span(), "errors", ERRORS_LEAST),
+        "gaps": _gaps(read),
         "patterns": _patterns(read, when),
         "exceptions": [{"name": shown(name, 200), "lines": count} for name, count in tally.exceptions.top(MOST_NAMES)],
         "logins": _logins(read, when),
@@ -96,6 +103,10 @@ def template_of(one: Template, when: When, read: Read) -> dict[str, Any]:
         "level": LEVELS[one.level],
         "first_at": when(one.first),
         "last_at": when(one.last),
+        "logs": [
+            {"log": shown(log, 300), "count": count}
+            for log, count in sorted(one.logs.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMES]
+        ],
         **place_of(one.first, read, 300),
     }
 
@@ -107,7 +118,7 @@ def place_of(where: Where | None, read: Read, most: int = 500) -> dict[str, Any]
     return {
         "example": shown(where.line, most),
         "file": shown(read.readers[where.file].path, 300),
-        "line": where.number,
+        "line": None if read.readers[where.file].skipped_before else where.number,
     }
 
 
@@ -130,6 +141,8 @@ def _file(reader: Reader, asked: Asked) -> dict[str, Any]:
         "untimed_entries": reader.untimed,
         "bytes": reader.bytes,
         "compressed": reader.compressed,
+        "skipped_before_bytes": reader.skipped_before,
+        "skipped_after_bytes": reader.skipped_after,
         "cut_lines": reader.cut_lines,
         "times_back": reader.backwards,
         "first_minute": iso(span[0]) if span else None,
@@ -138,13 +151,27 @@ def _file(reader: Reader, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _rate(total: Series, errors: Series) -> dict[str, Any]:
+def _log(log: str, files: list[Reader]) -> dict[str, Any]:
+    span = series_of(files).span()
+    return {
+        "log": shown(log, 300),
+        "begin": iso(span[0]) if span else None,
+        "end": iso(span[1]) if span else None,
+        "partly_read": any(one.cut_before or one.cut_after for one in files),
+    }
+
+
+def _rate(total: Series, errors: Series, known: Series) -> dict[str, Any]:
     counts, width = total.counts, total.width
     span = total.span()
     if span is None:
         return {"bucket_s": width, "buckets": [], "median": None, "burst_above": None, "most": None, "most_at": None}
     length = round((span[1] - span[0]) / width)
-    usual, bound = threshold(list(counts.values()), length - len(counts))
+    usual: float | None = None
+    bound: float | None = None
+    if (covers := known.span()) is not None:
+        empty = round((covers[1] - covers[0]) / width) - len(known.counts)
+        usual, bound = threshold(list(known.counts.values()), empty)
     peak = max(counts, key=lambda bucket: (counts[bucket], -bucket))
     shown_width = width
     while length * width / shown_width > MOST_BUCKETS and shown_width < 2**40:
@@ -158,7 +185,7 @@ def _rate(total: Series, errors: Series) -> dict[str, Any]:
             for bucket in sorted(wide)
         ],
         "median": usual,
-        "burst_above": round(bound, 3),
+        "burst_above": None if bound is None else round(bound, 3),
         "most": counts[peak],
         "most_at": iso(peak * width),
     }
@@ -180,29 +207,17 @@ def _bursts(series: Series, span: tuple[float, float] | None, of: str, least: in
     ]
 
 
-def logs_of(readers: list[Reader]) -> dict[str, list[Reader]]:
-    """Files of one log together: the rotated ones with the one that is written."""
-    made: dict[str, list[Reader]] = {}
-    for reader in readers:
-        made.setdefault(reader.log, []).append(reader)
-    return made
+def _per_minute(total: Series) -> float | None:
+    span = total.span()
+    return round(total.total / ((span[1] - span[0]) / 60), 3) if span else None
 
 
-def series_of(readers: list[Reader]) -> Series:
-    """All entries of these files."""
-    made = Series(20_000)
-    for reader in readers:
-        for bucket, count in reader.series.counts.items():
-            made.add(bucket * reader.series.width, count)
-    while any(made.width < reader.series.width for reader in readers):
-        made.widen()
-    return made
-
-
-def _gaps(readers: list[Reader]) -> list[dict[str, Any]]:
+def _gaps(read: Read) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for log, files in logs_of(readers).items():
-        for one in silences(series_of(files))[:5]:
+    unread = missing(read)
+    for log, files in logs_of(read.readers).items():
+        whole = log not in unread and not any(one.cut_before or one.cut_after for one in files)
+        for one in [one for one in silences(series_of(files)) if whole or inside(one, files)][:5]:
             found.append(
                 {
                     "log": shown(log, 300),

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.logs.entries import LEVELS, NONE
+from pipe_agents.logs.entries import ERROR, LEVELS, NONE
 from pipe_agents.logs.series import Series
 
 WILD: Final = "<*>"
@@ -18,6 +18,8 @@ MOST_COMPARED: Final = 100_000_000
 CROWDED: Final = 5_000
 """With all templates taken, how many more new lines are held against them before the rest is `other` at once."""
 
+KEPT: Final = 5
+"""Each fifth template is kept for errors."""
 MOST_REQUESTS: Final = 300
 
 _MASKS: Final = re.compile(
@@ -47,7 +49,7 @@ class Where(NamedTuple):
 class Template:
     """Lines of one kind: how many, at which times, and the first and the last of them."""
 
-    __slots__ = ("cluster", "count", "first", "last", "level", "masked", "series", "untimed")
+    __slots__ = ("cluster", "count", "first", "last", "level", "logs", "masked", "series", "untimed")
 
     def __init__(self, cluster: Any, masked: str, level: int) -> None:
         self.cluster = cluster
@@ -55,6 +57,8 @@ class Template:
         self.count = 0
         self.untimed = 0
         self.level = level
+        self.logs: dict[str, int] = {}
+        """Its entries by log."""
         self.series = Series(128)
         self.first: Where | None = None
         self.last: Where | None = None
@@ -81,10 +85,13 @@ class Miner:
         self._known: dict[tuple[int, str], Template] = {}
         self._by_cluster: dict[tuple[int, int], Template] = {}
         self._plain: dict[tuple[int, str], Template] = {}
-        self._compared = 0
+        self._compared = [0, 0]
+        """For all levels, and for error or worse: what is frequent of one does not crowd out the other."""
         self._lengths: Counter[tuple[int, int]] = Counter()
-        self._refused = 0
+        self._refused = [0, 0]
         self.other = Template(None, "(other lines)", NONE)
+        self.other_bad = Template(None, "(other lines)", ERROR)
+        """Of level error or worse."""
         self._trees: list[Any] = []
         try:
             from drain3.drain import Drain
@@ -119,8 +126,11 @@ class Miner:
         if found is None:
             if len(self._plain) >= min(self._most // 2, MOST_REQUESTS):
                 text = f"{text.partition(' ')[0][:20]} (other paths) -> {status}"
-            found = self._own(level, text) if len(self._plain) < self._most else self.other
+            found = self._own(level, text) if len(self._plain) < self._most else self._rest(level)
         return found
+
+    def _rest(self, level: int) -> Template:
+        return self.other_bad if level <= ERROR else self.other
 
     def _own(self, level: int, text: str) -> Template:
         found = self._plain.get((level, text))
@@ -129,16 +139,18 @@ class Miner:
         return found
 
     def _ask(self, level: int, text: str) -> Template:
-        full = len(self._by_cluster) + len(self._plain) >= self._most
+        bad = level <= ERROR
+        taken = len(self._by_cluster) + len(self._plain)
+        full = taken >= self._most - (0 if bad else self._most // KEPT)
         if not self._trees:
-            return self.other if full and (level, text) not in self._plain else self._own(level, text)
-        if self._compared > MOST_COMPARED or self._refused > CROWDED:
-            return self.other
+            return self._rest(level) if full and (level, text) not in self._plain else self._own(level, text)
+        if self._compared[bad] > MOST_COMPARED or self._refused[bad] > CROWDED:
+            return self._rest(level)
         tree, length = self._trees[level], (level, text.count(" "))
-        self._compared += 1 + self._lengths[length]
+        self._compared[bad] += 1 + self._lengths[length]
         if full and tree.tree_search(tree.root_node, tree.get_content_as_tokens(text), tree.sim_th, False) is None:
-            self._refused += 1
-            return self.other
+            self._refused[bad] += 1
+            return self._rest(level)
         cluster = tree.add_log_message(text)[0]
         found = self._by_cluster.get((level, cluster.cluster_id))
         if found is None:

@@ -125,14 +125,36 @@ class _Over:
         self._raw.close()
 
 
-class _UpTo:
+class UpTo:
     """A plain file as long as it was when it was opened: one that grows meanwhile has an end."""
 
-    def __init__(self, raw: io.BufferedIOBase, size: int) -> None:
+    def __init__(self, raw: Any, size: int) -> None:
+        self.raw, self.size = raw, size
         self._raw, self._left = raw, size
 
+    def part(self, start: int, end: int) -> int:
+        """Read on from the first line that begins at `start` or after it, to `end`; where that line begins.
+
+        One line that is as long as all of it is read from `start` on.
+        """
+        begin = start
+        if start > 0:
+            self._raw.seek(start - 1)
+            place = start - 1
+            while place < end and (block := self._raw.read(min(PIECE, end - place))):
+                at = block.find(b"\n")
+                if at >= 0:
+                    begin = place + at + 1
+                    break
+                place += len(block)
+            if begin == end:
+                begin = start
+        self._raw.seek(begin)
+        self._left = end - begin
+        return begin
+
     def read(self, size: int) -> bytes:
-        data = self._raw.read(min(size, self._left))
+        data: bytes = self._raw.read(min(size, self._left))
         self._left -= len(data)
         return data
 
@@ -173,7 +195,7 @@ def _unpacked(first: bytes, raw: Any, size: int) -> tuple[Readable, str]:
         return _Over(_zstd(raw), raw), "zstd"
     if first.startswith(b"LPKSHHRH"):
         raise Unreadable("it is a file of the journal", "`journal: true`")
-    return _UpTo(raw, size), "none"
+    return UpTo(raw, size), "none"
 
 
 def _zstd(raw: Any) -> Readable:
@@ -187,8 +209,11 @@ def _zstd(raw: Any) -> Readable:
 
 
 def looks_binary(sample: bytes) -> bool:
-    """Whether it is no text: many control bytes. UTF-16 counts as text."""
+    """Whether it is no text: many control bytes, or some and many that are no UTF-8. UTF-16 counts as text."""
     if not sample or sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return False
     odd = len(sample) - len(sample.translate(None, bytes([*range(9), *range(14, 27), *range(28, 32), 127])))
-    return odd * 5 > len(sample)
+    if odd * 20 > len(sample):
+        no_text = sample.decode("utf-8", "replace").count("\ufffd")
+        return odd * 5 > len(sample) or no_text * 5 > len(sample)
+    return False

@@ -40,6 +40,22 @@ class Unread(NamedTuple):
 class Found(NamedTuple):
     files: list[File]
     unread: list[Unread]
+    empty: list[str]
+    """Globs that match nothing, while others match."""
+
+
+class _Wrong(Exception):
+    """A path that is named exactly, and can't be read."""
+
+    def __init__(self, kind: ErrorKind, given: str, why: str, needs: str) -> None:
+        super().__init__(why)
+        self.fault = NodeFault(kind, f"{shown(given, 300)}{'' if why.startswith('is ') else ':'} {why}; {needs}")
+        self.unread = Unread(given, f"it {why}" if why.startswith("is ") else why, needs)
+
+
+def unpacked(file: File) -> int:
+    """About how many bytes it holds."""
+    return file.size * 8 if file.path.endswith((".gz", ".bz2", ".xz", ".zst")) else file.size
 
 
 def rotation(path: str) -> tuple[str, int, float, str]:
@@ -54,20 +70,26 @@ def rotation(path: str) -> tuple[str, int, float, str]:
     return (os.path.join(folder, base), 2, 0.0, path)
 
 
-def find(paths: Iterable[str], base: str) -> Found:
+def find(paths: Iterable[str], base: str, others: bool = False) -> Found:
     """The files that paths and globs name, each once, the older ones of a rotated log first.
 
-    A path that is named exactly and isn't there, or is no regular file, fails the node.
+    A path that is named exactly and isn't there, or is no regular file, fails the node if nothing else is left to read.
     """
     files: dict[tuple[int, int], File] = {}
     unread: list[Unread] = []
+    empty: list[str] = []
+    wrong: list[_Wrong] = []
     beyond = 0
     for given in paths:
         if "\0" in given:
             raise NodeFault(ErrorKind.REFUSED, "a path in `paths` holds a zero byte")
         full = os.path.join(base, given)
         if not glob.has_magic(given) or os.path.lexists(full):
-            one = _exact(given, full)
+            try:
+                one = _exact(given, full)
+            except _Wrong as error:
+                wrong.append(error)
+                continue
             if isinstance(one, Unread):
                 unread.append(one)
             else:
@@ -84,11 +106,17 @@ def find(paths: Iterable[str], base: str) -> Found:
             elif seen is not None and seen[0] not in files:
                 beyond += 1
         if not any_there:
-            unread.append(Unread(given, "no file matches this glob", "a file that matches, or another path"))
+            empty.append(given)
+    if wrong and not files and not others:
+        raise wrong[0].fault
+    unread += [one.unread for one in wrong]
+    if not files:
+        unread += [Unread(one, "no file matches this glob", "a file that matches, or another path") for one in empty]
+        empty = []
     if beyond:
         why = f"{beyond} more files match: at most {MOST_FILES} are read"
         unread.append(Unread("paths", why, "a narrower glob, or several nodes"))
-    return Found(sorted(files.values(), key=lambda file: rotation(file.path)), unread)
+    return Found(sorted(files.values(), key=lambda file: rotation(file.path)), unread, empty)
 
 
 def _some(pattern: str) -> list[str]:
@@ -105,18 +133,15 @@ def _exact(given: str, full: str) -> tuple[tuple[int, int], File] | Unread:
         about = os.stat(full)
     except FileNotFoundError:
         hint = "it is a link that leads nowhere" if os.path.islink(full) else "write a glob where it may be missing"
-        raise NodeFault(ErrorKind.NOT_FOUND, f"{shown(given, 300)}: there is no such file; {hint}") from None
+        raise _Wrong(ErrorKind.NOT_FOUND, given, "there is no such file", hint) from None
     except PermissionError:
         return _denied(given)
     except (OSError, ValueError) as error:
-        raise NodeFault(
-            ErrorKind.NOT_FOUND, f"{shown(given, 300)}: {getattr(error, 'strerror', None) or 'it is no path'}"
-        ) from None
+        why = getattr(error, "strerror", None) or "it is no path"
+        raise _Wrong(ErrorKind.NOT_FOUND, given, why, "write the path of a file") from None
     if not stat.S_ISREG(about.st_mode):
-        raise NodeFault(
-            ErrorKind.REFUSED,
-            f"{shown(given, 300)} is {kind(about.st_mode)}, and only regular files are read{_instead(about.st_mode)}",
-        )
+        instead = "write a glob, as in `/var/log/*.log`" if stat.S_ISDIR(about.st_mode) else "write the path of one"
+        raise _Wrong(ErrorKind.REFUSED, given, f"is {kind(about.st_mode)}, and only regular files are read", instead)
     return (about.st_dev, about.st_ino), File(full, about.st_size, about.st_mtime)
 
 
@@ -150,7 +175,3 @@ def kind(mode: int) -> str:
         if is_it(mode):
             return words
     return "something else"
-
-
-def _instead(mode: int) -> str:
-    return "; write a glob, as in `/var/log/*.log`" if stat.S_ISDIR(mode) else ""

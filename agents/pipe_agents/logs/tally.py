@@ -184,6 +184,7 @@ class Tally:
             level = info.level
             self.levels[level] += count
             template.count += count
+            template.logs[reader.log] = template.logs.get(reader.log, 0) + count
             if when is None:
                 self.untimed += count
                 reader.untimed += count

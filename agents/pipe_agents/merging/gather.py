@@ -61,7 +61,7 @@ def _of(name: str, value: Any, depth: int) -> Iterator[Given | Missing]:
         yield Missing(name, "its node gave nothing: it failed, was skipped or was blocked")
     elif isinstance(value, Mapping) and value.keys() >= _ITEM and depth < 4:
         named = f"{name}[{bounded(str(value['key']), 100)}]" if "key" in value else name
-        if value["output"] is None:
+        if value["output"] is None or value["output"] == "":
             error = value["error"]
             said = error.get("message") if isinstance(error, Mapping) else None
             yield Missing(named, bounded(said or f"it gave nothing{_status(value)}"))

@@ -12,6 +12,8 @@ MOST: Final = 500
 _BIDI: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _ACTS: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200d\u2028\u2029\u2060\ufeff\ud800-\udfff{_BIDI}]")
 _MARKS: Final = re.compile(r"[\\`*_\[\]<>&|~#$]|(?<=!)(?=\[)|:(?=//)|(?<=[wW])\.|@")
+_STARTS: Final = re.compile(r"\A(\s*(?:[0-9]{1,9}(?=[.)]))?)([-+=.)])(?=\s|[-+=]|\Z)")
+"""What makes a list, a rule or a heading at the start of a text."""
 _QUOTED: Final = re.compile(r"`([^`\n]{1,200})`")
 _BACKTICKS: Final = re.compile("`+")
 
@@ -54,7 +56,7 @@ def html_sentence(value: Any, most: int = MOST) -> str:
 
 
 def markdown(value: Any, most: int = MOST) -> str:
-    """As text in a line of Markdown, never at its start: no mark-up, link, HTML or mention comes of it."""
+    """As text of Markdown, also at the start of an item: no mark-up, link, HTML, list or mention comes of it."""
     return _inert(bounded(value, most).strip())
 
 
@@ -63,7 +65,7 @@ def _inert(text: str) -> str:
         char = match.group()
         return "`@`" if char == "@" else f"\\{char}"
 
-    return _MARKS.sub(inert, printable(text))
+    return _STARTS.sub(r"\1\\\2", _MARKS.sub(inert, printable(text)))
 
 
 def markdown_sentence(value: Any, most: int = MOST) -> str:

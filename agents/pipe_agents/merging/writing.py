@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import stat
+from collections.abc import Mapping
 from itertools import count
 from typing import Final
 
@@ -18,11 +19,29 @@ _FOLDER: Final = (
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
+_NEEDS: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "room on the disk",
+    getattr(errno, "EDQUOT", errno.ENOSPC): "room in the quota",
+    errno.EROFS: "a project that can be written to",
+    errno.EACCES: "the right to write there",
+    errno.EPERM: "the right to write there",
+}
+_ON_THE_WAY: Final = "a link or a file stands on the way, and no report is written through one"
 _numbers = count()
 
 
+class Unwritten(NodeFault):
+    """A report that could not be written: why, and what it would take."""
+
+    def __init__(self, message: str, why: str, needs: str) -> None:
+        super().__init__(ErrorKind.REFUSED, message)
+        self.why = why
+        self.needs = needs
+
+
 def write(root: str, path: str, text: str) -> None:
-    """Write a file by its path from the root. No link is followed, and none is replaced. Blocks; raises NodeFault."""
+    """Write a file by its path from the root. No link is followed, and none is replaced. Blocks; raises Unwritten, and
+    NodeFault for a path that leads out."""
     mark = f"{os.getpid()}.{next(_numbers)}"
     steps = path.replace(os.sep, "/").split("/")
     if not all(step not in ("", ".", "..") and "\0" not in step for step in steps) or os.path.isabs(path):
@@ -35,9 +54,10 @@ def write(root: str, path: str, text: str) -> None:
             _write_whole(root, steps, data, mark)
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            why = "a link or a file stands on the way, and no report is written through one"
-            raise NodeFault(ErrorKind.REFUSED, f"{path}: {why}") from None
-        raise NodeFault(ErrorKind.REFUSED, f"the report can't be written to {path}: {error.strerror}") from None
+            raise Unwritten(f"{path}: {_ON_THE_WAY}", _ON_THE_WAY, "another path, or its place free") from None
+        why = error.strerror or type(error).__name__
+        needs = _NEEDS.get(error.errno or 0, "a place that can be written to")
+        raise Unwritten(f"the report can't be written to {path}: {why}", why, needs) from None
 
 
 def _write_below(root: str, steps: list[str], data: bytes, mark: str) -> None:

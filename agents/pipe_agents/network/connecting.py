@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.network.waiting import Stop
+from pipe_agents.network.waiting import Late, Stop
 
 NO_WAY: Final = frozenset(getattr(errno, name, -1) for name in ("EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN", "ENETDOWN"))
 PENDING: Final = frozenset({errno.EINPROGRESS, errno.EINTR, getattr(errno, "WSAEWOULDBLOCK", errno.EINPROGRESS)})
@@ -72,7 +72,7 @@ class Connector:
         self._kinds: dict[str, tuple[int, Any]] = {}
 
     def run(self, targets: Iterable[tuple[str, int]]) -> list[Tried]:
-        """How each went, in the order in which they ended."""
+        """How each went, in the order in which they ended; not all of them, where it was too late."""
         todo = iter(targets)
         more = True
         with selectors.DefaultSelector() as selector:
@@ -86,6 +86,8 @@ class Connector:
                             todo = _before(target, todo)
                             break
                     self._collect(selector)
+            except Late:
+                pass
             finally:
                 for key in list(selector.get_map().values()):
                     if isinstance(key.data, _Open):

@@ -25,6 +25,8 @@ class Found:
     why: str | None = None
     temporary: bool = False
     """Another try may give something else: nobody answered."""
+    late: bool = False
+    """Nobody waited for an answer: the attempt's time was up."""
 
     def measured(self) -> dict[str, Any]:
         return {"source": self.source, "addresses": list(self.addresses[:100]), "ms": self.ms, "why": self.why}
@@ -64,7 +66,7 @@ class Book:
         try:
             addresses = in_time(lambda: system_addresses(host.name, self._family), began + self._seconds, self._stop)
         except TimeoutError:
-            why, temporary = f"no answer within {self._seconds:g} s", True
+            why, temporary = f"no answer within {self._seconds:.2g} s", True
         except socket.gaierror as error:
             why = bounded(error.strerror or str(error), 200)
             temporary = error.errno == socket.EAI_AGAIN

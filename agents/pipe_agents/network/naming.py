@@ -24,6 +24,8 @@ class Heard:
 
     name: str
     answers: dict[Resolver, list[Said]] = field(default_factory=dict)
+    late: bool = False
+    """The time was up before all were asked."""
 
     def of(self, record: str) -> dict[Resolver, Said]:
         return {resolver: one for resolver, said in self.answers.items() for one in said if one.type == record}
@@ -56,6 +58,11 @@ def by_resolver(resolver: Resolver, said: Sequence[Said]) -> dict[str, Any]:
     }
 
 
+def _nothing(_: object) -> Said | None:
+    """What is said where it was too late to ask."""
+    return None
+
+
 class Asker:
     """Asks, several at a time, and asks those no more that never answer."""
 
@@ -74,14 +81,23 @@ class Asker:
         """Every record of every name, from every resolver; by name."""
         heard = {name: Heard(name) for name in names}
         pairs = [(name, resolver) for name in names for resolver in resolvers]
-        first = each(lambda pair: self._first(*pair, records(pair[0])[0]), pairs, _WORKERS, self._stop)
+        first = each(lambda pair: self._first(*pair, records(pair[0])[0]), pairs, _WORKERS, self._stop, _nothing)
         for (name, resolver), said in zip(pairs, first, strict=True):
+            if said is None:
+                heard[name].late = True
+                continue
             self._names[(resolver, name)] = said.name
             heard[name].answers[resolver] = [said]
-        rest = [(*pair, record) for pair in pairs for record in records(pair[0])[1:]]
-        more = each(lambda one: self._ask(one[1], self._names[(one[1], one[0])], one[2]), rest, _WORKERS, self._stop)
+        begun = [(name, resolver) for name, resolver in pairs if resolver in heard[name].answers]
+        rest = [(*pair, record) for pair in begun for record in records(pair[0])[1:]]
+        more = each(
+            lambda one: self._ask(one[1], self._names[(one[1], one[0])], one[2]), rest, _WORKERS, self._stop, _nothing
+        )
         for (name, resolver, _), said in zip(rest, more, strict=True):
-            heard[name].answers[resolver].append(said)
+            if said is None:
+                heard[name].late = True
+            else:
+                heard[name].answers[resolver].append(said)
         return heard
 
     def addresses(self, name: str, resolvers: Sequence[Resolver]) -> tuple[str, ...]:
@@ -93,7 +109,7 @@ class Asker:
                 return found
         return ()
 
-    def _first(self, name: str, resolver: Resolver, record: str) -> Said:
+    def _first(self, name: str, resolver: Resolver, record: str) -> Said | None:
         """The first question also tells which of the names is the one, where domains are searched."""
         names = self._search.names(name) if self._search is not None and resolver.origin == "system" else [name]
         said = None

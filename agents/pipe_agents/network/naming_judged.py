@@ -47,10 +47,13 @@ def _of_name(heard: Heard, found: Found | None, used: bool) -> list[Finding]:
         return []
     findings: list[Finding] = []
     elsewhere = found is not None and found.source == "system"
-    if all(one.status == "nxdomain" for one in answered):
-        dangling = next((one for one in answered if one.cnames), None)
-        if dangling is not None:
-            return [_dangling(heard, dangling)]
+    # A resolver says of the alias itself that it is there, whatever it leads to.
+    beyond = [one for one in answered if one.type != "CNAME" or one.status != "ok"]
+    if beyond and all(one.status == "nxdomain" for one in beyond):
+        cnames = next((one.cnames for one in beyond if one.cnames), None)
+        cnames = cnames or next((one.records for one in answered if one.type == "CNAME" and one.records), None)
+        if cnames:
+            return [_dangling(heard, cnames)]
         severity: Severity = "low" if elsewhere else "high"
         more = "; the system has an address from elsewhere, as /etc/hosts" if elsewhere else ""
         return [
@@ -92,13 +95,13 @@ def _of_name(heard: Heard, found: Found | None, used: bool) -> list[Finding]:
     return findings
 
 
-def _dangling(heard: Heard, one: Said) -> Finding:
+def _dangling(heard: Heard, cnames: list[str]) -> Finding:
     return finding(
         "dns.dangling",
         heard.name,
         "high",
-        f"{heard.name} is an alias for {one.cnames[-1]}, which does not exist",
-        {"cnames": one.cnames, "rcode": one.rcode},
+        f"{heard.name} is an alias for {cnames[-1]}, which does not exist",
+        {"cnames": cnames, "rcode": "NXDOMAIN"},
         "Mend the CNAME or what it names. One that leads to a name which somebody else can take is a danger.",
     )
 

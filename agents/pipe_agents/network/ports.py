@@ -7,10 +7,11 @@ from time import monotonic
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, finding, unavailable
+from pipe_agents.lateness import too_late
 from pipe_agents.network.connecting import Connector, Tried
 from pipe_agents.network.numbers import ms
 from pipe_agents.network.settings import USUAL_PORTS
-from pipe_agents.network.targets import Host
+from pipe_agents.network.targets import Host, subject_of
 from pipe_agents.network.waiting import Stop
 
 _BEST: Final = {"open": 0, "refused": 1, "filtered": 2, "unreachable": 3, "error": 4}
@@ -41,7 +42,7 @@ def scan(hosts: Sequence[tuple[Host, Sequence[str]]], ports: Sequence[int], sett
     tried: dict[tuple[str, int], Tried] = {(one.address, one.port): one for one in connector.run(targets)}
     seconds = monotonic() - began
     return {
-        host.name: _measured([_best(tried, addresses[:4], port) for port in ports], settings.expected, seconds)
+        host.name: _measured([_best(tried, addresses[:4], port) for port in ports], ports, settings.expected, seconds)
         for host, addresses in hosts
         if addresses
     }
@@ -49,11 +50,15 @@ def scan(hosts: Sequence[tuple[Host, Sequence[str]]], ports: Sequence[int], sett
 
 def _best(tried: dict[tuple[str, int], Tried], addresses: Sequence[str], port: int) -> list[Tried]:
     """The addresses of one port, the best first."""
-    found = [tried[(address, port)] for address in addresses]
+    found = [tried[(address, port)] for address in addresses if (address, port) in tried]
     return sorted(found, key=lambda one: _BEST[one.state])
 
 
-def _measured(found: list[list[Tried]], expected: frozenset[int], seconds: float) -> dict[str, Any]:
+def _measured(
+    found: list[list[Tried]], ports: Sequence[int], expected: frozenset[int], seconds: float
+) -> dict[str, Any]:
+    late = [port for port, tries in zip(ports, found, strict=True) if not tries]
+    found = [tries for tries in found if tries]
     best = [tries[0] for tries in found]
     counts = {state: sum(one.state == state for one in best) for state in _BEST}
     kept = best if len(best) <= _KEPT else sorted(best, key=lambda one: _BEST[one.state])[:_KEPT]
@@ -65,6 +70,7 @@ def _measured(found: list[list[Tried]], expected: frozenset[int], seconds: float
         "ports": [_port(one) for one in kept],
         "worse": [one for tries in found for one in tries[1:] if tries[0].state == "open" and one.state != "open"],
         "best": best,
+        "late": late,
     }
 
 
@@ -82,6 +88,7 @@ def judge(host: Host, measured: dict[str, Any], expected: frozenset[int], limits
     """Findings of a host's ports. Takes out of `measured` what is no part of the output."""
     best: list[Tried] = measured.pop("best")
     worse: list[Tried] = measured.pop("worse")
+    late: list[int] = measured.pop("late")
     wanted = [one for one in best if one.port in expected]
     found = [] if wanted else _silent(host, best)
     found += [] if found else _open(host, [one for one in best if one.port not in expected], tuple(USUAL_PORTS))
@@ -94,14 +101,14 @@ def judge(host: Host, measured: dict[str, Any], expected: frozenset[int], limits
     for one in wanted:
         if one.state == "error":
             why = f"{one.why}"
-            found.append(unavailable("tcp.connect", _subject(host, one.port), why, "another address or network"))
+            found.append(unavailable("tcp.connect", subject_of(host, one.port), why, "another address or network"))
         elif one.state == "open" and one.seconds is not None and ms(one.seconds) > limits["connect_ms"]:
             found.append(_slow(host, one, limits["connect_ms"]))
-    return found + _some_addresses(host, worse)
+    return found + _some_addresses(host, worse) + _late(host, late, len(best) + len(late))
 
 
 def _one(host: Host, state: str, one: Tried) -> Finding:
-    where = _subject(host, one.port)
+    where = subject_of(host, one.port)
     at = "" if one.address == host.name else f" ({one.address})"
     waited = f" within {one.why.removeprefix('no answer within ')}" if one.why and "within" in one.why else ""
     evidence = {"port": one.port, "address": one.address, "state": state, "error": one.why}
@@ -125,12 +132,19 @@ def _slow(host: Host, one: Tried, most: float) -> Finding:
     taken = ms(one.seconds or 0)
     return finding(
         "tcp.slow",
-        _subject(host, one.port),
+        subject_of(host, one.port),
         "medium",
-        f"a connection to {_subject(host, one.port)} took {taken:g} ms",
+        f"a connection to {subject_of(host, one.port)} took {taken:g} ms",
         {"connect_ms": taken, "threshold_ms": most, "address": one.address},
         "About 1 s or 3 s means that the first packet was lost and sent again: look at loss and at the listen queue.",
     )
+
+
+def _late(host: Host, ports: list[int], wanted: int) -> list[Finding]:
+    if len(ports) <= 1:
+        return [too_late("tcp", subject_of(host, port)) for port in ports]
+    one = too_late("tcp", host.name)
+    return [{**one, "evidence": {"not_tried": len(ports), "ports": ports[:_KEPT], "wanted": wanted}}]
 
 
 def _some_addresses(host: Host, worse: list[Tried]) -> list[Finding]:
@@ -138,7 +152,7 @@ def _some_addresses(host: Host, worse: list[Tried]) -> list[Finding]:
     return [
         finding(
             "tcp.partial",
-            f"{_subject(host, one.port)} ({one.address})",
+            f"{subject_of(host, one.port)} ({one.address})",
             "medium",
             f"port {one.port} of {host.name} is open at another address, but {one.address} {_WORDS[one.state]}",
             {"port": one.port, "address": one.address, "state": one.state, "error": one.why},
@@ -183,7 +197,3 @@ def _silent(host: Host, best: list[Tried]) -> list[Finding]:
             _ADVICE.get(state, _ADVICE["filtered"]) + " Name the ports that should be open, to be sure.",
         )
     ]
-
-
-def _subject(host: Host, port: int) -> str:
-    return f"[{host.name}]:{port}" if ":" in host.name else f"{host.name}:{port}"

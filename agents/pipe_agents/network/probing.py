@@ -7,13 +7,14 @@ import os
 import selectors
 import socket
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
 from pipe_agents.network import icmp
 from pipe_agents.network.connecting import NO_WAY, PENDING, socket_address, state_of
-from pipe_agents.network.waiting import Stop
+from pipe_agents.network.waiting import Late, Stop
 
 TCP_PATIENCE: Final = 0.95
 """Seconds: the system sends a lost first packet again after one, which would be measured as a slow answer."""
@@ -47,7 +48,7 @@ def by_echo(address: str, count: int, interval: float, patience: float, stop: St
     probed = Probed(address, "icmp", None)
     ident, token = os.getpid() & 0xFFFF, os.urandom(16)
     sent: dict[int, tuple[float, int]] = {}
-    with one:
+    with one, _until_late(probed, lambda: _still_open(probed, sent, patience)):
         with contextlib.suppress(OSError):  # only its answers come then
             one.connect(place)
         next_at = monotonic()
@@ -68,6 +69,26 @@ def by_echo(address: str, count: int, interval: float, patience: float, stop: St
                 stop.wait(one, 1, until)
                 _receive(one, family, token, sent, probed)
     return probed
+
+
+@contextlib.contextmanager
+def _until_late(probed: Probed, outstanding: Callable[[], int]) -> Iterator[None]:
+    """Ends where it is too late with the probes of which the end is known: the others count as never sent."""
+    try:
+        yield
+    except Late:
+        probed.sent -= outstanding()
+        if probed.sent <= 0:
+            raise
+
+
+def _still_open(probed: Probed, sent: dict[int, tuple[float, int]], patience: float) -> int:
+    """Probes to which an answer may still come."""
+    until = monotonic() - patience
+    return sum(
+        began > until and number not in probed.times and number not in probed.unreachable
+        for number, (began, _) in sent.items()
+    )
 
 
 def _outstanding(probed: Probed, sent: dict[int, tuple[float, int]], patience: float) -> bool:
@@ -137,7 +158,8 @@ def by_connecting(address: str, port: int, count: int, interval: float, patience
     patience = min(patience, TCP_PATIENCE)
     family, place = socket_address(address, port)
     open_: dict[int, tuple[socket.socket, float]] = {}
-    with selectors.DefaultSelector() as selector:
+    unfinished: set[int] = set()
+    with selectors.DefaultSelector() as selector, _until_late(probed, lambda: len(unfinished)):
         selector.register(stop, selectors.EVENT_READ)
         next_at = monotonic()
         try:
@@ -162,6 +184,7 @@ def by_connecting(address: str, port: int, count: int, interval: float, patience
                     selector.unregister(one)
                     one.close()
         finally:
+            unfinished.update(open_)
             for one, _ in open_.values():
                 one.close()
     return probed

@@ -163,3 +163,8 @@ def forbidden(address: Any) -> str | None:
 
 def refused(message: str) -> NodeFault:
     return NodeFault(ErrorKind.REFUSED, message)
+
+
+def subject_of(host: Host, port: int) -> str:
+    """A port of a host, as findings name it."""
+    return f"[{host.name}]:{port}" if ":" in host.name else f"{host.name}:{port}"

@@ -11,14 +11,15 @@ from time import monotonic
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, finding, unavailable
+from pipe_agents.lateness import WHY
 from pipe_agents.network import contexts, tls_judged
 from pipe_agents.network.certificates import Certificate, read
 from pipe_agents.network.line import Line
 from pipe_agents.network.lookup import Book
 from pipe_agents.network.numbers import ms
 from pipe_agents.network.settings import Settings
-from pipe_agents.network.targets import Host, forbidden
-from pipe_agents.network.waiting import Stop
+from pipe_agents.network.targets import Host, forbidden, subject_of
+from pipe_agents.network.waiting import Late, Stop
 
 _MOST_CHAIN: Final = 10
 
@@ -50,10 +51,12 @@ class Seen:
     """Digests of the server's certificate in each handshake."""
     fault: str | None = None
     connected: bool = False
+    silent: bool = False
+    """It took the connection, and said nothing."""
 
     @property
     def subject(self) -> str:
-        return f"[{self.host.name}]:{self.port}" if ":" in self.host.name else f"{self.host.name}:{self.port}"
+        return subject_of(self.host, self.port)
 
     @property
     def name_matches(self) -> bool | None:
@@ -111,10 +114,24 @@ class Examiner:
                     "See the check `tcp` for this port.",
                 )
             ]
-        self._try_versions(seen)
-        if seen.own:
-            self._trust(seen)
+        if not seen.silent:  # each version would be waited for as long
+            try:
+                self._try_versions(seen)
+                if seen.own:
+                    self._trust(seen)
+            except Late:
+                self._late(seen)
         return seen.measured(self._now), tls_judged.judge(seen, self._settings.limits, self._now)
+
+    @staticmethod
+    def _late(seen: Seen) -> None:
+        if not seen.own:
+            raise Late
+        for version, known in seen.versions.items():
+            if known == "untested":
+                seen.untested.setdefault(version, WHY)
+        if seen.trusted is None:
+            seen.distrust = seen.distrust or WHY
 
     def _line(self, seen: Seen) -> Line:
         assert seen.address is not None
@@ -141,6 +158,10 @@ class Examiner:
                 began = monotonic()
                 try:
                     secured = line.secure(context, self._server_name(seen))
+                except TimeoutError:
+                    seen.silent = True
+                    seen.fault = f"no TLS handshake within {self._settings.request_timeout:g} s"
+                    return
                 except (OSError, ValueError) as error:
                     seen.fault = f"no TLS handshake: {contexts.words(error)}"
                     return

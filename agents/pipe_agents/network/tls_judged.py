@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipe_agents.findings import Finding, Severity, finding, unavailable
+from pipe_agents.lateness import NEEDS, WHY
 from pipe_agents.network.certificates import WEAK_HASHES, Certificate, stamp, weak
 from pipe_agents.network.local import OPS
 from pipe_agents.network.numbers import ms
@@ -63,10 +64,14 @@ def _dates(seen: Seen, one: Certificate, limits: Mapping[str, float], now: float
         return [finding("tls.expired", subject, "critical", words, evidence, renew)]
     if not own and one.self_signed:  # a root that was sent along: clients use their own copy
         return []
-    if days < limits["certificate_days"]:
-        severity: Severity = "high" if days < limits["certificate_critical_days"] else "medium"
+    life = (one.not_after - one.not_before) / 86400
+    soon, urgent = limits["certificate_days"], limits["certificate_critical_days"]
+    if life <= 2 * soon:  # it is renewed every few days, and near its end for most of its life
+        soon, urgent = min(soon, life / 4), min(urgent, life / 8)
+    if days < soon:
+        severity: Severity = "high" if days < urgent else "medium"
         words = f"{whose} expires in {days:.1f} days ({stamp(one.not_after)})"
-        threshold = {"threshold_days": limits["certificate_days"]}
+        threshold = {"threshold_days": round(soon, 3), "life_days": round(life, 1)}
         return [finding("tls.expires_soon", subject, severity, words, {**evidence, **threshold}, renew)]
     return []
 
@@ -119,7 +124,8 @@ def _trust(seen: Seen) -> list[Finding]:
         )
     if seen.trusted is None:
         why = seen.distrust or "no second handshake"
-        found.append(unavailable("tls.trust", where, why, "a server that takes part in a second handshake"))
+        needs = NEEDS if why == WHY else "a server that takes part in a second handshake"
+        found.append(unavailable("tls.trust", where, why, needs))
     elif not seen.trusted:
         found.append(_untrusted(seen, chain))
     return found
@@ -176,7 +182,9 @@ def _versions(seen: Seen) -> list[Finding]:
         for version, why in seen.untested.items():
             by_reason.setdefault(why, []).append(version)
         for why, versions in by_reason.items():
-            needs = "an OpenSSL that speaks it" if "OpenSSL" in why else "a server that answers"
+            needs = (
+                "an OpenSSL that speaks it" if "OpenSSL" in why else NEEDS if why == WHY else "a server that answers"
+            )
             found.append(unavailable("tls.versions", f"{where} {', '.join(versions)}", why, needs))
     return found
 

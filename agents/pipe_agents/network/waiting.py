@@ -22,6 +22,10 @@ class Stopped(Exception):
     """Nobody waits for the result any more."""
 
 
+class Late(Stopped):
+    """The time in which something may be measured is up; what was measured is wanted."""
+
+
 class Stop:
     """Ends every wait of one attempt, in all its threads."""
 
@@ -30,10 +34,19 @@ class Stop:
         self._lock = threading.Lock()
         self._users = 1
         self._set = False
+        self._late = False
 
     def set(self) -> None:
         """Have every wait that there is, and each that comes, raise `Stopped`."""
         self._set = True
+        self._wake()
+
+    def set_late(self) -> None:
+        """Have every wait that there is, and each that comes, raise `Late`."""
+        self._late = True
+        self._wake()
+
+    def _wake(self) -> None:
         with contextlib.suppress(OSError):
             self._theirs.send(b"x")
 
@@ -41,9 +54,15 @@ class Stop:
     def is_set(self) -> bool:
         return self._set
 
+    @property
+    def is_late(self) -> bool:
+        return self._late
+
     def check(self) -> None:
         if self._set:
             raise Stopped
+        if self._late:
+            raise Late
 
     def fileno(self) -> int:
         return self._ours.fileno()
@@ -77,7 +96,7 @@ class Stop:
                 raise TimeoutError
             for number, came in _ready([(what, events), (self, READ)], left):
                 if number == self.fileno():
-                    raise Stopped
+                    raise Late if self._late and not self._set else Stopped
                 return came
 
 
@@ -103,11 +122,25 @@ def failed(events: int) -> bool:
     return bool(events & _BAD)
 
 
-def each(function: Callable[[T], R], items: Iterable[T], workers: int, stop: Stop) -> list[R]:
-    """The function's results, in order; some at a time, each in a thread. The first exception is raised."""
+def each(
+    function: Callable[[T], R], items: Iterable[T], workers: int, stop: Stop, late: Callable[[T], R] | None = None
+) -> list[R]:
+    """The function's results, in order; some at a time, each in a thread. The first exception is raised. `late` gives
+    the result of one that was not done in time, and of each that was not begun."""
     todo = list(enumerate(items))
+
+    def one(item: T) -> R:
+        try:
+            if late is not None:
+                stop.check()
+            return function(item)
+        except Late:
+            if late is None:
+                raise
+            return late(item)
+
     if len(todo) <= 1 or workers == 1:
-        return [function(item) for _, item in todo]
+        return [one(item) for _, item in todo]
     results: dict[int, R] = {}
     errors: list[BaseException] = []
     todo.reverse()
@@ -119,7 +152,7 @@ def each(function: Callable[[T], R], items: Iterable[T], workers: int, stop: Sto
                     number, item = todo.pop()
                 except IndexError:
                     return
-                results[number] = function(item)
+                results[number] = one(item)
         except BaseException as error:
             errors.append(error)
         finally:
@@ -133,7 +166,8 @@ def each(function: Callable[[T], R], items: Iterable[T], workers: int, stop: Sto
         thread.join()
     if errors:
         raise errors[0]
-    stop.check()
+    if late is None or stop.is_set:
+        stop.check()
     return [results[number] for number in sorted(results)]
 
 

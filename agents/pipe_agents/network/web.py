@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -27,6 +27,13 @@ _SHOWN: Final = (
 )  # fmt: skip
 _FIRST_TRIES: Final = 3.0
 """Seconds for each address but the last."""
+_LATE: Final[Mapping[str | None, str]] = {
+    "connect": "there was no connection",
+    "tls": "the TLS handshake was not done",
+    "answer": "there was no answer",
+    "slow_body": "the answer did not end",
+    None: "it was not done",
+}
 PHASES: Final = ("dns", "connect", "tls", "first_byte", "transfer")
 
 
@@ -166,7 +173,10 @@ class Fetcher:
                 fetch.fault, fetch.kind = step.fault or step.forbidden, step.during
                 return
             location = step.answer.headers.get("location")
-            if step.status not in REDIRECTS or location is None:
+            if step.status not in REDIRECTS:
+                return
+            if location is None:
+                fetch.fault, fetch.kind = f"it answers {step.status}, a redirect, without saying where to", "redirect"
                 return
             try:
                 place = place_of(_joined(place.url, location))
@@ -209,7 +219,7 @@ class Fetcher:
                 elif step.fault is None:
                     self._exchange(step, line)
             except TimeoutError:
-                step.fault = f"it was not done within {self._settings.request_timeout:g} s"
+                step.fault = f"{_LATE[step.during]} within {self._settings.request_timeout:g} s"
             except (Wrong, OSError, ValueError) as error:
                 step.fault = str(error) if isinstance(error, Wrong) else contexts.words(error)
 

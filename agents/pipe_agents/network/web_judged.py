@@ -61,11 +61,15 @@ def _fault(fetch: Fetch) -> Finding:
     check, severity, advice = _CHECKS[fetch.kind or "answer"]
     url = shown_url(fetch.place.url)
     last = shown_url(fetch.steps[-1].place.url)
-    where = f" (after {fetch.redirects} redirects, at {last})" if fetch.redirects else ""
+    where = f" (after {_redirects(fetch)}, at {last})" if fetch.redirects else ""
     evidence = {**_evidence(fetch), "fault": fetch.fault}
     if fetch.redirects:
         evidence["way"] = [shown_url(step.place.url) for step in fetch.steps[:20]]
     return finding(check, url, severity, f"{url}: {fetch.fault}{where}", evidence, advice)
+
+
+def _redirects(fetch: Fetch) -> str:
+    return "1 redirect" if fetch.redirects == 1 else f"{fetch.redirects} redirects"
 
 
 def _status(fetch: Fetch, last: Step) -> Finding:
@@ -79,7 +83,7 @@ def _status(fetch: Fetch, last: Step) -> Finding:
     )
     if last.status == 429:
         advice = "It is asked too often: see who does, and the header Retry-After."
-    after = f" after {fetch.redirects} redirects" if fetch.redirects else ""
+    after = f" after {_redirects(fetch)}" if fetch.redirects else ""
     return finding("http.status", url, severity, f"{url} answers {last.status}{after}", _evidence(fetch), advice)
 
 

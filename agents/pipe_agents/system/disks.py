@@ -307,7 +307,7 @@ def judged(
                 "disk.inodes",
                 path,
                 "critical" if share >= 99 else "high" if share >= 95 else "medium",
-                f"{share:.1f} % of the inodes are used: {disk['inodes_total'] - disk['inodes_used']} are left",
+                f"{path} has used {share:.1f} % of its inodes: {disk['inodes_total'] - disk['inodes_used']} are left",
                 {name: disk[name] for name in ("inodes_used_percent", "inodes_used", "inodes_total")},
                 "Many small files: caches, sessions, mail queues. New files fail although there is space.",
             )

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.findings import Finding, unavailable
+from pipe_agents.lateness import too_late
 from pipe_agents.system import (
     cgroups,
     container,
@@ -88,6 +89,25 @@ class Looked(NamedTuple):
     findings: list[Finding]
 
 
+class Progress:
+    """How far a look has come, for whoever can't wait for its end."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, Any] = dict.fromkeys(PARTS)
+        self.findings: list[Finding] = []
+        self.host: dict[str, Any] | None = None
+        self._begun: list[str] = []
+
+    def begin(self, check: str) -> None:
+        self._begun.append(check)
+
+    def by_now(self, checks: Collection[str]) -> Looked:
+        """What there is, and which checks have not come to their end."""
+        done = self._begun[:-1]
+        late = [too_late(check, "machine") for check in checks if check not in done]
+        return Looked(dict(self.parts), [*self.findings, *late])
+
+
 def look(
     tree: Tree,
     before: Reading,
@@ -97,10 +117,11 @@ def look(
     host: Mapping[str, Any],
     say: Callable[[str], None] = lambda text: None,
     asked: disks.Ask = disks.ask,
+    progress: Progress | None = None,
 ) -> Looked:
     """All parts that were asked for; a part that can't be measured is None, and a finding says why."""
-    parts: dict[str, Any] = dict.fromkeys(PARTS)
-    found: list[Finding] = []
+    progress = progress or Progress()
+    parts, found = progress.parts, progress.findings
     bounds = wanted.limits
     stalls = pressure.measured("machine", before.pressure, after.pressure, seconds)
     own = _container(tree, before, after, seconds)
@@ -112,6 +133,9 @@ def look(
         found.append(unavailable(check, "machine", why, needs))
 
     for check in wanted.checks:
+        if check in ("processes", "limits"):
+            continue
+        progress.begin(check)
         if check == "cpu":
             if before.cpu is None or after.cpu is None:
                 blind("cpu", "/proc/stat can't be read", "/proc")
@@ -164,8 +188,8 @@ def look(
             if parts["temperatures"] is None:
                 blind("temperature", "there is no sensor", "a machine with sensors: a virtual one has none as a rule")
             found += sensors.judged(parts["temperatures"] or [], bounds)
-        if check not in ("processes", "limits"):
-            say(line(check, parts))
+        say(line(check, parts))
+    progress.begin("processes")
     this = _processes(tree, before, after, seconds, wanted, host)
     if this is not None and "processes" in wanted.checks:
         busy = _busy_cores(before, after)
@@ -175,12 +199,14 @@ def look(
         say(line("processes", parts))
     elif "processes" in wanted.checks:
         blind("processes", "no process is listed in /proc", "/proc")
+    progress.begin("limits")
     if "limits" in wanted.checks:
         parts["limits"] = limits.measured(tree, this, own) or None
         if parts["limits"] is None:
             blind("limits", "none of them can be read", "/proc/sys")
         found += limits.judged(parts["limits"] or [], bounds)
         say(line("limits", parts))
+    progress.begin("end")
     container.used_instead({**parts, "container": own})
     return Looked(parts, _with_names(_once(found), this))
 

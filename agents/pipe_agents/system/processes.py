@@ -285,14 +285,13 @@ def judged(processes: Mapping[str, Any], limits: Mapping[str, float], this: Now)
             )
     if processes["unreadable"]:
         count, whole = processes["unreadable"], len(this.files)
-        found.append(
-            unavailable(
-                "processes.open_files",
-                f"{count} of {whole} processes",
-                "their open files can't be read by this user",
-                "root, or the capability CAP_SYS_PTRACE",
-            )
+        one = unavailable(
+            "processes.open_files",
+            "other users' processes",
+            f"the open files of {count} of {whole} can't be read by this user",
+            "root, or the capability CAP_SYS_PTRACE",
         )
+        found.append({**one, "evidence": {"processes": count, "processes_counted": whole}})
     return found
 
 

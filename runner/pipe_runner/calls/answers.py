@@ -9,7 +9,17 @@ from math import inf
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.models import Finish, ModelFault, ModelRequest, ModelResponse, Pieces, ToolCall, Usage, out_of_time
+from pipe_runner.models import (
+    Finish,
+    ModelFault,
+    ModelRequest,
+    ModelResponse,
+    Pieces,
+    ToolCall,
+    Usage,
+    out_of_time,
+    was_sent,
+)
 from pipe_runner.types import ErrorKind, Json
 
 
@@ -133,7 +143,7 @@ def may_be_paid(error: BaseException) -> bool:
     if isinstance(error, ModelFault):
         answered = error.status is not None and error.status >= 400 and error.status not in UNDECIDED
         return error.sent and not answered
-    return not isinstance(error, NodeFault)
+    return not isinstance(error, NodeFault) and was_sent(error)
 
 
 def called(
@@ -174,6 +184,8 @@ def called(
     elif error is not None:
         late = isinstance(error, asyncio.CancelledError) and out_of_time(error)
         kind, message = ("timeout", "the attempt's time was up") if late else ("cancelled", "the call was stopped")
+        if late and not was_sent(error):
+            kind, message = "unavailable", "; ".join([message, *getattr(error, "__notes__", ())])
         data["error"] = {"kind": kind, "message": message}
         if sent:  # the attempt's time was up, or the run was stopped, while the service was at it
             data["ambiguous"] = True

@@ -42,6 +42,8 @@ class Services:
         self._open: dict[str, Provider] = {}
         self.first: set[str] = set()
         """Those that some node asks before any other."""
+        self.conceal: Callable[[str], None] = lambda secret: None
+        """Told each secret that a client gets later than its settings."""
 
     def get(self, name: str) -> Service:
         """The service of that name; raises NodeFault where there is none."""
@@ -94,7 +96,7 @@ class Services:
             if service.settings.missing:
                 raise ModelFault(Reason.CREDENTIALS, f"provider {name}: {service.settings.missing}", sent=False)
             try:
-                found = self._open[name] = service.type.open(service.settings)
+                found = self._open[name] = service.type.open(service.settings._replace(conceal=self.conceal))
             except PipeError as error:
                 hint = f" ({error.hint})" if error.hint else ""
                 raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error

@@ -48,9 +48,6 @@ def evaluate(given: Given) -> int:
     as_text = given.text("output") != "json"
     text = Text(sys.stdout.write, quiet=quiet, colour=colours(sys.stdout)) if as_text else None
     result, interrupted = _perform(evaluation, registry, around, text)
-    if interrupted:
-        say("interrupted; the samples that were left were not made")
-        return interrupted
     kept = os.path.relpath(home)
     told = as_json(result, kept)
     _keep(os.path.join(home, "result.json"), told)
@@ -64,7 +61,9 @@ def evaluate(given: Given) -> int:
         from pipe_runner.evals.junit import junit as document
 
         write_whole(junit, [document(result)])
-    return _CODES[result.verdict]
+    if interrupted:
+        say("interrupted; the samples that were left were not made")
+    return interrupted or _CODES[result.verdict]
 
 
 def _read(file: str, registry: Registry, *, quiet: bool) -> Evaluation:

@@ -70,11 +70,18 @@ class Telling:
             self._jsonl = JsonlConsole(sys.stdout, state_dir, commands_matter=reads_commands(os.environ))
             self._sinks.append(self._jsonl)
         if self.trace is not None:
+            self._listen(self.trace, lambda line: self.say(f"warning: {line}"))
+        return self._sinks
+
+    def _listen(self, trace: Trace, warn: Callable[[str], None]) -> None:
+        """Have spans made of the run. What the SDK doesn't like in its variables fails no run."""
+        try:
             from pipe_runner.telemetry.opening import open_telemetry
 
-            warn = lambda line: self.say(f"warning: {line}")  # noqa: E731
-            self._sinks.append(open_telemetry(self.trace, os.environ, warn))
-        return self._sinks
+            self._sinks.append(open_telemetry(trace, os.environ, warn))
+        except Exception as error:
+            said = str(error).partition("\n")[0][:300] or type(error).__name__
+            warn(f"telemetry: nothing is sent, since a variable OTEL_… can't be used: {said}")
 
     def note(self, line: str) -> None:
         """A line beside the progress, unless quiet; data in it is made safe."""

@@ -34,6 +34,7 @@ from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.calls.services import Services
     from pipe_runner.registry import Registry
 
 _REQUESTED = {"pipeline": str, "path": str, "root": str, "inputs": dict, "only": list, "durability": str}
@@ -256,7 +257,11 @@ def _selected_before(plan: Plan, only: Sequence[str], before: Sequence[str]) -> 
 def _nothing_begun(error: StorageError) -> StorageError:
     if error.hint is not None and "resume" not in error.hint:
         return error
-    return StorageError(error.message, hint="nothing was begun: mend that, then start the run again with `pipe run`")
+    return StorageError(
+        error.message,
+        hint="nothing was begun: mend that, or keep the run elsewhere with --state-dir or PIPE_STATE_DIR, and start it "
+        "again with `pipe run`",
+    )
 
 
 def _grant(
@@ -281,7 +286,7 @@ def _grant(
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
-        masker: Masker = SecretMasker(keys) if keys else NoMasking()
+        masker = _masker_of(keys, services)
         return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
@@ -292,9 +297,18 @@ def _grant(
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
-    masker = SecretMasker(hidden) if hidden else NoMasking()
+    masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
     return Granted(values, masker, tuple(warnings), services, recorder, servers, pins)
+
+
+def _masker_of(secrets: Mapping[str, str], services: Services | None) -> Masker:
+    """Hides these, and what the clients of models fetch later."""
+    if services is None:
+        return SecretMasker(secrets) if secrets else NoMasking()
+    masker = SecretMasker(secrets)
+    services.conceal = masker.add
+    return masker
 
 
 def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:

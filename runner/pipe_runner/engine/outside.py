@@ -59,7 +59,7 @@ def _asks(node: PlannedNode, registry: Registry) -> bool:
     data = node.options.data  # most nodes have no provider, and of ten thousand no agent is asked
     if not isinstance(data, dict) or "provider" not in data:
         return False
-    return bool(data["provider"]) if node.agent == AUTO else asks_models(registry.get(node.agent), data)
+    return asks_models(registry.get(node.agent), data)
 
 
 def agents_of(nodes: Sequence[PlannedNode]) -> set[str]:

@@ -268,7 +268,8 @@ class LocalExecutor:
                 raise
             if why == "timeout":
                 notes = "".join(f"; {note}" for note in getattr(cancelled, "__notes__", ()))
-                ended = _failed(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s{notes}")
+                kind = ErrorKind.UNAVAILABLE if getattr(cancelled, "unsent", False) else ErrorKind.TIMEOUT
+                ended = _failed(kind, f"timed out after {attempt.timeout:g} s{notes}")
                 return ended._replace(usage=getattr(cancelled, "usage", None))
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:

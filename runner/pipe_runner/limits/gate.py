@@ -89,7 +89,7 @@ class ProviderGate:
                 answer = await call()
             except ModelFault as fault:
                 self._failed(fault, sent, trying=trying)
-                if fault.reason is not Reason.RATE_LIMITED:
+                if fault.reason is not Reason.RATE_LIMITED or fault.begun:
                     raise
                 if not self._waits_for(fault, began, attempt, longest):
                     if fault.retry_after is not None:

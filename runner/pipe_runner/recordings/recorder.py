@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.models import ModelFault, Reason, Usage, out_of_time
+from pipe_runner.models import ModelFault, Reason, Usage, out_of_time, was_sent
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.recordings.difference import difference
 from pipe_runner.recordings.entry import Entry, key_of
@@ -44,7 +44,9 @@ class Recording:
             raise
         except asyncio.CancelledError as cancelled:
             if out_of_time(cancelled):
-                late = ModelFault(Reason.TIMED_OUT, "the attempt's time was up") if kind == "model" else LATE
+                sent = was_sent(cancelled)
+                why = Reason.TIMED_OUT if sent else Reason.UNAVAILABLE
+                late = ModelFault(why, "the attempt's time was up", sent=sent) if kind == "model" else LATE
                 self._keep(entry._replace(fault=_fault_to_json(late)))
             raise
         self._keep(entry._replace(answer=self._masker.mask_json(self._whole(answer))))

@@ -28,17 +28,18 @@ _GROUPS = {"traces": "opentelemetry_traces_exporter", "metrics": "opentelemetry_
 def open_telemetry(trace: Trace, environ: Mapping[str, str], warn: Callable[[str], None]) -> TelemetrySink:
     """What listens to the run. An exporter that can't be had is told, and fails no run."""
     logger = logging.getLogger("opentelemetry")
-    logger.addHandler(_Once(warn))
+    once = _Once(warn)
+    logger.addHandler(once)
     logger.propagate = False
     named = {"service.name": environ.get("OTEL_SERVICE_NAME") or "pipe-runner", "service.version": __version__}
     resource = Resource.create(named)
     ids = ChosenIds(trace.id)
     tracers = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
     for exporter in _exporters("traces", environ, warn):
-        tracers.add_span_processor(BatchSpanProcessor(exporter, **_batches(environ)))
-    readers = [PeriodicExportingMetricReader(one) for one in _exporters("metrics", environ, warn)]
+        tracers.add_span_processor(_processor(exporter, environ, warn))
+    readers = [_reader(one, warn) for one in _exporters("metrics", environ, warn)]
     meters = MeterProvider(readers, resource, shutdown_on_exit=False) if readers else None
-    return TelemetrySink(trace, ids, tracers, meters)
+    return TelemetrySink(trace, ids, tracers, meters, once.tell)
 
 
 class _Once(logging.Handler):
@@ -49,9 +50,29 @@ class _Once(logging.Handler):
         self._warn: Callable[[str], None] | None = warn
 
     def emit(self, record: logging.LogRecord) -> None:
+        self.tell(f"telemetry: {record.getMessage()[:300]}")
+
+    def tell(self, line: str) -> None:
         warn, self._warn = self._warn, None
         if warn is not None:
-            warn(f"telemetry: {record.getMessage()[:300]}")
+            warn(line)
+
+
+def _processor(exporter: Any, environ: Mapping[str, str], warn: Callable[[str], None]) -> BatchSpanProcessor:
+    try:
+        return BatchSpanProcessor(exporter, **_batches(environ))
+    except ValueError as error:
+        warn(f"telemetry: the OTEL_BSP_… variables can't be used, what is built in is: {error}")
+        every, patience = 5000, 30_000
+        return BatchSpanProcessor(exporter, 4 * BATCH, every, BATCH, patience)
+
+
+def _reader(exporter: Any, warn: Callable[[str], None]) -> PeriodicExportingMetricReader:
+    try:
+        return PeriodicExportingMetricReader(exporter)
+    except ValueError as error:
+        warn(f"telemetry: the OTEL_METRIC_EXPORT_… variables can't be used, what is built in is: {error}")
+        return PeriodicExportingMetricReader(exporter, 60_000, 30_000)
 
 
 def _batches(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -81,6 +102,11 @@ def _exporter(signal: str, name: str, environ: Mapping[str, str]) -> Any:
         )
         name = "otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"
     for point in entry_points(group=_GROUPS[signal], name=name):
-        return point.load()()
+        made = point.load()
+        if name != "otlp_proto_http" or any(one.endswith("_CREDENTIAL_PROVIDER") for one in environ):
+            return made()
+        from pipe_runner.telemetry.sending import BoundedSession
+
+        return made(session=BoundedSession())
     hint = "pip install 'pipe-runner[otlp]'" if name == "otlp_proto_http" else f"install the package that has {name}"
     raise LookupError(f"it is not installed: {hint}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
@@ -42,8 +43,15 @@ class TelemetrySink:
     """Accepts events in order and makes spans of them in a thread, so that the run's loop has no work with it. What it
     makes goes out in threads of the SDK."""
 
-    def __init__(self, trace: Trace, ids: ChosenIds, tracers: TracerProvider, meters: MeterProvider | None) -> None:
-        self._trace, self._ids = trace, ids
+    def __init__(
+        self,
+        trace: Trace,
+        ids: ChosenIds,
+        tracers: TracerProvider,
+        meters: MeterProvider | None,
+        warn: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._trace, self._ids, self._warn = trace, ids, warn
         self._tracers, self._meters = tracers, meters
         self._spans = Spans(ids, tracers)
         self._run: Opened | None = None
@@ -102,6 +110,8 @@ class TelemetrySink:
         sending = threading.Thread(target=self._send, name="telemetry", daemon=True)
         sending.start()
         sending.join(PATIENCE)
+        if sending.is_alive():
+            self._warn(f"telemetry: the collector did not take all within {PATIENCE:g} s; what it lacks is lost")
 
     def _send(self) -> None:
         both = [threading.Thread(target=one.force_flush, daemon=True) for one in (self._tracers, self._meters) if one]

@@ -66,6 +66,7 @@ class Ops:
     now: float = NOW
     launcher: PlainLauncher = field(default_factory=PlainLauncher)
     events: list[Mapping[str, Any]] = field(default_factory=list)
+    timeout: float | None = None
 
     def made(self, kind: type[Any]) -> Agent:
         made: Agent = kind({"PATH": os.defpath, "HOME": str(self.root / "home")})
@@ -84,7 +85,9 @@ class Ops:
     async def perform(self, kind: type[Any], **options: Any) -> Outcome:
         agent = self.made(kind)
         agent.options_model().model_validate(options)
-        attempt = Attempt("r1", "n", 1, agent.name, options, dict(self.env), str(self.root), "key-1")
+        attempt = Attempt(
+            "r1", "n", 1, agent.name, options, dict(self.env), str(self.root), "key-1", timeout=self.timeout
+        )
         outcome = await agent.perform(attempt, self.context())
         if outcome.output is not None:
             RESULTS[agent.name].model_validate(outcome.output)

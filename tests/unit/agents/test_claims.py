@@ -116,3 +116,11 @@ def test_a_number_is_its_own_rounding(number: int) -> None:
 def test_any_text_is_held_against_findings(text: str) -> None:
     claim = held({"text": text, "findings": [DISK]}, BY_ID)
     assert isinstance(claim["supported"], bool)
+
+
+@pytest.mark.parametrize("text", ["All is fine.", "There are no problems.", "The sensor is healthy."])
+def test_a_summary_of_nothing_measured_tells_nothing_as_fine(text: str) -> None:
+    blind = {TEMPERATURE: BY_ID[TEMPERATURE]}
+    assert not held({"text": text, "findings": [TEMPERATURE]}, blind, of_all=True)["supported"]
+    said = {"text": "The temperature could not be measured.", "findings": [TEMPERATURE]}
+    assert held(said, blind, of_all=True)["supported"]

@@ -153,6 +153,32 @@ def test_x3_it_ends_soon_whatever_hangs(ops: Ops, systemctl: Systemctl, tmp_path
         assert time.monotonic() - began < 30
 
 
+def test_what_hangs_costs_its_own_part_only(ops: Ops, systemctl: Systemctl) -> None:
+    """The attempt's time holds: an engine and a server that never answer are said, the services are there."""
+    systemctl.says(failed("web.service"))
+    ops.timeout = 3
+    with serving(lambda _: Reply(delay=60)) as slow:
+        output = ops.look(docker_host=slow.url, hosts=[slow.url.removeprefix("http://")], services=["web"], timeout=100)
+    assert told(output)["service.failed:web.service"] == "critical"
+    assert output["measurements"]["services"] is not None
+    assert told(output)["containers:docker"] == "unavailable"
+    assert any(one["check"].startswith("certificate") for one in output["findings"])
+
+
+def test_a_check_that_nothing_ends_is_left_when_the_time_is_up(
+    ops: Ops, systemctl: Systemctl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hanging(look: Any) -> Any:
+        await asyncio.sleep(60)
+
+    systemctl.says(failed("web.service"))
+    monkeypatch.setattr("pipe_agents.infra.containers.look_at_containers", hanging)
+    ops.timeout = 1
+    output = ops.look(checks=["services", "containers"], services=["web"])
+    assert told(output)["service.failed:web.service"] == "critical"
+    assert "the node's time was up" in one(output, "containers:docker")["why"]
+
+
 # ---------------------------------------------------------------- services that are acted on
 
 

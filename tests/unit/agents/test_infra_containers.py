@@ -61,7 +61,10 @@ def test_a_quiet_engine_gives_no_finding(ops: Ops, engine: Engine, server: HttpS
 def test_each_state_is_told(ops: Ops, engine: Engine, about: dict[str, Any] | None) -> None:
     engine.about = about or engine.about
     key = "Healthcheck" if about else "Health"
-    log = [{"ExitCode": 0, "Output": "fine"}, {"ExitCode": 1, "Output": "curl: (7) refused\n" + "x" * 5000}]
+    log = [
+        {"ExitCode": 0, "Output": "fine"},
+        {"ExitCode": 1, "Output": "curl: (7) refused\npassword=hunter2secret " + "x" * 5000},
+    ]
     engine.add("loop", "restarting", restarts=12, ExitCode=137)
     engine.add("young", restarts=6, StartedAt=FRESH)
     engine.add("often", restarts=6)
@@ -93,6 +96,7 @@ def test_each_state_is_told(ops: Ops, engine: Engine, about: dict[str, Any] | No
     }
     sick = one(output, "container.unhealthy:sick")
     assert sick["evidence"]["failing_streak"] == 4
+    assert "hunter2" not in repr(output)
     assert sick["summary"].startswith("sick is unhealthy: 4 checks of its health in a row failed: curl: (7) refused")
     assert len(sick["evidence"]["health_output"]) < 550
     assert sick["suggestion"].startswith("podman" if about else "docker")
@@ -179,6 +183,13 @@ def test_an_engine_that_answers_wrong_is_unavailable(
     assert told(output) == {"containers:docker": "unavailable"}
     assert why in output["findings"][0]["why"]
     assert output["measurements"]["containers"] is None
+
+
+def test_an_engine_that_hangs_is_a_fault_where_containers_must_run(ops: Ops, engine: Engine) -> None:
+    engine.replies["/version"] = Reply({}, delay=30)
+    output = look(ops, timeout=0.5, containers=["web", "db"])
+    assert told(output) == {"containers.silent:docker": "high", "containers:docker": "unavailable"}
+    assert "whether web, db run can't be asked" in one(output, "containers.silent:docker")["summary"]
 
 
 def test_answers_of_other_shapes_harm_nobody(ops: Ops, engine: Engine) -> None:

@@ -230,7 +230,10 @@ def test_things_of_other_shapes_harm_nobody(ops: Ops, cluster: Cluster) -> None:
         group = {"jobs": "apis/batch"}.get(kind, "api" if kind in ("pods", "nodes", "events") else "apis/apps")
         path = f"/{group}/v1/{kind}"
         cluster.replies[path] = Reply({"metadata": None, "items": odd})
-    measured = look(ops)["measurements"]["kubernetes"]
+    output = look(ops)
+    measured = output["measurements"]["kubernetes"]
+    assert {one["status"] for one in output["findings"]} == {"unavailable"}
+    assert "3 of 3 pods have no name" in repr(output["findings"])
     assert measured["pods"] == 3
     assert measured["pods_by_phase"] == {"Unknown": 3}
 

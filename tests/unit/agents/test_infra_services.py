@@ -126,6 +126,9 @@ def test_restarts_loops_dependencies_and_memory(ops: Ops, systemctl: Systemctl) 
     }
     assert "57 restarts, last exit code 7" in one(output, "service.restart_loop:loop.service")["summary"]
     assert "oom-kill, by SIGKILL" in one(output, "service.failed:killed.service")["summary"]
+    needs = one(output, "service.dependency:app.service")
+    assert "requires what has failed: srv-data.mount; and wants once.service" in needs["summary"]
+    assert needs["suggestion"] == "systemctl status srv-data.mount"
     assert one(output, "service.memory:fat.service")["evidence"]["memory_percent"] == 95
     assert output["measurements"]["services"]["failed_units"] == [
         "killed.service", "once.service", "srv-data.mount", "tick.timer",

@@ -12,11 +12,13 @@ import pytest
 from logs_case import make_large
 from logs_reading import NOW, analysed, finding_of, findings, output_of, perform
 
+from pipe_agents.logs.journal import backwards
 from pipe_runner.ports import Command, ProcessEnd
 from pipe_runner.registry import Registry
 from pipe_runner.testing import run_text
 from pipe_runner.types import NodeStatus
 
+OOM = "Out of memory: Killed process 77 (java) total-vm:1kB, anon-rss:1kB"
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 
 
@@ -243,7 +245,9 @@ class Journalctl:
 
     async def run(self, command: Command, attempt: Any, emit: Any, masker: Any) -> ProcessEnd:
         self.command = command
-        Path(command.env["PIPE_LOGS_FILE"]).write_text("".join(line + "\n" for line in self.lines))
+        lines = reversed(self.lines) if "--reverse" in command.argv else self.lines
+        text = "".join(line + "\n" for line in lines)
+        Path(command.env["PIPE_LOGS_FILE"]).write_text(text[: int(command.env["PIPE_LOGS_MOST"])])
         return ProcessEnd(0, None, b"", self.stderr, 0.1)
 
 
@@ -283,6 +287,32 @@ def test_the_journal_is_read_with_its_levels(tmp_path: Path) -> None:
     assert "--unit=app.service" in launcher.command.argv
     assert "--since=@1772323200" in launcher.command.argv
     assert list(tmp_path.glob("journal*")) == []
+
+
+@pytest.mark.usefixtures("there")
+def test_of_a_journal_that_is_too_large_the_newest_part_is_read(tmp_path: Path) -> None:
+    rows = [entry(BEGIN + timedelta(minutes=number), "6", f"served {number}") for number in range(5000)]
+    launcher = Journalctl([*rows, entry(BEGIN + timedelta(minutes=5000), "2", OOM)])
+    output: Any = perform(
+        tmp_path, {"journal": True, "max_bytes": 400_000}, launcher=launcher, now=BEGIN.timestamp() + 5000 * 60
+    ).output
+    assert [one["check"] for one in output["findings"]] == ["logs.oom", "logs.errors", "logs.source"]
+    assert output["findings"][-1]["subject"] == "journal"
+    assert "only its newest" in output["findings"][-1]["why"]
+    assert output["measurements"]["partly_read"] == 1
+    assert output["measurements"]["last_at"] == f"{BEGIN + timedelta(minutes=5000):%Y-%m-%dT%H:%M:%SZ}"
+    assert output["measurements"]["lines"] > 2000
+    assert output["measurements"]["files"][0]["times_back"] == 0
+
+
+def test_lines_of_a_file_can_be_read_from_its_end(tmp_path: Path) -> None:
+    rng = random.Random(4)
+    for size in (0, 1, 5, 100):
+        rows = [bytes(rng.choices(b"abc", k=rng.randrange(0, 30))) for _ in range(size)]
+        (tmp_path / "x").write_bytes(b"".join(row + b"\n" for row in rows))
+        for block in (1, 3, 64, 10_000):
+            found = [line for piece in backwards(str(tmp_path / "x"), block) for line in piece]
+            assert found == [row for row in reversed(rows) if row]
 
 
 @pytest.mark.usefixtures("there")

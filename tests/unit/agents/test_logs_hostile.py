@@ -145,7 +145,14 @@ def test_forged_times_change_no_rates(tmp_path: Path) -> None:
     assert found["span_s"] == 600
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "pack",
+    [
+        gzip.compress,
+        pytest.param(bz2.compress, marks=pytest.mark.slow),
+        pytest.param(lzma.compress, marks=pytest.mark.slow),
+    ],
+)
 def test_compressed_files_are_known_by_their_first_bytes_and_bounded(pack: Any, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(pack(b"2026-03-01 12:00:00 INFO a\n" * 1000))
     assert analysed(tmp_path, paths="x")["lines"] == 1000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe_agents.findings import finding, result, unavailable
-from pipe_agents.findings_report import FindingsAgent, merge
+from pipe_agents.findings_report import merge
 from pipe_agents.merging.gather import Given, Missing, merged, taken_in
 from pipe_agents.merging.rules import RULES
-from pipe_runner.testing import FinishedRun, run_pipeline
 from pipe_schemas.findings import Finding
 from pipe_schemas.merging import Merged, MergeOptions
 
@@ -296,46 +294,6 @@ def test_lines_of_logs_without_a_time_are_not_said_to_be_of_now() -> None:
     assert output["correlations"][0]["minutes_apart"] is None
 
 
-# ---------------------------------------------------------------- the agent
-
-PIPELINE = """\
-version: 1
-nodes:
-  a: {run: "exit 3", output: json, continue_on_error: true}
-  b: {run: "cat found.json", output: json}
-  all:
-    agent: findings
-    run_on: always
-    with: {results: {a: "{{ nodes.a.output }}", b: "{{ nodes.b.output }}"}, html: report/x.html, markdown: x.md, MORE}
-outputs: {worst: "{{ nodes.all.output.severity }}", high: "{{ nodes.all.output.counts.high }}"}
-"""
-
-
-def run(root: Path, more: str = "") -> FinishedRun:
-    (root / "found.json").write_text(
-        json.dumps([{"check": "disk.full", "subject": "/", "severity": "high", "summary": "99 %"}])
-    )
-    return run_pipeline(PIPELINE.replace(", MORE", more), root=root)
-
-
-def test_a_node_that_failed_is_a_blind_spot_of_the_report(tmp_path: Path) -> None:
-    done = run(tmp_path)
-    assert done.status == "succeeded"
-    assert done.outputs == {"worst": "high", "high": 1}
-    assert done.output("all")["reports"] == {"markdown": "x.md", "html": "report/x.html"}
-    assert "99 %" in (tmp_path / "x.md").read_text()
-    assert (tmp_path / "report/x.html").read_text().startswith("<!doctype html>")
-    assert [path.name for path in (tmp_path / "report").iterdir()] == ["x.html"]
-
-
-def test_fail_on_fails_the_node_after_the_report_is_written(tmp_path: Path) -> None:
-    done = run(tmp_path, ", fail_on: high")
-    error: Any = done.node("all").error
-    assert (done.status, error["kind"]) == ("failed", "refused")
-    assert (tmp_path / "x.md").is_file()
-    assert done.output("all")["counts"]["high"] == 1
-
-
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(
                         st.sampled_from(["findings", "check", "severity", "subject", "summary", "evidence", "key",
@@ -345,34 +303,6 @@ def test_fail_on_fails_the_node_after_the_report_is_written(tmp_path: Path) -> N
 def test_whatever_nodes_gave_makes_an_output_of_the_declared_shape(value: Any) -> None:
     output = together([value])
     assert len(output["blind_spots"]) + len(output["measurements"]["sources"]) >= 1 or value == []
-
-
-@given(
-    st.fixed_dictionaries(
-        {"results": st.sampled_from(([], {}, [None], {"a": None}, "x", [None] * 201))},
-        optional={
-            "title": st.sampled_from(("x", "", "y" * 201, 1)) | st.text(max_size=5),
-            "markdown": st.sampled_from(
-                (None, "a/b.md", "../a", "/a", "a//b", ".", "a/..", "c:/x", "a\\..\\b", "x\0", 1)
-            ),
-            "html": st.text(max_size=8),
-            "explain": st.sampled_from((True, False, "yes", 1, None)),
-            "provider": st.sampled_from(([], ["a"], "a", [1])),
-            "fail_on": st.sampled_from((None, "high", "info")),
-            "window_minutes": st.integers(-1, 5),
-            "other": st.none(),
-        },
-    )
-)
-@settings(max_examples=300)
-def test_what_surely_fits_fits(options: dict[str, Any]) -> None:
-    if FindingsAgent().surely_fits(options):
-        MergeOptions.model_validate(options)
-
-
-def test_the_usual_options_surely_fit() -> None:
-    options = {"results": {"a": None}, "title": "Triage of x", "markdown": "report/t.md", "html": None, "explain": True}
-    assert FindingsAgent().surely_fits({**options, "provider": ["openai"]})
 
 
 def test_taken_in_tells_what_is_there_from_what_is_not() -> None:

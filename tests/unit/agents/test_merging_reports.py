@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from pipe_agents.findings import finding, result, unavailable
 from pipe_agents.findings_report import merge
-from pipe_agents.merging import markdown, page
+from pipe_agents.merging import markdown, page, texts
 from pipe_agents.merging.gather import Given, taken_in
 from pipe_agents.merging.telling import Report
 from pipe_agents.merging.texts import quantity
@@ -165,6 +165,12 @@ def assert_inert_markdown(text: str) -> None:
         if child.type in ("text", "text_special"):
             assert "@" not in child.content
     assert not re.search(r"(?<!\\):" + r"//|\bwww\.", re.sub(r"(`+).*?(?<!`)\1(?!`)", "", written))
+
+
+@pytest.mark.parametrize("text", ["1. x", "1) x", "- x", "+ x", "---", "--", "- - -", "+", "===", "12.", "-", " - x"])
+def test_s7_what_begins_like_a_list_is_text(text: str) -> None:
+    assert_inert_markdown(text)
+    assert MarkdownIt("commonmark").renderInline(texts.markdown(text)) == text.strip()
 
 
 @pytest.mark.parametrize("text", HOSTILE)

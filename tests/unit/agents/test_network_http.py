@@ -164,6 +164,17 @@ def test_redirects_to_where_nobody_can_go(bench: Any, serve: Any, location: str)
     assert checks(result) == {"http.redirect": "high"}
 
 
+def test_one_redirect_is_one_and_a_redirect_to_nowhere_is_told(bench: Any, serve: Any) -> None:
+    lost = serve(answer(status="302 Found"))
+    (told,) = run(bench, lost.url)["findings"]
+    assert (told["check"], told["severity"]) == ("http.redirect", "high")
+    assert "302" in told["summary"]
+    assert "without saying where to" in told["summary"]
+    circle = serve(lambda seen: answer(status="301 Moved", location="/b" if seen.target == "/a" else "/a"))
+    (told,) = run(bench, f"{circle.url}/a")["findings"]
+    assert "(after 1 redirect, at" in told["summary"]
+
+
 def test_no_redirect_leads_to_where_credentials_are(bench: Any, serve: Any) -> None:
     server = serve(answer(status="302 Found", location="http://169.254.169.254/latest/meta-data/"))
     result = run(bench, server.url)

@@ -170,6 +170,17 @@ def test_an_alias_that_leads_nowhere_and_one_that_leads_in_a_circle(bench: Any, 
     assert checks(circle)["dns.loop"] == "high"
 
 
+@pytest.mark.parametrize("records", [["A", "CNAME"], ["CNAME", "AAAA"], ["A", "AAAA", "CNAME", "MX", "TXT", "NS"]])
+def test_an_alias_that_leads_nowhere_is_found_whatever_is_asked_for(
+    bench: Any, servers: Any, records: list[str]
+) -> None:
+    """The answer to CNAME itself is always that there is one."""
+    gone = run(bench, host="gone.test", resolvers=[servers().address], record_types=records)
+    (one,) = gone["findings"]
+    assert (one["check"], one["severity"]) == ("dns.dangling", "high")
+    assert one["evidence"]["cnames"] == ["nowhere.test"]
+
+
 def test_a_name_without_an_address(bench: Any, servers: Any) -> None:
     server = servers()
     result = run(bench, host="text.test", resolvers=[server.address], checks=["dns", "tcp"], ports=[1])

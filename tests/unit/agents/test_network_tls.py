@@ -146,6 +146,22 @@ def test_the_days_that_are_left(look: Any, root: Authority, days: float, expecte
         assert result["findings"][0]["evidence"]["days_left"] == pytest.approx(days, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("days", "begins", "expected"),
+    [
+        (5, -1, {}),  # of six days, as some authorities give them
+        (1.2, -4.8, {"tls.expires_soon": "medium"}),
+        (0.5, -5.5, {"tls.expires_soon": "high"}),
+        (0.5, -0.5, {}),  # of a day
+        (-0.1, -1.1, {"tls.expired": "critical"}),
+    ],
+)
+def test_a_short_life_is_near_its_end_for_most_of_it(
+    look: Any, root: Authority, days: float, begins: float, expected: dict[str, str]
+) -> None:
+    assert checks(look(root.issue(days=days, begins=begins))) == expected
+
+
 def test_days_are_counted_on_the_runs_clock(look: Any, root: Authority) -> None:
     assert checks(look(root.issue(days=90), days=80)) == {"tls.expires_soon": "medium"}
     assert checks(look(root.issue(days=90), days=91)) == {"tls.expired": "critical"}

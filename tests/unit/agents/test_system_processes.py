@@ -228,7 +228,9 @@ def test_files_that_this_user_cannot_see_are_counted_and_said(here: Recorded, mo
     looked = here.look(here.read(), "processes")
     assert looked.parts["processes"]["unreadable"] == 1
     (one,) = looked.findings
-    assert (one["status"], one["subject"]) == ("unavailable", "1 of 2 processes")
+    assert (one["status"], one["id"]) == ("unavailable", "processes.open_files:other users' processes")
+    assert one["evidence"] == {"processes": 1, "processes_counted": 2}
+    assert "of 1 of 2 can't be read" in one["why"]
 
 
 def test_processes_that_proc_hides_are_said(here: Recorded) -> None:

@@ -18,10 +18,9 @@ from pipe_runner.plan import (
     RetryPolicy,
     SecretSource,
     Value,
-    plan_from_json,
-    plan_to_json,
 )
 from pipe_runner.plancache import FORMAT, KEPT, load_plan, store_plan
+from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.types import Effect, Phase, RunOn
 
 JSON = st.recursive(

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipe_runner.compiler import compile_file
-from pipe_runner.plan import Plan, plan_from_json, plan_to_json
+from pipe_runner.plan import Plan
+from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.ports import Event
 from pipe_runner.registry import Registry
 from pipe_runner.reports.flat import drawn_needs, flat, own_needs

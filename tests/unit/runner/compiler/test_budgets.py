@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from tests.unit.runner.compiler.conftest import Compile, Planned
 
-from pipe_runner.plan import Budget, plan_from_json, plan_to_json
+from pipe_runner.plan import Budget
+from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.registry import Registry
 
 ASKS = "agent: llm, provider: ollama, with: {prompt: x, model: m}"

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from pipe_runner.compiler import Compilation
-from pipe_runner.plan import CachePolicy, Plan, Value, plan_from_json, plan_to_json
+from pipe_runner.plan import CachePolicy, Plan, Value
+from pipe_runner.plandata import plan_from_json, plan_to_json
 
 Compile = Callable[[str], Compilation]
 

@@ -10,7 +10,8 @@ import pytest
 
 from pipe_runner.compiler import Compilation, compile_file, compile_text
 from pipe_runner.compiler.parts import DEEPEST
-from pipe_runner.plan import Plan, Value, plan_from_json, plan_to_json
+from pipe_runner.plan import Plan, Value
+from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.registry import Registry
 
 Compiled = Callable[..., Compilation]

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pipe_runner.compiler import Compilation, compile_file
-from pipe_runner.plan import NO_RETRY, Plan, PlannedNode, RetryPolicy, plan_from_json, plan_to_json
+from pipe_runner.plan import NO_RETRY, Plan, PlannedNode, RetryPolicy
+from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.registry import Registry
 from pipe_runner.types import Effect, RunOn
 

@@ -275,3 +275,16 @@ def test_who_can_ask_somebody_else_does_not_wait_for_a_service_that_does_not_ans
         assert asyncio.get_running_loop().time() - began < SHORT.outage
 
     run(main)
+
+
+def test_v1_a_call_whose_answer_had_begun_is_not_made_again_here() -> None:
+    """It may have been paid for, and was set aside once."""
+
+    async def main() -> None:
+        begun = ModelFault(Reason.RATE_LIMITED, "throttled in its answer", begun=True)
+        service = Service(lambda n: begun if n == 1 else None)
+        with pytest.raises(ModelFault, match="in its answer"):
+            await ProviderGate("p", {}, SHORT).through(attempt(), 10, service.call)
+        assert service.seen == 1
+
+    run(main)
