@@ -24,7 +24,7 @@ CAPABILITIES: Final = (
         "Services of systemd: failed, restarting, missing, with what they depend on.",
         ("service", "services", "systemd", "systemctl", "daemon", "unit", "units", "failed unit", "running", "started",
          "stopped", "crashed", "restarted", "nginx", "sshd", "cron", "postgresql", "postgres",
-         "mysql", "mariadb", "mongodb", "rabbitmq", "haproxy"),
+         "mysql", "rabbitmq"),
     ),
     Capability(
         "infrastructure.containers",

@@ -271,11 +271,8 @@ def _check_description(agent: Agent, whose: str) -> None:
     except (Exception, SystemExit) as error:
         raise BrokenPlugin(f"{whose} can't describe itself: {_reason(error)}") from error
     if not isinstance(about, AgentDescription):
-        given = type(about).__name__
-        raise BrokenPlugin(
-            f"{whose} can't describe itself: describe() gives {given}, and no AgentDescription",
-            hint="see docs/agents.md",
-        )
+        why = f"describe() gives {type(about).__name__}, and no AgentDescription"
+        raise BrokenPlugin(f"{whose} can't describe itself: {why}", hint="see docs/agents.md")
 
 
 class ProviderTypes(Mapping[str, "ProviderType"]):

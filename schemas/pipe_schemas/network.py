@@ -109,7 +109,7 @@ class NetworkOptions(ExplainOptions):
     urls: Annotated[list[Url], Field(max_length=64)] = Field(
         default_factory=list,
         description="http and https URLs that are fetched with GET; the body is measured and not kept.",
-        json_schema_extra={"x-task": "urls"},
+        json_schema_extra={"x-task": "urls", "x-task-brings": "http"},
     )
     checks: Annotated[list[Check], Field(min_length=1)] | None = Field(
         default=None,

@@ -113,6 +113,8 @@ def test_several_agents_are_named_and_merged(pipe: Any, tmp_path: Path, port: in
         (["x" * 4001], "4000 are the most"),
         (["x", "--agents", "shell"], "never chosen for a task"),
         (["x", "--agents", "infrastructure_action"], "never chosen for a task"),
+        (["x", "--agents", "findings"], "never chosen for a task: no task can say its results"),
+        (["x", "--agents", "auto"], "names no words by which a task would find it"),
         (["x", "--agents", "log_analysi"], "did you mean 'log_analysis'?"),
         (["x", "--agents", " , "], "names nobody"),
         (["x", "--model", "m"], "without --provider"),
@@ -181,6 +183,9 @@ def test_a_model_chooses_and_the_log_has_the_call(pipe: Any, service: Service) -
     assert (told["by"], told["chosen"], told["notes"]) == ("model", ["system_monitoring"], [])
     assert told["ranked"][0]["options"] == {"checks": ["disk"]}
     assert len(service.asked) == 1
+    assert "asking service which agents fit, for at most 30 s" in done.stderr
+    (asked,) = [file.read_text() for file in (pipe.folder / ".pipe/asked").iterdir()]
+    assert '    timeout: "30s"\n' in asked
     assert "model.called" in pipe("logs", "latest", "--output", "jsonl").stdout
 
 

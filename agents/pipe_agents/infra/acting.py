@@ -96,7 +96,8 @@ async def on_container(look: Look) -> Acted:
         if answer.status not in (204, 304):
             raise _refused(answer, f"{engine.kind} refuses to {verb} {name}")
         after = await _container(engine, name)
-    return Acted(target, before, after, f"{name} was {before['state']}, was {_VERBS[verb]}, and is {after['state']}")
+    done = f"was {_VERBS[verb]}" if answer.status == 204 else f"there was nothing to {verb}"
+    return Acted(target, before, after, f"{name} was {before['state']}, {done}, and is {after['state']}")
 
 
 async def _container(engine: docker.Engine, name: str) -> State:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from pipe_runner.bus.topics import check_topic
-from pipe_runner.bus.values import check_message
+from pipe_runner.bus.values import sized, well_formed
 from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Journal, Masker
@@ -99,7 +99,7 @@ class Hub:
         masker, run = self.house.masker, self.house.run
         if masker.mask_text(check_topic(topic)) != topic:
             raise NodeFault(ErrorKind.REFUSED, "a topic can't hold a secret: a message may, and hides it")
-        message, size = check_message(masker.mask_json(message))
+        message, size = sized(masker.mask_json(well_formed(message)))
         self._check(party)
         await self._room(party, topic)
         data = {"topic": topic, **await self._fields(message, size)}

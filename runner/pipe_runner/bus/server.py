@@ -12,7 +12,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.bus.values import LARGEST
+from pipe_runner.bus.values import LARGEST, why_no_json
 from pipe_runner.errors import NodeFault, PipeError
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def _object(line: bytes) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"a line is no JSON: {error}") from None
+        raise Refused(f"a line is no JSON: {why_no_json(error)}") from None
     if not isinstance(found, dict):
         raise Refused("a line is no object of JSON")
     return found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.telling import IO_ERROR, Telling
 from pipe_runner.cli.words import Given
+from pipe_runner.console.words import safe
 from pipe_runner.types import NodeStatus
 
 if TYPE_CHECKING:
@@ -99,12 +100,14 @@ def by_model(
     from pipe_runner.cli.running import perform_new
     from pipe_runner.cli.settings import run_settings
     from pipe_runner.loader.dumping import dumped
-    from pipe_runner.routing.asking import ASKS, answered, fallen_back, question
+    from pipe_runner.routing.asking import ASKS, PATIENCE, answered, fallen_back, question
     from pipe_runner.routing.drafting import literal
 
     cards = orchestrator.cards()
     asked = literal(question(routing.task, cards, most, given.text("model")))
-    node = {"agent": ASKS, "provider": given.text("provider"), "with": asked}
+    node = {"agent": ASKS, "provider": given.text("provider"), "timeout": f"{PATIENCE:.0f}s", "with": asked}
+    if not given.on("quiet"):
+        say(safe(f"asking {given.text('provider')} which agents fit, for at most {PATIENCE:.0f} s"))
     file = _kept("# Chooses agents for a task of `pipe ask`.\n" + dumped({"version": 1, "nodes": {_NODE: node}}), state)
     words = as_run(given, file, quiet=True, output=None)
     planned = plan_for(file, words, state=state, root=root)

@@ -52,15 +52,15 @@ class Orchestrator:
 
     def cards(self, agents: Sequence[str] | None = None) -> list[Card]:
         """What is known of the agents that may be chosen."""
-        from pipe_runner.routing.cards import cards_of
+        from pipe_runner.routing.cards import cards_of, why_never
 
         cards = cards_of(self.registry, agents or None)
         known = {card.name for card in cards}
         for name in agents or ():
             if name not in known:
-                self.registry.get(name)  # says what is wrong where it isn't there
+                why = why_never(name, self.registry.get(name))  # which says what is wrong where it isn't there
                 hint = "`pipe agents` lists all, with their capabilities; a node of a pipeline can name any of them"
-                raise UsageError(f"the agent {name!r} is never chosen for a task: it does more than measure", hint=hint)
+                raise UsageError(f"the agent {name!r} is never chosen for a task: {why}", hint=hint)
         return cards
 
     def coordinate(self, task: str, agents: Sequence[str] | None = None, most: int = 4) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Attempt, Clock, Emit, Outcome
-from pipe_runner.routing.asking import ASKS, answered, fallen_back, question
+from pipe_runner.routing.asking import ASKS, PATIENCE, answered, fallen_back, question
 from pipe_runner.routing.cards import Card, cards_of
 from pipe_runner.routing.choices import Routing
 from pipe_runner.routing.options import accepted
@@ -65,6 +65,8 @@ class WithinRun:
     ) -> Routing:
         options: Any = attempt.options
         asked: Any = question(options["task"], cards, most, options.get("model"))
+        timeout = PATIENCE if attempt.timeout is None else min(PATIENCE, attempt.timeout / 2)
+        attempt = attempt._replace(timeout=timeout)
         outcome = await self.perform(attempt, ASKS, {**asked, "provider": options.get("provider") or []}, emit)
         if outcome.status is NodeStatus.CANCELLED:
             raise asyncio.CancelledError

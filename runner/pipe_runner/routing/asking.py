@@ -14,6 +14,8 @@ from pipe_runner.routing.unseen import unseen
 
 ASKS: Final = "llm"
 """The agent that asks models."""
+PATIENCE: Final = 30.0
+"""Seconds that a model has to choose; then words do."""
 _TASK: Final = 4000
 _SAID: Final = 300
 _SYSTEM: Final = (
@@ -96,6 +98,9 @@ def fallen_back(by_words: Routing, why: str, notes: Sequence[str] = ()) -> Routi
 
 def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[str]) -> Choice | None:
     said = _object(one.get("options"))
+    if said is None:
+        notes.append(f"the model's options of {card.name} are no object of JSON; those of the words are taken")
+        said = {}
     allowed = {name: value for name, value in said.items() if name in card.roles.values()}
     others = sorted(said.keys() - allowed)
     options, refused = fitting(card, allowed)
@@ -113,15 +118,17 @@ def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[s
     return Choice(card.name, score, matched, options, f"a model chose it: {why}", left, card.tells)
 
 
-def _object(text: Any) -> dict[str, Any]:
+def _object(text: Any) -> dict[str, Any] | None:
     import json
 
     if isinstance(text, str):
         try:
             text = json.loads(text)
         except (ValueError, RecursionError):
-            return {}
-    return dict(text) if isinstance(text, dict) else {}
+            return None
+    if text is None:
+        return {}
+    return dict(text) if isinstance(text, dict) else None
 
 
 def _short(value: Any) -> str:

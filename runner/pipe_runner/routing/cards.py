@@ -120,6 +120,18 @@ def may_be_chosen(agent: Agent, about: AgentDescription) -> bool:
     return speaks and not (about.changes_things or about.runs_functions or needs_models)
 
 
+def why_never(name: str, agent: Agent) -> str:
+    """Why an agent is never chosen for a task."""
+    card = Card(name, agent)
+    if may_be_chosen(agent, card.about):
+        return f"no task can say its {' and '.join(card.needs) or 'options'}"
+    if card.about.changes_things or card.about.runs_functions:
+        return "it does more than measure"
+    if not any(getattr(one, "words", ()) for one in card.about.capabilities):
+        return "it names no words by which a task would find it, or does more than measure"
+    return "it does more than measure"
+
+
 def cards_of(registry: Registry, names: Collection[str] | None = None) -> list[Card]:
     """The agents that may be chosen, by name; of `names` only, where they are given. Those that can't be loaded, or
     described, are left out."""

@@ -30,17 +30,23 @@ def drawn(card: Card, things: tuple[Entity, ...], matched: Sequence[Matched]) ->
         elif not for_checks(schema, checks):
             value = None
         elif role == "host":
-            hosts = of_role(things, "hosts")
+            hosts = _places(card, things)
             several = len(hosts) > 1 and "hosts" in card.roles
             value = None if several else _value(role, schema, _suiting(card, option, role, hosts))
         elif role == "hosts" and "host" in card.roles and len(of_role(things, role)) == 1:
             value = None
+        elif role == "hosts":
+            value = _value(role, schema, _suiting(card, option, role, _places(card, things, option)))
         else:
             value = _value(role, schema, _suiting(card, option, role, of_role(things, role)))
         if value is not None:
             options[option] = value
     for option, beside in _beside(card, options):
         options[option] = beside
+    asked = options.get(card.roles.get("checks", ""))
+    if isinstance(asked, list):  # what is named is looked at, whatever else was asked for
+        brought = [card.options[option].get("x-task-brings") for option in options]
+        asked += [check for check in brought if check is not None and check not in asked]
     if not _fits(card, options):
         for option, schema in card.options.items():
             if isinstance(schema, dict) and "x-task-default" in schema and option not in options:
@@ -133,6 +139,20 @@ def _least(card: Card, options: Mapping[str, Any]) -> list[str]:
     """What goes where options contradict each other: what was only asked for, before what was named."""
     checks = card.roles.get("checks")
     return [checks] if checks is not None and checks in options else list(options)[-1:]
+
+
+def _places(card: Card, things: tuple[Entity, ...], option: str | None = None) -> list[str]:
+    """The hosts, with the ports that stand beside them where the agent takes both as one."""
+    hosts = of_role(things, "hosts")
+    if option is None or "ports" in card.roles:
+        return hosts
+    found = []
+    for host in hosts:
+        text = next(one.text for one in things if one.role == "hosts" and one.value == host)
+        port = next((one.value for one in things if one.role == "ports" and one.text == text), None)
+        whole = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        found.append(whole if port is not None and _is_taken(card, option, [whole]) else host)
+    return found
 
 
 def _suiting(card: Card, option: str, role: str, values: Sequence[str]) -> list[str]:

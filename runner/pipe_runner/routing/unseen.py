@@ -21,14 +21,17 @@ _HERE: Final = "this agent measures the machine that it runs on"
 def unseen(card: Card, options: Mapping[str, Any], things: Sequence[Entity]) -> tuple[Unseen, ...]:
     """What of the task's things is in none of the options."""
     found: dict[tuple[str, str], Unseen] = {}
-    away = {one.text for one in things if one.role == AWAY}
+    away = set()
     for one in things:
-        if one.role in _ASIDE or (one.role != AWAY and one.text in away):
+        if one.role == AWAY and (why := _away(card, options, one.value)) is not None:
+            found.setdefault((AWAY, one.value), Unseen(one.value, why, AWAY))
+            away.add(one.text)
+    for one in things:
+        if one.role == AWAY or one.role in _ASIDE or one.text in away:
             continue
-        why = _away(card, options, one.value) if one.role == AWAY else _left(card, options, one)
-        what = one.value if one.role == AWAY else one.text
+        why = _left(card, options, one)
         if why is not None:
-            found.setdefault((one.role, what), Unseen(what, why, one.role))
+            found.setdefault((one.role, one.text), Unseen(one.text, why, one.role))
     return tuple(found.values())
 
 
@@ -66,6 +69,8 @@ def _left(card: Card, options: Mapping[str, Any], one: Entity) -> str | None:
     ):
         return None
     names = card.named(one.role)
+    if one.role == "ports" and not names and _has_port(card, options, one.value):
+        return None
     if any(_has(options.get(name), one.value) for name in names):
         return None
     if one.role == "duration" and any(isinstance(options.get(name), int | float) for name in names):
@@ -78,6 +83,11 @@ def _has(value: Any, wanted: str) -> bool:
     return any(
         str(one).lower() in (wanted, f"[{wanted}]") or _host(str(one)) == wanted for one in several if one is not None
     )
+
+
+def _has_port(card: Card, options: Mapping[str, Any], port: str) -> bool:
+    given = [options.get(name) for name in card.named("hosts")]
+    return any(str(host).endswith(f":{port}") for one in given for host in (one if isinstance(one, list) else [one]))
 
 
 def _host(value: str) -> str:

@@ -241,6 +241,14 @@ def test_a_container_is_restarted_once(ops: Ops, engine: Engine) -> None:
     assert output["summary"] == "web was running, was restarted, and is running"
 
 
+def test_where_there_is_nothing_to_do_that_is_said(ops: Ops, engine: Engine) -> None:
+    engine.add("web")
+    engine.replies["/containers/web/restart"] = Reply(status=304, raw=b"")
+    output = ops.act(action="restart_container", container="web")
+    assert output["changed"] is False
+    assert output["summary"] == "web was running, there was nothing to restart, and is running"
+
+
 def test_a_dry_run_does_nothing(ops: Ops, engine: Engine, server: HttpServer) -> None:
     engine.add("web")
     output = ops.act(action="stop_container", container="web", dry_run=True)

@@ -119,3 +119,21 @@ def test_the_node_that_merges_tells_for_agents_that_cannot() -> None:
     assert {one.agent for one in chosen} == {"net", "logs"}
     text = draft(found, chosen, {one.agent: made.get(one.agent).output_schema({}) for one in chosen})
     assert "not_looked_at:\n      - what: web01\n" in text
+
+
+def test_a_url_that_is_named_is_fetched_whatever_else_is_asked_for() -> None:
+    best, *_ = scored("is https://shop.example.com/login reachable", CARDS).chosen(1)
+    assert best.options["urls"] == ["https://shop.example.com/login"]
+    assert set(best.options["checks"]) == {"tcp", "http"}
+
+
+def test_a_port_goes_with_its_host_where_an_agent_takes_both_as_one() -> None:
+    (one,) = given("is the certificate of vault.internal:8443 expired", CARDS, ["infrastructure"]).chosen(1)
+    assert one.options["hosts"] == ["vault.internal:8443"]
+    assert one.unseen == ()
+    (six,) = given("is the certificate of [2001:db8::1]:8443 expired", CARDS, ["infrastructure"]).chosen(1)
+    assert six.options["hosts"] == ["[2001:db8::1]:8443"]
+    (url,) = given("does the certificate of https://a.example:8443/x expire", CARDS, ["infrastructure"]).chosen(1)
+    assert url.options["hosts"] == ["a.example:8443"]
+    (away,) = given("is the disk of web01:22 full", CARDS, ["system_monitoring"]).chosen(1)
+    assert [left.what for left in away.unseen] == ["web01"]
