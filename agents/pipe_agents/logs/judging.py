@@ -11,6 +11,7 @@ from pipe_agents.logs.analysis import Asked, Read
 from pipe_agents.logs.baseline import Change, Compared
 from pipe_agents.logs.covering import ends, logs_of, missing, series_of
 from pipe_agents.logs.judging_people import http, logins
+from pipe_agents.logs.judging_words import worded
 from pipe_agents.logs.measured import place_of
 from pipe_agents.logs.patterns import FAILED, INVALID, PATTERNS
 from pipe_agents.logs.series import silence_bound
@@ -45,6 +46,8 @@ def judged(
         found += http(measurements, thresholds)
     if compared is not None:
         found += _compared(compared)
+    if "levels" in asked.checks and not any(one["severity"] != "info" for one in found):
+        found += worded(read, measurements)
     ranked = ordered(found)
     blind = _blind(read, measurements, asked)
     return ranked[:MOST_FINDINGS] + blind, max(len(ranked) - MOST_FINDINGS, 0)

@@ -72,6 +72,7 @@ def _newest_first(state: str) -> list[RunSummary]:
 def _stamp(seconds: float) -> str:
     """As the times of events; long before there were runs for what no calendar has."""
     try:
-        return time.strftime("%Y-%m-%dT%H:%M:%S.000000Z", time.gmtime(seconds))
+        whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+        return f"{whole}.{int(seconds % 1 * 1e6):06}Z"
     except (OverflowError, ValueError, OSError):
         return ""
