@@ -46,7 +46,8 @@ def judged(
         found += http(measurements, thresholds)
     if compared is not None:
         found += _compared(compared)
-    if "levels" in asked.checks and not any(one["severity"] != "info" for one in found):
+    nothing = not measurements["patterns"] and not any(one["severity"] != "info" for one in found)
+    if "levels" in asked.checks and nothing:
         found += worded(read, measurements)
     ranked = ordered(found)
     blind = _blind(read, measurements, asked)
