@@ -56,7 +56,7 @@ RULES: Final = (
     Rule(
         "certificate breaks the service",
         (
-            Sign(r"^(tls|certificate)\.(?!slow|connect|versions|old_versions|expires)"),
+            Sign(r"^(tls|certificate)\.(?!slow|connect|versions|old_versions|expires|failed)"),
             Sign(r"^http\.(certificate|tls)$"),
         ),
         "that clients fail at this certificate",

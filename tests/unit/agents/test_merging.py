@@ -280,6 +280,11 @@ def test_what_was_not_measured_or_is_not_wrong_belongs_to_nothing() -> None:
     assert rules(OOM, {**PRESSURE, "severity": "info"}) == []
 
 
+def test_a_handshake_that_never_came_says_nothing_of_the_certificate() -> None:
+    silent = finding("tls.failed", "web:443", "high", "there is no TLS handshake within 7 s")
+    assert rules(silent, finding("http.tls", "https://web/", "high", "the TLS handshake was not done")) == []
+
+
 def test_what_is_days_apart_does_not_belong_together() -> None:
     old = {**OOM, "evidence": {"first_at": "2025-11-20T01:00:00Z", "last_at": "2025-11-20T02:00:00Z"}}
     new = {**OOM, "evidence": {"last_at": "2025-11-24T15:30:00Z"}}
