@@ -121,8 +121,13 @@ FINDERS: dict[str, Callable[[Peers], Peer]] = {
 # ---------------------------------------------------------------- their runs
 
 
-def run_commands(peer: Peer, directory: Path, count: int, parallel: int) -> Callable[[], float]:
-    """Prepare `count` independent `true` commands for the peer; the result runs them all and gives seconds."""
+def run_commands(
+    peer: Peer, directory: Path, count: int, parallel: int, cpu: list[float] | None = None
+) -> Callable[[], float]:
+    """Prepare `count` independent `true` commands for the peer; the result runs them all and gives seconds.
+
+    Those of CPU, commands included, are added to `cpu`.
+    """
     place = directory / f"{peer.name}-{count}"
     jobs = str(parallel)
     if peer.name == "ninja":
@@ -144,7 +149,10 @@ def run_commands(peer: Peer, directory: Path, count: int, parallel: int) -> Call
 
     def timed() -> float:
         (place / ".ninja_log").unlink(missing_ok=True)
-        return measure(argv, place, peer.env).wall
+        found = measure(argv, place, peer.env)
+        if cpu is not None:
+            cpu.append(found.cpu)
+        return found.wall
 
     return timed
 

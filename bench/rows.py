@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 from bench import files
 from bench.calls import calls
@@ -124,13 +125,39 @@ def commands(bench: Bench) -> list[Row]:
     """Thousands of `true` commands through the shell, two at a time, with the full log."""
     count = bench.scaled(5000)
     path = files.commands(bench.directory("commands"), count, 2)
-    works: dict[str, Callable[[], float]] = {"pipe": lambda: bench.run(path).wall}
+    cpu: dict[str, list[float]] = {name: [] for name in ("pipe", "ninja", "make", "bare")}
+
+    def timed(name: str, argv: list[str]) -> Callable[[], float]:
+        def once() -> float:
+            bench.forget_runs(path)
+            found = measure(argv, path.parent, {"PYTHONPATH": str(Path(__file__).resolve().parent.parent)})
+            cpu[name].append(found.cpu)
+            return found.wall
+
+        return once
+
+    works = {
+        "pipe": timed("pipe", [bench.pipe, "run", "--quiet", str(path)]),
+        "bare": timed("bare", [sys.executable, "-m", "bench.bare_commands", str(count)]),
+    }
     for name in ("ninja", "make"):
         if name in bench.peers.found:
-            works[name] = run_commands(bench.peers.found[name], bench.directory("commands-peers"), count, 2)
+            peers = bench.directory("commands-peers")
+            works[name] = run_commands(bench.peers.found[name], peers, count, 2, cpu[name])
     found = medians(works, bench.times(5))
     ours = found.pop("pipe")
-    beside = [Beside(f"{n} -j2", _seconds(v), ours / v) for n, v in found.items()]
+    labels = {"bare": "a loop in Python that starts them and takes their ends, without log, output and warden"}
+    beside = [Beside(labels.get(n, f"{n} -j2"), _seconds(v), ours / v) for n, v in found.items()]
+    used = {name: median(seconds) / count * MICRO for name, seconds in cpu.items() if seconds}
+    beside += [
+        Beside(
+            f"CPU for each, commands included: {labels.get(n, n)}",
+            f"{v:.0f} µs (ours {used['pipe']:.0f})",
+            used["pipe"] / v,
+        )
+        for n, v in used.items()
+        if n != "pipe"
+    ]
     for name, share in (("go-task", 10), ("just", 1), ("dagu", 50)):
         if name in bench.peers.found:
             fewer = max(count // share, 1)
