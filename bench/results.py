@@ -30,6 +30,17 @@ caller. Beside the runner stand its wardens, which start commands, and the comma
 """
 
 
+COMMANDS = """## Why commands take longer than with ninja
+
+ninja starts a command and takes its end. So does the loop in Python, in about the same time. Here two more have a
+part in each command: the runner decides and writes events, a warden starts the command, reads what it prints, and knows
+what it leaves behind, so that nothing outlives a runner that is killed. The CPU figures above say what that takes.
+
+How much a short command takes by itself is a matter of the machine: where a hypervisor answers each `cpuid`, the
+dynamic loader spends more on its questions about caches than on all else (`perf record -a`, by symbol).
+"""
+
+
 def render(
     rows: Sequence[Row],
     facts: Mapping[str, str],
@@ -50,6 +61,8 @@ def render(
         for other in row.beside:
             ratio = "" if other.ratio is None else f"{other.ratio:.2f}"
             lines.append(f"| {row.work} | {other.name} | {other.text} | {ratio} |")
+    if any(row.against.startswith("ninja") for row in rows):
+        lines += ["", COMMANDS.rstrip()]
     if where:
         lines += ["", WHERE, *where]
     if missing:
