@@ -68,6 +68,7 @@ def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[s
 
 
 _STOPPED_SHORT: Final = ("interrupted", "failed", "cancelled")
+_NOT_ITS_TURN: Final = (NodeStatus.PENDING, NodeStatus.CANCELLED, NodeStatus.BLOCKED)
 _MOST: Final = 100
 """Items that are named of each node, with what runs again inside them."""
 
@@ -125,7 +126,7 @@ class _Look:
                 continue
             if node.phase is not Phase.NODES and _had_once(run, node.id):
                 continue
-            if node.phase is not Phase.NODES and any_node:
+            if node.phase is not Phase.NODES and any_node and not _never_ran(state):
                 self._again(node, _GOES_ON)
                 continue
             why = self._why(node)
@@ -213,6 +214,11 @@ class _Look:
                 continue
             if each.phase is Phase.NODES or not _had_once(self._run, each.id):
                 self._reasons[each.id] = f"{node.id} runs again"
+
+
+def _never_ran(state: NodeState | None) -> bool:
+    """Whether a handler is to be told of as what it is: no earlier end of the run was its turn."""
+    return state is None or (not state.attempts and state.status in _NOT_ITS_TURN)
 
 
 def _had_once(run: Run, node: str) -> bool:
