@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
-from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers
+from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers, is_refused
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, inner, instance
@@ -20,6 +20,7 @@ _UNDONE: Final = {
     NodeStatus.CANCELLED: "cancelled",
     NodeStatus.UNKNOWN: "interrupted",
 }
+_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 
 SETTLED: Final = "settled: it is to run again"
 DECIDED: Final = "its items were decided"
@@ -66,6 +67,42 @@ def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[s
     return [name for name, why in found if why not in kept and not why.startswith(_TAKES)]
 
 
+_STOPPED_SHORT: Final = ("interrupted", "failed", "cancelled")
+_NOT_ITS_TURN: Final = (NodeStatus.PENDING, NodeStatus.CANCELLED, NodeStatus.BLOCKED)
+_MOST: Final = 100
+"""Items that are named of each node, with what runs again inside them."""
+
+
+def items_to_rerun(
+    run: Run, nodes: Iterable[PlannedNode], reasons: Mapping[str, str], subplans: Mapping[str, Plan]
+) -> dict[str, dict[str, Any]]:
+    """Of the repeated nodes among these that run again, but not every item of theirs: how many items stay `done`, which
+    run `again` with what inside them and why, and how many `more` do that are not named. An item that had not started
+    is not known here."""
+    told: dict[str, dict[str, Any]] = {}
+    for node in nodes:
+        items = run.items.get(node.id, {})
+        if node.fan_out is None or not items or reasons.get(node.id) not in _STOPPED_SHORT:
+            continue
+        again: dict[str, str] = {}
+        more = 0
+        for key, item in items.items():
+            why = _UNDONE.get(item.status)
+            if why is None or is_refused(item):
+                continue
+            if len(again) >= _MOST:
+                more += 1
+                continue
+            owner = f"{node.id}[{key}]"
+            again[owner] = why
+            if node.pipeline is not None:
+                plan = instance(subplans[node.pipeline], owner, node.priority)
+                again.update(left_inside(run, owner, chosen(plan, owner, run.only), plan, subplans))
+        done = sum(item.status in _DONE for item in items.values())
+        told[node.id] = {"done": done, "again": again, **({"more": more} if more else {})}
+    return told
+
+
 class _Look:
     """One file's nodes, or those of one instance of a subplan."""
 
@@ -89,7 +126,7 @@ class _Look:
                 continue
             if node.phase is not Phase.NODES and _had_once(run, node.id):
                 continue
-            if node.phase is not Phase.NODES and any_node:
+            if node.phase is not Phase.NODES and any_node and not _never_ran(state):
                 self._again(node, _GOES_ON)
                 continue
             why = self._why(node)
@@ -177,6 +214,11 @@ class _Look:
                 continue
             if each.phase is Phase.NODES or not _had_once(self._run, each.id):
                 self._reasons[each.id] = f"{node.id} runs again"
+
+
+def _never_ran(state: NodeState | None) -> bool:
+    """Whether a handler is to be told of as what it is: no earlier end of the run was its turn."""
+    return state is None or (not state.attempts and state.status in _NOT_ITS_TURN)
 
 
 def _had_once(run: Run, node: str) -> bool:

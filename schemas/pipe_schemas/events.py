@@ -109,6 +109,10 @@ class RunResumed(EventLine):
     rerun: list[str] = Field(description="Ids of the nodes that are decided again.")
     reasons: dict[str, str] = Field(default_factory=dict, description="Why each of them is.")
     anew: list[str] = Field(default_factory=list, description="Repeated nodes of which every item runs again.")
+    items: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Repeated nodes of which only some items run again: how many stay `done`, which run `again`.",
+    )
     versions: dict[str, Any] = Field(default_factory=dict, description="Of pipe, Python and the agents.")
     git_sha: str | None = Field(default=None, description="The commit that is checked out in the root.")
     chosen: dict[str, list[dict[str, Any]]] = Field(

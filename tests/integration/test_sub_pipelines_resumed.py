@@ -205,3 +205,45 @@ def test_a_value_that_an_include_gives_otherwise_is_a_change(project: Any, tryin
     assert trying.taken() == ["late"]
     project.run(main.replace("one", "two"))
     assert trying.taken() == ["late", "two"]
+
+
+def test_a_resume_says_which_items_go_on_what_of_them_does_and_how_many_stay(project: Any, trying: Any) -> None:
+    trying.bad = {"b us", "n1"}
+    inner = (
+        "inputs: {x: {type: string}}\nnodes:\n  a: {agent: fake, with: {n: 'a {{ inputs.x }}'}}\n"
+        "  b: {agent: fake, with: {n: 'b {{ inputs.x }}'}, needs: a}\n"
+        "  c: {agent: fake, with: {n: 'c {{ inputs.x }}'}, needs: b}\n"
+    )
+    main = (
+        "nodes:\n  s: {pipeline: sub.yml, for_each: {items: [eu, us, a], key: '{{ item }}'}, with: {x: '{{ item }}'}}\n"
+        "  n: {for_each: {items: [0, 1]}, agent: fake, with: {n: 'n{{ item }}'}}\n"
+    )
+    project.write(sub=inner)
+    project.run(main)
+    trying.taken()
+    trying.bad = set()
+    done = project.run(main)
+    resumed = next(event for event in done.events if event.event == "run.resumed")
+    assert resumed.data["items"] == {
+        "s": {"done": 2, "again": {"s[us]": "failed", "s[us].b": "failed", "s[us].c": "blocked"}},
+        "n": {"done": 1, "again": {"n[1]": "failed"}},
+    }
+    assert trying.taken() == ["b us", "c us", "n1"]
+
+
+def test_of_repeated_nodes_that_changed_a_resume_names_no_items(project: Any, trying: Any) -> None:
+    trying.bad = {"n1"}
+    main = "nodes:\n  n: {for_each: {items: [0, 1]}, agent: fake, with: {n: 'n{{ item }}'}}\n"
+    project.run(main)
+    done = project.run(main.replace("n{{", "m{{"))
+    resumed = next(event for event in done.events if event.event == "run.resumed")
+    assert "items" not in resumed.data
+
+
+def test_many_items_are_counted_beyond_the_first_hundred(project: Any, trying: Any) -> None:
+    trying.bad = {f"n{number}" for number in range(120)}
+    main = "nodes:\n  n: {for_each: {items: '{{ range(121) | list }}'}, agent: fake, with: {n: 'n{{ item }}'}}\n"
+    project.run(main)
+    done = project.run(main)
+    told = next(event for event in done.events if event.event == "run.resumed").data["items"]["n"]
+    assert (told["done"], len(told["again"]), told["more"]) == (1, 100, 20)

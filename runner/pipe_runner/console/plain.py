@@ -110,11 +110,25 @@ def reasons(event: Event, most: int = REASONS) -> list[str]:
     """Why nodes run again, a line each, for the event that says so; empty for every other."""
     if event.event != EventKind.RUN_RESUMED:
         return []
-    why = list((event.data.get("reasons") or {}).items())
-    lines = [f"  again      {node}: {one_line(str(reason))}" for node, reason in why[:most]]
-    if len(why) > most:
-        lines.append(f"  … and {len(why) - most} more (--explain shows all)")
+    items = event.data.get("items") or {}
+    lines = []
+    more = 0
+    for node, reason in (event.data.get("reasons") or {}).items():
+        told = items.get(node) or {}
+        lines.append(f"  again      {node}: {one_line(str(reason))}{_stay(told.get('done', 0))}")
+        lines += [f"  again      {item}: {one_line(str(why))}" for item, why in (told.get("again") or {}).items()]
+        more += told.get("more", 0)
+    if len(lines) > most:
+        lines[most:] = [f"  … and {len(lines) - most + more} more (--explain shows all)"]
+    elif more:
+        lines.append(f"  … and {more} more items")
     return lines
+
+
+def _stay(done: int) -> str:
+    if not done:
+        return ""
+    return "; 1 of its items stays done" if done == 1 else f"; {done} of its items stay done"
 
 
 def _named(nodes: Iterable[str]) -> str:

@@ -23,6 +23,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 if TYPE_CHECKING:
     from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
+    from pipe_runner.resultcache.bound import Bound
     from pipe_runner.resultcache.host import Keeping
     from pipe_runner.runlog.grouplock import GroupLock
     from pipe_runner.scheduler import Scheduler
@@ -80,6 +81,7 @@ class ActiveRun:
         self._group: GroupLock | None = None
         self._timed_out = False
         self._cache: Keeping | None = None
+        self._bound: Bound | None = None
         self._undecided: set[int] = set()
         """Nodes on which a person decides before they go on, by index."""
         self._closing = False
@@ -150,6 +152,8 @@ class ActiveRun:
                     self._cancel(phase, "the run was stopped while it waited for its group")
         finally:
             watch.cancel()
+        if self._bound is not None and not self._stops:
+            await self._bound.end()
         status, outputs = self._end(scope)
         await executor.close()
         end: dict[str, Any] = {
@@ -259,7 +263,9 @@ class ActiveRun:
         from pipe_runner.engine.keeping import open_keeper
 
         tell = lambda line: self.note(line)  # noqa: E731
-        return open_keeper(plan, self.rundir, self._settings, self._granted, scope, self._clock, tell)
+        keeper = open_keeper(plan, self.rundir, self._settings, self._granted, scope, self._clock, tell, self._bound)
+        self._bound = keeper.bound
+        return keeper
 
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
@@ -364,8 +370,7 @@ class ActiveRun:
         self._cut = True
         scheduler = self._scheduler
         if self._stops == 1:
-            grace = f"{self._settings.grace:g} s"
-            self.note(f"{why}: nothing new starts, and what runs has {grace} to end; once more kills it")
+            self.note(f"{why}: nothing new starts, and what runs has {self.grace:g} s to end; once more kills it")
         if scheduler is None:
             return
         scheduler.stop(Stop.CANCEL, kill=self._stops > 1)

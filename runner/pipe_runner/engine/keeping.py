@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.plan import Plan
 from pipe_runner.ports import Clock
+from pipe_runner.resultcache.bound import Bound
 from pipe_runner.resultcache.keeper import CacheSettings, Keeper
 from pipe_runner.runlog import RunDir
 from pipe_runner.types import Durability
@@ -26,8 +27,9 @@ def open_keeper(
     scope: Scope,
     clock: Clock,
     note: Callable[[str], None],
+    bound: Bound | None,
 ) -> Keeper:
-    """What keeps the results of this run's nodes, and finds those of earlier ones."""
+    """What keeps the results of this run's nodes, and finds those of earlier ones; within `bound`, if there is one."""
     kept = CacheSettings(
         os.path.realpath(settings.state_dir),
         rundir.id,
@@ -37,4 +39,4 @@ def open_keeper(
         settings.explain,
         granted.pins,
     )
-    return Keeper(plan, kept, granted.secrets, granted.masker, scope, clock, note)
+    return Keeper(plan, kept, granted.secrets, granted.masker, scope, clock, note, bound)

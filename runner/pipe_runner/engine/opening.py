@@ -16,7 +16,7 @@ from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.outside import agents_of, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
-from pipe_runner.engine.selection import reasons_to_rerun, run_anew, select
+from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.leftovers import end_leftovers
@@ -192,6 +192,9 @@ def open_resume(
         anew = run_anew(every, reasons)
         if anew:
             data["anew"] = anew
+        items = items_to_rerun(run, every, reasons, plan.subplans)
+        if items:
+            data["items"] = items
         if gained:
             data["inputs"] = {**run.inputs, **gained}
         opening = (EventKind.RUN_RESUMED, data)

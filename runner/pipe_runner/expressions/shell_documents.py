@@ -13,6 +13,8 @@ from pipe_runner.expressions.shell_tables import MAX_KEPT
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
 _REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
+_REDIRECTING: Final = "0123456789<>&"
+_SKIPPED: Final = " \t\r\n\\#;&|"
 _DOCUMENT_HINT: Final = (
     "take the quotes off the delimiter, or read the value from a variable: X={{ … }} before the command"
 )
@@ -61,6 +63,8 @@ class ShellDocuments(ShellLexer):
         facts.sinks = []
 
     def _redirection(self, facts: Facts) -> str | None:
+        if self.peek() not in _REDIRECTING:
+            return None
         found = _FD.match(self.text, self.position, self.limit)
         start = found.end() if found else self.position
         operator = _REDIRECTION.match(self.text, start, self.limit)
@@ -155,6 +159,8 @@ class ShellDocuments(ShellLexer):
         """Blanks and comments; also newlines, and `;` `&` `&&` `||`, where they separate commands."""
         while self.position < self.limit:
             character = self.text[self.position]
+            if character not in _SKIPPED:
+                return
             if character in " \t\r" or self.at("\\\n"):
                 self.position += 1 if character != "\\" else 2
             elif character == "#":

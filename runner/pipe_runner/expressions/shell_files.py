@@ -127,8 +127,10 @@ def made(command: Command) -> None:
 
 def link_files(flows: Flows) -> None:
     """Names of files that stand in variables, and files that are run of themselves."""
+    if not flows.files:
+        return
     named = {node for node, _, _ in flows.coded if isinstance(node, str) and is_file(node)} | flows.files
-    for key in sorted(named) if flows.files else ():
+    for key in sorted(named):
         found = _VARIABLE.fullmatch(key[len(_KEY) :])
         for text in flows.literals(found[1]) if found is not None else ():
             other = file_key(Word(0, text))

@@ -23,6 +23,7 @@ SPEAKING: Final = frozenset(
 """Programs whose output is made of the text that they are given, and no number of anything."""
 MAX_LOOKED_AT: Final = 300_000
 _NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
+_CODE_NAMES: Final = frozenset(CODE_VARIABLES)
 _CODE: Final = "{} takes the value, and its text becomes code"
 
 
@@ -54,30 +55,39 @@ class Flows(Tables):
                 for other in body.hands:
                     self.made.setdefault(f"{other}<", []).append(source)
         open_for_functions(self)
-        self.coded += _CODED
+        own, own_chosen = len(self.coded), len(self.chosen)
         self.coded += [(name, "", _without_values(name)) for name in self._owned(CODE_VARIABLES)]
-        self.chosen += [*_CHOSEN, *self._owned(CHOICE_VARIABLES)]
+        self.chosen += self._owned(CHOICE_VARIABLES)
         self._arrays()
         link_files(self)
+        tables = (self.holding, self.derived, self.copied, self.made, self.read)
+        known = {name for table in tables for name in table.keys() & _NAMES}
         seen: set[Node] = set()
-        run: list[Facts] = []
-        for places in (self.coded, self.stated):
-            for start, message, hint in places:
-                if self._leads_nowhere(start):
-                    seen.add(start)
-                    continue
-                for hole, name in self.reached(start, seen):
-                    mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
-            run = run if places is self.stated else [node for node in seen if isinstance(node, Facts)]
+        self._become_code(self.coded[:own], known, seen)
+        seen |= _CODE_NAMES - known
+        self._become_code([each for each in _CODED if each[0] in known] if known else (), known, seen)
+        self._become_code(self.coded[own:], known, seen)
+        run = [node for node in seen if isinstance(node, Facts)]
+        self._become_code(self.stated, known, seen)
         self._opened(seen, run)
         seen = set()
-        for start in self.chosen:
-            if self._leads_nowhere(start):
+        chosen = [name for name in _CHOSEN if name in known] if known else []
+        for start in (*self.chosen[:own_chosen], *chosen, *self.chosen[own_chosen:]):
+            if start in _NAMES and start not in known:
                 continue
             for hole, name in self.reached(start, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 mark_choice(hole, f"{what}, and chooses which program runs", "name the program")
         self._numbers()
+
+    def _become_code(self, places: Iterable[tuple[Node, str, str]], known: set[str], seen: set[Node]) -> None:
+        """Mark what comes to such places. Of nearly all variables that shells take code from nothing is `known`."""
+        for start, message, hint in places:
+            if start in _NAMES and start not in known:
+                seen.add(start)
+                continue
+            for hole, name in self.reached(start, seen):
+                mark_hole(hole, message if message and not name else _CODE.format(_taking(name)), hint)
 
     def _opened(self, coded: set[Node], run: list[Facts]) -> None:
         """Files that a value names, of which lines become code, and links by which such a file is run."""
@@ -138,16 +148,6 @@ class Flows(Tables):
                     mark_hole(hole, message, "calculate with {{ … }} itself, so that only integers pass")
                     continue
                 mark_hole(hole, message, f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass")
-
-    def _leads_nowhere(self, start: Node) -> bool:
-        """Whether nothing is known to come to a place: so with nearly all variables that shells take code from."""
-        return start in _NAMES and not (
-            start in self.holding
-            or start in self.derived
-            or start in self.copied
-            or start in self.made
-            or start in self.read
-        )
 
     def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""

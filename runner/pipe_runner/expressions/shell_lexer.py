@@ -23,6 +23,7 @@ MAX_TRIED: Final = 500
 """Words that begin like `name[…]=` and turn out to be something else, each of which is read twice."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ORDINARY: Final = re.compile(r"[^\s'\"\\$`{;&|<>()?*+@!\[]+")
+_IN_SINGLE: Final = re.compile(r"[^'{]+")
 _IN_DOUBLE: Final = re.compile(r"[^\"\\$`{]+")
 _IN_DOCUMENT: Final = re.compile(r"[^\\$`{]+")
 META: Final = " \t\n;&|<>()"
@@ -105,8 +106,9 @@ class ShellLexer(ShellSource):
                 word.holes.append(self.hole("single"))
                 pieces.append(HOLE)
                 continue
-            pieces.append(self.text[self.position])
-            self.position += 1
+            found = _IN_SINGLE.match(self.text, self.position, self.limit)
+            pieces.append(found[0] if found is not None else "{")
+            self.position += len(pieces[-1])
         self.position += 1
 
     def double(self, word: Word, pieces: list[str], *, document: bool = False) -> None:

@@ -48,7 +48,7 @@ class ShellSource:
         return self.text[self.position : min(self.position + length, self.limit)]
 
     def at(self, text: str) -> bool:
-        return self.text.startswith(text, self.position) and self.position + len(text) <= self.limit
+        return self.text.startswith(text, self.position, self.limit)
 
     def fault(self, code: str, message: str, position: int, length: int = 1, hint: str | None = None) -> None:
         self.faults.append(Fault(code, message, self.original(position), length, hint))

@@ -13,6 +13,7 @@ from pipe_runner.errors import NodeFault
 from pipe_runner.plan import NOTHING, CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.around import tools_around
+from pipe_runner.resultcache.bound import Bound
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import Known, NotRead, digests, idle
 from pipe_runner.resultcache.host import Host
@@ -23,11 +24,7 @@ from pipe_runner.scope import Scope
 from pipe_runner.types import EventKind, Json
 from pipe_runner.workspaces import KEPT, counted_for
 
-_LOW: Final = 0.9
-"""Of the bound: what is left when something goes, so that all is not counted again for the next result."""
 _PAUSE: Final = 0.005
-_PATIENCE: Final = 1.0
-"""Seconds that something which has to go waits for those that use the cache."""
 
 
 class CacheSettings(NamedTuple):
@@ -58,7 +55,9 @@ class Keeper:
         scope: Scope,
         clock: Clock,
         note: Callable[[str], None],
+        bound: Bound | None = None,
     ) -> None:
+        """`bound` is the one of the run, if somebody in it has used the cache already."""
         self._plan, self._settings, self._secrets = plan, settings, secrets
         self._masker, self._scope, self._clock, self._note = masker, scope, clock, note
         self._entries = Entries(settings.state_dir)
@@ -68,7 +67,7 @@ class Keeper:
         self._taken_along: dict[int, tuple[str, ...]] = {}
         """Of nodes that ask models: the files that go with their questions."""
         self._known_files: Known = {}
-        self._shrinking = False
+        self.bound = Bound(self._entries, plan.cache_limit) if bound is None else bound
         self._told: set[tuple[str, ...]] = set()
         """Globs of which was said that they match nothing."""
         self._misses = Misses(self._entries, settings.domain)
@@ -172,7 +171,7 @@ class Keeper:
 
     async def _write(self, entry: Entry) -> None:
         """Keep an entry within the bound; what was used least recently goes where there is too much. Raises OSError."""
-        entries, most = self._entries, self._plan.cache_limit
+        entries, most = self._entries, self.bound.most
         size = sum(entry.blobs().values()) + len(json.dumps(entry.output))
         if size > most:
             self._note(f"{entry.node} is not kept in the cache: it has {size} bytes, and limits.cache is {most}")
@@ -180,15 +179,8 @@ class Keeper:
         with await self._hold():
             size = sum(entries.take_file(os.path.join(self._folder, digest), digest) for digest in entry.blobs())
             size += entries.write(entry)
-        total = entries.room.add(size)
-        if (total is None or total > most) and not self._shrinking:
-            self._shrinking = True
-            try:
-                await asyncio.to_thread(entries.shrink, most, down_to=int(most * _LOW), patience=_PATIENCE)
-            except BlockingIOError:  # others are at it: the next result tries again
-                pass
-            finally:
-                self._shrinking = False
+            total = entries.room.add(size)  # before anybody can count all: else it would count twice
+        await self.bound.stored(total)
 
     # ------------------------------------------------------------ artifacts
 

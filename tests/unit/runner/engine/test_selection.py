@@ -173,3 +173,21 @@ def test_a_failure_that_is_tolerated_asks_nobody() -> None:
     run = run_of(p, x=S.FAILED)
     acted(run, "a", S.FAILED, tolerated=True)
     assert reasons(p, run) == {"x": "failed"}
+
+
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [(S.PENDING, "not started"), (S.CANCELLED, "cancelled"), (S.BLOCKED, "blocked"), (S.SKIPPED, "the run goes on")],
+)
+def test_of_a_handler_that_never_ran_is_not_said_that_the_run_goes_on(status: NodeStatus, why: str) -> None:
+    p = plan({"a": (), "clean": ()}, clean=Phase.FINALLY)
+    run = run_of(p, a=S.RUNNING, clean=status)
+    run.nodes["clean"].attempts = 0
+    assert reasons(p, run) == {"a": "interrupted", "clean": why}
+
+
+def test_a_handler_that_is_new_is_said_to_be() -> None:
+    p = plan({"a": (), "clean": ()}, clean=Phase.FINALLY)
+    run = run_of(p, a=S.RUNNING)
+    del run.nodes["clean"], run.digests["clean"]
+    assert reasons(p, run) == {"a": "interrupted", "clean": "new"}
