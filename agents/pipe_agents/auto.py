@@ -31,6 +31,7 @@ class AutoAgent:
             summary="Has a task in plain words performed by the agents that fit it, chosen by their capabilities.",
             capabilities=("auto",),
             runs_processes=True,
+            finds_secrets=True,
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.findings import Finding, ended, with_unseen, worst_first
-from pipe_runner.errors import NodeFault
-from pipe_runner.ports import Attempt, Context, Outcome
-from pipe_runner.types import ErrorKind, Json
+from pipe_runner.errors import NodeFault, NoRecording
+from pipe_runner.ports import Attempt, Context, NodeError, Outcome
+from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 MOST_TIME: Final = 120.0
 """Seconds that an explanation may take; less where the attempt has less."""
 _LEFT: Final = 1.0
 """Seconds of the attempt that are kept for its end."""
 _NO_PROVIDER: Final = "write `provider:` beside `agent:`, or `defaults: {provider: …}` in pipe.yml"
+_NO_RECORDING: Final = "a recording that was made with these findings, by `--record`"
 _NEEDS: Final[Mapping[ErrorKind, str]] = {
     ErrorKind.CREDENTIALS: "credentials for the provider; `pipe providers` says which",
     ErrorKind.BUDGET: "a larger `budget:` of the node or the run, or smaller `max_tokens` in `with:`, in the next run",
@@ -28,10 +29,17 @@ _NEEDS: Final[Mapping[ErrorKind, str]] = {
 
 
 class Explained(NamedTuple):
-    """The explanation, and what it has used."""
+    """The explanation, and what it has used; `missed`: no recording answers for it."""
 
     explanation: dict[str, Any] | None
     usage: Mapping[str, Json] | None = None
+    missed: NodeError | None = None
+
+    def ends(self, end: Outcome) -> Outcome:
+        """How the attempt ends. A call that nobody recorded fails it: with the service it might end otherwise."""
+        if self.missed is None:
+            return end._replace(usage=self.usage)
+        return end._replace(status=NodeStatus.FAILED, error=self.missed, usage=self.usage)
 
 
 async def finished(output: dict[str, Any], attempt: Attempt, context: Context) -> Outcome:
@@ -39,11 +47,12 @@ async def finished(output: dict[str, Any], attempt: Attempt, context: Context) -
     output = with_unseen(output, context.masker.mask_json(attempt.options.get("not_looked_at")))
     told = await explained(output, attempt, context)
     fail_on: Any = attempt.options.get("fail_on")
-    return ended({**output, "explanation": told.explanation}, fail_on)._replace(usage=told.usage)
+    return told.ends(ended({**output, "explanation": told.explanation}, fail_on))
 
 
 async def explained(output: dict[str, Any], attempt: Attempt, context: Context) -> Explained:
-    """The explanation of a complete output; never a fault: without a model it says why there is none."""
+    """The explanation of a complete output; never a fault: without a model it says why there is none. Only a recording
+    that lacks the call is no reason to do without (`Explained.ends`)."""
     options = attempt.options
     if options.get("explain") is not True:
         return Explained(None)
@@ -76,7 +85,8 @@ def of_fault(fault: NodeFault, context: Context) -> dict[str, Any]:
     message = context.masker.mask_text(fault.message)
     if fault.kind is ErrorKind.BUDGET:
         message = message.partition(": raise `budget.")[0]  # and resume, it goes on; but this run has all that it needs
-    return none(message[:500], _NEEDS.get(fault.kind))
+    needs = _NO_RECORDING if isinstance(fault, NoRecording) else _NEEDS.get(fault.kind)
+    return none(message[:500], needs)
 
 
 def given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from pipe_agents.llm_media import ABOUT_DATA, as_data
 from pipe_agents.llm_stream import Live
 from pipe_agents.llm_talk import Counted, NoTools, Talk
 from pipe_agents.llm_validating import check_schema
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import Message, ModelChoice, ModelRequest, ModelResponse
-from pipe_runner.ports import Attempt, Context
+from pipe_runner.ports import Attempt, Context, NodeError
 from pipe_runner.types import Json
 
 MOST_FINDINGS: Final = 100
@@ -91,7 +91,9 @@ async def asked(
         request = _request(output, shown, agents, attempt, context)
         said: Any = await in_time(time, talk.run(request, NoTools(), _REASKS, 0))
     except NodeFault as fault:
-        return Explained(of_fault(fault, context), counted.to_json())
+        missed = isinstance(fault, NoRecording)
+        error = NodeError(fault.kind, context.masker.mask_text(fault.message)) if missed else None
+        return Explained(of_fault(fault, context), counted.to_json(), error)
     except asyncio.CancelledError as cancelled:
         cancelled.usage = counted.to_json()  # type: ignore[attr-defined]  # for an attempt that is out of time
         raise

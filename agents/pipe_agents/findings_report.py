@@ -111,7 +111,7 @@ class FindingsAgent:
         if wrong and end.error is None:
             message = context.masker.mask_text("; ".join(fault.message for fault in wrong))
             end = Outcome(NodeStatus.FAILED, output, NodeError(ErrorKind.REFUSED, message))
-        return end._replace(usage=told.usage)
+        return told.ends(end)
 
 
 def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:

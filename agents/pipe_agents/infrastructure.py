@@ -86,6 +86,7 @@ class InfrastructureAgent:
             summary="Looks at services, containers, Kubernetes, AWS and certificates, and changes nothing.",
             capabilities=CAPABILITIES,
             runs_processes=True,
+            finds_secrets=True,
             asks_models=True,
         )
 

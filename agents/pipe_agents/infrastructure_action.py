@@ -50,6 +50,7 @@ class InfrastructureActionAgent:
                 ),
             ),
             runs_processes=True,
+            finds_secrets=True,
             changes_things=True,
         )  # fmt: skip
 

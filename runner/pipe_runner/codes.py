@@ -99,6 +99,7 @@ CODES: Final[dict[str, str]] = {
     "E517": "agent that changes things, without `effect: once`",
     "E518": "no agent for a task",
     "E519": "agent that is never chosen for a task",
+    "E520": "tools of one name",
     "E521": "unknown type of provider",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",

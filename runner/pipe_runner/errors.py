@@ -89,6 +89,14 @@ class NodeFault(Exception):
         self.tail = tail
 
 
+class NoRecording(NodeFault):
+    """What a recording was to answer, and doesn't. Nobody does without: the run would tell otherwise than it would with
+    the service."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorKind.NOT_FOUND, message)
+
+
 class ExpressionFault(Exception):
     """An expression could not be evaluated, or gave what it must not; becomes `template` or `condition`."""
 

@@ -260,6 +260,9 @@ class Context(NamedTuple):
     """Messages between the nodes of the run."""
     orchestrator: Orchestrates | None = None
     """Chooses agents for a task, and has them perform it."""
+    conceal: Callable[[str], None] = lambda secret: None
+    """Told a secret that the attempt came by, which is then masked as if it had been granted
+    (`AgentDescription.finds_secrets`); any thread may say so."""
 
 
 class Earlier(NamedTuple):
@@ -338,6 +341,8 @@ class AgentDescription(NamedTuple):
     changes_things: bool = False
     """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
     is never chosen for a task."""
+    finds_secrets: bool = False
+    """True: it comes by secrets that nobody granted, as keys that a login gives, and tells them `Context.conceal`."""
 
 
 class Executor(Protocol):

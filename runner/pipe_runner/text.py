@@ -11,6 +11,8 @@ BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 
 _UNSAFE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff{BIDI_CONTROLS}]")
 
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
+_LONGEST_NAME: Final = 64
 _KEPT: Final = 0xFFFF
 """The last character of which is kept what becomes of it."""
 _CI_COMMAND: Final = re.compile(
@@ -100,3 +102,9 @@ def dollars(nanos: int) -> str:
     while places < 9 and 0 < abs(nanos) < 10 ** (11 - places) and nanos % 10 ** (9 - places):
         places += 1
     return f"${nanos / 10**9:,.{places}f}"
+
+
+def plain_name(text: str) -> str:
+    """A name that every service takes for a tool."""
+    name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST_NAME]
+    return name if name and not (name[0].isdigit() or name[0] == "-") else f"_{name}"[:_LONGEST_NAME]

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from pipe_agents.findings import Finding, unavailable
-from pipe_agents.infra.aws_faults import faults, unreached
+from pipe_agents.infra.aws_faults import faults, no_program, unreached
 from pipe_agents.infra.common import Look, Looked, Unreached, bounded, in_thread, shown, together
 
 MOST_PAGES: Final = 50
@@ -74,6 +74,8 @@ class Account:
             found = self.session().get_credentials()
         except BotoCoreError as error:
             raise unreached(error, "sts", "sts:GetCallerIdentity", "") from None
+        except (OSError, ValueError):
+            raise no_program() from None
         if found is None:
             raise Unreached("there are no keys of AWS", _NO_KEYS)
 
@@ -93,17 +95,19 @@ class Account:
                     read_timeout=seconds,
                     user_agent_extra="pipe-runner",
                 )
-                bundle = self._look.env.get("AWS_CA_BUNDLE")
+                env = self._look.env
+                bundle = env.get("AWS_CA_BUNDLE")
                 try:
                     made = session.client(
                         service,
                         region_name=region,
-                        endpoint_url=self._endpoint(service),
+                        endpoint_url=env.get(f"AWS_ENDPOINT_URL_{service.upper()}") or env.get("AWS_ENDPOINT_URL"),
                         config=config,
                         verify=bundle or None,
                     )
                 except (BotoCoreError, ValueError) as error:
                     raise unreached(error, service, "", region) from None
+                _check_address(made.meta.endpoint_url, service)
                 self._clients[service, region] = made
             return made
 
@@ -111,12 +115,12 @@ class Account:
         for client in self._clients.values():
             client.close()
 
-    def _endpoint(self, service: str) -> str | None:
-        env = self._look.env
-        url = env.get(f"AWS_ENDPOINT_URL_{service.upper()}") or env.get("AWS_ENDPOINT_URL")
-        if url and urlsplit(url).scheme != "https" and urlsplit(url).hostname not in _LOOPBACK:
-            raise Unreached("AWS_ENDPOINT_URL is not https://", "an https:// URL, or one of this machine")
-        return url or None
+    def _tell(self, request_signer: Any, **_: Any) -> None:
+        """Have the keys hidden that a request is about to be signed with, also one that asks for others with them."""
+        keys = request_signer._credentials and request_signer._credentials.get_frozen_credentials()
+        for secret in (keys.secret_key, keys.token) if keys else ():
+            if secret:
+                self._look.context.conceal(secret)
 
     def _made(self) -> Any:
         import boto3
@@ -131,6 +135,7 @@ class Account:
         profile = look.options["profile"] or env.get("AWS_PROFILE")
         core.set_config_variable("profile", None if own else profile)
         core.register_component("data_loader", _loader())
+        core.register("before-sign", self._tell)
         keys: dict[str, Any] = {}
         if own:
             keys = {
@@ -147,6 +152,16 @@ class Account:
             return boto3.Session(botocore_session=core, **keys)
         except BotoCoreError as error:
             raise unreached(error, "sts", "", "") from None
+
+
+def _check_address(url: str, service: str) -> None:
+    """Raises Unreached for an address, of a variable or of AWS's files, that is no place to sign requests for."""
+    if "@" in url:
+        why = f"the address of {service} (AWS_ENDPOINT_URL, or endpoint_url in AWS's files) holds a user or a password"
+        raise Unreached(why, "an address without them: AWS takes none")
+    if urlsplit(url).scheme != "https" and urlsplit(url).hostname not in _LOOPBACK:
+        why = f"the address of {service} (AWS_ENDPOINT_URL, or endpoint_url in AWS's files) is not https://"
+        raise Unreached(why, "an https:// URL, or one of this machine")
 
 
 async def look_at_aws(look: Look) -> Looked:

@@ -39,6 +39,8 @@ def unreached(error: Exception, service: str, action: str, region: str) -> Unrea
         return _said(error, where, action)
     if isinstance(error, aws.ProfileNotFound):
         return Unreached(shown(error, 200), "a profile that is there")
+    if isinstance(error, aws.CredentialRetrievalError) and error.kwargs.get("provider") == "custom-process":
+        return no_program()
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError | aws.CredentialRetrievalError):
         return Unreached(f"no keys can be had: {shown(error, 200)}", "keys, or a login")
     if isinstance(error, aws.SSOError | aws.TokenRetrievalError | aws.NoAuthTokenError):
@@ -47,10 +49,18 @@ def unreached(error: Exception, service: str, action: str, region: str) -> Unrea
         return Unreached(f"{where} gave no answer in time", "a longer `timeout`, or a way to AWS")
     if not isinstance(error, aws.BotoCoreError | OSError):
         return Unreached(f"{where} answered {action} with what is none of AWS", "an endpoint that speaks it")
+    if isinstance(error, aws.EndpointConnectionError):  # its words are the address, which may hold a password
+        return Unreached(f"{where} can't be reached", "a way to AWS")
     if isinstance(error, aws.HTTPClientError | OSError):
         cause: Any = error.kwargs.get("error") if isinstance(error, aws.HTTPClientError) else error
         return Unreached(f"{where} can't be reached: {type(cause or error).__name__}", "a way to AWS")
     return Unreached(f"{where} can't be asked: {shown(error, 200)}", "a region and an endpoint that there are")
+
+
+def no_program() -> Unreached:
+    """Of a `credential_process` that gives no keys."""
+    needs = "what it lacks: run it by hand to see, since what it says may be a secret and isn't shown"
+    return Unreached("no keys can be had: the program that gives them (credential_process) gave none", needs)
 
 
 def _said(error: Any, where: str, action: str) -> Unreached:

@@ -226,6 +226,9 @@ async def _with_exec(look: Look, user: Mapping[str, Any], folder: str) -> Mappin
     expires = moment(status.get("expirationTimestamp"))
     if not status or (expires is not None and expires < look.now):
         raise Unreached(f"{shown(command, 200)} of the kubeconfig gave no account that can be used", "a fresh login")
+    for secret in (status.get("token"), status.get("clientKeyData")):
+        if isinstance(secret, str):
+            look.context.conceal(secret)
     found = {key: value for key, value in user.items() if key != "exec"}
     for theirs, ours in (("clientCertificateData", "client-certificate-data"), ("clientKeyData", "client-key-data")):
         if isinstance(status.get(theirs), str):

@@ -8,7 +8,7 @@ from hashlib import sha256
 from math import inf
 from typing import Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import (
     Finish,
     ModelFault,
@@ -20,7 +20,7 @@ from pipe_runner.models import (
     out_of_time,
     was_sent,
 )
-from pipe_runner.types import ErrorKind, Json
+from pipe_runner.types import Json
 
 
 def response_to_json(answer: ModelResponse) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
         answer = response_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of an answer can't be used: {why}; {_MEND}") from None
+        raise NoRecording(f"the recording of an answer can't be used: {why}; {_MEND}") from None
     if on_piece is not None:
         for piece in pieces:
             on_piece(str(piece))

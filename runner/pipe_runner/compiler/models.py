@@ -10,6 +10,7 @@ from pipe_runner.compiler.patterns import Patterns
 from pipe_runner.compiler.pruning import at
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import may_hold_template
+from pipe_runner.text import plain_name
 from pipe_runner.types import Path_
 from pipe_schemas.answers import KEYWORDS, faults, patterns
 from pipe_schemas.llm import MOST_MEDIA, MOST_TOOLS, NOTHING_ASKED, ONE_OF
@@ -235,7 +236,24 @@ class ModelNode:
             elif isinstance(tool, dict) and isinstance(tool.get("agent"), str):
                 tool = self._agent(tool, options, path)
             found.append(tool)
+        self._alike(tools, place)
         return found
+
+    def _alike(self, tools: list[Any], place: Path_) -> None:
+        """Report functions and agents that the model would know by one name; tools of servers bear their server's."""
+        names: dict[str, int] = {}
+        for number, tool in enumerate(tools[:MOST_TOOLS]):
+            if isinstance(tool, str):
+                kind, _, name = tool.partition(":")
+                name = plain_name(name) if kind == "function" else ""
+            else:
+                own, agent = (tool.get("name"), tool.get("agent")) if isinstance(tool, dict) else (None, None)
+                name = own if isinstance(own, str) else plain_name(agent) if isinstance(agent, str) else ""
+            first = names.setdefault(name, number)
+            if name and first != number and tool not in tools[:number]:
+                hint = "give an agent among them another `name`, or list one only"
+                message = f"the model would know this tool and `tools[{first}]` by one name, `{short(name)}`"
+                self._report.add("E520", message, (*place, number), hint=hint)
 
     def _named(self, tool: str, path: Path_) -> None:
         kind, _, rest = tool.partition(":")
@@ -258,6 +276,8 @@ class ModelNode:
                 self._named(tool, place)
             elif isinstance(tool, dict) and tool.get("agent") == _LLM and isinstance(tool.get("with"), dict):
                 self._nested(tool["with"].get("tools"), (*place, "with", "tools"))
+        if isinstance(tools, list):
+            self._alike(tools, path)
 
     def _agent(self, tool: dict[str, Any], options: dict[str, Any], path: Path_) -> dict[str, Any]:
         name, given = tool["agent"], tool.get("with", {})

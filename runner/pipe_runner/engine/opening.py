@@ -289,7 +289,7 @@ def _grant(
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
-        masker = _masker_of(keys, services)
+        masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
         return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
@@ -305,10 +305,15 @@ def _grant(
     return Granted(values, masker, tuple(warnings), services, recorder, servers, pins)
 
 
-def _masker_of(secrets: Mapping[str, str], services: Services | None) -> Masker:
-    """Hides these, and what the clients of models fetch later."""
+def _find_secrets(nodes: Sequence[PlannedNode], registry: Registry) -> bool:
+    """Whether agents may come by secrets that are not known yet."""
+    return any(registry.get(agent).describe().finds_secrets for agent in agents_of(nodes))
+
+
+def _masker_of(secrets: Mapping[str, str], services: Services | None, *, finds: bool = False) -> Masker:
+    """Hides these, and what the clients of models fetch later; `finds`: and what agents find."""
     if services is None:
-        return SecretMasker(secrets) if secrets else NoMasking()
+        return SecretMasker(secrets) if secrets or finds else NoMasking()
     masker = SecretMasker(secrets)
     services.conceal = masker.add
     return masker

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError
-from pipe_runner.masking import NoMasking
+from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
@@ -141,6 +141,7 @@ class LocalExecutor:
         self._launcher = launcher
         self._secrets = secrets
         self._masker = masker
+        self._conceal = masker.add if isinstance(masker, SecretMasker) else _nothing
         self._clock = clock
         self._policy = policy
         self._scratch = scratch
@@ -204,6 +205,7 @@ class LocalExecutor:
                     bus.earlier if own and bus is not None else None,
                     bus,
                     self._orchestrator,
+                    self._conceal,
                 ),
             )
             if keeps_time:
@@ -327,6 +329,10 @@ class LocalExecutor:
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
     error = NodeError(kind, message[:LONGEST_MESSAGE], exit_code, tail)
     return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
+
+
+def _nothing(secret: str) -> None:
+    pass
 
 
 def _masked(outcome: Outcome, masker: Masker) -> Outcome:

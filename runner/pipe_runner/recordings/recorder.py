@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import ModelFault, Reason, Usage, out_of_time, was_sent
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.recordings.difference import difference
@@ -94,8 +94,7 @@ class Replaying:
         asked = _masked(asked, self._masker)
         entries = self._by_key.get(key_of(kind, asked))
         if not entries:
-            raise NodeFault(
-                ErrorKind.NOT_FOUND,
+            raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
                 f"{difference(kind, attempt.node, asked, self._entries)}; record it with --record {self._path}",
             )
@@ -165,4 +164,4 @@ def _fault_from_json(data: Mapping[str, Any], file: str = "") -> NodeFault:
         )
     except (KeyError, TypeError, ValueError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        return NodeFault(ErrorKind.NOT_FOUND, _edited(file, "fault", why))
+        return NoRecording(_edited(file, "fault", why))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Emit
-from pipe_runner.tools.kinds import PerformAttempt, Tool, plain_name, result_of
+from pipe_runner.text import plain_name
+from pipe_runner.tools.kinds import PerformAttempt, Tool, result_of
 from pipe_runner.types import ErrorKind, JsonObject
 
 if TYPE_CHECKING:

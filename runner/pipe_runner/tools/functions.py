@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Emit
-from pipe_runner.tools.kinds import PerformAttempt, plain_name, result_of
+from pipe_runner.text import plain_name
+from pipe_runner.tools.kinds import PerformAttempt, result_of
 from pipe_runner.types import ErrorKind, JsonObject, NodeStatus
 
 AGENT: Final = "python"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Emit, Outcome
+from pipe_runner.text import plain_name
 from pipe_runner.types import ErrorKind, JsonObject
 
 Use = Callable[[JsonObject], Awaitable[ToolResult]]
 PerformAttempt = Callable[[Attempt, Emit], Coroutine[Any, Any, Outcome]]
 """Performs an attempt, as nodes are performed: the run's executor."""
 
-LONGEST_NAME: Final = 64
-_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")
 _NO_RESULT: Final = frozenset({ErrorKind.BUDGET, ErrorKind.CANCELLED, ErrorKind.RUN_TIMEOUT, ErrorKind.STORAGE})
 """Faults of an attempt that are the node's, not something for the model to go on with."""
 
@@ -36,12 +33,6 @@ class Tool(NamedTuple):
     """Arguments that the pipeline has given already."""
     recorded: bool = True
     """False: what it does goes out by ways that are recorded themselves."""
-
-
-def plain_name(text: str) -> str:
-    """A name that every service takes for a tool."""
-    name = _NOT_IN_NAMES.sub("_", text)[:LONGEST_NAME]
-    return name if _NAME.match(name) else f"_{name}"[:LONGEST_NAME]
 
 
 def with_names(tools: Sequence[Tool]) -> dict[str, Tool]:

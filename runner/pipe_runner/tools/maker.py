@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Clock, Emit, Masker, Outcome
+from pipe_runner.text import plain_name
 from pipe_runner.tools.agents import tool_of
 from pipe_runner.tools.arguments import check_parameters
 from pipe_runner.tools.box import Box
 from pipe_runner.tools.functions import Functions, spec_of
-from pipe_runner.tools.kinds import PerformAttempt, Tool, plain_name, with_names
+from pipe_runner.tools.kinds import PerformAttempt, Tool, with_names
 from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
 from pipe_runner.tools.wanted import ALL

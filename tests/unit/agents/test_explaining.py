@@ -1,4 +1,6 @@
-"""`explain: true`: a model explains findings, which are complete without it; whatever it does, the node succeeds."""
+"""`explain: true`: a model explains findings, which are complete without it; whatever it does, the node succeeds.
+
+Only what nobody recorded fails it."""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pipe_runner.errors import NoRecording
 from pipe_runner.models import Finish, ModelFault, ModelRequest, Reason
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 from pipe_schemas.merging import Merged
@@ -215,6 +218,17 @@ def test_what_a_model_says_is_masked_and_secrets_go_to_no_model(tmp_path: Path) 
     assert secret not in model.requests[0].messages[1].text
     assert secret not in json.dumps(run.output("all"))
     assert explanation(run)["summary"] == "It is ***."
+
+
+def test_a_call_that_nobody_recorded_fails_the_node_which_keeps_what_was_found(tmp_path: Path) -> None:
+    model = FakeProvider(NoRecording("recordings/all has no recording of this model call"))
+    run = explain(tmp_path, model, "explain: true, fail_on: low")
+    assert run.status == "failed"
+    error: Any = run.node("all").error
+    assert (error["kind"], error["message"]) == ("not_found", "recordings/all has no recording of this model call")
+    output: Any = run.output("all")
+    assert (output["counts"]["critical"], output["explanation"]["status"]) == (1, "unavailable")
+    assert "--record" in output["explanation"]["needs"]
 
 
 def test_a_run_that_explains_nothing_imports_nothing_of_models(tmp_path: Path) -> None:

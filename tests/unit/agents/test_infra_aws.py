@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from infra_servers import NOW, Ops, one, told
-from infra_servers.cloud import Cloud, instance, planned
+from infra_servers.cloud import JSON, XML, Cloud, instance, planned
 from infra_servers.http import HttpServer, Reply, serving
 
 from pipe_runner.errors import NodeFault
+from pipe_runner.testing import FinishedRun, run_pipeline
 from pipe_runner.types import ErrorKind
 
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "s3cret/of-the-test"}
@@ -229,6 +231,79 @@ def test_a_profile_has_keys_and_a_region(tmp_path: Path, server: HttpServer, clo
     assert "sa-east-1/ec2" in server.asked[0].headers["authorization"]
     missing = ops.look(checks=["aws"], profile="none", aws_services=["ec2"])
     assert told(missing) == {"aws:account": "unavailable"}
+
+
+def with_helper(root: Path, url: str, says: str, code: int = 0) -> None:
+    """AWS's files with a role whose keys are asked for with those that a program gives."""
+    (root / "says").write_text(says)
+    (root / "helper").write_text(f"#!/bin/sh\ncat '{root}/says'\ncat '{root}/says' >&2\nexit {code}\n")
+    (root / "helper").chmod(0o755)
+    (root / "aws.config").write_text(
+        f"[profile ops]\nregion = eu-central-1\nendpoint_url = {url}\nrole_arn = arn:aws:iam::1:role/ops\n"
+        f"source_profile = helper\n[profile helper]\ncredential_process = {root}/helper\n"
+    )
+
+
+def asks_with_a_role(root: Path) -> FinishedRun:
+    env = f"AWS_CONFIG_FILE: {root}/aws.config, AWS_SHARED_CREDENTIALS_FILE: {root}/none, AWS_PROFILE: ops"
+    text = (
+        f"version: 1\nnodes:\n  a:\n    agent: infrastructure\n    env: {{{env}}}\n"
+        "    with: {checks: [aws], aws_services: [ecs, rds]}\n"
+    )
+    return run_pipeline(text, root=root)
+
+
+def test_keys_that_a_program_or_a_role_gives_are_written_nowhere(
+    tmp_path: Path, server: HttpServer, cloud: Cloud
+) -> None:
+    keys = {"SecretAccessKey": "helpers-own-canary", "SessionToken": "helpers-token-canary"}
+    with_helper(tmp_path, server.url, json.dumps({"Version": 1, "AccessKeyId": "AKIDHELPER", **keys}))
+    role = {"AccessKeyId": "AKIDROLE", "SecretAccessKey": "roles-own-canary", "SessionToken": "roles-token-canary"}
+    told = "".join(
+        f"<{name}>{value}</{name}>" for name, value in {**role, "Expiration": "2099-01-01T00:00:00Z"}.items()
+    )
+    body = f"<AssumeRoleResult><Credentials>{told}</Credentials></AssumeRoleResult>"
+    answer = f"<AssumeRoleResponse>{body}</AssumeRoleResponse>"
+    cloud.answers["AssumeRole"] = Reply(raw=answer.encode(), headers=XML)
+    every = [*keys.values(), *(role[name] for name in keys)]
+    cloud.answers["ListClusters"] = Reply({"__type": "Odd", "message": " ".join(every)}, 400, headers=JSON)
+    run = asks_with_a_role(tmp_path)
+    assert run.status == "succeeded", run.node("a").error
+    assert cloud.asked.count("AssumeRole") == 1
+    output: Any = run.output("a")
+    assert one(output, "aws.ecs:eu-central-1")["why"].endswith("with Odd: *** *** *** ***")
+    said = json.dumps([[event.data for event in run.events], output])
+    assert [secret for secret in every if secret in said] == []
+
+
+@pytest.mark.parametrize(("says", "code"), [("canary of a helper", 1), ("canary of a helper", 0), ("{}", 0)])
+def test_what_a_program_says_that_gives_no_keys_is_not_shown(
+    says: str, code: int, tmp_path: Path, server: HttpServer
+) -> None:
+    with_helper(tmp_path, server.url, says, code)
+    run = asks_with_a_role(tmp_path)
+    assert run.status == "succeeded", run.node("a").error
+    output: Any = run.output("a")
+    assert "(credential_process) gave none" in one(output, "aws:account")["why"]
+    assert says == "{}" or says not in json.dumps([[event.data for event in run.events], output])
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://user:canary@127.0.0.1:1", "holds a user or a password"),
+        ("http://192.0.2.1:4566", "is not https://"),
+        ("https://127.0.0.1:1", "can't be reached"),
+    ],
+)
+def test_an_address_of_a_file_is_held_to_the_same_and_shown_without_a_password(
+    url: str, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "home/.aws").mkdir(parents=True)
+    (tmp_path / "home/.aws/config").write_text(f"[default]\nendpoint_url = {url}\n")
+    output = look(Ops(tmp_path, {}, KEYS), "ec2")
+    assert why in one(output, "aws.ec2:eu-central-1")["why"]
+    assert "canary" not in json.dumps(output)
 
 
 def test_without_a_region_it_says_so(tmp_path: Path) -> None:

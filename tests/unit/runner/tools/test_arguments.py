@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pipe_runner.errors import NodeFault
+from pipe_runner.text import plain_name
 from pipe_runner.tools.arguments import check_parameters, misfits
-from pipe_runner.tools.kinds import plain_name
 from pipe_runner.tools.pins import list_digest, tool_digest
 
 TOOL = {"name": "t", "description": "d", "parameters": {"type": "object", "properties": {"a": {}, "b": {}}}}

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from pipe_runner.errors import InvalidPipeline
-from pipe_runner.models import Message, ToolSpec
+from pipe_runner.errors import InvalidPipeline, NodeFault
+from pipe_runner.models import Message, ToolResult, ToolSpec
 from pipe_runner.registry import BrokenPlugin, ToolFunctions
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+from pipe_runner.tools.kinds import Tool, with_names
 
 Calls = list[tuple[str, Mapping[str, Any]]]
 
@@ -288,10 +289,22 @@ def test_two_tools_of_one_name_are_refused() -> None:
     def http() -> int:
         return 1
 
-    run, _ = run_with("function:http, {agent: http}", [], {"http": http})
-    error = run.node("a").error
-    assert error is not None
-    assert "two tools of the node would be called 'http'" in str(error["message"])
+    with pytest.raises(InvalidPipeline) as raised:
+        run_with("function:http, {agent: http}", [], {"http": http})
+    assert [one.code for one in raised.value.diagnostics] == ["E520"]
+
+
+def test_two_tools_of_one_name_that_only_a_server_tells_fail_the_node() -> None:
+    async def use(arguments: Any) -> ToolResult:
+        return ToolResult("")
+
+    tools = [
+        Tool(ToolSpec(name, "", {}), source, f"{source}/{name}", use)
+        for name, source in (("t_now", "function:t_now"), ("now", "mcp:t"), ("now", "mcp:u"))
+    ]
+    with pytest.raises(NodeFault) as raised:
+        with_names(tools)
+    assert "two tools of the node would be called 't_now'" in raised.value.message
 
 
 def test_no_secret_of_the_node_reaches_the_model_by_a_tool() -> None:
