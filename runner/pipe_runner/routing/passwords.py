@@ -1,4 +1,4 @@
-"""Passwords in addresses of a task: taken out before anything is made of it that stays in a file, or goes to a model."""
+"""Passwords in addresses of a task: taken out before anything of it stays in a file, or goes to a model."""
 
 from __future__ import annotations
 
