@@ -95,6 +95,7 @@ class RunStarted(EventLine):
         default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
     )
     durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
+    task: str | None = Field(default=None, description="Of a run of `pipe ask`: the task, without its passwords.")
     order: str | None = Field(
         default=None, description="The time by which it stands among other runs, where the clock had been set back."
     )

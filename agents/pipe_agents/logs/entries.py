@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from pipe_agents.logs.formats import FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
 from pipe_agents.logs.joining import JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.locating import priority
+from pipe_agents.logs.zeros import speaks, without_zeros
 
 LEVELS: Final = ("fatal", "error", "warning", "info", "debug", "none")
 FATAL, ERROR, WARNING, INFO, DEBUG, NONE = range(6)
@@ -64,7 +65,12 @@ def level_of(word: Any) -> int:
 
 
 def by_words(message: bytes) -> int:
-    """The level that a message names itself, near its beginning; `fatal:` is what many tools say for an error."""
+    """The level that a message names itself, near its beginning; `fatal:` is what many tools say for an error. One that
+    counts errors, finds none and speaks of no others informs."""
+    rest = without_zeros(message)
+    if rest != message:
+        level = by_words(rest)
+        return INFO if level == NONE and not speaks(rest) else level
     if found := _UPPER.search(message, 0, 120):
         return level_of(found[1])
     found = _LOWER.match(message)

@@ -10,12 +10,9 @@ from pipe_agents.logs.analysis import Read
 from pipe_agents.logs.entries import LEVELS
 from pipe_agents.logs.measured import place_of
 from pipe_agents.logs.words import many, shown
+from pipe_agents.logs.zeros import FAILURES
 
-_FAILS: Final = re.compile(
-    r"\b(errors?|fail(ed|s|ing|ures?)?|fatal|exceptions?|panic(ked)?|crash(ed|es)?|refused|denied|timed out"
-    r"|unable to)\b",
-    re.IGNORECASE,
-)
+_FAILS: Final = re.compile(FAILURES, re.IGNORECASE)
 _NONE: Final = re.compile(r"\b(no|without) (errors?|failures?|exceptions?)\b", re.IGNORECASE)
 _MOST: Final = 5
 

@@ -18,6 +18,7 @@ from pipe_agents.logs.mining import HEXES, Miner, Template, Where
 from pipe_agents.logs.needles import NEEDLES
 from pipe_agents.logs.patterns import PATTERNS, Pattern, found_in
 from pipe_agents.logs.series import Series
+from pipe_agents.logs.zeros import apart, counts
 
 MOST_SHAPES: Final = 60_000
 MOST_SHAPE_BYTES: Final = 32 << 20
@@ -39,6 +40,8 @@ class Shape(NamedTuple):
     patterns: tuple[Pattern, ...]
     detail: tuple[Pattern, ...]
     exception: bytes | None
+    counts: bool = False
+    """Some of them may count no errors, others some."""
 
 
 class Hits:
@@ -152,9 +155,13 @@ class Tally:
         lasts = dict(zip(shapes, range(size), strict=True))
         groups = Counter(zip(keys, shapes, strict=True))
         reader.crowded = reader.crowded or (len(firsts) > CROWDED * size and size > 100)
-        reader.order(keys)
         known = self._known(reader)
         infos = {shape: known.get(shape) or self._look(known, shape, lines[at], reader) for shape, at in firsts.items()}
+        counting = {shape for shape, info in infos.items() if info.counts}
+        if counting:
+            self._count(lines, keys, apart(lines, shapes, counting), reader, number)
+            return
+        reader.order(keys)
         blanks = lines.count(b"")
         if blanks:
             self._blank(groups, blanks, reader)
@@ -235,6 +242,7 @@ class Tally:
                 template = self.miner.template(message, level)
             detail = tuple(one for one in patterns if one.detail)
             info = Shape(template, level, entry.joined, patterns, detail, exception[1][:200] if exception else None)
+            info = info._replace(counts=counts(message, shape))
         known[shape] = info
         self._shape_bytes += len(shape)
         return info

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
-from pipe_runner.cli.telling import IO_ERROR, Telling
+from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.types import NodeStatus
@@ -28,28 +28,21 @@ _LINES: Final = 30
 
 
 class AskTelling(Telling):
-    """As a run is told, but for its results: they are findings."""
+    """As a run is told, but for its results: they are findings. A resume, which chooses nobody, has nothing `about`
+    the choice, and its JSON is that of a run."""
 
-    def __init__(self, given: Given, about: dict[str, Any]) -> None:
+    def __init__(self, given: Given, about: dict[str, Any] | None = None) -> None:
         super().__init__(given)
         self._about = about
 
-    def _results(self, run: Run, rundir: RunDir) -> int:
-        from pipe_runner.cli.boundary import forget
-
-        try:
-            if self._output == "json":
-                sys.stdout.write(json_text({**self._about, "result": _whole(run, rundir)}))
-            else:
-                sys.stdout.writelines(_told(run, rundir))
-            sys.stdout.flush()
-        except BrokenPipeError:
-            forget(sys.stdout)
-        except OSError as error:
-            say(f"error: cannot write to stdout: {error.strerror}")
-            forget(sys.stdout)
-            return IO_ERROR
-        return 0
+    def _print(self, run: Run, rundir: RunDir) -> None:
+        if self._output == "text":
+            sys.stdout.writelines(_told(run, rundir))
+        elif self._about is not None:
+            sys.stdout.write(json_text({**self._about, "result": _whole(run, rundir)}))
+        else:
+            super()._print(run, rundir)
+        sys.stdout.flush()
 
 
 def _whole(run: Run, rundir: RunDir) -> dict[str, Any]:

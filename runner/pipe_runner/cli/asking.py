@@ -157,7 +157,7 @@ def _run(file: str, text: str, routing: Routing, chosen: Sequence[Choice], given
     planned = plan_for(file, words, state=state, root=root)
     planned = planned._replace(shown=os.path.relpath(file))
     telling = AskTelling(words, described(text, routing, chosen, file))
-    settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace)
+    settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace, task=routing.task)
     return perform_new(telling, planned, settings, {})
 
 

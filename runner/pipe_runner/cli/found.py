@@ -27,6 +27,16 @@ def find_run(state: str, reference: str) -> RunDir:
         store.close()
 
 
+def task_of(rundir: RunDir) -> str | None:
+    """The task of which `pipe ask` made the run; None for every other, and where its log has no whole line."""
+    from pipe_runner.runlog import LogReader
+
+    for event in LogReader(rundir.log_path, rundir.id):
+        task = event.data.get("task")
+        return task if isinstance(task, str) else None
+    return None
+
+
 def pipeline_of(rundir: RunDir, state: str) -> tuple[str, str]:
     """The pipeline file of a run, as a path for the working directory, and its project's root; raises UsageError where
     the file is gone."""

@@ -55,11 +55,15 @@ def perform_new(telling: Telling, planned: Planned, settings: RunSettings, input
 
 def resume(given: Given) -> int:
     """`pipe resume RUN`."""
-    from pipe_runner.cli.found import find_run, pipeline_of
+    from pipe_runner.cli.found import find_run, pipeline_of, task_of
 
     telling = Telling(given)
     state = state_dir(given, None)
     rundir = find_run(state, given.must("run"))
+    if task_of(rundir) is not None:
+        from pipe_runner.cli.asked import AskTelling
+
+        telling = AskTelling(given)
     try:
         path, root = pipeline_of(rundir, state)
         planned = plan_for(path, given, state=state, root=root)

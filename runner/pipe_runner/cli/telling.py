@@ -147,7 +147,7 @@ class Telling:
 
     def _results(self, run: Run, rundir: RunDir) -> int:
         from pipe_runner.cli.boundary import forget
-        from pipe_runner.cli.results import print_result, write_junit
+        from pipe_runner.cli.results import write_junit
 
         code = 0
         if self._junit is not None:
@@ -157,7 +157,7 @@ class Telling:
                 say(f"error: {safe(error.message)}")
                 code = IO_ERROR
         try:
-            print_result(run, rundir, self._output)
+            self._print(run, rundir)
             if self._jsonl is not None and self._jsonl.error is not None:
                 raise self._jsonl.error
         except BrokenPipeError:
@@ -167,6 +167,12 @@ class Telling:
             forget(sys.stdout)
             code = IO_ERROR
         return code
+
+    def _print(self, run: Run, rundir: RunDir) -> None:
+        """Results on stdout; raises OSError."""
+        from pipe_runner.cli.results import print_result
+
+        print_result(run, rundir, self._output)
 
 
 def _close(sinks: Sequence[EventSink]) -> None:

@@ -78,6 +78,8 @@ def open_run(
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
+    if settings.task is not None:
+        data["task"] = granted.masker.mask_text(settings.task)
     order = order_of_next(settings.state_dir, clock.now_ns()) if settings.keeps else None
     if order is not None:
         data["order"] = str(order)
