@@ -1,9 +1,12 @@
-"""For every test: hypothesis measures no time, since a busy machine is no fault, and bounds of CPU time are those of a
-machine whose pace is known."""
+"""For every test: hypothesis measures no time, since a busy machine is no fault, bounds of CPU time are those of a
+machine whose pace is known, and what tests start finds our modules compiled."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 import time
 from typing import Any
 
@@ -15,6 +18,15 @@ settings.load_profile("pipe")
 
 PACE = 0.03
 """Seconds of CPU that `piece_of_work` takes on the machine that bounds of time are given for."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Where no bytecode is wanted in the checkout it is kept in a folder that goes with the session, since processes
+    that compile all of the runner anew take three times as long to start. The environment tells workers of xdist."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        folder = tempfile.mkdtemp(prefix="pipe-tests-")
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 @pytest.hookimpl(tryfirst=True)

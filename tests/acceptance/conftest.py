@@ -23,7 +23,7 @@ import pytest
 
 PIPE = str(Path(sys.executable).with_name("pipe"))
 PATIENCE = 60
-KEPT = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
+KEPT = ("PATH", "HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
 
 
 class Warm:

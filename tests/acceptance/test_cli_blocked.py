@@ -73,7 +73,7 @@ def start(pipe: Any, function: str, *words: str) -> Any:
 def test_x1_a_function_that_does_not_end_holds_up_neither_the_stop_nor_another_nodes_timeout(
     pipe: Any, function: str
 ) -> None:
-    process = start(pipe, function, "--grace", "1s")
+    process = start(pipe, function, "--grace", "400ms")
     pipe.until(lambda: '"event":"node.failed"' in pipe.log())
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
@@ -92,7 +92,7 @@ def test_x1_a_function_that_does_not_end_holds_up_neither_the_stop_nor_another_n
 def test_x1_a_function_that_never_lets_python_go_on_is_killed_with_the_runner(
     pipe: Any, function: str, signals: int
 ) -> None:
-    process = start(pipe, function, "--grace", "1s" if signals == 1 else "50s")
+    process = start(pipe, function, "--grace", "400ms" if signals == 1 else "50s")
     time.sleep(0.3)
     began = time.monotonic()
     for _ in range(signals):
@@ -117,6 +117,7 @@ def test_x1_signals_that_are_heard_in_time_kill_no_runner(pipe: Any, signals: in
 
 
 @pytest.mark.parametrize("function", ["starts", "sleeps", "swallows"])
+@pytest.mark.few(2)
 def test_x1_a_second_signal_ends_all_at_once_with_a_whole_log(pipe: Any, function: str) -> None:
     process = start(pipe, function, "--grace", "50s")
     process.send_signal(signal.SIGTERM)

@@ -35,7 +35,7 @@ SECRET = "q7Zx9-canary"
         'providers: {a: {type: openai, base_url: "https://user:%s@host.example", [}}',
     ],
 )
-@pytest.mark.parametrize("secret", [SECRET, "ab1"])
+@pytest.mark.parametrize("secret", [SECRET, pytest.param("ab1", marks=pytest.mark.few(5))])
 def test_s4_no_fault_shows_it(pipe: Any, line: str, secret: str) -> None:
     (pipe.folder / "pipe.yml").write_text(line % secret + "\n")
     (pipe.folder / "p.yml").write_text("version: 1\nnodes: {a: {run: 'true'}}\n")

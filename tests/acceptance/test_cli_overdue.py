@@ -92,8 +92,8 @@ def test_x3_a_limit_holds_although_a_function_never_gives_the_interpreter_back(p
 
 
 def test_the_function_at_fault_is_told_from_those_that_wait_for_it(pipe: Any) -> None:
-    others = "".join(f"  w{number}: {call('waits')}, timeout: 1s}}\n" for number in range(6))
-    process = start(pipe, f"nodes:\n{others}  stuck: {call('matches')}, timeout: 1s}}\n")
+    others = "".join(f"  w{number}: {call('waits')}, timeout: 300ms}}\n" for number in range(6))
+    process = start(pipe, f"nodes:\n{others}  stuck: {call('matches')}, timeout: 300ms}}\n")
     _, stderr = process.communicate(timeout=30)
     assert "error: node stuck: " in stderr
     pipe.write("enough", "")
@@ -116,7 +116,7 @@ def test_a_function_may_take_its_time_whatever_the_limits_of_others(pipe: Any) -
 @pytest.mark.parametrize("limit", ["", ", timeout: 10m"])
 @pytest.mark.few(1)
 def test_the_limit_of_the_run_holds_as_well(pipe: Any, limit: str) -> None:
-    process = start(pipe, f"budget: {{max_time: 1s}}\nnodes:\n  stuck: {call('matches')}{limit}}}\n")
+    process = start(pipe, f"budget: {{max_time: 500ms}}\nnodes:\n  stuck: {call('matches')}{limit}}}\n")
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
     assert f"error: node stuck: the run's max_time has passed, and the function {SAID}" in stderr
@@ -128,12 +128,12 @@ def test_the_limit_of_the_run_holds_as_well(pipe: Any, limit: str) -> None:
 def test_a_function_on_the_runners_own_loop_that_blocks_it_is_ended_at_its_limit(pipe: Any) -> None:
     process = start(
         pipe,
-        "concurrency: 1\nnodes:\n  many:\n    for_each: {items: '{{ range(32) | list }}'}\n    timeout: 1s\n"
+        "concurrency: 1\nnodes:\n  many:\n    for_each: {items: '{{ range(32) | list }}'}\n    timeout: 500ms\n"
         "    agent: python\n    with: {call: 'tools.py:spins', args: ['{{ item }}']}\n",
     )
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
-    assert "error: node many[31]: its limit of 1 s" in stderr
+    assert "error: node many[31]: its limit of 0.5 s" in stderr
     pipe.write("enough", "")
     assert pipe("resume", "latest").returncode == 0
     (failed,) = [e for e in events(pipe) if e["event"] == "node.failed"]
@@ -190,12 +190,12 @@ def test_what_a_function_started_ends_with_the_runner_also_after_its_warden_was_
 
 
 def test_a_limit_holds_in_a_test_of_a_pipeline_as_well(pipe: Any) -> None:
-    pipe.write("f.yml", f"version: 1\nnodes:\n  stuck: {call('matches')}, timeout: 1s}}\n")
+    pipe.write("f.yml", f"version: 1\nnodes:\n  stuck: {call('matches')}, timeout: 300ms}}\n")
     pipe.write("tools.py", TOOLS)
     pipe.write("f.test.yml", "version: 1\ncases:\n  is stuck: {}\n")
     done = pipe("test")
     assert done.returncode == -signal.SIGKILL
-    assert "error: node stuck: its limit of 1 s" in done.stderr
+    assert "error: node stuck: its limit of 0.3 s" in done.stderr
     assert "pipe resume" not in done.stderr
 
 

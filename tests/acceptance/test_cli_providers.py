@@ -103,6 +103,7 @@ def test_s4_a_run_asks_and_the_key_is_nowhere(pipe: Any, project: Path, service:
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
+@pytest.mark.few(1)
 def test_v3_a_time_out_after_sending_is_recorded_as_ambiguous(
     pipe: Any, project: Path, service: Service, name: str
 ) -> None:

@@ -44,7 +44,7 @@ def finished(pipe: Any) -> bool:
 
 
 def test_x3_a_reader_of_jsonl_who_stalls_holds_up_no_timeout(pipe: Any) -> None:
-    pipe.write("f.yml", talking("1s"))
+    pipe.write("f.yml", talking("500ms"))
     process = stalled(pipe, "run", "f.yml", "--output", "jsonl", "--quiet")
     pipe.until(lambda: finished(pipe))
     told = {line["node"]: line for line in map(json.loads, pipe.log().splitlines()) if line["event"] == "node.failed"}
@@ -58,7 +58,7 @@ def test_x3_a_reader_of_jsonl_who_stalls_holds_up_no_timeout(pipe: Any) -> None:
 
 def test_x1_what_is_stopped_while_its_reader_stalls_ends_in_time(pipe: Any) -> None:
     pipe.write("f.yml", talking("60s"))
-    process = stalled(pipe, "run", "f.yml", "--output", "jsonl", "--grace", "1s", "--quiet")
+    process = stalled(pipe, "run", "f.yml", "--output", "jsonl", "--grace", "400ms", "--quiet")
     pipe.until(lambda: len(pipe.log()) > 150_000)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)

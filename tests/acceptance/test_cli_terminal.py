@@ -17,7 +17,7 @@ from typing import Any
 
 PIPE = str(Path(sys.executable).with_name("pipe"))
 NODES = (
-    "version: 1\nnodes:\n  a: {run: 'echo began; echo the last line; sleep 1.2'}\n  b: {run: 'exit 3', needs: [a]}\n"
+    "version: 1\nnodes:\n  a: {run: 'echo began; echo the last line; sleep 0.8'}\n  b: {run: 'exit 3', needs: [a]}\n"
 )
 
 
@@ -74,7 +74,7 @@ def test_a_terminal_shows_what_runs_and_its_last_line_and_is_given_back(pipe: An
 
 
 def test_ctrl_c_stops_the_run_and_gives_the_terminal_back(pipe: Any) -> None:
-    pipe.write("f.yml", NODES.replace("sleep 1.2", "sleep 30"))
+    pipe.write("f.yml", NODES.replace("sleep 0.8", "sleep 30"))
     terminal = Terminal(pipe, "run", "f.yml", "--grace", "2s")
     terminal.read(until="the last line")
     terminal.press(b"\x03")
@@ -162,7 +162,7 @@ def test_a_reader_who_does_not_read_the_terminal_does_not_stop_the_run(pipe: Any
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(pipe: Any) -> None:
-    pipe.write("f.yml", NODES.replace("sleep 1.2", "while [ ! -e go ]; do sleep 0.1; done"))
+    pipe.write("f.yml", NODES.replace("sleep 0.8", "while [ ! -e go ]; do sleep 0.1; done"))
     terminal = Terminal(pipe, "--norc", "-i", program="/bin/bash", PS1="$ ")
     terminal.read(until="$ ")
     terminal.press(f"{PIPE} run f.yml\n".encode())

@@ -93,7 +93,7 @@ def test_x2_no_server_is_alive_five_seconds_after_the_runner_was_killed(pipe: Sh
 @pytest.mark.parametrize("how", ["hangs", "forks"])
 @pytest.mark.few(1)
 def test_x1_a_stopped_run_ends_its_servers(pipe: Shell, started: Any, how: str) -> None:
-    process = started(how, "--grace", "1s")
+    process = started(how, "--grace", "400ms")
     time.sleep(0.3)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)

@@ -52,7 +52,7 @@ class Mac:
 
     def __init__(self, folder: Path, tools: Path) -> None:
         self.folder = folder
-        kept = ("HOME", "TMPDIR", "VIRTUAL_ENV")
+        kept = ("HOME", "TMPDIR", "VIRTUAL_ENV", "PYTHONPYCACHEPREFIX")
         self.env = {name: os.environ[name] for name in kept if name in os.environ} | {
             "PATH": f"{tools}:{os.environ['PATH']}",
             "LIKE_MACOS": str(tools / "like_macos"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -41,22 +40,14 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def pipe(tmp_path: Path) -> Run:
+def pipe(pipe: Any, tmp_path: Path) -> Run:
     """Runs an example of a copy of the project that holds what examples need, so that they leave nothing here."""
     project = tmp_path / "project"
     shutil.copytree(REPOSITORY / "pipelines", project / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "pipe.yml", project)
 
     def run(name: str, *flags: str, code: int = 0) -> Result:
-        done = subprocess.run(
-            [sys.executable, "-m", "pipe_runner", "run", f"pipelines/{name}", "--output", "json", *flags],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            timeout=90,
-            check=False,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PIPE_")},
-        )
+        done = pipe("run", f"pipelines/{name}", "--output", "json", *flags, cwd=project)
         assert done.returncode == code, done.stderr
         return Result(done.returncode, json.loads(done.stdout), done.stderr)
 

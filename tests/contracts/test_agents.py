@@ -131,9 +131,13 @@ class Answers(BaseHTTPRequestHandler):
         pass
 
 
+class Serving(ThreadingHTTPServer):
+    request_queue_size = 128  # with the 5 of the library, those who come together wait for seconds
+
+
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+    server = Serving(("127.0.0.1", 0), Answers)
     server.daemon_threads = True
     server.block_on_close = False
     thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -33,7 +33,7 @@ async def ask():
     provider = kind.open(kind.settings(name, dialect.options(url), "", dialect.environ("a-secret-key")))
     if slow:
         call = asyncio.ensure_future(provider.generate(request))
-        await asyncio.sleep(2)
+        await asyncio.to_thread(sys.stdin.readline)
         began = time.monotonic()
         call.cancel()
         await asyncio.wait([call])
@@ -76,15 +76,21 @@ def service(certificate: Path) -> Iterator[Service]:
 def ask(name: str, service: Service, certificate: Path, *, slow: bool = False) -> str:
     servers = str(Path(__file__).resolve().parents[1] / "servers")
     trusted = {"SSL_CERT_FILE": str(certificate), "AWS_CA_BUNDLE": str(certificate)}
-    ended = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", ASK, name, service.url, "slow" if slow else ""],
         env={**os.environ, **trusted, "PYTHONPATH": servers},
-        capture_output=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
-    )
-    assert ended.stderr == ""
-    return ended.stdout
+    ) as asking:
+        until = time.monotonic() + 30
+        while slow and not service.asked and time.monotonic() < until:
+            time.sleep(0.01)
+        stdout, stderr = asking.communicate("given up\n", timeout=60)
+    assert stderr == ""
+    assert len(service.asked) == (1 if slow else 2)
+    return stdout
 
 
 @every

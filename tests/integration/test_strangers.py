@@ -78,7 +78,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
     def run(text: str, before: str = "") -> subprocess.Popen[str]:
         (tmp_path / "p.yml").write_text(text)
-        script = f'{before}exec "$0" -m pipe_runner run p.yml --grace 1s'
+        script = f'{before}exec "$0" -m pipe_runner run p.yml --grace 400ms'
         started.append(
             subprocess.Popen(["sh", "-c", script, sys.executable], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         )
@@ -137,10 +137,11 @@ def test_a_run_inside_of_another_program_ends_no_process_of_that_program(tmp_pat
 
 @pytest.mark.parametrize("call", ["waits", "awaits"])
 def test_x3_a_process_that_a_function_waits_for_ends_with_its_attempt(tmp_path: Path, start: Start, call: str) -> None:
-    runner = start(one(call, "    timeout: 500ms\n  other: {run: sleep 2}\n"))
+    runner = start(one(call, "    timeout: 500ms\n  other: {run: 'while [ ! -e go ]; do sleep 0.05; done'}\n"))
     pid = pid_of(tmp_path / "p")
     assert until(lambda: not alive(pid), 1.8)
     assert runner.poll() is None
+    (tmp_path / "go").touch()
     _, told = runner.communicate(timeout=20)
     assert "still runs" not in told
 

@@ -162,9 +162,9 @@ def test_a_stop_ends_what_runs_inside_then_its_finally_then_that_of_the_run(proj
     }
 
 
-@pytest.mark.parametrize("agent", ["run: sleep 1; echo done", "agent: python, with: {call: 'slow.py:slow'}"])
+@pytest.mark.parametrize("agent", ["run: sleep 0.5; echo done", "agent: python, with: {call: 'slow.py:slow'}"])
 def test_a_stop_lets_the_finally_that_runs_inside_to_its_end(project: Any, agent: str) -> None:
-    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(1)\n    return 'done'\n")
+    (project.root / "slow.py").write_text("import time\ndef slow():\n    time.sleep(0.5)\n    return 'done'\n")
     project.write(
         sub=f"nodes:\n  a: {{run: echo}}\nfinally: {{f: {{{agent}}}}}\n",
         main="nodes: {s: {pipeline: sub.yml}, other: {run: exec sleep 30}, after: {run: echo, needs: s}}\n",

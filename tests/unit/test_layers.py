@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,9 @@ def _walk(node: ast.AST, at_import: bool) -> Iterator[tuple[ast.Import | ast.Imp
         yield from _walk(child, inside)
 
 
+@cache
 def imports() -> list[Import]:
+    """Of all modules; read once, and not before a test wants it."""
     found = []
     for name, path in MODULES.items():
         for node, at_import in _walk(ast.parse(path.read_text(encoding="utf-8")), True):
@@ -137,9 +140,6 @@ def imports() -> list[Import]:
                 targets = [f"{source}.{a.name}" if f"{source}.{a.name}" in MODULES else source for a in node.names]
             found += [Import(name, target, node.lineno, at_import) for target in targets]
     return found
-
-
-IMPORTS = imports()
 
 
 def layer_of(module: str) -> int | None:
@@ -157,7 +157,7 @@ def test_every_module_of_the_runner_has_a_layer() -> None:
 
 def test_imports_go_down_only() -> None:
     up = []
-    for found in IMPORTS:
+    for found in imports():
         mine, theirs = layer_of(found.importer), layer_of(found.imported)
         if mine is not None and theirs is not None and theirs > mine:
             up.append(str(found))
@@ -167,7 +167,7 @@ def test_imports_go_down_only() -> None:
 def test_schemas_stand_below_everything() -> None:
     wrong = [
         str(i)
-        for i in IMPORTS
+        for i in imports()
         if i.importer.split(".")[0] == "pipe_schemas"
         and i.imported.split(".")[0] in {"pipe_runner", "pipe_agents", "pipe_providers"}
     ]
@@ -177,7 +177,7 @@ def test_schemas_stand_below_everything() -> None:
 def test_the_runner_names_no_plugin() -> None:
     wrong = [
         str(i)
-        for i in IMPORTS
+        for i in imports()
         if i.importer.split(".")[0] == "pipe_runner" and i.imported.split(".")[0] in {"pipe_agents", "pipe_providers"}
     ]
     assert not wrong, "\n".join(wrong)
@@ -186,7 +186,7 @@ def test_the_runner_names_no_plugin() -> None:
 @pytest.mark.parametrize("package", ["pipe_agents", "pipe_providers"])
 def test_plugins_know_the_ports_and_nothing_else_of_the_runner(package: str) -> None:
     wrong = []
-    for found in IMPORTS:
+    for found in imports():
         if found.importer.split(".")[0] != package:
             continue
         top = found.imported.split(".")[0]
@@ -200,7 +200,7 @@ def test_plugins_know_the_ports_and_nothing_else_of_the_runner(package: str) -> 
 def test_each_heavy_library_has_one_home(library: str) -> None:
     wrong = [
         str(i)
-        for i in IMPORTS
+        for i in imports()
         if i.imported.split(".")[0] == library
         and not any(i.importer == home or i.importer.startswith(home + ".") for home in HOMES[library])
     ]
@@ -209,7 +209,7 @@ def test_each_heavy_library_has_one_home(library: str) -> None:
 
 def test_no_circle_of_imports() -> None:
     graph: dict[str, set[str]] = {name: set() for name in MODULES}
-    for found in IMPORTS:
+    for found in imports():
         if found.at_import and found.imported in MODULES and found.imported != found.importer:
             graph[found.importer].add(found.imported)
     done: set[str] = set()

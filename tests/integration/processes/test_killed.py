@@ -82,6 +82,7 @@ def test_x2_polite_processes_get_term_and_end_at_once(machine: Any, start: Start
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGABRT])
+@pytest.mark.few(2)
 def test_x2_the_runner_may_end_by_any_signal(machine: Any, start: Start, number: int) -> None:
     runner = start("sh left.sh p0")
     pid = machine.pid("p0")

@@ -101,6 +101,7 @@ class RawServer:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
+            request_queue_size = 128  # with the 5 of the library, those who come together wait for seconds
             address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
             def get_request(self) -> tuple[Any, Any]:

@@ -172,7 +172,7 @@ def test_only_agents_that_measure_look_further_and_only_by_looking(tmp_path: Pat
 
 def test_a_model_that_takes_too_long_costs_the_explanation_only(tmp_path: Path) -> None:
     model = FakeProvider(Answer(json.dumps(SAID), delay=60))
-    found = explanation(explain(tmp_path, model, node="provider: fake\n    timeout: 3s"))
+    found = explanation(explain(tmp_path, model, node="provider: fake\n    timeout: 2s"))
     assert found["status"] == "unavailable"
     assert "larger `timeout:`" in found["needs"]
     assert model.cancelled == 1

@@ -142,7 +142,7 @@ def test_x3_it_ends_soon_whatever_hangs(ops: Ops, systemctl: Systemctl, tmp_path
         place = slow.url.removeprefix("http://")
 
         async def bounded() -> None:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(1):
                 await ops.perform(
                     InfrastructureAgent, docker_host=slow.url, region="eu-central-1", hosts=[place], timeout=100
                 )

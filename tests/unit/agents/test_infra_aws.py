@@ -179,7 +179,7 @@ def test_health(ops: Ops, cloud: Cloud) -> None:
 )
 def test_one_service_that_fails_leaves_the_others(ops: Ops, cloud: Cloud, fault: Any, why: str, needs: str) -> None:
     cloud.answers["DescribeInstanceStatus"] = fault
-    output = look(ops, "ec2", "rds", timeout=3 if isinstance(fault, Reply) and fault.delay else 60)
+    output = look(ops, "ec2", "rds", timeout=1.5 if isinstance(fault, Reply) and fault.delay else 60)
     finding = one(output, "aws.ec2:eu-central-1")
     assert finding["status"] == "unavailable"
     assert why in finding["why"]
@@ -354,6 +354,6 @@ def test_what_does_not_run_is_not_rebooted(ops: Ops, cloud: Cloud) -> None:
 def test_a_reboot_without_an_answer_is_not_asked_for_again(ops: Ops, cloud: Cloud) -> None:
     cloud.answers |= {"DescribeInstanceStatus": [instance("i-0000000a")], "RebootInstances": Reply(delay=30)}
     with pytest.raises(NodeFault) as raised:
-        ops.act(action="reboot_instance", instance="i-0000000a", region="eu-central-1", timeout=3)
+        ops.act(action="reboot_instance", instance="i-0000000a", region="eu-central-1", timeout=1.5)
     assert raised.value.kind is ErrorKind.TIMEOUT
     assert cloud.asked.count("RebootInstances") == 1

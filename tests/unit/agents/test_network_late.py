@@ -84,7 +84,7 @@ def test_a_port_that_hangs_costs_no_other_check(bench: Any, hanging: Hanging) ->
 
 
 def test_http_and_tls_share_what_time_there_is(bench: Any, hanging: Hanging) -> None:
-    output = measured(bench, {"urls": [f"https://127.0.0.1:{hanging.port}/"], "checks": ["http", "tls"]}, 5)
+    output = measured(bench, {"urls": [f"https://127.0.0.1:{hanging.port}/"], "checks": ["http", "tls"]}, 3)
     checks = {one["check"] for one in output["findings"] if one["status"] == "measured"}
     assert checks == {"http.tls", "tls.failed"}
 

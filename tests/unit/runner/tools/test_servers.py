@@ -221,7 +221,7 @@ def test_a_server_that_never_answers_is_given_up(bench: Bench, monkeypatch: pyte
 
 def test_a_call_that_hangs_ends_with_the_attempt(bench: Bench) -> None:
     bench.server("hangs")
-    run, _ = bench.run(ECHO, "done", text=ONE.replace("15s", "3s"))
+    run, _ = bench.run(ECHO, "done", text=ONE.replace("15s", "2s"))
     assert fault(run)["kind"] == "timeout"
     assert float(run.events[-1].data["duration_s"]) < 7
 
