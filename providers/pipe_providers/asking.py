@@ -171,7 +171,9 @@ class HttpProvider(ABC):
             # A server that knows no streams, or none at all: a page that some gateway shows, for one.
             if "json" not in kind:
                 answer.close()
-                raise self._wire.broken(answer, f"it is of type {kind.partition(';')[0][:60]!r}")
+                raise self._wire.broken(
+                    answer, f"it is of type {excerpt(kind, self._wire.hide).partition(';')[0][:60]!r}"
+                )
             read = await self._whole(request, answer)
             if read.text:
                 yield clean(read.text)

@@ -56,7 +56,9 @@ class OpenAiProvider(HttpProvider):
         if said.get("project"):
             headers["OpenAI-Project"] = said["project"]
         where = f"provider {settings.name} ({host_of(url)})"
-        wire = Wire(where, url, headers, said.get("query") or {}, hiding(settings.secrets), said.get("proxy"))
+        wire = Wire(
+            where, url, headers, said.get("query") or {}, hiding(settings.secrets, settings.mask), said.get("proxy")
+        )
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         host = urlsplit(url).hostname or ""
         new = host == _NEW_KEY[0] or host.endswith(_NEW_KEY[1])

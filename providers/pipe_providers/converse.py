@@ -202,13 +202,13 @@ class BedrockProvider(HttpProvider):
         with self._lock:
             if self._signer is None:
                 client, credentials, self._ca_bundle = client_of(for_botocore(self._settings), self._helpers)
-                self._signer = Signer(client, credentials, self._settings.secrets, self._settings.conceal)
+                self._signer = Signer(client, credentials, self._settings)
             return self._signer
 
     def _fault(self, error: Exception) -> ModelFault:
         from pipe_providers.aws_faults import of_signing
 
-        hide = hiding(self._settings.secrets) if self._signer is None else self._signer.hide
+        hide = hiding(self._settings.secrets, self._settings.mask) if self._signer is None else self._signer.hide
         return of_signing(error, self.where, hide)
 
     def _ended(self) -> ModelFault:

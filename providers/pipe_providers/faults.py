@@ -12,6 +12,10 @@ from pipe_runner.models import ModelFault, Reason
 
 LONGEST: Final = 300
 """Characters of a service's own words in a message."""
+MOST_READ: Final = 16 * 1024
+"""Characters of them that are looked at."""
+LONGEST_SECRET: Final = 8 * 1024
+"""Of a secret, in the form that takes most."""
 _TOO_LONG: Final = re.compile(
     r"context (?:length|window|size)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
@@ -39,15 +43,16 @@ Hide = Callable[[str], str]
 """Takes out of a text what is shown nowhere."""
 
 
-def hiding(secrets: Iterable[str]) -> Hide:
-    """A function that puts `***` where one of these stands, longest first."""
+def hiding(secrets: Iterable[str], mask: Hide = str) -> Hide:
+    """A function that puts `***` where one of these stands, longest first, and where `mask` does, which may know more
+    forms of them."""
     known = sorted({secret for secret in secrets if len(secret) > 2}, key=len, reverse=True)
 
     def hide(text: str) -> str:
         for secret in known:
             if secret in text:
                 text = text.replace(secret, "***")
-        return text
+        return mask(text)
 
     return hide
 
@@ -65,7 +70,7 @@ def said(body: bytes) -> Said:
     try:
         data: Any = json.loads(body)
     except (ValueError, RecursionError):
-        text = body[:4000].decode("utf-8", "replace")
+        text = body.decode("utf-8", "replace")
         return Said("" if text.lstrip()[:1] == "<" else text)
     if isinstance(data, list) and data:  # some wrap it
         data = data[0]
@@ -84,13 +89,15 @@ def said_in(data: Any) -> Said:
     inner = error.get("innererror")
     words = [error.get(key) for key in ("code", "type", "status")]
     words.append(inner.get("code") if isinstance(inner, dict) else None)
-    text = message if isinstance(message, str) else json.dumps(message)[:4000]
+    text = message if isinstance(message, str) else json.dumps(message)
     return Said(text, " ".join(str(word) for word in words if word))
 
 
 def excerpt(text: str, hide: Hide) -> str:
-    """A service's words on one line, cut and printable, without secrets."""
-    line = " ".join(hide(text[:20_000]).split())
+    """A service's words on one line, cut and printable, without secrets: also not with the first part of one."""
+    line = " ".join(hide(text[:MOST_READ]).split())
+    if len(text) > MOST_READ:  # it may end within a secret, which nobody can tell then
+        line = line[:-LONGEST_SECRET]
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
     return "".join(c if c.isprintable() else "·" for c in line)
 
@@ -180,7 +187,7 @@ def _advice(
         case Reason.CREDENTIALS:
             return "; the key is wrong, expired or not allowed to do this"
         case Reason.NOT_FOUND if 300 <= status < 400:
-            to = excerpt(headers.get("Location", "")[:200], hide).partition("?")[0]
+            to = excerpt(headers.get("Location", ""), hide).partition("?")[0][:200]
             there = f", not {to}" if to else ""
             return f"; redirects are not followed: let `{option}` be the service's own address{there}"
         case Reason.NOT_FOUND:

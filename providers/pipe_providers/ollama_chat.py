@@ -31,7 +31,9 @@ class OllamaProvider(HttpProvider):
         said = settings.options
         url = said["base_url"]
         where = f"provider {settings.name} ({host_of(url)})"
-        wire = Wire(where, url, said.get("headers") or {}, {}, hiding(settings.secrets), said.get("proxy"))
+        wire = Wire(
+            where, url, said.get("headers") or {}, {}, hiding(settings.secrets, settings.mask), said.get("proxy")
+        )
         super().__init__(settings, wire, parse_duration(said["timeout"]))
         self._options = said.get("options") or {}
         self._keep_alive, self._think = said.get("keep_alive"), said.get("think")

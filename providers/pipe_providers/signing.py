@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Final, NamedTuple, NoReturn
@@ -19,6 +18,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from pipe_providers.faults import Hide, hiding
+from pipe_runner.models import ProviderSettings
 
 METHODS: Final = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _AUTHORIZATION: Final = re.compile(
@@ -122,16 +122,9 @@ class _Example:
 
 
 class Signer:
-    """One per client of botocore's, which from now on sends nothing. `secrets`: what is shown nowhere, beside keys;
-    `conceal` is told those keys."""
+    """One per client of botocore's, which from now on sends nothing."""
 
-    def __init__(
-        self,
-        client: Any,
-        credentials: Any,
-        secrets: tuple[str, ...],
-        conceal: Callable[[str], None] = lambda secret: None,
-    ) -> None:
+    def __init__(self, client: Any, credentials: Any, settings: ProviderSettings) -> None:
         from botocore.serialize import create_serializer
 
         self._client, self._credentials = client, credentials
@@ -141,8 +134,8 @@ class Signer:
         self._examples: dict[tuple[str, str], _Example] = {}
         self._keys: Any = None
         """Those that the examples are signed with, as long as botocore doesn't want others."""
-        self._secrets, self._conceal = list(secrets), conceal
-        self.hide: Hide = hiding(secrets)
+        self._secrets, self._conceal, self._mask = list(settings.secrets), settings.conceal, settings.mask
+        self.hide: Hide = hiding(settings.secrets, self._mask)
         client.meta.events.register("before-send.bedrock-runtime", _take)
 
     def sign(self, operation: str, words: dict[str, Any]) -> Signed:
@@ -216,7 +209,7 @@ class Signer:
         new = [secret for secret in secrets if secret and secret not in self._secrets]
         if new:
             self._secrets += new
-            self.hide = hiding(self._secrets)
+            self.hide = hiding(self._secrets, self._mask)
             for secret in new:
                 self._conceal(secret)
 

@@ -245,12 +245,12 @@ class Wire:
             raise fault
         await self._in.take()
         answer = Answer(self, response, deadline)
-        coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+        packed = response.headers.get("Content-Encoding", "identity").strip()
         if not 200 <= response.status < 300:
             raise await self._declined(answer, response, model)
-        if coding not in PACKED and coding not in ("", "identity"):
+        if packed.lower() not in (*PACKED, "", "identity"):
             answer.close()
-            message = f"{self.where} packs its answer as {excerpt(coding, self.hide)[:40]!r}, which nobody asked for"
+            message = f"{self.where} packs its answer as {excerpt(packed, self.hide)[:40]!r}, which nobody asked for"
             raise ModelFault(Reason.INVALID_OUTPUT, message, status=response.status)
         return answer
 

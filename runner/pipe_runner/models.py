@@ -257,6 +257,8 @@ class ProviderSettings(NamedTuple):
     """US dollars of a call, by model; None: the price is not known."""
     conceal: Callable[[str], None] = lambda secret: None
     """Told each secret that the client gets while the run goes on, before it is sent. Any thread may call it."""
+    mask: Callable[[str], str] = lambda text: text
+    """Hides what the run shows nowhere, in all its forms: for what a service says, before any of it is cut off."""
 
 
 Pieces = Callable[[str], None]

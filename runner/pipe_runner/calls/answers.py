@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from math import inf
 from typing import Any, Final
@@ -151,6 +151,7 @@ def called(
     provider: str,
     model: str,
     seconds: float,
+    mask: Callable[[str], str],
     answer: ModelResponse | None = None,
     *,
     error: BaseException | None = None,
@@ -158,7 +159,7 @@ def called(
     sent: bool = True,
     replayed: bool = False,
 ) -> dict[str, Json]:
-    """What `model.called` says; `cost` and `sent` are of a call that failed."""
+    """What `model.called` says; `cost` and `sent` are of a call that failed. `mask` hides secrets."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
     usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
     if usage is not None and not counted(usage):
@@ -174,11 +175,11 @@ def called(
         if answer.cost is not None:
             data["cost"] = answer.cost
         if answer.model and answer.model != model:
-            data["answered_by"] = answer.model
+            data["answered_by"] = mask(answer.model)
         if answer.request_id:
-            data["request_id"] = answer.request_id
+            data["request_id"] = mask(answer.request_id)
     if isinstance(error, NodeFault):
-        data["error"] = {"kind": str(error.kind), "message": error.message}
+        data["error"] = {"kind": str(error.kind), "message": mask(error.message)}
         if isinstance(error, ModelFault) and error.kind == "timeout" and error.sent:
             data["ambiguous"] = True
     elif error is not None:
@@ -186,7 +187,7 @@ def called(
         kind, message = ("timeout", "the attempt's time was up") if late else ("cancelled", "the call was stopped")
         if late and not was_sent(error):
             kind, message = "unavailable", "; ".join([message, *getattr(error, "__notes__", ())])
-        data["error"] = {"kind": kind, "message": message}
+        data["error"] = {"kind": kind, "message": mask(message)}
         if sent:  # the attempt's time was up, or the run was stopped, while the service was at it
             data["ambiguous"] = True
     if replayed:

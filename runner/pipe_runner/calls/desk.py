@@ -24,7 +24,7 @@ from pipe_runner.models import (
     Toolbox,
     Usage,
 )
-from pipe_runner.ports import Attempt, Clock, Emit
+from pipe_runner.ports import Attempt, Clock, Emit, Masker
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
 BRIEF: Final = 5.0
@@ -57,11 +57,13 @@ class Desk:
         gate: Callable[[str], Gate],
         recorder: Recorder,
         clock: Clock,
+        masker: Masker,
         make_toolbox: MakeToolbox | None = None,
         closing: Sequence[Any] = (),
     ) -> None:
         self._services, self._purse, self._gate, self._recorder = services, purse, gate, recorder
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
+        self._mask = masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
         self._askers = Askers()
@@ -143,14 +145,14 @@ class Desk:
             usage = _counted(error.usage) if isinstance(error, ModelFault) else None
             cost = prices.cost(model, usage) if usage else None
             sent = (out or self._recorder.replays) and may_be_paid(error)
-            data = called(held.call, name, model, self._clock.monotonic() - began, error=error, cost=cost, sent=sent)
+            took = self._clock.monotonic() - began
+            data = called(held.call, name, model, took, self._mask, error=error, cost=cost, sent=sent)
             emit(EventKind.MODEL_CALLED, data)
             self._purse.settle(held, usage, cost, sent=sent)
             raise
-        emit(
-            EventKind.MODEL_CALLED,
-            called(held.call, name, model, self._clock.monotonic() - began, answer, replayed=not heard),
-        )
+        took = self._clock.monotonic() - began
+        data = called(held.call, name, model, took, self._mask, answer, replayed=not heard)
+        emit(EventKind.MODEL_CALLED, data)
         self._purse.settle(held, answer.usage, answer.cost, sent=True)
         return answer
 

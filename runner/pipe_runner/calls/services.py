@@ -44,6 +44,8 @@ class Services:
         """Those that some node asks before any other."""
         self.conceal: Callable[[str], None] = lambda secret: None
         """Told each secret that a client gets later than its settings."""
+        self.mask: Callable[[str], str] = lambda text: text
+        """Hides what the run shows nowhere."""
 
     def get(self, name: str) -> Service:
         """The service of that name; raises NodeFault where there is none."""
@@ -96,7 +98,9 @@ class Services:
             if service.settings.missing:
                 raise ModelFault(Reason.CREDENTIALS, f"provider {name}: {service.settings.missing}", sent=False)
             try:
-                found = self._open[name] = service.type.open(service.settings._replace(conceal=self.conceal))
+                found = self._open[name] = service.type.open(
+                    service.settings._replace(conceal=self.conceal, mask=self.mask)
+                )
             except PipeError as error:
                 hint = f" ({error.hint})" if error.hint else ""
                 raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error

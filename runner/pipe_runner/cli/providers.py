@@ -109,6 +109,11 @@ def _check(services: Services, found: Sequence[dict[str, Any]], *, one: bool) ->
     """Ask them, one after the other, and put what they said to what is known; whether one failed."""
     import anyio
 
+    from pipe_runner.masking import SecretMasker
+
+    masker = SecretMasker(services.secrets(tuple(about["name"] for about in found)))
+    services.conceal, services.mask = masker.add, masker.mask_text
+
     async def ask() -> bool:
         failed = False
         try:

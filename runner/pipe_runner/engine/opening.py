@@ -317,7 +317,7 @@ def _masker_of(secrets: Mapping[str, str], services: Services | None, *, finds: 
     if services is None:
         return SecretMasker(secrets) if secrets or finds else NoMasking()
     masker = SecretMasker(secrets)
-    services.conceal = masker.add
+    services.conceal, services.mask = masker.add, masker.mask_text
     return masker
 
 

@@ -146,6 +146,7 @@ def desk_for(
         gate=lambda name: gates.get(name, services.get(name).limits),
         recorder=granted.recorder or NotRecorded(),
         clock=clock,
+        masker=granted.masker,
         make_toolbox=tools.make,
         closing=[tools, purse],
     )

@@ -12,6 +12,7 @@ import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.spending.listed import listed
@@ -31,7 +32,8 @@ class KeptRows:
         self._stamp = ""
 
     def __call__(self, type_name: str, options: Mapping[str, Any], model: str) -> tuple[Row, ...]:
-        key = json.dumps([type_name, str(options.get("base_url") or ""), model])
+        names = json.dumps([type_name, str(options.get("base_url") or ""), model])
+        key = sha256(names.encode()).hexdigest()  # a service may give anything for a model's name
         if self._rows is None:
             self._stamp = _stamp()
             self._rows = self._load()

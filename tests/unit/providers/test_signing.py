@@ -29,7 +29,7 @@ def signed(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], **options: 
     settings = ProviderTypes()["bedrock"].settings("mine", {"region": "us-east-1", **options}, "", os.environ)
     assert settings.missing is None
     client, credentials, bundle = client_of(settings.options)
-    signer = Signer(client, credentials, settings.secrets)
+    signer = Signer(client, credentials, settings)
     words = {"modelId": "m", "messages": [{"role": "user", "content": [{"text": "hi"}]}]}
     return SimpleNamespace(
         first=signer.sign("Converse", words), second=signer.follow("Converse", words), bundle=bundle, signer=signer
