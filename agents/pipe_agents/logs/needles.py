@@ -1,4 +1,4 @@
-"""Texts of which each line of a pattern holds one: where none is in a piece, the pattern is not tried there.
+"""Texts of which each message of a pattern holds one: where none is in some messages, the pattern is not tried on them.
 
 Made from the patterns; tests/unit/agents/test_logs_needles.py makes them again and compares.
 """

@@ -86,7 +86,6 @@ class Tally:
         self.access = Access()
         self._shapes: dict[str, dict[bytes, Shape]] = {}
         self._shape_bytes = 0
-        self._active = self.patterns
 
     @property
     def entries(self) -> int:
@@ -123,7 +122,6 @@ class Tally:
             number = numbers.__getitem__
             lines, keys = list(compress(lines, keep)), list(compress(keys, keep))
             piece = b"\n".join(lines)
-        self._active = self._likely(piece)
         shapes = self._shapes_of(piece, lines, reader)
         if max(map(len, shapes)) > LONGEST_SHAPE:
             shapes = [shape[:LONGEST_SHAPE] for shape in shapes]
@@ -131,12 +129,6 @@ class Tally:
             marks = {key: b"%d" % level if (level := reader.moment(key)[1]) is not None else b"" for key in set(keys)}
             shapes = [marks[key] + shape for key, shape in zip(keys, shapes, strict=True)]
         self._count(lines, keys, shapes, reader, number)
-
-    def _likely(self, piece: bytes) -> tuple[Pattern, ...]:
-        """The patterns of which lines of this piece can have one; escapes of JSON may hide what tells it."""
-        if b"\\u00" in piece:
-            return self.patterns
-        return tuple(one for one in self.patterns if any(text in piece for text in NEEDLES[one.check]))
 
     def _shapes_of(self, piece: bytes, lines: list[bytes], reader: Reader) -> list[bytes]:
         if reader.format.name == "access":
@@ -156,7 +148,10 @@ class Tally:
         groups = Counter(zip(keys, shapes, strict=True))
         reader.crowded = reader.crowded or (len(firsts) > CROWDED * size and size > 100)
         known = self._known(reader)
-        infos = {shape: known.get(shape) or self._look(known, shape, lines[at], reader) for shape, at in firsts.items()}
+        unseen = {shape: lines[at] for shape, at in firsts.items() if shape not in known}
+        if unseen:
+            self._look(known, unseen, reader)
+        infos = {shape: known[shape] for shape in firsts}
         counting = {shape for shape, info in infos.items() if info.counts}
         if counting:
             self._count(lines, keys, apart(lines, shapes, counting), reader, number)
@@ -227,25 +222,33 @@ class Tally:
             self._shape_bytes = 0
         return known
 
-    def _look(self, known: dict[bytes, Shape], shape: bytes, line: bytes, reader: Reader) -> Shape:
-        """Take one line apart, for all of its shape."""
-        if reader.format.name == "access" and (asked := request_of(line)) is not None:
-            level = ERROR if asked[1] >= 500 else INFO
-            info = Shape(self.miner.request(asked[0], str(asked[1]), level), level, JOIN_NO, (), (), None)
-        else:
-            entry = entry_of(reader.format, line)
-            message, level = entry.message, entry.level
-            patterns = found_in(message, self._active) if self._active else ()
-            exception = EXCEPTION.search(message) if b"rror" in message or b"xcep" in message else None
-            template = None
-            if entry.joined != JOIN_YES and (message.strip() or line.strip()):
-                template = self.miner.template(message, level)
-            detail = tuple(one for one in patterns if one.detail)
-            info = Shape(template, level, entry.joined, patterns, detail, exception[1][:200] if exception else None)
-            info = info._replace(counts=counts(message, shape))
-        known[shape] = info
-        self._shape_bytes += len(shape)
-        return info
+    def _look(self, known: dict[bytes, Shape], unseen: dict[bytes, bytes], reader: Reader) -> None:
+        """Take one line of each new shape apart, for all that have it."""
+        requests: dict[bytes, tuple[bytes, int]] = {}
+        if reader.format.name == "access":
+            requests = {shape: asked for shape, line in unseen.items() if (asked := request_of(line)) is not None}
+        entries = {shape: entry_of(reader.format, line) for shape, line in unseen.items() if shape not in requests}
+        active = self._likely(b"\n".join([entry.message for entry in entries.values()]))
+        for shape, line in unseen.items():
+            if (asked := requests.get(shape)) is not None:
+                level = ERROR if asked[1] >= 500 else INFO
+                info = Shape(self.miner.request(asked[0], str(asked[1]), level), level, JOIN_NO, (), (), None)
+            else:
+                message, level, joined, _ = entries[shape]
+                patterns = found_in(message, active) if active else ()
+                exception = EXCEPTION.search(message) if b"rror" in message or b"xcep" in message else None
+                template = None
+                if joined != JOIN_YES and (message.strip() or line.strip()):
+                    template = self.miner.template(message, level)
+                detail = tuple([one for one in patterns if one.detail])
+                error = exception[1][:200] if exception else None
+                info = Shape(template, level, joined, patterns, detail, error, counts(message, shape))
+            known[shape] = info
+            self._shape_bytes += len(shape)
+
+    def _likely(self, messages: bytes) -> tuple[Pattern, ...]:
+        """The patterns that one of these messages can have."""
+        return tuple([one for one in self.patterns if any(text in messages for text in NEEDLES[one.check])])
 
     def _found(self, info: Shape, count: int, first: Where, last: Where) -> None:
         if info.exception is not None:

@@ -1,11 +1,14 @@
-"""What tells that a pattern can't be in a piece is made from the pattern: no line is missed for speed."""
+"""What tells that a pattern can't be in a message is made from the pattern: no line is missed for speed."""
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from logs_reading import analysed
 
 from pipe_agents.logs.needles import NEEDLES
 from pipe_agents.logs.patterns import PATTERNS, Pattern
@@ -48,3 +51,11 @@ def test_every_match_holds_one_of_its_needles(pattern: Pattern) -> None:
             kept.append(text)
     assert sorted(kept) == list(NEEDLES[pattern.check])
     assert kept
+
+
+@pytest.mark.parametrize("beside", ["all is well", "access denied"])
+def test_a_needle_is_looked_for_in_the_message_and_not_in_how_json_writes_it(tmp_path: Path, beside: str) -> None:
+    said = 'apparmor="DENIED" operation="open" profile="snap.app"'
+    lines = [json.dumps({"level": "info", "msg": text}) for text in (beside, said)]
+    found = analysed(tmp_path, text=lines)
+    assert [(one["check"], one["lines"]) for one in found["patterns"]] == [("permission_denied", 1)]
