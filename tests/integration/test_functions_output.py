@@ -43,6 +43,18 @@ def much():
 def side(secret, seconds):
     subprocess.run(["echo", "side " + secret])
     time.sleep(seconds)
+def forgets():
+    sys.stdout = sys.stderr = sys.__stdout__ = None
+def moves():
+    import io
+    sys.stdout, sys.stderr = io.StringIO(), io.StringIO()
+def exits():
+    os._exit(0)
+def exits_in_a_fork():
+    child = os.fork()
+    if not child:
+        os._exit(7)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 def lasts(secret):
     while True:
         try:
@@ -156,3 +168,23 @@ def test_a_runner_without_standard_streams_runs_functions_that_print(tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, timeout=30, env={**os.environ, "TOKEN": SECRET}, check=False)
     assert done.returncode == 0
     assert "run ***\n" in printed(tmp_path)
+
+
+@pytest.mark.parametrize("call", ["forgets", "moves"])
+@pytest.mark.parametrize("output", ["json", "text"])
+def test_a_function_that_puts_something_in_the_place_of_the_streams_takes_no_result_away(
+    tmp_path: Path, call: str, output: str
+) -> None:
+    done = run(tmp_path, pipeline(call, call), "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == "done: yes\n" if output == "text" else json.loads(done.stdout)["outputs"] == {"done": "yes"}
+
+
+def test_d1_a_function_that_ends_the_process_fails_its_node_and_the_run_goes_on(tmp_path: Path) -> None:
+    done = run(tmp_path, pipeline("exits", "exits_in_a_fork"), "--output", "json")
+    assert done.returncode == 1, done.stderr
+    nodes = json.loads(done.stdout)["nodes"]
+    assert nodes["n0"]["error"]["kind"] == "exception"
+    assert nodes["n0"]["error"]["message"] == "the function ended the interpreter: SystemExit(os._exit(0))"
+    assert nodes["n1"]["output"] == 7

@@ -25,12 +25,15 @@ _NEVER_FAIL: Final = ("backslashreplace", "replace", "ignore", "xmlcharrefreplac
 def guarded(perform: Callable[[list[str]], int], words: list[str]) -> int:
     """Perform, and explain whatever goes wrong. Nothing escapes it, and no traceback but ours (S11)."""
     _open_standard_streams()
+    out, err = sys.stdout, sys.stderr
     code = _explained(perform, words)
-    unwritten = _settled(sys.stdout)
+    if sys.stderr is None:  # by code that still runs
+        sys.stderr = err
+    unwritten = _settled(out)
     if unwritten is not None and not _nobody_reads(unwritten):
         say(f"error: cannot write to stdout: {getattr(unwritten, 'strerror', None) or unwritten}")
         code = code or IO_ERROR
-    _settled(sys.stderr)
+    _settled(err)
     return code
 
 

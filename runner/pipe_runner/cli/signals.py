@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from os import _exit  # functions of a run find another one
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
@@ -129,7 +130,7 @@ class Signals:
         with contextlib.suppress(Exception):
             if self._run is not None:
                 self._run.processes.end_now()
-        os._exit(code)
+        _exit(code)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.received.append(number)

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import EventKind
@@ -62,6 +62,7 @@ class Strays:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._words: SimpleQueue[bytes | None] | None = None
         self._speaker: threading.Thread | None = None
+        self._own = _Own()
 
     def take(self) -> None:
         """Have the descriptors lead here; again does nothing. Raises OSError."""
@@ -70,6 +71,7 @@ class Strays:
         from asyncio import get_running_loop
 
         self._loop = get_running_loop()
+        self._own.take()
         try:
             for number, name in ((1, "stdout"), (2, "stderr")):
                 pipe = self._pipes[number] = _Pipe(number, name, self._masker)
@@ -104,6 +106,7 @@ class Strays:
             if not busy and not (self._speaker is not None and self._speaker.is_alive()):
                 os.close(pipe.real)
         self._pipes, self._loop = {}, None
+        self._own.give_back(busy=busy)
         if not busy:
             _ONE.release()
 
@@ -160,6 +163,29 @@ class Strays:
             with suppress(OSError):
                 while data:
                     data = data[os.write(fd, data) :]
+
+
+class _Own:
+    """What is this process's own, and user code may change: its streams by name, and its end."""
+
+    def take(self) -> None:
+        self._streams, self._exit = {"stdout": sys.stdout, "stderr": sys.stderr}, os._exit
+        us = os.getpid()
+
+        def end(status: int) -> NoReturn:
+            if os.getpid() == us:  # else a fork of ours ends, which may
+                raise SystemExit(f"os._exit({status!r})")
+            self._exit(status)
+
+        os._exit = end
+
+    def give_back(self, *, busy: bool) -> None:
+        """`busy`: code still runs, which shall neither write into results nor end the process."""
+        for name, stream in self._streams.items():
+            if not busy or getattr(sys, name) is None:
+                setattr(sys, name, stream)
+        if not busy:
+            os._exit = self._exit
 
 
 class _Pipe:
