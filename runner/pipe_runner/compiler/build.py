@@ -174,7 +174,7 @@ class Build:
         """A file's own `env:`."""
         check_names(part.spec.env, ("env",), part.report)
         values = Values(part.report)
-        part.env = values.compile(part.spec.env, ("env",), "pipeline env", part.env_uses, text=True)
+        part.env = values.compile(part.spec.env, ("env",), "pipeline env", part.env_uses)
 
     # ------------------------------------------------------------ nodes
 
