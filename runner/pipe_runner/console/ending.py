@@ -82,7 +82,7 @@ def _failed_items(run: Run, node: str, tails: Mapping[str, str], where: str) -> 
         lines.append(f"    {safe(item)}: {error_line(state.error)}")
         lines += [f"    | {line}" for line in last_lines(state, tails.get(item, ""))]
     if len(items) > _ITEMS:
-        lines.append(f"    … and {len(items) - _ITEMS} more items, which `pipe show {run.id} {node}{where}` names")
+        lines.append(f"    … and {len(items) - _ITEMS} more items, which `pipe show {run.id}{where}` names")
     return lines
 
 
