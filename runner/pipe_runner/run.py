@@ -181,8 +181,27 @@ _FAILED, _RUNNING = NodeStatus.FAILED, NodeStatus.RUNNING  # a member of an enum
 _NEW = NodeState.__new__  # without a call of __init__: one for each node at the start
 
 
+_SHAPES: Mapping[str, Any] = {
+    **dict.fromkeys(("pipeline", "path", "root", "digest", "order"), str),
+    **dict.fromkeys(("inputs", "nodes", "reasons", "items"), Mapping),
+    **dict.fromkeys(("only", "rerun", "anew"), (list, tuple)),
+    "git_sha": (str, type(None)),
+}
+"""What `run.started` and `run.resumed` hold, where whoever reads them relies on it."""
+
+
+def _held(event: Event) -> Mapping[str, Any]:
+    """The event's data; raises TypeError for such as no run writes."""
+    for name in event.data.keys() & _SHAPES.keys():
+        if not isinstance(event.data[name], _SHAPES[name]):
+            raise TypeError(f"`{name}` has the wrong type")
+    return event.data
+
+
 def _run_started(run: Run, event: Event) -> None:
-    data = event.data
+    if run.started_at is not None:
+        raise ValueError("the run had begun before")
+    data = _held(event)
     run.id = event.run
     run.status = RunStatus.RUNNING
     run.pipeline = data.get("pipeline", "")
@@ -200,7 +219,7 @@ def _run_started(run: Run, event: Event) -> None:
 
 
 def _run_resumed(run: Run, event: Event) -> None:
-    data = event.data
+    data = _held(event)
     run.status = RunStatus.RUNNING
     run.attempt += 1
     run.finished_at = None

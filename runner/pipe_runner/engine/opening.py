@@ -26,10 +26,11 @@ from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Masker
 from pipe_runner.run import Run
-from pipe_runner.runlog import LogReader, LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
+from pipe_runner.runlog import LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
 from pipe_runner.runlog.order import order_of_next
+from pipe_runner.runlog.reader import opening_of
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
 
@@ -159,7 +160,7 @@ def open_resume(
     try:
         repaired = repair(rundir)
         run = repaired.run
-        begun = bool(run.id)
+        begun = opening_of(rundir.log_path, rundir.id) is not None
         kept = {} if begun else _kept_request(rundir)
         only = run.only if begun else tuple(kept.get("only", ()))
         done = run.status is RunStatus.SUCCEEDED
@@ -207,12 +208,9 @@ def open_resume(
 
 def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
     """Path of the pipeline file, the project's root and the inputs of a run; from its log, or from what stands beside
-    it where the log was cut before the end of its first line. Reads only; raises StorageError."""
-    for event in LogReader(rundir.log_path, rundir.id):
-        if event.event == EventKind.RUN_STARTED:
-            return event.data["path"], event.data["root"], event.data["inputs"]
-        break
-    data = _kept_request(rundir)
+    it where the log was cut before the end of its first line. Reads only; raises StorageError, LogDamaged."""
+    opening = opening_of(rundir.log_path, rundir.id)
+    data = _kept_request(rundir) if opening is None else opening.data
     return data["path"], data["root"], data["inputs"]
 
 

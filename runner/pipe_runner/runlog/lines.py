@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import json.encoder
+import re
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -19,6 +20,9 @@ MAX_LINE: Final = 64 * 2**20
 
 RESERVED: Final = frozenset({"v", "seq", "ts", "run", "event", "node", "attempt", "crc"})
 _LARGEST: Final = sys.float_info.max
+_TIME: Final = re.compile(
+    r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}\.[0-9]{6}Z"
+).fullmatch
 CRC_LENGTH: Final = len(b',"crc":"00000000"}')
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
@@ -135,6 +139,8 @@ def decode_line(line: bytes, run: str | None = None, seq: int | None = None) -> 
 def _check(event: Event, run: str | None, seq: int | None) -> None:
     if type(event.seq) is not int or type(event.ts) is not str or type(event.event) is not str:
         raise BadLine("a field has the wrong type", checksum_ok=True)
+    if not _TIME(event.ts):
+        raise BadLine("`ts` is no time", checksum_ok=True)
     if event.node is not None and type(event.node) is not str:
         raise BadLine("`node` is no text", checksum_ok=True)
     if event.attempt is not None and type(event.attempt) is not int:

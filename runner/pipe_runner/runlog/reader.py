@@ -18,8 +18,10 @@ from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import CRC_LENGTH, MAX_LINE, BadLine, checksum_ok, decode_line
+from pipe_runner.types import EventKind
 
 _FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\r?\Z', re.DOTALL)
+_ASKED: Final = {"path", "root", "inputs", "nodes"}
 _LINES_IN_ONE: Final = 64
 """How many places of an unreadable line are tried as the start of a readable one."""
 
@@ -112,6 +114,20 @@ def fold_log(path: str, run: str | None = None) -> Run:
     return fold_into(Run(), LogReader(path, run))
 
 
+def opening_of(path: str, run: str) -> Event | None:
+    """The first event of a log, which says what was asked for; None where a crash left no whole line.
+
+    Raises LogDamaged where it is another event, or lacks something, and StorageError.
+    """
+    reader = LogReader(path, run)
+    opening = next(iter(reader), None)
+    if opening is not None:
+        apply_to(Run(), opening, reader)
+        if opening.event != EventKind.RUN_STARTED or not opening.data.keys() >= _ASKED:
+            raise LogDamaged(path, 0, 1, "the log doesn't begin with a run.started that says what was asked for")
+    return opening
+
+
 class Folds(Protocol):
     """What takes events in, one by one; raises KeyError, ValueError, TypeError or AttributeError for one it can't."""
 
@@ -124,12 +140,17 @@ Folded = TypeVar("Folded", bound=Folds)
 def fold_into(run: Folded, reader: LogReader) -> Folded:
     """Fold all that a reader gives into `run`, and give it back; an event that can't be folded counts as damage."""
     for event in reader:
-        try:
-            run.apply(event)
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            why = f"{event.event} does not hold what it must ({type(error).__name__}: {error})"
-            raise LogDamaged(reader.path, reader.at, event.seq, why) from None
+        apply_to(run, event, reader)
     return run
+
+
+def apply_to(run: Folds, event: Event, reader: LogReader) -> None:
+    """Fold one event in that a reader gave; raises LogDamaged."""
+    try:
+        run.apply(event)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        why = f"{event.event} does not hold what it must ({type(error).__name__}: {error})"
+        raise LogDamaged(reader.path, reader.at, event.seq, why) from None
 
 
 def open_log(path: str) -> BinaryIO:

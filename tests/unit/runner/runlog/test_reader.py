@@ -179,7 +179,12 @@ def test_d6_damage_before_the_tail_is_named_with_its_place(
 def test_d6_a_last_line_with_a_right_crc_that_does_not_belong_there_is_damage(tmp_path: Path, ten: list[Event]) -> None:
     lines = lines_of(ten)
     log = tmp_path / "log.jsonl"
-    for last in (lines[9], lines[0], encode_line(Event(12, "t", "r1", "x")), encode_line(Event(11, "t", "r2", "x"))):
+    for last in (
+        lines[9],
+        lines[0],
+        encode_line(Event(12, ten[0].ts, "r1", "x")),
+        encode_line(Event(11, ten[0].ts, "r2", "x")),
+    ):
         log.write_bytes(b"".join(lines) + last)
         assert damage(log).line == 11
 
@@ -189,7 +194,7 @@ def test_d6_a_log_of_another_run_is_damaged_from_its_first_byte(write_run: Write
 
 
 def test_d6_an_event_that_can_not_be_folded_is_damage_where_it_stands(write_run: WriteRun, ten: list[Event]) -> None:
-    strange = Event(11, "t", "r1", "run.finished", data={"status": "no such status"})
+    strange = Event(11, ten[0].ts, "r1", "run.finished", data={"status": "no such status"})
     rundir = write_run("r1", [*ten, strange])
     with pytest.raises(LogDamaged, match=r"run\.finished does not hold what it must") as found:
         fold_log(rundir.log_path)
@@ -198,7 +203,7 @@ def test_d6_an_event_that_can_not_be_folded_is_damage_where_it_stands(write_run:
 
 
 def test_events_that_are_not_known_change_nothing_but_are_counted(write_run: WriteRun, ten: list[Event]) -> None:
-    rundir = write_run("r1", [*ten, Event(11, "t", "r1", "node.teleported", "a", 1, {"x": 1})])
+    rundir = write_run("r1", [*ten, Event(11, ten[0].ts, "r1", "node.teleported", "a", 1, {"x": 1})])
     run = fold_log(rundir.log_path)
     assert run.seq == 11
     run.seq = 10

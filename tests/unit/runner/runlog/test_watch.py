@@ -54,8 +54,8 @@ def test_a_finished_log_is_yielded_whole(write_run: WriteRun, ten: list[Event]) 
 
 
 def test_a_line_longer_than_a_read_is_yielded(write_run: WriteRun, ten: list[Event]) -> None:
-    large = Event(11, "t", "r1", "node.output", "a", 1, {"text": "x" * 3_000_000})
-    last = Event(12, "t", "r1", "node.output", "a", 1, {"text": "x"})
+    large = Event(11, ten[0].ts, "r1", "node.output", "a", 1, {"text": "x" * 3_000_000})
+    last = Event(12, ten[0].ts, "r1", "node.output", "a", 1, {"text": "x"})
     assert list(follow(write_run("r1", [*ten, large, last]).log_path, lambda: True)) == [*ten, large, last]
 
 
