@@ -186,9 +186,10 @@ class Shape:
 
     def _unknown_key(self, data: dict[str, Any], path: Path_) -> None:
         key, owner = str(path[-1]), path[:-1]
-        context = self._context_of(owner, at(data, owner))
+        node = at(data, owner)
+        context = self._context_of(owner, node)
         add = self._report.add
-        if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, at(data, owner)):
+        if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, node):
             return
         other = context.others.get(key)
         if other is not None:
@@ -198,6 +199,9 @@ class Shape:
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
+        agent = node.get("agent") if context.keys and "agent" in context.keys and isinstance(node, dict) else None
+        if not near and isinstance(agent, str):
+            hint = f"options of agent `{short(agent)}` stand under `with:`; {hint}"
         add("E201", f"unknown key `{short(key)}` in {context.name}", path, at="key", hint=hint)
 
     def _of_another_kind(self, path: Path_, node: Any) -> bool:
