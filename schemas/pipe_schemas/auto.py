@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
 MOST = 4
 """Agents for one task."""
@@ -45,9 +46,9 @@ class AutoOptions(BaseModel):
     provider: list[str] = Field(
         default_factory=list, description="The node's `provider:`; it is not written under `with:`."
     )
-    known: dict[str, str] = Field(
+    known: SkipJsonSchema[dict[str, str]] = Field(
         default_factory=dict, description="Set before the run: who may be chosen, with their versions."
     )
-    chosen: list[ChosenAgent] = Field(
+    chosen: SkipJsonSchema[list[ChosenAgent]] = Field(
         default_factory=list, description="Set before the run, where the task is known then."
     )
