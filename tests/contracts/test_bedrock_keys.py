@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import datetime
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -209,7 +211,26 @@ def test_x2_a_program_that_gives_keys_ends_with_who_wants_them(role: bool, servi
         await provider.close()
 
     asyncio.run(left())
-    pid = there.read_text().strip()
+    _gone(there.read_text().strip())
+
+
+def test_x2_a_program_that_gives_keys_ends_with_a_runner_that_is_killed(service: Service, tmp_path: Path) -> None:
+    script, there = tmp_path / "keys.sh", tmp_path / "pid"
+    script.write_text(f"sleep 78 &\necho $! > {there}.new\nmv {there}.new {there}\nwait\n")
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(f"[default]\ncredential_process = sh {script}\n")
+    program = (
+        "import os, pipe_providers.aws_helpers as a, botocore.session as s\n"
+        "core = s.get_session()\na.Helpers().watch(core)\ncore.get_credentials()\n"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, "HOME": str(tmp_path)})
+    _await(there)
+    runner.kill()
+    runner.wait()
+    _gone(there.read_text().strip())
+
+
+def _gone(pid: str) -> None:
     until = time.monotonic() + 5
     while _lives(pid) and time.monotonic() < until:
         time.sleep(0.05)
