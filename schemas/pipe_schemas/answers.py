@@ -1,11 +1,14 @@
-"""JSON Schemas of answers: which keywords there are, what is wrong with a schema and where, and its parts."""
+"""JSON Schemas of answers: which keywords there are, and what is wrong with a schema and where."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pydantic_core import to_json
+
+from pipe_schemas.contradictions import contradictions
+from pipe_schemas.parts import LISTS, MAPS, ONE, Path, SchemaFault, parts
 
 LARGEST: Final = 64 * 1024
 """Bytes of a schema, as JSON."""
@@ -16,14 +19,6 @@ MOST_WAYS: Final = 1000
 TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
 DIALECTS: Final = ("json-schema.org/draft/2020-12/schema", "json-schema.org/draft-07/schema")
 
-_ONE: Final = (
-    "items additionalProperties not if then else contains propertyNames unevaluatedItems unevaluatedProperties "
-    "contentSchema"
-)
-ONE: Final = frozenset(_ONE.split())
-"""Keywords with one schema."""
-LISTS: Final = frozenset(("allOf", "anyOf", "oneOf", "prefixItems"))
-MAPS: Final = frozenset(("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"))
 _SAME: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 """Keywords whose schemas are about the value itself, not about a part of it."""
 _COUNTS: Final = frozenset(
@@ -50,18 +45,6 @@ _NOT_OURS: Final = {
     "optional": "a property is optional unless `required` of the object names it",
 }
 
-Path = tuple[str | int, ...]
-
-
-class SchemaFault(NamedTuple):
-    """What is wrong at a place of a schema. `keyword`: there is no such one; `at_key`: the place is the key."""
-
-    path: Path
-    message: str
-    hint: str | None = None
-    keyword: str | None = None
-    at_key: bool = False
-
 
 def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     """All that keeps a JSON Schema from being used; patterns apart, which need an engine to be tried."""
@@ -77,7 +60,10 @@ def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     if "definitions" in schema and "$defs" in schema:
         found.append(SchemaFault(("definitions",), "`definitions` is what `$defs` was called: there is one of them"))
     yield from found
-    if not found and b'"$ref"' in text:
+    if found:
+        return
+    yield from contradictions(schema)
+    if b'"$ref"' in text:
         yield from _endless(schema)
 
 
@@ -91,17 +77,6 @@ def patterns(schema: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
         yield from (((*path, "patternProperties", name), name) for name in schema["patternProperties"])
     for inner, part in parts(schema):
         yield from patterns(part, (*path, *inner))
-
-
-def parts(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """The schemas that stand in a schema, with their places."""
-    for key, value in schema.items():
-        if key in ONE:
-            yield (key,), value
-        elif key in LISTS and isinstance(value, list):
-            yield from (((key, number), part) for number, part in enumerate(value))
-        elif key in MAPS and isinstance(value, dict):
-            yield from (((key, name), part) for name, part in value.items())
 
 
 def changed(schema: Any, change: Callable[[str], str]) -> Any:

@@ -30,6 +30,32 @@ def test_right_schemas_have_no_fault(schema: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
 
 
+CONTRADICTIONS: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
+    ({"properties": {"a": {"minimum": 5, "maximum": 3}}}, ("properties", "a", "minimum")),
+    ({"items": {"exclusiveMinimum": 3, "maximum": 3}}, ("items", "exclusiveMinimum")),
+    ({"minimum": 3, "exclusiveMaximum": 3}, ("minimum",)),
+    ({"minLength": 2, "maxLength": 1}, ("minLength",)),
+    ({"minItems": 2, "maxItems": 1}, ("minItems",)),
+    ({"type": "integer", "enum": [1, 2.0, "3"]}, ("enum", 2)),
+    ({"type": ["string", "null"], "const": False}, ("const",)),
+    ({"type": "number", "const": True}, ("const",)),
+    ({"required": ["a", "b"], "properties": {"a": {}}, "additionalProperties": False}, ("required", 1)),
+    ({"$defs": {"x": {"minItems": 2, "maxItems": 1}}, "$ref": "#/$defs/x"}, ("$defs", "x", "minItems")),
+    ({"allOf": [{"minimum": 5, "maximum": 3}]}, ("allOf", 0, "minimum")),
+]
+
+
+@pytest.mark.parametrize(("schema", "place"), CONTRADICTIONS, ids=range(len(CONTRADICTIONS)))
+def test_what_no_value_can_fulfil_is_told_where_it_stands(schema: dict[str, Any], place: tuple[str | int, ...]) -> None:
+    assert [fault.path for fault in faults(schema)] == [place]
+
+
+@pytest.mark.parametrize("key", ["not", "if"])
+def test_what_is_never_fulfilled_may_be_meant(key: str) -> None:
+    assert list(faults({key: {"minimum": 5, "maximum": 3}})) == []
+    assert list(faults({"anyOf": [{"type": "string", "const": 1}, {}]})) == []
+
+
 WRONG: list[tuple[dict[str, Any], tuple[str | int, ...]]] = [
     ({"type": "text"}, ("type",)),
     ({"type": []}, ("type",)),
