@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from pipe_runner.compiler.attributes import LACKS
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.infer import doubtful, failing, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
@@ -12,27 +15,28 @@ from pipe_runner.compiler.values import Use
 
 def check_types(draft: Draft, references: References, report: Report) -> None:
     """Every template of a node whose type is known fits its place; sets `validate_options` where only the run tells."""
+    of_path = partial(references.schema, reader=draft)
     for use in draft.uses:
         if not use.sound:
             continue
         if use.place == "when":
-            _condition(use, references, report)
+            _condition(draft, use, references, report)
         elif use.place == "items":
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
-        for sentence in failing(use.compiled, references.schema):
-            report.add("W506", sentence, use.path, hint=_hint(use))
-        for sentence in doubtful(use.compiled, references.schema):
+        for sentence in failing(use.compiled, of_path):
+            report.add("W506", sentence, use.path, hint=None if sentence.startswith(LACKS) else _hint(use))
+        for sentence in doubtful(use.compiled, of_path):
             report.add("W501", sentence, use.path, hint=_hint(use) if sentence.startswith("comparing") else None)
 
 
-def _condition(use: Use, references: References, report: Report) -> None:
+def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:
     compiled = use.compiled
     if compiled.kind == "literal":
         return
-    schema = schema_of(compiled, references.schema)
-    types = _lookup(use, schema, references).types(schema)
+    schema = schema_of(compiled, partial(references.schema, reader=draft))
+    types = _lookup(use, schema, references, draft).types(schema)
     if "boolean" not in types:
         message = f"a condition gives true or false, and this one gives {words(types)}, which fails the node"
         report.add("W502", message, use.path, hint="compare it: `… == 'ok'`, `… > 0`, `… | length > 0`")
@@ -53,8 +57,8 @@ def _option(draft: Draft, use: Use, references: References, report: Report) -> N
     agent = draft.agent
     if agent is None:
         return
-    source = schema_of(use.compiled, references.schema)
-    lookup = _lookup(use, source, references)
+    source = schema_of(use.compiled, partial(references.schema, reader=draft))
+    lookup = _lookup(use, source, references, draft)
     target = agent.option(use.path[3:])
     why = clash(source, lookup, target, agent.options)
     if why is not None:
@@ -68,10 +72,10 @@ def _option(draft: Draft, use: Use, references: References, report: Report) -> N
         draft.validate_options = True
 
 
-def _lookup(use: Use, schema: object, references: References) -> Lookup:
+def _lookup(use: Use, schema: object, references: References, draft: Draft | None = None) -> Lookup:
     """The document that the schema's `$ref`s count from."""
     if use.compiled.kind == "reference":
-        return references.lookup(use.compiled.body)
+        return references.lookup(use.compiled.body, draft)
     return Lookup(schema if isinstance(schema, dict) else {})
 
 
