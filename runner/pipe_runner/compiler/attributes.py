@@ -23,7 +23,7 @@ _PLACES: Final = {
 }
 """Where among the arguments of a filter the attribute stands, if it isn't named."""
 LACKS: Final = "nothing in the list"
-"""How a sentence begins that names all that there is."""
+"""How these sentences begin, which need no hint."""
 _SEVERAL: Final = ("sort",)
 
 
@@ -51,13 +51,14 @@ def missing(tree: Any, members: Schema) -> Iterator[str]:
                 return
             found = lookup.step(found, int(step) if step.isascii() and step.isdigit() else step)
             if isinstance(found, Nothing):
-                yield f"{_why(found, step)}, so `| {name}` by `{short(attribute)}` fails the node{_meant(found, step)}"
+                why = _why(found, step, attribute)
+                yield f"{why}, so `| {name}` by `{short(attribute)}` fails the node{_meant(found, step)}"
                 return
 
 
-def _why(nothing: Nothing, step: str) -> str:
+def _why(nothing: Nothing, step: str, attribute: str) -> str:
     if nothing.found:
-        return f"what it reads `{short(step)}` of is {nothing.found}"
+        return f"{LACKS} has a `{short(attribute)}`: what should have a `{short(step)}` is {nothing.found}"
     return f"{LACKS} has a `{short(step)}`"
 
 

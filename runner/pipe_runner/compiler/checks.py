@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from pipe_runner.compiler.advice import PRINTED, of_use
 from pipe_runner.compiler.attributes import LACKS
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.infer import doubtful, failing, schema_of
@@ -15,7 +16,7 @@ from pipe_runner.compiler.values import Use
 
 def check_types(draft: Draft, references: References, report: Report) -> None:
     """Every template of a node whose type is known fits its place; sets `validate_options` where only the run tells."""
-    of_path = partial(references.schema, reader=draft)
+    of_path, nodes = partial(references.schema, reader=draft), references.declared.nodes
     for use in draft.uses:
         if not use.sound:
             continue
@@ -26,9 +27,11 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
         elif use.place == "with":
             _option(draft, use, references, report)
         for sentence in failing(use.compiled, of_path):
-            report.add("W506", sentence, use.path, hint=None if sentence.startswith(LACKS) else _hint(use))
+            report.add("W506", sentence, use.path, hint=None if sentence.startswith(LACKS) else of_use(use, nodes))
         for sentence in doubtful(use.compiled, of_path):
-            report.add("W501", sentence, use.path, hint=_hint(use) if sentence.startswith("comparing") else None)
+            report.add(
+                "W501", sentence, use.path, hint=of_use(use, nodes) if sentence.startswith("comparing") else None
+            )
 
 
 def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:
@@ -49,7 +52,11 @@ def _items(use: Use, references: References, report: Report) -> None:
     types = _lookup(use, schema, references).types(schema)
     if "array" not in types:
         message = f"`items` is a list, and this gives {words(types)}, which fails the node"
-        hint = "`output: json` or `output: lines` on a command gives a list; `| list` makes one of an object's keys"
+        hint = of_use(use, references.declared.nodes)
+        if hint == PRINTED:
+            hint = "`output: json` or `output: lines` on a command gives a list"
+        elif types == {"object"}:
+            hint = "; ".join(filter(None, (hint, "`| list` makes a list of an object's keys")))
         report.add("E508", message, use.path, hint=hint)
 
 
@@ -77,7 +84,3 @@ def _lookup(use: Use, schema: object, references: References, draft: Draft | Non
     if use.compiled.kind == "reference":
         return references.lookup(use.compiled.body, draft)
     return Lookup(schema if isinstance(schema, dict) else {})
-
-
-def _hint(use: Use) -> str | None:
-    return "a command's output is text unless the node says `output: json`" if "nodes" in use.compiled.source else None

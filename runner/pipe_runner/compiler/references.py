@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipe_runner.compiler.advice import PRINTED, of_node
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import finished, names_of
@@ -277,10 +278,10 @@ class References:
             hint = f"did you mean `{near}`?" if near else f"there is {listed(nothing.keys)}"
         elif nothing.found:
             message = f"`{owner}` is {nothing.found}: it has no `{short(str(step))}`"
-            process = target is not None and target.agent is not None and target.agent.name == "shell"
-            process = process and target is not None and target.fan_out is None
-            if process and at == 3 and target is not None:
-                hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
+            if at == 3 and path[2] == "output" and target is not None:
+                hint = of_node(target)
+                if hint == PRINTED:
+                    hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
         else:
             message = f"`{owner}` has no `{short(str(step))}`"
         self._add("E310", message, reference, use, hint=hint, upto=at + 1)
