@@ -146,6 +146,19 @@ def test_copies_that_are_whole_within_the_grace_are_kept(root: Path, monkeypatch
     assert len(copies(root)) == 1
 
 
+def test_artifacts_of_a_cached_result_are_put_back_no_longer_than_the_run_goes_on(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = "nodes: {n: {run: truncate -s 50M f, cache: true, artifacts: [{name: x, path: f}]}}"
+    assert told(root, nodes)[0].status == "succeeded"
+    (root / "f").unlink()
+    slow(monkeypatch, 0.05)
+    done, took = told(root, f"budget: {{max_time: 300ms}}\n{nodes}")
+    assert (done.node("n").status, done.node("n").attempts, took < 4) == ("cancelled", 0, True)
+    assert [one for one in copies(root) if done.run.id in str(one)] == []
+    assert not list(root.glob("*.part"))
+
+
 def attempt(root: Path) -> Attempt:
     return Attempt("r", "n", 1, "shell", {}, {}, str(root), "k")
 
