@@ -6,22 +6,29 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import count
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.halts import Halted
 from pipe_runner.ports import Attempt
 from pipe_runner.types import ErrorKind
 
 MOST: Final = 10_000
 """Files of one node."""
-_CHUNK: Final = 1 << 20
+_CHUNK: Final = 1 << 18
+_STRETCH: Final = 1 << 25
+"""Bytes after which what was written is made durable, where it is to be: so that no wait for the disk is long."""
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _numbers = count()
+
+
+def _go_on() -> bool:
+    return False
 
 
 class Copied(NamedTuple):
@@ -61,16 +68,25 @@ def working_directory(attempt: Attempt) -> tuple[str, int, int]:
         raise NodeFault(ErrorKind.NOT_FOUND, f"the working directory {real}: {error.strerror}") from error
 
 
-def collect(attempt: Attempt, wanted: Sequence[tuple[str, str]], folder: str, *, durable: bool) -> list[Copied]:
-    """Copy these (name, path from the working directory) into `folder`, each file under its digest.
+def collect(
+    attempt: Attempt,
+    wanted: Sequence[tuple[str, str]],
+    folder: str,
+    *,
+    durable: bool,
+    halted: Callable[[], bool] = _go_on,
+) -> list[Copied]:
+    """Copy these (name, path from the working directory) into `folder`, each file under its digest: all or none.
 
-    Raises NodeFault for what is not there, leaves that directory or is no file, StorageError where it can't be written.
+    Raises NodeFault for what is not there, leaves that directory or is no file, StorageError where it can't be written,
+    Halted once `halted` says so.
     """
     copied: list[Copied] = []
+    parts: dict[str, str] = {}
     base, top, above = working_directory(attempt)
     try:
         for name, path in wanted:
-            for shown, real in _files(base, name, path):
+            for shown, real in _files(base, name, path, halted):
                 if len(copied) == MOST:
                     raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"the artifacts are more than {MOST} files: pack them")
                 try:
@@ -82,31 +98,49 @@ def collect(attempt: Attempt, wanted: Sequence[tuple[str, str]], folder: str, *,
                     os.close(source)
                     raise NodeFault(ErrorKind.REFUSED, f"artifact {name}: {shown} is no regular file")
                 with open(source, "rb", buffering=0) as file:
-                    digest, size = _keep(file, folder, durable=durable, let_in=above & let_in)
+                    part, digest, size = _copy(file, folder, durable, halted, above & let_in)
+                if digest in parts:
+                    os.unlink(part)
+                else:
+                    parts[digest] = part
                 copied.append(Copied(name, shown, digest, size, bool(mode & 0o100)))
+        _name(parts, folder, durable)
     finally:
         os.close(top)
+        for part in parts.values():
+            _unlink(part)
     return copied
 
 
-def kept(source: str, digest: str, folder: str, *, durable: bool) -> bool:
-    """Copy a file of the cache into `folder`; False where it isn't what its name says. Raises StorageError."""
+def kept(source: str, digest: str, folder: str, *, durable: bool, halted: Callable[[], bool] = _go_on) -> bool:
+    """Copy a file of the cache into `folder`; False where it isn't what its name says. Raises StorageError, Halted."""
     try:
         file = open(os.open(source, _READ), "rb", buffering=0)
     except OSError:
         return False
     with file:
-        return (
-            stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            and _keep(file, folder, durable=durable, expected=digest)[0] == digest
-        )
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return False
+        part, found, _ = _copy(file, folder, durable, halted)
+    if found != digest:
+        _unlink(part)
+        return False
+    _name({digest: part}, folder, durable)
+    return True
 
 
-def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, *, verify: bool = False) -> None:
+def put_back(
+    attempt: Attempt,
+    files: Sequence[Mapping[str, Any]],
+    folder: str,
+    *,
+    verify: bool = False,
+    halted: Callable[[], bool] = _go_on,
+) -> None:
     """Put files of the run into the working directory; what is there already, with the same content, stays.
 
     No link is followed on the way. Folders that are made let in whoever may read something in them. With `verify` a
-    file that isn't what its name says is refused. Raises OSError and NodeFault.
+    file that isn't what its name says is refused. Raises OSError and NodeFault, and Halted once `halted` says so.
     """
     _, top, _ = working_directory(attempt)
     made: dict[tuple[str, ...], int] = {}
@@ -122,7 +156,7 @@ def put_back(attempt: Attempt, files: Sequence[Mapping[str, Any]], folder: str, 
                         os.mkdir(below, 0o700, dir_fd=way[-1])
                         made[tuple(folders[: depth + 1])] = 0o700
                     way.append(os.open(below, _FOLDER, dir_fd=way[-1]))
-                mode = _place(way[-1], name, os.path.join(folder, item["sha256"]), item, verify)
+                mode = _place(way[-1], name, os.path.join(folder, item["sha256"]), item, verify, halted)
                 for depth, here in enumerate(way[1:], 1):
                     _let_in(here, mode, tuple(folders[:depth]), made)
             finally:
@@ -140,14 +174,14 @@ def _let_in(folder: int, mode: int, path: tuple[str, ...], made: dict[tuple[str,
         made[path] = after
 
 
-def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool) -> int:
+def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool, halted: Callable[[], bool]) -> int:
     """Put a file into a folder; its mode there."""
     with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
         same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
             item.get("executable")
         )  # fmt: skip
-        if same and _digest(there) == item["sha256"]:
+        if same and _digest(there, halted) == item["sha256"]:
             return found.st_mode
     part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
     digest = sha256()
@@ -162,20 +196,20 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
                 mode |= (mode & 0o444) >> 2
             with open(os.open(part, _NEW, mode, dir_fd=here), "wb") as file:
                 mode = os.fstat(file.fileno()).st_mode
-                while chunk := kept_file.read(_CHUNK):
+                for chunk in _chunks(kept_file, halted):
                     file.write(chunk)
                     digest.update(chunk)
         if verify and digest.hexdigest() != item["sha256"]:
             raise NodeFault(ErrorKind.NOT_FOUND, "it is damaged in the run")
         os.rename(part, name, src_dir_fd=here, dst_dir_fd=here)
         return mode
-    except (OSError, NodeFault):
+    except (OSError, NodeFault, Halted):
         with contextlib.suppress(OSError):
             os.unlink(part, dir_fd=here)
         raise
 
 
-def _files(base: str, name: str, path: str) -> Iterator[tuple[str, str]]:
+def _files(base: str, name: str, path: str, halted: Callable[[], bool]) -> Iterator[tuple[str, str]]:
     """The files of an artifact: their path as it is shown, and where they are, links resolved."""
     shown = os.path.normpath(path)
     real = _inside(base, name, shown)
@@ -187,6 +221,8 @@ def _files(base: str, name: str, path: str) -> Iterator[tuple[str, str]]:
     stack = [("" if shown == "." else shown, real)]
     while stack:
         here, folder = stack.pop()
+        if halted():
+            raise Halted
         try:
             entries = [
                 (entry, entry.is_dir(follow_symlinks=False), entry.is_symlink())
@@ -243,43 +279,66 @@ def _not_read(name: str, path: str, error: OSError) -> NodeFault:
     return NodeFault(kind, f"artifact {name}: {path} can't be read: {error.strerror}")
 
 
-def _keep(
-    file: Any, folder: str, *, durable: bool, expected: str | None = None, let_in: int = 0o666
-) -> tuple[str, int]:
-    """Copy a file to its digest's name in `folder`, whole or not at all, for nobody who may not read or write the file
-    itself; its digest and size.
+def _copy(
+    file: Any, folder: str, durable: bool, halted: Callable[[], bool], let_in: int = 0o666
+) -> tuple[str, str, int]:
+    """Copy a file into `folder`, whole or not at all, for nobody who may not read or write the file itself; where it is
+    there, its digest and its size.
 
-    `let_in`: to whom the folders of the file are open, as bits of a mode. Where it is not what was expected nothing is
-    kept.
+    `let_in`: to whom the folders of the file are open, as bits of a mode.
     """
     part = os.path.join(folder, f"{os.getpid()}.{next(_numbers)}.part")
     digest, size = sha256(), 0
     try:
         os.makedirs(folder, exist_ok=True)
-        with open(os.open(part, _NEW, rights(file) & let_in), "wb") as out:
-            while chunk := file.read(_CHUNK):
+        with open(os.open(part, _NEW, rights(file) & let_in), "wb", buffering=0) as out:
+            for chunk in _chunks(file, halted):
                 digest.update(chunk)
                 size += len(chunk)
-                out.write(chunk)
-            out.flush()
+                rest = memoryview(chunk)
+                while rest:
+                    rest = rest[out.write(rest) :]
+                if durable and size % _STRETCH == 0:
+                    os.fsync(out.fileno())
             if durable:
                 os.fsync(out.fileno())
-        found = digest.hexdigest()
-        if expected is not None and found != expected:
-            os.unlink(part)
-            return found, size
-        os.rename(part, os.path.join(folder, found))
-        if durable:
+    except OSError as error:
+        _unlink(part)
+        raise StorageError(f"cannot write {part}: {error.strerror}") from error
+    except BaseException:
+        _unlink(part)
+        raise
+    return part, digest.hexdigest(), size
+
+
+def _chunks(file: Any, halted: Callable[[], bool]) -> Iterator[bytes]:
+    """What is in an open file. Raises Halted."""
+    while not halted():
+        if not (chunk := file.read(_CHUNK)):
+            return
+        yield chunk
+    raise Halted
+
+
+def _name(parts: dict[str, str], folder: str, durable: bool) -> None:
+    """Give copies in `folder` the names of their digests. Raises StorageError."""
+    try:
+        for digest, part in parts.items():
+            os.rename(part, os.path.join(folder, digest))
+        if durable and parts:
             fd = os.open(folder, _FOLDER)
             try:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+        parts.clear()
     except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise StorageError(f"cannot write {part}: {error.strerror}") from error
-    return found, size
+        raise StorageError(f"cannot write to {folder}: {error.strerror}") from error
+
+
+def _unlink(part: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(part)
 
 
 def rights(file: Any) -> int:
@@ -287,8 +346,8 @@ def rights(file: Any) -> int:
     return os.fstat(file.fileno()).st_mode & 0o666 | 0o600
 
 
-def _digest(file: Any) -> str:
+def _digest(file: Any, halted: Callable[[], bool]) -> str:
     digest = sha256()
-    while chunk := file.read(_CHUNK):
+    for chunk in _chunks(file, halted):
         digest.update(chunk)
     return digest.hexdigest()

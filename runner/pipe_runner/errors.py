@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.types import ErrorKind
 
@@ -104,6 +104,21 @@ class ExpressionFault(Exception):
         super().__init__(message)
         self.message = message
         self.source = source
+
+
+class KeyTwice(ValueError):
+    """An object of JSON has a key twice, of which each reader believes another one."""
+
+
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs, for a reader of JSON. Raises KeyTwice."""
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+    shown = f"{twice[:60]}…" if len(twice) > 60 else twice
+    raise KeyTwice(f'the key "{shown}" stands twice in one object')
 
 
 def no_json(error: ValueError | RecursionError) -> str:

@@ -45,7 +45,7 @@ def make_items(
     values = render(fan_out.items, names)
     if not isinstance(values, list):
         raise ExpressionFault(f"for_each: the items are {describe(values)}, not a list")
-    what = "matrix" if fan_out.matrix else "item"
+    what, where = ("matrix", "matrix") if fan_out.matrix else ("item", "for_each")
     items: list[Item] = []
     seen: dict[str, int] = {}
     for index, value in enumerate(values):
@@ -57,10 +57,10 @@ def make_items(
         else:
             key = str(index)
         if key in seen:
-            raise ExpressionFault(f"for_each: the items {seen[key]} and {index} have the same key, {_shown(key)}")
+            raise ExpressionFault(f"{where}: the items {seen[key]} and {index} have the same key, {_shown(key)}")
         if not key or len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
             raise ExpressionFault(
-                f"for_each: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
+                f"{where}: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
                 "of which none could be a command to a CI (`::` at the beginning, `##[`)"
             )
         seen[key] = index

@@ -6,10 +6,13 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping
 from errno import EDQUOT, EIO, ENOSPC
+from functools import partial
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.clearing import clear
 from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.halts import LEAST, Halt, Halted, Late
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Emit, Executor, Files, LeftFile, Masker, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
@@ -107,34 +110,63 @@ class Workspaces:
         self._inner, self._durable, self._masker = inner, durable, masker
         self._kept = os.path.join(rundir, KEPT)
         self._work = work
-        self._stops: list[tuple[str, ...]] = []
-        """Each stop, by what it spared."""
+        self._stops: list[tuple[tuple[str, ...], float]] = []
+        """Each stop: what it spared, and when its grace is over."""
+        self._halts: dict[Halt, Attempt] = {}
+        """What is copied at this moment, each with the attempt that it is for."""
         clear(work)  # what a killed runner left
 
     async def perform(self, attempt: Attempt, emit: Emit) -> Outcome:
         files = attempt.files
         if files is None:
             return await self._inner.perform(attempt, emit)
-        stops = len(self._stops)
+        stops, began = len(self._stops), monotonic()
         if files.own_workspace:
             attempt = attempt._replace(workspace=os.path.join(os.path.realpath(self._work), _name(attempt)))
+        copied, rest = "", attempt
         try:
             if files.left or files.own_workspace:
-                await asyncio.to_thread(self._prepare, attempt, files, stops)
+                copied = "the artifacts of what it needs were"
+                # At a stop nothing has begun that could use the grace.
+                end = partial(self._is_stopped, attempt, stops)
+                await self._copy(
+                    attempt, began, stops, lambda late: self._prepare(attempt, files, lambda: late() or end())
+                )
+                rest = _with_the_rest(attempt, began)
             if self._is_stopped(attempt, stops):
-                return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
-            outcome = await self._inner.perform(attempt, emit)
-            if files.artifacts and outcome.status is NodeStatus.SUCCEEDED:
-                outcome = await asyncio.to_thread(self._collected, attempt, files, outcome)
-            return outcome
+                raise Halted
+            outcome = await self._inner.perform(rest, emit)
+            if not files.artifacts or outcome.status is not NodeStatus.SUCCEEDED:
+                return _of_all_its_time(outcome, rest, attempt)
+            copied = "its artifacts were"
+            found = await self._copy(attempt, began, stops, partial(self._collected, attempt, files))
+            return outcome._replace(artifacts=found)
         except NodeFault as fault:
             return Outcome(NodeStatus.FAILED, error=NodeError(fault.kind, self._masker.mask_text(fault.message)))
+        except Late:
+            return Outcome(
+                NodeStatus.FAILED,
+                error=NodeError(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s while {copied} copied"),
+            )
+        except Halted:
+            return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:
             if attempt.workspace:
                 await asyncio.to_thread(clear, attempt.workspace)
 
-    def _prepare(self, attempt: Attempt, files: Files, stops: int) -> None:
-        """Raises NodeFault for what can't be put where it belongs, StorageError where there is no room for it."""
+    async def _copy(self, attempt: Attempt, began: float, stops: int, work: Callable[[Callable[[], bool]], Any]) -> Any:
+        """Have a thread copy, in what is left of the attempt's time or, at a stop, the grace. Raises Late, Halted."""
+        halt = Halt(None if attempt.timeout is None else began + attempt.timeout - monotonic())
+        for _, until in self._of(attempt, stops):
+            halt.stop(until - monotonic())
+        self._halts[halt] = attempt
+        try:
+            return await halt.run(lambda: work(halt.halted))
+        finally:
+            del self._halts[halt]
+
+    def _prepare(self, attempt: Attempt, files: Files, halted: Callable[[], bool]) -> None:
+        """Raises NodeFault for what can't be put where it belongs, StorageError where there is no room, and Halted."""
         from pipe_runner.artifacts import put_back
 
         if attempt.workspace:
@@ -144,11 +176,9 @@ class Workspaces:
             except OSError as error:
                 raise StorageError(f"cannot make {attempt.workspace}: {error.strerror}") from error
         for one in _wanted(attempt, files):
-            if self._is_stopped(attempt, stops):
-                return
             what = f"artifact {one.file['name']} of {one.by}: {one.file['path']}"
             try:
-                put_back(attempt, [one.file], self._kept, verify=True)
+                put_back(attempt, [one.file], self._kept, verify=True, halted=halted)
             except NodeFault as fault:
                 raise NodeFault(fault.kind, f"{what}: {fault.message}") from fault
             except OSError as error:
@@ -157,23 +187,45 @@ class Workspaces:
                 why = error.strerror or str(error)
                 raise NodeFault(ErrorKind.REFUSED, f"{what} can't be put into the working directory: {why}") from error
 
-    def _collected(self, attempt: Attempt, files: Files, outcome: Outcome) -> Outcome:
+    def _collected(self, attempt: Attempt, files: Files, halted: Callable[[], bool]) -> Any:
         from pipe_runner.artifacts import collect
 
-        copied = collect(attempt, files.artifacts, self._kept, durable=self._durable)
-        found: Any = self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
-        return outcome._replace(artifacts=found)
+        copied = collect(attempt, files.artifacts, self._kept, durable=self._durable, halted=halted)
+        return self._masker.mask_json([item.to_json() for item in copied])  # a file's name may hold a secret
 
     def _is_stopped(self, attempt: Attempt, before: int) -> bool:
         """Whether it was, since it began after so many stops."""
-        return any(not (spare and attempt.node.startswith(spare)) for spare in self._stops[before:])
+        return any(True for _ in self._of(attempt, before))
+
+    def _of(self, attempt: Attempt, before: int) -> Iterator[tuple[tuple[str, ...], float]]:
+        """The stops of it."""
+        return (one for one in self._stops[before:] if not (one[0] and attempt.node.startswith(one[0])))
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
-        self._stops.append(spare)
+        self._stops.append((spare, monotonic() + grace))
         self._inner.stop(grace, spare) if spare else self._inner.stop(grace)
+        for halt, attempt in self._halts.items():
+            if not (spare and attempt.node.startswith(spare)):
+                halt.stop(grace)
 
     async def close(self) -> None:
         await self._inner.close()
+
+
+def _with_the_rest(attempt: Attempt, began: float) -> Attempt:
+    """With the time that it has left, since it began then."""
+    if attempt.timeout is None:
+        return attempt
+    return attempt._replace(timeout=max(began + attempt.timeout - monotonic(), LEAST))
+
+
+def _of_all_its_time(outcome: Outcome, rest: Attempt, attempt: Attempt) -> Outcome:
+    """With all the time of the attempt in its sentence, where what was left of it was up."""
+    error = outcome.error
+    if error is None or error.kind is not ErrorKind.TIMEOUT or rest.timeout == attempt.timeout:
+        return outcome
+    said, meant = f"after {rest.timeout:g} s", f"after {attempt.timeout:g} s"
+    return outcome._replace(error=error._replace(message=error.message.replace(said, meant, 1)))
 
 
 def _wanted(attempt: Attempt, files: Files) -> Iterator[LeftFile]:

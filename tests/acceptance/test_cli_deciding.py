@@ -153,6 +153,7 @@ def test_what_needs_no_decision_is_not_settled_and_says_why(pipe: Any) -> None:
         (("act", "--again", "--with", "1"), "--with"),
         (("act", "--done", "--with", "v1"), "is not JSON"),
         (("act", "--done", "--with", "NaN"), "is not JSON"),
+        (("act", "--done", "--with", '{"a": 1, "a": 2}'), 'the key "a" stands twice'),
         (("act", "--done", "--by", " "), "--by is empty"),
     ):
         done = pipe("settle", "latest", *words)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 FILE = """version: 1
 inputs: {n: {type: integer}, m: {type: boolean}, must: {}}
 nodes: {a: {run: echo}}
@@ -53,6 +55,25 @@ def test_half_of_a_surrogate_pair_in_an_input_is_told_as_what_it_is(pipe: Any) -
     assert done.returncode == 2
     for said in (r"input `x` holds \ud800", r"input `l` holds \udfff", r"input `o` holds \ud801"):
         assert said in done.stderr
+    assert not (pipe.folder / ".pipe" / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("i.json", '{"o": {"a": 1, "b": 3, "a": 2}}', 'i.json: the key "a" stands twice in one object'),
+        ("i.json", '{"o": {}, "l": [], "o": {}}', 'i.json: the key "o" stands twice in one object'),
+        ("i.yml", "o: {a: 1, a: 2}", 'i.yml:1:11: E108 duplicate key "a"'),
+    ],
+)
+def test_a_key_that_stands_twice_in_a_file_of_inputs_is_named(pipe: Any, name: str, text: str, said: str) -> None:
+    pipe.write("p.yml", "version: 1\ninputs: {l: {type: array}, o: {type: object}}\nnodes: {a: {run: echo}}\n")
+    pipe.write(name, text)
+    done = pipe("run", "p.yml", "--inputs", name, "-i", "l=[]")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    for given in ('{"a":1,"a":2}', "{a: 1, a: 2}"):
+        done = pipe("run", "p.yml", "-i", f"o={given}", "-i", "l=[]")
+        assert (done.returncode, "input `o` is" in done.stderr, '"a"' in done.stderr) == (2, True, True), done.stderr
     assert not (pipe.folder / ".pipe" / "runs").exists()
 
 

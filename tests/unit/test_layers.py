@@ -41,6 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "commits",
         "workers",
         "clearing",
+        "halts",
         "artifacts",
         "workspaces",
         "resultcache",

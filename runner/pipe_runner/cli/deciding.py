@@ -13,7 +13,7 @@ from pipe_runner.cli.settings import kept_elsewhere, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.types import Json
 
 _LONGEST: Final = 4096
@@ -86,8 +86,10 @@ def _json(text: str) -> Json:
         raise ValueError(f"{constant} is no JSON")
 
     try:
-        value: Json = json.loads(text, parse_constant=refuse, parse_float=finite)
+        value: Json = json.loads(text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique)
         json.dumps(value, ensure_ascii=False).encode()
+    except KeyTwice as error:
+        raise UsageError(f"--with: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"--with: {text[:60]!r} is not JSON: {error}", hint="text stands in quotes: --with '\"released\"'"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipe_runner.cli.settings import whole
 from pipe_runner.cli.words import Given
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.types import EventKind
 
 _DEFAULT_LIMIT: Final = 1000
@@ -42,7 +42,11 @@ def _message(given: Given) -> Any:
         if value is not None:
             raise UsageError("VALUE and --json can't both be the message")
         try:
-            return json.loads(_stdin() if as_json == "-" else as_json, parse_constant=_no_constant)
+            return json.loads(
+                _stdin() if as_json == "-" else as_json, parse_constant=_no_constant, object_pairs_hook=unique
+            )
+        except KeyTwice as error:
+            raise UsageError(f"--json: {error}") from None
         except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"--json: this is no JSON: {error}", hint="without --json, VALUE is taken as text"

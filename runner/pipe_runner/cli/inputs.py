@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipe_runner.cli.words import Given
 from pipe_runner.compiler import check_inputs, finite, parse_input
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import KeyTwice, UsageError, unique
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan
@@ -63,7 +63,9 @@ def _json(content: bytes, path: str) -> Any:
         raise ValueError(f"{constant} is no JSON")
 
     try:
-        return json.loads(content, parse_constant=refuse, parse_float=finite)
+        return json.loads(content, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique)
+    except KeyTwice as error:
+        raise UsageError(f"--inputs: {path}: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"--inputs: {path} is not JSON: {error}") from None
 

@@ -17,6 +17,8 @@ from pipe_runner.errors import UsageError
 from pipe_runner.types import Durability
 
 STATE_DIR: Final = ".pipe"
+_DIGITS: Final = 30
+_LARGEST: Final = 10**9 - 1
 _MOST_CONCURRENT: Final = 10_000
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
 _DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
@@ -131,16 +133,17 @@ def concurrency(given: Given, environ: Mapping[str, str] = os.environ) -> int | 
     if found is None:
         return None
     text, where = found
-    number = whole(text, where)
-    if not 1 <= number <= _MOST_CONCURRENT:
-        raise UsageError(f"{where}: {number} is not between 1 and {_MOST_CONCURRENT}")
-    return number
+    return whole(text, where, 1, _MOST_CONCURRENT)
 
 
-def whole(text: str, where: str) -> int:
-    """A whole number that somebody typed."""
-    if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
-        raise UsageError(f"{where}: {text!r} is not a whole number")
+def whole(text: str, where: str, least: int | None = None, most: int = _LARGEST) -> int:
+    """A whole number that somebody typed, within bounds."""
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
+    between = f"between {least} and {most}" if least is not None else f"below {most + 1}"
+    if not re.fullmatch(r"[+-]?[0-9]+", text):
+        raise UsageError(f"{where}: {shown!r} is not a whole number{'' if least is None else f' {between}'}")
+    if len(text) > _DIGITS or (least is not None and int(text) < least) or int(text) > most:
+        raise UsageError(f"{where}: {shown} is not {between}")
     return int(text)
 
 

@@ -27,7 +27,9 @@ _IMAGE: Final = "commands run on this machine; start a container in `run:`, as `
 _POLICY: Final = "this stands in pipe.yml at the project's root, never in a pipeline file"
 _ARTIFACTS: Final = "write `artifacts: [{name, path}]`"
 _CACHE: Final = "write `cache: true`, or `cache: {key, files, ttl}`"
-_OUTPUT: Final = "write `output: text`, `json`, `lines` or `file`: how to read what the command prints"
+_OUTPUT: Final = (
+    "write `output: text`, `json`, `lines` or `file`: how to read what the command prints, or writes to `$PIPE_OUTPUT`"
+)
 
 _FILES: Final = (".yml", ".yaml")
 
@@ -179,6 +181,30 @@ NODE: Final = {
     "python": 'write `agent: python` and `with: {call: "module:function"}`',
     "function": 'write `agent: python` and `with: {call: "module:function"}`',
 }
+_WITH: Final = "values of the file's inputs stand under `with:`"
+OUTPUTS_OF_FILE: Final = "a sub-pipeline gives the `outputs:` of its own file"
+PIPELINE_NODE: Final = {
+    **dict.fromkeys(("input", "inputs", "params", "parameters", "options", "args", "vars", "variables"), _WITH),
+    "outputs": OUTPUTS_OF_FILE,
+}
+"""Of a node that runs a sub-pipeline, where another hint holds than of other nodes."""
+_LEFT: Final = "files that it leaves are kept by `artifacts:`; `output: file` is what it writes to `$PIPE_OUTPUT`"
+OUTPUT: Final = {
+    **dict.fromkeys(("files", "path", "artifact", "artifacts"), _LEFT),
+    **dict.fromkeys(("stdout", "string", "str", "raw"), "write `output: text`"),
+    **dict.fromkeys(("list", "array"), "write `output: lines`, or `output: json` where it prints JSON"),
+    **dict.fromkeys(("object", "map", "dict"), "write `output: json` where it prints JSON"),
+    **dict.fromkeys(("env", "outputs", "$PIPE_OUTPUT", "PIPE_OUTPUT"), "write `output: file`"),
+}
+
+
+def of_output(value: Any) -> str | None:
+    """The hint for what can't stand as `output:` of a command."""
+    if isinstance(value, dict) or (isinstance(value, str) and ("." in value or "/" in value)):
+        return _LEFT
+    return OUTPUT.get(value) if isinstance(value, str) else None
+
+
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
     "plugin action type template uses_pipeline image container args"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from pipe_runner.compiler.advice import PRINTED, of_use
+from pipe_runner.compiler.attributes import LACKS
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.infer import doubtful, failing, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
@@ -12,27 +16,30 @@ from pipe_runner.compiler.values import Use
 
 def check_types(draft: Draft, references: References, report: Report) -> None:
     """Every template of a node whose type is known fits its place; sets `validate_options` where only the run tells."""
+    of_path, nodes = partial(references.schema, reader=draft), references.declared.nodes
     for use in draft.uses:
         if not use.sound:
             continue
         if use.place == "when":
-            _condition(use, references, report)
+            _condition(draft, use, references, report)
         elif use.place == "items":
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
-        for sentence in failing(use.compiled, references.schema):
-            report.add("W506", sentence, use.path, hint=_hint(use))
-        for sentence in doubtful(use.compiled, references.schema):
-            report.add("W501", sentence, use.path, hint=_hint(use) if sentence.startswith("comparing") else None)
+        for sentence in failing(use.compiled, of_path):
+            report.add("W506", sentence, use.path, hint=None if sentence.startswith(LACKS) else of_use(use, nodes))
+        for sentence in doubtful(use.compiled, of_path):
+            report.add(
+                "W501", sentence, use.path, hint=of_use(use, nodes) if sentence.startswith("comparing") else None
+            )
 
 
-def _condition(use: Use, references: References, report: Report) -> None:
+def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:
     compiled = use.compiled
     if compiled.kind == "literal":
         return
-    schema = schema_of(compiled, references.schema)
-    types = _lookup(use, schema, references).types(schema)
+    schema = schema_of(compiled, partial(references.schema, reader=draft))
+    types = _lookup(use, schema, references, draft).types(schema)
     if "boolean" not in types:
         message = f"a condition gives true or false, and this one gives {words(types)}, which fails the node"
         report.add("W502", message, use.path, hint="compare it: `… == 'ok'`, `… > 0`, `… | length > 0`")
@@ -45,7 +52,11 @@ def _items(use: Use, references: References, report: Report) -> None:
     types = _lookup(use, schema, references).types(schema)
     if "array" not in types:
         message = f"`items` is a list, and this gives {words(types)}, which fails the node"
-        hint = "`output: json` or `output: lines` on a command gives a list; `| list` makes one of an object's keys"
+        hint = of_use(use, references.declared.nodes)
+        if hint == PRINTED:
+            hint = "`output: json` or `output: lines` on a command gives a list"
+        elif types == {"object"}:
+            hint = "; ".join(filter(None, (hint, "`| list` makes a list of an object's keys")))
         report.add("E508", message, use.path, hint=hint)
 
 
@@ -53,8 +64,8 @@ def _option(draft: Draft, use: Use, references: References, report: Report) -> N
     agent = draft.agent
     if agent is None:
         return
-    source = schema_of(use.compiled, references.schema)
-    lookup = _lookup(use, source, references)
+    source = schema_of(use.compiled, partial(references.schema, reader=draft))
+    lookup = _lookup(use, source, references, draft)
     target = agent.option(use.path[3:])
     why = clash(source, lookup, target, agent.options)
     if why is not None:
@@ -68,12 +79,8 @@ def _option(draft: Draft, use: Use, references: References, report: Report) -> N
         draft.validate_options = True
 
 
-def _lookup(use: Use, schema: object, references: References) -> Lookup:
+def _lookup(use: Use, schema: object, references: References, draft: Draft | None = None) -> Lookup:
     """The document that the schema's `$ref`s count from."""
     if use.compiled.kind == "reference":
-        return references.lookup(use.compiled.body)
+        return references.lookup(use.compiled.body, draft)
     return Lookup(schema if isinstance(schema, dict) else {})
-
-
-def _hint(use: Use) -> str | None:
-    return "a command's output is text unless the node says `output: json`" if "nodes" in use.compiled.source else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.fanout import WORK, Room
+from pipe_runner.compiler.fanout import SPECIAL, WORK, Room
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
@@ -52,6 +53,7 @@ def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
             _same_keys(draft, report)
         if spec.matrix is not None:
             _numbers(draft, report)
+            _same_combinations(draft, report)
         if spec.env:
             _environment(spec.env, (*draft.path, "env"), report)
         for number, artifact in enumerate(spec.artifacts or ()):
@@ -130,6 +132,33 @@ def _same_keys(draft: Draft, report: Report) -> None:
             report.add("W506", message, (*draft.path, "for_each", "items", number), hint="leave one of the items out")
             return
         seen.add(text)
+
+
+def _same_combinations(draft: Draft, report: Report) -> None:
+    """A matrix that gives one combination twice: by a value that stands twice, an entry of `include`, or by texts that
+    only look alike."""
+    fan_out = draft.fan_out
+    combinations: Any = fan_out.items.data if fan_out is not None and fan_out.matrix else ()
+    keys = [_key(one) for one in combinations]
+    twice = next((key for key, times in Counter(keys).items() if times > 1), None)
+    if twice is None:
+        return
+    path, spec = (*draft.path, "matrix"), draft.spec.matrix
+    message = f"the combination `{short(twice)}` stands here twice, and a combination is known by its values"
+    for name, values in spec.items():
+        seen: set[str] = set()
+        for number, value in enumerate(values if name != "exclude" else ()):
+            text = _key(value) if name in SPECIAL else value_to_text(value)
+            if text in seen:
+                report.add("W506", message, (*path, name, number), hint="leave one of the two out")
+                return
+            seen.add(text)
+    report.add("W506", message, path, at="key", hint="give their values texts that differ")
+
+
+def _key(combination: Mapping[str, Any]) -> str:
+    """What a combination is known by."""
+    return ",".join(value_to_text(part) for part in combination.values())
 
 
 def _numbers(draft: Draft, report: Report) -> None:

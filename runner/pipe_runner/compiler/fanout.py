@@ -22,7 +22,7 @@ WORK: Final = 160_000
 _SPLIT: Final = "make the list in a node, and repeat over it with `for_each`; or split the file"
 _ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _OF_ITEM: Final = frozenset({"item", "index", "matrix"})
-_SPECIAL: Final = ("include", "exclude")
+SPECIAL: Final = ("include", "exclude")
 
 
 def compile_fan_out(draft: Draft, values: Values, report: Report, room: Room) -> None:
@@ -58,13 +58,13 @@ def _for_each(draft: Draft, values: Values, report: Report) -> None:
 
 def _matrix(draft: Draft, report: Report, room: Room) -> None:
     spec, path = draft.spec, (*draft.path, "matrix")
-    for name in _SPECIAL:
+    for name in SPECIAL:
         for number, entry in enumerate(spec.matrix.get(name, ())):
             if not isinstance(entry, dict):
                 message = f"an entry of `{name}` is a map of names and values"
                 report.add("E203", message, (*path, name, number), hint=f"write `{name}: [{{os: debian}}]`")
                 return
-    axes = {name: given for name, given in spec.matrix.items() if name not in _SPECIAL}
+    axes = {name: given for name, given in spec.matrix.items() if name not in SPECIAL}
     if any(not given for given in axes.values()):
         empty = next(name for name, given in axes.items() if not given)
         report.add("E204", f"`{short(empty)}` has no values, so there are no combinations", (*path, empty))
@@ -126,7 +126,7 @@ class Room:
 def names_of(matrix: dict[str, list[Json]]) -> list[str]:
     """What a combination may have, in the order of the file."""
     included = [name for entry in matrix.get("include", ()) if isinstance(entry, dict) for name in entry]
-    return list(dict.fromkeys([*(name for name in matrix if name not in _SPECIAL), *included]))
+    return list(dict.fromkeys([*(name for name in matrix if name not in SPECIAL), *included]))
 
 
 def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room | None = None) -> list[dict[str, Json]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipe_runner.compiler.matching import described, mismatches
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.plan import NOTHING, Plan, PlannedInput
 from pipe_runner.types import Json
 
@@ -20,6 +20,8 @@ _WORDS = {
     "array": 'a list, as `[1, 2]` or `["a", "b"]`',
     "object": 'an object, as `{"a": 1}`',
 }
+_OF_DATA = frozenset(("E108", "E109", "E110", "E111", "E114", "E113", "E115", "E116"))
+"""Faults of a text that is YAML by its form, and holds what no value can have."""
 
 
 def check_inputs(
@@ -85,11 +87,11 @@ def parse_input(declared: PlannedInput, text: str) -> Json:
     wanted = declared.schema.get("type", "string")
     if wanted == "string":
         return text
-    value, understood = _parsed(text)
-    faults = mismatches(value, {"type": wanted}, f"input `{declared.name}`") if understood else [""]
-    if faults:
+    value, why = _parsed(text)
+    if why is not None or mismatches(value, {"type": wanted}, f"input `{declared.name}`"):
         shown = described(text)
-        raise UsageError(f"input `{declared.name}` is {_WORDS.get(wanted, wanted)}, not {shown}")
+        reason = f": {why}" if why else ""
+        raise UsageError(f"input `{declared.name}` is {_WORDS.get(wanted, wanted)}, not {shown}{reason}")
     return value
 
 
@@ -101,19 +103,23 @@ def finite(text: str) -> float:
     return number
 
 
-def _parsed(text: str) -> tuple[Json, bool]:
+def _parsed(text: str) -> tuple[Json, str | None]:
+    """The value, or why there is none; empty where the text may not be meant as such a value at all."""
+
     def refuse(constant: str) -> Any:
         raise ValueError(constant)
 
     try:
-        return json.loads(text, parse_constant=refuse, parse_float=finite), True
+        return json.loads(text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique), None
+    except KeyTwice as error:
+        return None, str(error)
     except (ValueError, RecursionError):
         pass
     if "\n" in text:
-        return None, False
+        return None, ""
     from pipe_runner.loader import load_text
 
     document, faults = load_text(f"value: {text}\n")
     if faults or not isinstance(document.data, dict) or list(document.data) != ["value"]:
-        return None, False
-    return document.data["value"], True
+        return None, next((one.message.partition(";")[0] for one in faults if one.code in _OF_DATA), "")
+    return document.data["value"], None

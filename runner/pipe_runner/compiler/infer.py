@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from pipe_runner.compiler.attributes import missing
 from pipe_runner.compiler.kinds import ANY, BOOLEAN, TEXT, Lookup, Schema, type_of, types_of, words
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions import Compiled
@@ -46,6 +47,8 @@ _WORDS_OF_TREES: Final[dict[str, Schema]] = {
 }
 _ORDER: Final = {"lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
 _EQUAL: Final = {"eq": "==", "ne": "!="}
+_SOME_OF_IT: Final = frozenset({"select", "reject", "selectattr", "rejectattr", "sort", "unique"})
+"""Filters that give members of the list that they are given, as they are."""
 _DEPTH: Final = 100
 
 
@@ -71,6 +74,9 @@ def _of_tree(tree: Any, of_path: SchemaOf, depth: int = 0) -> Schema:
     if word == "filter":
         if tree[1] in ("default", "d") and tree[3]:
             return _either(_of_tree(tree[2], of_path, depth + 1), _of_tree(tree[3][0], of_path, depth + 1))
+        if tree[1] in _SOME_OF_IT:
+            found = _of_tree(tree[2], of_path, depth + 1)
+            return found if found.get("type") == "array" else _LIST
         return _FILTERS.get(tree[1], ANY)
     if word == "if" and len(tree) == 4 and tree[3] is not None:
         return _either(_of_tree(tree[2], of_path, depth + 1), _of_tree(tree[3], of_path, depth + 1))
@@ -165,6 +171,23 @@ def failing(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
                 yield f"`{tree[1]}` of {words(sides[0])} and {words(sides[1])} fails the node"
             elif tree[1] in ("/", "//") and tree[3] == ["const", 0]:
                 yield "a division by zero fails the node"
+        elif tree[0] == "cmp":
+            yield from _nowhere_in(tree, of_path)
+        if tree[0] == "filter":
+            yield from missing(tree, _of_tree(tree[2], of_path))
+
+
+def _nowhere_in(tree: Any, of_path: SchemaOf) -> Iterator[str]:
+    """`'x' in 3`, and `3 in 'x'`."""
+    left = tree[1]
+    for operator, right in tree[2]:
+        if operator in ("in", "notin"):
+            types, within = _types(_of_tree(left, of_path)), _types(_of_tree(right, of_path))
+            if within <= _NUMBER | {"null"}:
+                yield f"nothing is `in` {words(within)}, which fails the node"
+            elif within == {"string"} and "string" not in types:
+                yield f"only text is `in` text, not {words(types)}, which fails the node"
+        left = right
 
 
 def _whole_node(tree: Any) -> bool:
@@ -175,7 +198,7 @@ def _whole_node(tree: Any) -> bool:
 def _trees(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
     if not isinstance(tree, list | tuple) or depth > _DEPTH or not tree or tree[0] in ("const", "ref", "local", "data"):
         return
-    if tree[0] in ("filter", "bin"):
+    if tree[0] in ("filter", "bin", "cmp"):
         yield list(tree)
     for inner in tree:
         yield from _trees(inner, depth + 1)

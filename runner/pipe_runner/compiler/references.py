@@ -6,16 +6,18 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from pipe_runner.compiler.advice import PRINTED, of_node
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import finished, names_of
 from pipe_runner.compiler.gives import asks_models, may_noop, output_of
 from pipe_runner.compiler.kinds import ANY, NODE, RUN, TEXT, USAGE, Lookup, Nothing, Schema
-from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.repeated import read_by
+from pipe_runner.compiler.report import Report, listed, no_name, short
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Reference
 from pipe_runner.expressions.plain import path_text
-from pipe_runner.types import Phase
+from pipe_runner.types import IDENTIFIER, Phase
 
 _ORDER: Final = {phase: rank for rank, phase in enumerate(Phase)}
 _ONLY_HANDLERS: Final = frozenset({"status", "failed"})
@@ -52,6 +54,8 @@ class References:
         self._report = report
         self._inputs = Lookup({})
         self._usable: list[str] | None = None
+        self._read_by: tuple[Draft, Schema, Lookup] | None = None
+        """The last repeated node whose templates were looked at, and what its item or combination is."""
 
     def edges(self, draft: Draft) -> None:
         """Check all that the node's templates read; its `needs` and `reads` grow."""
@@ -67,9 +71,9 @@ class References:
             for reference in use.compiled.references:
                 self._check(reference, use, None)
 
-    def schema(self, path: tuple[str | int, ...]) -> Schema:
-        """What a path reads, where that is known; never reports."""
-        found, lookup, rest = self._start(path)
+    def schema(self, path: tuple[str | int, ...], reader: Draft | None = None) -> Schema:
+        """What a path reads in a template of that node, where that is known; never reports."""
+        found, lookup, rest = self._start(path, reader)
         for step in rest:
             inner = lookup.step(found, step)
             if isinstance(inner, Nothing):
@@ -77,11 +81,13 @@ class References:
             found = inner
         return found
 
-    def lookup(self, path: tuple[str | int, ...]) -> Lookup:
+    def lookup(self, path: tuple[str | int, ...], reader: Draft | None = None) -> Lookup:
         """The document that `$ref`s in the schema of a path count from."""
-        return self._start(path)[1]
+        return self._start(path, reader)[1]
 
-    def _start(self, path: tuple[str | int, ...]) -> tuple[Schema, Lookup, tuple[str | int, ...]]:
+    def _start(
+        self, path: tuple[str | int, ...], reader: Draft | None = None
+    ) -> tuple[Schema, Lookup, tuple[str | int, ...]]:
         root = path[0]
         if root == "nodes" and len(path) == 2:
             return {"type": "object"}, self._inputs, ()
@@ -100,7 +106,11 @@ class References:
         if root == "secrets":
             return TEXT, self._inputs, ()
         if root == "index":
-            return {"type": "integer"}, self._inputs, ()
+            return {"type": "integer"}, self._inputs, path[1:]
+        if root in ("item", "matrix") and reader is not None:
+            if self._read_by is None or self._read_by[0] is not reader:
+                self._read_by = (reader, *read_by(reader, root, self.schema, self.lookup))
+            return (*self._read_by[1:], path[1:])
         return ANY, self._inputs, ()
 
     def _check(self, reference: Reference, use: Use, draft: Draft | None) -> None:
@@ -122,6 +132,8 @@ class References:
                 self._add(
                     "E311", f"`{name}` is known only in `on_failure` and `finally`", reference, use, hint=hint, upto=2
                 )
+            elif len(path) > 2 and not reference.guarded:
+                self._steps(reference, use, draft)
         elif root in ("item", "index", "matrix"):
             self._item(reference, use, draft)
 
@@ -155,6 +167,10 @@ class References:
                 near = self._report.suggest(str(path[1]), names)
                 hint = f"did you mean `matrix.{near}`?" if near else f"there is {listed(names)}"
                 self._add("E310", f"the matrix has no `{short(str(path[1]))}`", reference, use, hint=hint, upto=2)
+            else:
+                self._steps(reference, use, draft)
+        elif root != "matrix" and len(path) > 1 and not reference.guarded:
+            self._steps(reference, use, draft)
 
     # ------------------------------------------------------------ nodes
 
@@ -191,8 +207,7 @@ class References:
     def _unknown_node(self, name: str, reference: Reference, use: Use) -> None:
         near = self._report.suggest(name, self.declared.nodes)
         hint = f"did you mean `nodes.{near}`?" if near else f"there is {listed(self.declared.nodes, 8)}"
-        if "-" in name:
-            hint = "a node id is an identifier, without `-`"
+        hint = no_name(name, "a node id") or hint
         self._add("E305", f"there is no node `{short(name)}`", reference, use, hint=hint, upto=2)
 
     def _later(self, target: Draft, draft: Draft, reference: Reference, use: Use) -> None:
@@ -205,15 +220,34 @@ class References:
     def _fields(self, reference: Reference, use: Use, target: Draft, draft: Draft | None) -> None:
         """Every step under `nodes.x.output`, `.error`, … leads somewhere."""
         path = reference.path
-        found, lookup, rest = self._start(path)
-        for done, step in enumerate(rest):
-            inner = lookup.step(found, step)
-            if isinstance(inner, Nothing):
-                self._nothing(inner, reference, use, 3 + done, target)
-                return
-            found = inner
+        if not self._steps(reference, use, draft, target):
+            return
+        if path[2] == "error" and draft is not None:
+            self._of_no_error(reference, use, target, draft)
         if path[2] == "output":
             self._of_a_noop(reference, use, target, draft)
+
+    def _steps(self, reference: Reference, use: Use, draft: Draft | None, target: Draft | None = None) -> bool:
+        """Tell of the first step that leads nowhere; whether there is none."""
+        path = reference.path
+        found, lookup, rest = self._start(path, draft)
+        for at, step in enumerate(rest, len(path) - len(rest)):
+            inner = lookup.step(found, step)
+            if isinstance(inner, Nothing):
+                self._nothing(inner, reference, use, at, target)
+                return False
+            found = inner
+        return True
+
+    def _of_no_error(self, reference: Reference, use: Use, target: Draft, draft: Draft) -> None:
+        """A field of the error of a node that has none where its reader runs."""
+        handles = draft.phase is not Phase.NODES or draft.spec.run_on != "success" or target.spec.continue_on_error
+        error = reference.path[:3]
+        if handles or any(one.path == error for one in use.compiled.references):
+            return
+        message = f"`{path_text(error)}` is null here, which has no fields: a node runs where its needs have succeeded"
+        hint = "say so: `run_on: failure`, or `run_on: always`"
+        self._add("W506", message, reference, use, hint=hint, upto=len(reference.path))
 
     def _of_a_noop(self, reference: Reference, use: Use, target: Draft, draft: Draft | None) -> None:
         """A field of an answer that may be a noop instead is asked for, or `noop` is looked at first."""
@@ -244,10 +278,10 @@ class References:
             hint = f"did you mean `{near}`?" if near else f"there is {listed(nothing.keys)}"
         elif nothing.found:
             message = f"`{owner}` is {nothing.found}: it has no `{short(str(step))}`"
-            process = target is not None and target.agent is not None and target.agent.name == "shell"
-            process = process and target is not None and target.fan_out is None
-            if process and at == 3 and target is not None:
-                hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
+            if at == 3 and path[2] == "output" and target is not None:
+                hint = of_node(target)
+                if hint == PRINTED:
+                    hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
         else:
             message = f"`{owner}` has no `{short(str(step))}`"
         self._add("E310", message, reference, use, hint=hint, upto=at + 1)
@@ -264,19 +298,13 @@ class References:
             hint = (
                 f"did you mean `inputs.{near}`?"
                 if near
-                else f"declare it: `inputs: {{{short(name)}: {{type: string}}}}`"
+                else no_name(name, "an input's name") or f"declare it: `inputs: {{{short(name)}: {{type: string}}}}`"
             )
-            if not reference.guarded:
+            if not (reference.guarded and IDENTIFIER.match(name)):
                 self._add(code, f"there is no {what} `{short(name)}`", reference, use, hint=hint, upto=2)
             return
         if len(path) > 2 and not reference.guarded:
-            found, lookup, rest = self._start(path)
-            for done, step in enumerate(rest):
-                inner = lookup.step(found, step)
-                if isinstance(inner, Nothing):
-                    self._nothing(inner, reference, use, 2 + done, None)
-                    return
-                found = inner
+            self._steps(reference, use, None)
 
     def _identifiers(self, known: Mapping[str, Schema]) -> list[str]:
         """Those of the names that can be meant; one list for one file, so that it is sorted by letters once."""
@@ -305,7 +333,8 @@ class References:
             f"did you mean `env.{near}`?"
             if near
             else (
-                f"`env` has what the file's own `env:` says, nothing of the environment around it: "
+                no_name(name, "a variable's name")
+                or f"`env` has what the file's own `env:` says, nothing of the environment around it: "
                 f"declare `{short(name)}` there, or take it as an input"
             )
         )
@@ -321,7 +350,7 @@ class References:
             hint = (
                 f"did you mean `secrets.{near}`?"
                 if near
-                else f"declare it: `secrets: {{{short(name)}: {{from: env}}}}`"
+                else no_name(name, "a secret's name") or f"declare it: `secrets: {{{short(name)}: {{from: env}}}}`"
             )
             self._add("E603", f"there is no secret `{short(name)}`", reference, use, hint=hint)
             return

@@ -11,7 +11,7 @@ from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
 from pipe_runner.loader import Document
 from pipe_runner.loader.document import At
 from pipe_runner.loader.neighbours import note_of
-from pipe_runner.types import Path_
+from pipe_runner.types import IDENTIFIER, Path_
 
 MOST: Final = 1000
 """Faults that are told of one file."""
@@ -215,6 +215,13 @@ def either(words: Iterable[str]) -> str:
     """`a, b or c`."""
     all_ = [f"`{short(word)}`" for word in words]
     return " or ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
+
+
+def no_name(name: str, what: str) -> str | None:
+    """Why nothing of that kind can ever have this name, if that is so."""
+    if IDENTIFIER.match(name):
+        return None
+    return f"{what} is an identifier, without `-`" if "-" in name else f"{what} is letters, digits and `_`"
 
 
 def short(text: str, most: int = 60) -> str:

@@ -23,7 +23,7 @@ MAPS: Final = {
     "on_failure": "a map of nodes by id",
     "finally": "a map of nodes by id",
     "inputs": "a map of inputs by name, as `inputs: {host: {type: string}}`",
-    "outputs": "a map of values by name",
+    "outputs": 'a map of values by name, as `outputs: {size: "{{ nodes.a.output }}"}`',
     "agents": "a map of presets by name, as `agents: {ping: {agent: http, with: {method: HEAD}}}`",
     "env": "a map of names and values, as `env: {LC_ALL: C.UTF-8}`",
     "secrets": "a map of secrets by name, as `secrets: {TOKEN: {from: env}}`",
@@ -54,7 +54,7 @@ THINGS: Final = {
     "cases": ("case `{}`", "a map, as `{expect: {status: succeeded}}`"),
 }
 """What stands in a map by name, and what it is."""
-_OF_INCLUDE: Final = {
+OF_INCLUDE: Final = {
     ("a list", False): "a list of files, as `include: [{file: parts/net.yml}]`",
     ("a map", False): "a map, as `{file: parts/net.yml}`",
     ("a map", True): "a map of the file's inputs, as `with: {host: localhost}`",
@@ -134,7 +134,7 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     owner = path[-2] if len(path) > 1 else None
     if wanted == ["a map"] and len(path) == 2 and owner in THINGS:
         name, what = THINGS[str(owner)][0].format(short(str(key))), THINGS[str(owner)][1]
-    elif path[:1] == ("include",) and (found := _OF_INCLUDE.get((wanted[0], key == "with"))) is not None:
+    elif path[:1] == ("include",) and (found := OF_INCLUDE.get((wanted[0], key == "with"))) is not None:
         what = found
     elif isinstance(key, str) and wanted == ["a map"] and path[0] in _TOP_OF_TESTS and key in OF_TESTS:
         what = OF_TESTS[key]
@@ -177,6 +177,8 @@ def _shape(path: Path_, value: Any) -> str | None:
         return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
     if isinstance(value, str) and path[:1] == ("include",) and len(path) == 2:
         return f"write `{{file: {short(value, 30)}}}`"
+    if isinstance(value, dict) and len(path) == 3 and path[2] == "pipeline":
+        return "write `pipeline:` with the path of a file, and values of its inputs under `with:`"
     if isinstance(value, str) and path[:1] == ("inputs",) and len(path) == 2:
         known = value in ("string", "integer", "number", "boolean", "array", "object")
         return f"write `{{type: {value}}}`" if known else None

@@ -13,7 +13,17 @@ from pipe_runner.compiler.contexts import PHASES, Context, keys_of
 from pipe_runner.compiler.pieces import alike, split, validated
 from pipe_runner.compiler.pruning import at, prunable, renamed, with_stand_ins, without, without_extras
 from pipe_runner.compiler.report import Report, either, listed, short
-from pipe_runner.compiler.sentences import WHAT, is_type_error, kind, named, one_of, out_of_bounds, wrong_type
+from pipe_runner.compiler.sentences import (
+    MAPS,
+    OF_INCLUDE,
+    WHAT,
+    is_type_error,
+    kind,
+    named,
+    one_of,
+    out_of_bounds,
+    wrong_type,
+)
 from pipe_runner.types import Path_
 from pipe_schemas import nodes
 
@@ -192,6 +202,8 @@ class Shape:
         if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, node):
             return
         other = context.others.get(key)
+        if len(owner) == 2 and owner[0] in PHASES and "pipeline" in at(data, owner):
+            other = aliases.PIPELINE_NODE.get(key, other)
         if other is not None:
             if key == "uses":
                 other = aliases.of_uses(at(data, path), other)
@@ -218,6 +230,8 @@ class Shape:
             self._report.add("E503", message, path, at="key")  # as it is told of the preset itself
             return True
         hint = f"`{own}:` takes its options directly in the node" if key == "with" else None
+        if key == "output":
+            hint = aliases.OUTPUTS_OF_FILE if own == "pipeline" else "an agent says by itself what it gives"
         message = f"`{key}` belongs to nodes with {either(kinds)}, and this one has `{own}`"
         self._report.add("E201", message, path, at="key", hint=hint)
         return True
@@ -265,6 +279,9 @@ class Shape:
 def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report) -> tuple[str, str, str | None]:
     """`sentence` with the word that was probably meant, where words could stand there."""
     code, message, hint = sentence(path, details, value)
+    in_node = len(path) == 3 and path[0] in PHASES
+    if code == "E203" and in_node and path[2] == "with" and report.wrote(path[:2], "pipeline"):
+        message = message.replace(MAPS["with"], OF_INCLUDE["a map", True])
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
         hint = f"did you mean `{near}`?" if near else None
@@ -295,6 +312,8 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         hint = None
         if key == "type" and isinstance(value, str) and value in aliases.TYPES and aliases.TYPES[value] in words:
             hint = f"write `{aliases.TYPES[value]}`"
+        if key == "output" and path[0] in PHASES:
+            hint = aliases.of_output(value)
         return "E204", message, hint
     bounds = out_of_bounds(path, error_type, context, value)
     if bounds is not None:

@@ -252,6 +252,8 @@ def _check_inputs(
         if name not in known:
             near = report.suggest(name, known)
             hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}" if known else "it takes none"
+            if name in ("inputs", "with") and isinstance(value, dict):
+                hint = "values of its inputs stand directly under `with:`"
             report.add("E804", f"{short(sub.shown, 100)} has no input `{short(name)}`", path, at="key", hint=hint)
         elif not may_hold_template(value):
             for sentence in mismatches(value, known[name].schema, f"input `{name}`"):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
-from pipe_runner.errors import UsageError, no_json
+from pipe_runner.errors import UsageError, no_json, unique
 from pipe_runner.evals.suite import Case
 from pipe_runner.lockfile.files import shown_file
 from pipe_runner.plan import Plan
@@ -59,7 +59,7 @@ class Dataset:
 
     def _case(self, line: str, number: int, count: int) -> Case | None:
         try:
-            data: Any = json.loads(line, parse_constant=_refused, object_pairs_hook=_unique)
+            data: Any = json.loads(line, parse_constant=_refused, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             column = getattr(error, "colno", 1)
             self._fault(number, f"the line is no JSON: {no_json(error)}", column=column)
@@ -91,10 +91,3 @@ class Dataset:
 
 def _refused(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
+from pipe_runner.halts import Halted
 from pipe_runner.plan import NOTHING, CachePolicy, Plan, PlannedNode
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.around import tools_around
@@ -123,7 +124,10 @@ class Keeper:
             if self._settings.explain:
                 self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry)}")
             return False
-        if entry.artifacts and not await self._put_back(node, attempt, entry):
+        if entry.artifacts and not await self._put_back(host, node, attempt, entry):
+            if host.stopped is not None:
+                host.cancel(node)
+                return True
             self._wanted[node.index] = parts
             return False
         await self._tell_idle(host, node, policy, parts.files)  # before its end: with that the run may be over
@@ -188,25 +192,34 @@ class Keeper:
     def _folder(self) -> str:
         return os.path.join(self._settings.rundir, KEPT)
 
-    async def _put_back(self, node: PlannedNode, attempt: Attempt, entry: Entry) -> bool:
-        """Give the run the artifacts of a cached result, and the project, if it works there; False where that fails."""
+    async def _put_back(self, host: Host, node: PlannedNode, attempt: Attempt, entry: Entry) -> bool:
+        """Give the run the artifacts of a cached result, and the project, if it works there; False where that fails, or
+        the run stops."""
+
+        durable = self._settings.durable
+
+        def halted() -> bool:
+            return host.stopped is not None
 
         def put() -> str | None:
             for item in entry.artifacts:
                 source = self._entries.file(str(item["sha256"]))
-                if not kept(source, str(item["sha256"]), self._folder, durable=self._settings.durable):
+                if not kept(source, str(item["sha256"]), self._folder, durable=durable, halted=halted):
                     return f"artifact {item['name']} is damaged or gone"
             if node.own_workspace:
                 return None
             try:
-                put_back(attempt, entry.artifacts, self._folder)
+                put_back(attempt, entry.artifacts, self._folder, halted=halted)
             except OSError as error:
                 return _why(error)
             except NodeFault as fault:
                 return fault.message
             return None
 
-        why = await asyncio.to_thread(put)
+        try:
+            why = await asyncio.to_thread(put)
+        except Halted:
+            return False
         if why is not None:
             self._note(f"{node.id} runs: its cached result can't be used: {why}")
         return why is None

@@ -71,6 +71,17 @@ def test_the_same_key_twice_is_refused_with_both_places() -> None:
         items_of([{"os": "debian"}, {"os": "alpine"}, {"os": "debian"}], matrix=True)
 
 
+@pytest.mark.parametrize(("matrix", "named"), [(True, "matrix: "), (False, "for_each: ")])
+@pytest.mark.parametrize("values", [["a", "a"], [""]])
+def test_a_key_that_is_refused_is_told_of_what_the_file_says(matrix: bool, named: str, values: list[str]) -> None:
+    with pytest.raises(ExpressionFault, match=f"^{named}"):
+        make_items(
+            FanOut(Value([{"os": value} for value in values]), Value(None if matrix else "k"), matrix),
+            {},
+            lambda value, names: names["item"]["os"] if value.data == "k" else value.data,
+        )
+
+
 @pytest.mark.parametrize("value", [None, "abc", 3, {"a": 1}, True])
 def test_anything_but_a_list_is_refused(value: Any) -> None:
     with pytest.raises(ExpressionFault, match="not a list"):

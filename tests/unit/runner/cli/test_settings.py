@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,16 @@ def test_a_grace_of_nothing_in_pipe_yml_is_not_the_default() -> None:
 
 
 def test_what_a_wrong_variable_says_is_told_with_its_name() -> None:
+    for text, words in (
+        ("-1", "-1 is not between 1 and 10000"),
+        ("10001", "10001 is not between 1 and 10000"),
+        ("99999999999", "99999999999 is not between 1 and 10000"),
+        ("9" * 5000, f"{'9' * 40}… is not between 1 and 10000"),
+        ("x", "'x' is not a whole number between 1 and 10000"),
+        ("1.5", "'1.5' is not a whole number between 1 and 10000"),
+    ):
+        with pytest.raises(UsageError, match=f"PIPE_CONCURRENCY: {re.escape(words)}$"):
+            run_settings(NOTHING, "s", {}, environ={"PIPE_CONCURRENCY": text})
     with pytest.raises(UsageError, match="PIPE_CONCURRENCY: 0 is not between"):
         run_settings(NOTHING, "s", {}, environ={"PIPE_CONCURRENCY": "0"})
     with pytest.raises(UsageError, match="PIPE_CACHE_DOMAIN: 'a/b' can't name a domain"):

@@ -129,6 +129,22 @@ def test_a_text_of_another_type_is_refused_with_an_example(type_: str, text: str
         parse_input(by_type(type_), text)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"a": 1, "a": 2}', 'the key "a" stands twice in one object'),
+        ('{"b": [{"\\u0061b": 1, "ab": 2}]}', 'the key "ab" stands twice in one object'),
+        ("{a: 1, a: 2}", 'duplicate key "a"'),
+        ("{1: 2}", "a key must be text"),
+        ("{a: !x 2}", "tag"),
+    ],
+)
+def test_a_text_that_holds_what_no_value_can_have_is_refused_with_the_reason(text: str, why: str) -> None:
+    with pytest.raises(UsageError) as told:
+        parse_input(by_type("object"), text)
+    assert why in told.value.message
+
+
 def test_a_pattern_can_not_run_away(planned: Planned) -> None:
     plan = planned('inputs: {x: {pattern: "^(a+)+$"}}\nnodes: {a: {run: echo}}\n')
     with pytest.raises(UsageError, match="must match"):
