@@ -159,7 +159,8 @@ class Desk:
     async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
-        box: Toolbox = await self._make_toolbox(attempt, wanted, emit, self._recorder)
+        making = self._make_toolbox(attempt, wanted, emit, self._recorder)
+        box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
         return box
 
     async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:

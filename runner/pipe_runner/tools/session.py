@@ -17,8 +17,8 @@ from pipe_runner.types import ErrorKind, JsonObject
 
 OPENS: Final = 10.0
 """Seconds until a server must have answered that it is there."""
-CLOSES: Final = 5.0
-"""Seconds that its end is waited for."""
+CLOSES: Final = 1.5
+"""Seconds that it gets to end as the protocol has it; a stop has two for everything after the grace."""
 PAGES: Final = 100
 MOST_TOOLS: Final = 1000
 FAILED: Final = 400
@@ -71,7 +71,7 @@ class Session:
         """Wait until it is there; raises NodeFault."""
         await asyncio.wait({self._ready}, timeout=OPENS)
         if not self._ready.done():
-            self._task.cancel()
+            self._give_up()
             raise self._fault(f"has not answered within {OPENS:g} s of its start")
         error = self._ready.exception()
         if error is not None:
@@ -110,14 +110,22 @@ class Session:
         return result_from(answer)
 
     async def close(self) -> None:
-        """End it; returns when it is gone, at the latest after some seconds."""
+        """End it, at once where it is still being opened; returns when it is gone, at the latest after some seconds."""
         self._closing.set()
+        if not self._ready.done():
+            self._give_up()
         await asyncio.wait({self._task}, timeout=CLOSES)
         if not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CLOSES)
         if self._ready.done() and not self._ready.cancelled():
             self._ready.exception()
+
+    def _give_up(self) -> None:
+        """End what is being opened, at once: nobody has asked it anything."""
+        if self._process is not None:
+            self._process.leaves = 0.0
+        self._task.cancel()
 
     async def _asked(self, what: str, *args: Any, **given: Any) -> Any:
         """What the server answers; raises NodeFault where it can't, and MCPError with what it says itself."""
