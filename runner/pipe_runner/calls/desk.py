@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any, Final
 
-from pipe_runner.calls.answers import asked_of, called, counted, may_be_paid, recorded, replayed
+from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
 from pipe_runner.calls.around import NotRecorded
+from pipe_runner.calls.counts import counted, fitting
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
@@ -177,12 +178,13 @@ def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     said = answer.cost
     if said is not None and not 0 <= said < inf:  # the service says nonsense
         answer = answer._replace(cost=None)
-    answer = answer._replace(usage=_counted(answer.usage))
-    if answer.usage is None or answer.cost is not None:
+    usage = _counted(answer.usage)
+    answer = answer._replace(usage=None if usage is None else fitting(usage))
+    if usage is None or answer.cost is not None:
         return answer
-    cost = prices.cost(model, answer.usage)
+    cost = prices.cost(model, usage)
     if cost is None and answer.model:
-        cost = prices.cost(answer.model, answer.usage)
+        cost = prices.cost(answer.model, usage)
     return answer if cost is None else answer._replace(cost=cost)
 
 
