@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipe_runner.errors import MissingExtra, NodeFault
 from pipe_runner.models import ToolResult
 from pipe_runner.tools.contents import result_from
-from pipe_runner.tools.heard import Heard
+from pipe_runner.tools.heard import MOST_TOOLS, Heard
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
@@ -20,7 +20,6 @@ OPENS: Final = 10.0
 CLOSES: Final = 1.5
 """Seconds that it gets to end as the protocol has it; a stop has two for everything after the grace."""
 PAGES: Final = 100
-MOST_TOOLS: Final = 1000
 FAILED: Final = 400
 """HTTP statuses from here on are errors."""
 _NO_SESSION: Final = frozenset({404, 410, 502, 503})
@@ -90,11 +89,11 @@ class Session:
             for tool in page.tools:
                 told = {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
                 found.append(told)
+            if len(found) > MOST_TOOLS:
+                break
             cursor = page.next_cursor
             if not cursor:
                 return found
-            if len(found) > MOST_TOOLS:
-                break
         raise self._fault(f"lists more than {MOST_TOOLS} tools")
 
     async def call(self, tool: str, arguments: JsonObject) -> ToolResult:
@@ -146,7 +145,7 @@ class Session:
             raise
         except Exception as error:
             self._over = True
-            raise self._fault(f"can't be asked: {_line(error)}") from None
+            raise self._fault(f"can't be asked: {one_line(error)}") from None
 
     def _fault(self, what: str) -> NodeFault:
         process = self._process
@@ -231,10 +230,10 @@ class Session:
         if self._process is not None and self._process.gone is not None:
             if not _is_said(error):
                 return self._fault("can't be opened")
-            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {_line(error)}")
+            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {one_line(error)}")
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
-        return self._fault(f"can't be opened: {_line(error)}")
+        return self._fault(f"can't be opened: {one_line(error)}")
 
 
 def _is_closed(error: Any) -> bool:
@@ -253,7 +252,7 @@ def _is_said(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "version" in str(error)
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What it says, on one line, and no more than a line."""
     from pydantic import ValidationError
 
