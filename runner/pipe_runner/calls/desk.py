@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from typing import Any, Final
 
@@ -13,7 +14,7 @@ from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import (
     ModelChoice,
     ModelFault,
@@ -67,6 +68,7 @@ class Desk:
         self._mask = masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
+        self._missed: dict[tuple[str, int], NodeFault] = {}
         self._askers = Askers()
         self.hurry = self._askers.hurry
 
@@ -82,7 +84,8 @@ class Desk:
         for number, choice in enumerate(choices, 1):
             try:
                 longest = None if number == len(choices) else BRIEF
-                return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
+                with self._noting(attempt):
+                    return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:
@@ -161,11 +164,24 @@ class Desk:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
         making = self._make_toolbox(attempt, wanted, emit, self._recorder)
-        box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
+        with self._noting(attempt):
+            box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
         return box
 
     async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:
-        return await self._recorder.through(attempt, kind, asked, perform)
+        with self._noting(attempt):
+            return await self._recorder.through(attempt, kind, asked, perform)
+
+    def missed(self, attempt: Attempt) -> NodeFault | None:
+        return self._missed.get((attempt.node, attempt.number))
+
+    @contextmanager
+    def _noting(self, attempt: Attempt) -> Iterator[None]:
+        try:
+            yield
+        except NoRecording as fault:
+            self._missed.setdefault((attempt.node, attempt.number), fault)
+            raise
 
     async def close(self) -> None:
         for one in self._closing:
