@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
+from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
 from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class AutoAgent:
             raise NodeFault(ErrorKind.REFUSED, "nothing here can choose agents; the runner's own executor can")
         given: Any = attempt.options.get("chosen")
         chosen: Sequence[Mapping[str, Any]] = given or await orchestrator.choose(attempt, context.emit)
+        if (missed := _missed(attempt, context)) is not None:  # words chose, since no recording did
+            raise missed
         for one in chosen:
             line = f"chosen: {one['agent']} (score {one['score']:g}): {one['why']}"
             text = context.masker.mask_text(line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…")
@@ -75,7 +77,8 @@ class AutoAgent:
 async def _together(
     attempt: Attempt, context: Context, orchestrator: Orchestrates, chosen: Sequence[Mapping[str, Any]]
 ) -> Outcome:
-    """What several found, as one result; a failed one is a finding, unless all have failed."""
+    """What several found, as one result; a failed one is a finding, unless all have failed, or a recording lacks what
+    it was to answer."""
     from pipe_agents.findings import result, unavailable
 
     began, began_ns = context.clock.monotonic(), context.clock.now_ns()
@@ -109,8 +112,16 @@ async def _together(
         return failed[0]
     measurements = {"chosen": [dict(one) for one in chosen], "outputs": outputs}
     seconds = context.clock.monotonic() - began
-    output = result("auto", findings, measurements, began_ns=began_ns, seconds=seconds)
-    return Outcome(NodeStatus.SUCCEEDED, context.masker.mask_json(output))
+    output = context.masker.mask_json(result("auto", findings, measurements, began_ns=began_ns, seconds=seconds))
+    if (missed := _missed(attempt, context)) is not None:
+        error = NodeError(missed.kind, context.masker.mask_text(missed.message))
+        return Outcome(NodeStatus.FAILED, output, error)
+    return Outcome(NodeStatus.SUCCEEDED, output)
+
+
+def _missed(attempt: Attempt, context: Context) -> NodeFault | None:
+    """What no recording has answered: nobody does without, here as in a node of one agent."""
+    return None if context.outside is None else context.outside.missed(attempt)
 
 
 def _is_result(output: Any) -> bool:

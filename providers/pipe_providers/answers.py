@@ -28,14 +28,27 @@ def declined(where: str, answer: ModelResponse) -> ModelResponse:
     return answer
 
 
-def count(value: Any) -> int:
-    """A number of tokens; whatever else a service puts there counts as none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def count(value: Any, missing: int | None = None) -> int | None:
+    """A number of tokens, `missing` where there is none; None: the service says what is no number of tokens."""
+    if value is None:
+        return missing
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def counted(usage: Usage) -> Usage | None:
-    """The usage, if the service counted: no answer takes nothing, so two zeros say that it didn't."""
-    return usage if usage.input or usage.output else None
+def counted(
+    read: int | None,
+    wrote: int | None,
+    cached: int | None = 0,
+    cache_written: int | None = 0,
+    reasoning: int | None = 0,
+) -> Usage | None:
+    """The usage, if the service counted. A part that is unknown is not zero: then all is unknown. No answer takes
+    nothing, so two zeros say that it didn't count."""
+    if read is None or wrote is None or cached is None or cache_written is None or reasoning is None:
+        return None
+    return Usage(read, wrote, cached, cache_written, reasoning) if read or wrote else None
 
 
 def called(id: str, name: str, arguments: Any) -> ToolCall:

@@ -294,15 +294,12 @@ def _word(value: Any) -> str:
 
 
 def _usage(data: Any) -> Usage | None:
-    if not isinstance(data, dict) or not ("prompt_tokens" in data or "completion_tokens" in data):
+    if not isinstance(data, dict):
         return None
-    read = data.get("prompt_tokens_details")
-    written = data.get("completion_tokens_details")
-    return counted(
-        Usage(
-            count(data.get("prompt_tokens")),
-            count(data.get("completion_tokens")),
-            cached=count(read.get("cached_tokens")) if isinstance(read, dict) else 0,
-            reasoning=count(written.get("reasoning_tokens")) if isinstance(written, dict) else 0,
-        )
-    )
+    cached = _detail(data.get("prompt_tokens_details"), "cached_tokens") or 0  # the others cost more
+    reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
+    return counted(count(data.get("prompt_tokens")), count(data.get("completion_tokens")), cached, reasoning=reasoning)
+
+
+def _detail(details: Any, name: str) -> int | None:
+    return count(details.get(name) if isinstance(details, dict) else details, missing=0)

@@ -200,9 +200,11 @@ def _read(
 def _usage(data: Any) -> Usage | None:
     if not isinstance(data, dict):
         return None
-    cached, written = count(data.get("cacheReadInputTokens")), count(data.get("cacheWriteInputTokens"))
-    read = count(data.get("inputTokens")) + cached + written  # AWS counts them apart
-    return counted(Usage(read, count(data.get("outputTokens")), cached=cached, cache_written=written))
+    plain, wrote = count(data.get("inputTokens")), count(data.get("outputTokens"))
+    cached, written = (count(data.get(f"cache{what}InputTokens"), missing=0) for what in ("Read", "Write"))
+    if plain is None or cached is None or written is None:
+        return None
+    return counted(plain + cached + written, wrote, cached, written)  # AWS counts them apart
 
 
 class Streamed:

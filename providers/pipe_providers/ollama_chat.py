@@ -13,7 +13,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines, is_cut
 from pipe_providers.given import host_of
-from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall, Usage
+from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall
 from pipe_schemas.durations import parse_duration
 
 _PATH = "/api/chat"
@@ -136,9 +136,8 @@ class _Stream:
         return [text]
 
     def read(self) -> Read:
-        last, usage = self._last, None
-        if "eval_count" in last or "prompt_eval_count" in last:
-            usage = counted(Usage(count(last.get("prompt_eval_count")), count(last.get("eval_count"))))
+        last = self._last
+        usage = counted(count(last.get("prompt_eval_count")), count(last.get("eval_count")))
         finish = _FINISH.get(str(last.get("done_reason") or "stop"), Finish.OTHER)
         if self._calls and finish is Finish.STOP:
             finish = Finish.TOOL_CALLS

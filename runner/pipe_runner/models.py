@@ -346,10 +346,8 @@ Perform = Callable[[], Awaitable[Json]]
 
 
 class Outside(Protocol):
-    """What attempts reach of the world: bounded by limits and budgets, recorded or replayed, told in the log.
-
-    One per run; agents get it with their context.
-    """
+    """What attempts reach of the world: bounded by limits and budgets, recorded or replayed, told in the log. One per
+    run; agents get it with their context."""
 
     async def ask(
         self,
@@ -369,6 +367,10 @@ class Outside(Protocol):
     async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:
         """Anything else that leaves the machine, `http` for one: performed, and recorded where the run is; or taken
         from the recording. `asked` is the canonical request, without what differs from run to run."""
+        ...
+
+    def missed(self, attempt: Attempt) -> NodeFault | None:
+        """What this attempt asked first of all that a recording was to answer, and didn't."""
         ...
 
     async def close(self) -> None: ...

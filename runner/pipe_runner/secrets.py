@@ -12,6 +12,7 @@ from pipe_runner.plan import SecretSource
 
 LARGEST_FILE: Final = 64 * 1024
 SHORTEST_MASKED: Final = 6
+_SHORT: Final = f"is shorter than {SHORTEST_MASKED} characters and is not masked in outputs"
 
 
 class _Missing(Exception):
@@ -35,12 +36,17 @@ def resolve(sources: Iterable[SecretSource], environ: Mapping[str, str], root: s
             continue
         values[source.name] = value
         if len(value) < SHORTEST_MASKED:
-            warnings.append(
-                f"secret {source.name} is shorter than {SHORTEST_MASKED} characters and is not masked in outputs"
-            )
+            warnings.append(f"secret {source.name} {_SHORT}")
     if missing:
         raise UsageError("secrets can't be had: " + "; ".join(missing), hint="nothing was run")
     return values, warnings
+
+
+def unmasked(secrets: Mapping[str, str]) -> list[str]:
+    """A warning for each service some of whose secrets are too short to be masked; `secrets` has them by
+    `provider NAME NUMBER`, or `MCP server NAME NUMBER`."""
+    services = dict.fromkeys(name.rpartition(" ")[0] for name, value in secrets.items() if len(value) < SHORTEST_MASKED)
+    return [f"a secret of {service} {_SHORT}" for service in services]
 
 
 def _value(source: SecretSource, environ: Mapping[str, str], root: str) -> str:

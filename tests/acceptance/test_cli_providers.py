@@ -65,6 +65,30 @@ def test_a_check_asks_and_its_failure_is_the_exit_code(pipe: Any, project: Path,
     assert service.asked[-1].headers["authorization"] == f"Bearer {KEY}"
 
 
+def test_s4_a_key_that_is_too_short_to_be_masked_is_told_and_not_shown(
+    pipe: Any, project: Path, service: Service
+) -> None:
+    told = "a secret of provider mine is shorter than 6 characters and is not masked in outputs"
+    env = {"CANARY": "k-9/7"}
+    one, listed = pipe("providers", "mine", env=env).stdout, pipe("providers", env=env).stdout
+    assert f"  warning: {told}\n" in one
+    assert f"ready, but {told}\n" in listed
+    data = json.loads(pipe("providers", "mine", "--output", "json", env=env).stdout)
+    assert data["warnings"] == [told]
+    service.answers(OPENAI.answer(Said()))
+    done = pipe("run", "p.yml", env=env)
+    assert done.returncode == 0
+    assert f"warning    {told}" in done.stderr
+    assert "k-9/7" not in one + listed + json.dumps(data) + done.stdout + done.stderr
+
+
+def test_a_key_that_is_masked_is_no_warning(pipe: Any, project: Path, service: Service) -> None:
+    assert "warning" not in pipe("providers", env={"CANARY": KEY}).stdout
+    assert json.loads(pipe("providers", "mine", "--output", "json", env={"CANARY": KEY}).stdout)["warnings"] == []
+    service.answers(OPENAI.answer(Said()))
+    assert "warning" not in pipe("run", "p.yml", env={"CANARY": KEY}).stderr
+
+
 def test_what_is_missing_is_said(pipe: Any, project: Path) -> None:
     done = pipe("providers", "mine", "--check")
     assert done.returncode == 1

@@ -57,18 +57,79 @@ def test_a_collector_gets_the_spans_of_a_run_and_commands_know_theirs(
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
     done = pipe.alone("run", "p.yml", env=env)
     assert done.returncode == 1, done.stderr
-    spans = []
-    for path, body in Collector.got:
-        if path == "/v1/traces":
-            request = ExportTraceServiceRequest.FromString(body)
-            spans += [s for r in request.resource_spans for scope in r.scope_spans for s in scope.spans]
-    by_name = {span.name: span for span in spans}
+    by_name = {span.name: span for span in _spans()}
     assert set(by_name) == {"run p", "a", "a attempt 1", "b", "b attempt 1"}
     _, trace, span, _ = _told(pipe)
     assert by_name["a attempt 1"].trace_id.hex() == trace
     assert by_name["a attempt 1"].span_id.hex() == span
     assert by_name["b"].status.code == 2
     assert "/v1/metrics" in {path for path, _ in Collector.got}
+
+
+def _spans() -> list[Any]:
+    """All spans that the collector got."""
+    bodies = [ExportTraceServiceRequest.FromString(body) for path, body in Collector.got if path == "/v1/traces"]
+    return [s for body in bodies for r in body.resource_spans for scope in r.scope_spans for s in scope.spans]
+
+
+def _attributes(span: Any) -> dict[str, str]:
+    return {one.key: one.value.string_value for one in span.attributes}
+
+
+EVAL = """
+version: 1
+cases: [{name: first one, inputs: {word: a}}, {name: second, inputs: {word: b}}]
+samples: 3
+concurrency: 3
+early_stop: false
+graders: {same: {expression: "'-' in output.said"}}
+"""
+SAYS = """
+version: 1
+inputs: {word: {type: string}}
+nodes: {a: {run: 'echo "$TRACEPARENT"'}, b: {run: 'echo {{ inputs.word }}'}}
+outputs: {said: "{{ nodes.a.output }}"}
+"""
+
+
+@pytest.mark.parametrize("within", [False, True])
+def test_a_collector_gets_the_spans_of_each_run_of_an_evaluation_with_its_case(
+    pipe: Shell, tmp_path: Path, collector: str, within: bool
+) -> None:
+    (tmp_path / "p.yml").write_text(SAYS)
+    (tmp_path / "p.eval.yml").write_text(EVAL)
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector, "OTEL_EXPORTER_OTLP_COMPRESSION": "none"}
+    done = pipe.alone(
+        "eval", "p.eval.yml", env={**env, **({"TRACEPARENT": f"00-{trace}-{parent}-01"} if within else {})}
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    spans = _spans()
+    runs = {span.span_id: _attributes(span) for span in spans if span.name == "run p"}
+    assert sorted(run["pipe.run.id"] for run in runs.values()) == [
+        f"{name}.{number}" for name in ("first-one", "second") for number in (1, 2, 3)
+    ]
+    assert {run["pipe.run.id"][:-2]: run["pipe.eval.case"] for run in runs.values()} == {
+        "first-one": "first one",
+        "second": "second",
+    }
+    nodes = [span for span in spans if span.name in ("a", "b")]
+    assert len(nodes) == 12
+    assert all(sum(node.parent_span_id == run for node in nodes) == 2 for run in runs)
+    traces = {span.trace_id.hex() for span in spans}
+    assert traces == {trace} if within else len(traces) == 6
+    assert [path for path, _ in Collector.got].count("/v1/metrics") == 1, "all runs are measured together"
+
+
+def test_a_collector_that_is_gone_fails_no_evaluation_and_holds_it_up_once(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(SAYS)
+    (tmp_path / "p.eval.yml").write_text(EVAL)
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
+    began = time.monotonic()
+    done = pipe.alone("eval", "p.eval.yml", env=env)
+    assert time.monotonic() - began < 20
+    assert done.returncode == 0, done.stdout
+    assert done.stderr.count("warning: telemetry:") == 1
 
 
 def _told(pipe: Shell) -> list[str]:

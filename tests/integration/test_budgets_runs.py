@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipe_runner.testing import FinishedRun, run_pipeline
+from pipe_runner.models import Usage
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 
 MODELS = Path(__file__).resolve().parents[1] / "data" / "models"
 PROJECT = "providers: {fake: {model: fake-1, prices: {fake-1: {input: 1000, output: 1000}}}}\n"
@@ -109,6 +110,32 @@ def test_what_was_set_aside_is_in_the_log_before_the_call_and_settled_after_it(r
     assert told[1].data["cost"] == 0.009
     totals = run.events[-1].data["totals"]
     assert (totals["calls"], totals["tokens"], totals["cost"]) == (1, 9, 0.009)
+
+
+def test_v1_tokens_that_contradict_count_as_the_larger_reading_says(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text(
+        "providers: {fake: {prices: {fake-1: {input: 1000, output: 2000, cached: 100}}}}\n"
+    )
+    model = FakeProvider(Answer("hi", usage=Usage(10, 5, cached=100, reasoning=20), cost=None), price=None)
+    text = "version: 1\nnodes: {ask: {agent: llm, provider: fake, with: {prompt: hello}}}\n"
+    run = run_pipeline(text, root=tmp_path, providers={"fake": model})
+    called = next(event.data for event in run.events if event.event == "model.called")
+    assert called["tokens"] == {"input": 110, "output": 25, "cached": 100, "reasoning": 20}
+    assert called["cost"] == 0.16
+    usage: Any = run.node("ask").usage
+    assert (usage["input"], usage["output"], usage["cost"]) == (110, 25, 0.16)
+
+
+def test_v1_what_is_no_number_of_tokens_is_unknown(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("providers: {fake: {limits: {tpm: 1000000}}}\n")
+    odd: Any = "many"
+    model = FakeProvider(Answer("hi", usage=Usage(10, odd), cost=None), price=None)
+    text = "version: 1\nnodes: {ask: {agent: llm, provider: fake, with: {prompt: hello}}}\n"
+    run = run_pipeline(text, root=tmp_path, providers={"fake": model})
+    assert run.status == "succeeded", run.node("ask").error
+    reserved, called = (event.data for event in run.events if event.event.startswith("model."))
+    assert "tokens" not in called
+    assert run.events[-1].data["totals"]["tokens"] == reserved["tokens"]
 
 
 def test_a_replayed_call_counts_as_it_was_recorded(tmp_path: Path) -> None:

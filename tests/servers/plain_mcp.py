@@ -3,7 +3,8 @@
 `good`, `dies` (at its second call), `hangs` (in a call), `mute` (never answers), `garbage` (writes no messages first),
 `noisy` (fills stderr), `changes` (another description after the first call), `stays` (when its stdin is closed),
 `forks` (leaves a child in a session of its own), `exits` (at once, with 3), `null` (answers calls with it), `nothing`
-(answers the question for its tools with null), `many` (answers calls with very many contents).
+(answers the question for its tools with null), `many` (answers calls with very many contents), `N` (a number: has so
+many tools more, all on one page), `twice` (has a tool twice), `odd` (has tools twice whose names act on a terminal).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
+ODD = ("red\x1b[31m", "back\u202eward", "plain")
 
 
 def tools(changed: bool) -> list[dict[str, Any]]:
@@ -71,6 +73,10 @@ def main(how: str) -> None:
             answer = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
         elif method == "tools/list":
             answer = {"tools": tools(how == "changes" and calls > 0)}
+            if how.isdecimal():
+                answer["tools"] += [{"name": f"t{n}", "inputSchema": NOTHING} for n in range(int(how))]
+            if how == "odd":
+                answer["tools"] = [{"name": name, "inputSchema": NOTHING} for name in (*ODD, *ODD)]
             if how == "twice":
                 answer["tools"].append({**answer["tools"][0], "description": "Another."})
         elif method == "tools/call":

@@ -8,6 +8,7 @@ from hashlib import sha256
 from math import inf
 from typing import Any, Final
 
+from pipe_runner.calls.counts import counted, fitting
 from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import (
     Finish,
@@ -50,7 +51,7 @@ def response_from_json(data: Json) -> ModelResponse:
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:
         usage = Usage(**_typed(values, "usage", dict))
-        if not all(type(count) is int for count in usage) or not counted(usage):
+        if not counted(usage):
             raise ValueError("`usage` says something else than numbers of tokens")
         values["usage"] = usage
     values["tool_calls"] = tuple(_call(call) for call in _typed(values, "tool_calls", list, []))
@@ -132,11 +133,6 @@ UNDECIDED: Final = frozenset({408, 504, 524})
 """Statuses of services that gave up waiting: nobody knows whether the call was performed."""
 
 
-def counted(usage: Usage) -> bool:
-    """Whether these can be numbers of tokens; what no service can have counted is told by none."""
-    return min(usage) >= 0 and max(usage) < 2**53
-
-
 def may_be_paid(error: BaseException) -> bool:
     """Whether a call that ended so, once it was out, may have cost something. A service that answers with an error asks
     nothing for it."""
@@ -165,7 +161,7 @@ def called(
     if usage is not None and not counted(usage):
         usage = None
     if usage is not None:
-        data["tokens"] = usage_to_json(usage)
+        data["tokens"] = usage_to_json(fitting(usage))
     elif not sent:
         data["free"] = True
     if cost is not None:

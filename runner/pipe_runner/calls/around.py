@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Any
 
+from pipe_runner.calls.counts import fitting
 from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.ports import Attempt
 from pipe_runner.types import Json, JsonObject
@@ -28,7 +30,9 @@ class AsTheTypeSays:
         self._cost_of = settings.cost_of
 
     def cost(self, model: str, usage: Usage) -> float | None:
-        return self._cost_of(model, usage)
+        """What the type says of a usage whose parts fit; nonsense is no price."""
+        cost = self._cost_of(model, fitting(usage))
+        return cost if cost is None or 0 <= cost < inf else None
 
     def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         plain = Usage(tokens_in, tokens_out)

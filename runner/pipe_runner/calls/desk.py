@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from math import inf
 from typing import Any, Final
 
-from pipe_runner.calls.answers import asked_of, called, counted, may_be_paid, recorded, replayed
+from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
 from pipe_runner.calls.around import NotRecorded
+from pipe_runner.calls.counts import counted, fitting
 from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import (
     ModelChoice,
     ModelFault,
@@ -66,6 +68,7 @@ class Desk:
         self._mask = masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
+        self._missed: dict[tuple[str, int], NodeFault] = {}
         self._askers = Askers()
         self.hurry = self._askers.hurry
 
@@ -81,7 +84,8 @@ class Desk:
         for number, choice in enumerate(choices, 1):
             try:
                 longest = None if number == len(choices) else BRIEF
-                return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
+                with self._noting(attempt):
+                    return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:
@@ -159,11 +163,25 @@ class Desk:
     async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
-        box: Toolbox = await self._make_toolbox(attempt, wanted, emit, self._recorder)
+        making = self._make_toolbox(attempt, wanted, emit, self._recorder)
+        with self._noting(attempt):
+            box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
         return box
 
     async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:
-        return await self._recorder.through(attempt, kind, asked, perform)
+        with self._noting(attempt):
+            return await self._recorder.through(attempt, kind, asked, perform)
+
+    def missed(self, attempt: Attempt) -> NodeFault | None:
+        return self._missed.get((attempt.node, attempt.number))
+
+    @contextmanager
+    def _noting(self, attempt: Attempt) -> Iterator[None]:
+        try:
+            yield
+        except NoRecording as fault:
+            self._missed.setdefault((attempt.node, attempt.number), fault)
+            raise
 
     async def close(self) -> None:
         for one in self._closing:
@@ -176,12 +194,13 @@ def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     said = answer.cost
     if said is not None and not 0 <= said < inf:  # the service says nonsense
         answer = answer._replace(cost=None)
-    answer = answer._replace(usage=_counted(answer.usage))
-    if answer.usage is None or answer.cost is not None:
+    usage = _counted(answer.usage)
+    answer = answer._replace(usage=None if usage is None else fitting(usage))
+    if usage is None or answer.cost is not None:
         return answer
-    cost = prices.cost(model, answer.usage)
+    cost = prices.cost(model, usage)
     if cost is None and answer.model:
-        cost = prices.cost(answer.model, answer.usage)
+        cost = prices.cost(answer.model, usage)
     return answer if cost is None else answer._replace(cost=cost)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.settings import duration, folders, said, state_dir
 from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
+from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.settings import DEFAULT_GRACE
@@ -24,6 +26,7 @@ from pipe_runner.runlog import new_run_id
 
 if TYPE_CHECKING:
     from pipe_runner.engine import ActiveRun
+    from pipe_runner.telemetry.opening import Telemetry
 
 UNDECIDED: Final = 4
 """The exit code where the samples can't tell: a grader failed, a service didn't answer, the budget is used up."""
@@ -44,26 +47,32 @@ def evaluate(given: Given) -> int:
     home = _home(state_dir(given, evaluation.plan.root))
     grace = said(given, "grace", os.environ)
     settings = evaluation.plan.settings.get("grace", DEFAULT_GRACE)
-    around = Surroundings(home, duration(*grace) if grace else float(settings), record, replay, os.environ)
-    as_text = given.text("output") != "json"
-    text = Text(sys.stdout.write, quiet=quiet, colour=colours(sys.stdout)) if as_text else None
-    result, interrupted = _perform(evaluation, registry, around, text)
-    kept = os.path.relpath(home)
-    told = as_json(result, kept)
-    _keep(os.path.join(home, "result.json"), told)
-    if text is not None:
-        text.end(result, kept)
-    else:
-        sys.stdout.write(told)
-    sys.stdout.flush()
-    if junit is not None:
-        from pipe_runner.cli.files import write_whole
-        from pipe_runner.evals.junit import junit as document
+    with ExitStack() as closing:
+        telemetry = _telemetry(quiet=quiet)
+        if telemetry is not None:
+            closing.callback(telemetry.close)
+        around = Surroundings(
+            home, duration(*grace) if grace else float(settings), record, replay, os.environ, telemetry
+        )
+        as_text = given.text("output") != "json"
+        text = Text(sys.stdout.write, quiet=quiet, colour=colours(sys.stdout)) if as_text else None
+        result, interrupted = _perform(evaluation, registry, around, text)
+        kept = os.path.relpath(home)
+        told = as_json(result, kept)
+        _keep(os.path.join(home, "result.json"), told)
+        if text is not None:
+            text.end(result, kept)
+        else:
+            sys.stdout.write(told)
+        sys.stdout.flush()
+        if junit is not None:
+            from pipe_runner.cli.files import write_whole
+            from pipe_runner.evals.junit import junit as document
 
-        write_whole(junit, [document(result)])
-    if interrupted:
-        say("interrupted; the samples that were left were not made")
-    return interrupted or _CODES[result.verdict]
+            write_whole(junit, [document(result)])
+        if interrupted:
+            say("interrupted; the samples that were left were not made")
+        return interrupted or _CODES[result.verdict]
 
 
 def _read(file: str, registry: Registry, *, quiet: bool) -> Evaluation:
@@ -79,6 +88,26 @@ def _read(file: str, registry: Registry, *, quiet: bool) -> Evaluation:
 
         say(render(reading.diagnostics, "text", colour=colours(sys.stderr)))
     return reading.evaluation
+
+
+def _telemetry(*, quiet: bool) -> Telemetry | None:
+    """Where spans of the runs go, if anywhere. What the SDK doesn't like in its variables fails no evaluation."""
+    from pipe_runner.telemetry.wanted import unusable, wanted
+
+    if not wanted(os.environ):
+        return None
+
+    def warn(line: str) -> None:
+        if not quiet:
+            say(safe(f"warning: {line}"))
+
+    try:
+        from pipe_runner.telemetry.opening import Telemetry
+
+        return Telemetry(os.environ, warn)
+    except Exception as error:
+        warn(unusable(error))
+        return None
 
 
 def _perform(evaluation: Evaluation, registry: Registry, around: Surroundings, text: Text | None) -> tuple[Result, int]:

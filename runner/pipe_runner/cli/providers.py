@@ -65,12 +65,13 @@ def _unknown(name: str, known: Sequence[str]) -> UsageError:
 
 
 def _described(services: Services, name: str) -> dict[str, Any]:
+    from pipe_runner.secrets import unmasked
     from pipe_schemas.credentials import without_credentials
 
     try:
         service = services.get(name)
     except (NodeFault, PipeError) as error:
-        return {"name": name, "type": None, "ready": False, "missing": error.message}
+        return {"name": name, "type": None, "ready": False, "missing": error.message, "warnings": []}
     settings = service.settings
     return {
         "name": name,
@@ -79,6 +80,7 @@ def _described(services: Services, name: str) -> dict[str, Any]:
         "model": settings.model or None,
         "ready": settings.missing is None,
         "missing": settings.missing,
+        "warnings": unmasked(services.secrets((name,))),
         "settings": {
             key: {
                 "value": _shown(without_credentials(value, key), settings.secrets),
@@ -141,7 +143,9 @@ def _table(found: Sequence[dict[str, Any]]) -> list[str]:
     for about in found:
         settings = about.get("settings", {})
         where = next((str(settings[key]["value"]) for key in _ADDRESS if key in settings), "")
-        state = "ready" if about["ready"] else f"lacks something: {about['missing']}"
+        state = (
+            ", but ".join(["ready", *about["warnings"]]) if about["ready"] else f"lacks something: {about['missing']}"
+        )
         if "check" in about:
             state = about["check"]["message"] if about["check"]["ok"] else f"FAILED: {about['check']['message']}"
         rows.append((about["name"], about["type"] or "?", about.get("model") or "-", where or "-", state))
@@ -160,6 +164,7 @@ def _text(services: Services, about: dict[str, Any]) -> list[str]:
     for key in ("limits", "prices"):
         if about[key]:
             lines.append(f"  {key}: {_written(about[key])}  (pipe.yml)")
+    lines += [f"  warning: {one}" for one in about["warnings"]]
     lines.append("  ready" if about["ready"] else f"  lacks something: {about['missing']}")
     if "check" in about:
         lines.append(f"  check: {'' if about['check']['ok'] else 'FAILED: '}{about['check']['message']}")

@@ -80,8 +80,9 @@ class Telling:
 
             self._sinks.append(open_telemetry(trace, os.environ, warn))
         except Exception as error:
-            said = str(error).partition("\n")[0][:300] or type(error).__name__
-            warn(f"telemetry: nothing is sent, since a variable OTEL_… can't be used: {said}")
+            from pipe_runner.telemetry.wanted import unusable
+
+            warn(unusable(error))
 
     def note(self, line: str) -> None:
         """A line beside the progress, unless quiet; data in it is made safe."""

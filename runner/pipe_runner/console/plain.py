@@ -20,7 +20,8 @@ REMIND_EVERY: Final = 60.0
 
 
 class PlainConsole:
-    """A sink that writes lines. With `verbose` it also has each line that a node prints; `notes` follow the first."""
+    """A sink that writes lines. With `verbose` it also has each line that a node prints; `notes` follow the first,
+    as they are then."""
 
     def __init__(
         self,
@@ -32,7 +33,7 @@ class PlainConsole:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.progress = Progress(clock)
-        self._notes = list(notes)
+        self._notes = notes
         self._most_reasons = most_reasons
         self._clock = clock
         self._verbose = verbose
@@ -54,7 +55,7 @@ class PlainConsole:
         if node is None:
             for note in (*self._notes, *reasons(event, self._most_reasons)):
                 self._say(note)
-            self._notes = []
+            self._notes = ()
 
     def note(self, line: str) -> None:
         self._say(f"  note       {line}")

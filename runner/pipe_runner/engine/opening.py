@@ -286,11 +286,12 @@ def _grant(
     services, keys = services_for(plan, nodes, environ, registry, settings, recorded=recorded)
     servers, more, pins = servers_for(plan, nodes, environ)
     keys.update(more)
+    short = _too_short(keys) if keys else []
     every = {name for node in members(plan.nodes, plan.subplans) for name in node.secrets}
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
-        return Granted({}, masker, (), services, recorder_for(settings, masker, anew=anew), servers, pins)
+        return Granted({}, masker, tuple(short), services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -302,7 +303,13 @@ def _grant(
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
-    return Granted(values, masker, tuple(warnings), services, recorder, servers, pins)
+    return Granted(values, masker, (*warnings, *short), services, recorder, servers, pins)
+
+
+def _too_short(keys: Mapping[str, str]) -> list[str]:
+    from pipe_runner.secrets import unmasked
+
+    return unmasked(keys)
 
 
 def _find_secrets(nodes: Sequence[PlannedNode], registry: Registry) -> bool:

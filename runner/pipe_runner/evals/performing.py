@@ -23,11 +23,13 @@ from pipe_runner.evals.suite import Case, Evaluation
 from pipe_runner.plan import Plan
 from pipe_runner.run import Run
 from pipe_runner.subplans import members
+from pipe_runner.telemetry.conventions import CASE
 from pipe_runner.types import Durability, Json
 
 if TYPE_CHECKING:
     from pipe_runner.engine import ActiveRun
     from pipe_runner.registry import Registry
+    from pipe_runner.telemetry.opening import Telemetry
 
 IN_A_ROW: Final = 5
 """Samples in a row that can't be graded, after which no other is tried."""
@@ -43,6 +45,8 @@ class Surroundings:
     record: str | None = None
     replay: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    telemetry: Telemetry | None = None
+    """Where the spans of their runs go; None: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,7 @@ class Performing:
         only = (evaluation.node,) if evaluation.node is not None else ()
         try:
             inputs = check_inputs(evaluation.plan, case.inputs)
-            given, run = await self._run(evaluation.plan, inputs, name, only)
+            given, run = await self._run(evaluation.plan, inputs, name, only, case.name)
         except UsageError as error:  # a secret that isn't there, for one: no run can be opened
             self._fault = self._fault or error
             self._give_up(error.message)
@@ -217,7 +221,7 @@ class Performing:
             place = [one.name for one in graders].index(grader)
             tail = grader if len(grader) <= 24 else f"{grader[:20]}{place}"
             try:
-                given, _ = await self._run(plan, inputs, f"{name}.{tail}", (), node=NODE)
+                given, _ = await self._run(plan, inputs, f"{name}.{tail}", (), str(scope["case"]), node=NODE)
             except UsageError as error:
                 return Answered(fault=error.message)
             return Answered(given.output, given.fault)
@@ -229,10 +233,18 @@ class Performing:
         return tuple(found[grader.name] for grader in graders if grader.name in found)
 
     async def _run(
-        self, plan: Plan, inputs: Mapping[str, Json], name: str, only: Sequence[str], *, node: str | None = None
+        self,
+        plan: Plan,
+        inputs: Mapping[str, Json],
+        name: str,
+        only: Sequence[str],
+        case: str,
+        *,
+        node: str | None = None,
     ) -> tuple[Given, Run]:
         """One run, kept under its name."""
         around = self._around
+        listens = None if around.telemetry is None else around.telemetry.beside({CASE: case})
         settings = RunSettings(
             around.home,
             run_id=name,
@@ -243,9 +255,20 @@ class Performing:
             record=_folder(around.record, name),
             replay=self._recorded(name),
             shared=Shared(self._together.gates, self._together.within),
+            trace=None if listens is None else listens.trace,
         )
         registry = self._registry.fresh()
-        active = open_run(plan, inputs, settings, registry=registry, environ=around.environ)
+        try:
+            sinks = () if listens is None else (listens,)
+            active = open_run(plan, inputs, settings, registry=registry, environ=around.environ, sinks=sinks)
+            return await self._performed(active, plan, only, node)
+        finally:
+            if listens is not None:
+                listens.over()
+
+    async def _performed(
+        self, active: ActiveRun, plan: Plan, only: Sequence[str], node: str | None
+    ) -> tuple[Given, Run]:
         self._active.add(active)
         try:
             if active.processes.marks:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.calls.counts import counted, fitting
 from pipe_runner.calls.seams import Call
 from pipe_runner.limits.allowance import Allowance
 from pipe_runner.limits.breaker import PROBES, Breaker
@@ -106,8 +107,9 @@ class ProviderGate:
                 self._wake()
                 raise
             self._answered()
-            if self._tokens is not None and answer.usage is not None:
-                self._tokens.give_back(tokens - answer.usage.input - answer.usage.output)
+            if self._tokens is not None and answer.usage is not None and counted(answer.usage):
+                used = fitting(answer.usage)
+                self._tokens.give_back(tokens - used.input - used.output)
             return answer
 
     # ------------------------------------------------------------ in

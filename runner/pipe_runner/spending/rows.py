@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final, NamedTuple
 
+from pipe_runner.calls.counts import readings
 from pipe_runner.models import Usage
 
 _MILLION: Final = Decimal(1_000_000)
@@ -27,16 +28,21 @@ class Row(NamedTuple):
     """Tokens that the model can read in one call at most."""
 
     def cost(self, usage: Usage) -> Decimal:
-        """US dollars of a call."""
+        """US dollars of a call. Where a service contradicts itself (more cached than read, more reasoning than written)
+        the dearest of what it can mean counts: those parts are added to their wholes, at their own price or at that of
+        plain tokens, so that it never costs less than the larger count says."""
+        return max(self._cost(reading) for reading in readings(usage))
+
+    def _cost(self, usage: Usage) -> Decimal:
         size = usage.input
 
         def at(tiers: Tiers | None, general: Tiers) -> Decimal:
             return _at(general if tiers is None else tiers, size)
 
-        plain = max(0, usage.input - usage.cached - usage.cache_written)
-        said = max(0, usage.output - usage.reasoning)
+        plain = usage.input - usage.cached - usage.cache_written
         total = plain * _at(self.input, size) + usage.cached * at(self.cached, self.input)
         total += usage.cache_written * at(self.cache_written, self.input)
+        said = usage.output - usage.reasoning
         total += said * _at(self.output, size) + usage.reasoning * at(self.reasoning, self.output)
         return total / _MILLION + self.request
 

@@ -17,6 +17,8 @@ RUN, PIPELINE, NODE, ATTEMPT, AGENT, STATUS = (
     "pipe.agent.name",
     "pipe.status",
 )
+CASE: Final = "pipe.eval.case"
+"""Of a run of an evaluation."""
 COST: Final = "pipe.usage.cost"
 """US dollars; the conventions have no word for it."""
 REPLAYED: Final = "pipe.replayed"

@@ -1,4 +1,4 @@
-"""Sets the SDK up as the `OTEL_…` variables say, for one run."""
+"""Sets the SDK up as the `OTEL_…` variables say, once for a process, which may have several runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
+from random import SystemRandom
 from typing import Any, Final
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -15,10 +16,11 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
 from pipe_runner import __version__
+from pipe_runner.plan import NOTHING
 from pipe_runner.telemetry.ids import ChosenIds
-from pipe_runner.telemetry.sink import TelemetrySink
+from pipe_runner.telemetry.sink import TelemetrySink, send
 from pipe_runner.telemetry.wanted import exporters
-from pipe_runner.traces import Trace
+from pipe_runner.traces import Trace, trace_from
 
 BATCH: Final = 2048
 """Spans that are sent together, at most."""
@@ -26,20 +28,45 @@ _GROUPS = {"traces": "opentelemetry_traces_exporter", "metrics": "opentelemetry_
 
 
 def open_telemetry(trace: Trace, environ: Mapping[str, str], warn: Callable[[str], None]) -> TelemetrySink:
-    """What listens to the run. An exporter that can't be had is told, and fails no run."""
-    logger = logging.getLogger("opentelemetry")
-    once = _Once(warn)
-    logger.addHandler(once)
-    logger.propagate = False
-    named = {"service.name": environ.get("OTEL_SERVICE_NAME") or "pipe-runner", "service.version": __version__}
-    resource = Resource.create(named)
-    ids = ChosenIds(trace.id)
-    tracers = TracerProvider(resource=resource, id_generator=ids, shutdown_on_exit=False)
-    for exporter in _exporters("traces", environ, warn):
-        tracers.add_span_processor(_processor(exporter, environ, warn))
-    readers = [_reader(one, warn) for one in _exporters("metrics", environ, warn)]
-    meters = MeterProvider(readers, resource, shutdown_on_exit=False) if readers else None
-    return TelemetrySink(trace, ids, tracers, meters, once.tell)
+    """What listens to the one run of a process."""
+    return Telemetry(environ, warn).listen(trace)
+
+
+class Telemetry:
+    """Exporters and what is before them. One that can't be had is told, and fails no run."""
+
+    def __init__(self, environ: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        """Raises what the SDK raises of its variables."""
+        logger = logging.getLogger("opentelemetry")
+        once = _Once(warn)
+        logger.addHandler(once)
+        logger.propagate = False
+        named = {"service.name": environ.get("OTEL_SERVICE_NAME") or "pipe-runner", "service.version": __version__}
+        resource = Resource.create(named)
+        self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
+        for exporter in _exporters("traces", environ, warn):
+            self._tracers.add_span_processor(_processor(exporter, environ, warn))
+        readers = [_reader(one, warn) for one in _exporters("metrics", environ, warn)]
+        self._meters = MeterProvider(readers, resource, shutdown_on_exit=False) if readers else None
+        self._environ, self._warn = environ, once.tell
+        self._sinks: list[TelemetrySink] = []
+
+    def listen(self, trace: Trace, about: Mapping[str, str] = NOTHING) -> TelemetrySink:
+        """What listens to a run, whose ids are those of the trace; `about` are attributes of its span."""
+        return TelemetrySink(trace, ChosenIds(trace.id), self._tracers, self._meters, self._warn, about)
+
+    def beside(self, about: Mapping[str, str]) -> TelemetrySink:
+        """What listens to a run that is one of many, in a trace of its own or in that which this process is in. It is
+        `over` with its run, and sent with the others."""
+        sink = self.listen(trace_from(self._environ, SystemRandom().getrandbits), about)
+        self._sinks = [*(one for one in self._sinks if not one.is_made), sink]
+        return sink
+
+    def close(self) -> None:
+        """Send what is left of all runs."""
+        for sink in self._sinks:
+            sink.ended()
+        send(self._tracers, self._meters, self._warn)
 
 
 class _Once(logging.Handler):

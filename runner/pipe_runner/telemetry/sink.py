@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Event
 from pipe_runner.telemetry import conventions as names
 from pipe_runner.telemetry.ids import ChosenIds
@@ -50,8 +51,10 @@ class TelemetrySink:
         tracers: TracerProvider,
         meters: MeterProvider | None,
         warn: Callable[[str], None] = lambda line: None,
+        about: Mapping[str, str] = NOTHING,
     ) -> None:
-        self._trace, self._ids, self._warn = trace, ids, warn
+        """`about`: attributes of the run's span, beside its own."""
+        self.trace, self._ids, self._about, self._warn = trace, ids, about, warn
         self._tracers, self._meters = tracers, meters
         self._spans = Spans(ids, tracers)
         self._run: Opened | None = None
@@ -75,6 +78,12 @@ class TelemetrySink:
                 if not self._told:
                     break
                 self._make(self._told.popleft())
+        now = time.time_ns()
+        for span in (*self._attempts.values(), *self._nodes.values(), *([] if self._run is None else [self._run])):
+            self._spans.end(span, now)
+        self._attempts.clear()
+        self._nodes.clear()
+        self._run = None
 
     def _make(self, event: Event) -> None:
         kind, data = event.event, event.data
@@ -96,39 +105,34 @@ class TelemetrySink:
         elif kind == EventKind.RUN_FINISHED:
             self._end_run(event)
 
-    def close(self) -> None:
-        """End what is open, and give exporters a moment."""
+    def over(self) -> None:
+        """No event follows: its thread ends what is open, and itself; nobody waits for that."""
+        self._over.set()
+
+    def ended(self) -> None:
+        """The same, and wait until all spans are made."""
         self._over.set()
         self._maker.join()
-        now = time.time_ns()
-        for span in (*self._attempts.values(), *self._nodes.values(), *([] if self._run is None else [self._run])):
-            self._spans.end(span, now)
-        self._attempts.clear()
-        self._nodes.clear()
-        self._run = None
-        # Exporters try again for a minute, whatever time they are given: a thread that nobody waits for can do that.
-        sending = threading.Thread(target=self._send, name="telemetry", daemon=True)
-        sending.start()
-        sending.join(PATIENCE)
-        if sending.is_alive():
-            self._warn(f"telemetry: the collector did not take all within {PATIENCE:g} s; what it lacks is lost")
 
-    def _send(self) -> None:
-        both = [threading.Thread(target=one.force_flush, daemon=True) for one in (self._tracers, self._meters) if one]
-        for one in both:
-            one.start()
-        for one in both:
-            one.join()
+    @property
+    def is_made(self) -> bool:
+        """All its spans are."""
+        return not self._maker.is_alive()
+
+    def close(self) -> None:
+        """End what is open, and give exporters a moment."""
+        self.ended()
+        send(self._tracers, self._meters, self._warn)
 
     # ------------------------------------------------------------ run
 
     def _begin_run(self, event: Event) -> None:
-        attributes = {names.RUN: event.run}
+        attributes = {**self._about, names.RUN: event.run}
         if event.data.get("pipeline"):
             attributes[names.PIPELINE] = event.data["pipeline"]
         above = None
-        if self._trace.parent:
-            ids = int(self._trace.id, 16), int(self._trace.parent, 16)
+        if self.trace.parent:
+            ids = int(self.trace.id, 16), int(self.trace.parent, 16)
             above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
         self._run = self._spans.begin(name, above, _nanoseconds(event.ts), attributes)
@@ -154,7 +158,7 @@ class TelemetrySink:
             owner = self._owner(node)
             above = self._spans.begin(node, _context(owner), at, {names.NODE: node})
             self._nodes[node] = above
-        self._ids.following = self._trace.spans.pop((node, number), None)
+        self._ids.following = self.trace.spans.pop((node, number), None)
         attributes = {names.NODE: node, names.ATTEMPT: number}
         self._attempts[node] = self._spans.begin(f"{node} attempt {number}", above.context, at, attributes)
 
@@ -209,6 +213,24 @@ class TelemetrySink:
         histogram = self._histograms.get(name)
         if histogram is not None and value is not None:
             histogram.record(value, attributes)
+
+
+def send(tracers: TracerProvider, meters: MeterProvider | None, warn: Callable[[str], None]) -> None:
+    """Give exporters a moment. They try again for a minute, whatever time they are given: a thread that nobody waits
+    for can do that."""
+
+    def flush() -> None:
+        both = [threading.Thread(target=one.force_flush, daemon=True) for one in (tracers, meters) if one]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+
+    sending = threading.Thread(target=flush, name="telemetry", daemon=True)
+    sending.start()
+    sending.join(PATIENCE)
+    if sending.is_alive():
+        warn(f"telemetry: the collector did not take all within {PATIENCE:g} s; what it lacks is lost")
 
 
 def _context(span: Opened | None) -> SpanContext | None:

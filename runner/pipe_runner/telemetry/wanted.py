@@ -16,6 +16,12 @@ def wanted(environ: Mapping[str, str]) -> bool:
     return bool(exporters(environ, "traces") or exporters(environ, "metrics"))
 
 
+def unusable(error: Exception) -> str:
+    """What is told where the SDK can't be set up."""
+    said = str(error).partition("\n")[0][:300] or type(error).__name__
+    return f"telemetry: nothing is sent, since a variable OTEL_… can't be used: {said}"
+
+
 def exporters(environ: Mapping[str, str], signal: str) -> tuple[str, ...]:
     """Names of the exporters of a signal (`traces`, `metrics`): as `OTEL_TRACES_EXPORTER` has them, or `otlp` where
     only an endpoint is named."""

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 MOST: Final = 1000
 """Contents of a result that are read: a model is given no more of it than a few pages."""
+MOST_TOOLS: Final = 1000
+"""Tools that a server may have."""
 
 
 class Heard:
@@ -40,9 +42,14 @@ class Heard:
 
 
 def _cut(item: Any) -> Any:
-    """The message, of whose contents the library would make objects one by one, which takes seconds for many."""
+    """The message, of whose contents and tools the library would make objects one by one, which takes seconds for
+    many. Of too many tools as many are left as tell that."""
     result = getattr(getattr(item, "message", None), "result", None)
-    contents = result.get("content") if isinstance(result, dict) else None
+    if not isinstance(result, dict):
+        return item
+    contents, tools = result.get("content"), result.get("tools")
+    if isinstance(tools, list):
+        del tools[MOST_TOOLS + 1 :]
     if isinstance(contents, list) and len(contents) > MOST:
         said = f"[cut here: these are the first {MOST} of {len(contents)} contents]"
         contents[MOST:] = [{"type": "text", "text": said}]

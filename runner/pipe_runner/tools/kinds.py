@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Emit, Outcome
-from pipe_runner.text import plain_name
+from pipe_runner.text import plain_name, printable
 from pipe_runner.types import ErrorKind, JsonObject
 
 Use = Callable[[JsonObject], Awaitable[ToolResult]]
@@ -17,6 +17,10 @@ PerformAttempt = Callable[[Attempt, Emit], Coroutine[Any, Any, Outcome]]
 
 _NO_RESULT: Final = frozenset({ErrorKind.BUDGET, ErrorKind.CANCELLED, ErrorKind.RUN_TIMEOUT, ErrorKind.STORAGE})
 """Faults of an attempt that are the node's, not something for the model to go on with."""
+
+
+_LONGEST: Final = 200
+"""Characters of a name that are shown."""
 
 
 class Tool(NamedTuple):
@@ -35,24 +39,37 @@ class Tool(NamedTuple):
     """False: what it does goes out by ways that are recorded themselves."""
 
 
+def shown(name: str) -> str:
+    """What somebody else called a tool, for people: on one line, safe to print, and not endless."""
+    return printable(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…")
+
+
+def so_many(number: int) -> str:
+    return "two" if number == 2 else str(number)
+
+
 def with_names(tools: Sequence[Tool]) -> dict[str, Tool]:
     """The tools by names that are theirs alone: where two have the same, those of servers bear their server's, too."""
     count: dict[str, int] = {}
     for tool in tools:
         count[tool.spec.name] = count.get(tool.spec.name, 0) + 1
-    found: dict[str, Tool] = {}
+    found: dict[str, list[Tool]] = {}
     for tool in tools:
         name = tool.spec.name
         if count[name] > 1 and tool.source.startswith("mcp:"):
             name = plain_name(f"{tool.source.removeprefix('mcp:')}_{name}")
-        if name in found:
-            raise NodeFault(
-                ErrorKind.TOOL,
-                f"two tools of the node would be called {name!r}: {found[name].key} and {tool.key}; "
-                "give an agent among them another `name`, or list one only",
-            )
-        found[name] = tool._replace(spec=tool.spec._replace(name=name))
-    return found
+        found.setdefault(name, []).append(tool._replace(spec=tool.spec._replace(name=name)))
+    if len(found) < len(tools):
+        alike = [_alike(name, same) for name, same in found.items() if len(same) > 1]
+        hint = "give an agent among them another `name`, or list one only"
+        raise NodeFault(ErrorKind.TOOL, "; ".join([*alike, hint]))
+    return {name: tool for name, (tool,) in found.items()}
+
+
+def _alike(name: str, tools: Sequence[Tool]) -> str:
+    keys = [shown(tool.key) for tool in tools]
+    named = f"{', '.join(keys[:-1])} and {keys[-1]}"
+    return f"{so_many(len(tools))} tools of the node would be called {name!r}: {named}"
 
 
 def result_of(outcome: Outcome) -> ToolResult:

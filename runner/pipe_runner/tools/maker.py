@@ -16,7 +16,7 @@ from pipe_runner.tools.agents import tool_of
 from pipe_runner.tools.arguments import check_parameters
 from pipe_runner.tools.box import Box
 from pipe_runner.tools.functions import Functions, spec_of
-from pipe_runner.tools.kinds import PerformAttempt, Tool, with_names
+from pipe_runner.tools.kinds import PerformAttempt, Tool, shown, with_names
 from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
 from pipe_runner.tools.wanted import ALL
@@ -117,7 +117,7 @@ class Tools:
             used: Any = every if ALL in names else [tool for tool in every if tool["name"] in names]
             lacking = [name for name in names if name not in (ALL, *(tool["name"] for tool in used))]
             if lacking:
-                known = ", ".join(sorted(tool["name"] for tool in every)) or "none"
+                known = ", ".join(sorted(shown(tool["name"]) for tool in every)) or "none"
                 raise NodeFault(
                     ErrorKind.TOOL, f"MCP server {server} has no tool {', '.join(lacking)}; there is {known}"[:1000]
                 )
@@ -192,4 +192,4 @@ def _at(node: str, number: int) -> str:
 
 def _checked(spec: ToolSpec, key: str) -> ToolSpec:
     said = spec.description if len(spec.description) <= LONGEST else f"{spec.description[:LONGEST]}…"
-    return spec._replace(description=said, parameters=check_parameters(spec.parameters, key))
+    return spec._replace(description=said, parameters=check_parameters(spec.parameters, shown(key)))

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
+from pipe_runner.tools.kinds import shown
 from pipe_runner.types import ErrorKind
 
 _COUNTS: Final = ("name", "description", "parameters")
@@ -39,14 +40,15 @@ def check_pins(server: str, pinned: Any, whole: str, tools: Sequence[Mapping[str
         return
     for tool in tools:
         name, digest = str(tool["name"]), tool_digest(tool)
+        title = shown(name)
         if name not in pinned:
             raise NodeFault(
-                ErrorKind.TOOL, f"the tool {name} of MCP server {server} is not pinned: {where} has no digest of it"
+                ErrorKind.TOOL, f"the tool {title} of MCP server {server} is not pinned: {where} has no digest of it"
             )
         if pinned[name] != digest:
             raise NodeFault(
                 ErrorKind.TOOL,
-                f"the tool {name} of MCP server {server} has changed: {where} pins {pinned[name]}, and now it is "
+                f"the tool {title} of MCP server {server} has changed: {where} pins {pinned[name]}, and now it is "
                 f"{digest}; look at what it says before you pin it anew",
             )
 

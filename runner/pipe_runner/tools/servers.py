@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +12,9 @@ from pipe_runner.executors.flight import SERVER
 from pipe_runner.models import ToolResult
 from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt, Masker
+from pipe_runner.tools.kinds import shown, so_many
 from pipe_runner.tools.pins import check_pins, list_digest, tool_digest
-from pipe_runner.tools.session import Session, load_client
+from pipe_runner.tools.session import Session, load_client, one_line
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import Launch, ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
@@ -42,13 +44,17 @@ class Servers:
 
         try:
             tools = await session.tools()
-            names = [tool["name"] for tool in tools]
-            if len(set(names)) < len(names):
-                twice = next(each for each in names if names.count(each) > 1)
-                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} lists two tools that are called {twice}")
+            counts = Counter(str(tool["name"]) for tool in tools)
+            if len(counts) < len(tools):
+                alike = ", ".join(
+                    f"{so_many(count)} tools that are called {shown(each)}"
+                    for each, count in counts.items()
+                    if count > 1
+                )
+                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} lists {alike}")
             return tools
         except MCPError as error:
-            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {error.message}") from None
+            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {one_line(error)}") from None
 
     def check(self, name: str, whole: str, tools: Sequence[Mapping[str, Any]]) -> None:
         """Raises NodeFault where tools aren't what they are pinned to, or not what this run was told first.
@@ -64,7 +70,8 @@ class Servers:
             digest = tool_digest(tool)
             if self._seen.setdefault((name, tool["name"]), digest) != digest:
                 raise NodeFault(
-                    ErrorKind.TOOL, f"the tool {tool['name']} of MCP server {name} has changed while the run used it"
+                    ErrorKind.TOOL,
+                    f"the tool {shown(tool['name'])} of MCP server {name} has changed while the run used it",
                 )
 
     async def call(self, name: str, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
@@ -74,7 +81,7 @@ class Servers:
             every = await self.listed(name, attempt)
             now = [each for each in every if each["name"] == tool]
             if not now:
-                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} has no tool {tool} any more")
+                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} has no tool {shown(tool)} any more")
             self.check(name, list_digest(every), now)
         return await session.call(tool, arguments)
 

@@ -10,17 +10,16 @@ from typing import Any, Final
 from pipe_runner.errors import MissingExtra, NodeFault
 from pipe_runner.models import ToolResult
 from pipe_runner.tools.contents import result_from
-from pipe_runner.tools.heard import Heard
+from pipe_runner.tools.heard import MOST_TOOLS, Heard
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
 
 OPENS: Final = 10.0
 """Seconds until a server must have answered that it is there."""
-CLOSES: Final = 5.0
-"""Seconds that its end is waited for."""
+CLOSES: Final = 1.5
+"""Seconds that it gets to end as the protocol has it; a stop has two for everything after the grace."""
 PAGES: Final = 100
-MOST_TOOLS: Final = 1000
 FAILED: Final = 400
 """HTTP statuses from here on are errors."""
 _NO_SESSION: Final = frozenset({404, 410, 502, 503})
@@ -71,7 +70,7 @@ class Session:
         """Wait until it is there; raises NodeFault."""
         await asyncio.wait({self._ready}, timeout=OPENS)
         if not self._ready.done():
-            self._task.cancel()
+            self._give_up()
             raise self._fault(f"has not answered within {OPENS:g} s of its start")
         error = self._ready.exception()
         if error is not None:
@@ -90,11 +89,11 @@ class Session:
             for tool in page.tools:
                 told = {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
                 found.append(told)
+            if len(found) > MOST_TOOLS:
+                break
             cursor = page.next_cursor
             if not cursor:
                 return found
-            if len(found) > MOST_TOOLS:
-                break
         raise self._fault(f"lists more than {MOST_TOOLS} tools")
 
     async def call(self, tool: str, arguments: JsonObject) -> ToolResult:
@@ -110,14 +109,22 @@ class Session:
         return result_from(answer)
 
     async def close(self) -> None:
-        """End it; returns when it is gone, at the latest after some seconds."""
+        """End it, at once where it is still being opened; returns when it is gone, at the latest after some seconds."""
         self._closing.set()
+        if not self._ready.done():
+            self._give_up()
         await asyncio.wait({self._task}, timeout=CLOSES)
         if not self._task.done():
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=CLOSES)
         if self._ready.done() and not self._ready.cancelled():
             self._ready.exception()
+
+    def _give_up(self) -> None:
+        """End what is being opened, at once: nobody has asked it anything."""
+        if self._process is not None:
+            self._process.leaves = 0.0
+        self._task.cancel()
 
     async def _asked(self, what: str, *args: Any, **given: Any) -> Any:
         """What the server answers; raises NodeFault where it can't, and MCPError with what it says itself."""
@@ -138,7 +145,7 @@ class Session:
             raise
         except Exception as error:
             self._over = True
-            raise self._fault(f"can't be asked: {_line(error)}") from None
+            raise self._fault(f"can't be asked: {one_line(error)}") from None
 
     def _fault(self, what: str) -> NodeFault:
         process = self._process
@@ -223,10 +230,10 @@ class Session:
         if self._process is not None and self._process.gone is not None:
             if not _is_said(error):
                 return self._fault("can't be opened")
-            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {_line(error)}")
+            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {one_line(error)}")
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
-        return self._fault(f"can't be opened: {_line(error)}")
+        return self._fault(f"can't be opened: {one_line(error)}")
 
 
 def _is_closed(error: Any) -> bool:
@@ -245,7 +252,7 @@ def _is_said(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "version" in str(error)
 
 
-def _line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
     """What it says, on one line, and no more than a line."""
     from pydantic import ValidationError
 

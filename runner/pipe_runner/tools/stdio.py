@@ -33,6 +33,8 @@ class ServerProcess:
         self.gone: str | None = None
         self.odd: str | None = None
         """What it wrote to stdout that is no message, its beginning."""
+        self.leaves = LEAVES
+        """Seconds that it gets to end by itself."""
         self._tail = b""
 
     @property
@@ -70,7 +72,7 @@ class ServerProcess:
             for stream in (heard, said, told, to_say):
                 stream.close()
             writer.close()
-            await _ended(process)
+            await _ended(process, self.leaves)
             for task in (reading, writing, listening):
                 task.cancel()
             await asyncio.wait({reading, writing, listening})
@@ -137,12 +139,12 @@ class ServerProcess:
         return "what watches over it died" if end.lost else f"it ended with exit code {end.exit_code}"
 
 
-async def _ended(process: asyncio.Task[ProcessEnd]) -> None:
-    """Wait for its end, and end it; also where who waits is cancelled."""
+async def _ended(process: asyncio.Task[ProcessEnd], leaves: float) -> None:
+    """Wait `leaves` seconds for its end, and end it; also where who waits is cancelled."""
     from anyio import CancelScope
 
     with CancelScope(shield=True):
-        await asyncio.wait({process}, timeout=LEAVES)
+        await asyncio.wait({process}, timeout=leaves)
         process.cancel()
         await asyncio.wait({process})
     if not process.cancelled():

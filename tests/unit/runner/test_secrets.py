@@ -9,7 +9,7 @@ import pytest
 
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import SecretSource
-from pipe_runner.secrets import LARGEST_FILE, resolve
+from pipe_runner.secrets import LARGEST_FILE, resolve, unmasked
 
 
 def env(name: str, key: str | None = None) -> SecretSource:
@@ -62,6 +62,14 @@ def test_a_short_secret_is_a_warning(tmp_path: Path) -> None:
     values, warnings = resolve([env("PIN")], {"PIN": "12345"}, str(tmp_path))
     assert values == {"PIN": "12345"}
     assert warnings == ["secret PIN is shorter than 6 characters and is not masked in outputs"]
+
+
+def test_secrets_of_services_that_are_too_short_are_told_once_for_each_service() -> None:
+    secrets = {"provider mine 0": "12345", "provider mine 1": "x", "provider b 0": "123456", "MCP server c 0": "1"}
+    assert unmasked(secrets) == [
+        f"a secret of {name} is shorter than 6 characters and is not masked in outputs"
+        for name in ("provider mine", "MCP server c")
+    ]
 
 
 def test_s9_a_relative_path_stays_in_the_project_links_resolved(tmp_path: Path) -> None:

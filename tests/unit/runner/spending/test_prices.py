@@ -135,6 +135,41 @@ def test_v1_no_way_to_count_a_call_costs_more_than_its_bound(row: Row, read: int
     assert nanos(float(cost)) <= nanos_up(float(most))
 
 
+FLAT = st.builds(Row, *[AMOUNT.map(lambda price: ((0, price),))] * 5, AMOUNT)
+COUNT = st.integers(0, 400_000)
+
+
+@given(FLAT, st.builds(Usage, COUNT, COUNT, COUNT, COUNT, COUNT))
+def test_v1_counts_that_contradict_cost_no_less_than_the_larger_of_them(row: Row, usage: Usage) -> None:
+    cost, (read, wrote, cached, written, reasoning) = row.cost(usage), usage
+    more_in, more_out = max(0, cached + written - read), max(0, reasoning - wrote)
+    if not more_out:
+        assert cost >= row.cost(Usage(read + more_in, wrote, cached, written, reasoning))
+        assert not more_in or cost >= row.cost(Usage(read + more_in, wrote, reasoning=reasoning))
+    if not more_in:
+        assert cost >= row.cost(Usage(read, wrote + more_out, cached, written, reasoning))
+        assert not more_out or cost >= row.cost(Usage(read, wrote + more_out, cached, written))
+    assert cost >= row.cost(Usage(read, wrote)) or not (more_in and more_out)
+    assert cost >= row.request
+
+
+def test_more_cached_than_read_costs_what_both_cost_at_the_price_of_what_is_not_cached() -> None:
+    row = Row(((0, Decimal(10)),), ((0, Decimal(20)),), cached=((0, Decimal(1)),), reasoning=((0, Decimal(30)),))
+    assert row.cost(Usage(10, 0, cached=10)) == Decimal("0.00001")
+    assert row.cost(Usage(10, 0, cached=100)) == Decimal("0.0011")
+    assert row.cost(Usage(0, 10, reasoning=10)) == Decimal("0.0003")
+    assert row.cost(Usage(0, 10, reasoning=100)) == Decimal("0.0032")
+
+
+def test_v1_a_type_that_makes_nonsense_of_a_usage_knows_no_price() -> None:
+    def cost_of(model: str, usage: Usage) -> float:
+        return float(usage.input - usage.cached if model == "m" else -1)
+
+    said = prices("openai", cost_of=cost_of)
+    assert said.cost("m", Usage(10, 0, cached=100)) == 10.0
+    assert said.cost("other", Usage(10, 0)) is None
+
+
 def test_a_long_context_costs_what_its_tier_says_for_all_of_its_tokens() -> None:
     tiers: Tiers = ((0, Decimal(3)), (200_000, Decimal(6)))
     row = Row(tiers, ((0, Decimal(15)),))

@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ class Server:
         self.loses = 0
         self.calls = self.sessions = 0
         self.headers: list[str] = []
+        self.goodbye = threading.Event()
+        """Until then nobody is let go who says goodbye."""
+        self.goodbye.set()
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,6 +55,7 @@ class Server:
                 self.reply(405, "text/plain", b"")
 
             def do_DELETE(self) -> None:
+                server.goodbye.wait()
                 self.reply(200, "text/plain", b"")
 
             def reply(self, status: int, kind: str, body: bytes) -> None:
@@ -85,6 +90,7 @@ class Server:
         return 200, "application/json", json.dumps(answer).encode()
 
     def close(self) -> None:
+        self.goodbye.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(10)
@@ -124,6 +130,17 @@ def test_a_lost_session_fails_the_attempt_and_the_next_one_opens_another(tmp_pat
     assert (done.status, done.node("a").attempts, server.sessions) == ("succeeded", 2, 2)
     (retrying,) = [event for event in done.events if event.event == "node.retrying"]
     assert retrying.data["error"]["kind"] == "tool"
+
+
+def test_x1_the_end_of_a_run_waits_little_for_a_server_that_does_not_answer_the_goodbye(
+    tmp_path: Path, server: Server
+) -> None:
+    server.goodbye.clear()
+    done, _ = run(tmp_path, server.url, ECHO, "done")
+    assert done.status == "succeeded"
+    (ended,) = [event for event in done.events if event.event == "node.succeeded"]
+    ends = [datetime.fromisoformat(event.ts) for event in (ended, done.events[-1])]
+    assert (ends[1] - ends[0]).total_seconds() < 3
 
 
 @pytest.mark.parametrize(

@@ -294,17 +294,36 @@ def test_two_tools_of_one_name_are_refused() -> None:
     assert [one.code for one in raised.value.diagnostics] == ["E520"]
 
 
-def test_two_tools_of_one_name_that_only_a_server_tells_fail_the_node() -> None:
+def clash(*named: tuple[str, str, str]) -> str:
+    """What is said of tools by name, source and the name that the server gives."""
+
     async def use(arguments: Any) -> ToolResult:
         return ToolResult("")
 
-    tools = [
-        Tool(ToolSpec(name, "", {}), source, f"{source}/{name}", use)
-        for name, source in (("t_now", "function:t_now"), ("now", "mcp:t"), ("now", "mcp:u"))
-    ]
+    tools = [Tool(ToolSpec(name, "", {}), source, f"{source}/{given}", use) for name, source, given in named]
     with pytest.raises(NodeFault) as raised:
         with_names(tools)
-    assert "two tools of the node would be called 't_now'" in raised.value.message
+    return raised.value.message
+
+
+def test_two_tools_of_one_name_that_only_a_server_tells_fail_the_node() -> None:
+    message = clash(("t_now", "function:t_now", "t_now"), ("now", "mcp:t", "now"), ("now", "mcp:u", "now"))
+    assert "two tools of the node would be called 't_now': function:t_now/t_now and mcp:t/now; give" in message
+
+
+def test_s8_all_tools_of_one_name_are_told_and_what_servers_call_them_is_safe_to_print() -> None:
+    message = clash(
+        ("a_", "mcp:s", "a\x1b"),
+        ("a_", "mcp:s", "a\u202e"),
+        ("a_", "mcp:s", "a!"),
+        ("b_", "mcp:s", "b\n"),
+        ("b_", "mcp:s", "b?"),
+    )
+    assert message.startswith(
+        r"3 tools of the node would be called 's_a_': mcp:s/a\x1b, mcp:s/a\u202e and mcp:s/a!; "
+        r"two tools of the node would be called 's_b_': mcp:s/b\x0a and mcp:s/b?; give an agent"
+    )
+    assert len(clash(("a", "mcp:s", "x" * 10_000), ("a", "mcp:s", "y" * 10_000))) < 1000
 
 
 def test_no_secret_of_the_node_reaches_the_model_by_a_tool() -> None:

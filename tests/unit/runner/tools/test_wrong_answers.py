@@ -13,7 +13,7 @@ import plain_mcp
 import pytest
 
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
-from pipe_runner.tools.heard import MOST, Heard, refusal
+from pipe_runner.tools.heard import MOST, MOST_TOOLS, Heard, refusal
 from pipe_runner.tools.settings import server_settings
 
 SERVER = str(Path(plain_mcp.__file__).resolve())
@@ -49,6 +49,35 @@ def test_r1_what_the_library_gets_is_short() -> None:
     message.result["content"] = [1] * MOST
     asyncio.run(Heard(Stream()).__anext__())
     assert len(message.result["content"]) == MOST
+
+
+def test_r1_a_page_with_too_many_tools_is_refused_and_its_tools_are_not_read(tmp_path: Path) -> None:
+    done, _ = run(tmp_path, "100000")
+    error = done.node("a").error
+    assert error is not None
+    assert (error["kind"], error["message"]) == ("tool", f"MCP server plain lists more than {MOST_TOOLS} tools")
+    done, model = run(tmp_path, str(MOST_TOOLS - 5))
+    assert (done.status, [tool.name for tool in model.requests[0].tools]) == ("succeeded", ["echo"])
+    done, _ = run(tmp_path, str(MOST_TOOLS - 4))
+    assert done.status == "failed"
+
+
+def test_r1_the_library_makes_objects_of_no_more_tools_than_are_needed_to_know_that_they_are_too_many() -> None:
+    class Stream:
+        async def receive(self) -> Any:
+            return type("Item", (), {"message": message})
+
+    message = type("Message", (), {"result": {"tools": [{"name": "x"}] * 5000}})
+    asyncio.run(Heard(Stream()).receive())
+    assert len(message.result["tools"]) == MOST_TOOLS + 1
+
+
+def test_s8_tools_that_a_server_has_twice_are_all_named_and_safe_to_print(tmp_path: Path) -> None:
+    done, _ = run(tmp_path, "odd")
+    error = done.node("a").error
+    assert error is not None
+    twice = ", ".join(f"two tools that are called {name}" for name in (r"red\x1b[31m", r"back\u202eward", "plain"))
+    assert error["message"] == f"MCP server plain lists {twice}"
 
 
 def test_an_answer_of_null_is_a_failed_call_at_once(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""Numbers of tokens as services give them: whether they can be any, and what they mean where they contradict."""
+
+from __future__ import annotations
+
+from pipe_runner.models import Usage
+
+
+def counted(usage: Usage) -> bool:
+    """Whether these can be numbers of tokens; what no service can have counted is told by none."""
+    return all(type(count) is int and 0 <= count < 2**53 for count in usage)
+
+
+def fitting(usage: Usage) -> Usage:
+    """The usage with parts that fit into their wholes. A service that counts more cached than read, or more reasoning
+    than written, has counted them apart: then the whole is the sum, and no call counts less than in any reading."""
+    read, wrote, cached, cache_written, reasoning = usage
+    if cached + cache_written > read:
+        read += cached + cache_written
+    if reasoning > wrote:
+        wrote += reasoning
+    return Usage(read, wrote, cached, cache_written, reasoning)
+
+
+def readings(usage: Usage) -> list[Usage]:
+    """What a usage can mean: itself where its parts fit; else `fitting`, and that without the part that doesn't fit,
+    since the price of all the tokens may be that of plain ones."""
+    whole = fitting(usage)
+    found = [whole]
+    if whole.input > usage.input:
+        found.append(whole._replace(cached=0, cache_written=0))
+    if whole.output > usage.output:
+        found += [one._replace(reasoning=0) for one in found]
+    return found

@@ -1,0 +1,106 @@
+"""Tokens as services count them: what can't be read is unknown, not zero (V1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from model_servers import DIALECTS, Said, Service
+
+from pipe_providers import chat
+from pipe_runner.models import Usage
+from pipe_runner.registry import ProviderTypes
+from pipe_runner.testing import run_pipeline
+
+READ = {"openai": "prompt_tokens", "ollama": "prompt_eval_count", "bedrock": "inputTokens"}
+WROTE = {"openai": "completion_tokens", "ollama": "eval_count", "bedrock": "outputTokens"}
+ODD: tuple[Any, ...] = ("many", "12", -1, 1.5, True, [12], {"n": 12})
+
+every = pytest.mark.parametrize("name", sorted(ProviderTypes()))
+both_ways = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+halves = pytest.mark.parametrize("half", [READ, WROTE], ids=["read", "wrote"])
+
+
+@pytest.fixture
+def bench(name: str, service: Service, provider_bench: Any) -> Any:
+    return provider_bench(DIALECTS[name], service)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch, name: str, counts: Mapping[str, Any]) -> None:
+    """Have the service count so."""
+    dialect: Any = DIALECTS[name]
+    where = "_last" if name == "ollama" else "_usage"
+    before = getattr(dialect, where)
+    monkeypatch.setattr(dialect, where, lambda said: {**before(said), **counts})
+
+
+@every
+@both_ways
+@halves
+def test_v1_counts_of_which_a_half_can_not_be_read_are_unknown(
+    name: str, streamed: bool, half: Mapping[str, str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for odd in ODD:
+        with monkeypatch.context() as patch:
+            counting(patch, name, {half[name]: odd})
+            bench.service.decides(bench.dialect.either(Said()))
+            answer = bench.ask(streamed=streamed)
+        assert (answer.text, answer.usage, answer.cost) == ("Hello wörld", None, None), odd
+
+
+@every
+@halves
+def test_v1_counts_of_which_a_half_is_not_there_are_unknown(
+    name: str, half: Mapping[str, str], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch, name, {half[name]: None})
+    bench.service.decides(bench.dialect.either(Said()))
+    assert bench.ask().usage is None
+
+
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("openai", {"completion_tokens_details": {"reasoning_tokens": "some"}}),
+        ("bedrock", {"cacheReadInputTokens": "some"}),
+        ("bedrock", {"cacheWriteInputTokens": -3}),
+    ],
+)
+def test_v1_parts_that_can_make_a_call_dearer_are_as_unknown_where_they_can_not_be_read(
+    name: str, counts: Mapping[str, Any], bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch, name, counts)
+    bench.service.decides(bench.dialect.either(Said()))
+    assert bench.ask().usage is None
+
+
+def test_parts_that_nobody_counted_or_that_make_a_call_cheaper_leave_the_rest_known() -> None:
+    plain = {"prompt_tokens": 12, "completion_tokens": 5.0}
+    for details in (None, {}, {"cached_tokens": None}, {"cached_tokens": "some"}, "none"):
+        assert chat._usage({**plain, "prompt_tokens_details": details}) == Usage(12, 5)
+    for details in (None, {}, {"reasoning_tokens": None}):
+        assert chat._usage({**plain, "completion_tokens_details": details}) == Usage(12, 5)
+
+
+@every
+@halves
+def test_v1_a_budget_counts_all_that_was_set_aside_where_a_half_can_not_be_read(
+    name: str, half: Mapping[str, str], service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = DIALECTS[name]
+    counting(monkeypatch, name, {half[name]: "many"})
+    service.decides(dialect.either(Said()))
+    prices = {"*": {"input": 1000, "output": 1000}}
+    entry = {"type": name, "model": "m", "prices": prices, **dialect.options(service.url)}
+    (tmp_path / "pipe.yml").write_text(json.dumps({"version": 1, "providers": {"mine": entry}}))
+    node = "{agent: llm, provider: mine, with: {prompt: hello, max_tokens: 9}}"
+    text = f"version: 1\nbudget: {{max_tokens: 100k}}\nnodes: {{a: {node}}}\n"
+    run = run_pipeline(text, root=tmp_path, environ=dialect.environ("canary-key-0123"))
+    assert run.status == "succeeded", run.node("a").error
+    reserved, called = (event.data for event in run.events if event.event.startswith("model."))
+    assert called.keys().isdisjoint({"tokens", "cost", "free"})
+    totals = run.events[-1].data["totals"]
+    assert (totals["tokens"], totals["cost"]) == (reserved["tokens"], reserved["cost"])
