@@ -27,6 +27,7 @@ DECIDED: Final = "its items were decided"
 _INSIDE: Final = "goes on inside"
 LISTED: Final = "its list changed"
 _TAKES: Final = "takes its list from"
+_AFTER: Final = "goes on after"
 _GOES_ON: Final = "the run goes on"
 
 
@@ -64,7 +65,7 @@ def run_anew(nodes: Sequence[PlannedNode], reasons: Mapping[str, str]) -> list[s
     """Repeated nodes of which a resume runs every item: those that changed, not those that were only not done."""
     kept = {*_UNDONE.values(), SETTLED, DECIDED, _INSIDE, LISTED}
     found = ((node.id, reasons.get(node.id, "failed")) for node in nodes if node.fan_out is not None)
-    return [name for name, why in found if why not in kept and not why.startswith(_TAKES)]
+    return [name for name, why in found if why not in kept and not why.startswith((_TAKES, _AFTER))]
 
 
 _STOPPED_SHORT: Final = ("interrupted", "failed", "cancelled")
@@ -118,9 +119,9 @@ class _Look:
         as_they_ended = self._same(nodes) and goes_on_in_handlers(run, nodes, whole)
         any_node = False
         for node in _in_order(nodes, self._plan):
-            if as_they_ended and node.phase is Phase.NODES:
-                continue
             state = run.nodes.get(node.id)
+            if as_they_ended and (node.phase is Phase.NODES or self._failed_as_it_is(node, state)):
+                continue
             if state is not None and state.status is not NodeStatus.WAITING and acted_of(run, node.id):
                 any_node = any_node or node.phase is Phase.NODES
                 continue
@@ -141,6 +142,9 @@ class _Look:
 
     def _same(self, nodes: Sequence[PlannedNode]) -> bool:
         return all(self._digests.get(node.id) == node.digest for node in nodes if node.phase is Phase.NODES)
+
+    def _failed_as_it_is(self, node: PlannedNode, state: NodeState | None) -> bool:
+        return state is not None and state.status is NodeStatus.FAILED and self._digests.get(node.id) == node.digest
 
     def _why(self, node: PlannedNode) -> str | None:
         before, changed, nodes = self._digests.get(node.id), self.changed, self._plan.nodes
@@ -164,6 +168,8 @@ class _Look:
             again = next((nodes[n].id for n in node.needs if nodes[n].id in self._reasons), None)
             if again is None and status is NodeStatus.WAITING and node.fan_out is not None:
                 return None if not goes_on(self._run, node.id) else DECIDED if node.pipeline is None else _INSIDE
+            if again is not None and status is NodeStatus.WAITING and node.fan_out is not None:
+                return f"{_AFTER} {again}, which runs again"
             return f"needs {again}, which runs again" if again else None
         if status is NodeStatus.FAILED and (state.decided is not None or (state.once and state.tolerated)):
             return None

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 MOST = 4
 """Agents for one task."""
+
+
+OURS: Final[dict[str, JsonValue]] = {"x-set-before-the-run": True}
+"""Marks options that no file sets, and that are shown to nobody."""
 
 
 class ChosenAgent(BaseModel):
@@ -46,9 +49,13 @@ class AutoOptions(BaseModel):
     provider: list[str] = Field(
         default_factory=list, description="The node's `provider:`; it is not written under `with:`."
     )
-    known: SkipJsonSchema[dict[str, str]] = Field(
-        default_factory=dict, description="Set before the run: who may be chosen, with their versions."
+    known: dict[str, str] = Field(
+        default_factory=dict,
+        description="Set before the run: who may be chosen, with their versions.",
+        json_schema_extra=OURS,
     )
-    chosen: SkipJsonSchema[list[ChosenAgent]] = Field(
-        default_factory=list, description="Set before the run, where the task is known then."
+    chosen: list[ChosenAgent] = Field(
+        default_factory=list,
+        description="Set before the run, where the task is known then.",
+        json_schema_extra=OURS,
     )

@@ -198,8 +198,8 @@ def test_a_stop_cancels_what_waited_since_an_earlier_attempt_of_the_run_too(proj
 
 def test_fail_fast_of_the_items_cancels_those_that_wait() -> None:
     done = run_pipeline(
-        "version: 1\nnodes:\n"
-        "  n:\n    for_each: {items: [a, b, c, d], key: '{{ item }}', fail_fast: true, max_parallel: 2}\n"
+        "version: 1\ninputs: {l: {type: array, default: [a, b, c, d]}}\nnodes:\n"
+        "  n:\n    for_each: {items: '{{ inputs.l }}', key: '{{ item }}', fail_fast: true, max_parallel: 2}\n"
         "    agent: approval\n    with: {message: \"{{ item if item != 'c' else item.gone }}\"}\n"
     )
     assert done.status == "failed"

@@ -155,9 +155,18 @@ def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
         "from": str(origin) if origin is not None else None,
         **_brought(registry, name),
         "secret_options": list(about.secret_options),
-        "options": registry.options_model(name).model_json_schema(),
+        "options": _options(registry, name),
         "output": registry.output_schema(name),
     }
+
+
+def _options(registry: Registry, name: str) -> dict[str, Any]:
+    """The schema of the options that a file may set."""
+    schema = registry.options_model(name).model_json_schema()
+    given = schema.get("properties", {})
+    for option in [option for option, about in given.items() if about.get("x-set-before-the-run")]:
+        del given[option]
+    return schema
 
 
 def _unusable(registry: Registry, name: str, why: str) -> dict[str, Any]:
@@ -202,7 +211,7 @@ def _text(registry: Registry, name: str, agent: Agent) -> str:
         lines.append(f"  capabilities: {', '.join(about.capabilities)}")
     if about.secret_options:
         lines.append(f"  secrets may stand in: {', '.join(about.secret_options)}")
-    schema = registry.options_model(name).model_json_schema()
+    schema = _options(registry, name)
     required = schema.get("required", [])
     properties: dict[str, Any] = schema.get("properties", {})
     if properties:
