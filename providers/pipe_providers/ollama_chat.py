@@ -137,7 +137,8 @@ class _Stream:
 
     def read(self) -> Read:
         last = self._last
-        usage = counted(count(last.get("prompt_eval_count")), count(last.get("eval_count")))
+        cached = count(last.get("prompt_eval_cached_count"), missing=0) or 0  # the others cost as much or more
+        usage = counted(count(last.get("prompt_eval_count")), count(last.get("eval_count")), cached)
         finish = _FINISH.get(str(last.get("done_reason") or "stop"), Finish.OTHER)
         if self._calls and finish is Finish.STOP:
             finish = Finish.TOOL_CALLS

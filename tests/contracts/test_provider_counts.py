@@ -77,6 +77,16 @@ def test_v1_parts_that_can_make_a_call_dearer_are_as_unknown_where_they_can_not_
     assert bench.ask().usage is None
 
 
+@pytest.mark.parametrize("name", ["ollama"])
+@pytest.mark.parametrize(("said", "cached"), [(None, 0), (8, 8), ("some", 0)])
+def test_ollama_counts_what_it_had_read_before_within_the_prompt(
+    name: str, said: Any, cached: int, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting(monkeypatch, name, {"prompt_eval_count": 12, "eval_count": 5, "prompt_eval_cached_count": said})
+    bench.service.decides(bench.dialect.either(Said()))
+    assert bench.ask().usage == Usage(12, 5, cached=cached)
+
+
 def test_parts_that_nobody_counted_or_that_make_a_call_cheaper_leave_the_rest_known() -> None:
     plain = {"prompt_tokens": 12, "completion_tokens": 5.0}
     for details in (None, {}, {"cached_tokens": None}, {"cached_tokens": "some"}, "none"):
