@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.compiler import check_inputs
@@ -281,7 +282,9 @@ class Performing:
             self.busy = self.busy or active.busy
             active.close()
         of = node or (only[0] if only else None)
-        return given_by(plan, run, active.rundir, of, used_up=self._together.used_up), run
+        together = self._together
+        unpriced = partial(together.unpriced, run.id)
+        return given_by(plan, run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
 
     def _recorded(self, name: str) -> str | None:
         """The recordings of a run; an empty folder where it has asked nobody, or was never made."""
