@@ -26,13 +26,12 @@ from pipe_runner.models import (
     Toolbox,
     Usage,
 )
+from pipe_runner.plan import MOST_OUT
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
 BRIEF: Final = 5.0
 """Seconds that a service which limits its rate is waited for, where the node names another one."""
-MOST_OUT: Final = 4096
-"""Tokens of an answer, at most, where a node doesn't say: every call has a bound."""
 FALLS_BACK: Final = frozenset(
     {
         Reason.RATE_LIMITED,
