@@ -137,6 +137,28 @@ def test_a_budget_of_a_run_decides_nothing_where_it_let_no_model_be_asked(tmp_pa
     assert "judge: budget: " in result.counted[0].why
 
 
+def test_what_was_paid_for_counts_whoever_comes_too_late_for_the_budget(tmp_path: Path) -> None:
+    pipeline = """\
+version: 1
+inputs: {wait: {type: number}}
+nodes:
+  first: {run: "sleep {{ inputs.wait }}"}
+  ask: {needs: [first], agent: llm, provider: fake, with: {prompt: x}}
+"""
+    text = """\
+version: 1
+node: ask
+cases: [{inputs: {wait: 1}}, {inputs: {wait: 1}}, {inputs: {wait: 0}}, {inputs: {wait: 0}}]
+early_stop: false
+budget: {max_cost: 0.02}
+graders: {any: {expression: output == 'fine'}}
+"""
+    fake = FakeProvider(Answer("fine", cost=0.01), price=0.01)
+    result = evaluated(tmp_path, text, {"fake": fake}, pipeline)
+    assert result.stopped == "the budget of the evaluation is used up"
+    assert [sample.passed for sample in result.counted] == [None, True, True]
+
+
 def test_a_node_is_graded_with_what_it_needs_and_nothing_else(tmp_path: Path) -> None:
     pipeline = """\
 version: 1
