@@ -101,6 +101,10 @@ class CachePolicy(NamedTuple):
     """Seconds for which a result counts; None: for ever."""
 
 
+MOST_OUT: Final = 4096
+"""Tokens of a model's answer, at most, where a node doesn't say: every call has a bound."""
+
+
 class Budget(NamedTuple):
     """What calls of models may use: of a run, of a node, or of a sub-pipeline."""
 

@@ -184,8 +184,10 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
 
 
 def _prunable(path: Path_) -> Path_:
-    """What is left out of pipe.yml where something is wrong: a key of a preset, one preset, provider or server, or a
-    whole key."""
+    """What is left out of pipe.yml where something is wrong: a key of a preset or a provider, one preset, provider or
+    server, or a whole key."""
+    if path[:1] == ("providers",) and path[2:3] in (("model",), ("limits",), ("prices",)):
+        return path[:3]
     if path[:1] == ("agents",) and len(path) > 2 and path[2] not in ("agent", "with"):
         return path[:3]
     return path[:2] if path[:1] in (("agents",), ("providers",), ("mcp_servers",)) else path[:1]

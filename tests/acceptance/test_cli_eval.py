@@ -130,16 +130,20 @@ def test_what_was_graded_before_a_signal_is_told(pipe: Shell, tmp_path: Path) ->
         "outputs: {said: '{{ nodes.shout.output }}'}\n"
     )
     (tmp_path / "p.eval.yml").write_text(
-        "version: 1\ncases: [{name: one, inputs: {word: a}, expected: a}]\nsamples: 3\nconcurrency: 1\n"
+        "version: 1\ncases: [{name: one, inputs: {word: a}, expected: a}, {name: two, inputs: {word: b}}]\n"
+        "samples: 3\nconcurrency: 1\n"
         "graders: {same: {expression: output.said == expected}}\n"
     )
     running = pipe.start("eval", "p.yml", "--output", "json", "--junit", "eval.xml", "--grace", "1s")
-    while not list(tmp_path.glob(".pipe/evals/*/runs/one.2/log.jsonl")):
+    while not list(tmp_path.glob(".pipe/evals/*/runs/two.1/log.jsonl")):
         time.sleep(0.02)
     running.send_signal(signal.SIGINT)
     stdout, _ = running.communicate(timeout=60)
     told = json.loads(stdout)
     assert running.returncode == 130
     assert (told["result"], told["cases"][0]["passed"]) == ("undecided", 1)
-    assert ET.parse(tmp_path / "eval.xml").getroot()[0].get("errors") != "0"
+    suite = ET.parse(tmp_path / "eval.xml").getroot()[0]
+    assert [[one.tag for one in test] for test in suite] == [[], ["skipped"], ["error"]]
+    assert [suite.get(count) for count in ("tests", "failures", "errors", "skipped")] == ["3", "0", "1", "1"]
+    assert suite[1][0].get("message", "").startswith("no sample was graded: ")
     assert len(list(tmp_path.glob(".pipe/evals/*/result.json"))) == 1

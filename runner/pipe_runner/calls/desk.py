@@ -26,13 +26,12 @@ from pipe_runner.models import (
     Toolbox,
     Usage,
 )
+from pipe_runner.plan import MOST_OUT
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
 BRIEF: Final = 5.0
 """Seconds that a service which limits its rate is waited for, where the node names another one."""
-MOST_OUT: Final = 4096
-"""Tokens of an answer, at most, where a node doesn't say: every call has a bound."""
 FALLS_BACK: Final = frozenset(
     {
         Reason.RATE_LIMITED,
@@ -81,15 +80,20 @@ class Desk:
         on_piece: Pieces | None = None,
     ) -> ModelResponse:
         failed: list[str] = []
+        limiting: set[str] = set()
         for number, choice in enumerate(choices, 1):
             try:
                 longest = None if number == len(choices) else BRIEF
+                instead = choice.provider in limiting
+                asking = self._ask(attempt, choice, request, emit, on_piece, longest, instead)
                 with self._noting(attempt):
-                    return await self._askers.inside(self._ask(attempt, choice, request, emit, on_piece, longest))
+                    return await self._askers.inside(asking)
             except ModelFault as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if fault.reason not in FALLS_BACK:
                     raise
+                if fault.reason is Reason.RATE_LIMITED:
+                    limiting.add(choice.provider)
                 if number == len(choices):
                     if number > 1:
                         fault.message = "no choice answered: " + "; ".join(failed)
@@ -104,6 +108,7 @@ class Desk:
         emit: Emit,
         on_piece: Pieces | None,
         longest: float | None,
+        instead: bool,
     ) -> ModelResponse:
         name = choice.provider
         service = self._services.get(name)
@@ -137,7 +142,8 @@ class Desk:
                 pieces.clear()
                 return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
-            found = await self._gate(name).through(attempt, tokens, call, longest=longest)
+            gate = self._gate(name)
+            found = await gate.through(attempt, tokens, call, model=model, longest=longest, instead=instead)
             heard.append(_priced(found, prices, model))
             return None if self._forgets else recorded(heard[0], pieces)
 

@@ -60,12 +60,21 @@ class Gate(Protocol):
     """Lets calls of one provider out: limits, waits that the service asks for, a breaker. Shared by the process."""
 
     async def through(
-        self, attempt: Attempt, tokens: int, call: Call, *, longest: float | None = None
+        self,
+        attempt: Attempt,
+        tokens: int,
+        call: Call,
+        *,
+        model: str = "",
+        longest: float | None = None,
+        instead: bool = False,
     ) -> ModelResponse:
         """Perform the call when it may go out; raises its ModelFault, with what the gate knows of it.
 
         A call that the service rate-limits is made again after the wait, which costs no attempt. `longest`: seconds
         that it waits so at most, where somebody else can be asked; and it waits for no service that doesn't answer.
+        `instead`: `model` is asked since the provider limits another one, so what the service said to that one holds
+        nothing up.
         """
         ...
 

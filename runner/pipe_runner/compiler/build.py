@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.alike import draft_each
-from pipe_runner.compiler.budgets import budget_of, tell_idle, time_of
+from pipe_runner.compiler.budgets import budget_of, tell_of_budgets, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.doubts import look_over
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
@@ -111,7 +111,7 @@ class Build:
         for part in parts:
             part.references.check(part.env_uses)
         order(drafts, report)
-        tell_idle(drafts, spec.budget, report)
+        tell_of_budgets(drafts, spec.budget, report)
         for draft in drafts:
             if draft.uses:
                 check_types(draft, draft.part.references, draft.part.report)

@@ -13,11 +13,12 @@ _WHOLE = "overall"
 
 
 def junit(result: Result) -> bytes:
-    """The document. A case below its threshold has failed; one of which a sample couldn't be graded is an error."""
+    """The document. A case below its threshold has failed; one of which a sample couldn't be graded is an error; one of
+    which no sample counts is skipped."""
     evaluation = result.evaluation
     tests = [_case(result, name, tally) for name, tally in result.decider.cases.items()]
     tests.append(_whole(result))
-    count = {kind: sum(test.find(kind) is not None for test in tests) for kind in ("failure", "error")}
+    count = {kind: sum(test.find(kind) is not None for test in tests) for kind in ("failure", "error", "skipped")}
     suite = ET.Element(
         "testsuite",
         {
@@ -25,7 +26,7 @@ def junit(result: Result) -> bytes:
             "tests": str(len(tests)),
             "failures": str(count["failure"]),
             "errors": str(count["error"]),
-            "skipped": "0",
+            "skipped": str(count["skipped"]),
             "time": xml_time(result.seconds),
         },
     )
@@ -42,6 +43,9 @@ def _case(result: Result, name: str, tally: Tally) -> ET.Element:
         _add(test, "failure", f"{tally.passed} of {tally.graded} samples passed", told)
     elif any(sample.passed is None for sample in samples):
         _add(test, "error", "not every sample could be graded", told)
+    elif not samples:
+        why = result.stopped or "the result was decided without it"
+        ET.SubElement(test, "skipped", {"message": xml_text(f"no sample was graded: {why}")})
     elif told:
         ET.SubElement(test, "system-out").text = xml_text(told)
     return test

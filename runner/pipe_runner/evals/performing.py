@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.compiler import check_inputs
@@ -84,6 +85,8 @@ class Performing:
         self._next = 0
         self._ended: dict[int, Sample] = {}
         self._counted: list[Sample] = []
+        self._seen = 0
+        """Samples that were looked at, counted or not."""
         self._in_a_row = 0
         self._decided: Verdict | None = None
         self._stopped: str | None = None
@@ -158,10 +161,13 @@ class Performing:
 
     def _count(self) -> None:
         """Count what has ended, as far as nothing before it is missing."""
-        while self._decided is None and len(self._counted) in self._ended:
-            sample = self._ended[len(self._counted)]
-            if self._stopped is not None and sample.passed is None:
+        while self._decided is None and self._seen in self._ended:
+            sample = self._ended[self._seen]
+            if self._stopped is not None and sample.passed is None and not self._together.used_up:
                 return  # it was cut short, as all that follow
+            self._seen += 1
+            if self._stopped is not None and sample.passed is None:
+                continue  # the budget was not for those that were planned first, and what was paid for counts
             self._counted.append(sample)
             if sample.passed is None:
                 self._in_a_row += 1
@@ -281,7 +287,9 @@ class Performing:
             self.busy = self.busy or active.busy
             active.close()
         of = node or (only[0] if only else None)
-        return given_by(plan, run, active.rundir, of, used_up=self._together.used_up), run
+        together = self._together
+        unpriced = partial(together.unpriced, run.id)
+        return given_by(plan, run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
 
     def _recorded(self, name: str) -> str | None:
         """The recordings of a run; an empty folder where it has asked nobody, or was never made."""

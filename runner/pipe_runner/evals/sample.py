@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -61,9 +61,12 @@ class Given:
     hopeless: bool = False
 
 
-def given_by(plan: Plan, run: Run, rundir: RunDir, node: str | None, *, used_up: bool) -> Given:
+def given_by(
+    plan: Plan, run: Run, rundir: RunDir, node: str | None, *, used_up: bool, unpriced: Callable[[str], bool]
+) -> Given:
     """What is to be graded. `used_up`: the budget of the evaluation is, so what failed for want of money wasn't
-    the pipeline's fault."""
+    the pipeline's fault; nor was it where a budget let no model be asked at all. `unpriced`: whether a model that a
+    node was to ask was refused, since nobody knows its price."""
     if run.status is RunStatus.WAITING:
         return Given(fault="the run waits for a person", measured=False, hopeless=True)
     if run.status is RunStatus.CANCELLED:
@@ -74,9 +77,10 @@ def given_by(plan: Plan, run: Run, rundir: RunDir, node: str | None, *, used_up:
     if node is None and run.status is RunStatus.SUCCEEDED:
         return Given(outputs(run, lambda ref: read_blob(rundir, ref)))
     errors = {id: run.nodes[id].error or {} for id in run.failed}
-    not_measured = NOT_MEASURED | ({ErrorKind.BUDGET} if used_up else frozenset())
+    nothing_asked = run.ledger is None or not run.ledger.total.calls
+    not_measured = NOT_MEASURED | ({ErrorKind.BUDGET} if used_up or nothing_asked else frozenset())
     for id, error in errors.items():
-        if error.get("kind") in not_measured:
+        if error.get("kind") in not_measured or (error.get("kind") == ErrorKind.REFUSED and unpriced(id)):
             return Given(fault=_sentence(id, error), measured=False, hopeless=error["kind"] in HOPELESS)
     if errors:
         return Given(fault="; ".join(_sentence(id, error) for id, error in errors.items()))

@@ -28,6 +28,8 @@ class Together:
         self._purse = BudgetPurse(plan, self._run, _NoLog(), slow_from=inf, title="the evaluation")
         self.used_up = False
         """A call didn't fit into the budget of the whole: no other sample need begin."""
+        self._unpriced: set[tuple[str, str]] = set()
+        """Runs, and the nodes in them whose model was refused, since nobody knows its price."""
 
     @property
     def spent(self) -> Spent:
@@ -38,6 +40,15 @@ class Together:
     def within(self, purse: Purse, run: str) -> Purse:
         """The purse of one run, within the budget of the whole."""
         return _Within(self, purse, run)
+
+    def refused(self, run: str, node: str) -> None:
+        """A model was, since its price is not known."""
+        self._unpriced.add((run, node))
+
+    def unpriced(self, run: str, node: str) -> bool:
+        """Whether a budget refused to have the node ask a model, or its items or what it runs, for want of a price."""
+        inside = (f"{node}[", f"{node}.")
+        return any(one == run and (at == node or at.startswith(inside)) for one, at in self._unpriced)
 
     async def reserve(self, attempt: Attempt, provider: str, model: str, most: Most) -> Held:
         def tell(kind: EventKind, data: Mapping[str, Any]) -> None:
@@ -82,6 +93,14 @@ class _Within:
         self._together, self._purse, self._run = together, purse, run
 
     async def reserve(self, attempt: Attempt, provider: str, model: str, most: Most, emit: Emit) -> Held:
+        try:
+            return await self._reserve(attempt, provider, model, most, emit)
+        except NodeFault as fault:
+            if fault.kind is ErrorKind.REFUSED:
+                self._together.refused(self._run, attempt.node)
+            raise
+
+    async def _reserve(self, attempt: Attempt, provider: str, model: str, most: Most, emit: Emit) -> Held:
         outer = attempt._replace(node=f"{self._run}/{attempt.node}")
         whole = await self._together.reserve(outer, provider, model, most)
         try:

@@ -41,6 +41,8 @@ class _Waiter(NamedTuple):
     future: asyncio.Future[bool]
     """True: it tries whether the service answers again."""
     repeat: bool
+    instead: str | None = None
+    """The model that it asks in place of another one: it waits only as long as that one was told to."""
 
 
 class ProviderGate:
@@ -61,6 +63,8 @@ class ProviderGate:
         self._flying = 0
         self._paused = 0.0
         """Until when nobody asks, since the service said so."""
+        self._paused_models: dict[str, float] = {}
+        """The same, for each model that was asked then: limits are often a model's."""
         self._slowed = -1.0
         """When a 429 last made calls fewer."""
         self._limited = 0
@@ -69,15 +73,23 @@ class ProviderGate:
         self._timer: asyncio.TimerHandle | None = None
 
     async def through(
-        self, attempt: Attempt, tokens: int, call: Call, *, longest: float | None = None
+        self,
+        attempt: Attempt,
+        tokens: int,
+        call: Call,
+        *,
+        model: str = "",
+        longest: float | None = None,
+        instead: bool = False,
     ) -> ModelResponse:
         """Perform the call when it may go out; see the port."""
+        place = model if instead else None
         began, repeat = self._now(), attempt.number > 1
         again = False
         while True:
             if longest is not None:
-                self._too_late(began + longest)
-            trying = await self._enter(repeat and not again)
+                self._too_late(began + longest, place)
+            trying = await self._enter(repeat and not again, place)
             sent = self._now()
             if not (repeat or again):
                 self._repeats.first()
@@ -89,10 +101,10 @@ class ProviderGate:
                 sent = self._now()
                 answer = await call()
             except ModelFault as fault:
-                self._failed(fault, sent, trying=trying)
+                self._failed(fault, sent, model, trying=trying)
                 if fault.reason is not Reason.RATE_LIMITED or fault.begun:
                     raise
-                if not self._waits_for(fault, began, attempt, longest):
+                if not self._waits_for(fault, self._until(place) - began, attempt, longest):
                     if fault.retry_after is not None:
                         fault.message += (
                             f"; it asks to wait {fault.retry_after:.0f} s, which is longer than this call may"
@@ -114,12 +126,12 @@ class ProviderGate:
 
     # ------------------------------------------------------------ in
 
-    async def _enter(self, repeat: bool) -> bool:
+    async def _enter(self, repeat: bool, instead: str | None) -> bool:
         """Wait for a place; True where this call tries whether the service answers again."""
-        if not repeat and not self._waiters and self._free():
+        if not repeat and not self._waiters and self._free() and self._now() >= self._until(instead):
             self._flying += 1
             return False
-        waiter = _Waiter(self._loop.create_future(), repeat)
+        waiter = _Waiter(self._loop.create_future(), repeat, instead)
         self._waiters.append(waiter)
         self._wake()
         try:
@@ -136,11 +148,11 @@ class ProviderGate:
             raise
 
     def _free(self) -> bool:
-        return (
-            self._breaker.opened is None
-            and self._flying < min(self._most, max(1.0, self._window))
-            and self._now() >= self._paused
-        )
+        return self._breaker.opened is None and self._flying < min(self._most, max(1.0, self._window))
+
+    def _until(self, instead: str | None) -> float:
+        """Until when a call waits, since the service said so."""
+        return self._paused if instead is None else self._paused_models.get(instead, 0.0)
 
     def _wake(self) -> None:
         """Let out all that may go, and look again when time alone changes that."""
@@ -153,9 +165,10 @@ class ProviderGate:
 
     def _let_out(self) -> None:
         held: list[_Waiter] = []
+        now = self._now()
         while self._waiters and self._free():
             waiter = self._waiters.popleft()
-            if waiter.repeat and not self._repeats.take():
+            if now < self._until(waiter.instead) or (waiter.repeat and not self._repeats.take()):
                 held.append(waiter)
                 continue
             self._flying += 1
@@ -185,7 +198,7 @@ class ProviderGate:
         if not self._waiters:
             return
         now, breaker = self._now(), self._breaker
-        times = [self._paused] if self._paused > now else []
+        times = [self._until(instead) for instead in {waiter.instead for waiter in self._waiters}]
         if breaker.opened is not None:
             times.append(breaker.opened + self._waits.outage)
             if not breaker.probing:
@@ -213,7 +226,7 @@ class ProviderGate:
         if self._waiters:
             self._wake()
 
-    def _failed(self, fault: ModelFault, sent: float, *, trying: bool) -> None:
+    def _failed(self, fault: ModelFault, sent: float, model: str, *, trying: bool) -> None:
         self._leave()
         if fault.reason in DOWN:
             if trying or self._breaker.opened is None:  # of others it is known already
@@ -223,10 +236,10 @@ class ProviderGate:
         else:
             self._breaker.answered()
         if fault.reason is Reason.RATE_LIMITED:
-            self._slow_down(fault.retry_after, sent)
+            self._slow_down(fault.retry_after, sent, model)
         self._wake()
 
-    def _slow_down(self, asked: float | None, sent: float) -> None:
+    def _slow_down(self, asked: float | None, sent: float, model: str) -> None:
         """Answers to calls that were sent before the last pause say nothing new."""
         now = self._now()
         if sent >= self._slowed:
@@ -234,19 +247,21 @@ class ProviderGate:
             self._window = max(1.0, min(self._window, float(self._flying + 1)) / 2)
             self._slowed = now
         pause = self._waits.pause * 2 ** min(self._limited - 1, 5) if asked is None else max(asked, 0.0)
-        self._paused = max(self._paused, now + min(pause, LONGEST_PAUSE))
+        until = now + min(pause, LONGEST_PAUSE)
+        self._paused = max(self._paused, until)
+        self._paused_models[model] = max(self._until(model), until)
 
-    def _waits_for(self, fault: ModelFault, began: float, attempt: Attempt, longest: float | None) -> bool:
-        """Whether a call that was told to come later does so."""
+    def _waits_for(self, fault: ModelFault, pause: float, attempt: Attempt, longest: float | None) -> bool:
+        """Whether a call that was told to come later does so, in `pause` seconds from its beginning."""
         if fault.retry_after is not None and fault.retry_after > LONGEST_PAUSE:
             return False
         most = self._waits.limited if attempt.timeout is None else attempt.timeout
-        return self._paused - began < (most if longest is None else min(most, longest))
+        return pause < (most if longest is None else min(most, longest))
 
-    def _too_late(self, until: float) -> None:
+    def _too_late(self, until: float, instead: str | None) -> None:
         """Raises where it is known that no call goes out by then."""
         now, breaker = self._now(), self._breaker
-        if self._paused > max(now, until):
+        if self._until(instead) > max(now, until):
             raise ModelFault(Reason.RATE_LIMITED, self._why(), sent=False)
         if breaker.opened is not None and (breaker.probing or breaker.due > now):
             raise ModelFault(Reason.UNAVAILABLE, self._why(), sent=False)

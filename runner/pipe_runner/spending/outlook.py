@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.calls.desk import MOST_OUT
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.models import Message, ModelRequest, ProviderSettings
-from pipe_runner.plan import FanOut, Plan, PlannedNode
+from pipe_runner.plan import MOST_OUT, FanOut, Plan, PlannedNode
 from pipe_runner.spending.prices import ListedPrices
 from pipe_runner.spent import nanos_up
 from pipe_runner.subplans import members

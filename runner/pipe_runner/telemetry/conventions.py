@@ -1,7 +1,7 @@
 """Names of spans, attributes and metrics: OpenTelemetry's semantic conventions for generative AI, and our own.
 
-The conventions are in development still; whatever changes in them changes here. No prompt, answer or output is ever
-an attribute.
+The conventions are in development still; whatever changes in them changes here. No prompt, answer, output or
+sentence of an error is ever an attribute.
 """
 
 from __future__ import annotations

@@ -143,8 +143,8 @@ class TelemetrySink:
         status = str(event.data.get("status"))
         self._run.attributes[names.STATUS] = status
         if status == "failed":
-            error = event.data.get("error") or {}
-            self._run.status = Status(StatusCode.ERROR, error.get("message"))
+            _fail(self._run, event)
+            self._run.status = Status(StatusCode.ERROR, self._run.status.description)
         self._spans.end(self._run, _nanoseconds(event.ts))
         self._run = None
         self._measure(names.RUN_DURATION, event.data.get("duration_s"), {names.STATUS: status})
@@ -238,10 +238,12 @@ def _context(span: Opened | None) -> SpanContext | None:
 
 
 def _fail(span: Opened, event: Event) -> None:
+    """Its kind and exit code only: sentences of errors repeat answers, outputs and what exceptions say."""
     error = event.data.get("error")
     if error:
-        span.attributes[names.ERROR_TYPE] = str(error.get("kind"))
-        span.status = Status(StatusCode.ERROR, str(error.get("message", ""))[:1024])
+        kind, code = str(error.get("kind")), error.get("exit_code")
+        span.attributes[names.ERROR_TYPE] = kind
+        span.status = Status(StatusCode.ERROR, kind if code is None else f"{kind} {code}")
 
 
 def _histograms(meters: MeterProvider) -> dict[str, Histogram]:

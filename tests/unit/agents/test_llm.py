@@ -280,6 +280,18 @@ def test_choices_are_tried_in_order(providers: list[str], model: Json, expected:
     assert choices({"provider": providers, "model": model}) == [ModelChoice(*one) for one in expected]
 
 
+def test_the_next_model_of_a_provider_is_asked_at_once_where_one_is_to_be_waited_for(tmp_path: Path) -> None:
+    full = ModelFault(Reason.RATE_LIMITED, "429", retry_after=30.0, status=429)
+    model = FakeProvider(lambda request: full if request.model == "full" else "free")
+    nodes = "".join(
+        f"  {name}: {{agent: llm, provider: fake, timeout: 20s, with: {{prompt: x, model: [full, m]}}}}\n"
+        for name in ("a", "b", "c")
+    )
+    run = run_pipeline(f"version: 1\nconcurrency: 1\nnodes:\n{nodes}", providers={"fake": model}, root=tmp_path)
+    assert [run.output(name) for name in ("a", "b", "c")] == ["free", "free", "free"]
+    assert [request.model for request in model.requests] == ["full", "m", "m", "m"]
+
+
 def test_the_next_one_is_asked_where_one_cannot_answer(tmp_path: Path) -> None:
     gone, there = FakeProvider(ModelFault(Reason.UNAVAILABLE, "gone")), FakeProvider("here")
     text = "version: 1\nnodes: {a: {agent: llm, provider: [one, two], with: {prompt: x, model: [m, n]}}}\n"

@@ -114,6 +114,14 @@ def test_what_is_wrong_is_told_at_its_place(tmp_path: Path, text: str, code: str
     assert os.path.basename(faults[0].path) == "pipe.yml"
 
 
+@pytest.mark.parametrize("wrong", ["prices: {m: {input: -2, output: 3}}", "limits: {rpm: -1}", "model: 5"])
+def test_s4_a_key_that_stands_there_is_told_and_hidden_beside_what_else_is_wrong(tmp_path: Path, wrong: str) -> None:
+    text = f"providers:\n  openai: {{api_key: sk-0123456789abcdef, baseurl: x, {wrong}}}\n"
+    _, faults = load_project(project(tmp_path, text))
+    assert {fault.code for fault in faults} > {"E503", "E605"}, faults
+    assert all("sk-0123" not in f"{fault.source} {fault.message} {fault.hint}" for fault in faults)
+
+
 def test_a_pipeline_in_a_project_with_a_wrong_file_has_no_plan(tmp_path: Path) -> None:
     text = "version: 1\nnodes: {a: {run: echo}}\n"
     compilation = compile_text(text, root=project(tmp_path, "limit: {}\n"), registry=Registry.installed())

@@ -47,7 +47,7 @@ def test_the_stricter_of_a_node_s_two_times_counts(planned: Planned, said: str, 
 def test_a_changed_budget_makes_no_result_worthless(planned: Planned) -> None:
     digests = {
         planned(f"nodes: {{a: {{{ASKS}, cache: true{more}}}}}\n").nodes[0].digest
-        for more in ("", ", budget: {max_cost: 1}", ", budget: {max_cost: 2, max_tokens: 7}")
+        for more in ("", ", budget: {max_cost: 1}", ", budget: {max_cost: 2, max_tokens: 7k}")
     }
     keys = {
         planned(f"nodes: {{a: {{{ASKS}, cache: true{more}}}}}\n").nodes[0].cache

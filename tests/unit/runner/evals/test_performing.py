@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit.runner.evals.conftest import evaluated
+from tests.unit.runner.evals.conftest import PIPELINE, evaluated
 
 from pipe_runner.evals.deciding import Verdict
-from pipe_runner.models import ModelFault, ModelRequest, Reason
+from pipe_runner.models import ModelFault, ModelRequest, Reason, Usage
 from pipe_runner.runlog import read_log
 from pipe_runner.testing import Answer, FakeProvider
 
@@ -104,6 +104,59 @@ def test_one_budget_bounds_all_samples_and_ends_it(tmp_path: Path) -> None:
     assert len(fake.requests) == 10
     assert result.together.spent.all_cost == 100_000_000
     assert result.decider.all.graded == 10  # what was paid for counts
+
+
+PAID = PIPELINE.replace("version: 1\n", "version: 1\nbudget: {max_cost: 1}\n")
+ITEMS = PAID.replace("  judge:", "  judge:\n    for_each: {items: ['{{ inputs.text }}']}").replace("t.severity", "t")
+
+
+@pytest.mark.parametrize(("pipeline", "budget"), [(PIPELINE, "budget: {max_cost: 1}\n"), (PAID, ""), (ITEMS, "")])
+def test_a_price_that_nobody_knows_is_no_bad_answer(tmp_path: Path, pipeline: str, budget: str) -> None:
+    fake = FakeProvider(honest, price=None)
+    result = evaluated(tmp_path, EVAL + budget, {"fake": fake}, pipeline)
+    assert (result.verdict, result.decider.all.graded, fake.requests) == (Verdict.UNDECIDED, 0, [])
+    assert {sample.passed for sample in result.counted} == {None}
+    assert "the price of model fake-1 of provider fake is not known" in result.counted[0].why
+
+
+def test_a_model_that_declines_has_answered(tmp_path: Path) -> None:
+    fake = FakeProvider(ModelFault(Reason.REFUSED, "no"))
+    result = evaluated(tmp_path, EVAL, {"fake": fake}, PAID)
+    assert (result.verdict, result.counted[0].passed) == (Verdict.FAILED, False)
+
+
+def test_a_budget_of_a_run_decides_nothing_where_it_let_no_model_be_asked(tmp_path: Path) -> None:
+    pipeline = PAID.replace("max_cost: 1", "max_tokens: 10")
+    fake = FakeProvider(honest)
+    result = evaluated(tmp_path, EVAL, {"fake": fake}, pipeline)
+    assert (result.verdict, result.counted[0].passed, fake.requests) == (Verdict.UNDECIDED, None, [])
+    again = pipeline.replace("max_tokens: 10", "max_tokens: 5k").replace("max_reasks: 0", "max_reasks: 2")
+    wordy = FakeProvider(Answer("nothing that fits", usage=Usage(1000, 2000)))
+    result = evaluated(tmp_path, EVAL, {"fake": wordy}, again, home="again")
+    assert (result.verdict, result.counted[0].passed) == (Verdict.FAILED, False)
+    assert "judge: budget: " in result.counted[0].why
+
+
+def test_what_was_paid_for_counts_whoever_comes_too_late_for_the_budget(tmp_path: Path) -> None:
+    pipeline = """\
+version: 1
+inputs: {wait: {type: number}}
+nodes:
+  first: {run: "sleep {{ inputs.wait }}"}
+  ask: {needs: [first], agent: llm, provider: fake, with: {prompt: x}}
+"""
+    text = """\
+version: 1
+node: ask
+cases: [{inputs: {wait: 1}}, {inputs: {wait: 1}}, {inputs: {wait: 0}}, {inputs: {wait: 0}}]
+early_stop: false
+budget: {max_cost: 0.02}
+graders: {any: {expression: output == 'fine'}}
+"""
+    fake = FakeProvider(Answer("fine", cost=0.01), price=0.01)
+    result = evaluated(tmp_path, text, {"fake": fake}, pipeline)
+    assert result.stopped == "the budget of the evaluation is used up"
+    assert [sample.passed for sample in result.counted] == [None, True, True]
 
 
 def test_a_node_is_graded_with_what_it_needs_and_nothing_else(tmp_path: Path) -> None:

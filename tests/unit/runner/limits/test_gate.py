@@ -263,6 +263,41 @@ def test_who_can_ask_somebody_else_waits_briefly_for_a_service_that_limits_its_r
     run(main)
 
 
+def test_another_model_of_the_provider_is_asked_while_one_is_limited() -> None:
+    async def main() -> None:
+        first, second = Service(lambda n: limited(3.0)), Service()
+        gate = ProviderGate("p", {}, SHORT)
+        waiting = asyncio.ensure_future(gate.through(attempt(), 10, first.call, model="a"))
+        await asyncio.sleep(0.05)
+        asked = (gate.through(attempt(), 10, second.call, model="b", instead=True) for _ in range(4))
+        answers = await asyncio.wait_for(asyncio.gather(*asked), 1.0)
+        assert [answer.text for answer in answers] == ["ok"] * 4
+        with pytest.raises(ModelFault):
+            await gate.through(attempt(), 10, first.call, model="a", longest=0.1)
+        assert (first.seen, second.seen) == (1, 4)
+        waiting.cancel()
+
+    run(main)
+
+
+def test_another_model_that_is_limited_as_well_waits_as_long_as_it_was_told() -> None:
+    async def main() -> None:
+        first, second = Service(lambda n: limited(30.0)), Service(lambda n: limited(0.1) if n == 1 else None)
+        gate = ProviderGate("p", {}, SHORT)
+        with pytest.raises(ModelFault):
+            await gate.through(attempt(), 10, first.call, model="a", longest=0.1)
+        began = asyncio.get_running_loop().time()
+        asked = [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b", instead=True))]
+        await asyncio.sleep(0.02)
+        asked += [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b", instead=True))]
+        await asyncio.sleep(0.02)
+        assert second.seen == 1
+        assert [answer.text for answer in await asyncio.gather(*asked)] == ["ok", "ok"]
+        assert 0.09 < asyncio.get_running_loop().time() - began < 2.0
+
+    run(main)
+
+
 def test_who_can_ask_somebody_else_does_not_wait_for_a_service_that_does_not_answer() -> None:
     async def main() -> None:
         service = Service(down)

@@ -114,6 +114,34 @@ def test_s4_no_output_is_in_any_span() -> None:
     assert "canary" not in "".join(span.to_json() for span in told.spans.values())
 
 
+def test_s4_no_sentence_of_an_error_is_in_any_span_or_metric() -> None:
+    told = Told()
+    canary = {"message": "canary", "tail": "canary"}
+    told.tell(EventKind.RUN_STARTED, pipeline="p")
+    told.tell(EventKind.NODE_STARTED, "ask", 1)
+    call = {"call": "1.1", "provider": "x", "model": "m", "duration_s": 0.5}
+    told.tell(EventKind.MODEL_CALLED, "ask", 1, **call, error={"kind": "refused", **canary})
+    told.tell(EventKind.TOOL_CALLED, "ask", 1, tool="now", source="mcp:time", failed=True)
+    told.tell(EventKind.NODE_RETRYING, "ask", 1, error={"kind": "invalid_output", **canary}, delay_s=1.0)
+    told.tell(EventKind.NODE_STARTED, "ask", 2)
+    told.tell(EventKind.NODE_FAILED, "ask", 2, error={"kind": "exit", "exit_code": 3, **canary}, reason="canary")
+    told.tell(EventKind.RUN_FINISHED, status="failed", error={"kind": "template", **canary}, outputs={"x": "canary"})
+    told.sink.close()
+    spans = told.spans
+    assert {name: span.status.description for name, span in spans.items()} == {
+        "run p": "template",
+        "ask": "exit 3",
+        "ask attempt 1": "invalid_output",
+        "ask attempt 2": "exit 3",
+        "chat m": "refused",
+        "execute_tool now": None,
+    }
+    assert {span.status.status_code for name, span in spans.items() if name != "execute_tool now"} == {StatusCode.ERROR}
+    assert (spans["run p"].attributes or {})["error.type"] == "template"
+    data: Any = told.reader.get_metrics_data()
+    assert "canary" not in "".join(span.to_json() for span in spans.values()) + data.to_json()
+
+
 def test_items_and_nodes_of_sub_pipelines_stand_under_their_owners() -> None:
     told = Told()
     told.tell(EventKind.RUN_STARTED, pipeline="p")
