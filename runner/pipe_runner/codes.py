@@ -138,6 +138,7 @@ CODES: Final[dict[str, str]] = {
     "W505": "condition that never comes true",
     "W506": "operation that fails on what it gets",
     "W507": "budget where no model is asked",
+    "W508": "status that is another where an earlier result is taken",
     "W601": "secret that the node isn't granted",
     "W603": "pattern where a path stands",
     "W701": "mocked output that the agent doesn't give",

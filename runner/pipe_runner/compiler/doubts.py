@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.fanout import SPECIAL, WORK, Room
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.statuses import tell_cached
+from pipe_runner.compiler.values import Use
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.evaluation import evaluate
@@ -33,13 +35,14 @@ _NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always",
 """States of a need in which a node without `run_on` doesn't run, and the `run_on` with which it does."""
 
 
-def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
-    """Tell of all such places."""
+def look_over(parts: Collection[Part], drafts: list[Draft], others: Collection[Use] = ()) -> None:
+    """Tell of all such places. `others`: templates of the pipeline's own file that stand in no node."""
     nodes: dict[str, Draft] = {}
     if any(draft.when is not None for draft in drafts):
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
+    tell_cached(drafts, others, next(iter(parts)).report)
     room = Room(max(WORK, sum(len(part.report.document.text) for part in parts) // 5) // 3)
     sound: Any = None  # of which nothing was to say: the next one may be the same value of the file
     for draft in drafts:
