@@ -38,7 +38,7 @@ _NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always",
 def look_over(parts: Collection[Part], drafts: list[Draft], others: Collection[Use] = ()) -> None:
     """Tell of all such places. `others`: templates of the pipeline's own file that stand in no node."""
     nodes: dict[str, Draft] = {}
-    if any(draft.when is not None for draft in drafts):
+    if any(draft.when is not None or draft.spec.run_on == "failure" for draft in drafts):
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
@@ -52,6 +52,8 @@ def look_over(parts: Collection[Part], drafts: list[Draft], others: Collection[U
         told = len(report.found)
         if draft.when is not None and spec.run_on == "success" and draft.phase is Phase.NODES:
             _condition(draft, nodes, report)
+        if spec.run_on == "failure":
+            _nothing_to_fail(draft, nodes, report)
         if spec.for_each is not None:
             _same_keys(draft, report)
         if spec.matrix is not None:
@@ -101,6 +103,24 @@ def _condition(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None
             hint = f"say so: `run_on: {run_on}`" + (" (in place of the condition)" if run_on == "failure" else "")
             report.add("W505", message, (*draft.path, "when"), hint=hint)
             return
+
+
+def _nothing_to_fail(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None:
+    """`run_on: failure` of a node that waits for none of its own map."""
+    read = [one.path for use in draft.uses for one in use.compiled.references if one.path[0] == "nodes"]
+    targets = [nodes.get(str(path[1])) if len(path) > 1 else None for path in read]
+    if draft.spec.needs or any(target is None or target.phase is draft.phase for target in targets):
+        return
+    message = f"`{short(draft.id)}` never runs: `run_on: failure` is about the nodes that it needs, and it needs none"
+    if draft.phase is Phase.NODES:
+        other = next((one for one in nodes.values() if one.phase is Phase.NODES and one is not draft), None)
+        after = f"say after which node: `needs: [{short(other.id)}]`; or " if other is not None else ""
+        hint = f"{after}put it under `on_failure:`, which runs after any failure"
+    elif draft.phase is Phase.ON_FAILURE:
+        hint = "leave `run_on` out: `on_failure` runs after a failure only"
+    else:
+        hint = "put it under `on_failure:`, which runs after a failure only"
+    report.add("W505", message, (*draft.path, "run_on"), at="key", hint=hint)
 
 
 def _together(tree: Any) -> Iterator[list[Any]]:
