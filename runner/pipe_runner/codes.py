@@ -101,6 +101,7 @@ CODES: Final[dict[str, str]] = {
     "E519": "agent that is never chosen for a task",
     "E520": "tools of one name",
     "E521": "unknown type of provider",
+    "E522": "limit of a wait for a person",
     "E601": "path that leaves the project",
     "E602": "file that can't be read here",
     "E603": "unknown secret",
