@@ -23,7 +23,7 @@ from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
 from pipe_runner.compiler.references import Broken, Declared, References
-from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
+from pipe_runner.compiler.report import Report, TooManyFaults, listed, several, short
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
@@ -246,7 +246,7 @@ class Build:
         add = draft.part.report.add
         if target is None:
             near = self.report.suggest(name, declared.nodes)
-            hint = f"did you mean `{near}`?" if near else f"there is {listed(declared.nodes, 8)}"
+            hint = several(name) or (f"did you mean `{near}`?" if near else f"there is {listed(declared.nodes, 8)}")
             if "{{" in name:
                 hint = "`needs` takes ids, no templates: which nodes they are must be known before the run"
             add("E301", f"there is no node `{short(name)}`", path, hint=hint)
