@@ -285,7 +285,7 @@ def _no_second(draft: Draft, report: Report) -> None:
     if min(waits) * (0.5 if policy.jitter else 1) >= limit:
         has = format_duration(limit)
         message = f"no second attempt is possible: the wait before it takes all of the {has} that the node has"
-        report.add("W509", message, (*draft.path, "retry"), at="key", hint="a shorter `delay`, or a longer `max_time`")
+        report.add("W510", message, (*draft.path, "retry"), at="key", hint="a shorter `delay`, or a longer `max_time`")
 
 
 def _function(draft: Draft, home: str, report: Report) -> None:

@@ -42,7 +42,7 @@ def _tell(use: Use, reader: _Reader, report: Report) -> None:
     for subject, right, texts in reader.compared(use.compiled.body):
         message = f"{subject} is `cached` where an earlier result is taken, and not `succeeded`"
         wanted = ", ".join(f'"{short(text)}"' for text in [*texts, "cached"])
-        report.add("W508", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * right.count('(')}`")
+        report.add("W509", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * right.count('(')}`")
         return
 
 
