@@ -82,6 +82,11 @@ class AgentInfo:
         may_ask: Callable[[Mapping[str, Any]], bool] = self.agent.may_ask  # type: ignore[attr-defined]
         return may_ask(options)
 
+    def refusal(self, options: Mapping[str, Any], policy: Mapping[str, Any]) -> str | None:
+        """Why it refuses what these options, without templates, ask for, where it says that before the run."""
+        says: Callable[..., str | None] | None = getattr(self.agent, "refusal", None)
+        return None if says is None else says(options, policy)
+
     def output(self, options: Mapping[str, Any]) -> Schema:
         """The schema of the output; `options` as far as they are known before the run."""
         try:

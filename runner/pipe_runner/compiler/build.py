@@ -115,7 +115,7 @@ class Build:
         for draft in drafts:
             if draft.uses:
                 check_types(draft, draft.part.references, draft.part.report)
-        look_over(parts, drafts, uses, None if self.family.inside else self._root)
+        look_over(parts, drafts, uses, None if self.family.inside else self._root, self._project.policy)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
         if report.failed or self.family.failed or not self._wanted:

@@ -38,9 +38,15 @@ _NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always",
 """States of a need in which a node without `run_on` doesn't run, and the `run_on` with which it does."""
 
 
-def look_over(parts: Collection[Part], drafts: list[Draft], others: Collection[Use], home: str | None) -> None:
+def look_over(
+    parts: Collection[Part],
+    drafts: list[Draft],
+    others: Collection[Use],
+    home: str | None,
+    policy: Mapping[str, Any],
+) -> None:
     """Tell of all such places. `others`: templates of the pipeline's own file that stand in no node; `home`: the
-    project's root, if files of functions must be there when the run begins."""
+    project's root, if files of functions must be there when the run begins; `policy`: that of `pipe.yml`."""
     nodes: dict[str, Draft] = {}
     if any(draft.when is not None or draft.spec.run_on == "failure" for draft in drafts):
         nodes = {draft.id: draft for draft in drafts}
@@ -77,7 +83,7 @@ def look_over(parts: Collection[Part], drafts: list[Draft], others: Collection[U
             if draft.when is None and len(report.found) == told:
                 sound = spec
         if draft.agent is not None and draft.agent.name == "http":
-            _address(draft, report)
+            _address(draft, policy, report)
         if home is not None and draft.agent is not None and draft.agent.name == "python":
             _function(draft, home, report)
 
@@ -302,8 +308,8 @@ def _function(draft: Draft, home: str, report: Report) -> None:
     report.add("W604", f"there is no file {short(file)}", (*draft.path, "with", "call"), hint=hint)
 
 
-def _address(draft: Draft, report: Report) -> None:
-    """A URL that stands in the file, and that no request can go to."""
+def _address(draft: Draft, policy: Mapping[str, Any], report: Report) -> None:
+    """A URL that stands in the file, and that no request can go to, or may."""
     data = draft.options.data
     url = data.get("url") if isinstance(data, dict) else None
     if not isinstance(url, str) or not url:
@@ -317,3 +323,8 @@ def _address(draft: Draft, report: Report) -> None:
     port = re.match(r"https?://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:@\[]*):(\d+)(?:[/?#]|$)", url, re.I)
     if port is not None and not 0 < int(port[1][:9]) < 65536:
         report.add("E505", f"the URL's port {short(port[1])} is not between 1 and 65535", place)
+        return
+    why = draft.agent.refusal({"url": url}, policy) if draft.agent is not None and "{{" not in url else None
+    if why is not None:
+        hint = "`policy: {http: {allow: […]}}` in pipe.yml can allow private hosts and networks"
+        report.add("W605", why, place, hint=hint)
