@@ -22,6 +22,7 @@ class ApprovalAgent:
             summary="Waits until a person approves or rejects; gives who did, when and why.",
             capabilities=("approval",),
             options={"message": "What the person is asked."},
+            asks_people=True,
         )
 
     def options_model(self) -> type[BaseModel]:

@@ -57,6 +57,20 @@ class HttpAgent:
     def output_schema(self, options: JsonObject) -> JsonObject:
         return _OUTPUT
 
+    def refusal(self, options: Mapping[str, Any], policy: Mapping[str, Any]) -> str | None:
+        """Why no request with these options, without templates, is ever sent; None where that isn't known."""
+        from urllib.parse import urlsplit
+
+        from pipe_agents.http_policy import HttpRules, literal
+
+        try:
+            host = urlsplit(options["url"]).hostname or ""
+            address, rules = literal(host), HttpRules.parse(policy)
+        except (NodeFault, ValueError):  # told elsewhere
+            return None
+        why = None if address is None or rules.proxy else rules.refusal(host, address)
+        return None if why is None else f"{host} is {why}, which is not reached"
+
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from pipe_agents.http_client import exchange
 

@@ -332,7 +332,6 @@ class AgentDescription(NamedTuple):
     """True: runs code of the user in this process, which may start processes by itself; they are ended with the run."""
     asks_models: bool = False
     """True: it asks models, through `Context.outside`; the node's `provider:` becomes its option `provider`, a list.
-
     Where it asks with some options only, its method `may_ask(options)` says whether it may with these, which can hold
     templates; a node that then names no provider is none that asks."""
     goes_outside: bool = False
@@ -341,6 +340,8 @@ class AgentDescription(NamedTuple):
     changes_things: bool = False
     """True: what it does must not be done twice. Its nodes must say `effect: once`, no model gets it as a tool, and it
     is never chosen for a task."""
+    asks_people: bool = False
+    """True: its attempts end at once, as `WAITING`; so its nodes take no limit of time, and no `retry`."""
     finds_secrets: bool = False
     """True: it comes by secrets that nobody granted, as keys that a login gives, and tells them `Context.conceal`."""
 

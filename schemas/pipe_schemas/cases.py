@@ -13,7 +13,9 @@ ErrorKindName: TypeAlias = Literal[
     "output_too_large", "condition", "template", "rate_limited", "unavailable", "refused", "credentials", "budget",
     "tool", "storage", "lost", "cancelled",
 ]  # fmt: skip
-NodeStatusName: TypeAlias = Literal["succeeded", "failed", "skipped", "blocked", "cancelled", "cached", "unknown"]
+NodeStatusName: TypeAlias = Literal[
+    "succeeded", "failed", "skipped", "blocked", "cancelled", "cached", "unknown", "waiting", "pending",
+]  # fmt: skip
 RunStatusName: TypeAlias = Literal["succeeded", "failed", "cancelled", "waiting"]
 
 MATCHERS = ("matches", "contains", "exactly", "not")

@@ -53,3 +53,17 @@ def test_what_took_effect_and_what_was_rejected(pipe: Any) -> None:
     assert re.search(rf"rejected   release: by bob, {WHEN}: not today\n", text)
     again = pipe("settle", run, "act", "--done")
     assert re.search(rf"act was settled already \(it took effect\), by ada, {WHEN}", again.stderr)
+
+
+def test_hints_name_the_state_directory_that_was_told(pipe: Any) -> None:
+    pipe.write("p.yml", APPROVAL.replace("  act: {effect: once, run: 'test -e ready'}\n", ""))
+    pipe("run", "p.yml", "--state-dir", "my st")
+    (runs,) = (pipe.folder / "my st" / "runs").iterdir()
+    run = runs.name
+    wrong = pipe("settle", run, "release", "--done", "--state-dir", "my st")
+    assert (
+        f"`pipe approve {run} release --state-dir 'my st'`, or `pipe reject {run} release --state-dir" in wrong.stderr
+    )
+    assert pipe("approve", run, "release", "--state-dir", "my st").returncode == 0
+    again = pipe("approve", run, "release", "--state-dir", "my st")
+    assert f"`pipe resume {run} --state-dir 'my st'` goes on" in again.stderr

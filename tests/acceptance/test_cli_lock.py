@@ -152,3 +152,14 @@ def test_a_task_that_a_model_chooses_for_is_locked(pipe: Shell, tmp_path: Path) 
     (tmp_path / "p.yml").write_text(f"version: 1\nnodes: {{e: {node.replace('is the disk full', 'stop the disk')}}}\n")
     done = pipe("run", "p.yml", "--frozen")
     assert done.returncode == 2 and "E611" in done.stderr
+
+
+def test_a_lock_that_cannot_be_read_says_the_way_out(pipe: Shell) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    pipe.write("pipe.lock", "{\n")
+    done = pipe("lock", "p.yml")
+    assert done.returncode == 2
+    assert "pipe.lock:2:1: E101" in done.stderr
+    assert "remove it, and the same command makes it anew" in done.stderr
+    (pipe.folder / "pipe.lock").unlink()
+    assert pipe("lock", "p.yml").returncode == 0

@@ -383,3 +383,12 @@ def test_a_run_of_an_unchanged_file_imports_nothing_that_is_heavy(pipe: Any) -> 
 def test_usage_errors_and_help_import_no_engine(pipe: Any) -> None:
     found = imported(pipe, "--version")
     assert not [name for name in found if name.startswith(("pipe_runner.engine", "asyncio", "anyio"))]
+
+
+def test_a_file_that_is_not_there_is_held_against_near_names_only(pipe: Any) -> None:
+    pipe.write("other.yml", GOOD)
+    pipe.write("hello.yml", GOOD)
+    assert "did you mean" not in pipe("check", "nothere").stderr
+    assert "did you mean hello.yml?" in pipe("check", "helo.yml").stderr
+    assert "did you mean hello.yml?" in pipe("check", "hello").stderr
+    assert "did you mean hello.yml?" in pipe("check", "ello.yml").stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -327,3 +328,15 @@ def test_triage(pipe: Run, tmp_path: Path) -> None:
     page = (tmp_path / "project/report/triage.html").read_text(encoding="utf-8")
     assert "No space left on device" in page
     assert "3 lines of a full disk" in (tmp_path / "project/report/triage.md").read_text(encoding="utf-8")
+
+
+def test_the_tests_of_triage_hold_without_the_extra_for_operations(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "pipelines", tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "pipe.yml", tmp_path)
+    for name in ("drain3", "psutil", "dns", "cryptography"):
+        (tmp_path / "none" / name).mkdir(parents=True)
+        (tmp_path / "none" / name / "__init__.py").write_text("raise ImportError('not installed')\n")
+    command = [Path(sys.executable).with_name("pipe"), "test", "--quiet", "pipelines/triage.test.yml"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "none")}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from typing import Final
 
@@ -54,9 +55,15 @@ def _decide(given: Given, word: Word, output: Json = None) -> int:
     rundir = find_run(state, given.must("run"))
     node = given.must("node")
     decision = Decision(word, _text(given, "by") or _user(), _text(given, "reason"), output)
-    decide(state, rundir.id, node, decision)
+    where = kept_elsewhere(given.text("state_dir"), state)
+    try:
+        decide(state, rundir.id, node, decision)
+    except UsageError as error:
+        if error.hint is not None and where:
+            error.hint = re.sub(rf"(`pipe \w+ {rundir.id}[^`]*)`", lambda found: f"{found[1]}{where}`", error.hint)
+        raise
     sys.stdout.write(safe(f"{node} {_SAID[word]}") + "\n")
-    say(f"go on with: pipe resume {rundir.id}{kept_elsewhere(given.text('state_dir'), state)}")
+    say(f"go on with: pipe resume {rundir.id}{where}")
     return 0
 
 

@@ -50,7 +50,8 @@ def lock(given: Given) -> int:
     if given.on("check"):
         return _check(found, locked, each)
     if locked.faults:
-        raise InvalidPipeline(locked.faults)
+        said = f"{LOCK_FILE} can't be read; remove it, and the same command makes it anew"
+        raise InvalidPipeline([fault._replace(hint=fault.hint or said) for fault in locked.faults])
     now: dict[str, Any] = {"version": 1, "providers": {}, "mcp_servers": {}, "pipelines": {}}
     for _, one in each:
         now = merged(now, one)

@@ -162,7 +162,10 @@ def near(path: str) -> str | None:
         names = os.listdir(os.path.dirname(path) or ".")
     except OSError:
         return None
-    found = did_you_mean(os.path.basename(path), [name for name in names if name.endswith(_SUFFIXES)])
+    wanted = os.path.basename(path)
+    found = did_you_mean(wanted, [name for name in names if name.endswith(_SUFFIXES)])
+    if found and found[0].lower() != wanted[0].lower() and abs(len(found) - len(wanted)) > 1:
+        return None  # `other.yml` for `nothere`: the letters are there, but nobody slips like that
     return f"did you mean {os.path.join(os.path.dirname(path), found)}?" if found else None
 
 

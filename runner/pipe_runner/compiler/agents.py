@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipe_runner.project import Project
     from pipe_runner.routing.cards import Card
     from pipe_runner.routing.choices import Routing
+    from pipe_schemas.nodes import AnyNode
 
 MOST_TASKS: Final = 100
 """Different tasks of one pipeline for which agents are chosen before it runs."""
@@ -80,6 +81,11 @@ class AgentInfo:
             return self.describe.asks_models
         may_ask: Callable[[Mapping[str, Any]], bool] = self.agent.may_ask  # type: ignore[attr-defined]
         return may_ask(options)
+
+    def refusal(self, options: Mapping[str, Any], policy: Mapping[str, Any]) -> str | None:
+        """Why it refuses what these options, without templates, ask for, where it says that before the run."""
+        says: Callable[..., str | None] | None = getattr(self.agent, "refusal", None)
+        return None if says is None else says(options, policy)
 
     def output(self, options: Mapping[str, Any]) -> Schema:
         """The schema of the output; `options` as far as they are known before the run."""
@@ -192,3 +198,15 @@ def unguarded(agent: str, path: Path_, report: Report) -> None:
         "write `effect: once` in the node: then it is never done again by itself, and after a failure a person decides"
     )
     report.add("E517", f"the agent `{short(agent)}` changes things, which must not be done twice", path, hint=hint)
+
+
+def timeless(agent: str, spec: AnyNode, path: Path_, report: Report) -> None:
+    """Report what bounds the time or the attempts of a node whose agent waits for a person."""
+    places: list[Path_] = [(key,) for key in ("timeout", "max_time", "retry") if getattr(spec, key) is not None]
+    if spec.budget is not None and spec.budget.max_time is not None:
+        places.append(("budget", "max_time"))
+    for place in places:
+        who = f"`{short(agent)}` waits for a person, without end, outside of the run's time"
+        message = f"`{place[-1]}` counts for nothing: {who}"
+        hint = "leave it out; `pipe reject` or `pipe cancel` ends the wait"
+        report.add("E522", message, (*path, *place), at="key", hint=hint)

@@ -23,7 +23,7 @@ from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
 from pipe_runner.compiler.references import Broken, Declared, References
-from pipe_runner.compiler.report import Report, TooManyFaults, listed, short
+from pipe_runner.compiler.report import Report, TooManyFaults, listed, several, short
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
@@ -115,7 +115,7 @@ class Build:
         for draft in drafts:
             if draft.uses:
                 check_types(draft, draft.part.references, draft.part.report)
-        look_over(parts, drafts)
+        look_over(parts, drafts, uses, None if self.family.inside else self._root, self._project.policy)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
         if report.failed or self.family.failed or not self._wanted:
@@ -246,7 +246,7 @@ class Build:
         add = draft.part.report.add
         if target is None:
             near = self.report.suggest(name, declared.nodes)
-            hint = f"did you mean `{near}`?" if near else f"there is {listed(declared.nodes, 8)}"
+            hint = several(name) or (f"did you mean `{near}`?" if near else f"there is {listed(declared.nodes, 8)}")
             if "{{" in name:
                 hint = "`needs` takes ids, no templates: which nodes they are must be known before the run"
             add("E301", f"there is no node `{short(name)}`", path, hint=hint)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.compiler.budgets import time_of
 from pipe_runner.compiler.fanout import SPECIAL, WORK, Room
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.statuses import tell_cached
+from pipe_runner.compiler.values import Use
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.evaluation import evaluate
 from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.types import Path_, Phase
-from pipe_schemas.nodes import RunNode
+from pipe_schemas.durations import format_duration, parse_duration
+from pipe_schemas.nodes import RetrySpec, RunNode
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.drafts import Draft
@@ -33,13 +38,21 @@ _NEVER: Final = {"failed": "failure", "blocked": "failure", "skipped": "always",
 """States of a need in which a node without `run_on` doesn't run, and the `run_on` with which it does."""
 
 
-def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
-    """Tell of all such places."""
+def look_over(
+    parts: Collection[Part],
+    drafts: list[Draft],
+    others: Collection[Use],
+    home: str | None,
+    policy: Mapping[str, Any],
+) -> None:
+    """Tell of all such places. `others`: templates of the pipeline's own file that stand in no node; `home`: the
+    project's root, if files of functions must be there when the run begins; `policy`: that of `pipe.yml`."""
     nodes: dict[str, Draft] = {}
-    if any(draft.when is not None for draft in drafts):
+    if any(draft.when is not None or draft.spec.run_on == "failure" for draft in drafts):
         nodes = {draft.id: draft for draft in drafts}
     for part in parts:
         _environment(part.spec.env, ("env",), part.report)
+    tell_cached(drafts, others, next(iter(parts)).report)
     room = Room(max(WORK, sum(len(part.report.document.text) for part in parts) // 5) // 3)
     sound: Any = None  # of which nothing was to say: the next one may be the same value of the file
     for draft in drafts:
@@ -49,6 +62,10 @@ def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
         told = len(report.found)
         if draft.when is not None and spec.run_on == "success" and draft.phase is Phase.NODES:
             _condition(draft, nodes, report)
+        if spec.run_on == "failure":
+            _nothing_to_fail(draft, nodes, report)
+        if spec.retry is not None and spec.retry != 1:
+            _no_second(draft, report)
         if spec.for_each is not None:
             _same_keys(draft, report)
         if spec.matrix is not None:
@@ -66,7 +83,9 @@ def look_over(parts: Collection[Part], drafts: list[Draft]) -> None:
             if draft.when is None and len(report.found) == told:
                 sound = spec
         if draft.agent is not None and draft.agent.name == "http":
-            _address(draft, report)
+            _address(draft, policy, report)
+        if home is not None and draft.agent is not None and draft.agent.name == "python":
+            _function(draft, home, report)
 
 
 def _condition(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None:
@@ -100,6 +119,24 @@ def _condition(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None
             return
 
 
+def _nothing_to_fail(draft: Draft, nodes: Mapping[str, Draft], report: Report) -> None:
+    """`run_on: failure` of a node that waits for none of its own map."""
+    read = [one.path for use in draft.uses for one in use.compiled.references if one.path[0] == "nodes"]
+    targets = [nodes.get(str(path[1])) if len(path) > 1 else None for path in read]
+    if draft.spec.needs or any(target is None or target.phase is draft.phase for target in targets):
+        return
+    message = f"`{short(draft.id)}` never runs: `run_on: failure` is about the nodes that it needs, and it needs none"
+    if draft.phase is Phase.NODES:
+        other = next((one for one in nodes.values() if one.phase is Phase.NODES and one is not draft), None)
+        after = f"say after which node: `needs: [{short(other.id)}]`; or " if other is not None else ""
+        hint = f"{after}put it under `on_failure:`, which runs after any failure"
+    elif draft.phase is Phase.ON_FAILURE:
+        hint = "leave `run_on` out: `on_failure` runs after a failure only"
+    else:
+        hint = "put it under `on_failure:`, which runs after a failure only"
+    report.add("W505", message, (*draft.path, "run_on"), at="key", hint=hint)
+
+
 def _together(tree: Any) -> Iterator[list[Any]]:
     """Comparisons that must all be true."""
     if isinstance(tree, list) and tree and tree[0] == "and":
@@ -116,10 +153,15 @@ def _same_keys(draft: Draft, report: Report) -> None:
         return
     items = fan_out.items.data
     uses = [use for use in draft.uses if use.place == "key"]
-    if not isinstance(items, list) or len(items) > _KEYS or len(uses) != 1:
+    if not isinstance(items, list) or len(items) < 2 or len(uses) > 1 or not all(use.sound for use in uses):
+        return
+    if not any(one.path[0] in ("item", "index") for use in uses for one in use.compiled.references):
+        message = "all items have the same key, and an item is known by its key"
+        hint = "put into it what differs: `{{ item }}`, a part of it, or `{{ index }}`"
+        report.add("W506", message, (*draft.path, "for_each", "key"), hint=hint)
         return
     key: Compiled = uses[0].compiled
-    if not uses[0].sound or any(reference.path[0] != "item" for reference in key.references):
+    if len(items) > _KEYS or any(reference.path[0] != "item" for reference in key.references):
         return
     seen: set[str] = set()
     for number, item in enumerate(items):
@@ -235,8 +277,39 @@ def _secrets(draft: Draft, declared: Mapping[str, Any], text: str, path: Path_, 
         report.add("W601", message, path, offset=found.start(), length=len(found[0]), hint=hint)
 
 
-def _address(draft: Draft, report: Report) -> None:
-    """A URL that stands in the file, and that no request can go to."""
+def _no_second(draft: Draft, report: Report) -> None:
+    """A wait before the second attempt that is as long as all attempts together may take."""
+    retry, spec, defaults = draft.spec.retry, draft.spec, draft.part.compiler.around.defaults
+    max_time = spec.max_time or (defaults.max_time if defaults is not None and draft.inside is None else None)
+    limit = time_of(max_time, spec.budget)
+    policy = RetrySpec(max_attempts=retry) if isinstance(retry, int) else retry
+    if limit is None or policy.max_attempts < 2:
+        return
+    waits = [parse_duration(policy.delay, zero=True)]
+    if policy.max_delay is not None:
+        waits.append(parse_duration(policy.max_delay))
+    if min(waits) * (0.5 if policy.jitter else 1) >= limit:
+        has = format_duration(limit)
+        message = f"no second attempt is possible: the wait before it takes all of the {has} that the node has"
+        report.add("W510", message, (*draft.path, "retry"), at="key", hint="a shorter `delay`, or a longer `max_time`")
+
+
+def _function(draft: Draft, home: str, report: Report) -> None:
+    """A file of a function that isn't there, and that no node can have made by then."""
+    data = draft.options.data
+    call = data.get("call") if isinstance(data, dict) else None
+    if not isinstance(call, str) or draft.phase is not Phase.NODES or draft.needs or draft.when is not None:
+        return
+    file = call.rpartition(":")[0]
+    path = os.path.normpath(os.path.join(home, file))
+    if not (file.endswith(".py") or "/" in file) or "\0" in file or os.path.exists(path) or not path.startswith(home):
+        return  # one that leads out has been told
+    hint = "a path counts from the project's root; if a node makes the file, name it: `needs: [make]`"
+    report.add("W604", f"there is no file {short(file)}", (*draft.path, "with", "call"), hint=hint)
+
+
+def _address(draft: Draft, policy: Mapping[str, Any], report: Report) -> None:
+    """A URL that stands in the file, and that no request can go to, or may."""
     data = draft.options.data
     url = data.get("url") if isinstance(data, dict) else None
     if not isinstance(url, str) or not url:
@@ -250,3 +323,8 @@ def _address(draft: Draft, report: Report) -> None:
     port = re.match(r"https?://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/?#:@\[]*):(\d+)(?:[/?#]|$)", url, re.I)
     if port is not None and not 0 < int(port[1][:9]) < 65536:
         report.add("E505", f"the URL's port {short(port[1])} is not between 1 and 65535", place)
+        return
+    why = draft.agent.refusal({"url": url}, policy) if draft.agent is not None and "{{" not in url else None
+    if why is not None:
+        hint = "`policy: {http: {allow: […]}}` in pipe.yml can allow private hosts and networks"
+        report.add("W605", why, place, hint=hint)

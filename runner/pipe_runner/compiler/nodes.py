@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.agents import AgentInfo, Agents, unguarded
+from pipe_runner.compiler.agents import AgentInfo, Agents, timeless, unguarded
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
@@ -340,6 +340,8 @@ class NodeCompiler:
         draft.agent = info if not place[3:] else WithinOptions(info)
         if info.describe.changes_things and spec.effect != "once":
             unguarded(info.name, (*path[:-1], "effect") if "effect" in spec.model_fields_set else path, self._report)
+        if info.describe.asks_people:
+            timeless(info.name, spec, draft.path, self._report)
         options = {key: value for key, value in given.items() if key[:2] != "x-"}
         if info.name == "python":
             self._call(options, (*place, "call"))

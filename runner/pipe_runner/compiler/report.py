@@ -217,6 +217,13 @@ def either(words: Iterable[str]) -> str:
     return " or ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 
+def several(text: str) -> str | None:
+    """A hint for names that stand in one text."""
+    names = text.replace(",", " ").split()
+    plain = len(names) > 1 and all(IDENTIFIER.match(name) for name in names)
+    return f"write a list: `[{short(', '.join(names))}]`" if plain else None
+
+
 def no_name(name: str, what: str) -> str | None:
     """Why nothing of that kind can ever have this name, if that is so."""
     if IDENTIFIER.match(name):

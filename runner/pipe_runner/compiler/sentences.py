@@ -6,7 +6,7 @@ import re
 from typing import Any, Final
 
 from pipe_runner.compiler.report import either, short
-from pipe_runner.types import Path_
+from pipe_runner.types import IDENTIFIER, Path_
 
 WHAT: Final = {
     "needs": "a list of node ids, as `needs: [build, lint]`",
@@ -156,7 +156,7 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
             hint = "leave the quotes out"
         elif wanted == ["a list"]:
             one = short(value, 30) if path != ("include",) else f"{{file: {short(value, 30)}}}"
-            hint = f"write a list: `[{one if key != 'argv' else _arguments(value)}]`"
+            hint = f"write a list: `[{_arguments(value) if key in ('argv', 'command') else one}]`"
     elif ("text" in wanted and value is True) or value is False:
         word = str(value).lower()
         hint = f'YAML reads {word} as a boolean; text is written "{word}"'
@@ -175,6 +175,10 @@ def _shape(path: Path_, value: Any) -> str | None:
             one = f"{{name: {stem}, path: {short(value, 30)}}}"
             return f"write `{one}`" if isinstance(path[-1], int) else f"write a list: `[{one}]`"
         return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
+    if isinstance(value, dict) and path[-2:-1] == ("on",) and list(value) == ["exit"]:
+        return f"write `exit:{short(str(value['exit']), 30)}`, without a space"
+    if isinstance(value, list) and len(path) == 1 and path[0] in ("nodes", "on_failure", "finally"):
+        return _by_id(str(path[0]), value)
     if isinstance(value, str) and path[:1] == ("include",) and len(path) == 2:
         return f"write `{{file: {short(value, 30)}}}`"
     if isinstance(value, dict) and len(path) == 3 and path[2] == "pipeline":
@@ -183,6 +187,16 @@ def _shape(path: Path_, value: Any) -> str | None:
         known = value in ("string", "integer", "number", "boolean", "array", "object")
         return f"write `{{type: {value}}}`" if known else None
     return None
+
+
+def _by_id(key: str, nodes: list[Any]) -> str | None:
+    """A list of nodes as the map that was meant, where the first one has a name."""
+    first = nodes[0] if nodes and isinstance(nodes[0], dict) else {}
+    id = first.get("id", first.get("name"))
+    if not isinstance(id, str) or IDENTIFIER.match(id) is None:
+        return None
+    kind_ = next((one for one in ("run", "argv", "agent", "pipeline") if one in first), "run")
+    return f"the id of a node is its key: `{key}: {{{short(id, 30)}: {{{kind_}: …}}}}`"
 
 
 def _arguments(text: str) -> str:

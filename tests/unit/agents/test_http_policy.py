@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipe_agents.http import HttpAgent
 from pipe_agents.http_policy import HttpRules, Reach, literal, reach_of
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -152,3 +153,21 @@ def test_names_are_no_addresses(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:1.2.3.4"])
 def test_addresses_in_their_usual_form_are_addresses(host: str) -> None:
     assert str(literal(host)) == str(ip_address(host))
+
+
+@pytest.mark.parametrize(
+    ("url", "policy", "told"),
+    [
+        ("http://10.0.0.7/", {}, "10.0.0.7 is a private address, which is not reached"),
+        ("http://10.0.0.7/", {"http": {"allow": ["10.0.0.0/8"]}}, None),
+        ("http://10.0.0.7/", {"http": {"proxy": "http://proxy.example:3128"}}, None),
+        ("http://internal.example/", {}, None),
+        ("http://127.0.0.1/", {}, None),
+        ("http://[::1/", {}, None),
+        ("http://10.0.0.7/", {"http": 3}, None),
+    ],
+)
+def test_what_is_refused_is_known_before_the_run_where_the_url_has_an_address(
+    url: str, policy: dict[str, Any], told: str | None
+) -> None:
+    assert HttpAgent().refusal({"url": url}, policy) == told

@@ -301,3 +301,12 @@ def test_what_this_system_cannot_start_fails_its_case_whatever_is_expected(
     assert result.unable == ("a",)
     assert told(result)[0].startswith("3:3 a can't be run here: it starts a command")
     assert result.run.nodes["b"].status == "succeeded"
+
+
+def test_what_waits_for_a_person_and_what_waits_for_it_can_be_expected(performed: Performed) -> None:
+    text = "\nnodes:\n  gate: {agent: approval, with: {message: Now?}}\n  after: {needs: [gate], run: echo}\n"
+    says = "it: {expect: {status: waiting, nodes: {gate: waiting, after: {status: pending, attempts: 0}}}}"
+    (result,) = performed(text, says)
+    assert result.passed
+    (result,) = performed(text, "it: {expect: {status: waiting, nodes: {gate: succeeded, after: waiting}}}")
+    assert [(one.what, one.got) for one in result.unmet] == [("gate.status", "waiting"), ("after.status", "pending")]
