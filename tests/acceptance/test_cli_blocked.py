@@ -69,7 +69,7 @@ def start(pipe: Any, function: str, *words: str) -> Any:
 
 
 @pytest.mark.parametrize("function", ["sleeps", "swallows", "ignores"])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_x1_a_function_that_does_not_end_holds_up_neither_the_stop_nor_another_nodes_timeout(
     pipe: Any, function: str
 ) -> None:
@@ -88,7 +88,7 @@ def test_x1_a_function_that_does_not_end_holds_up_neither_the_stop_nor_another_n
 
 @pytest.mark.parametrize("function", ["holds", "matches"])
 @pytest.mark.parametrize("signals", [1, 2])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_x1_a_function_that_never_lets_python_go_on_is_killed_with_the_runner(
     pipe: Any, function: str, signals: int
 ) -> None:
@@ -117,7 +117,7 @@ def test_x1_signals_that_are_heard_in_time_kill_no_runner(pipe: Any, signals: in
 
 
 @pytest.mark.parametrize("function", ["starts", "sleeps", "swallows"])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_x1_a_second_signal_ends_all_at_once_with_a_whole_log(pipe: Any, function: str) -> None:
     process = start(pipe, function, "--grace", "50s")
     process.send_signal(signal.SIGTERM)

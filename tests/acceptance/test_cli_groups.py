@@ -77,7 +77,7 @@ nodes:
 
 @pytest.mark.parametrize("killed", ["runner", "runner and wardens"])
 @pytest.mark.parametrize("waits", [True, False])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_d4_the_next_run_of_a_group_waits_until_a_killed_one_does_not_act_any_more(
     pipe: Any, waits: bool, killed: str
 ) -> None:

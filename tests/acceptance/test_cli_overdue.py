@@ -101,6 +101,7 @@ def test_the_function_at_fault_is_told_from_those_that_wait_for_it(pipe: Any) ->
     assert [e["node"] for e in events(pipe) if e["event"] == "node.failed"] == ["stuck"]
 
 
+@pytest.mark.slow
 def test_a_function_may_take_its_time_whatever_the_limits_of_others(pipe: Any) -> None:
     several = 600_000_000
     long = call("counts", f", args: [{several}]")
@@ -140,7 +141,7 @@ def test_a_function_on_the_runners_own_loop_that_blocks_it_is_ended_at_its_limit
     assert (failed["node"], failed["error"]["kind"]) == ("many[31]", "timeout")
 
 
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_a_runner_that_is_stopped_for_long_is_not_ended(pipe: Any) -> None:
     process = start(pipe, f"nodes:\n  waits: {call('waits')}, timeout: 1s}}\n")
     pipe.until(lambda: "node.started" in pipe.log())
@@ -189,6 +190,7 @@ def test_what_a_function_started_ends_with_the_runner_also_after_its_warden_was_
     pipe.until(lambda: not stat.exists() or ") Z " in stat.read_text(), 5)
 
 
+@pytest.mark.slow
 def test_a_limit_holds_in_a_test_of_a_pipeline_as_well(pipe: Any) -> None:
     pipe.write("f.yml", f"version: 1\nnodes:\n  stuck: {call('matches')}, timeout: 300ms}}\n")
     pipe.write("tools.py", TOOLS)

@@ -40,7 +40,7 @@ def test_a_full_stdout_is_told_once_and_with_74(pipe: Any, unbuffered: str, outp
     "words",
     ["--help", "--version", "run --help", "runs", "show latest", "logs latest", "schema", "graph p.yml", "agents"],
 )
-@pytest.mark.few(8)
+@pytest.mark.few(5)
 def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, words: str) -> None:
     pipe.write("p.yml", TWO)
     assert pipe("run", "p.yml").returncode == 0

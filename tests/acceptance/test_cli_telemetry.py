@@ -121,6 +121,7 @@ def test_a_collector_gets_the_spans_of_each_run_of_an_evaluation_with_its_case(
     assert [path for path, _ in Collector.got].count("/v1/metrics") == 1, "all runs are measured together"
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_gone_fails_no_evaluation_and_holds_it_up_once(pipe: Shell, tmp_path: Path) -> None:
     (tmp_path / "p.yml").write_text(SAYS)
     (tmp_path / "p.eval.yml").write_text(EVAL)

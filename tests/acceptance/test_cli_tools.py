@@ -80,7 +80,7 @@ def gone_within(folder: Path, seconds: float) -> bool:
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", ["hangs", "stays", "forks"])
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_x2_no_server_is_alive_five_seconds_after_the_runner_was_killed(pipe: Shell, started: Any, how: str) -> None:
     process = started(how)
     time.sleep(0.3)

@@ -207,7 +207,7 @@ def test_the_interpreter_lacks_what_windows_lacks(windows: Any) -> None:
         ["schema", "test"], ["--version"], ["--help"], ["run", "--help"],
     ],
 )  # fmt: skip
-@pytest.mark.few(5)
+@pytest.mark.few(3)
 def test_what_windows_is_promised_works_without_what_it_lacks(windows: Any, project: Path, words: list[str]) -> None:
     (project / "new").mkdir()
     done = windows(*words)

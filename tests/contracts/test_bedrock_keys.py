@@ -103,6 +103,7 @@ ROLE = """
 
 
 @pytest.mark.parametrize("seconds", [880, 590])
+@pytest.mark.few(1)
 def test_who_gives_keys_holds_up_no_call_while_the_old_ones_are_good(
     seconds: int, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

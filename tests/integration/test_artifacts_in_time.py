@@ -130,7 +130,8 @@ def test_x1_an_interrupt_while_artifacts_are_copied_ends_it_within_the_grace(roo
 
 
 def test_copying_that_begins_after_a_stop_has_what_is_left_of_the_grace(root: Path) -> None:
-    node = f"{{run: 'trap : TERM; {HUGE}; sleep 1.5 & wait; wait; true', artifacts: [{{name: x, path: out.bin}}]}}"
+    script = f"trap : TERM; {HUGE}; sleep 1.5 & wait || true; wait || true"
+    node = f"{{run: '{script}', artifacts: [{{name: x, path: out.bin}}]}}"
     done, took = told(root, f"budget: {{max_time: 1s}}\nnodes: {{n: {node}}}", grace=1.5)
     error = done.node("n").error
     assert error == {"kind": "run_timeout", "message": "the run's time was up"}

@@ -64,7 +64,7 @@ def test_x2_what_a_function_starts_ends_with_the_run(tmp_path: Path, killed: boo
 @pytest.mark.parametrize(
     "how", ["subprocess.Popen(['sleep', '60'], env={}).pid", "os.posix_spawn(SLEEP, [SLEEP, '60'], {})", "forked()"]
 )
-@pytest.mark.few(2)
+@pytest.mark.few(1)
 def test_x2_what_a_function_started_a_moment_ago_without_an_environment_ends_with_a_killed_runner(
     tmp_path: Path, how: str
 ) -> None:

@@ -198,7 +198,7 @@ def test_d1_a_blob_is_whole_or_was_never_spoken_of(tmp_path: Path, call: str, wh
     [("openat", 1), ("write", 1), ("write", 3), ("ftruncate", 1), ("pwrite64", 1), ("fsync", 1), ("fsync", 2)],
 )
 @pytest.mark.parametrize("fault", ["signal=SIGKILL", "error=EIO"])
-@pytest.mark.few(6)
+@pytest.mark.few(3)
 def test_d5_a_repair_that_ends_at_any_system_call_can_be_done_again(
     tmp_path: Path, call: str, when: int, fault: str
 ) -> None:
@@ -312,7 +312,7 @@ def check_resumed(project: Path, faults: int = 1) -> None:
 
 @pytest.mark.parametrize("when", [1, 2, 5, *map(slow, (3, 4, 6, 7, 8, 9))])
 @pytest.mark.parametrize("fault", ["error=ENOSPC", "error=EIO", "signal=SIGKILL"])
-@pytest.mark.few(5)
+@pytest.mark.few(3)
 def test_d7_a_run_whose_log_can_not_be_written_stops_and_is_resumed_with_one_command(
     tmp_path: Path, project: Path, when: int, fault: str
 ) -> None:

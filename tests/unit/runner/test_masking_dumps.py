@@ -42,7 +42,7 @@ def told(shown: bytes, hidden: bytes) -> list[bool]:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 def test_s4_every_line_of_a_dump_that_shows_a_byte_of_a_secret_is_hidden_behind_its_address(tool: str) -> None:
     for before in (0, 1, 5, 11, 16, 30):
         text = b"x" * before + SECRET.encode() + b"\nand more of the same\n" * 3

@@ -85,7 +85,7 @@ def refused(text: str) -> bool:
 
 
 @pytest.mark.parametrize("text", BOMBS, ids=lambda text: text[:70])
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 def test_r4_a_bomb_is_refused_quickly_and_in_little_memory(text: str, in_time: Any) -> None:
     begun = time.process_time()
     assert refused(text)
@@ -119,7 +119,7 @@ DEEP = {
 
 @pytest.mark.parametrize("times", [300, 3000, 30_000])
 @pytest.mark.parametrize("form", DEEP)
-@pytest.mark.few(16)
+@pytest.mark.few(8)
 def test_r4_deep_nesting_is_refused_not_followed(form: str, times: int, in_time: Any) -> None:
     text = DEEP[form](times)
     begun = time.process_time()

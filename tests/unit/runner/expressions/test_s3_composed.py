@@ -177,7 +177,7 @@ def test_s11_any_shell_text_gives_a_program_or_a_message_with_its_place(text: st
      f"f(){{ :;}};f {HOLE};", "read x;", "$x ", "a=(", "\"$(", "\"${x:-", f"x={HOLE};", "{{ '", "ls x;"],
     ids=repr,
 )  # fmt: skip
-@pytest.mark.few(8)
+@pytest.mark.few(4)
 def test_s11_much_of_the_same_is_read_or_refused_in_time(unit: str, in_time: Any) -> None:
     import time
 
@@ -216,7 +216,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", LONG)
-@pytest.mark.few(3)
+@pytest.mark.few(2)
 def test_r2_the_time_of_a_check_grows_with_the_text(name: str) -> None:
     import gc
     import time

@@ -89,7 +89,7 @@ CASES = [(shell, name) for shell in ("sh", "bash") for name in EVERYWHERE] + [("
 
 
 @pytest.mark.parametrize(("shell", "name"), CASES)
-@pytest.mark.few(50)
+@pytest.mark.few(25)
 def test_s3_every_value_arrives_byte_for_byte(shells: Any, shell: str, name: str, tmp_path: Path) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")

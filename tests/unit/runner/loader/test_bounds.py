@@ -108,7 +108,7 @@ def resident() -> int:
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="measured with Linux's means")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of a fork beside threads that other tests may have left
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.few(14)
+@pytest.mark.few(8)
 def test_r2_a_mebibyte_is_read_or_refused_within_bounds(name: str, in_time: Any) -> None:
     text = HOSTILE[name]()
 

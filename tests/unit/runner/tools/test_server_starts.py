@@ -124,6 +124,7 @@ def test_x2_the_end_of_a_node_whose_time_was_up_waits_for_no_server_that_hangs_i
     assert len(ended.started) == 2 and gone(ended.started)
 
 
+@pytest.mark.slow
 def test_x2_the_time_of_a_run_is_kept_although_a_server_hangs_in_its_start(tmp_path: Path) -> None:
     ended = perform(tmp_path, top="budget: {max_time: 4s}\n", grace=0.5)
     end = ended.run.events[-1].data
