@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ PROVIDERS = {
     "ollama": "{base_url: URL, model: llama3.2",
     "bedrock": "{endpoint_url: URL, region: eu-west-1, model: amazon.nova-lite-v1:0",
 }
+BARE = "aiohttp alone: the same requests, and nothing around them"
 KEYS = {"BENCH_KEY": "not-a-key", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
 
 
@@ -71,6 +72,13 @@ def span(directory: Path) -> float:
     return (max(times) - min(times)).total_seconds()
 
 
+def _bare(url: str, count: int) -> float:
+    """Seconds of the client alone."""
+    command = [sys.executable, "-m", "bench.bare_calls", url, str(count), str(AT_ONCE)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=clean_environment(), check=True)
+    return float(done.stdout)
+
+
 def calls(bench: Bench) -> list[Row]:
     """500 calls of 200 ms, 100 at once, with log, limit, budget and spans; and the CPU that each client takes."""
     from bench.rows import Beside, Row
@@ -94,7 +102,11 @@ def calls(bench: Bench) -> list[Row]:
                 used.append(done.cpu)
                 return span(directory)
 
-            walls[provider] = medians({provider: once}, bench.times(5))[provider]
+            works: dict[str, Callable[[], float]] = {provider: once}
+            if provider == "openai":
+                works[BARE] = lambda url=url: _bare(url, count)  # type: ignore[misc]
+            found = medians(works, bench.times(5))
+            walls[provider] = found[provider]
             alone = pipeline(bench.directory(f"calls-{provider}-one"), provider, url, 1)
             one = [measure([bench.pipe, "run", "--quiet", str(alone)], alone.parent, env).cpu for _ in "abc"]
         each = (sorted(used)[len(used) // 2] - sorted(one)[1]) / count
@@ -105,6 +117,8 @@ def calls(bench: Bench) -> list[Row]:
                 walls[provider] / ideal,
             )
         )
+        if BARE in found:
+            beside.append(Beside(BARE, f"{found[BARE]:.2f} s", walls[provider] / found[BARE]))
     worst = max(walls, key=lambda name: walls[name])
     work = f"{count} calls of models of {SECONDS * 1000:.0f} ms, {AT_ONCE} at once, with log, limits, budget and spans"
     against = f"the ideal {ideal:g} s (the slowest: {worst})"
