@@ -124,6 +124,7 @@ def test_several_agents_are_named_and_merged(pipe: Any, tmp_path: Path, port: in
         (["why is the disk full", "--save", "no/such/x.yml"], "there is no directory"),
     ],
 )
+@pytest.mark.few(5)
 def test_what_can_not_be_asked_is_told_and_nothing_is_left(
     pipe: Any, tmp_path: Path, words: list[str], told: str
 ) -> None:

@@ -73,6 +73,7 @@ def test_the_messages_of_a_run_are_shown_from_its_log(pipe: Any) -> None:
         (["messages", "--run", "nothing"], "there is no run 'nothing'"),
     ],
 )
+@pytest.mark.few(4)
 def test_what_cannot_be_is_said_in_words(pipe: Any, words: list[str], said: str) -> None:
     pipe.write("p.yml", FILE)
     pipe("run", "p.yml")

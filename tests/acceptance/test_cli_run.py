@@ -283,6 +283,7 @@ def test_inputs_are_parsed_by_their_type_and_the_flag_stands_over_the_file(pipe:
         ["more.yml"],
     ],
 )
+@pytest.mark.few(6)
 def test_what_is_wrong_or_not_here_is_said_and_exits_with_2(pipe: Any, words: list[str]) -> None:
     pipe.write("one.yml", ONE)
     done = pipe("run", "one.yml", *words)

@@ -267,6 +267,7 @@ def test_it_can_be_described_in_one_sentence(name: str) -> None:
 
 
 @even_waiting
+@pytest.mark.few(4)
 def test_importing_it_is_cheap(name: str) -> None:
     target = Registry.installed().target(name)
     assert target is not None

@@ -98,6 +98,7 @@ def expected(asked: Asked, url: str, keys: ReadOnlyCredentials, monkeypatch: pyt
 @pytest.mark.parametrize("token", [None, "a/session+token=="])
 @pytest.mark.parametrize("model", ["m", "a.model-v1:0", PROFILE, "ünï model"])
 @pytest.mark.parametrize("base", ["", "/behind/a%20path"])
+@pytest.mark.few(8)
 def test_s4_every_request_has_the_signature_that_botocore_would_make(
     token: str | None, model: str, base: str, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

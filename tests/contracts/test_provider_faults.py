@@ -57,6 +57,7 @@ def bench(name: str, service: Service, provider_bench: Any) -> Any:
         ("filter", Reason.REFUSED, False),
     ],
 )
+@pytest.mark.few(18)
 def test_s4_an_error_of_the_service_has_one_of_our_reasons_and_no_key(
     name: str, streamed: bool, kind: str, reason: Reason, sent: bool, bench: Any
 ) -> None:
@@ -91,6 +92,7 @@ def test_an_error_that_is_a_page_or_nothing_is_an_error_all_the_same(name: str, 
 @every
 @both_ways
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.few(9)
 def test_redirects_are_not_followed(name: str, streamed: bool, status: int, bench: Any) -> None:
     bench.service.decides(
         lambda asked: [response("", status, {"Location": bench.service.url + asked.path + f"?{KEY}"})]
@@ -135,6 +137,7 @@ def test_a_refused_connection_has_sent_nothing(name: str, streamed: bool, bench:
 @every
 @both_ways
 @pytest.mark.parametrize("parts", [[CUT], [b"HTTP/1.1 200", CUT], [b""], [b"\x00\xff nonsense\r\n\r\n"]])
+@pytest.mark.few(9)
 def test_a_connection_that_breaks_after_the_request_may_have_been_paid_for(
     name: str, streamed: bool, parts: list[Any], bench: Any
 ) -> None:

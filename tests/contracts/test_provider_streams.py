@@ -24,6 +24,7 @@ def bench(name: str, service: Service, provider_bench: Any) -> Any:
 
 @every
 @pytest.mark.parametrize("kind", ["rate", "down", "broken", "filter"])
+@pytest.mark.few(6)
 def test_v1_an_error_after_the_answer_began_may_have_been_paid_for(name: str, kind: str, bench: Any) -> None:
     bench.service.answers(
         chunked([*bench.dialect.parts()[:2], bench.dialect.error_part(kind, "oh")], bench.dialect.streams)

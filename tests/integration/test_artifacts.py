@@ -231,6 +231,7 @@ def test_show_names_them_and_pruning_keeps_those_of_kept_results(root: Path) -> 
     ],
 )
 @pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.few(5)
 def test_a_file_in_a_folder_that_keeps_others_out_is_kept_from_them(
     root: Path, node: str, shown: dict[str, int], cached: bool
 ) -> None:
@@ -262,6 +263,7 @@ def test_the_folder_that_a_node_works_in_counts_too(root: Path) -> None:
 
 @pytest.mark.parametrize("linked", [True, False])
 @pytest.mark.parametrize(("made", "kept"), [("0600", 0o600), ("0640", 0o640), ("0700", 0o700), ("0644", 0o644)])
+@pytest.mark.few(4)
 def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(
     root: Path, monkeypatch: pytest.MonkeyPatch, made: str, kept: int, linked: bool
 ) -> None:

@@ -130,6 +130,7 @@ def test_a_conversation(tmp_path: Path) -> None:
         (None, "the last line has no end"),
     ],
 )
+@pytest.mark.few(5)
 def test_who_is_nobody_is_told_so_and_let_go(tmp_path: Path, said: Any, told: str) -> None:
     async def main(side: Side) -> None:
         _, path, _ = side.enter("n")
@@ -159,6 +160,7 @@ def test_who_is_nobody_is_told_so_and_let_go(tmp_path: Path, said: Any, told: st
         (b"x" * (2**20 + 10_000), "longer than"),
     ],
 )
+@pytest.mark.few(5)
 def test_what_cannot_be_is_answered(tmp_path: Path, said: Any, told: str) -> None:
     async def main(side: Side) -> None:
         _, path, token = side.enter("n")

@@ -111,6 +111,7 @@ def test_a_second_run_takes_the_result_of_the_first_and_its_dependents_go_on(pro
 
 
 @pytest.mark.parametrize("output", [None, 0, False, "", [], {"a": [1.5, "ü\ud800"]}, "x" * (INLINE_OUTPUT_LIMIT + 1)])
+@pytest.mark.few(4)
 def test_a_cached_output_is_the_same_in_kind_and_content(project: Project, output: Json) -> None:
     project.gives = lambda options: output
     project.run(ONE)

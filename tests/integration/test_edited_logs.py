@@ -56,6 +56,7 @@ def sealed(event: dict[str, Any]) -> bytes:
 
 
 @pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.few(5)
 def test_d2_an_edited_log_is_damage_for_all_who_read_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

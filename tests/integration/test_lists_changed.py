@@ -29,6 +29,7 @@ def resumed(project: Any, nodes: str) -> Any:
 
 @pytest.mark.parametrize("end", ["failed", "succeeded"])
 @pytest.mark.parametrize("nodes", [PLAIN.replace("MORE ", ""), PLAIN.replace("MORE", "effect: once,"), MANY, MATRIX])
+@pytest.mark.few(4)
 def test_what_succeeded_does_not_run_again_when_the_list_grows(project: Any, trying: Any, nodes: str, end: str) -> None:
     project.write(sub=SUB)
     trying.bad = {"late"} | ({"a q"} if end == "failed" and "once" not in nodes else set())
@@ -81,6 +82,7 @@ def test_an_item_at_another_place_is_another_one_where_the_index_is_read(project
 
 @pytest.mark.parametrize("nodes", [PLAIN.replace("MORE ", ""), PLAIN.replace("MORE", "effect: once,"), MANY])
 @pytest.mark.parametrize("also", ["", "reads", "needs"])
+@pytest.mark.few(4)
 def test_d10_d11_a_list_from_a_node_that_has_changed(project: Any, trying: Any, nodes: str, also: str) -> None:
     """What acts once is held to its value; all else depends on the node, and runs again with it."""
     project.write(sub=SUB.replace("{needs: a,", "{needs: a, effect: once,"))

@@ -25,6 +25,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("said", HOSTILE)
+@pytest.mark.few(4)
 def test_s2_s3_what_a_model_says_arrives_whole_and_does_nothing(tmp_path: Path, said: str) -> None:
     text = """
 version: 1

@@ -51,6 +51,7 @@ def service() -> Iterator[Service]:
         pytest.param(response({"error": {"message": "no", "code": KEY}}, 400), id="as a code"),
     ],
 )
+@pytest.mark.few(4)
 def test_s4_a_key_that_a_service_gives_back_is_nowhere_in_what_a_run_writes(
     tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:

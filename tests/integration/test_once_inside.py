@@ -58,6 +58,7 @@ def resumed(project: Any, nodes: str | None = None) -> Any:
 
 @pytest.mark.parametrize("before", [False, True], ids=["at once", "after a resume"])
 @pytest.mark.parametrize("change", ["another node", "its text", "with", "list"])
+@pytest.mark.few(6)
 def test_d10_of_a_repeated_sub_pipeline(project: Any, trying: Any, began: Any, change: str, before: bool) -> None:
     begun = began(MANY)
     nodes, sub = MANY, SUB
@@ -86,6 +87,7 @@ def test_d10_of_a_repeated_sub_pipeline(project: Any, trying: Any, began: Any, c
 
 
 @pytest.mark.parametrize("change", ["input", "another node", "its text", "a node before it"])
+@pytest.mark.few(4)
 def test_d10_of_a_single_sub_pipeline(project: Any, trying: Any, began: Any, change: str) -> None:
     src = "  src: {agent: fake, with: {n: SRC}}\n"
     one = ONE.replace("k: p", "k: \"{{ 'p' if nodes.src.output else 'x' }}\", q: '{{ nodes.src.output }}'")
@@ -111,6 +113,7 @@ def test_d10_of_a_single_sub_pipeline(project: Any, trying: Any, began: Any, cha
 
 @pytest.mark.parametrize("nodes", [MANY, ONE, PLAIN, EACH], ids=["many", "one", "plain", "each"])
 @pytest.mark.parametrize("before", [False, True], ids=["at once", "after a resume"])
+@pytest.mark.few(6)
 def test_d10_of_a_node_that_was_taken_out_and_put_back(
     project: Any, trying: Any, began: Any, nodes: str, before: bool
 ) -> None:

@@ -172,6 +172,7 @@ def test_a_run_that_is_done_is_told_so(project: Any, trying: Any) -> None:
 
 
 @pytest.mark.parametrize("cut", range(4, 18, 2))
+@pytest.mark.few(3)
 def test_d1_d3_a_log_cut_anywhere_is_gone_on_with(project: Any, trying: Any, cut: int) -> None:
     """What is in the log stays done, what isn't is done once more, and nothing is left out."""
     project.write(sub=CHAIN)

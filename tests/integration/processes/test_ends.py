@@ -43,6 +43,7 @@ def test_exit_codes_and_signals_are_told_apart(machine: Any) -> None:
     machine.play(scene())
 
 
+@pytest.mark.few(3)
 def test_what_a_command_leaves_behind_ends_with_it_also_after_success(machine: Any, leaves: str) -> None:
     async def scene() -> None:
         end = await machine.sh(f"({leaves}) {QUIET}; while [ ! -e left ]; do sleep 0.01; done; echo done")

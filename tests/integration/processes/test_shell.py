@@ -38,6 +38,7 @@ def perform(machine: Any) -> Perform:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("size", [0, 1, 5_000])
+@pytest.mark.few(3)
 def test_s3_values_reach_the_shell_byte_for_byte_also_by_file(
     machine: Any, perform: Perform, shell: str, size: int
 ) -> None:
