@@ -91,6 +91,7 @@ def test_x3_a_limit_holds_although_a_function_never_gives_the_interpreter_back(p
     assert not list(pipe.folder.glob(".pipe/runs/*/overrun.json"))
 
 
+@pytest.mark.slow
 def test_the_function_at_fault_is_told_from_those_that_wait_for_it(pipe: Any) -> None:
     others = "".join(f"  w{number}: {call('waits')}, timeout: 300ms}}\n" for number in range(6))
     process = start(pipe, f"nodes:\n{others}  stuck: {call('matches')}, timeout: 300ms}}\n")
@@ -115,7 +116,7 @@ def test_a_function_may_take_its_time_whatever_the_limits_of_others(pipe: Any) -
 
 
 @pytest.mark.parametrize("limit", ["", ", timeout: 10m"])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_the_limit_of_the_run_holds_as_well(pipe: Any, limit: str) -> None:
     process = start(pipe, f"budget: {{max_time: 500ms}}\nnodes:\n  stuck: {call('matches')}{limit}}}\n")
     _, stderr = process.communicate(timeout=30)
@@ -155,7 +156,7 @@ def test_a_runner_that_is_stopped_for_long_is_not_ended(pipe: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["limit", "signal"])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_a_warden_that_takes_the_place_of_another_ends_a_stuck_runner_as_well(pipe: Any, how: str) -> None:
     limit = ", timeout: 3s" if how == "limit" else ""
     process = start(pipe, f"nodes:\n  stuck: {call('matches_when_told')}{limit}}}\n", "--grace", "500ms")
@@ -205,7 +206,7 @@ CONTAINER = ("unshare", "-rfp", "--mount-proc", "--kill-child")
 
 
 @pytest.mark.parametrize("how", ["limit", "signal"])
-@pytest.mark.few(1)
+@pytest.mark.slow
 def test_a_runner_that_is_the_first_process_of_a_container_is_ended_as_well(pipe: Any, how: str) -> None:
     if shutil.which("unshare") is None or subprocess.run([*CONTAINER, "true"], capture_output=True).returncode:
         pytest.skip("no namespace of processes can be made here")

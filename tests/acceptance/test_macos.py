@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="takes from Linux what macOS lacks")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="takes from Linux what macOS lacks"),
+    pytest.mark.slow,
+]
 
 PIPE = str(Path(sys.executable).with_name("pipe"))
 LIKE_MACOS = Path(__file__).parents[1] / "data" / "macos"
