@@ -202,7 +202,7 @@ class Shape:
         if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, node):
             return
         other = context.others.get(key)
-        if len(owner) == 2 and owner[0] in PHASES and "pipeline" in at(data, owner):
+        if len(owner) == 2 and owner[0] in PHASES and "pipeline" in node:
             other = aliases.PIPELINE_NODE.get(key, other)
         if other is not None:
             if key == "uses":
