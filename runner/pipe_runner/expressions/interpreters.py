@@ -94,6 +94,8 @@ class Command:
             following = self.words[index + 1]
             if following.several or (self.scan.flows.vanishes(word) and following.text.startswith(EXPANSION)):
                 self.scan.flows.choose(following)
+            if following.static or self.scan.flows.vanishes(word):
+                self.again(index + 1)
         if word.holes:
             self.net(index + 1)
             return

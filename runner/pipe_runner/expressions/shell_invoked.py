@@ -50,7 +50,7 @@ def note(command: Command, index: int, name: str) -> None:
     """Keep a command in mind whose program or arguments stand in variables."""
     words, flows = command.words[index:], command.scan.flows
     several = _is_known(flows, name) and any(map(spreads, words))
-    for first in braced(words[0]) if not command.together else ():
+    for first in (*braced(words[0]), *_emptied(flows, words[0])) if not command.together else ():
         command.facts.inherit(_inspect(command.scan, [first, *words[1:]]))
     if name in flows.aliases and not command.together:
         command.facts.inherit(_inspect(command.scan, [*flows.aliases[name], *words[1:]]))
@@ -67,6 +67,13 @@ def _programs() -> frozenset[str]:
     from pipe_runner.expressions.interpreters import Command
 
     return frozenset({*SHELLS, *PROGRAMS, *WRAPPERS, *CONTAINERS, *Command.special})
+
+
+def _emptied(flows: Flows, word: Word) -> list[Word]:
+    """The word where what the shell puts into it comes to nothing, if that names what is known: `${x}eval`."""
+    text = word.text.replace(EXPANSION, "")
+    known = len(text) < len(word.text) and not word.holes and _is_known(flows, text.rsplit("/", 1)[-1])
+    return [word.copy_of(text)] if known else []
 
 
 def _is_known(flows: Flows, name: str) -> bool:
