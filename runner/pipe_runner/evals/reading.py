@@ -12,6 +12,7 @@ from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
 from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.compiler.budgets import budget_of
+from pipe_runner.compiler.project import load_project
 from pipe_runner.compiler.report import Report, TooManyFaults, short
 from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
@@ -21,7 +22,7 @@ from pipe_runner.evals.judges import Makers
 from pipe_runner.evals.suite import Case, Evaluation
 from pipe_runner.loader import load
 from pipe_runner.plan import Plan
-from pipe_runner.project import Project, is_inside, load_project, root_of
+from pipe_runner.project import Project, is_inside, root_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
