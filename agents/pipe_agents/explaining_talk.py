@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipe_agents.explaining import Explained, given, in_time, of_fault
-from pipe_agents.explaining_next import measuring
+from pipe_agents.explaining_next import looks, measuring
+from pipe_agents.explanation import Explained, of_fault
 from pipe_agents.findings import Finding, worst_first
 from pipe_agents.llm_answers import Wanted
 from pipe_agents.llm_media import ABOUT_DATA, as_data
@@ -18,7 +18,7 @@ from pipe_agents.llm_validating import check_schema
 from pipe_runner.errors import NodeFault, NoRecording
 from pipe_runner.models import Message, ModelChoice, ModelRequest, ModelResponse
 from pipe_runner.ports import Attempt, Context, NodeError
-from pipe_runner.types import Json
+from pipe_runner.types import ErrorKind, Json
 
 MOST_FINDINGS: Final = 100
 """Findings that a model gets, the worst of what was measured first."""
@@ -89,7 +89,7 @@ async def asked(
         agents = await asyncio.to_thread(measuring)
         await asyncio.to_thread(check_schema, SCHEMA)
         request = _request(output, shown, agents, attempt, context)
-        said: Any = await in_time(time, talk.run(request, NoTools(), _REASKS, 0))
+        said: Any = await _in_time(time, talk.run(request, NoTools(), _REASKS, 0))
     except NodeFault as fault:
         missed = isinstance(fault, NoRecording)
         error = NodeError(fault.kind, context.masker.mask_text(fault.message)) if missed else None
@@ -98,9 +98,63 @@ async def asked(
         cancelled.usage = counted.to_json()  # type: ignore[attr-defined]  # for an attempt that is out of time
         raise
     answer: Any = context.masker.mask_json(said)
-    told = await asyncio.to_thread(given, answer, shown, agents)
+    told = await asyncio.to_thread(_given, answer, shown, agents)
     told |= {"provider": answering.provider or None, "model": answering.model or None}
     return Explained(told, counted.to_json())
+
+
+def _given(said: Mapping[str, Any], findings: list[Finding], agents: list[str]) -> dict[str, Any]:
+    """The explanation, of what a model said in the shape that it was asked for: claims held against the findings."""
+    from pipe_agents.claims import held
+
+    by_id = {one["id"]: one for one in findings}
+    claims = [held(claim, by_id) for claim in said["claims"][:50]]
+    whole = held({"text": said["summary"], "findings": list(by_id)}, by_id, of_all=True)
+    if not whole["supported"]:
+        claims.append({**whole, "text": f"(the summary) {whole['text']}"[:1000], "findings": []})
+    checks = [
+        {
+            "task": check["task"][:500],
+            "agent": check["agent"] if check["agent"] in agents else None,
+            "why": check["why"][:500],
+        }
+        for check in said["next_checks"][:20]
+        if looks(check["task"], check["agent"] in agents)
+    ]
+    ranking = [id for id in dict.fromkeys(said["ranking"]) if id in by_id]
+    return {
+        "status": "given",
+        "summary": said["summary"][:2000],
+        "claims": claims,
+        "ranking": ranking,
+        "next_checks": checks,
+        "provider": None,
+        "model": None,
+        "why": None,
+        "needs": None,
+    }
+
+
+async def _in_time(seconds: float, asking: Any) -> Any:
+    """What `asking` gives; raises NodeFault where it takes longer. In the same task, which a stop of the run knows."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+    late = False
+
+    def end() -> None:
+        nonlocal late
+        late = True
+        task.cancel(loop.time())  # as an executor ends who is out of time
+
+    timer = loop.call_later(seconds, end)
+    try:
+        return await asking
+    except asyncio.CancelledError:
+        if not late or task.uncancel() > 0:
+            raise
+        raise NodeFault(ErrorKind.TIMEOUT, f"the model didn't answer within {seconds:.0f} s") from None
+    finally:
+        timer.cancel()
 
 
 class _Answering:

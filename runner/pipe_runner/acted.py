@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Protocol
 
-from pipe_runner.types import NodeStatus
-
-if TYPE_CHECKING:
-    from pipe_runner.run import NodeState, Run
-
-_OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
+from pipe_runner.states import NodeState, may_have_acted
 
 
-def may_have_acted(state: NodeState) -> bool:
-    """An attempt under `effect: once` has begun and not succeeded: it is never run again by itself."""
-    return state.once and state.status in _OPEN and state.decided is None and not state.tolerated
+class Folded(Protocol):
+    """What of a run is changed here."""
+
+    digests: dict[str, str]
+    nodes: dict[str, NodeState]
+    items: dict[str, dict[str, NodeState]]
+    aside: Mapping[tuple[str, str], NodeState]
 
 
-def set_aside(run: Run, nodes: Mapping[str, NodeState], items: Mapping[str, Mapping[str, NodeState]]) -> None:
+def set_aside(run: Folded, nodes: Mapping[str, NodeState], items: Mapping[str, Mapping[str, NodeState]]) -> None:
     """Keep of nodes and items that are the run's no more what may have acted."""
     kept = {(name, ""): state for name, state in nodes.items() if may_have_acted(state)}
     for name, states in items.items():
@@ -27,7 +26,7 @@ def set_aside(run: Run, nodes: Mapping[str, NodeState], items: Mapping[str, Mapp
         run.aside = {**run.aside, **kept}
 
 
-def forget(run: Run, owner: str, names: Iterable[str]) -> None:
+def forget(run: Folded, owner: str, names: Iterable[str]) -> None:
     """Nodes and items that a repeated node has no more: those that may have acted are set aside."""
     nodes: dict[str, NodeState] = {}
     items: dict[str, dict[str, NodeState]] = {}
@@ -42,7 +41,7 @@ def forget(run: Run, owner: str, names: Iterable[str]) -> None:
         set_aside(run, nodes, items)
 
 
-def regroup(run: Run, digests: Mapping[str, str], new: Callable[[], NodeState]) -> None:
+def regroup(run: Folded, digests: Mapping[str, str], new: Callable[[], NodeState]) -> None:
     """Let the run have the nodes that its file has now, by their digests, and what repeated ones of them run."""
     old, items = run.nodes, run.items
     run.digests = dict(digests)
@@ -54,7 +53,7 @@ def regroup(run: Run, digests: Mapping[str, str], new: Callable[[], NodeState]) 
     take_back(run, digests)
 
 
-def take_back(run: Run, names: Iterable[str]) -> list[str]:
+def take_back(run: Folded, names: Iterable[str]) -> list[str]:
     """Nodes of these names are the run's again, as they were when they were set aside; gives the names of those."""
     if not run.aside:
         return []

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pipe_runner.acted import may_have_acted
 from pipe_runner.plan import PlannedNode
 from pipe_runner.run import NodeState, Run
+from pipe_runner.states import may_have_acted
 from pipe_runner.types import EventKind, NodeStatus, Phase, RunStatus
 
 _DONE: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED, NodeStatus.BLOCKED})

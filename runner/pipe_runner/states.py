@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
-from pipe_runner.acted import may_have_acted
 from pipe_runner.types import Json, NodeStatus
+
+_OPEN: Final = frozenset({NodeStatus.RUNNING, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
 
 
 class State:
@@ -92,3 +93,8 @@ class NodeState(State):
 
     def __repr__(self) -> str:
         return f"NodeState(status={self.status!s}, attempts={self.attempts}, output={self.output!r})"
+
+
+def may_have_acted(state: NodeState) -> bool:
+    """An attempt under `effect: once` has begun and not succeeded: it is never run again by itself."""
+    return state.once and state.status in _OPEN and state.decided is None and not state.tolerated

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.infra import docker, kubeconfig, systemd
 from pipe_agents.infra.api import Answer, Api
-from pipe_agents.infra.aws import Account, called
+from pipe_agents.infra.aws_account import Account, called
 from pipe_agents.infra.common import Absent, Look, Unreached, in_thread, mapping, moment, objects, shown, stamp, whole
 from pipe_agents.infra.kubernetes import opened
 from pipe_runner.errors import NodeFault

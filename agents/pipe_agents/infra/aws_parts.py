@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding, unavailable
-from pipe_agents.infra.aws import Account, Part, called, label, pages
+from pipe_agents.infra.aws_account import Account, Part, called, label, pages
 from pipe_agents.infra.common import Look, Unreached, ago, listed, moment, objects, of_bytes, plural, shown, some, stamp
 
 NUMBERS: Final = (

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections import Counter
-from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.util import find_spec
 from time import monotonic
@@ -13,72 +11,15 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, finding, unavailable
 from pipe_agents.lateness import WHY
 from pipe_agents.network import contexts, tls_judged
-from pipe_agents.network.certificates import Certificate, read
+from pipe_agents.network.certificates import read
 from pipe_agents.network.line import Line
 from pipe_agents.network.lookup import Book
-from pipe_agents.network.numbers import ms
 from pipe_agents.network.settings import Settings
-from pipe_agents.network.targets import Host, forbidden, subject_of
+from pipe_agents.network.targets import Host, forbidden
+from pipe_agents.network.tls_seen import Seen
 from pipe_agents.network.waiting import Late, Stop
 
 _MOST_CHAIN: Final = 10
-
-
-@dataclass
-class Seen:
-    """What is known of one server."""
-
-    host: Host
-    port: int
-    name: str
-    """Which its certificate must hold."""
-    sure: bool = True
-    """Somebody has said that it speaks TLS."""
-    address: str | None = None
-    version: str | None = None
-    cipher: str | None = None
-    connect: float | None = None
-    handshake: float | None = None
-    versions: dict[str, str] = field(default_factory=lambda: dict.fromkeys(contexts.VERSIONS, "untested"))
-    untested: dict[str, str] = field(default_factory=dict)
-    """Why a version could not be tried."""
-    trusted: bool | None = None
-    distrust: str | None = None
-    chain: list[Certificate] = field(default_factory=list)
-    unread: str | None = None
-    """Why the certificates could not be read."""
-    own: Counter[str] = field(default_factory=Counter)
-    """Digests of the server's certificate in each handshake."""
-    fault: str | None = None
-    connected: bool = False
-    silent: bool = False
-    """It took the connection, and said nothing."""
-
-    @property
-    def subject(self) -> str:
-        return subject_of(self.host, self.port)
-
-    @property
-    def name_matches(self) -> bool | None:
-        return self.chain[0].is_for(self.name) if self.chain else None
-
-    def measured(self, now: float) -> dict[str, Any]:
-        return {
-            "host": self.host.name,
-            "port": self.port,
-            "address": self.address,
-            "server_name": self.name,
-            "version": self.version,
-            "cipher": self.cipher,
-            "connect_ms": None if self.connect is None else ms(self.connect),
-            "handshake_ms": None if self.handshake is None else ms(self.handshake),
-            "versions": self.versions,
-            "name_matches": self.name_matches,
-            "trusted": self.trusted,
-            "days_left": self.chain[0].days_left(now) if self.chain else None,
-            "chain": [one.measured(now) for one in self.chain],
-            "fault": self.fault,
-        }
 
 
 class Examiner:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipe_agents.findings import Finding, Severity, finding, unavailable
 from pipe_agents.lateness import NEEDS, WHY
 from pipe_agents.network.certificates import WEAK_HASHES, Certificate, stamp, weak
 from pipe_agents.network.local import OPS
 from pipe_agents.network.numbers import ms
-
-if TYPE_CHECKING:
-    from pipe_agents.network.tls import Seen
+from pipe_agents.network.tls_seen import Seen
 
 
 def judge(seen: Seen, limits: Mapping[str, float], now: float) -> list[Finding]:

@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
-from urllib.parse import urljoin
 
 from pipe_agents.findings import Finding, unavailable
 from pipe_agents.network import contexts, web_judged
-from pipe_agents.network.answers import Answer, Reader, Wrong
+from pipe_agents.network.answers import Reader, Wrong
 from pipe_agents.network.line import Line
 from pipe_agents.network.lookup import Book
-from pipe_agents.network.numbers import ms
 from pipe_agents.network.settings import Settings
 from pipe_agents.network.targets import Place, forbidden, place_of
-from pipe_agents.network.texts import bounded, shown_url
+from pipe_agents.network.texts import shown_url
 from pipe_agents.network.waiting import Stop
+from pipe_agents.network.web_seen import Fetch, Step, joined
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_SHOWN: Final = (
-    "server", "content-type", "content-length", "content-encoding", "transfer-encoding", "cache-control", "age", "via",
-    "x-cache", "retry-after", "strict-transport-security", "date", "location",
-)  # fmt: skip
 _FIRST_TRIES: Final = 3.0
 """Seconds for each address but the last."""
 _LATE: Final[Mapping[str | None, str]] = {
@@ -34,102 +28,12 @@ _LATE: Final[Mapping[str | None, str]] = {
     "slow_body": "the answer did not end",
     None: "it was not done",
 }
-PHASES: Final = ("dns", "connect", "tls", "first_byte", "transfer")
-
-
-@dataclass
-class Step:
-    """One request, and how long its parts took, in seconds."""
-
-    place: Place
-    address: str | None = None
-    answer: Answer | None = None
-    phases: dict[str, float] = field(default_factory=dict)
-    tls: str | None = None
-    certificate: bool | None = None
-    certificate_fault: str | None = None
-    fault: str | None = None
-    during: str | None = None
-    """The part in which it failed."""
-    forbidden: str | None = None
-    passed_over: dict[str, str] = field(default_factory=dict)
-    """Addresses that did not answer, before one did."""
-
-    @property
-    def status(self) -> int | None:
-        return self.answer.status if self.answer is not None else None
-
-    def measured(self) -> dict[str, Any]:
-        headers = self.answer.headers if self.answer is not None else {}
-        shown = {name: bounded(headers[name]) for name in _SHOWN if name in headers}
-        if "location" in shown:
-            shown["location"] = shown_url(_joined(self.place.url, headers["location"]))
-        return {
-            "url": shown_url(self.place.url),
-            "address": self.address,
-            "status": self.status,
-            "phases_ms": phases(self.phases),
-            "tls": self.tls,
-            "certificate_valid": self.certificate,
-            "headers": shown,
-        }
-
-
-@dataclass
-class Fetch:
-    """A URL with all its redirects."""
-
-    place: Place
-    steps: list[Step] = field(default_factory=list)
-    fault: str | None = None
-    kind: str | None = None
-    """What the fault is: the last part of a finding's name."""
-
-    @property
-    def redirects(self) -> int:
-        return max(0, len(self.steps) - 1)
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        return {
-            name: sum(step.phases[name] for step in self.steps if name in step.phases)
-            for name in PHASES
-            if any(name in step.phases for step in self.steps)
-        }
-
-    def measured(self) -> dict[str, Any]:
-        last = self.steps[-1] if self.steps else None
-        answer = last.answer if last is not None else None
-        return {
-            "url": shown_url(self.place.url),
-            "status": last.status if last is not None else None,
-            "final_url": shown_url(last.place.url) if last is not None and answer is not None else None,
-            "redirects": self.redirects,
-            "steps": [step.measured() for step in self.steps],
-            "phases_ms": phases(self.seconds),
-            "bytes": answer.bytes if answer is not None else 0,
-            "cut": answer.cut if answer is not None else False,
-            "fault": self.fault,
-        }
 
 
 def _other(place: Place) -> Place:
     """The same by http in place of https, or the other way round."""
     name = f"[{place.host.name}]" if ":" in place.host.name else place.host.name
     return place_of(f"{'http' if place.scheme == 'https' else 'https'}://{name}:{place.port}{place.target}")
-
-
-def _joined(base: str, location: str) -> str:
-    """Where a redirect leads; as it stands, where nobody can tell."""
-    try:
-        return urljoin(base, location)
-    except ValueError:
-        return location
-
-
-def phases(seconds: dict[str, float]) -> dict[str, float | None]:
-    shown: dict[str, float | None] = {name: ms(seconds[name]) if name in seconds else None for name in PHASES}
-    return {**shown, "total": ms(sum(seconds.values()))}
 
 
 class Fetcher:
@@ -179,7 +83,7 @@ class Fetcher:
                 fetch.fault, fetch.kind = f"it answers {step.status}, a redirect, without saying where to", "redirect"
                 return
             try:
-                place = place_of(_joined(place.url, location))
+                place = place_of(joined(place.url, location))
             except ValueError as error:
                 fetch.fault = f"it redirects to {shown_url(location)}, which can't be fetched: {error}"
                 fetch.kind = "redirect"

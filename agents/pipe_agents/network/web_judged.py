@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding
 from pipe_agents.network.numbers import ms
 from pipe_agents.network.texts import shown_url
-
-if TYPE_CHECKING:
-    from pipe_agents.network.web import Fetch, Step
+from pipe_agents.network.web_seen import Fetch, Step
 
 _CHECKS: Final[Mapping[str, tuple[str, Severity, str]]] = {
     "dns": ("http.unknown_host", "high", "See whether the name is right, and the check `dns` for it."),

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from pipe_agents.findings import Finding, Severity, finding
-from pipe_agents.system.processes import Now, open_files_limit
+from pipe_agents.system.snapshots import Now, open_files_limit
 from pipe_agents.system.trees import Tree, number, percent, text
 
 DESCRIPTORS: Final = 50_000

@@ -23,6 +23,7 @@ from pipe_agents.system import (
     pressure,
     processes,
     sensors,
+    snapshots,
 )
 from pipe_agents.system.telling import line
 from pipe_agents.system.trees import Tree, number
@@ -55,7 +56,7 @@ class Reading(NamedTuple):
     cgroup_pressure: pressure.Reading
     devices: dict[str, devices.Counts] | None
     links: links.Reading | None
-    processes: processes.Snapshot | None
+    processes: snapshots.Snapshot | None
 
 
 def read(tree: Tree, checks: Collection[str]) -> Reading:
@@ -69,7 +70,7 @@ def read(tree: Tree, checks: Collection[str]) -> Reading:
         pressure.of_cgroup(cgroup.pressure) if cgroup is not None and cgroup.pressure else {},
         devices.read(tree) if "io" in checks else None,
         links.read(tree) if "network" in checks else None,
-        processes.read(tree) if {"cpu", "memory", "pressure", "processes", "limits"} & set(checks) else None,
+        snapshots.read(tree) if {"cpu", "memory", "pressure", "processes", "limits"} & set(checks) else None,
     )
 
 
@@ -236,7 +237,7 @@ def _once(found: list[Finding]) -> list[Finding]:
     return [one for one in found if not told(one)]
 
 
-def _with_names(found: list[Finding], this: processes.Now | None) -> list[Finding]:
+def _with_names(found: list[Finding], this: snapshots.Now | None) -> list[Finding]:
     given = []
     for one in found:
         by = NAMED.get(one["check"])
@@ -276,11 +277,11 @@ def _container(tree: Tree, before: Reading, after: Reading, seconds: float) -> d
 
 def _processes(
     tree: Tree, before: Reading, after: Reading, seconds: float, wanted: Wanted, host: Mapping[str, Any]
-) -> processes.Now | None:
+) -> snapshots.Now | None:
     if before.processes is None or after.processes is None:
         return None
     cores = len(after.cpu.stat.cores) if after.cpu is not None else 1
-    return processes.now(
+    return snapshots.now(
         tree,
         before.processes,
         after.processes,

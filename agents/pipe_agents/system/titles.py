@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pipe_agents.system.trees import Tree, short
+from pipe_agents.system.trees import Tree, raw, short
 
 HIDDEN: Final = "***"
 MOST: Final = 100
@@ -35,8 +35,6 @@ _RANDOM: Final = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
 
 def title(tree: Tree, pid: int, *, arguments: bool) -> dict[str, Any]:
     """`program`, `script` and, if they are wanted, `arguments`."""
-    from pipe_agents.system.processes import command
-
     words = command(tree, pid)
     program = _file(tree, pid) or first(words)
     return {
@@ -44,6 +42,15 @@ def title(tree: Tree, pid: int, *, arguments: bool) -> dict[str, Any]:
         "script": script(words),
         "arguments": masked(words[1:]) if arguments else None,
     }
+
+
+def command(tree: Tree, pid: int, most: int = 65536) -> list[str]:
+    """The arguments; empty where they can't be read. A process may write anything there."""
+    try:
+        content = raw(f"{tree.proc}/{pid}/cmdline", most)
+    except OSError:
+        return []
+    return [part.decode("utf-8", "replace") for part in content.rstrip(b"\0").split(b"\0")] if content else []
 
 
 def _file(tree: Tree, pid: int) -> str | None:

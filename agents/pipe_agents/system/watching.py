@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_agents.system.trees import text
 
 if TYPE_CHECKING:
-    from pipe_agents.system.processes import Now, Stat
+    from pipe_agents.system.snapshots import Now, Stat
 
 LISTED: Final = 100
 LISTENERS: Final = 200

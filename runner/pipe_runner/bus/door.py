@@ -99,7 +99,7 @@ class Door:
         if self._server is None:
             from pipe_runner.bus.server import Server
 
-            self._server = Server(self)
+            self._server = Server(self.known, self.loop)
         assert self._socket is not None
         try:
             for _ in range(_BACKLOG):

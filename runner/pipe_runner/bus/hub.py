@@ -7,67 +7,21 @@ one who is slow costs nothing but the time of publishers, who wait for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any
 
+from pipe_runner.bus.house import House
+from pipe_runner.bus.reading import Party, Reader
 from pipe_runner.bus.topics import check_topic
 from pipe_runner.bus.values import sized, well_formed
 from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import NodeFault
-from pipe_runner.ports import Journal, Masker
-from pipe_runner.run import INLINE_OUTPUT_LIMIT, Run
-from pipe_runner.runlog import RunDir, output_fields
+from pipe_runner.run import INLINE_OUTPUT_LIMIT
+from pipe_runner.runlog import output_fields
 from pipe_runner.types import ErrorKind, EventKind, Json
 
-if TYPE_CHECKING:
-    from pipe_runner.bus.reading import Reader
-
-MOST_BEHIND: Final = 1000
-"""Messages that a subscriber may have before it when others publish more of them."""
-BYTES_BEHIND: Final = 4 * 2**20
-"""And bytes of them."""
 _SOON, _SELDOM = 0.005, 0.2
 """Seconds between looks whether anybody is left who could publish."""
-
-
-class Emit(Protocol):
-    """Writes an event."""
-
-    def __call__(self, kind: EventKind, node: str | None, attempt: int | None, data: Mapping[str, Any]) -> None: ...
-
-
-class Party:
-    """One attempt on the bus, as a publisher and as one that reads."""
-
-    __slots__ = ("attempt", "closed", "held", "node", "readers", "stopped")
-
-    def __init__(self, node: str, attempt: int) -> None:
-        self.node, self.attempt = node, attempt
-        self.closed = self.stopped = False
-        self.held = 0
-        """How many of its messages wait until others have read."""
-        self.readers: set[Reader] = set()
-
-    @property
-    def waits(self) -> bool:
-        """It goes on when a message comes, and there is none for it."""
-        waiting = [one for one in self.readers if one.waiting]
-        return bool(waiting) and not any(one.owed for one in waiting)
-
-
-class House(NamedTuple):
-    """What a bus has of its run."""
-
-    run: Run
-    emit: Emit
-    journal: Journal
-    masker: Masker
-    rundir: RunDir
-    log: str
-    """Where messages are read."""
-    still: Callable[[Callable[[str], bool]], bool]
-    """Whether nothing of the run goes on, where the attempts at those nodes wait for which it is true."""
-    loop: asyncio.AbstractEventLoop
 
 
 class Hub:

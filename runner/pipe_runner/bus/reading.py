@@ -1,25 +1,58 @@
-"""One who reads messages: a place in the log, and how far it is behind."""
+"""Who reads messages: attempts, and for each subscription a place in the log, and how far it is behind."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import Final, Protocol
 
 from pipe_runner.bus.cursor import Cursor
-from pipe_runner.bus.hub import BYTES_BEHIND, MOST_BEHIND
+from pipe_runner.bus.house import House
 from pipe_runner.bus.topics import check_pattern
 from pipe_runner.messages import Message
 
-if TYPE_CHECKING:
-    from pipe_runner.bus.hub import Hub, Party
+MOST_BEHIND: Final = 1000
+"""Messages that a subscriber may have before it when others publish more of them."""
+BYTES_BEHIND: Final = 4 * 2**20
+"""And bytes of them."""
+
+
+class Readership(Protocol):
+    """What a reader needs of the hub."""
+
+    house: House
+    durable: int
+    readers: set[Reader]
+
+    def let_go(self) -> None: ...
+
+    def look_soon(self) -> None: ...
+
+
+class Party:
+    """One attempt on the bus, as a publisher and as one that reads."""
+
+    __slots__ = ("attempt", "closed", "held", "node", "readers", "stopped")
+
+    def __init__(self, node: str, attempt: int) -> None:
+        self.node, self.attempt = node, attempt
+        self.closed = self.stopped = False
+        self.held = 0
+        """How many of its messages wait until others have read."""
+        self.readers: set[Reader] = set()
+
+    @property
+    def waits(self) -> bool:
+        """It goes on when a message comes, and there is none for it."""
+        waiting = [one for one in self.readers if one.waiting]
+        return bool(waiting) and not any(one.owed for one in waiting)
 
 
 class Reader:
     """Gives messages one by one, those of the past first; to one task at a time."""
 
-    def __init__(self, hub: Hub, party: Party, pattern: str, since: int, *, holds: bool) -> None:
+    def __init__(self, hub: Readership, party: Party, pattern: str, since: int, *, holds: bool) -> None:
         """`holds`: publishers wait for it."""
         matches = check_pattern(pattern)
         self.matches = matches.match

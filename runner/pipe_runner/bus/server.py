@@ -9,6 +9,7 @@ import asyncio
 import json
 import select
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,6 @@ from pipe_runner.bus.values import LARGEST, why_no_json
 from pipe_runner.errors import NodeFault, PipeError
 
 if TYPE_CHECKING:
-    from pipe_runner.bus.door import Door
     from pipe_runner.executors.local import LateBus
 
 _MOST: Final = 256
@@ -41,8 +41,9 @@ class Refused(Exception):
 class Server:
     """All connections of a run."""
 
-    def __init__(self, door: Door) -> None:
-        self._door = door
+    def __init__(self, known: Mapping[str, LateBus], loop: asyncio.AbstractEventLoop) -> None:
+        """`known`: the attempts that are under way, by their tokens."""
+        self._known, self._loop = known, loop
         self._open: dict[asyncio.Task[None], LateBus | None] = {}
 
     def serve(self, connection: socket.socket) -> None:
@@ -53,7 +54,7 @@ class Server:
                 connection.send(_line({"error": f"there are {_MOST} connections to the bus already"}))
             connection.close()
             return
-        task = self._door.loop.create_task(self._speak(_Line(connection, self._door.loop)))
+        task = self._loop.create_task(self._speak(_Line(connection, self._loop)))
         self._open[task] = None
         task.add_done_callback(lambda done: self._open.pop(done, None))
 
@@ -92,7 +93,7 @@ class Server:
         if hello is None:
             raise Refused("the first line is missing")
         token = _object(hello).get("token")
-        bus = self._door.known.get(token) if isinstance(token, str) else None
+        bus = self._known.get(token) if isinstance(token, str) else None
         if bus is None:
             raise Refused('the token is of no attempt that is under way: say {"token": …} with $PIPE_BUS_TOKEN first')
         if sum(whose is bus for whose in self._open.values()) >= _OF_ONE:

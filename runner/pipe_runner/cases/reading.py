@@ -13,12 +13,13 @@ from pipe_runner.cases.names import Names
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.collecting import uncollected
 from pipe_runner.compiler import Compilation, compile_file
+from pipe_runner.compiler.project import load_project
 from pipe_runner.compiler.report import Report, TooManyFaults
 from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
-from pipe_runner.project import find_root, is_inside, load_project, root_of
+from pipe_runner.project import find_root, is_inside, root_of
 from pipe_runner.types import ErrorKind, NodeStatus, Path_
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 130
+from pipe_runner.cli.exits import INTERRUPTED
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -88,7 +88,7 @@ def _presets(registry: Registry) -> tuple[Mapping[str, Preset], Collection[str]]
     from pathlib import Path
 
     from pipe_runner.cli.settings import here
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
 
     found = load_project(Path(here()), registry)[0].presets
     return ({}, ()) if found is None else (found.by_name, found.wrong)

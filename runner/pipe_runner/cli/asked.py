@@ -1,27 +1,21 @@
-"""What `pipe ask` tells in the end, and how a model chooses for it."""
+"""What `pipe ask` tells in the end."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import safe
-from pipe_runner.types import NodeStatus
 
 if TYPE_CHECKING:
-    from pipe_runner.orchestrator import Orchestrator
-    from pipe_runner.routing import Routing
     from pipe_runner.run import Run
     from pipe_runner.runlog import RunDir
 
-_NODE: Final = "choose"
 _WIDEST: Final = 120
 _LINES: Final = 30
 """Of what was measured, at most, all agents together."""
@@ -39,13 +33,14 @@ class AskTelling(Telling):
         if self._output == "text":
             sys.stdout.writelines(_told(run, rundir))
         elif self._about is not None:
-            sys.stdout.write(json_text({**self._about, "result": _whole(run, rundir)}))
+            sys.stdout.write(json_text({**self._about, "result": whole(run, rundir)}))
         else:
             super()._print(run, rundir)
         sys.stdout.flush()
 
 
-def _whole(run: Run, rundir: RunDir) -> dict[str, Any]:
+def whole(run: Run, rundir: RunDir) -> dict[str, Any]:
+    """The result of a run, as JSON has it, its outputs whole."""
     from pipe_runner.reports.result import result
     from pipe_runner.runlog import read_blob
 
@@ -58,7 +53,7 @@ def _told(run: Run, rundir: RunDir) -> Iterator[str]:
     from pipe_runner.console.findings import findings_text, is_result
     from pipe_runner.console.measured import measured_text
 
-    nodes: dict[str, Any] = _whole(run, rundir)["nodes"]
+    nodes: dict[str, Any] = whole(run, rundir)["nodes"]
     results = {name: node["output"] for name, node in nodes.items() if is_result(node["output"])}
     merged = [name for name in results if isinstance(results[name].get("contradictions"), list)]
     shown = merged[-1:] or list(results)
@@ -81,46 +76,3 @@ def json_text(value: Any) -> str:
     from pipe_runner.text import ci_safe_json
 
     return ci_safe_json(json.dumps(value, indent=2)) + "\n"
-
-
-def by_model(
-    orchestrator: Orchestrator, routing: Routing, given: Given, root: str, state: str, most: int
-) -> tuple[Routing, int]:
-    """The choice by a model, in a run of its own, so that budgets, recordings and the log have it; by words where it
-    fails, which is noted. The number is an exit code where somebody stopped it."""
-    from pipe_runner.cli.asking import _kept, as_run
-    from pipe_runner.cli.plans import plan_for
-    from pipe_runner.cli.running import perform_new
-    from pipe_runner.cli.settings import run_settings
-    from pipe_runner.loader.dumping import dumped
-    from pipe_runner.routing.asking import ASKS, PATIENCE, answered, fallen_back, question
-    from pipe_runner.routing.drafting import literal
-
-    cards = orchestrator.cards()
-    asked = literal(question(routing.task, cards, most, given.text("model")))
-    node = {"agent": ASKS, "provider": given.text("provider"), "timeout": f"{PATIENCE:.0f}s", "with": asked}
-    if not given.on("quiet"):
-        say(safe(f"asking {given.text('provider')} which agents fit, for at most {PATIENCE:.0f} s"))
-    file = _kept("# Chooses agents for a task of `pipe ask`.\n" + dumped({"version": 1, "nodes": {_NODE: node}}), state)
-    words = as_run(given, file, quiet=True, output=None)
-    planned = plan_for(file, words, state=state, root=root)
-    telling = _Choosing(words)
-    settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace)
-    code = perform_new(telling, planned._replace(shown=os.path.relpath(file)), settings, {})
-    if code > 128 or telling.node is None:
-        return routing, code
-    if telling.node["status"] != NodeStatus.SUCCEEDED:
-        error = telling.node["error"] or {}
-        return fallen_back(routing, f"no model could be asked: {error.get('message', 'it failed')}"), 0
-    return answered(telling.node["output"], cards, routing, most), 0
-
-
-class _Choosing(Telling):
-    """Says nothing: what the model answered is taken from it."""
-
-    node: dict[str, Any] | None = None
-
-    def end(self, run: Run, active: Any, planned: Any) -> int:
-        self.close()
-        self.node = _whole(run, active.rundir)["nodes"].get(_NODE)
-        return 0

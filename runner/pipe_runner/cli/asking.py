@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.asked import AskTelling
 from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.drafted import as_run, kept
 from pipe_runner.cli.files import write_new
 from pipe_runner.cli.settings import here, run_settings, state_dir
-from pipe_runner.cli.table import BY_NAME
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, UsageError
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 LONGEST: Final = 4000
 """Characters of a task."""
 MOST: Final = 4
-_FOLDER: Final = "asked"
 
 
 def ask(given: Given) -> int:
@@ -59,7 +57,7 @@ def ask(given: Given) -> int:
     if not _agreed(given):
         say("nothing was run" + (f"; the pipeline is in {safe(saved)}" if saved is not None else ""))
         return 0
-    file = saved if saved is not None else _kept(text, state)
+    file = saved if saved is not None else kept(text, state)
     return _run(file, text, routing, chosen, given, root, state)
 
 
@@ -75,7 +73,7 @@ def _routed(orchestrator: Orchestrator, task: str, given: Given, root: str, stat
     routing = orchestrator.route(task)
     if given.text("provider") is None:
         return routing, 0
-    from pipe_runner.cli.asked import by_model
+    from pipe_runner.cli.choosing import by_model
 
     return by_model(orchestrator, routing, given, root, state, MOST)
 
@@ -135,20 +133,6 @@ def _agreed(given: Given) -> bool:
     return answer != "" and answer.strip().lower() in ("", "y", "yes")
 
 
-def _kept(text: str, state: str) -> str:
-    """The file in which the pipeline stays, by its content."""
-    from pipe_runner.runlog.rundir import made_state
-
-    folder = os.path.join(made_state(state), _FOLDER)
-    path = os.path.join(folder, f"ask-{sha256(text.encode()).hexdigest()[:12]}.yml")
-    if not os.path.isfile(path):
-        from pipe_runner.cli.files import write_whole
-
-        os.makedirs(folder, exist_ok=True)
-        write_whole(path, [text.encode()])
-    return path
-
-
 def _run(file: str, text: str, routing: Routing, chosen: Sequence[Choice], given: Given, root: str, state: str) -> int:
     from pipe_runner.cli.plans import plan_for
     from pipe_runner.cli.running import perform_new
@@ -159,12 +143,3 @@ def _run(file: str, text: str, routing: Routing, chosen: Sequence[Choice], given
     telling = AskTelling(words, described(text, routing, chosen, file))
     settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace, task=routing.task)
     return perform_new(telling, planned, settings, {})
-
-
-def as_run(given: Given, file: str, **more: Any) -> Given:
-    """What `pipe run FILE` would be given."""
-    run = BY_NAME["run"]
-    values: dict[str, Any] = {flag.key: [] if flag.many else None for flag in run.flags}
-    values.update({flag.key: False for flag in run.flags if not flag.metavar})
-    shared = {key: value for key, value in given.as_dict().items() if key in values and key != "dry_run"}
-    return Given({**values, **shared, "file": file, **more})

@@ -9,14 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.cli import INTERRUPTED
+from pipe_runner.cli.exits import BUG, INTERRUPTED, IO_ERROR
 from pipe_runner.errors import InvalidPipeline, PipeError, StorageError, UsageError
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-BUG: Final = 3
-IO_ERROR: Final = 74
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _NEVER_FAIL: Final = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
 """Ways of a stream to write what its encoding doesn't have."""

@@ -76,7 +76,7 @@ def _bound() -> str:
     """What the project's pipe.yml allows, where that can be told."""
     from pathlib import Path
 
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
 
     project, faults = load_project(Path(here()))
     return "" if any(fault.is_error for fault in faults) else f", at most {project.cache_limit} (limits.cache)"

@@ -317,7 +317,7 @@ def project() -> Finding:
     from pathlib import Path
 
     from pipe_runner.cli.settings import here
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
     from pipe_runner.registry import Registry
 
     found, faults = load_project(Path(here()), Registry.installed())

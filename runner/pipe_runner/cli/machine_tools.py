@@ -16,7 +16,7 @@ def tools() -> Finding:
     from pathlib import Path
 
     from pipe_runner.cli.settings import here
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
     from pipe_runner.tools.settings import server_settings
 
     found, _ = load_project(Path(here()))

@@ -43,7 +43,7 @@ def _services() -> tuple[list[str], Services]:
 
     from pipe_runner.calls.services import BUILT_IN, Services
     from pipe_runner.cli.settings import here
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
     from pipe_runner.registry import ProviderTypes
 
     project, faults = load_project(Path(here()))

@@ -115,7 +115,8 @@ def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
     from pathlib import Path
 
     from pipe_runner.compiler import compile_file
-    from pipe_runner.project import find_root, load_project
+    from pipe_runner.compiler.project import load_project
+    from pipe_runner.project import find_root
 
     path = os.path.abspath(file)
     if path.endswith(TESTS):

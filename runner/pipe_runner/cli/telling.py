@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.exits import IO_ERROR
 from pipe_runner.cli.plans import Planned
 from pipe_runner.cli.suspending import Display, Suspending
 from pipe_runner.cli.words import Given
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pipe_runner.runlog import RunDir
     from pipe_runner.traces import Trace
 
-IO_ERROR: Final = 74
 PATIENCE: Final = 1.0
 """Seconds that a reader has after a signal to take what there is."""
 _POLL: Final = 0.05

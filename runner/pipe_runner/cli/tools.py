@@ -36,7 +36,7 @@ def _servers() -> tuple[str, Mapping[str, Any]]:
     from pathlib import Path
 
     from pipe_runner.cli.settings import here
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
 
     project, faults = load_project(Path(here()))
     wrong = [fault for fault in faults if fault.is_error]

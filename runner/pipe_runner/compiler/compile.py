@@ -31,7 +31,8 @@ def compile_file(
 
     `only_faults`: there is no plan, since nobody wants it.
     """
-    from pipe_runner.project import PROJECT_FILE, find_root, load_project
+    from pipe_runner.compiler.project import load_project
+    from pipe_runner.project import PROJECT_FILE, find_root
 
     absolute = os.path.abspath(path)
     root = find_root(Path(absolute)) if root is None else root
@@ -57,7 +58,7 @@ def compile_file(
 
 def compile_text(text: str, *, path: str = "<text>", root: Path, registry: Registry) -> Compilation:
     """Compile a text as if it stood in a file at `path`, which need not exist."""
-    from pipe_runner.project import load_project
+    from pipe_runner.compiler.project import load_project
 
     home = os.path.realpath(root)
     project, faults = load_project(Path(home), registry)

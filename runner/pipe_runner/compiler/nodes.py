@@ -348,12 +348,12 @@ class NodeCompiler:
         checked = options
         draft.asks = info.asks(options) or (name == AUTO and bool(options.get("provider")))
         if info.describe.asks_models:
-            from pipe_runner.compiler.models import ModelNode
+            from pipe_runner.compiler.asking import ModelNode
 
             node = ModelNode(draft.path, self._agents, self._report, self._inside)
             options, checked = node.options(info, spec.provider, options)
         elif spec.provider is not None and "provider" not in options:
-            from pipe_runner.compiler.models import not_asking
+            from pipe_runner.compiler.asking import not_asking
 
             not_asking(info.name, (*draft.path, "provider"), self._report)
         draft.options = self._values.compile(options, place, "with", draft.uses)

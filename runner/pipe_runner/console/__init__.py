@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
-REASONS: Final = 20
-"""Nodes whose reason to run again is told without being asked for."""
+from pipe_runner.console.words import REASONS
 
 if TYPE_CHECKING:
     from pipe_runner.console.progress import Progress

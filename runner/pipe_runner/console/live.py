@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.console import REASONS
 from pipe_runner.console.plain import OutputLines, line_of, reasons
 from pipe_runner.console.progress import Progress, last_line
-from pipe_runner.console.words import one_line, safe, seconds, tally
+from pipe_runner.console.words import REASONS, one_line, safe, seconds, tally
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 

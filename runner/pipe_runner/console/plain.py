@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TextIO
 
-from pipe_runner.console import REASONS
 from pipe_runner.console.outlet import Outlet
 from pipe_runner.console.progress import Progress
-from pipe_runner.console.words import error_line, moment, one_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import REASONS, error_line, moment, one_line, plural, reason_line, safe, seconds
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 

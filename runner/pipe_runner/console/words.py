@@ -11,6 +11,8 @@ from pipe_runner.types import NodeStatus
 if TYPE_CHECKING:
     from pipe_runner.spent import Spent
 
+REASONS: Final = 20
+"""Nodes whose reason to run again is told without being asked for."""
 _ORDER: Final = tuple(
     NodeStatus(name)
     for name in (

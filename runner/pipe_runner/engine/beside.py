@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipe_runner.bus.attempts import AttemptBus
     from pipe_runner.bus.door import Door
-    from pipe_runner.bus.hub import Emit, Hub
+    from pipe_runner.bus.house import Emit
+    from pipe_runner.bus.hub import Hub
     from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings
     from pipe_runner.engine.stream import EventStream
@@ -68,7 +69,8 @@ class Beside:
     def _open_hub(self) -> Hub:
         import asyncio
 
-        from pipe_runner.bus.hub import House, Hub
+        from pipe_runner.bus.house import House
+        from pipe_runner.bus.hub import Hub
 
         rundir = self._place.rundir
         log = rundir.log_path

@@ -6,7 +6,6 @@ import time
 from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.acted import may_have_acted
 from pipe_runner.deciding import acted_of, decided_as, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
@@ -16,6 +15,7 @@ from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.ports import Clock
 from pipe_runner.run import NodeState, Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
+from pipe_runner.states import may_have_acted
 from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus, RunStatus
 
 Word = Literal["done", "again", "approve", "reject"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipe_runner.acted import may_have_acted
 from pipe_runner.deciding import goes_on_in_handlers, undecided_of
 from pipe_runner.plan import PlannedNode
 from pipe_runner.run import Run
+from pipe_runner.states import may_have_acted
 from pipe_runner.stops import EmitEvent
 from pipe_runner.types import EventKind, NodeStatus, Phase, RunStatus
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.errors import UsageError, no_json, unique
+from pipe_runner.evals.inputs import input_faults
 from pipe_runner.evals.suite import Case
 from pipe_runner.lockfile.files import shown_file
 from pipe_runner.plan import Plan
@@ -77,8 +78,6 @@ class Dataset:
         if not isinstance(inputs, dict):
             self._fault(number, "`inputs` is an object")
         else:
-            from pipe_runner.evals.reading import input_faults
-
             for _, sentence, near in input_faults(inputs, self._plan):
                 self._fault(number, sentence, f"did you mean `{near}`?" if near else None, "E703")
         if len(self.faults) > before:

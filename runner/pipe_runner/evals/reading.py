@@ -12,16 +12,17 @@ from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
 from pipe_runner.compiler import Compilation, compile_file
 from pipe_runner.compiler.budgets import budget_of
-from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.project import load_project
 from pipe_runner.compiler.report import Report, TooManyFaults, short
 from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
 from pipe_runner.evals.dataset import Dataset
+from pipe_runner.evals.inputs import input_faults
 from pipe_runner.evals.judges import Makers
 from pipe_runner.evals.suite import Case, Evaluation
 from pipe_runner.loader import load
 from pipe_runner.plan import Plan
-from pipe_runner.project import Project, is_inside, load_project, root_of
+from pipe_runner.project import Project, is_inside, root_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -197,18 +198,3 @@ class _Reader:
             where = (*path, "inputs", name) if name in given else path
             hint = f"did you mean `{near}`?" if near else None
             self._report.add("E703", sentence, where, at="key" if near else "value", hint=hint)
-
-
-def input_faults(given: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, str | None]]:
-    """What is wrong with the inputs of a case: the input's name, a sentence, and the name that was meant."""
-    known = {one.name: one for one in plan.inputs}
-    found: list[tuple[str, str, str | None]] = []
-    for name, value in given.items():
-        if name not in known:
-            message = f"the pipeline has no input `{short(name)}`"
-            found.append((name, message, did_you_mean(name, known)))
-        else:
-            found += [(name, sentence, None) for sentence in mismatches(value, known[name].schema, f"input `{name}`")]
-    missing = [name for name, one in known.items() if one.required and name not in given]
-    found += [(name, f"the case doesn't give the input `{name}`", None) for name in missing]
-    return found

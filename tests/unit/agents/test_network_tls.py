@@ -225,7 +225,7 @@ def test_weak_keys_and_signatures(look: Any, root: Authority) -> None:
     from dataclasses import replace
 
     from pipe_agents.network.targets import host_of
-    from pipe_agents.network.tls import Seen
+    from pipe_agents.network.tls_seen import Seen
 
     good = certificates.read(root.issue().certificate.public_bytes(Encoding.DER))
     seen = Seen(host_of("a.test"), 443, "a.test")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from machine_trees import KERNEL, ROOT, Recorded, severities
 
-from pipe_agents.system import processes, titles, watching
+from pipe_agents.system import snapshots, titles, watching
 
 
 @pytest.fixture
@@ -26,13 +26,13 @@ def here(tmp_path: Path) -> Recorded:
 )
 def test_a_name_may_hold_anything(name: str, pid: int, ticks: int) -> None:
     line = f"{pid} ({name}) S 1 1 1 0 -1 4194304 0 0 0 0 {ticks} 7 0 0 20 0 3 0 55 1000 42 0 0"
-    one = processes.stat(line)
-    assert one == processes.Stat(pid, name, "S", 1, 4194304, ticks + 7, 3, 55, 42)
+    one = snapshots.stat(line)
+    assert one == snapshots.Stat(pid, name, "S", 1, 4194304, ticks + 7, 3, 55, 42)
 
 
 @given(st.text(max_size=300))
 def test_any_text_of_a_stat_file_is_read(text: str) -> None:
-    processes.stat(text)
+    snapshots.stat(text)
 
 
 def test_cpu_over_the_window_puts_the_burner_first(here: Recorded) -> None:

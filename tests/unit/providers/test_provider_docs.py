@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipe_runner.project import load_project
+from pipe_runner.compiler.project import load_project
 from pipe_runner.registry import ProviderTypes
 from pipe_schemas.providers import ProviderSpec
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipe_runner.compiler import compile_text
-from pipe_runner.project import find_root, load_project
+from pipe_runner.compiler.project import load_project
+from pipe_runner.project import find_root
 from pipe_runner.registry import Registry
 
 

@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from pipe_runner.bus.attempts import AttemptBus
-from pipe_runner.bus.hub import House, Hub
+from pipe_runner.bus.house import House
+from pipe_runner.bus.hub import Hub
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.run import Run

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.runner.bus.conftest import World, in_loop, read, soon, until
 
 from pipe_runner.bus.attempts import AttemptBus
-from pipe_runner.bus.hub import MOST_BEHIND
+from pipe_runner.bus.reading import MOST_BEHIND
 from pipe_runner.errors import NodeFault
 
 

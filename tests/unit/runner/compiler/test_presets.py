@@ -11,8 +11,8 @@ import pytest
 
 from pipe_runner.cli.reading import Checked, together
 from pipe_runner.compiler import Compilation, compile_file
+from pipe_runner.compiler.project import load_project
 from pipe_runner.plan import PlannedNode
-from pipe_runner.project import load_project
 from pipe_runner.registry import Registry
 
 Nodes = Callable[[str, str], dict[str, PlannedNode]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipe_runner.compiler import compile_file
-from pipe_runner.project import load_project
+from pipe_runner.compiler.project import load_project
 from pipe_runner.registry import Registry
 from pipe_runner.reports.diagnostics import render
 
