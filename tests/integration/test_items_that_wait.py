@@ -159,6 +159,30 @@ def test_enough_approvals_are_enough(project: Project) -> None:
     assert (str(run.status), str(run.nodes["n"].status)) == ("succeeded", "succeeded")
 
 
+@pytest.mark.parametrize(("aside", "status"), [("echo 1", "succeeded"), ("exit 1", "failed")])
+def test_a_refusal_without_which_the_node_has_succeeded_is_changed_no_more(
+    project: Project, aside: str, status: str
+) -> None:
+    text = TEXT.replace("key: '{{ item }}'", "key: '{{ item }}', min_success: 2")
+    text = text.replace("aside: {run: echo 1}", f"aside: {{run: {aside}}}")
+    project.run(text)
+    project.decide("reject", "n[a]")
+    project.decide("approve", "n")
+    run = project.resume(text)
+    assert (str(run.status), str(run.nodes["n"].status)) == (status, "succeeded")
+    with pytest.raises(UsageError, match=r"n\[a\] was rejected already, by ada"):
+        project.decide("approve", "n[a]")
+
+
+def test_a_tolerated_refusal_of_a_run_that_has_succeeded_is_changed_no_more(project: Project) -> None:
+    text = "version: 1\nnodes:\n  n: {agent: approval, continue_on_error: true, with: {message: 'Go?'}}\n"
+    project.run(text)
+    project.decide("reject", "n")
+    assert str(project.resume(text).status) == "succeeded"
+    with pytest.raises(UsageError, match="n was rejected already, by ada"):
+        project.decide("approve", "n")
+
+
 def test_a_matrix_asks_for_each_combination(project: Project) -> None:
     text = (
         "version: 1\nnodes:\n  n: {matrix: {x: [1, 2], y: [a]}, agent: approval, "

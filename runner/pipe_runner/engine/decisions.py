@@ -7,7 +7,7 @@ from os import PathLike
 from typing import Any, Final, Literal, NamedTuple
 
 from pipe_runner.acted import may_have_acted
-from pipe_runner.deciding import acted_of, decided_as, is_refused, undecided, undecided_of
+from pipe_runner.deciding import acted_of, decided_as, ended_well_around, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -107,7 +107,7 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             asked = [name for name in undecided_of(run, node) if run.state(name).status is NodeStatus.WAITING]
             if asked:
                 return asked
-        elif state.status is NodeStatus.WAITING or (word == "approve" and is_refused(state)):
+        elif state.status is NodeStatus.WAITING or (word == "approve" and _may_change(run, node, state)):
             return [node]
         _decided_already(run, node, state)
         raise UsageError(
@@ -128,6 +128,11 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
             hint="what can be settled is a node with `effect: once` that began and did not succeed",
         )
     return [node] if word == "done" else open_ones
+
+
+def _may_change(run: Run, node: str, state: NodeState) -> bool:
+    """Whether a refusal can be changed: something still goes on from it."""
+    return is_refused(state) and not ended_well_around(run, node)
 
 
 def _decided_already(run: Run, node: str, state: NodeState) -> None:
