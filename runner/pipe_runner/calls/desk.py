@@ -44,7 +44,7 @@ FALLS_BACK: Final = frozenset(
 )
 """After these the next choice is asked; another service would say the same to the others."""
 
-MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder], Any]
+MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder, Callable[[Attempt], NodeFault | None]], Any]
 
 
 class Desk:
@@ -169,7 +169,7 @@ class Desk:
     async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
-        making = self._make_toolbox(attempt, wanted, emit, self._recorder)
+        making = self._make_toolbox(attempt, wanted, emit, self._recorder, self.missed)
         with self._noting(attempt):
             box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
         return box
