@@ -67,7 +67,8 @@ class Desk:
         self._mask = masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
-        self._missed: dict[tuple[str, int], NodeFault] = {}
+        self.misses: dict[tuple[str, int], NodeFault] = {}
+        """What no recording has answered, the first of each attempt."""
         self._askers = Askers()
         self.hurry = self._askers.hurry
 
@@ -179,14 +180,14 @@ class Desk:
             return await self._recorder.through(attempt, kind, asked, perform)
 
     def missed(self, attempt: Attempt) -> NodeFault | None:
-        return self._missed.get((attempt.node, attempt.number))
+        return self.misses.get((attempt.node, attempt.number))
 
     @contextmanager
     def _noting(self, attempt: Attempt) -> Iterator[None]:
         try:
             yield
         except NoRecording as fault:
-            self._missed.setdefault((attempt.node, attempt.number), fault)
+            self.misses.setdefault((attempt.node, attempt.number), fault)
             raise
 
     async def close(self) -> None:
