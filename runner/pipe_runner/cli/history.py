@@ -83,7 +83,7 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
 
 def logs(given: Given) -> int:
     """`pipe logs RUN [NODE] [-f]`."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    rundir = find_run(given, state_dir(given, None), given.must("run"))
     node = given.text("node")
     if node is not None:
         _check_node(rundir, node)
@@ -166,14 +166,13 @@ def _message(event: Event) -> str:
 def cancel(given: Given) -> int:
     """`pipe cancel RUN`: ask the process that works on it to stop, and wait until it has; end it where it waits for a
     person."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    rundir = find_run(given, state_dir(given, None), given.must("run"))
     holder = RunLock.held(rundir)
     if holder is None:
         run = fold_log(rundir.log_path, rundir.id)
         if run.interrupted:
-            raise UsageError(
-                f"run {rundir.id} is not running: it was interrupted", hint=f"`pipe resume {rundir.id}` goes on with it"
-            )
+            hint = f"`{rundir.command('resume')}` goes on with it"
+            raise UsageError(f"run {rundir.id} is not running: it was interrupted", hint=hint)
         if run.status is not RunStatus.WAITING:
             raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
         from pipe_runner.engine.cancelling import cancel_waiting

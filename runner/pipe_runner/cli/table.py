@@ -322,7 +322,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (_RUN, _NODE),
         (_BY, _REASON, _STATE_DIR),
         "The node has then succeeded, with `{approved, by, at, reason}`; `pipe resume` goes on. A rejection can be "
-        "changed into an approval.",
+        "changed into an approval, unless the run, or what the node is a part of, has succeeded without it.",
         ("pipe approve latest release --reason 'tests are green'",),
     ),
     Command(
