@@ -23,12 +23,14 @@ from pipe_runner.models import (
     ToolCall,
     ToolResult,
     ToolSpec,
+    Usage,
 )
 from pipe_runner.ports import Attempt, Context
 from pipe_runner.types import ErrorKind, Json
 
 TOGETHER: Final = 8
 """Tools of one answer that are called at the same time."""
+_TOKENS: Final = ("input", "output", "cached", "reasoning")
 SAID: Final = 500
 """Characters of an answer that an error shows."""
 
@@ -37,16 +39,23 @@ class Counted:
     """What an attempt has used: `nodes.x.usage`."""
 
     def __init__(self) -> None:
-        self.calls = self.input = self.output = self.cached = self.reasoning = 0
+        self.calls = 0
+        self._used: Usage | None = Usage(0, 0)
         self._cost: float | None = 0.0
 
     def add(self, answer: ModelResponse | ModelFault) -> None:
-        """Count what a call has used, also one that failed. A price that is not known makes that of all unknown."""
-        if answer.usage is not None:
-            self.input += answer.usage.input
-            self.output += answer.usage.output
-            self.cached += answer.usage.cached
-            self.reasoning += answer.usage.reasoning
+        """Count what a call has used, also one that failed. Tokens of an answer that its service doesn't tell make
+        those of all unknown, and a price that is not known the cost of all."""
+        used, own = self._used, answer.usage
+        if own is not None and used is not None:
+            self._used = Usage(
+                used.input + own.input,
+                used.output + own.output,
+                cached=used.cached + own.cached,
+                reasoning=used.reasoning + own.reasoning,
+            )
+        elif isinstance(answer, ModelResponse):
+            self._used = None
         if isinstance(answer, ModelResponse) and self._cost is not None:
             self._cost = None if answer.cost is None else self._cost + answer.cost
 
@@ -54,10 +63,7 @@ class Counted:
         cost = None if self._cost is None else round(self._cost, 9)
         return {
             "calls": self.calls,
-            "input": self.input,
-            "output": self.output,
-            "cached": self.cached,
-            "reasoning": self.reasoning,
+            **{name: None if self._used is None else getattr(self._used, name) for name in _TOKENS},
             "cost": cost,
         }
 

@@ -105,6 +105,18 @@ def _states_of(run: Run, node: PlannedNode) -> Iterator[NodeState]:
         yield from (s for name, items in run.items.items() if name.startswith(inside) for s in items.values())
 
 
+def ended_well_around(run: Run, node: str) -> bool:
+    """Whether the run, or a node that this node or item is a part of, has ended well: a resume does nothing there."""
+    outer = [state for name, state in run.nodes.items() if node.startswith((f"{name}.", f"{name}["))]
+    outer += [
+        item
+        for name, items in run.items.items()
+        for key, item in items.items()
+        if item.pipeline is not None and node.startswith(f"{name}[{key}].")
+    ]
+    return run.status is RunStatus.SUCCEEDED or any(state.status in _GOOD for state in outer)
+
+
 def decided_as(kind: str, data: Mapping[str, Any]) -> str | None:
     """What a person decided, in words, for the event that tells of it; None for every other."""
     if not isinstance(data.get("decided"), Mapping):

@@ -390,7 +390,7 @@ class RunStore(Protocol):
         """Newest first."""
         ...
 
-    def find(self, reference: str) -> str:
+    def find(self, reference: str, where: str = "") -> str:
         """The id for an id, a unique prefix, or `latest`; raises UsageError with what was near."""
         ...
 

@@ -59,3 +59,7 @@ class AutoOptions(BaseModel):
         description="Set before the run, where the task is known then.",
         json_schema_extra=OURS,
     )
+
+
+SET_BEFORE: Final = tuple(name for name, field in AutoOptions.model_fields.items() if field.json_schema_extra == OURS)
+"""The names of those."""

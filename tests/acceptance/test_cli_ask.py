@@ -203,3 +203,29 @@ def test_where_no_model_can_be_asked_words_choose_and_it_is_said(pipe: Any) -> N
     unknown = pipe("ask", "why is the disk full", "--provider", "nobody")
     assert unknown.returncode == 2
     assert "there is no provider `nobody`" in unknown.stderr
+
+
+def test_in_a_replay_a_question_that_nobody_recorded_is_answered_by_nobody(pipe: Any, service: Service) -> None:
+    env = settings(pipe, service)
+    answer = {"choices": [{"agent": "system_monitoring", "options": '{"checks": ["disk"]}', "why": "disks"}]}
+    service.decides(lambda asked: OPENAI.either(Said(pieces=(json.dumps(answer),)))(asked))
+    words = ("--provider", "service", "--dry-run", "--output", "json")
+    assert pipe("ask", "why is the disk full", *words, "--record", "kept", env=env).returncode == 0
+    done = pipe("ask", "why is the disk full", *words, "--replay", "kept", env=env)
+    assert (done.returncode, json.loads(done.stdout)["by"]) == (0, "model"), done.stderr
+    done = pipe("ask", "why is the memory full", *words, "--replay", "kept", env=env)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: " in done.stderr and "kept has no recording of this model call: " in done.stderr
+    assert "chosen by words" not in done.stderr
+    assert len(service.asked) == 1
+
+
+def test_a_replay_of_a_model_that_could_not_be_asked_has_words_choose_as_they_did(pipe: Any, service: Service) -> None:
+    env = settings(pipe, service)
+    service.decides(lambda asked: OPENAI.declines("model"))
+    words = ("ask", "why is the disk full", "--provider", "service", "--dry-run", "--output", "json")
+    first = pipe(*words, "--record", "kept", env=env)
+    again = pipe(*words, "--replay", "kept", env=env)
+    assert (first.returncode, again.returncode) == (0, 0), again.stderr
+    assert json.loads(first.stdout) == json.loads(again.stdout)
+    assert json.loads(again.stdout)["by"] == "words"

@@ -318,6 +318,28 @@ def test_a_run_kept_elsewhere_is_decided_where_it_is(pipe: Any) -> None:
     assert pipe(*command.split()[1:]).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("approve", "r", "build"), 2, "`pipe show r --state-dir kept`"),
+        (("approve", "r", "act"), 2, "`pipe settle r act --done --state-dir kept`"),
+        (("settle", "r", "release", "--done"), 2, "`pipe reject r release --state-dir kept`"),
+        (("run", "p.yml", "--run-id", "r"), 2, "`pipe show r --state-dir kept`"),
+        (("resume", "r"), 75, "then go on with: pipe resume r --state-dir kept\n"),
+        (("show", "r"), 0, "pipe resume r --state-dir kept\n"),
+        (("reject", "r", "release"), 0, "go on with: pipe resume r --state-dir kept\n"),
+        (("reject", "gone", "release"), 2, "`pipe runs --state-dir kept`"),
+    ],
+)
+def test_every_command_that_is_told_finds_a_run_kept_elsewhere(
+    pipe: Any, words: tuple[str, ...], code: int, told: str
+) -> None:
+    pipe.write("p.yml", APPROVAL.replace("  aside: {run: echo aside}", "  act: {effect: once, run: exit 1}"))
+    assert pipe("run", "p.yml", "--run-id", "r", "--state-dir", "kept").returncode == 75
+    done = pipe(*words, "--state-dir", "kept")
+    assert (done.returncode, told in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
+
+
 def test_items_that_wait_are_decided_by_name_or_all_at_once(pipe: Any) -> None:
     pipe.write(
         "p.yml",

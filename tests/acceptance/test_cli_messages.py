@@ -7,6 +7,7 @@ import signal
 from typing import Any
 
 import pytest
+from tests.acceptance.test_cli_terminal import Terminal
 
 SAY = """
 import os, sys, time
@@ -38,9 +39,18 @@ def pipe(pipe: Any) -> Any:
     return pipe
 
 
+def test_verbose_messages_stay_above_what_is_drawn(pipe: Any) -> None:
+    pipe.write("p.yml", FILE)
+    terminal = Terminal(pipe, "run", "p.yml", "-v")
+    terminal.wait()
+    assert '  message    a: y {"k": [1]}\r\n' in terminal.text
+
+
 def test_the_messages_of_a_run_are_shown_from_its_log(pipe: Any) -> None:
     pipe.write("p.yml", FILE)
-    assert pipe("run", "p.yml").returncode == 0
+    done = pipe("run", "p.yml", "-v")
+    assert done.returncode == 0
+    assert '  message    a: y {"k": [1]}\n' in done.stderr
     shown = pipe("messages").stdout.splitlines()
     assert [line[9:] for line in shown] == ["a x.one: 1", "a x.two: text\\u202e", 'a y: {"k":[1]}']
     assert pipe("messages", "x.*", "--output", "value").stdout.splitlines() == ["1", "text\u202e"]

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
-import anyio
 import pytest
+from tests.integration.waiting import Waiting
 
-from pipe_runner.compiler import check_inputs, compile_text
 from pipe_runner.deciding import undecided
-from pipe_runner.engine import RunSettings, open_resume, open_run
-from pipe_runner.engine.decisions import Decision, decide
 from pipe_runner.errors import UsageError
-from pipe_runner.registry import Registry
-from pipe_runner.run import Run, fold
-from pipe_runner.runlog import RunDir, read_log
+from pipe_runner.run import Run
+from pipe_runner.runlog import RunDir
 from pipe_runner.testing import run_pipeline
 
 ASK = "agent: approval, with: {message: 'Go {{ item }}?'}"
@@ -28,39 +23,9 @@ TEXT = (
 )
 
 
-class Project:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def _plan(self, text: str) -> Any:
-        done = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=Registry.installed())
-        assert done.plan is not None, done.diagnostics
-        return done.plan
-
-    def _performed(self, active: Any) -> Run:
-        run: Run = anyio.run(active.perform)
-        assert fold(read_log(RunDir.open(self.root / ".pipe", "r").log_path).events) == run
-        return run
-
-    def run(self, text: str = TEXT) -> Run:
-        plan, settings = self._plan(text), RunSettings(self.root / ".pipe", run_id="r")
-        return self._performed(open_run(plan, check_inputs(plan, {}), settings, registry=Registry.installed()))
-
-    def resume(self, text: str = TEXT) -> Run:
-        settings = RunSettings(self.root / ".pipe")
-        return self._performed(open_resume("r", self._plan(text), settings, registry=Registry.installed()))
-
-    def decide(self, word: Any, node: str) -> Run:
-        return decide(self.root / ".pipe", "r", node, Decision(word, "ada"))
-
-    def starts(self, node: str) -> int:
-        events = read_log(RunDir.open(self.root / ".pipe", "r").log_path).events
-        return sum(1 for event in events if event.event == "node.started" and event.node == node)
-
-
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project(tmp_path.resolve())
+def project(tmp_path: Path) -> Waiting:
+    return Waiting(tmp_path.resolve(), TEXT)
 
 
 def nodes(run: Run) -> dict[str, str]:
@@ -71,7 +36,7 @@ def items(run: Run, node: str = "n") -> dict[str, str]:
     return {key: str(state.status) for key, state in run.items[node].items()}
 
 
-def test_all_of_them_ask_and_the_rest_of_the_run_goes_on(project: Project) -> None:
+def test_all_of_them_ask_and_the_rest_of_the_run_goes_on(project: Waiting) -> None:
     run = project.run()
     assert str(run.status) == "waiting"
     assert nodes(run) == {"n": "waiting", "after": "pending", "aside": "succeeded", "z": "pending"}
@@ -80,7 +45,7 @@ def test_all_of_them_ask_and_the_rest_of_the_run_goes_on(project: Project) -> No
     assert undecided(run) == ["n[a]", "n[b]", "n[c]"]
 
 
-def test_each_is_decided_and_no_answer_is_asked_for_again(project: Project) -> None:
+def test_each_is_decided_and_no_answer_is_asked_for_again(project: Waiting) -> None:
     project.run()
     project.decide("approve", "n[a]")
     run = project.resume()
@@ -97,7 +62,7 @@ def test_each_is_decided_and_no_answer_is_asked_for_again(project: Project) -> N
     assert [project.starts(f"n[{key}]") for key in "abc"] == [1, 1, 1]
 
 
-def test_a_refusal_stands_and_can_be_changed_to_an_approval(project: Project) -> None:
+def test_a_refusal_stands_and_can_be_changed_to_an_approval(project: Waiting) -> None:
     project.run()
     project.decide("reject", "n[b]")
     project.decide("approve", "n")
@@ -110,7 +75,7 @@ def test_a_refusal_stands_and_can_be_changed_to_an_approval(project: Project) ->
     assert project.starts("n[b]") == 1
 
 
-def test_the_node_s_name_stands_for_every_item_that_waits(project: Project) -> None:
+def test_the_node_s_name_stands_for_every_item_that_waits(project: Waiting) -> None:
     project.run()
     project.decide("approve", "n")
     run = project.resume()
@@ -122,19 +87,19 @@ def test_the_node_s_name_stands_for_every_item_that_waits(project: Project) -> N
         project.decide("approve", "n")
 
 
-def test_a_resume_without_a_decision_waits_again_and_starts_nothing(project: Project) -> None:
+def test_a_resume_without_a_decision_waits_again_and_starts_nothing(project: Waiting) -> None:
     project.run()
     run = project.resume()
     assert (str(run.status), run.nodes["n"].attempts) == ("waiting", 1)
     assert [project.starts(f"n[{key}]") for key in "abc"] == [1, 1, 1]
 
 
-def test_one_at_a_time_they_ask_all_the_same(project: Project) -> None:
+def test_one_at_a_time_they_ask_all_the_same(project: Waiting) -> None:
     run = project.run(TEXT.replace("key: '{{ item }}'", "key: '{{ item }}', max_parallel: 1"))
     assert items(run) == {"a": "waiting", "b": "waiting", "c": "waiting"}
 
 
-def test_an_item_that_is_skipped_asks_nobody(project: Project) -> None:
+def test_an_item_that_is_skipped_asks_nobody(project: Waiting) -> None:
     run = project.run(TEXT.replace(f"{ASK}", f"{ASK}, when: item != 'b'"))
     assert items(run) == {"a": "waiting", "b": "skipped", "c": "waiting"}
     project.decide("approve", "n")
@@ -142,7 +107,7 @@ def test_an_item_that_is_skipped_asks_nobody(project: Project) -> None:
     assert project.resume(text).nodes["after"].output == "succeeded skipped succeeded"
 
 
-def test_a_change_of_the_node_asks_all_again(project: Project) -> None:
+def test_a_change_of_the_node_asks_all_again(project: Waiting) -> None:
     project.run()
     project.decide("reject", "n[a]")
     run = project.resume(TEXT.replace("Go {{", "Really {{"))
@@ -150,7 +115,7 @@ def test_a_change_of_the_node_asks_all_again(project: Project) -> None:
     assert run.items["n"]["a"].message == "Really a?"
 
 
-def test_enough_approvals_are_enough(project: Project) -> None:
+def test_enough_approvals_are_enough(project: Waiting) -> None:
     text = TEXT.replace("key: '{{ item }}'", "key: '{{ item }}', min_success: 2")
     project.run(text)
     project.decide("reject", "n[a]")
@@ -159,7 +124,31 @@ def test_enough_approvals_are_enough(project: Project) -> None:
     assert (str(run.status), str(run.nodes["n"].status)) == ("succeeded", "succeeded")
 
 
-def test_a_matrix_asks_for_each_combination(project: Project) -> None:
+@pytest.mark.parametrize(("aside", "status"), [("echo 1", "succeeded"), ("exit 1", "failed")])
+def test_a_refusal_without_which_the_node_has_succeeded_is_changed_no_more(
+    project: Waiting, aside: str, status: str
+) -> None:
+    text = TEXT.replace("key: '{{ item }}'", "key: '{{ item }}', min_success: 2")
+    text = text.replace("aside: {run: echo 1}", f"aside: {{run: {aside}}}")
+    project.run(text)
+    project.decide("reject", "n[a]")
+    project.decide("approve", "n")
+    run = project.resume(text)
+    assert (str(run.status), str(run.nodes["n"].status)) == (status, "succeeded")
+    with pytest.raises(UsageError, match=r"n\[a\] was rejected already, by ada"):
+        project.decide("approve", "n[a]")
+
+
+def test_a_tolerated_refusal_of_a_run_that_has_succeeded_is_changed_no_more(project: Waiting) -> None:
+    text = "version: 1\nnodes:\n  n: {agent: approval, continue_on_error: true, with: {message: 'Go?'}}\n"
+    project.run(text)
+    project.decide("reject", "n")
+    assert str(project.resume(text).status) == "succeeded"
+    with pytest.raises(UsageError, match="n was rejected already, by ada"):
+        project.decide("approve", "n")
+
+
+def test_a_matrix_asks_for_each_combination(project: Waiting) -> None:
     text = (
         "version: 1\nnodes:\n  n: {matrix: {x: [1, 2], y: [a]}, agent: approval, "
         "with: {message: '{{ matrix.x }}{{ matrix.y }}?'}}\n"
@@ -173,7 +162,7 @@ def test_a_matrix_asks_for_each_combination(project: Project) -> None:
 @pytest.mark.parametrize(
     ("more", "status"), [("fail_fast: true\n", "failed"), ("budget: {max_time: 400ms}\n", "failed")]
 )
-def test_a_stop_cancels_what_waits_and_a_resume_asks_again(project: Project, more: str, status: str) -> None:
+def test_a_stop_cancels_what_waits_and_a_resume_asks_again(project: Waiting, more: str, status: str) -> None:
     text = f"{more}{TEXT}".replace(
         "echo 1}\nfinally", "sleep 0.2; test -e mended || sleep 0.4; test -e mended}\nfinally"
     )
@@ -186,7 +175,7 @@ def test_a_stop_cancels_what_waits_and_a_resume_asks_again(project: Project, mor
     assert (str(run.status), items(run)) == ("waiting", {"a": "waiting", "b": "waiting", "c": "waiting"})
 
 
-def test_a_stop_cancels_what_waited_since_an_earlier_attempt_of_the_run_too(project: Project) -> None:
+def test_a_stop_cancels_what_waited_since_an_earlier_attempt_of_the_run_too(project: Waiting) -> None:
     text = f"fail_fast: true\n{TEXT}".replace("echo 1}\nfinally", "test ! -e broken}\nfinally")
     assert str(project.run(text).status) == "waiting"
     (project.root / "broken").touch()
@@ -207,7 +196,7 @@ def test_fail_fast_of_the_items_cancels_those_that_wait() -> None:
     assert states == {"a": "cancelled", "b": "cancelled", "c": "failed", "d": "cancelled"}
 
 
-def test_d1_after_a_kill_what_was_asked_stays_asked_and_the_rest_is_performed(project: Project) -> None:
+def test_d1_after_a_kill_what_was_asked_stays_asked_and_the_rest_is_performed(project: Waiting) -> None:
     run = project.run()
     log = Path(RunDir.open(project.root / ".pipe", run.id).log_path)
     lines = log.read_bytes().splitlines(keepends=True)
@@ -223,7 +212,7 @@ def test_d1_after_a_kill_what_was_asked_stays_asked_and_the_rest_is_performed(pr
     assert str(project.resume().status) == "succeeded"
 
 
-def test_d10_what_acts_once_in_items_is_still_held_whole(project: Project) -> None:
+def test_d10_what_acts_once_in_items_is_still_held_whole(project: Waiting) -> None:
     text = f"version: 1\nnodes:\n  n: {{{EACH}, effect: once, run: 'test {{{{ item }}}} != b'}}\n"
     project.run(text)
     run = project.resume(text)

@@ -5,18 +5,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import anyio
 import pytest
+from tests.integration.waiting import Waiting
 
-from pipe_runner.compiler import check_inputs, compile_text
-from pipe_runner.engine import RunSettings, open_resume, open_run
-from pipe_runner.engine.decisions import Decision, Word, decide
-from pipe_runner.plan import Plan
-from pipe_runner.registry import Registry
-from pipe_runner.run import Run
-
-LINT = "  lint: {run: 'exit 1', continue_on_error: true}\n"
-HARD = "  lint: {run: 'exit 1'}\n"
+LINT = "version: 1\nnodes:\n  lint: {run: 'exit 1', continue_on_error: true}\n"
+HARD = "version: 1\nnodes:\n  lint: {run: 'exit 1'}\n"
 EACH = "for_each: {items: [eu, us], key: '{{ item }}'}"
 ASK = "agent: approval, with: {message: 'Ship {{ item }}?'}"
 SUB = """
@@ -34,41 +27,12 @@ nodes:
 DEPLOY = f"  deploy: {{needs: [lint], {EACH}, pipeline: sub.yml, with: {{e: '{{{{ item }}}}'}}}}\n"
 
 
-class Project:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def plan(self, text: str) -> Plan:
-        done = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=Registry.installed())
-        assert done.plan is not None, done.diagnostics
-        return done.plan
-
-    def run(self, nodes: str) -> Run:
-        self.text = f"version: 1\nnodes:\n{nodes}"
-        plan = self.plan(self.text)
-        settings = RunSettings(self.root / ".pipe", run_id="r")
-        run: Run = anyio.run(open_run(plan, check_inputs(plan, {}), settings, registry=Registry.installed()).perform)
-        return run
-
-    def resume(self) -> Run:
-        settings = RunSettings(self.root / ".pipe")
-        active = open_resume("r", self.plan(self.text), settings, registry=Registry.installed())
-        run: Run = anyio.run(active.perform)
-        return run
-
-    def decide(self, word: Word, node: str) -> None:
-        decide(self.root / ".pipe", "r", node, Decision(word, "ada"))
-
-    def done(self) -> list[str]:
-        return (self.root / "done").read_text().splitlines()
-
-
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path) -> Waiting:
     root = tmp_path.resolve()
     (root / "pipe.yml").write_text("version: 1\n")
     (root / "sub.yml").write_text(SUB)
-    return Project(root)
+    return Waiting(root)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +46,7 @@ def project(tmp_path: Path) -> Project:
     ],
     ids=["for_each", "matrix", "expression", "failure", "always"],
 )
-def test_d8_items_that_were_decided_are_asked_for_no_more(project: Project, lint: str, gate: str) -> None:
+def test_d8_items_that_were_decided_are_asked_for_no_more(project: Waiting, lint: str, gate: str) -> None:
     assert str(project.run(f"{lint}  gate: {gate}\n").status) == "waiting"
     project.decide("approve", "gate")
     run = project.resume()
@@ -90,14 +54,14 @@ def test_d8_items_that_were_decided_are_asked_for_no_more(project: Project, lint
     assert str(run.status) == ("succeeded" if lint == LINT else "failed")
 
 
-def test_a_refusal_stands(project: Project) -> None:
+def test_a_refusal_stands(project: Waiting) -> None:
     project.run(f"{LINT}  gate: {{{EACH}, needs: [lint], {ASK}}}\n")
     project.decide("reject", "gate[eu]")
     run = project.resume()
     assert {key: str(item.status) for key, item in run.items["gate"].items()} == {"eu": "failed", "us": "waiting"}
 
 
-def test_d1_d10_what_ran_in_sub_pipelines_of_items_is_not_run_again(project: Project) -> None:
+def test_d1_d10_what_ran_in_sub_pipelines_of_items_is_not_run_again(project: Waiting) -> None:
     assert str(project.run(LINT + DEPLOY).status) == "waiting"
     project.resume()
     project.decide("approve", "deploy[us].gate")
@@ -111,9 +75,9 @@ def test_d1_d10_what_ran_in_sub_pipelines_of_items_is_not_run_again(project: Pro
     assert str(run.status) == "succeeded"
 
 
-def test_an_approval_in_a_handler_runs_no_handler_again(project: Project) -> None:
+def test_an_approval_in_a_handler_runs_no_handler_again(project: Waiting) -> None:
     nodes = (
-        "  work: {run: 'exit 1'}\non_failure:\n"
+        "version: 1\nnodes:\n  work: {run: 'exit 1'}\non_failure:\n"
         "  first: {run: 'echo first >> done; exit 1', continue_on_error: true}\n"
         f"  gate: {{{EACH}, needs: [first], {ASK}}}\n"
     )

@@ -44,7 +44,7 @@ FALLS_BACK: Final = frozenset(
 )
 """After these the next choice is asked; another service would say the same to the others."""
 
-MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder], Any]
+MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder, Callable[[Attempt], NodeFault | None]], Any]
 
 
 class Desk:
@@ -67,7 +67,8 @@ class Desk:
         self._mask = masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
-        self._missed: dict[tuple[str, int], NodeFault] = {}
+        self.misses: dict[tuple[str, int], NodeFault] = {}
+        """What no recording has answered, the first of each attempt."""
         self._askers = Askers()
         self.hurry = self._askers.hurry
 
@@ -169,7 +170,7 @@ class Desk:
     async def toolbox(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit) -> Toolbox:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
-        making = self._make_toolbox(attempt, wanted, emit, self._recorder)
+        making = self._make_toolbox(attempt, wanted, emit, self._recorder, self.missed)
         with self._noting(attempt):
             box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
         return box
@@ -179,14 +180,14 @@ class Desk:
             return await self._recorder.through(attempt, kind, asked, perform)
 
     def missed(self, attempt: Attempt) -> NodeFault | None:
-        return self._missed.get((attempt.node, attempt.number))
+        return self.misses.get((attempt.node, attempt.number))
 
     @contextmanager
     def _noting(self, attempt: Attempt) -> Iterator[None]:
         try:
             yield
         except NoRecording as fault:
-            self._missed.setdefault((attempt.node, attempt.number), fault)
+            self.misses.setdefault((attempt.node, attempt.number), fault)
             raise
 
     async def close(self) -> None:

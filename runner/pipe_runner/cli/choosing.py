@@ -24,7 +24,8 @@ def by_model(
     orchestrator: Orchestrator, routing: Routing, given: Given, root: str, state: str, most: int
 ) -> tuple[Routing, int]:
     """The choice by a model, in a run of its own, so that budgets, recordings and the log have it; by words where it
-    fails, which is noted. The number is an exit code where somebody stopped it."""
+    fails, which is noted. The number is an exit code where somebody stopped it, or where a replay has no recording of
+    the question: nobody does without."""
     from pipe_runner.cli.drafted import as_run, kept
     from pipe_runner.cli.plans import plan_for
     from pipe_runner.cli.running import perform_new
@@ -48,6 +49,9 @@ def by_model(
         return routing, code
     if telling.node["status"] != NodeStatus.SUCCEEDED:
         error = telling.node["error"] or {}
+        if telling.missed:
+            say(safe(f"error: {error.get('message', 'no recording has answered')}"))
+            return routing, 1
         return fallen_back(routing, f"no model could be asked: {error.get('message', 'it failed')}"), 0
     return answered(telling.node["output"], cards, routing, most), 0
 
@@ -56,8 +60,11 @@ class _Choosing(Telling):
     """Says nothing: what the model answered is taken from it."""
 
     node: dict[str, Any] | None = None
+    missed = False
+    """No recording has answered the question."""
 
     def end(self, run: Run, active: Any, planned: Any) -> int:
         self.close()
+        self.missed = active.desk is not None and bool(active.desk.misses)
         self.node = whole(run, active.rundir)["nodes"].get(_NODE)
         return 0

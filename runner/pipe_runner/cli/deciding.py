@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from typing import Final
 
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.found import find_run
-from pipe_runner.cli.settings import kept_elsewhere, state_dir
+from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
@@ -52,18 +51,12 @@ def reject(given: Given) -> int:
 
 def _decide(given: Given, word: Word, output: Json = None) -> int:
     state = state_dir(given, None)
-    rundir = find_run(state, given.must("run"))
+    rundir = find_run(given, state, given.must("run"))
     node = given.must("node")
     decision = Decision(word, _text(given, "by") or _user(), _text(given, "reason"), output)
-    where = kept_elsewhere(given.text("state_dir"), state)
-    try:
-        decide(state, rundir.id, node, decision)
-    except UsageError as error:
-        if error.hint is not None and where:
-            error.hint = re.sub(rf"(`pipe \w+ {rundir.id}[^`]*)`", lambda found: f"{found[1]}{where}`", error.hint)
-        raise
+    decide(state, rundir.id, node, decision, where=rundir.where)
     sys.stdout.write(safe(f"{node} {_SAID[word]}") + "\n")
-    say(f"go on with: pipe resume {rundir.id}{where}")
+    say(f"go on with: {rundir.command('resume')}")
     return 0
 
 

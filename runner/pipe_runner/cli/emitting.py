@@ -107,7 +107,7 @@ def _logged(given: Given, pattern: str, since: int, limit: int) -> Iterator[dict
     from pipe_runner.runlog import RunLock, follow
 
     matches = check_pattern(pattern)
-    rundir = find_run(state_dir(given, None), given.text("run") or "latest")
+    rundir = find_run(given, state_dir(given, None), given.text("run") or "latest")
     if not given.on("follow"):
         for message in last_messages(rundir.log_path, rundir, matches, sys.maxsize, limit):
             if message.seq > since:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 
+from pipe_runner.cli.settings import kept_elsewhere
+from pipe_runner.cli.words import Given
 from pipe_runner.errors import UsageError
 from pipe_runner.runlog import RunDir
 from pipe_runner.runlog.rundir import RUN_ID
 
 
-def find_run(state: str, reference: str) -> RunDir:
-    """The directory of the run that a user means; raises UsageError with what was near."""
+def find_run(given: Given, state: str, reference: str) -> RunDir:
+    """The directory of the run that a user means, which knows how commands find it; raises UsageError with what was
+    near."""
     from pipe_runner.stores import open_store
 
     if not os.path.isdir(os.path.join(state, "runs")):
@@ -18,11 +21,12 @@ def find_run(state: str, reference: str) -> RunDir:
             f"there are no runs in {state}",
             hint="`pipe run FILE` makes one; --state-dir or PIPE_STATE_DIR says where others are kept",
         )
+    where = kept_elsewhere(given.text("state_dir"), state)
     if RUN_ID.match(reference) and os.path.isdir(os.path.join(state, "runs", reference)):
-        return RunDir.open(state, reference)
+        return RunDir.open(state, reference, where)
     store = open_store(state)
     try:
-        return RunDir.open(state, store.find(reference))
+        return RunDir.open(state, store.find(reference, where), where)
     finally:
         store.close()
 
@@ -61,5 +65,5 @@ def pipeline_at(path: str, root: str, rundir: RunDir, state: str) -> tuple[str, 
             return os.path.relpath(full), folder
     raise UsageError(
         f"the pipeline file of run {rundir.id} is gone: {tried[0]}",
-        hint="put it back where it was; `pipe show` shows the run without it",
+        hint=f"put it back where it was; `{rundir.command('show')}` shows the run without it",
     )

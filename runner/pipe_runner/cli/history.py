@@ -13,7 +13,7 @@ from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import safe, seconds, short
+from pipe_runner.console.words import safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
@@ -83,7 +83,7 @@ def _standing(one: RunSummary, state: str) -> dict[str, Any]:
 
 def logs(given: Given) -> int:
     """`pipe logs RUN [NODE] [-f]`."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    rundir = find_run(given, state_dir(given, None), given.must("run"))
     node = given.text("node")
     if node is not None:
         _check_node(rundir, node)
@@ -125,7 +125,7 @@ def _log_lines(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> in
 
 def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
     """What nodes printed; of all nodes with the node's name before each line, and a line for each of its changes."""
-    from pipe_runner.console.plain import OutputLines
+    from pipe_runner.console.plain import OutputLines, message_line
     from pipe_runner.console.plain import line_of as told
     from pipe_runner.console.progress import Progress
 
@@ -138,7 +138,7 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
             lines.feed(event.node, str(event.data.get("stream")), str(event.data.get("text")))
         elif event.event == EventKind.MESSAGE_PUBLISHED:
             if node is None:
-                sys.stdout.write(_message(event) + "\n")
+                sys.stdout.write(f"{event.ts[11:19]} {message_line(event).strip()}\n")
         else:
             if event.node is not None:
                 lines.end(event.node)
@@ -155,25 +155,16 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
     return 0
 
 
-def _message(event: Event) -> str:
-    """A line that tells of a message, cut short."""
-    data = event.data
-    ref = data.get("message_ref")
-    said = short(data.get("message")) if ref is None else f"{ref['bytes']} bytes"
-    return safe(f"{event.ts[11:19]} message    {event.node}: {data.get('topic')} {said}")
-
-
 def cancel(given: Given) -> int:
     """`pipe cancel RUN`: ask the process that works on it to stop, and wait until it has; end it where it waits for a
     person."""
-    rundir = find_run(state_dir(given, None), given.must("run"))
+    rundir = find_run(given, state_dir(given, None), given.must("run"))
     holder = RunLock.held(rundir)
     if holder is None:
         run = fold_log(rundir.log_path, rundir.id)
         if run.interrupted:
-            raise UsageError(
-                f"run {rundir.id} is not running: it was interrupted", hint=f"`pipe resume {rundir.id}` goes on with it"
-            )
+            hint = f"`{rundir.command('resume')}` goes on with it"
+            raise UsageError(f"run {rundir.id} is not running: it was interrupted", hint=hint)
         if run.status is not RunStatus.WAITING:
             raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
         from pipe_runner.engine.cancelling import cancel_waiting

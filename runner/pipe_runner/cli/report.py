@@ -27,7 +27,7 @@ def report(given: Given) -> int:
     from pipe_runner.runlog.reader import LogReader, fold_into
 
     state = state_dir(given, None)
-    rundir = find_run(state, given.must("run"))
+    rundir = find_run(given, state, given.must("run"))
     story = fold_into(Story(rundir.id), LogReader(rundir.log_path, rundir.id))
     live = RunLock.held(rundir) is not None
     plan, missing = _plan(story.run, rundir, state)

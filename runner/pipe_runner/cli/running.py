@@ -59,7 +59,7 @@ def resume(given: Given) -> int:
 
     telling = Telling(given)
     state = state_dir(given, None)
-    rundir = find_run(state, given.must("run"))
+    rundir = find_run(given, state, given.must("run"))
     if task_of(rundir) is not None:
         from pipe_runner.cli.asked import AskTelling
 
@@ -112,7 +112,7 @@ def _perform(
             finished = _in_loop(active, signals)
         except StorageError as error:
             if not error.message.startswith("cannot read"):
-                error.hint = error.hint or f"`pipe resume {active.run.id}` goes on when it can be written again"
+                error.hint = error.hint or f"`{active.rundir.command('resume')}` goes on when it can be written again"
             raise
     finally:
         if not telling.close(enough=signals.any):

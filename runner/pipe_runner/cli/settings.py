@@ -87,6 +87,7 @@ def run_settings(
     record, replay = folders(given)
     return RunSettings(
         state_dir=state,
+        where=kept_elsewhere(given.text("state_dir"), state),
         run_id=run_id,
         only=only,
         concurrency=concurrency(given, environ),

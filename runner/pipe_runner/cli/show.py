@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
-from pipe_runner.cli.settings import kept_elsewhere, state_dir
+from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import counts, error_line, moment, one_line, plural, reason_line, safe, seconds, used
 from pipe_runner.runlog import RunLock, fold_log
@@ -35,7 +35,7 @@ def show(given: Given) -> int:
     from pipe_runner.cli.results import outputs_text, print_result, write_junit
 
     state = state_dir(given, None)
-    rundir = find_run(state, given.must("run"))
+    rundir = find_run(given, state, given.must("run"))
     junit, as_json = given.text("junit"), given.text("output") == "json"
     holder = RunLock.held(rundir)
     if junit is not None or as_json:
@@ -58,10 +58,9 @@ def show(given: Given) -> int:
     if not holder and run.status is not RunStatus.SUCCEEDED:
         from pipe_runner.console.questions import questions
 
-        where = kept_elsewhere(given.text("state_dir"), state)
-        asked = questions(run, where)
+        asked = questions(run, rundir.where)
         sys.stdout.writelines(f"{line}\n" for line in ("", *asked) if asked)
-        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: pipe resume {run.id}{where}\n")
+        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: {rundir.command('resume')}\n")
     return 0
 
 

@@ -12,7 +12,7 @@ _STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the pro
 _OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json", "jsonl"))
 _TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
 _QUIET = Flag("--quiet", "Say nothing on stderr but errors.", short="-q")
-_VERBOSE = Flag("--verbose", "Also show each line that the nodes print.", short="-v")
+_VERBOSE = Flag("--verbose", "Also show each line that the nodes print, and each message.", short="-v")
 _CONCURRENCY = Flag("--concurrency", "At most N attempts at the same time. [PIPE_CONCURRENCY]", "N")
 _DURABILITY = Flag(
     "--durability",
@@ -322,7 +322,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (_RUN, _NODE),
         (_BY, _REASON, _STATE_DIR),
         "The node has then succeeded, with `{approved, by, at, reason}`; `pipe resume` goes on. A rejection can be "
-        "changed into an approval.",
+        "changed into an approval, unless the run, or what the node is a part of, has succeeded without it.",
         ("pipe approve latest release --reason 'tests are green'",),
     ),
     Command(

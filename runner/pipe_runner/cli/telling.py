@@ -39,7 +39,6 @@ class Telling:
         self._output = given.text("output") or "text"
         self._quiet = given.on("quiet")
         self._verbose = given.on("verbose")
-        self._state_dir_said = given.text("state_dir")
         self._junit = given.text("junit")
         self._console: Console | None = None
         self._jsonl: JsonlConsole | None = None
@@ -125,7 +124,6 @@ class Telling:
         self.close()
         code = self._results(run, active.rundir)
         colour = colours(sys.stderr)
-        from pipe_runner.cli.settings import kept_elsewhere
         from pipe_runner.console.ending import ending, last_line
 
         text = ""
@@ -139,8 +137,7 @@ class Telling:
                 plan = flat(plan)
             places = {node.id: shown_place(plan, node, planned.shown) for node in plan.nodes}
             tails = self._console.progress.tails if self._console is not None else {}
-            where = kept_elsewhere(self._state_dir_said, planned.state_dir)
-            go_on = f"pipe resume {run.id}{where}"
+            go_on, where = active.rundir.command("resume"), active.rundir.where
             text = ending(run, places=places, tails=tails, go_on=go_on, where=where, colour=colour)
         if text or not self._quiet:
             say(text + last_line(run, colour=colour))

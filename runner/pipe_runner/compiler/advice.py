@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.gives import output_of
 from pipe_runner.compiler.report import listed, short
 from pipe_runner.compiler.values import Use
+from pipe_runner.expressions.checks import MEANS_OUTPUT
+from pipe_runner.expressions.plain import NODE_FIELDS
 
 PRINTED = "a command's output is text unless the node says `output: json`"
 
@@ -26,6 +29,21 @@ def of_node(draft: Draft | None) -> str | None:
         names = listed([f"{whole}.{name}" for name in given], 4) if given else "there is none"
         return f"a sub-pipeline gives an object of its `outputs:`: {names}"
     return _OF_COMMANDS.get(kind_of(draft))
+
+
+def instead_of(draft: Draft, field: str, suggest: Callable[[str, Collection[str]], str | None]) -> str | None:
+    """What was meant by a field that no node has, where the node's output has one of about this name; what a
+    sub-pipeline gives, where nothing else is like it. `suggest` finds a word among others."""
+    schema: Any = output_of(draft)
+    given = schema.get("properties") or {}
+    near = field if field in given else None
+    if near is None:
+        if field in MEANS_OUTPUT or suggest(field, NODE_FIELDS) is not None:
+            return None
+        near = suggest(field, given)
+    if near is not None:
+        return f"did you mean `nodes.{short(draft.id)}.output.{short(near)}`?"
+    return None if draft.inside is None else of_node(draft)
 
 
 def kind_of(draft: Draft | None) -> str:

@@ -39,6 +39,9 @@ def compile_cache(
     if draft.spec.effect == "once" and not isinstance(draft.spec, PipelineNode):
         message = "`effect: once` and `cache` contradict each other: what acts must not be taken from an earlier run"
         report.add("E212", message, path, at="key", hint="leave one of the two out")
+    if draft.agent is not None and draft.agent.describe.asks_people:
+        message = f"`cache` counts for nothing: what a person decides at `{short(draft.agent.name)}` is one run's only"
+        report.add("E212", message, path, at="key", hint="leave it out; each run asks")
     files: list[str] = []
     key, ttl = Value(""), None
     if spec is not True:

@@ -14,14 +14,15 @@ from pipe_runner.routing.asking import ASKS
 from pipe_runner.routing.choices import MOST, Choice
 from pipe_runner.routing.options import accepted
 from pipe_runner.types import AUTO, Path_
+from pipe_schemas.auto import SET_BEFORE
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.drafts import Draft
     from pipe_runner.routing.cards import Card
     from pipe_schemas.nodes import AgentNode
 
-_OURS: Final = ("provider", "known", "chosen")
-"""Options that are set here, and by no file."""
+_OURS: Final = ("provider", *SET_BEFORE)
+"""Options that are set here, and by no file; `provider:` stands in the node."""
 _STATIC: Final = ("agents", "most", "by", "model")
 _TITLE: Final = 80
 

@@ -30,7 +30,8 @@ NODE: Final[Mapping[str, Schema]] = {
 USAGE: Final[Schema] = {
     "type": ["object", "null"],
     "properties": {
-        **{name: {"type": "integer"} for name in ("calls", "input", "output", "cached", "reasoning")},
+        "calls": {"type": "integer"},
+        **{name: {"type": ["integer", "null"]} for name in ("input", "output", "cached", "reasoning")},
         "cost": _NULLABLE_NUMBER,
     },
     "additionalProperties": False,

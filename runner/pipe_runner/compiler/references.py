@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipe_runner.compiler.advice import PRINTED, of_node
+from pipe_runner.compiler.advice import PRINTED, instead_of, of_node
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import finished, names_of
@@ -16,7 +16,7 @@ from pipe_runner.compiler.repeated import read_by
 from pipe_runner.compiler.report import Report, listed, no_name, short
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions import Reference
-from pipe_runner.expressions.plain import path_text
+from pipe_runner.expressions.plain import NODE_FIELDS, path_text
 from pipe_runner.types import IDENTIFIER, Phase
 
 _ORDER: Final = {phase: rank for rank, phase in enumerate(Phase)}
@@ -201,7 +201,11 @@ class References:
             message = "`concurrency.group` is known before any node runs, so it can't read one"
             self._add("E311", message, reference, use, hint="make it from `inputs`")
             return
-        if len(path) > 3 and not reference.guarded:
+        if len(path) > 2 and path[2] not in NODE_FIELDS:
+            better = instead_of(target, str(path[2]), self._report.suggest)
+            if better is not None:
+                self._report.hint("E413", use.path, reference.offset, better)
+        elif len(path) > 3 and not reference.guarded:
             self._fields(reference, use, target, draft)
 
     def _unknown_node(self, name: str, reference: Reference, use: Use) -> None:

@@ -24,6 +24,8 @@ _CANDIDATES: Final = 100
 EXPRESSIONS: Final = 20_000
 """Expressions that any pipeline may hold; longer ones one for every `CHARACTERS_EACH` characters."""
 CHARACTERS_EACH: Final = 50
+_PLACE: Final = slice(0, 4)
+"""Of a diagnostic: where it is, and its code."""
 PUT_IN: Final = 300_000
 """Values that presets may put into the nodes of a pipeline."""
 
@@ -133,6 +135,15 @@ class Report:
         found = document.diagnostic(code, message, path, at=at, offset=offset, length=length, hint=hint)
         notes = (*notes, *self.notes)
         self.found.append(found._replace(notes=notes) if notes else found)
+
+    def hint(self, code: str, path: Path_, offset: int, hint: str) -> None:
+        """Give a fault at a character of a text another hint, now that more is known than when it was told."""
+        origin = self._origin(path := self.written(path)) if self.origins else None
+        document, path = (self.document, path) if origin is None else (origin.document, origin.path)
+        place = document.diagnostic(code, "", path, offset=offset, length=1)[_PLACE]
+        for number, one in enumerate(self.found):
+            if one[_PLACE] == place:
+                self.found[number] = one._replace(hint=hint)
 
     @property
     def notes(self) -> tuple[Note, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from pipe_runner.compiler.report import either, short
 from pipe_runner.types import IDENTIFIER, Path_
 
+_TEMPLATE: Final = re.compile(r"\{[{%]")
 WHAT: Final = {
     "needs": "a list of node ids, as `needs: [build, lint]`",
     "when": "an expression, as `when: nodes.a.output > 0`, or true or false",
@@ -171,9 +172,8 @@ def _shape(path: Path_, value: Any) -> str | None:
     """What a short form was meant to be, written out."""
     if "artifacts" in path[-2:] and len(path) > 2:
         if isinstance(value, str):
-            stem = re.sub(r"\W+", "_", value.rpartition("/")[2].partition(".")[0]).strip("_") or "out"
-            one = f"{{name: {stem}, path: {short(value, 30)}}}"
-            return f"write `{one}`" if isinstance(path[-1], int) else f"write a list: `[{one}]`"
+            one, more = _artifact(value)
+            return (f"write `{one}`" if isinstance(path[-1], int) else f"write a list: `[{one}]`") + more
         return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
     if isinstance(value, dict) and path[-2:-1] == ("on",) and list(value) == ["exit"]:
         return f"write `exit:{short(str(value['exit']), 30)}`, without a space"
@@ -187,6 +187,15 @@ def _shape(path: Path_, value: Any) -> str | None:
         known = value in ("string", "integer", "number", "boolean", "array", "object")
         return f"write `{{type: {value}}}`" if known else None
     return None
+
+
+def _artifact(path: str) -> tuple[str, str]:
+    """An artifact at this path, and what there is to say beside: with a template in it the folder around that."""
+    fixed = _TEMPLATE.split(path, maxsplit=1)[0]
+    more = "" if fixed == path else "; a path is no value's to say, so name a folder that holds it"
+    kept = path if fixed == path else fixed.rpartition("/")[0]
+    stem = re.sub(r"\W+", "_", kept.rpartition("/")[2].partition(".")[0]).strip("_")
+    return (f"{{name: {stem or 'out'}, path: {short(kept, 30)}}}" if kept else "{name: …, path: …}"), more
 
 
 def _by_id(key: str, nodes: list[Any]) -> str | None:

@@ -17,6 +17,8 @@ _CHOOSE: Final = {"selectattr": 1, "rejectattr": 1, "select": 0, "reject": 0}
 """Where among the arguments of a filter the name of its test stands."""
 _SOME: Final = frozenset({"list", "sort", "unique", "reverse", "selectattr", "rejectattr", "select", "reject"})
 """Filters that give members of the list that they are given, as they are."""
+_ONE: Final = frozenset({"first", "last"})
+"""Filters that give one of them."""
 _DEPTH: Final = 100
 
 Compared: TypeAlias = tuple[str, str, list[str]]
@@ -42,7 +44,8 @@ def _tell(use: Use, reader: _Reader, report: Report) -> None:
     for subject, right, texts in reader.compared(use.compiled.body):
         message = f"{subject} is `cached` where an earlier result is taken, and not `succeeded`"
         wanted = ", ".join(f'"{short(text)}"' for text in [*texts, "cached"])
-        report.add("W509", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * right.count('(')}`")
+        open_ = right.count("(") - right.count(")")
+        report.add("W509", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * open_}`")
         return
 
 
@@ -53,6 +56,8 @@ class _Reader:
         self._kept = kept
         self._items = ""
         """The repeated node over whose results this one goes."""
+        self._locals: frozenset[str] = frozenset()
+        """Names of the template that are looked at, each of which stands for results one by one."""
         path = (*draft.path, "for_each", "items") if draft is not None else ()
         for use in draft.uses if draft is not None else ():
             if use.path == path and use.compiled.kind == "reference":
@@ -62,6 +67,7 @@ class _Reader:
         """Comparisons that leave out what was cached; none where the template speaks of `cached` anywhere."""
         trees = list(_trees(body))
         if not any(tree == ["const", "cached"] or (tree[0] == "const" and _lists(tree[1], "cached")) for tree in trees):
+            self._locals = self._named(trees)
             for tree in trees:
                 yield from self._comparison(tree)
 
@@ -89,6 +95,9 @@ class _Reader:
 
     def _status(self, tree: Any) -> str:
         """The status of a node or an item that a tree reads, as it is written; empty for anything else."""
+        if tree[:1] == ["get"] and tree[2] == ["const", "status"]:
+            item = self._one(tree[1])
+            return f"{item}.status" if item else ""
         if tree[:1] != ["ref"]:
             return ""
         path = tree[1]
@@ -112,6 +121,39 @@ class _Reader:
         node = self._kept.get(tree[1][1])
         return node.id if node is not None and _repeated(node) else ""
 
+    def _one(self, tree: Any) -> str:
+        """One result of a repeated node, as it is written."""
+        if tree[:1] == ["local"] and tree[1] in self._locals:
+            return short(str(tree[1]))
+        if tree[:1] == ["filter"] and tree[1] in _ONE:
+            name = self._results(tree[2])
+            return f"(nodes.{short(name)}.output | {tree[1]})" if name else ""
+        return ""
+
+    def _named(self, trees: Iterable[list[Any]]) -> frozenset[str]:
+        """Names that stand for nothing but results, wherever the template gives them something."""
+        found: set[str] = set()
+        others: set[str] = set()
+        for tree in trees:
+            for target, good in self._given(tree):
+                if isinstance(target, str):
+                    (found if good else others).add(target)
+                else:
+                    others.update(_names(target))
+        return frozenset(found - others)
+
+    def _given(self, tree: list[Any]) -> Iterator[tuple[Any, bool]]:
+        """The names that a statement gives something, and whether that is a result; nothing for other trees."""
+        match tree:
+            case ["for", target, items, _, _, _]:
+                yield target, self._results(items) != ""
+            case ["set", target, value]:
+                yield target, self._one(value) != ""
+            case ["setblock", target, _, _]:
+                yield target, False
+            case ["with", [*pairs], _]:
+                yield from ((target, self._one(value) != "") for target, value in pairs)
+
     def _statuses(self, tree: Any) -> str:
         """The repeated node of whose results a tree gives the statuses."""
         for _ in range(_DEPTH):
@@ -124,6 +166,14 @@ class _Reader:
 
 def _repeated(draft: Draft) -> bool:
     return draft.spec.for_each is not None or draft.spec.matrix is not None
+
+
+def _names(target: Any) -> Iterator[str]:
+    if isinstance(target, str):
+        yield target
+    else:
+        for one in target:
+            yield from _names(one)
 
 
 def _texts(tree: Any) -> list[str]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TextIO
 
-from pipe_runner.console.plain import OutputLines, line_of, reasons
+from pipe_runner.console.plain import OutputLines, line_of, message_line, reasons
 from pipe_runner.console.progress import Progress, last_line
 from pipe_runner.console.words import REASONS, one_line, safe, seconds, tally
 from pipe_runner.ports import Event
@@ -87,6 +87,8 @@ class LiveConsole:
         elif self._verbose:
             if kind == EventKind.NODE_OUTPUT:
                 self._lines.feed(node, str(event.data.get("stream")), str(event.data.get("text")))
+            elif kind == EventKind.MESSAGE_PUBLISHED:
+                self._above.append(message_line(event))
             elif kind != EventKind.NODE_STARTED:
                 self._lines.end(node)
 

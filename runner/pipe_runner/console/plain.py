@@ -8,7 +8,7 @@ from typing import Final, TextIO
 
 from pipe_runner.console.outlet import Outlet
 from pipe_runner.console.progress import Progress
-from pipe_runner.console.words import REASONS, error_line, moment, one_line, plural, reason_line, safe, seconds
+from pipe_runner.console.words import REASONS, error_line, moment, one_line, plural, reason_line, safe, seconds, short
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 
@@ -19,8 +19,8 @@ REMIND_EVERY: Final = 60.0
 
 
 class PlainConsole:
-    """A sink that writes lines. With `verbose` it also has each line that a node prints; `notes` follow the first,
-    as they are then."""
+    """A sink that writes lines. With `verbose` it also has each line that a node prints, and each message;
+    `notes` follow the first, as they are then."""
 
     def __init__(
         self,
@@ -45,6 +45,8 @@ class PlainConsole:
         if self._verbose and node is not None:
             if kind == EventKind.NODE_OUTPUT:
                 self._lines.feed(node, str(event.data.get("stream")), str(event.data.get("text")))
+            elif kind == EventKind.MESSAGE_PUBLISHED:
+                self._say(message_line(event))
             elif kind != EventKind.NODE_STARTED:
                 self._lines.end(node)
         self.progress.accept(event)
@@ -177,6 +179,14 @@ def line_of(event: Event, progress: Progress) -> str | None:
             return f"  unknown    {node}: nobody knows whether it took effect"
         case _:
             return None
+
+
+def message_line(event: Event) -> str:
+    """The line that tells of a message, cut short."""
+    data = event.data
+    ref = data.get("message_ref")
+    said = short(data.get("message")) if ref is None else f"{ref['bytes']} bytes"
+    return safe(f"  message    {event.node}: {data.get('topic')} {said}")
 
 
 def _decision(event: Event) -> str | None:

@@ -20,7 +20,8 @@ def questions(run: Run, where: str = "") -> list[str]:
     for name in found[:_SHOWN]:
         lines += _question(run, name, run.state(name), where)
     if len(found) > _SHOWN:
-        lines.append(f"… and {plural(len(found) - _SHOWN, 'more decision')}: `pipe show {run.id}` names the nodes")
+        more = plural(len(found) - _SHOWN, "more decision")
+        lines.append(f"… and {more}: `pipe show {run.id}{where}` names the nodes")
     return lines
 
 

@@ -21,6 +21,7 @@ from pipe_runner.subplans import expanded, leaves_files
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.calls.desk import Desk
     from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.bound import Bound
@@ -72,6 +73,8 @@ class ActiveRun:
         self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
+        self.desk: Desk | None = None
+        """Its way out, once it is performed, if its nodes have use for one."""
         self._stops = 0
         self.busy = False
         """It has ended while a function still ran, which nothing could end."""
@@ -96,6 +99,9 @@ class ActiveRun:
 
         place = self._place
         performs: PerformAttempt = lambda attempt, emit: local.perform(attempt, emit, own=False)  # noqa: E731
+        self.desk = desk_for(
+            self.plan, self.run, place, self._granted, self._registry, performs, self._clock, self._settings.shared
+        )
         local = LocalExecutor(
             self._registry,
             place.processes,
@@ -104,9 +110,7 @@ class ActiveRun:
             clock=self._clock,
             policy=self.plan.policy,
             scratch=self._scratch(),
-            outside=desk_for(
-                self.plan, self.run, place, self._granted, self._registry, performs, self._clock, self._settings.shared
-            ),
+            outside=self.desk,
             orchestrator=orchestrator_for(self.plan, self._registry, performs, self._clock),
             beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
         )
@@ -138,7 +142,7 @@ class ActiveRun:
 
             self._undecided = tell_unknown(self.run, self.nodes, self._stream.emit)
         self._place.journal.commit()
-        scope = Scope(self.plan, self.run, self._read_blob, _random_bits, self._settings.trace)
+        scope = Scope(self.plan, self.run, lambda ref: read_blob(self.rundir, ref), _random_bits, self._settings.trace)
         watch = asyncio.ensure_future(self._watch())
         try:
             try:
@@ -296,8 +300,7 @@ class ActiveRun:
         return RunStatus.SUCCEEDED
 
     def _waits(self) -> bool:
-        holds = None if self._scheduler is None else self._scheduler.holds
-        return holds is not None and holds.any
+        return self._scheduler is not None and self._scheduler.holds is not None and self._scheduler.holds.any
 
     def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
         status = self._status()
@@ -317,9 +320,6 @@ class ActiveRun:
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
         return output_fields(output, self._place.journal)
-
-    def _read_blob(self, ref: Mapping[str, Any]) -> Json:
-        return read_blob(self.rundir, ref)
 
     def _with_files(self, executor: Executor) -> Executor:
         """For runs in which nodes leave files or ask for a directory of their own."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from os import PathLike
+from shlex import quote
 from typing import Any, Final, Literal, NamedTuple
 
-from pipe_runner.deciding import acted_of, decided_as, is_refused, undecided, undecided_of
+from pipe_runner.deciding import acted_of, decided_as, ended_well_around, is_refused, undecided, undecided_of
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.stream import EventStream
@@ -48,17 +49,19 @@ def decide(
     *,
     durability: Durability = Durability.FULL,
     clock: Clock | None = None,
+    where: str = "",
 ) -> Run:
-    """Record the decision; gives the run as it is then. Nothing runs before a resume.
+    """Record the decision; gives the run as it is then. Nothing runs before a resume. `where` is what a command needs
+    to find the run, as in `RunDir`.
 
     Raises UsageError where there is nothing to decide, RunBusy while a process works on the run, StorageError.
     """
-    rundir = RunDir.open(state_dir, run_id)
+    rundir = RunDir.open(state_dir, run_id, where)
     lock = _locked(rundir)
     try:
         repaired = repair(rundir)
         run = repaired.run
-        names = _names(run, node, decision.word)
+        names = _names(run, rundir, node, decision.word)
         end_leftovers(rundir.id, rundir.warden_lock_path)
         journal = LogWriter.append_to(rundir, durability, repaired)
         try:
@@ -87,7 +90,7 @@ def _locked(rundir: RunDir) -> RunLock:
         time.sleep(0.02)
 
 
-def _names(run: Run, node: str, word: Word) -> list[str]:
+def _names(run: Run, rundir: RunDir, node: str, word: Word) -> list[str]:
     """The nodes or items of which an event is to be written; raises UsageError where there is nothing to decide."""
     state = run.find(node)
     if state is None:
@@ -100,29 +103,30 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
         inside = [name for name in undecided(run) if name.startswith((f"{node}.", f"{node}["))]
         raise UsageError(
             f"{node} runs a sub-pipeline: a person decides on the nodes of that",
-            hint=f"decide on {', '.join(inside[:20])}" if inside else f"`pipe show {run.id}` says what waits",
+            hint=f"decide on {', '.join(inside[:20])}" if inside else f"`{rundir.command('show')}` says what waits",
         )
     if word in ("approve", "reject"):
         if node in run.nodes and run.items.get(node):
             asked = [name for name in undecided_of(run, node) if run.state(name).status is NodeStatus.WAITING]
             if asked:
                 return asked
-        elif state.status is NodeStatus.WAITING or (word == "approve" and is_refused(state)):
+        elif state.status is NodeStatus.WAITING or (word == "approve" and _may_change(run, node, state)):
             return [node]
-        _decided_already(run, node, state)
+        _decided_already(run, rundir, node, state)
         raise UsageError(
             f"{node} is {_standing(state)}: it does not wait for an approval",
-            hint=f"`pipe settle` decides on it: `pipe settle {run.id} {node} --done`, or `--again`"
+            hint=f"`pipe settle` decides on it: `{rundir.command('settle', quote(node), '--done')}`, or `--again`"
             if may_have_acted(state)
-            else f"`pipe show {run.id}` says what waits",
+            else f"`{rundir.command('show')}` says what waits",
         )
     open_ones = [node] if node not in run.nodes and may_have_acted(state) else acted_of(run, node)
     if state.status is NodeStatus.WAITING:
         raise UsageError(
-            f"{node} waits for an approval", hint=f"`pipe approve {run.id} {node}`, or `pipe reject {run.id} {node}`"
+            f"{node} waits for an approval",
+            hint=f"`{rundir.command('approve', quote(node))}`, or `{rundir.command('reject', quote(node))}`",
         )
     if not open_ones:
-        _decided_already(run, node, state)
+        _decided_already(run, rundir, node, state)
         raise UsageError(
             f"{node} is {_standing(state)}: there is nothing to settle",
             hint="what can be settled is a node with `effect: once` that began and did not succeed",
@@ -130,7 +134,12 @@ def _names(run: Run, node: str, word: Word) -> list[str]:
     return [node] if word == "done" else open_ones
 
 
-def _decided_already(run: Run, node: str, state: NodeState) -> None:
+def _may_change(run: Run, node: str, state: NodeState) -> bool:
+    """Whether a refusal can be changed: something still goes on from it."""
+    return is_refused(state) and not ended_well_around(run, node)
+
+
+def _decided_already(run: Run, rundir: RunDir, node: str, state: NodeState) -> None:
     """Raises UsageError where a person has decided on it, and nothing waits any more."""
     decided = state.decided
     if decided is None or state.ended_at is None or may_have_acted(state):
@@ -144,7 +153,7 @@ def _decided_already(run: Run, node: str, state: NodeState) -> None:
     word, _, more = (word or "decided").partition(": ")
     raise UsageError(
         f"{node} was {word} already{f' ({more})' if more else ''}, by {decided.get('by')}, {when}{why}",
-        hint=f"nothing waits there; `pipe resume {run.id}` goes on"
+        hint=f"nothing waits there; `{rundir.command('resume')}` goes on"
         if run.status is not RunStatus.SUCCEEDED
         else "nothing waits there, and the run has succeeded",
     )

@@ -96,7 +96,7 @@ def open_run(
 
 def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[PlannedNode], registry: Registry) -> Place:
     try:
-        rundir = RunDir.create(settings.state_dir, run_id)
+        rundir = RunDir.create(settings.state_dir, run_id, settings.where)
     except StorageError as error:
         raise _nothing_begun(error) from error
     lock = _lock_new(rundir)
@@ -155,7 +155,7 @@ def open_resume(
     Raises RunBusy while another process works on it, LogDamaged, StorageError, UsageError.
     """
     clock = clock or SystemClock()
-    rundir = RunDir.open(settings.state_dir, run_id)
+    rundir = RunDir.open(settings.state_dir, run_id, settings.where)
     lock = RunLock.acquire(rundir)
     try:
         repaired = repair(rundir)

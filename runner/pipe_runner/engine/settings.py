@@ -51,5 +51,7 @@ class RunSettings(NamedTuple):
     keeps: bool = True
     """False, for cases of `pipe test`: no log, no result and no artifact is kept, and nobody else can meet the run.
     `state_dir` is then a directory that is about to be removed."""
+    where: str = ""
+    """What a command on the run needs to find it, beside its id: nothing, or ` --state-dir DIR`."""
     task: str | None = None
     """The task in words of which the pipeline was made, where it was."""

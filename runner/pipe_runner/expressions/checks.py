@@ -111,6 +111,8 @@ _TESTS_OF_OTHERS: Final = {
     "contains": "write `'part' in x`",
     "None": "write `is none`",
 }
+MEANS_OUTPUT: Final = ("outputs", "result", "results", "value", "stdout", "text", "json", "out")
+"""What others call what a node gave."""
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -144,7 +146,7 @@ def _unknown_field(path: Path, at: int, known: tuple[str, ...], offset: int, own
 
     field = str(path[at])
     near = did_you_mean(field, known)
-    if at == 2 and field in ("outputs", "result", "results", "value", "stdout", "text", "json", "out"):
+    if at == 2 and field in MEANS_OUTPUT:
         near = "output"
     shown = path_text(path[: at + 1])
     hint = f"did you mean `{owner}.{near}`?" if near else f"there is {', '.join(known)}"

@@ -38,7 +38,7 @@ class RunLock:
             try:
                 fcntl.flock(fds[0], fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RunBusy(_busy(rundir), hint="wait for it, or `pipe cancel` it") from None
+                raise RunBusy(_busy(rundir), hint=f"wait for it, or end it: `{rundir.command('cancel')}`") from None
             holder = f"{os.getpid()} {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}\n".encode()
             os.ftruncate(fds[0], os.pwrite(fds[0], holder, 0))  # in this order a reader never finds it empty
             fds.append(_open(rundir.live_path))

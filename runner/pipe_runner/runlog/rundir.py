@@ -56,9 +56,15 @@ class RunDir(NamedTuple):
     """Directories with entries that `create` made and that are not durable yet; LogWriter sees to them."""
     taken_over: bool = False
     """`create` found it there, without a log."""
+    where: str = ""
+    """What a command that is given from here needs to find it, beside its id: nothing, or ` --state-dir DIR`."""
+
+    def command(self, verb: str, *words: str) -> str:
+        """A command on the run, as whoever reads it here can give it: `pipe resume ID`."""
+        return " ".join(("pipe", verb, self.id, *words)) + self.where
 
     @classmethod
-    def create(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
+    def create(cls, state_dir: str | os.PathLike[str], run_id: str, where: str = "") -> RunDir:
         """Make the directory of a new run, and the state directory around it where it is missing.
 
         One that is there without a log is taken over: its runner was ended before anything began. Whoever has the
@@ -70,7 +76,7 @@ class RunDir(NamedTuple):
         runs = os.path.join(state, RUNS)
         path = os.path.join(runs, run_id)
         had_runs, taken_over = os.path.isdir(runs), False
-        made = cls(run_id, path)
+        made = cls(run_id, path, where=where)
         try:
             os.makedirs(runs, exist_ok=True)
             _ignore_itself(os.path.join(state, ".gitignore"))
@@ -82,7 +88,7 @@ class RunDir(NamedTuple):
             made.refuse_begun()
         except OSError as error:
             raise storage_fault("make the directory", error.filename or path, error) from error
-        return cls(run_id, path, made.above[: 2 if had_runs else 4], taken_over)
+        return made._replace(fresh=made.above[: 2 if had_runs else 4], taken_over=taken_over)
 
     @classmethod
     def unkept(cls, folder: str | os.PathLike[str], run_id: str) -> RunDir:
@@ -97,20 +103,20 @@ class RunDir(NamedTuple):
     def refuse_begun(self) -> None:
         """Raises UsageError where the run has begun, or what stands at its place is no directory."""
         if os.path.lexists(self.log_path) or os.path.islink(self.path) or not os.path.isdir(self.path):
-            raise UsageError(f"there is a run {self.id} already", hint=f"`pipe show {self.id}` shows it")
+            raise UsageError(f"there is a run {self.id} already", hint=f"`{self.command('show')}` shows it")
 
     @classmethod
-    def open(cls, state_dir: str | os.PathLike[str], run_id: str) -> RunDir:
+    def open(cls, state_dir: str | os.PathLike[str], run_id: str, where: str = "") -> RunDir:
         """The directory of a run that exists; raises UsageError."""
         check_run_id(run_id)
-        found = cls(run_id, os.path.join(os.path.abspath(state_dir), RUNS, run_id))
+        found = cls(run_id, os.path.join(os.path.abspath(state_dir), RUNS, run_id), where=where)
         if not os.path.lexists(found.log_path):
             if os.path.isdir(found.path):
                 raise UsageError(
                     f"run {run_id} never began: it was ended before its first event",
-                    hint=f"start it anew: `pipe run FILE --run-id {run_id}`",
+                    hint=f"start it anew: `pipe run FILE --run-id {run_id}{where}`",
                 )
-            raise UsageError(f"there is no run {run_id}", hint="`pipe runs` lists those that exist")
+            raise UsageError(f"there is no run {run_id}", hint=f"`pipe runs{where}` lists those that exist")
         return found
 
     @property

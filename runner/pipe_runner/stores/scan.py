@@ -31,7 +31,7 @@ class ScanStore:
         """Newest first; raises StorageError where the state directory can't be read."""
         return newest_first(self.summaries())[:limit]
 
-    def find(self, reference: str) -> str:
+    def find(self, reference: str, where: str = "") -> str:
         """The id for an id, a unique prefix, or `latest`; raises UsageError with what was near."""
         logs = self.logs()
         if not logs:
@@ -47,7 +47,7 @@ class ScanStore:
             return matching[0]
         if matching:
             raise UsageError(f"{reference!r} begins the id of {len(matching)} runs: {_some(matching)}")
-        raise UsageError(f"there is no run {reference!r}", hint=_near(reference, logs))
+        raise UsageError(f"there is no run {reference!r}", hint=_near(reference, logs, where))
 
     def close(self) -> None:
         """Nothing is open."""
@@ -114,11 +114,11 @@ def _time_of(run_id: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}T{time[:2]}:{time[2:4]}:{time[4:]}.000000Z"
 
 
-def _near(reference: str, runs: Iterable[str]) -> str:
+def _near(reference: str, runs: Iterable[str], where: str) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(reference, list(runs), n=3, cutoff=0.5)
-    return f"did you mean {_some(near)}?" if near else "`pipe runs` lists those that exist"
+    return f"did you mean {_some(near)}?" if near else f"`pipe runs{where}` lists those that exist"
 
 
 def _some(runs: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.registry import Registry
 
+Missed = Callable[[Attempt], NodeFault | None]
 LONGEST: Final = 16 * 1024
 """Characters of what a model is told of a tool."""
 
@@ -65,9 +66,11 @@ class Tools:
         self._masker, self._clock = masker, clock
         self._places: dict[str, Places] = {}
 
-    async def make(self, attempt: Attempt, wanted: Sequence[Json], emit: Emit, recorder: Recorder) -> Box:
-        """The toolbox; raises NodeFault of kind `tool`."""
-        performs = self._within(attempt)
+    async def make(
+        self, attempt: Attempt, wanted: Sequence[Json], emit: Emit, recorder: Recorder, missed: Missed
+    ) -> Box:
+        """The toolbox; raises NodeFault of kind `tool`. `missed` is what no recording has answered an attempt."""
+        performs = self._within(attempt, missed)
         found: list[Tool] = []
         of_servers: dict[str, list[str]] = {}
         for entry in wanted:
@@ -138,8 +141,9 @@ class Tools:
         spec = ToolSpec(plain_name(name), str(told["description"]), told["parameters"])
         return Tool(_checked(spec, key), f"mcp:{server}", key, use)
 
-    def _within(self, attempt: Attempt) -> PerformAttempt:
-        """Performs attempts of the same node, in what is left of this one's time."""
+    def _within(self, attempt: Attempt, missed: Missed) -> PerformAttempt:
+        """Performs attempts of the same node, in what is left of this one's time. What no recording answers there fails
+        the node as it does elsewhere, and is no result for a model."""
         began = self._clock.monotonic()
         places = self._places.setdefault(attempt.node, Places())
 
@@ -148,9 +152,16 @@ class Tools:
                 left = attempt.timeout - (self._clock.monotonic() - began)
                 inner = inner._replace(timeout=max(left, 0.001))
             if not self._registry.get(inner.agent).describe().runs_functions:
-                return await _apart(self._performs(inner, emit))
+                return await recorded(inner, emit)
             with places.one() as number:
-                return await _apart(self._performs(inner._replace(node=_at(inner.node, number)), emit))
+                return await recorded(inner._replace(node=_at(inner.node, number)), emit)
+
+        async def recorded(inner: Attempt, emit: Emit) -> Outcome:
+            outcome = await _apart(self._performs(inner, emit))
+            fault = missed(inner)
+            if fault is not None:
+                raise fault
+            return outcome
 
         return performs
 

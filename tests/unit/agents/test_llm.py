@@ -207,6 +207,13 @@ def test_an_unknown_price_makes_the_cost_unknown(tmp_path: Path) -> None:
     assert usage["calls"] == 1
 
 
+def test_tokens_that_the_service_did_not_tell_of_one_answer_are_unknown_of_all(tmp_path: Path) -> None:
+    schema = "{prompt: x, output_schema: {type: object, required: [a]}}"
+    model = FakeProvider(Answer({"b": 1}, usage=Usage(7, 3), cost=0.25), Answer({"a": 1}, usage=None, cost=0.5))
+    usage: Any = ask(tmp_path, model, schema).node("a").usage
+    assert usage == {"calls": 2, "input": None, "output": None, "cached": None, "reasoning": None, "cost": 0.75}
+
+
 def test_a_failed_attempt_has_its_usage_too(tmp_path: Path) -> None:
     run = ask(tmp_path, FakeProvider("no"), f"{{prompt: x, output_schema: {SCHEMA}}}")
     usage: Any = run.node("a").usage

@@ -95,6 +95,21 @@ def test_output_without_a_line_end_is_told_when_its_node_ends() -> None:
     assert lines_of(told.events, verbose=True) == ["  a | rest", "  succeeded  a (0.10s)"]
 
 
+def test_verbose_tells_of_messages_and_cuts_no_line_of_their_node() -> None:
+    told = Told()
+    told(EventKind.NODE_STARTED, "a", 1)
+    told(EventKind.NODE_OUTPUT, "a", 1, stream="stdout", text="half ")
+    told(EventKind.MESSAGE_PUBLISHED, "a", 1, topic="build.done", message={"at": "\x1b[2J"})
+    told(EventKind.MESSAGE_PUBLISHED, "a", 1, topic="large", message_ref={"sha256": "0", "bytes": 70000})
+    told(EventKind.NODE_OUTPUT, "a", 1, stream="stdout", text="a line\n")
+    assert lines_of(told.events, verbose=True) == [
+        '  message    a: build.done {"at": "\\u001b[2J"}',
+        "  message    a: large 70000 bytes",
+        "  a | half a line",
+    ]
+    assert lines_of(told.events) == []
+
+
 def test_a_node_that_runs_for_a_while_is_announced_once_and_named_in_a_silence() -> None:
     now = [0.0]
     stream = io.StringIO()
