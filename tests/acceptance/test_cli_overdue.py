@@ -91,6 +91,13 @@ def test_x3_a_limit_holds_although_a_function_never_gives_the_interpreter_back(p
     assert not list(pipe.folder.glob(".pipe/runs/*/overrun.json"))
 
 
+def test_the_command_that_goes_on_finds_a_run_kept_elsewhere(pipe: Any) -> None:
+    text = f"nodes:\n  stuck: {call('matches')}, timeout: 1s}}\n"
+    _, stderr = start(pipe, text, "--run-id", "r", "--state-dir", "kept").communicate(timeout=30)
+    assert "; `pipe resume r --state-dir kept` goes on with the run" in stderr
+    assert pipe("resume", "r", "--state-dir", "kept").returncode == 0
+
+
 @pytest.mark.slow
 def test_the_function_at_fault_is_told_from_those_that_wait_for_it(pipe: Any) -> None:
     others = "".join(f"  w{number}: {call('waits')}, timeout: 300ms}}\n" for number in range(6))

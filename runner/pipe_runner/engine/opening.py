@@ -330,7 +330,7 @@ def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry)
     """The launcher; its warden starts here, beside what this process still has to import."""
     agents = [registry.get(agent).describe() for agent in agents_of(nodes)]
     functions = any(agent.runs_functions for agent in agents)
-    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions)
+    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions, go_on=rundir.command("resume"))
     if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):
         processes.start()
     return processes

@@ -66,9 +66,10 @@ class Thread(NamedTuple):
 
 class Overdue:
     """`fd` is the table, `folder` the run's directory (empty: nobody resumes it), `stderr` where the user reads,
-    `runner` the process."""
+    `runner` the process, `go_on` the command that goes on with the run."""
 
-    def __init__(self, fd: int, folder: str, stderr: int, runner: int) -> None:
+    def __init__(self, fd: int, folder: str, stderr: int, runner: int, go_on: str = "") -> None:
+        self._go_on = go_on
         self._fd, self._folder, self._stderr, self._runner = fd, folder, stderr, runner
         self._since: float | None = None
         """Since when something is overdue of which the runner takes no notice."""
@@ -210,8 +211,8 @@ class Overdue:
             "back: nothing else can go on, so the runner is ended\n"
             "hint: a function that computes in C can't be stopped: run it as a command, `argv: [python, …]`"
         )
-        if self._folder:
-            text += f"; `pipe resume {os.path.basename(self._folder)}` goes on with the run"
+        if self._folder and self._go_on:
+            text += f"; `{self._go_on}` goes on with the run"
         if os.isatty(self._stderr):
             text = f"\x1b[?25h\n{text}"
         text += "\n"

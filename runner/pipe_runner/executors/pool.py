@@ -30,8 +30,12 @@ SOON: Final = 0.05
 class Pool:
     """Implements the port Launcher over several `Processes`. `lock_path` is the first warden's; others add a number."""
 
-    def __init__(self, run: str, lock_path: str, size: int | None = None, *, functions: bool = False) -> None:
-        """`functions`: code runs in this process that may start others by itself; they end with the run, too."""
+    def __init__(
+        self, run: str, lock_path: str, size: int | None = None, *, functions: bool = False, go_on: str = ""
+    ) -> None:
+        """`functions`: code runs in this process that may start others by itself; they end with the run, too. `go_on`
+        is the command that goes on with the run where this process is ended."""
+        self._go_on = go_on
         self._run = run
         self._lock_path = lock_path
         self._size = size or max(1, min(MOST, os.cpu_count() or 1))
@@ -70,7 +74,8 @@ class Pool:
             from pipe_runner.executors.timetable import Timetable
 
             self.timetable = Timetable()
-            self._strangers.tell_of_starts(self._members[0].claim(ticks(), self.timetable.fd, kept=kept))
+            started = self._members[0].claim(ticks(), self.timetable.fd, kept=kept, go_on=self._go_on)
+            self._strangers.tell_of_starts(started)
 
     def guard(self, grace: float) -> int | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""

@@ -90,13 +90,13 @@ class Processes:
         """See `Standing.guard`; None without a warden."""
         return None if self._connection is None else self._standing.guard(self._connection, grace)
 
-    def claim(self, since: int, table: int, *, kept: bool) -> int | None:
+    def claim(self, since: int, table: int, *, kept: bool, go_on: str = "") -> int | None:
         """See `Standing.claim` and `.watch`. From within the loop, which sees when the warden dies."""
         if self._loop is None:
             self._attach()
         if self._connection is None:
             return None
-        self._standing.watch(self._connection, os.path.dirname(self._lock_path) if kept else "", table)
+        self._standing.watch(self._connection, os.path.dirname(self._lock_path) if kept else "", go_on, table)
         return self._standing.claim(self._connection, since)
 
     def prepare(self) -> None:

@@ -6,8 +6,8 @@ attempt, fds)` with so many descriptors beside it: stdout and stderr, where the 
 where there is one; `(TAKE, id)`: hand over the pipes that the warden reads; `(END, id, grace)`: TERM to all that there
 is of an attempt, KILL after `grace` seconds; `(GUARD, grace)` with the pipe beside it that tells of signals: kill the
 runner when it takes no notice of them; `(KIN, ticks)`: what the runner itself has started since then (`relatives.py`)
-is the run's, too, and the pipe beside it tells when it is about to start something; `(TABLE, folder)` with a table and
-the runner's stderr beside it: end the runner when it can't hold the limits that stand there (`overdue.py`).
+is the run's, too, and the pipe beside it tells when it is about to start something; `(TABLE, folder, go_on)` with a
+table and the runner's stderr beside it: end the runner when it can't hold the limits that stand there (`overdue.py`).
 To the runner: a list of `(EXITED, id, wait status, when)`, by the monotonic clock, which all processes share;
 `(LEFT, id, wait status, when)`: the same, and something is left of the attempt; before them, where the warden reads
 the pipes, `(PRINTED, id, stream, data)` and, if one is not at its end, `(OPEN, id, 0, 0)`; `(PIPES, id, streams, 0)`,

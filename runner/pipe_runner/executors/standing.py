@@ -40,16 +40,16 @@ class Standing:
         self._tell(connection, (KIN, since), told)
         return tell
 
-    def watch(self, connection: Connection, folder: str, table: int) -> None:
+    def watch(self, connection: Connection, folder: str, go_on: str, table: int) -> None:
         """The warden ends this process when it can't hold the time limits of the table (`overdue.py`).
 
-        `folder` is the directory of a run that can be resumed then; empty, if it can't be.
+        `folder` is the directory of a run that `go_on`, a command, can resume then; empty, if it can't be.
         """
         try:
             stderr = os.dup(2)
         except OSError:
             stderr = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        self._tell(connection, (TABLE, folder), os.dup(table), stderr)
+        self._tell(connection, (TABLE, folder, go_on), os.dup(table), stderr)
 
     def repeat(self, connection: Connection) -> None:
         """Tell another warden."""

@@ -170,7 +170,7 @@ class Warden:
             elif message[0] == KIN:
                 self.watch_relatives(message[1])
             elif message[0] == TABLE:
-                self.watch_limits(message[1])
+                self.watch_limits(*message[1:])
             elif message[0] == TAKE:
                 self.hand_over(message[1])
             elif message[0] == MARKS:
@@ -197,11 +197,11 @@ class Warden:
         os.set_blocking(self.starts, False)
         self.poll.register(self.starts, select.POLLIN)
 
-    def watch_limits(self, folder: str) -> None:
+    def watch_limits(self, folder: str, go_on: str) -> None:
         """See from now on whether the runner holds the limits of the table that came with this."""
         from pipe_runner.executors.overdue import Overdue
 
-        self.overdue = Overdue(self.fds.pop(0), folder, self.fds.pop(0), self.runner)
+        self.overdue = Overdue(self.fds.pop(0), folder, self.fds.pop(0), self.runner, go_on)
 
     def hear(self) -> None:
         if self.guard is not None and not self.guard.read():
