@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
@@ -30,10 +30,10 @@ def providers(given: Given) -> int:
     if given.on("check"):
         failed = _check(services, found, one=wanted is not None)
     if given.text("output") == "json":
-        sys.stdout.write(_json(found[0] if wanted is not None else found))
+        write_out(_json(found[0] if wanted is not None else found))
     else:
-        for line in _text(services, found[0]) if wanted is not None else _table(found):
-            sys.stdout.write(safe(line) + "\n")
+        lines = _text(services, found[0]) if wanted is not None else _table(found)
+        write_out("".join(f"{safe(line)}\n" for line in lines))
     return 1 if failed else 0
 
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.collecting import uncollected
 from pipe_runner.errors import InvalidPipeline, UsageError
@@ -45,8 +45,7 @@ def check(given: Given) -> int:
     form = cast("Format", given.text("format") or "text")
     if form in _FROM_TOP:
         found = _from_top(found)
-    sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
-    sys.stdout.flush()
+    write_out(render(found, form, colour=form == "text" and colours(sys.stdout)))
     if not given.on("quiet"):
         say(summary(found, files=len(files)))
     return 1 if any(one.is_error for one in found) else 0
