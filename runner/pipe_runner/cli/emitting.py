@@ -14,6 +14,8 @@ from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.types import EventKind
 
 _DEFAULT_LIMIT: Final = 1000
+_MOST: Final = 100_000
+"""Messages that are shown at once."""
 _LARGEST: Final = 2**20
 """Bytes of a message; more is not read."""
 
@@ -73,8 +75,8 @@ def messages(given: Given) -> int:
     from pipe_runner.errors import NodeFault
 
     pattern = given.text("pattern") or "#"
-    limit = _DEFAULT_LIMIT if given.text("limit") is None else whole(given.must("limit"), "--limit")
-    since = 0 if given.text("since") is None else whole(given.must("since"), "--since")
+    limit = _DEFAULT_LIMIT if given.text("limit") is None else whole(given.must("limit"), "--limit", 1, _MOST)
+    since = 0 if given.text("since") is None else whole(given.must("since"), "--since", 0)
     output = given.text("output") or ("value" if given.on("next") else "text")
     if given.on("next") and (given.on("follow") or given.text("since") is not None):
         raise UsageError("--next goes on where this attempt's last --next was: it takes no --follow and no --since")
