@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from math import inf
 from typing import Final
 
 from pipe_runner.cli.settings import duration, here, state_dir
@@ -90,7 +91,7 @@ def _prune(entries: Entries, given: Given) -> int:
         if size is not None:
             gone, freed = entries.shrink(_size(size), patience=_PATIENCE)
         else:
-            before = None if age is None else time.time() - duration(age, "--older-than")
+            before = None if age is None else time.time() - duration(age, "--older-than", inf)
             gone, freed = entries.remove(before, patience=_PATIENCE)
     except OSError as error:
         raise storage_fault("remove", error.filename or "a cached result", error) from error
