@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -39,6 +38,8 @@ class AskTelling(Telling):
         if self._output == "text":
             sys.stdout.writelines(_told(run, rundir))
         elif self._about is not None:
+            from pipe_runner.text import json_text
+
             sys.stdout.write(json_text({**self._about, "result": _whole(run, rundir)}))
         else:
             super()._print(run, rundir)
@@ -74,13 +75,6 @@ def _told(run: Run, rundir: RunDir) -> Iterator[str]:
             yield f"\nMeasured{f' by {name}' if len(told) > 1 else ''}:\n{text}"
     if not shown:
         yield from outputs_text(run, rundir)
-
-
-def json_text(value: Any) -> str:
-    """ASCII, indented, harmless in any CI's log."""
-    from pipe_runner.text import ci_safe_json
-
-    return ci_safe_json(json.dumps(value, indent=2)) + "\n"
 
 
 def by_model(

@@ -100,7 +100,7 @@ def _check(orchestrator: Orchestrator, text: str, chosen: Sequence[Choice], root
 
 def _shown(text: str, routing: Routing, chosen: Sequence[Choice], saved: str | None, *, as_json: bool) -> int:
     if as_json:
-        from pipe_runner.cli.asked import json_text
+        from pipe_runner.text import json_text
 
         sys.stdout.write(json_text(described(text, routing, chosen, saved)))
     else:
@@ -141,12 +141,20 @@ def _kept(text: str, state: str) -> str:
 
     folder = os.path.join(made_state(state), _FOLDER)
     path = os.path.join(folder, f"ask-{sha256(text.encode()).hexdigest()[:12]}.yml")
-    if not os.path.isfile(path):
+    if not _holds(path, text.encode()):  # not there, or somebody has edited it
         from pipe_runner.cli.files import write_whole
 
         os.makedirs(folder, exist_ok=True)
         write_whole(path, [text.encode()])
     return path
+
+
+def _holds(path: str, content: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
 
 
 def _run(file: str, text: str, routing: Routing, chosen: Sequence[Choice], given: Given, root: str, state: str) -> int:
