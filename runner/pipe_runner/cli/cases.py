@@ -17,8 +17,8 @@ from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
 from pipe_runner.cases.words import Failure, failures, left_over
 from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.reading import files_below, near
-from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order

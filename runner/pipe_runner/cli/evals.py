@@ -8,8 +8,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.settings import duration, folders, said, state_dir
-from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order

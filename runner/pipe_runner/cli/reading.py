@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import write_whole
 from pipe_runner.cli.words import Given
 from pipe_runner.collecting import uncollected
 from pipe_runner.errors import InvalidPipeline, UsageError
@@ -199,17 +200,16 @@ def graph(given: Given) -> int:
     from pipe_runner.reports.graph import render
     from pipe_runner.text import ci_safe
 
-    file = given.must("file")
+    file, out = given.must("file"), given.text("out")
+    if out == "":
+        raise UsageError("--out is empty", hint="`-o FILE`, or `-o -` for stdout")
     compilation = compile_file(file, registry=Registry.installed())
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
     text = render(compilation.plan, given.text("format") or "text")
-    out = given.text("out")
     if out is None or out == "-":
         sys.stdout.write(ci_safe(text))
         return 0
-    from pipe_runner.cli.files import write_whole
-
     write_whole(out, [text.encode("utf-8", "backslashreplace")])
     return 0
 
