@@ -14,6 +14,7 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.errors import UsageError
 from pipe_runner.resultcache.entries import Entries
 from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.text import json_text
 
 _PATIENCE: Final = 10.0
 """Seconds that removing waits for runs that use the cache just now."""
@@ -48,7 +49,7 @@ def _list(entries: Entries, given: Given) -> int:
             }
             for entry, size in found
         ]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        sys.stdout.write(json_text(rows))
         return 0
     if not found:
         sys.stdout.write("no cached results\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pipe_runner.cli.machine import Finding
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
+from pipe_runner.text import json_text
 
 _INK = {"ok": "32", "warn": "33", "fail": "31"}
 
@@ -42,7 +42,7 @@ def doctor(given: Given) -> int:
     ]
     found = [_examined(one) for one in examinations]
     if given.text("output") == "json":
-        write_out(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+        write_out(json_text([asdict(one) for one in found]))
     else:
         colour = colours(sys.stdout)
         write_out("".join(_told(one, colour) for one in found))

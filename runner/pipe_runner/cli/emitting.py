@@ -125,11 +125,12 @@ def _logged(given: Given, pattern: str, since: int, limit: int) -> Iterator[dict
 def _show(found: Iterator[dict[str, Any]], output: str) -> int:
     from pipe_runner.console import reads_commands
     from pipe_runner.console.words import safe
+    from pipe_runner.text import ci_safe_json
 
     plain = output == "value" and not sys.stdout.isatty() and not reads_commands(os.environ)
     for message in found:
         if output == "json":
-            line = json.dumps(message, separators=(",", ":")).replace("##", "#\\u0023")
+            line = ci_safe_json(json.dumps(message, separators=(",", ":")))
         else:
             value = message["message"]
             line = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from pipe_runner.console.words import safe, seconds, short
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
+from pipe_runner.text import json_text
 from pipe_runner.types import EventKind, RunStatus
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def runs(given: Given) -> int:
             store.close()
     told = [_standing(one, state) for one in found]
     if given.text("output") == "json":
-        sys.stdout.write(json.dumps(told, indent=2).replace("##", "#\\u0023") + "\n")
+        sys.stdout.write(json_text(told))
         return 0
     if not told:
         say(f"no runs in {safe(state)}")

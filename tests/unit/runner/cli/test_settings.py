@@ -72,9 +72,7 @@ def test_a_grace_of_nothing_in_pipe_yml_is_not_the_default() -> None:
     assert run_settings(NOTHING, "s", {"grace": 0.0}, environ={}).grace == 0.0
 
 
-def test_a_folder_of_recordings_counts_from_here(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_recordings_counts_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pipe.yml").write_text("version: 1\n")
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path / "sub")
