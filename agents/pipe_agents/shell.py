@@ -101,7 +101,7 @@ class ShellAgent:
             cwd = options.get("cwd")
             stdin = options.get("stdin")
             folder = attempt.workspace or (attempt.root if cwd is None else _folder(attempt.root, cwd))
-            given = None if stdin is None else stdin.encode("utf-8", "surrogatepass")
+            given = None if stdin is None else _bytes(stdin)
             command: Command = _tuple(Command, (argv, env, folder, given))
             if kind == "file":
                 files.append(output_path)
@@ -267,6 +267,17 @@ def _signal_name(number: int) -> str:
         return Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _bytes(stdin: str) -> bytes:
+    """As arguments and variables are given; raises NodeFault for what has no bytes."""
+    try:
+        return stdin.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        half = f"U+{ord(stdin[error.start]):04X}"
+        raise NodeFault(
+            ErrorKind.TEMPLATE, f"stdin holds half a character (the surrogate {half}), which no program can be given"
+        ) from None
 
 
 def _file_name(attempt: Attempt) -> str:

@@ -80,6 +80,13 @@ def ci_safe_json(text: str) -> str:
     return text.replace("##", "#\\u0023")
 
 
+def json_text(value: object, indent: int | None = 2) -> str:
+    """What a command prints as JSON: ASCII, with a newline, harmless in any CI's log."""
+    import json
+
+    return ci_safe_json(json.dumps(value, indent=indent)) + "\n"
+
+
 def width(text: str) -> int:
     """How many columns a terminal gives to `text`, which is printable: wide characters two, combining ones none."""
     if text.isascii():

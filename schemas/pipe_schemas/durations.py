@@ -22,7 +22,7 @@ LONGEST: Final = 366 * 86400.0
 
 
 @lru_cache(maxsize=4096)
-def parse_duration(text: str, *, zero: bool = False) -> float:
+def parse_duration(text: str, *, zero: bool = False, longest: float = LONGEST) -> float:
     """Seconds of `250ms`, `90s`, `10m`, `1h30m` or `1d`; raises ValueError with a sentence for anything else."""
     seconds, at, last = 0.0, 0, -1
     while at < len(text):
@@ -40,7 +40,7 @@ def parse_duration(text: str, *, zero: bool = False) -> float:
         raise ValueError("a duration is empty; write for example `90s`, `10m` or `1h30m`")
     if seconds == 0 and not zero:
         raise ValueError("a duration must be longer than zero")
-    if seconds > LONGEST:
+    if seconds > longest:
         raise ValueError(f"`{_short(text)}` is longer than a year")
     return round(seconds, 9)
 

@@ -74,9 +74,12 @@ def _size(value: Any) -> Any:
         return value
     if isinstance(value, str):
         try:
-            return parse_size(value)
+            size = parse_size(value)
         except ValueError as error:
             raise PydanticCustomError("size", "{why}", {"why": str(error)}) from None
+        if size > 0:
+            return size
+        raise PydanticCustomError("size", "{why}", {"why": f"`{value}` is not even one byte"})
     raise PydanticCustomError("size", "{why}", {"why": "a size is a number of bytes, or text as `16MiB`"})
 
 
@@ -97,9 +100,12 @@ def _count(value: Any) -> Any:
         return value
     if isinstance(value, str):
         try:
-            return parse_count(value)
+            count = parse_count(value)
         except ValueError as error:
             raise PydanticCustomError("count", "{why}", {"why": str(error)}) from None
+        if count > 0:
+            return count
+        raise PydanticCustomError("count", "{why}", {"why": f"`{value}` is not even one"})
     raise PydanticCustomError("count", "{why}", {"why": "this is a whole number above zero, or text as `200k`"})
 
 

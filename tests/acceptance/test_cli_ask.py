@@ -43,6 +43,16 @@ def test_a_task_is_shown_as_a_pipeline_run_and_told(pipe: Any, tmp_path: Path, p
     assert pipe("run", str(kept)).returncode == 0
 
 
+def test_what_is_shown_is_what_is_run_also_where_the_kept_file_was_edited(pipe: Any, tmp_path: Path, port: int) -> None:
+    assert pipe("ask", REFUSED % port, "-q").returncode == 0
+    (kept,) = (tmp_path / ".pipe/asked").iterdir()
+    written = kept.read_text()
+    kept.write_text("version: 1\nnodes: {a: {run: touch other}}\n")
+    assert pipe("ask", REFUSED % port, "-q").returncode == 0
+    assert not (tmp_path / "other").exists()
+    assert kept.read_text() == written
+
+
 def test_a_host_that_is_not_looked_at_is_told_and_never_fine(pipe: Any) -> None:
     done = pipe("ask", "is the disk of web01 full")
     assert done.returncode == 0, done.stderr

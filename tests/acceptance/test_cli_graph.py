@@ -19,6 +19,31 @@ def test_s8_a_graph_holds_nothing_that_a_terminal_or_a_ci_obeys(pipe: Any, form:
     assert not any(line.lstrip().startswith("::") for line in done.stdout.splitlines())
 
 
+def test_a_file_may_be_called_whatever_the_system_takes(pipe: Any) -> None:
+    pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("graph", "g.yml", "-o", "x" * 250 + ".svg")
+    assert done.returncode == 0, done.stderr
+    assert (pipe.folder / ("x" * 250 + ".svg")).exists()
+    assert len(list(pipe.folder.iterdir())) == 2
+
+
+def test_a_graph_needs_a_file_s_name(pipe: Any) -> None:
+    pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    done = pipe("graph", "g.yml", "-o", "")
+    assert (done.returncode, "--out is empty" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["", "folder", "no/such"])
+@pytest.mark.few(2)
+def test_show_refuses_what_can_not_be_a_file_as_run_does(pipe: Any, name: str) -> None:
+    pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    (pipe.folder / "folder").mkdir()
+    assert pipe("run", "g.yml").returncode == 0
+    told, before = pipe("show", "latest", "--junit", name), pipe("run", "g.yml", "--junit", name)
+    assert (told.returncode, told.stdout) == (before.returncode, before.stdout) == (2, "")
+    assert told.stderr == before.stderr
+
+
 def test_a_graph_is_written_whole_or_not_at_all(pipe: Any) -> None:
     pipe.write("g.yml", "version: 1\nname: ü\nnodes: {a: {run: echo}}\n")
     drawn = pipe.folder / "drawn"

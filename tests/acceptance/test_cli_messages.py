@@ -80,6 +80,9 @@ def test_the_messages_of_a_run_are_shown_from_its_log(pipe: Any) -> None:
         (["messages", "--next", "-f"], "it takes no --follow"),
         (["messages", "a..b"], "is no pattern"),
         (["messages", "--limit", "x"], "--limit"),
+        (["messages", "--limit", "-5"], "--limit: -5 is not between 1 and 100000"),
+        (["messages", "--limit", "100001"], "--limit: 100001 is not between 1 and 100000"),
+        (["messages", "--since", "-5"], "--since: -5 is not between 0 and "),
         (["messages", "--run", "nothing"], "there is no run 'nothing'"),
     ],
 )

@@ -40,6 +40,7 @@ def test_it_tells_order_waves_decisions_and_secrets_and_starts_nothing(pipe: Any
     assert "  page: when nodes.lint.exit_code > 0" in text
     assert "  TOKEN from env TOKEN (not set): deploy" in text
     assert "  KEY from file /etc/hostname: deploy" in text
+    assert "  TOKEN from env TOKEN (not set): deploy" in pipe("plan", "f.yml", env={"TOKEN": ""}).stdout
     assert "(not set)" not in pipe("plan", "f.yml", "-i", "target=prod", env={"TOKEN": "sesame-4711"}).stdout
     assert sorted(os.listdir(pipe.folder)) == ["f.yml"]
 

@@ -112,11 +112,19 @@ def test_domains_and_secrets_count_and_no_value_is_shown(pipe: Any) -> None:
     assert not (pipe.folder / ".pipe").exists(), "a plan makes no salt"
     assert pipe("run", "f.yml", env=mine).returncode == 0
     assert cached(pipe, env=mine)["n"]["found"] == "hit"
-    assert cached(pipe)["n"]["found"] == "open"
+    assert cached(pipe)["n"]["found"] == cached(pipe, env={"TOKEN": ""})["n"]["found"] == "open"
     changed = cached(pipe, env=other)["n"]
     assert (changed["found"], "there changed secret TOKEN" in changed["why"]) == ("miss", True)
     assert "sesame" not in pipe("plan", "f.yml", env=other).stdout
     assert cached(pipe, "--cache-domain", "elsewhere", env=mine)["n"]["found"] == "miss"
+
+
+def test_s8_no_file_s_name_is_a_command_for_a_ci_where_results_are_listed(pipe: Any) -> None:
+    pipe.write("##[error]x.yml", "version: 1\nnodes: {n: {run: echo, cache: true}}\n")
+    assert pipe("run", "##[error]x.yml").returncode == 0
+    listed = pipe("cache", "ls", "--output", "json").stdout
+    assert "##[" not in listed
+    assert json.loads(listed)[0]["pipeline"].endswith("##[error]x.yml")
 
 
 def test_files_that_a_node_takes_over_count(pipe: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 from typing import Any
 
@@ -60,6 +61,7 @@ def test_a_run_that_goes_on_stays(pipe: Any) -> None:
         time.sleep(0.02)
     told = pipe("runs", "prune", "--keep", "0")
     assert told.stdout == "removed 0 runs, 0 bytes\n" and "kept on: somebody works on it" in told.stderr
+    assert pipe("runs", "prune", "--keep", "0", "--dry-run").stdout == "would remove 0 runs\n"
     (pipe.folder / "go").touch()
     assert running.wait(30) == 0
 
@@ -88,6 +90,24 @@ def test_old_evaluations_go_with_old_runs(pipe: Any, runs: Any) -> None:
             os.utime(path, (time.time() - age,) * 2)
     told = json.loads(pipe("runs", "prune", "--older-than", "1h", "--output", "json").stdout)
     assert told["evaluations"] == 1 and os.listdir(pipe.folder / ".pipe" / "evals") == ["new"]
+
+
+def test_an_age_before_there_were_calendars_is_older_than_every_run(pipe: Any, runs: Any) -> None:
+    for age in ("25000d", "380000d", "999999999d"):
+        told = json.loads(pipe("runs", "prune", "--older-than", age, "--output", "json").stdout)
+        assert told["removed"] == []
+
+
+def test_what_waits_stays_whatever_the_index_says(pipe: Any) -> None:
+    pipe.write("f.yml", ASKING)
+    assert pipe("run", "f.yml", "--run-id", "w", "-q").returncode == 75
+    assert "waiting" in pipe("runs").stdout
+    with sqlite3.connect(pipe.folder / ".pipe" / "index.db") as index:  # as it was before somebody went on with it
+        index.execute("UPDATE runs SET summary = replace(summary, '\"waiting\"', '\"failed\"')")
+    index.close()
+    told = pipe("runs", "prune", "--keep", "0")
+    assert told.stdout == "removed 0 runs, 0 bytes\n" and "kept w: " in told.stderr
+    assert pipe("show", "w").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,40 @@ def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, word
         os.close(writing)
 
 
+@BUFFERED
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("check wrong.yml", 1),
+        ("test t.test.yml --junit t.xml", 1),
+        ("test t.test.yml --output json --junit t.xml", 1),
+        ("eval e.eval.yml --junit e.xml", 1),
+        ("lock --check", 1),
+        ("providers mine --check", 1),
+    ],
+)
+@pytest.mark.few(6)
+def test_a_failure_stays_one_where_the_reader_has_gone_away(pipe: Any, unbuffered: str, words: str, code: int) -> None:
+    pipe.write("pipe.yml", "version: 1\nproviders: {mine: {type: openai, base_url: 'http://127.0.0.1:9', model: m}}\n")
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo hi}}\noutputs: {o: '{{ nodes.a.output }}'}\n")
+    pipe.write("t.test.yml", "version: 1\npipeline: p.yml\ncases: {c: {expect: {outputs: {o: ho}}}}\n")
+    pipe.write(
+        "e.eval.yml",
+        "version: 1\npipeline: p.yml\ncases: [{name: c}]\nsamples: 1\ngraders: {g: {expression: output.o == 'ho'}}\n",
+    )
+    if words.startswith("check"):
+        pipe.write("wrong.yml", "version: 1\nnodes: {a: {}}\n")
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        found, said = to(pipe, writing, *words.split(), PYTHONUNBUFFERED=unbuffered)
+    finally:
+        os.close(writing)
+    assert found == code, said
+    named = words.rpartition("--junit ")[2]
+    assert not named.endswith(".xml") or "<testsuite" in (pipe.folder / named).read_text()
+
+
 @pytest.mark.parametrize("encoding", ["utf-8:surrogateescape", "ascii:surrogateescape", "utf-8:surrogatepass", "ascii"])
 @pytest.mark.few(2)
 def test_s11_no_encoding_of_the_streams_is_a_reason_to_fail(pipe: Any, encoding: str) -> None:

@@ -12,6 +12,7 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.registry import Clash, Registry, means
+from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.presets import Preset
@@ -31,19 +32,19 @@ def agents(given: Given) -> int:
     presets, wrong = _presets(registry)
     if name is not None:
         if name in presets:
-            sys.stdout.write(_json(_preset(presets[name])) if as_json else _preset_text(presets[name]))
+            sys.stdout.write(json_text(_preset(presets[name])) if as_json else _preset_text(presets[name]))
             return 0
         if name not in registry:
             _unknown(name, (*registry.names(), *presets), wrong)
         agent = registry.get(name)
-        sys.stdout.write(_json(_described(registry, name, agent)) if as_json else _text(registry, name, agent))
+        sys.stdout.write(json_text(_described(registry, name, agent)) if as_json else _text(registry, name, agent))
         return 0
     with redirect_stdout(sys.stderr):  # what an agent prints when it is made is no part of the list
         found = registry.get_all()
     if as_json:
         described = [_as_far(registry, name, agent) for name, agent in found.items()]
         unusable = [_unusable(registry, name, fault.message) for name, fault in registry.faults().items()]
-        sys.stdout.write(_json([*described, *unusable, *map(_preset, presets.values())]))
+        sys.stdout.write(json_text([*described, *unusable, *map(_preset, presets.values())]))
         return 0
     wide = max((len(name) for name in (*found, *presets, *wrong)), default=0)
     for name, agent in found.items():
@@ -72,7 +73,7 @@ def _capable(registry: Registry, asked: Sequence[str], as_json: bool) -> int:
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(known) or 'none'}"
         raise UsageError(f"no agent declares {' and '.join(repr(one) for one in asked)}", hint=hint)
     if as_json:
-        sys.stdout.write(_json([_described(registry, name, registry.get(name)) for name in names]))
+        sys.stdout.write(json_text([_described(registry, name, registry.get(name)) for name in names]))
         return 0
     for name in names:
         about = registry.get(name).describe()
@@ -251,7 +252,3 @@ def _kind(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     return str(schema.get("type", "anything"))
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2).replace("##", "#\\u0023") + "\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -33,6 +32,8 @@ class AskTelling(Telling):
         if self._output == "text":
             sys.stdout.writelines(_told(run, rundir))
         elif self._about is not None:
+            from pipe_runner.text import json_text
+
             sys.stdout.write(json_text({**self._about, "result": whole(run, rundir)}))
         else:
             super()._print(run, rundir)
@@ -69,10 +70,3 @@ def _told(run: Run, rundir: RunDir) -> Iterator[str]:
             yield f"\nMeasured{f' by {name}' if len(told) > 1 else ''}:\n{text}"
     if not shown:
         yield from outputs_text(run, rundir)
-
-
-def json_text(value: Any) -> str:
-    """ASCII, indented, harmless in any CI's log."""
-    from pipe_runner.text import ci_safe_json
-
-    return ci_safe_json(json.dumps(value, indent=2)) + "\n"

@@ -98,7 +98,7 @@ def _check(orchestrator: Orchestrator, text: str, chosen: Sequence[Choice], root
 
 def _shown(text: str, routing: Routing, chosen: Sequence[Choice], saved: str | None, *, as_json: bool) -> int:
     if as_json:
-        from pipe_runner.cli.asked import json_text
+        from pipe_runner.text import json_text
 
         sys.stdout.write(json_text(described(text, routing, chosen, saved)))
     else:

@@ -98,6 +98,17 @@ def say(text: str) -> None:
         pass
 
 
+def write_out(text: str) -> None:
+    """Write to stdout, at once; a reader who has gone away changes nothing of what a command does and ends with."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        if not _nobody_reads(error):
+            raise
+        forget(sys.stdout)
+
+
 def explain(error: PipeError) -> None:
     """`error: …` and `hint: …` on stderr."""
     from pipe_runner.text import ci_safe, printable

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from math import inf
 from typing import Final
 
 from pipe_runner.cli.settings import duration, here, state_dir
@@ -13,6 +14,7 @@ from pipe_runner.console.words import plural, safe
 from pipe_runner.errors import UsageError
 from pipe_runner.resultcache.entries import Entries
 from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.text import json_text
 
 _PATIENCE: Final = 10.0
 """Seconds that removing waits for runs that use the cache just now."""
@@ -47,7 +49,7 @@ def _list(entries: Entries, given: Given) -> int:
             }
             for entry, size in found
         ]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        sys.stdout.write(json_text(rows))
         return 0
     if not found:
         sys.stdout.write("no cached results\n")
@@ -90,7 +92,7 @@ def _prune(entries: Entries, given: Given) -> int:
         if size is not None:
             gone, freed = entries.shrink(_size(size), patience=_PATIENCE)
         else:
-            before = None if age is None else time.time() - duration(age, "--older-than")
+            before = None if age is None else time.time() - duration(age, "--older-than", inf)
             gone, freed = entries.remove(before, patience=_PATIENCE)
     except OSError as error:
         raise storage_fault("remove", error.filename or "a cached result", error) from error

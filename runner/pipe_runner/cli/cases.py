@@ -16,9 +16,9 @@ from pipe_runner.cases.reading import SUFFIXES, Reader
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
 from pipe_runner.cases.words import Failure, failures, left_over
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.reading import files_below, near
-from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order
@@ -40,7 +40,7 @@ def test(given: Given) -> int:
     suites = _read(test_files(given.many("path") or (".",)), registry, quiet=given.on("quiet"))
     chosen = _chosen(suites, given.text("choose"))
     as_text = given.text("output") != "json"
-    text = Text(sys.stdout.write, quiet=given.on("quiet"), colour=colours(sys.stdout)) if as_text else None
+    text = Text(write_out, quiet=given.on("quiet"), colour=colours(sys.stdout)) if as_text else None
     began = time.perf_counter()
     results, found, interrupted = _perform(chosen, registry, text)
     total = time.perf_counter() - began
@@ -54,8 +54,7 @@ def test(given: Given) -> int:
         files = len({result.suite.path for result, _ in results})
         text.end(len(results) - failed, failed, files, total, found)
     else:
-        sys.stdout.write(as_json(results, found, total))
-    sys.stdout.flush()
+        write_out(as_json(results, found, total))
     if junit is not None:
         from pipe_runner.cases.junit import junit as document
         from pipe_runner.cli.files import write_whole

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 
 from pipe_runner.cli import machine, machine_tools
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.machine import Finding
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
+from pipe_runner.text import json_text
 
 _INK = {"ok": "32", "warn": "33", "fail": "31"}
 
@@ -42,11 +42,10 @@ def doctor(given: Given) -> int:
     ]
     found = [_examined(one) for one in examinations]
     if given.text("output") == "json":
-        sys.stdout.write(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+        write_out(json_text([asdict(one) for one in found]))
     else:
         colour = colours(sys.stdout)
-        for one in found:
-            sys.stdout.write(_told(one, colour))
+        write_out("".join(_told(one, colour) for one in found))
     failed = sum(one.status == "fail" for one in found)
     warned = sum(one.status == "warn" for one in found)
     say(f"{plural(failed, 'failure')}, {plural(warned, 'warning')}")

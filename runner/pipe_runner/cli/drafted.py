@@ -18,12 +18,20 @@ def kept(text: str, state: str) -> str:
 
     folder = os.path.join(made_state(state), _FOLDER)
     path = os.path.join(folder, f"ask-{sha256(text.encode()).hexdigest()[:12]}.yml")
-    if not os.path.isfile(path):
+    if not _holds(path, text.encode()):  # not there, or somebody has edited it
         from pipe_runner.cli.files import write_whole
 
         os.makedirs(folder, exist_ok=True)
         write_whole(path, [text.encode()])
     return path
+
+
+def _holds(path: str, content: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(content) + 1) == content
+    except OSError:
+        return False
 
 
 def as_run(given: Given, file: str, **more: Any) -> Given:

@@ -14,6 +14,8 @@ from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.types import EventKind
 
 _DEFAULT_LIMIT: Final = 1000
+_MOST: Final = 100_000
+"""Messages that are shown at once."""
 _LARGEST: Final = 2**20
 """Bytes of a message; more is not read."""
 
@@ -73,8 +75,8 @@ def messages(given: Given) -> int:
     from pipe_runner.errors import NodeFault
 
     pattern = given.text("pattern") or "#"
-    limit = _DEFAULT_LIMIT if given.text("limit") is None else whole(given.must("limit"), "--limit")
-    since = 0 if given.text("since") is None else whole(given.must("since"), "--since")
+    limit = _DEFAULT_LIMIT if given.text("limit") is None else whole(given.must("limit"), "--limit", 1, _MOST)
+    since = 0 if given.text("since") is None else whole(given.must("since"), "--since", 0)
     output = given.text("output") or ("value" if given.on("next") else "text")
     if given.on("next") and (given.on("follow") or given.text("since") is not None):
         raise UsageError("--next goes on where this attempt's last --next was: it takes no --follow and no --since")
@@ -123,11 +125,12 @@ def _logged(given: Given, pattern: str, since: int, limit: int) -> Iterator[dict
 def _show(found: Iterator[dict[str, Any]], output: str) -> int:
     from pipe_runner.console import reads_commands
     from pipe_runner.console.words import safe
+    from pipe_runner.text import ci_safe_json
 
     plain = output == "value" and not sys.stdout.isatty() and not reads_commands(os.environ)
     for message in found:
         if output == "json":
-            line = json.dumps(message, separators=(",", ":")).replace("##", "#\\u0023")
+            line = ci_safe_json(json.dumps(message, separators=(",", ":")))
         else:
             value = message["message"]
             line = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -7,9 +7,9 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.settings import duration, folders, said, state_dir
-from pipe_runner.cli.telling import check_can_be_written
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.diagnostics import in_order
@@ -55,7 +55,7 @@ def evaluate(given: Given) -> int:
             home, duration(*grace) if grace else float(settings), record, replay, os.environ, telemetry
         )
         as_text = given.text("output") != "json"
-        text = Text(sys.stdout.write, quiet=quiet, colour=colours(sys.stdout)) if as_text else None
+        text = Text(write_out, quiet=quiet, colour=colours(sys.stdout)) if as_text else None
         result, interrupted = _perform(evaluation, registry, around, text)
         kept = os.path.relpath(home)
         told = as_json(result, kept)
@@ -63,8 +63,7 @@ def evaluate(given: Given) -> int:
         if text is not None:
             text.end(result, kept)
         else:
-            sys.stdout.write(told)
-        sys.stdout.flush()
+            write_out(told)
         if junit is not None:
             from pipe_runner.cli.files import write_whole
             from pipe_runner.evals.junit import junit as document

@@ -19,6 +19,15 @@ def write_new(path: str, text: str) -> None:
     write_whole(path, [text.encode()])
 
 
+def check_can_be_written(path: str) -> None:
+    """Raises UsageError where `--junit` names what can't be a file, before anything runs."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path) or not path:
+        raise UsageError(f"--junit: {path!r} is not a file's name")
+    if not os.path.isdir(folder):
+        raise UsageError(f"--junit: there is no directory {folder}")
+
+
 def write_whole(path: str, pieces: Iterable[bytes]) -> None:
     """Write beside, then put it in the place of what was there; raises StorageError and leaves what was there.
 
@@ -29,7 +38,7 @@ def write_whole(path: str, pieces: Iterable[bytes]) -> None:
         if os.path.exists(path) and not os.path.isfile(path):
             file = open(path, "wb")
         else:
-            name = f"{path}.{os.getpid()}.{os.urandom(4).hex()}.part"
+            name = os.path.join(os.path.dirname(path), f".{os.getpid()}.{os.urandom(4).hex()}.part")
             fd = os.open(name, flags.NEW, 0o666)
             part, file = name, open(fd, "wb")
         with file:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
@@ -17,6 +17,7 @@ from pipe_runner.console.words import safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
+from pipe_runner.text import json_text
 from pipe_runner.types import EventKind, RunStatus
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def runs(given: Given) -> int:
             store.close()
     told = [_standing(one, state) for one in found]
     if given.text("output") == "json":
-        sys.stdout.write(json.dumps(told, indent=2).replace("##", "#\\u0023") + "\n")
+        sys.stdout.write(json_text(told))
         return 0
     if not told:
         say(f"no runs in {safe(state)}")
@@ -172,11 +173,7 @@ def cancel(given: Given) -> int:
         cancel_waiting(rundir)
         sys.stdout.write(f"run {rundir.id} {RunStatus.CANCELLED}\n")
         return 0
-    try:
-        with open(rundir.cancel_path, "a", encoding="ascii"):
-            pass
-    except OSError as error:
-        raise StorageError(f"cannot write {rundir.cancel_path}: {error.strerror}") from None
+    _ask_to_stop(rundir)
     say(f"cancelling run {rundir.id} (process {holder}) …")
     began = time.monotonic()
     while RunLock.held(rundir) is not None:
@@ -186,9 +183,20 @@ def cancel(given: Given) -> int:
                 hint=f"process {holder} works on it",
             )
         time.sleep(_POLL)
+        with suppress(StorageError):  # it may just have ended, and been removed
+            _ask_to_stop(rundir)
     run = fold_log(rundir.log_path, rundir.id)
     sys.stdout.write(f"run {rundir.id} {run.status if run.status.final else 'interrupted'}\n")
     return 0
+
+
+def _ask_to_stop(rundir: RunDir) -> None:
+    """Raises StorageError. Once is not enough: who begins a resume removes what was asked of the last runner."""
+    try:
+        with open(rundir.cancel_path, "a", encoding="ascii"):
+            pass
+    except OSError as error:
+        raise StorageError(f"cannot write {rundir.cancel_path}: {error.strerror}") from None
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.settings import here
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
@@ -111,8 +111,7 @@ def _check(found: _Found, locked: Locked, each: Sequence[tuple[Plan, Mapping[str
         there = {path for _, now in each for path in now["pipelines"]}
         faults += differences.left_over(path for path in locked.data.get("pipelines", {}) if path not in there)
     faults = in_order(faults)
-    sys.stdout.write(render(faults, "text", colour=colours(sys.stdout)))
-    sys.stdout.flush()
+    write_out(render(faults, "text", colour=colours(sys.stdout)))
     shown = shown_file(lock_path(found.root))
     if not faults:
         say(f"{plural(len(each), 'pipeline')} as {safe(shown)} has {'it' if len(each) == 1 else 'them'}")

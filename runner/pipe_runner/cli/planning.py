@@ -21,6 +21,7 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
 from pipe_runner.reports.flat import own_needs, own_phases, owner_of
+from pipe_runner.text import json_text
 from pipe_runner.types import AUTO, Json, Phase
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def plan(given: Given) -> int:
     """`pipe plan FILE`."""
     outlook = _outlook(given)
     if given.text("output") == "json":
-        sys.stdout.write(json.dumps(_json(outlook), indent=2).replace("##", "#\\u0023") + "\n")
+        sys.stdout.write(json_text(_json(outlook)))
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _text(outlook)))
     return 0
@@ -277,7 +278,7 @@ def _secrets(outlook: _Outlook) -> list[dict[str, Any]]:
     for source in outlook.plan.secrets:
         nodes = [node.id for node in outlook.nodes if source.name in node.secrets]
         if nodes:
-            there = source.key in os.environ if source.source == "env" else None
+            there = bool(os.environ.get(source.key)) if source.source == "env" else None
             found.append({"name": source.name, "from": source.source, "key": source.key, "set": there, "nodes": nodes})
     return found
 

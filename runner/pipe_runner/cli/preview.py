@@ -15,6 +15,7 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.reports.flat import flat, own_needs
 from pipe_runner.reports.planned import how, written
 from pipe_runner.subplans import expanded
+from pipe_runner.text import json_text
 from pipe_runner.types import Json, Phase, RunOn
 
 
@@ -33,7 +34,7 @@ def preview(planned: Planned, inputs: Mapping[str, Json], settings: RunSettings,
             "nodes": [node_json(plan, node) for node in nodes],
         }
         indent = 2 if output == "json" else None
-        sys.stdout.write(json.dumps(data, indent=indent).replace("##", "#\\u0023") + "\n")
+        sys.stdout.write(json_text(data, indent))
     return 0
 
 

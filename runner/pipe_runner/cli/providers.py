@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
+from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
     from pipe_runner.calls.services import Service, Services
@@ -30,10 +31,10 @@ def providers(given: Given) -> int:
     if given.on("check"):
         failed = _check(services, found, one=wanted is not None)
     if given.text("output") == "json":
-        sys.stdout.write(_json(found[0] if wanted is not None else found))
+        write_out(json_text(found[0] if wanted is not None else found))
     else:
-        for line in _text(services, found[0]) if wanted is not None else _table(found):
-            sys.stdout.write(safe(line) + "\n")
+        lines = _text(services, found[0]) if wanted is not None else _table(found)
+        write_out("".join(f"{safe(line)}\n" for line in lines))
     return 1 if failed else 0
 
 
@@ -179,7 +180,3 @@ def _text(services: Services, about: dict[str, Any]) -> list[str]:
 
 def _written(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2).replace("##", "#\\u0023") + "\n"

@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import time
+from functools import partial
+from math import inf
 
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.settings import duration, whole
@@ -13,9 +15,10 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
 from pipe_runner.errors import RunBusy, UsageError
 from pipe_runner.ports import RunSummary
-from pipe_runner.runlog import RunDir
+from pipe_runner.runlog import RunDir, RunLock
 from pipe_runner.runlog.removing import remove, remove_evaluations, remove_leftovers, size_of, to_remove
 from pipe_runner.stores import open_store
+from pipe_runner.stores.scan import summarise
 
 
 def prune(given: Given, state: str) -> int:
@@ -26,19 +29,21 @@ def prune(given: Given, state: str) -> int:
     keep = 0 if most is None else whole(most, "--keep")
     if keep < 0:
         raise UsageError(f"--keep: {keep} is negative")
-    before = None if age is None else time.time() - duration(age, "--older-than")
+    before = None if age is None else time.time() - duration(age, "--older-than", inf)
+    stamp = None if before is None else _stamp(before)
     dry = given.on("dry_run")
-    found = to_remove(_newest_first(state), None if before is None else _stamp(before), keep)
+    found = to_remove(_newest_first(state), stamp, keep)
+    runs = os.path.join(state, "runs")
     removed: list[str] = []
     freed = 0
     if not dry:
-        remove_leftovers(os.path.join(state, "runs"))
+        remove_leftovers(runs)
     for one in found:
-        rundir = RunDir(one.run, os.path.join(state, "runs", one.run))
+        rundir = RunDir(one.run, os.path.join(runs, one.run))
         try:
-            size = size_of(rundir) if dry else remove(rundir)
+            size = _would_free(rundir) if dry else remove(rundir, partial(_still, runs, one.run, stamp))
         except RunBusy:
-            say(f"  kept {safe(one.run)}: somebody works on it")
+            say(f"  kept {safe(one.run)}: somebody works on it, or it waits for a person")
             continue
         if size is None:  # another `prune` was faster
             continue
@@ -69,10 +74,21 @@ def _newest_first(state: str) -> list[RunSummary]:
         store.close()
 
 
+def _still(runs: str, run: str, before: str | None) -> bool:
+    """Whether a run is to go, by what its log says now: somebody may have gone on with it since they were listed."""
+    return bool(to_remove([summarise(runs, run)], before, 0))
+
+
+def _would_free(rundir: RunDir) -> int:
+    """The bytes that a run has; raises RunBusy while somebody works on it."""
+    if RunLock.held(rundir) is not None:
+        raise RunBusy(f"run {rundir.id} is being worked on")
+    return size_of(rundir)
+
+
 def _stamp(seconds: float) -> str:
-    """As the times of events; long before there were runs for what no calendar has."""
-    try:
-        whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        return f"{whole}.{int(seconds % 1 * 1e6):06}Z"
-    except (OverflowError, ValueError, OSError):
+    """As the times of events, which are compared as text; before all of them for what is before 1970."""
+    if seconds < 0:
         return ""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1e6):06}Z"

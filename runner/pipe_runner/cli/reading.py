@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from pipe_runner.cli.boundary import colours, say
+from pipe_runner.cli.boundary import colours, say, write_out
+from pipe_runner.cli.files import write_whole
 from pipe_runner.cli.words import Given
 from pipe_runner.collecting import uncollected
 from pipe_runner.errors import InvalidPipeline, UsageError
@@ -45,8 +46,7 @@ def check(given: Given) -> int:
     form = cast("Format", given.text("format") or "text")
     if form in _FROM_TOP:
         found = _from_top(found)
-    sys.stdout.write(render(found, form, colour=form == "text" and colours(sys.stdout)))
-    sys.stdout.flush()
+    write_out(render(found, form, colour=form == "text" and colours(sys.stdout)))
     if not given.on("quiet"):
         say(summary(found, files=len(files)))
     return 1 if any(one.is_error for one in found) else 0
@@ -201,17 +201,16 @@ def graph(given: Given) -> int:
     from pipe_runner.reports.graph import render
     from pipe_runner.text import ci_safe
 
-    file = given.must("file")
+    file, out = given.must("file"), given.text("out")
+    if out == "":
+        raise UsageError("--out is empty", hint="`-o FILE`, or `-o -` for stdout")
     compilation = compile_file(file, registry=Registry.installed())
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
     text = render(compilation.plan, given.text("format") or "text")
-    out = given.text("out")
     if out is None or out == "-":
         sys.stdout.write(ci_safe(text))
         return 0
-    from pipe_runner.cli.files import write_whole
-
     write_whole(out, [text.encode("utf-8", "backslashreplace")])
     return 0
 

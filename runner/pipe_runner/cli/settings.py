@@ -21,9 +21,6 @@ _DIGITS: Final = 30
 _LARGEST: Final = 10**9 - 1
 _MOST_CONCURRENT: Final = 10_000
 _DOMAIN: Final = re.compile(r"[A-Za-z0-9._-]{1,80}\Z")
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+\Z")
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def said(given: Given, key: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
@@ -107,7 +104,7 @@ def folders(given: Given) -> tuple[str | None, str | None]:
         named = given.as_dict().get(flag)
         if named == "":
             raise UsageError(f"--{flag} needs the name of a folder")
-        found.append(None if named is None else os.path.join(here(), named))
+        found.append(None if named is None else os.path.abspath(named))
     if None not in found:
         raise UsageError("--record and --replay contradict each other", hint="record once, then replay")
     return found[0], found[1]
@@ -155,16 +152,18 @@ def _durability(text: str, where: str) -> Durability:
         raise UsageError(f"{where}: {text!r} is neither `full` nor `os`") from None
 
 
-def duration(text: str, where: str) -> float:
-    """`250ms`, `90s`, `1h30m` in seconds; a bare number has no unit and is refused, except for 0."""
+def duration(text: str, where: str, longest: float | None = None) -> float:
+    """`250ms`, `90s`, `1h30m` in seconds, by the rules of files; a bare number has no unit and is refused, but for 0.
+
+    `longest`, in seconds, is a year where it isn't given."""
+    from pipe_schemas.durations import LONGEST, parse_duration
+
     if text == "0":
         return 0.0
-    if not _DURATION.match(text) or len(text) > 40:
-        near = (
-            f"did you mean `{text}s`?" if re.fullmatch(r"\d+(\.\d+)?", text) else "say it like 250ms, 90s, 10m or 1h30m"
-        )
-        raise UsageError(f"{where}: {text!r} is not a duration", hint=near)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    try:
+        return parse_duration(text, zero=True, longest=LONGEST if longest is None else longest)
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
 
 
 def check_executor(given: Given, environ: Mapping[str, str], default: str | None) -> None:

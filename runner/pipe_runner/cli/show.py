@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
 from pipe_runner.cli.settings import state_dir
@@ -34,9 +35,12 @@ def show(given: Given) -> int:
     """`pipe show RUN`."""
     from pipe_runner.cli.results import outputs_text, print_result, write_junit
 
+    junit = given.text("junit")
+    if junit is not None:
+        check_can_be_written(junit)
     state = state_dir(given, None)
     rundir = find_run(given, state, given.must("run"))
-    junit, as_json = given.text("junit"), given.text("output") == "json"
+    as_json = given.text("output") == "json"
     holder = RunLock.held(rundir)
     if junit is not None or as_json:
         run = fold_log(rundir.log_path, rundir.id)

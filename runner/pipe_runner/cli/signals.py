@@ -70,11 +70,15 @@ class Signals:
     def attach(self, loop: asyncio.AbstractEventLoop, active: ActiveRun) -> None:
         """From here on signals stop this run, on this loop; those that came before do so now."""
         self._loop, self._active, self._run = loop, active, active
-        self._guard = active.processes.guard(active.grace)
+        before, self._guard = self._guard, active.processes.guard(active.grace)
         Signals.last = self
         if self._guard is not None:
             signal.set_wakeup_fd(self._guard, warn_on_full_buffer=False)
             let_go_in_children(self)
+        elif before is not None:
+            signal.set_wakeup_fd(-1)
+        if before is not None:  # of the case before this one
+            os.close(before)
         for number in list(self.received):
             loop.call_soon(self._stop, number)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.exits import IO_ERROR
+from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.plans import Planned
 from pipe_runner.cli.suspending import Display, Suspending
 from pipe_runner.cli.words import Given
@@ -176,15 +177,6 @@ class Telling:
 def _close(sinks: Sequence[EventSink]) -> None:
     for sink in sinks:
         sink.close()
-
-
-def check_can_be_written(path: str) -> None:
-    """Raises UsageError where `--junit` names what can't be a file, before anything runs."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path) or not path:
-        raise UsageError(f"--junit: {path!r} is not a file's name")
-    if not os.path.isdir(folder):
-        raise UsageError(f"--junit: there is no directory {folder}")
 
 
 def _trace(environ: Mapping[str, str]) -> Trace | None:

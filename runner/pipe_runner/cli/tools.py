@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
+from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
     from pipe_runner.engine.listing import Listed
@@ -23,12 +23,13 @@ def tools(given: Given) -> int:
     as_json = given.text("output") == "json"
     if name is None:
         found = _here(written)
-        _write(_json(found) if as_json else "".join(f"{safe(line)}\n" for line in _lines(found)))
+        write_out(json_text(found) if as_json else "".join(f"{safe(line)}\n" for line in _lines(found)))
         return 0
     if name not in written:
         raise _unknown(name, list(written))
     listed = _ask(name, root, written)
-    _write(_json(_described(name, listed)) if as_json else "".join(f"{safe(line)}\n" for line in _table(name, listed)))
+    lines = _table(name, listed)
+    write_out(json_text(_described(name, listed)) if as_json else "".join(f"{safe(line)}\n" for line in lines))
     return 0
 
 
@@ -100,12 +101,3 @@ def _unknown(name: str, known: list[str]) -> UsageError:
     near = did_you_mean(name, known)
     hint = f"did you mean {near!r}?" if near else f"pipe.yml has: {', '.join(known) or 'none'}"
     return UsageError(f"there is no MCP server {name!r}", hint=hint)
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, indent=2).replace("##", "#\\u0023") + "\n"
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()

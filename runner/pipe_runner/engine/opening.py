@@ -158,6 +158,8 @@ def open_resume(
     rundir = RunDir.open(settings.state_dir, run_id, settings.where)
     lock = RunLock.acquire(rundir)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(rundir.cancel_path)  # first of all: one that comes from now on is meant for this runner
         repaired = repair(rundir)
         run = repaired.run
         begun = opening_of(rundir.log_path, rundir.id) is not None
@@ -174,8 +176,6 @@ def open_resume(
             end_leftovers(rundir.id, rundir.warden_lock_path)
             take_back(run, (node.id for node in every))
             reasons = reasons_to_rerun(run, nodes, plan)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(rundir.cancel_path)
         gained = _gained(run, plan) if begun and not done else {}
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ, registry, settings, anew=not begun)

@@ -7,6 +7,7 @@ import os
 import stat
 from typing import Any, Final
 
+from pipe_runner.compiler import finite
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.errors import UsageError, no_json, unique
@@ -60,7 +61,7 @@ class Dataset:
 
     def _case(self, line: str, number: int, count: int) -> Case | None:
         try:
-            data: Any = json.loads(line, parse_constant=_refused, object_pairs_hook=unique)
+            data: Any = json.loads(line, parse_constant=_refused, parse_float=finite, object_pairs_hook=unique)
         except (ValueError, RecursionError) as error:
             column = getattr(error, "colno", 1)
             self._fault(number, f"the line is no JSON: {no_json(error)}", column=column)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.compiler import check_inputs
@@ -329,7 +330,8 @@ def run_names(cases: Sequence[str]) -> dict[str, str]:
     taken: set[str] = set()
     for number, case in enumerate(cases, 1):
         name = _UNFIT.sub("-", case).strip("-")[:40] or f"case-{number}"
-        name = name if name not in taken else f"{name}-{number}"
+        if name in taken:
+            name = next(free for at in count(number) if (free := f"{name}-{at}") not in taken)
         taken.add(name)
         found[case] = name
     return found

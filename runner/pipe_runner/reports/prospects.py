@@ -296,7 +296,7 @@ class _Look:
         for name in node.secrets:
             source = self._shared.sources[name]
             value = self._shared.environ.get(source.key) if source.source == "env" else None
-            if value is None:
+            if not value:
                 raise _Open(f"its key counts the secret {name}, which is not read for a plan")
             found[name] = value
         salt = self._shared.entries.known_salt() if found else b""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pipe_runner.clearing import clear
@@ -28,9 +28,10 @@ def to_remove(newest_first: Sequence[RunSummary], before: str | None, keep: int)
     ]
 
 
-def remove(rundir: RunDir) -> int | None:
-    """Remove a run; gives the bytes that its files had, and None where somebody else has removed it meanwhile. Raises
-    RunBusy while somebody works on it, StorageError."""
+def remove(rundir: RunDir, still: Callable[[], bool] = lambda: True) -> int | None:
+    """Remove a run; gives the bytes that its files had, and None where somebody else has removed it meanwhile. `still`
+    says, once nobody can go on with it any more, whether it is to go. Raises RunBusy while somebody works on it, or
+    where it is to stay, and StorageError."""
     try:
         lock = RunLock.acquire(rundir)
     except (RunBusy, StorageError):
@@ -38,6 +39,8 @@ def remove(rundir: RunDir) -> int | None:
             return None
         raise
     try:
+        if not still():
+            raise RunBusy(f"run {rundir.id} has changed meanwhile")
         gone = os.path.join(os.path.dirname(rundir.path), f"{_GONE}{rundir.id}")
         size = size_of(rundir)
         clear(gone)  # of one that was killed midway

@@ -235,6 +235,9 @@ def test_what_no_program_can_be_given_is_a_fault_of_the_values(play_shell: Any) 
     outcome = play_shell(ended(code=None, not_found="NUL"), argv=["echo", "\ud83d"]).outcome
     assert outcome.error.kind == "template"
     assert outcome.error.message.startswith("the argument 1 holds half a character (the surrogate U+D83D), which")
+    with pytest.raises(NodeFault, match=r"^stdin holds half a character \(the surrogate U\+D83D\), which") as raised:
+        play_shell(argv=["cat"], stdin="a\ud83d")
+    assert raised.value.kind is ErrorKind.TEMPLATE
 
 
 # ---------------------------------------------------------------- what it declares

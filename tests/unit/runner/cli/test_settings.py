@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import re
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from pipe_runner.cli import boundary, machine
 from pipe_runner.cli.preview import written
-from pipe_runner.cli.settings import duration, run_settings, said, state_dir, whole
+from pipe_runner.cli.settings import duration, folders, run_settings, said, state_dir, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import LogDamaged, PipeError, UsageError
 from pipe_runner.types import Durability
@@ -29,10 +30,20 @@ def test_a_duration_has_a_unit(text: str, seconds: float) -> None:
     assert duration(text, "--grace") == seconds
 
 
-@pytest.mark.parametrize("text", ["10", "s", "-1s", "1 s", "", "1s ", "ten", "1y", "9" * 50 + "s"])
+@pytest.mark.parametrize("text", ["10", "s", "-1s", "1 s", "", "1s ", "ten", "1y", "9" * 50 + "s", "367d"])
 def test_anything_else_is_no_duration(text: str) -> None:
     with pytest.raises(UsageError, match="--grace"):
         duration(text, "--grace")
+
+
+@pytest.mark.parametrize("text", ["1s1h", "1s1s", "1000000000000d"])
+def test_a_flag_takes_the_durations_that_a_file_takes(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a duration"):
+        duration(text, "--grace")
+
+
+def test_an_age_may_be_longer_than_a_year() -> None:
+    assert duration("380000d", "--older-than", inf) == 380000 * 86400
 
 
 @pytest.mark.parametrize("text", ["1.5", "x", "", "1_0", "٣", "9999999999"])
@@ -59,6 +70,13 @@ def test_flag_beats_variable_beats_pipe_yml_beats_default() -> None:
 
 def test_a_grace_of_nothing_in_pipe_yml_is_not_the_default() -> None:
     assert run_settings(NOTHING, "s", {"grace": 0.0}, environ={}).grace == 0.0
+
+
+def test_a_folder_of_recordings_counts_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pipe.yml").write_text("version: 1\n")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert folders(Given({"record": "kept", "replay": None})) == (str(tmp_path / "sub" / "kept"), None)
 
 
 def test_what_a_wrong_variable_says_is_told_with_its_name() -> None:

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.runner.evals.conftest import PIPELINE, evaluated
 
 from pipe_runner.evals.deciding import Verdict
+from pipe_runner.evals.performing import run_names
 from pipe_runner.models import ModelFault, ModelRequest, Reason, Usage
 from pipe_runner.runlog import read_log
 from pipe_runner.testing import Answer, FakeProvider
@@ -26,6 +27,12 @@ graders: {severity: {expression: output.severity == expected}}
 
 def honest(request: ModelRequest) -> Answer:
     return Answer({"severity": "high" if "burns" in request.messages[-1].text else "low"})
+
+
+@pytest.mark.parametrize("cases", [["a-3", "a", "a!"], ["a", "a!", "a-2", "a?"], ["!", "case-1", "case-2", "?"]])
+def test_cases_whose_names_differ_in_signs_only_have_runs_of_their_own(cases: list[str]) -> None:
+    names = run_names(cases)
+    assert len(set(names.values())) == len(cases) and list(names) == cases
 
 
 def test_samples_are_made_for_each_case_and_graded(tmp_path: Path) -> None:

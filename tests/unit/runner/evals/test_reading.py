@@ -42,6 +42,16 @@ def test_cases_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_number_too_large_for_a_log_is_told_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "cases.jsonl").write_text('{"inputs": {"text": "a"}, "expected": 1e999}\n')
+    text = "version: 1\nfile: cases.jsonl\ngraders: {a: {expression: output == expected}}\n"
+    reading = read(tmp_path, text, {"fake": FakeProvider()})
+    assert reading.evaluation is None
+    (fault,) = reading.diagnostics
+    assert (fault.line, fault.code) == (1, "E707")
+    assert fault.message == "the line is no JSON: 1e999 is too large for a number"
+
+
 def test_a_threshold_may_be_one_of_each_case(tmp_path: Path) -> None:
     text = "version: 1\ncases: [{inputs: {text: a}}]\ngraders: {a: {expression: output == 1}}\n"
     reading = read(tmp_path, text + "threshold: {case: 0.5, overall: 1}\n", {"fake": FakeProvider()}, PIPELINE)

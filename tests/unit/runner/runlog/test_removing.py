@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipe_runner.errors import StorageError
+from pipe_runner.errors import RunBusy, StorageError
 from pipe_runner.runlog import RunDir
 from pipe_runner.runlog.removing import remove, size_of
 
@@ -35,9 +35,15 @@ def test_one_that_is_there_and_can_not_be_locked_is(tmp_path: Path) -> None:
         remove(one)
 
 
-def test_many_at_the_same_time(tmp_path: Path) -> None:
-    from pipe_runner.errors import RunBusy
+def test_one_that_is_to_stay_after_all_stays(tmp_path: Path) -> None:
+    one = made(tmp_path, "r1")
+    with pytest.raises(RunBusy, match="has changed meanwhile"):
+        remove(one, still=lambda: False)
+    assert size_of(one) >= 200
+    assert remove(one) is not None
 
+
+def test_many_at_the_same_time(tmp_path: Path) -> None:
     runs = [made(tmp_path, f"r{number}") for number in range(40)]
 
     def all_of_them(_: int) -> int:
