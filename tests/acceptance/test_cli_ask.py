@@ -43,6 +43,20 @@ def test_a_task_is_shown_as_a_pipeline_run_and_told(pipe: Any, tmp_path: Path, p
     assert pipe("run", str(kept)).returncode == 0
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        "is https://127.0.0.1:18712/{{endraw}} up?",
+        'errors in "/var/log/{{ endraw }}.log"',
+        "is /tmp/{% endraw %}.log big",
+    ],
+)
+def test_what_looks_like_the_end_of_raw_text_is_data_as_everything_else(pipe: Any, task: str) -> None:
+    done = pipe("ask", task, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "endraw" in done.stdout + done.stderr
+
+
 def test_a_host_that_is_not_looked_at_is_told_and_never_fine(pipe: Any) -> None:
     done = pipe("ask", "is the disk of web01 full")
     assert done.returncode == 0, done.stderr
