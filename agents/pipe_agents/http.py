@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from pipe_agents.http_client import Client
 
-DEFAULT_MAX_BYTES: Final = 16 * 2**20
-
 _OUTPUT: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["status", "headers", "body"],
@@ -79,17 +77,21 @@ class HttpAgent:
 
             context = guarded(attempt.options, context)
         client = await self._connected(context.policy)
-        try:
-            if context.outside is not None:
-                from pipe_agents.http_recorded import through
 
-                return await through(context.outside, attempt, lambda: exchange(client, attempt, context))
-            return await exchange(client, attempt, context)
-        except NodeFault as fault:
-            tail = context.masker.mask_text(fault.tail) if fault.tail else fault.tail
-            raise NodeFault(fault.kind, context.masker.mask_text(fault.message), tail=tail) from None
-        except UnicodeEncodeError:
-            raise NodeFault(ErrorKind.REFUSED, "the request holds text that is not Unicode") from None
+        async def once() -> Outcome:
+            try:
+                return await exchange(client, attempt, context)
+            except NodeFault as fault:
+                tail = context.masker.mask_text(fault.tail) if fault.tail else fault.tail
+                raise NodeFault(fault.kind, context.masker.mask_text(fault.message), tail=tail) from None
+            except UnicodeEncodeError:
+                raise NodeFault(ErrorKind.REFUSED, "the request holds text that is not Unicode") from None
+
+        if context.outside is None:
+            return await once()
+        from pipe_agents.http_recorded import through
+
+        return await through(context.outside, attempt, once)
 
     async def close(self) -> None:
         """Close the connections; at the end of the run."""

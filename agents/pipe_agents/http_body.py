@@ -42,15 +42,17 @@ class Inflater:
             if len(data) < 2:
                 return
             self._begin(data)
-        while data:
+        held = False
+        while data or held:
             try:
                 piece = self._engine.decompress(data, _CHUNK)
             except zlib.error as error:
                 raise _broken(f"the body is no valid {self._coding}: {error}") from None
             if piece:
                 yield piece
-            data = self._engine.unconsumed_tail
+            data, held = self._engine.unconsumed_tail, bool(piece)  # zlib may have output of what it has taken
             if self._engine.eof:
+                held = False
                 data = self._engine.unused_data.lstrip(b"\0")
                 if data:
                     self._engine = zlib.decompressobj(self._bits)

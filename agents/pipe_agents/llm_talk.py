@@ -111,13 +111,17 @@ class Talk:
                     f"the answer was cut at the most tokens that it may have: raise `max_tokens`"
                     f"{self._quoted(answer.text)}",
                 )
-            if answer.tool_calls and rounds and not toolbox.specs:  # it was told once that there is none
-                names = ", ".join(sorted({call.name for call in answer.tool_calls}))
-                raise NodeFault(
-                    ErrorKind.INVALID_OUTPUT,
-                    f"the model wants tools ({excerpt(names, 100)}), and the node lists none"
-                    f"{self._quoted(answer.text)}",
-                )
+            if answer.tool_calls and not toolbox.specs:  # asked again only where an answer that doesn't fit is, too
+                reasks += 1
+                if self._wanted.schema is None or reasks > most_reasks:
+                    names = ", ".join(sorted({call.name for call in answer.tool_calls}))
+                    raise NodeFault(
+                        ErrorKind.INVALID_OUTPUT,
+                        f"the model wants tools ({excerpt(names, 100)}), and the node lists none"
+                        f"{self._quoted(answer.text)}",
+                    )
+                messages += await self._used(toolbox, answer)
+                continue
             if answer.tool_calls:
                 rounds += 1
                 if rounds > most_rounds:
@@ -127,8 +131,7 @@ class Talk:
                         f"the model wants tools ({excerpt(names, 100)}) after {most_rounds} rounds of them: "
                         "raise `max_iterations`, or ask for less",
                     )
-                messages.append(Message("assistant", answer.text, tool_calls=answer.tool_calls))
-                messages += await self._use(toolbox, answer.tool_calls)
+                messages += await self._used(toolbox, answer)
                 continue
             try:
                 return self._wanted.read(self._text_of(answer))
@@ -172,6 +175,11 @@ class Talk:
     def _quoted(self, text: str) -> str:
         said = excerpt(self._context.masker.mask_text(text), SAID)
         return f"; it said: {said}" if said else ""
+
+    async def _used(self, toolbox: Toolbox, answer: ModelResponse) -> list[Message]:
+        """The answer, and what the tools that it calls have given."""
+        said = Message("assistant", answer.text, tool_calls=answer.tool_calls)
+        return [said, *await self._use(toolbox, answer.tool_calls)]
 
     async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall]) -> list[Message]:
         """Results in the order of the calls; raises NodeFault where a tool is no more what the node lists."""

@@ -11,11 +11,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 _GO: Final = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?\Z")
+_UNIT: Final = r"(?:ms|milliseconds?|d(?:ays?)?|h(?:(?:ou)?rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)"
+_COUNT: Final = r"\d{1,15}(?:\.\d{1,15})?"
+_PART: Final = re.compile(rf"({_COUNT}) ?({_UNIT})", re.IGNORECASE)
 _SAID: Final = re.compile(
     r"(?:try again|retry|wait)(?: again)?(?: in| after)? (?:about )?"
-    r"(\d+(?:\.\d+)?) ?(ms|milliseconds?|m(?:in(?:utes?)?)?|s(?:ec(?:onds?)?)?)?\b",
+    rf"(?:({_COUNT} ?{_UNIT}(?:(?:,? and |,? )?{_COUNT} ?{_UNIT}){{0,5}})|({_COUNT}))\b",
     re.IGNORECASE,
 )
+_SECONDS: Final = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _EPOCH: Final = 1e9
 """From here on a number of seconds is a point in time."""
 
@@ -97,10 +101,14 @@ def _date(value: str) -> float | None:
 
 
 def _spoken(text: str) -> float | None:
+    """`try again in 1m30.5s`, `wait 7.2 hours`, `retry after 6`."""
     match = _SAID.search(text[:2000])
     if match is None:
         return None
-    number, unit = float(match[1]), (match[2] or "s").lower()
-    if unit.startswith(("ms", "milli")):
-        return number / 1000
-    return number * 60 if unit.startswith("m") else number
+    if match[1] is None:
+        return float(match[2])
+    return sum(float(number) * _in_seconds(unit.lower()) for number, unit in _PART.findall(match[1]))
+
+
+def _in_seconds(unit: str) -> float:
+    return 0.001 if unit.startswith(("ms", "milli")) else _SECONDS[unit[0]]

@@ -53,6 +53,20 @@ def test_what_is_shown_is_what_is_run_also_where_the_kept_file_was_edited(pipe: 
     assert kept.read_text() == written
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        "is https://127.0.0.1:18712/{{endraw}} up?",
+        'errors in "/var/log/{{ endraw }}.log"',
+        "is /tmp/{% endraw %}.log big",
+    ],
+)
+def test_what_looks_like_the_end_of_raw_text_is_data_as_everything_else(pipe: Any, task: str) -> None:
+    done = pipe("ask", task, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "endraw" in done.stdout + done.stderr
+
+
 def test_a_host_that_is_not_looked_at_is_told_and_never_fine(pipe: Any) -> None:
     done = pipe("ask", "is the disk of web01 full")
     assert done.returncode == 0, done.stderr

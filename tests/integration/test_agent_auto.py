@@ -11,7 +11,8 @@ from tests.unit.runner.routing.measuring import registry
 
 from pipe_runner.errors import InvalidPipeline
 from pipe_runner.registry import Registry
-from pipe_runner.testing import FakeProvider, FinishedRun, run_text
+from pipe_runner.routing.passwords import LEFT_OUT
+from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_text
 from pipe_runner.types import EventKind
 
 REACH = "version: 1\nnodes:\n  a:\n    agent: auto\n    with: {task: can we reach db.internal on 5432%s}\n"
@@ -179,6 +180,28 @@ def test_where_a_model_is_of_no_use_words_choose_and_the_log_says_so(tmp_path: P
     assert done.status == "succeeded", done.run.nodes["a"].error
     assert done.run.nodes["a"].output["agent"] == "net"
     assert "chosen by words: " in printed(done)
+
+
+def test_what_the_choice_has_taken_is_no_time_of_the_chosen_agent(tmp_path: Path) -> None:
+    said = answer(("logs", {"paths": ["/var/log/x.log"]}))
+    agents = made(("p", FakeProvider(Answer(said, delay=0.3))))
+    done = run_text(BY_MODEL.replace("provider: p,", "provider: p, timeout: 20s,"), agents, root=tmp_path, inputs={})
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    (call,) = agents.get("logs").calls  # type: ignore[attr-defined]
+    assert call.timeout <= 19.7
+
+
+def test_s4_a_password_of_the_task_goes_to_no_model_and_into_no_log(tmp_path: Path) -> None:
+    text = BY_MODEL.replace("'why is example.org slow'", "'{{ inputs.t }}'")
+    text = text.replace("nodes:", "inputs: {t: {type: string}}\nnodes:", 1)
+    model = FakeProvider(answer(("net", {"host": "shop.example"})))
+    given = {"t": "why is https://ada:sup3rPassw0rd@shop.example/ slow"}
+    done = run_text(text, made(("p", model)), root=tmp_path, inputs=given)
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    assert "ada:***@shop.example" in model.requests[0].messages[-1].text
+    later = [event for event in done.events if event.event != EventKind.RUN_STARTED]
+    assert "sup3rPassw0rd" not in repr((model.requests, later))
+    assert LEFT_OUT in printed(done)
 
 
 def test_by_a_model_needs_a_provider() -> None:

@@ -94,7 +94,7 @@ def main(how: str) -> None:
         else:
             say({"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32601, "message": "no such method"}})
             continue
-        if how == "changes" and method == "tools/call":
+        if (how, method, calls) == ("changes", "tools/call", 1):
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
         wrong = (how, method) in (("null", "tools/call"), ("nothing", "tools/list"))
         say({"jsonrpc": "2.0", "id": asked["id"], "result": None if wrong else answer})

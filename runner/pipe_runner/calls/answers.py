@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.counts import counted, fitting
-from pipe_runner.errors import NodeFault, NoRecording
+from pipe_runner.errors import NodeFault, NoRecording, StorageError
 from pipe_runner.models import (
     Finish,
     ModelFault,
@@ -21,7 +21,7 @@ from pipe_runner.models import (
     out_of_time,
     was_sent,
 )
-from pipe_runner.types import Json
+from pipe_runner.types import ErrorKind, Json
 
 
 def response_to_json(answer: ModelResponse) -> dict[str, Any]:
@@ -151,13 +151,14 @@ def called(
     answer: ModelResponse | None = None,
     *,
     error: BaseException | None = None,
+    usage: Usage | None = None,
     cost: float | None = None,
     sent: bool = True,
     replayed: bool = False,
 ) -> dict[str, Json]:
-    """What `model.called` says; `cost` and `sent` are of a call that failed. `mask` hides secrets."""
+    """What `model.called` says; `usage`, `cost` and `sent` are of a call that failed. `mask` hides secrets."""
     data: dict[str, Json] = {"call": call, "provider": provider, "model": model, "duration_s": round(seconds, 6)}
-    usage = answer.usage if answer is not None else error.usage if isinstance(error, ModelFault) else None
+    usage = answer.usage if answer is not None else usage
     if usage is not None and not counted(usage):
         usage = None
     if usage is not None:
@@ -178,6 +179,8 @@ def called(
         data["error"] = {"kind": str(error.kind), "message": mask(error.message)}
         if isinstance(error, ModelFault) and error.kind == "timeout" and error.sent:
             data["ambiguous"] = True
+    elif isinstance(error, StorageError):
+        data["error"] = {"kind": str(ErrorKind.STORAGE), "message": mask(error.message)}
     elif error is not None:
         late = isinstance(error, asyncio.CancelledError) and out_of_time(error)
         kind, message = ("timeout", "the attempt's time was up") if late else ("cancelled", "the call was stopped")

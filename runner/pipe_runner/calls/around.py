@@ -17,6 +17,9 @@ class NotRecorded:
 
     replays = False
 
+    def begin(self) -> None:
+        """Nothing."""
+
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:

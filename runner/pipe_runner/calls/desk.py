@@ -153,11 +153,14 @@ class Desk:
             kept = await self._recorder.through(attempt, "model", asked, perform)
             answer = heard[0] if heard else replayed(kept, on_piece)
         except BaseException as error:
-            usage = _counted(error.usage) if isinstance(error, ModelFault) else None
-            cost = prices.cost(model, usage) if usage else None
+            if heard:  # it was answered, and what came could not be kept
+                usage, cost = heard[0].usage, heard[0].cost
+            else:
+                usage = _counted(error.usage) if isinstance(error, ModelFault) else None
+                cost = prices.cost(model, usage) if usage else None
             sent = (out or self._recorder.replays) and may_be_paid(error)
             took = self._clock.monotonic() - began
-            data = called(held.call, name, model, took, self._mask, error=error, cost=cost, sent=sent)
+            data = called(held.call, name, model, took, self._mask, error=error, usage=usage, cost=cost, sent=sent)
             emit(EventKind.MODEL_CALLED, data)
             self._purse.settle(held, usage, cost, sent=sent)
             raise

@@ -87,21 +87,12 @@ class Recorder(Protocol):
         """Nothing goes out: no provider, key, limit or server is needed."""
         ...
 
+    def begin(self) -> None:
+        """The run begins, or goes on; raises StorageError."""
+        ...
+
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:
         """What `perform` gives, kept; or what was kept for the same `asked`. Faults of NodeFault are kept too."""
         ...
-
-
-class Span(Protocol):
-    """A part of a trace, open until it is left."""
-
-    @property
-    def traceparent(self) -> str: ...
-
-    def tell(self, **attributes: Json) -> None: ...
-
-    def fail(self, kind: str, message: str) -> None: ...
-
-    def end(self) -> None: ...

@@ -133,6 +133,8 @@ def desk_for(
     from pipe_runner.tools.maker import Tools
     from pipe_runner.tools.servers import Servers
 
+    if granted.recorder is not None:
+        granted.recorder.begin()
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
     purse = BudgetPurse(plan, run, place.journal)
@@ -162,7 +164,8 @@ def orchestrator_for(plan: Plan, registry: Registry, performs: PerformAttempt, c
 
 
 def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Recorder | None:
-    """What keeps calls, or answers them, where the user asked for it; raises UsageError where nothing was recorded.
+    """What keeps calls, or answers them, where the user asked for it; raises UsageError where nothing was
+    recorded, StorageError where nothing can be kept.
 
     `anew`: the run begins, and so does its recording.
     """

@@ -25,8 +25,8 @@ class Allowance:
         self._turn = asyncio.Lock()
         self._more = asyncio.Event()
 
-    async def take(self, units: float) -> None:
-        """Take so many; waits until they are there."""
+    async def take(self, units: float) -> float:
+        """Take so many, and say how many these are; waits until they are there."""
         units = min(units, self._most)
         async with self._turn:
             while (lack := units - self._level()) > 0:
@@ -35,6 +35,7 @@ class Allowance:
                     async with asyncio.timeout(lack / self._each + 0.001):
                         await self._more.wait()
             self._left -= units
+            return units
 
     def give_back(self, units: float) -> None:
         """What was taken and not used."""

@@ -16,13 +16,17 @@ from pipe_runner.calls.seams import Call
 from pipe_runner.limits.allowance import Allowance
 from pipe_runner.limits.breaker import PROBES, Breaker
 from pipe_runner.limits.repeats import Repeats
-from pipe_runner.models import ModelFault, ModelResponse, Reason
+from pipe_runner.models import ModelFault, ModelResponse, Reason, Usage, was_sent
 from pipe_runner.ports import Attempt
 
 DOWN: Final = frozenset({Reason.UNAVAILABLE, Reason.TIMED_OUT})
 """Faults that say nothing but that the service can't answer."""
 LONGEST_PAUSE: Final = 120.0
 """Seconds that a service may ask to wait, at most; more, and the call fails with what it asked."""
+
+
+_COUNTED: Final = frozenset({408, 429})
+"""Statuses of refusals that services may count all the same."""
 
 
 class Waits(NamedTuple):
@@ -93,14 +97,17 @@ class ProviderGate:
             sent = self._now()
             if not (repeat or again):
                 self._repeats.first()
+            requests = held = 0.0
+            out = False
             try:
                 if self._requests is not None:
-                    await self._requests.take(1)
+                    requests = await self._requests.take(1)
                 if self._tokens is not None:
-                    await self._tokens.take(tokens)
-                sent = self._now()
+                    held = await self._tokens.take(tokens)
+                sent, out = self._now(), True
                 answer = await call()
             except ModelFault as fault:
+                self._not_used(fault, requests, held)
                 self._failed(fault, sent, model, trying=trying)
                 if fault.reason is not Reason.RATE_LIMITED or fault.begun:
                     raise
@@ -112,16 +119,16 @@ class ProviderGate:
                     raise
                 again = True
                 continue
-            except BaseException:
+            except BaseException as error:
+                if not (out and was_sent(error)):
+                    self._give_back(requests, held)
                 self._leave()
                 if trying:
                     self._breaker.abandoned()
                 self._wake()
                 raise
             self._answered()
-            if self._tokens is not None and answer.usage is not None and counted(answer.usage):
-                used = fitting(answer.usage)
-                self._tokens.give_back(tokens - used.input - used.output)
+            self._give_back(0, _unused(held, answer.usage))
             return answer
 
     # ------------------------------------------------------------ in
@@ -214,6 +221,21 @@ class ProviderGate:
     def _leave(self) -> None:
         self._flying -= 1
 
+    def _give_back(self, requests: float, tokens: float) -> None:
+        if self._requests is not None and requests:
+            self._requests.give_back(requests)
+        if self._tokens is not None and tokens:
+            self._tokens.give_back(tokens)
+
+    def _not_used(self, fault: ModelFault, requests: float, tokens: float) -> None:
+        """Give back what the service can't have counted of a call that failed."""
+        if not fault.sent:
+            self._give_back(requests, tokens)
+        elif fault.usage is not None:
+            self._give_back(0, _unused(tokens, fault.usage))
+        elif fault.status is not None and 400 <= fault.status < 500 and fault.status not in _COUNTED:
+            self._give_back(0, tokens)
+
     def _answered(self) -> None:
         self._leave()
         if self._breaker.opened is not None:
@@ -275,3 +297,11 @@ class ProviderGate:
         if self._paused > now or self._limited:
             return f"provider {self._name} limits its rate, and asked to wait"
         return f"it waited for its turn at provider {self._name}"
+
+
+def _unused(tokens: float, usage: Usage | None) -> float:
+    """Of tokens that were taken, those that a call didn't use; none where it isn't known what it used."""
+    if usage is None or not counted(usage):
+        return 0.0
+    used = fitting(usage)
+    return max(tokens - used.input - used.output, 0.0)

@@ -11,7 +11,7 @@ run = orchestrator.execute(text, root=Path("."))
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +40,17 @@ class Orchestrator:
     def route(self, task: str, agents: Sequence[str] | None = None) -> Routing:
         """The agents for a task, the best first, each with score, words, options and why; `agents`: only of these.
         Raises UsageError for one that is never chosen."""
+        from pipe_runner.routing.passwords import routed_without
         from pipe_runner.routing.scores import scored
 
-        return _asked(task, lambda asked: scored(asked, self.cards(agents)))
+        return routed_without(task, lambda asked: scored(asked, self.cards(agents)))
 
     def named(self, task: str, agents: Sequence[str]) -> Routing:
         """Exactly these agents, with what the task says for their options. Raises UsageError as `route` does."""
+        from pipe_runner.routing.passwords import routed_without
         from pipe_runner.routing.scores import given
 
-        return _asked(task, lambda asked: given(asked, self.cards(agents), agents))
+        return routed_without(task, lambda asked: given(asked, self.cards(agents), agents))
 
     def cards(self, agents: Sequence[str] | None = None) -> list[Card]:
         """What is known of the agents that may be chosen."""
@@ -110,12 +112,3 @@ class Orchestrator:
         given: Mapping[str, Json] = check_inputs(plan, inputs or {})
         active = open_run(plan, given, settings, registry=self.registry.fresh(), environ=environ)
         return anyio.run(active.perform)
-
-
-def _asked(task: str, routed: Callable[[str], Routing]) -> Routing:
-    """The routing of a task without its passwords: it is shown, kept, and told to models."""
-    from pipe_runner.routing.passwords import LEFT_OUT, without_passwords
-
-    asked = without_passwords(task)
-    routing = routed(asked)
-    return routing if asked == task else routing._replace(notes=(*routing.notes, LEFT_OUT))

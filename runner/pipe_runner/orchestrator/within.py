@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import NodeFault
@@ -12,7 +12,9 @@ from pipe_runner.routing.asking import ASKS, PATIENCE, answered, fallen_back, qu
 from pipe_runner.routing.cards import Card, cards_of
 from pipe_runner.routing.choices import Routing
 from pipe_runner.routing.options import accepted
+from pipe_runner.routing.passwords import routed_without
 from pipe_runner.routing.scores import scored
+from pipe_runner.tools.inner import apart, in_time_left
 from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
@@ -25,13 +27,16 @@ class WithinRun:
 
     def __init__(self, registry: Registry, performs: PerformAttempt, clock: Clock) -> None:
         self._registry, self._performs, self._clock = registry, performs, clock
+        self._began: dict[tuple[str, int], float] = {}
+        """When attempts began to choose."""
 
     async def choose(self, attempt: Attempt, emit: Emit) -> Sequence[JsonObject]:
         """The agents for the task of an attempt of `auto`, each with its options, score and why."""
+        self._began[_key(attempt)] = self._clock.monotonic()
         options: Any = attempt.options
         cards = cards_of(self._registry, tuple(options.get("known") or ()))
         most = int(options.get("most") or 1)
-        routing = await asyncio.to_thread(scored, options["task"], cards)
+        routing = await asyncio.to_thread(routed_without, options["task"], lambda task: scored(task, cards))
         if options.get("by") == "model":
             routing = await self._by_model(attempt, emit, cards, routing, most)
         chosen = routing.chosen(most)
@@ -56,15 +61,17 @@ class WithinRun:
         return options
 
     async def perform(self, attempt: Attempt, agent: str, options: JsonObject, emit: Emit) -> Outcome:
-        """An attempt of the same node, by this agent with these options."""
+        """An attempt of the same node, by this agent with these options, in what is left of its time."""
+        now = self._clock.monotonic()
         inner = attempt._replace(agent=agent, options=options, validate=True)
-        return await _apart(self._performs(inner, emit))
+        inner = in_time_left(inner, attempt.timeout, now - self._began.get(_key(attempt), now))
+        return await apart(self._performs(inner, emit))
 
     async def _by_model(
         self, attempt: Attempt, emit: Emit, cards: Sequence[Card], by_words: Routing, most: int
     ) -> Routing:
         options: Any = attempt.options
-        asked: Any = question(options["task"], cards, most, options.get("model"))
+        asked: Any = question(by_words.task, cards, most, options.get("model"))
         timeout = PATIENCE if attempt.timeout is None else min(PATIENCE, attempt.timeout / 2)
         attempt = attempt._replace(timeout=timeout)
         outcome = await self.perform(attempt, ASKS, {**asked, "provider": options.get("provider") or []}, emit)
@@ -76,11 +83,5 @@ class WithinRun:
         return answered(outcome.output, cards, by_words, most)
 
 
-async def _apart(performing: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """The outcome, from a task of its own: the executor keeps time by tasks, and this one's is the node's."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(performing)
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return task.result()
+def _key(attempt: Attempt) -> tuple[str, int]:
+    return attempt.node, attempt.number

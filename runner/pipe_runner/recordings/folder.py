@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.recordings.entry import Entry
 
-_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}-[a-z]{1,20}-[0-9a-f]{12}-[0-9]+\.json\Z")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}-[a-z]{1,20}-[0-9a-f]{12}-[0-9]+\.json(?:\.part)?\Z")
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.]+")
 _MOST: Final = 64 * 2**20
 """Bytes of one recording."""
@@ -20,6 +21,16 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self.path = path
+
+    def prepare(self) -> None:
+        """Make the folder where there is none, and see that files can be made in it. Raises StorageError."""
+        probe = os.path.join(self.path, f".probe-{os.getpid()}.part")
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            os.unlink(probe)
+        except OSError as error:
+            raise self._fault("be used", error) from error
 
     def clear(self) -> None:
         """Remove the recordings that are there, and make the folder where there is none. Raises StorageError."""
@@ -32,22 +43,14 @@ class Folder:
             raise self._fault("be used", error) from error
 
     def write(self, entry: Entry) -> None:
-        """Keep one, under a name of its own. Raises StorageError."""
+        """Keep one, whole or not at all, under a name of its own. Raises StorageError."""
         node = _UNFIT.sub("-", entry.node).strip("-.")[:60] or "node"
         start = f"{node}-{entry.kind}-{entry.key[:12]}"
         data = entry.to_text().encode("utf-8", "surrogatepass")
         number = entry.number
         try:
-            while True:
-                path = os.path.join(self.path, f"{start}-{number}.json")
-                try:
-                    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-                except FileExistsError:
-                    number += 1
-                    continue
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                return
+            while not _written(os.path.join(self.path, f"{start}-{number}.json"), data):
+                number += 1
         except OSError as error:
             raise self._fault("be written", error) from error
 
@@ -80,3 +83,24 @@ class Folder:
 
     def _fault(self, what: str, error: OSError) -> StorageError:
         return StorageError(f"the recording in {self.path} can't {what}: {error.strerror}")
+
+
+def _written(path: str, data: bytes) -> bool:
+    """Whether the name was free, and now is a file of these bytes. Who makes the part file has the name."""
+    part = f"{path}.part"
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        if os.path.lexists(path):
+            os.unlink(part)
+            return False
+        os.rename(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
+    return True

@@ -22,7 +22,8 @@ Numbers = dict[tuple[str, int, str], int]
 class Recording:
     """Performs every call and keeps it with what came back, secrets masked.
 
-    `anew`: what the folder held before is removed when the first call is kept; a run that goes on adds to it.
+    `anew`: what the folder held before is removed when the run begins; one that goes on adds to it. Raises
+    StorageError where nothing can be kept in the folder.
     """
 
     replays = False
@@ -30,6 +31,11 @@ class Recording:
     def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True) -> None:
         self._folder, self._masker, self._anew = folder, masker, anew
         self._numbers: Numbers = {}
+        folder.prepare()
+
+    def begin(self) -> None:
+        if self._anew:
+            self._folder.clear()
 
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
@@ -40,16 +46,16 @@ class Recording:
         try:
             answer = await perform()
         except NodeFault as fault:
-            self._keep(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
+            self._folder.write(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
             raise
         except asyncio.CancelledError as cancelled:
             if out_of_time(cancelled):
                 sent = was_sent(cancelled)
                 why = Reason.TIMED_OUT if sent else Reason.UNAVAILABLE
                 late = ModelFault(why, "the attempt's time was up", sent=sent) if kind == "model" else LATE
-                self._keep(entry._replace(fault=_fault_to_json(late)))
+                self._folder.write(entry._replace(fault=_fault_to_json(late)))
             raise
-        self._keep(entry._replace(answer=self._masker.mask_json(self._whole(answer))))
+        self._folder.write(entry._replace(answer=self._masker.mask_json(self._whole(answer))))
         return answer
 
     def _whole(self, answer: Json) -> Json:
@@ -60,12 +66,6 @@ class Recording:
         text = "".join(str(piece) for piece in pieces)
         assert isinstance(answer, dict)
         return answer if self._masker.mask_text(text) == text else {**answer, "pieces": [text]}
-
-    def _keep(self, entry: Entry) -> None:
-        if self._anew:
-            self._anew = False
-            self._folder.clear()
-        self._folder.write(entry)
 
 
 class Replaying:
@@ -87,6 +87,9 @@ class Replaying:
             entries.sort(key=lambda entry: (entry.attempt, entry.number))
         self._given: set[int] = set()
         self._numbers: Numbers = {}
+
+    def begin(self) -> None:
+        """Nothing: a recording is replayed from its beginning."""
 
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]

@@ -88,12 +88,12 @@ def answered(answer: Any, cards: Sequence[Card], by_words: Routing, most: int) -
     if not chosen:
         why = "the model chose no agent that there is" if isinstance(given, list) else "the model's answer is no choice"
         return fallen_back(by_words, why, notes)
-    return by_words._replace(ranked=tuple(chosen), by="model", notes=tuple(notes))
+    return by_words._replace(ranked=tuple(chosen), by="model", notes=(*by_words.notes, *notes))
 
 
 def fallen_back(by_words: Routing, why: str, notes: Sequence[str] = ()) -> Routing:
     """By words, since a model could not choose."""
-    return by_words._replace(notes=(*notes, f"chosen by words: {_short(why)}"))
+    return by_words._replace(notes=(*by_words.notes, *notes, f"chosen by words: {_short(why)}"))
 
 
 def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[str]) -> Choice | None:

@@ -12,6 +12,8 @@ MERGES: Final = "findings"
 """The agent that merges what others found; there may be none."""
 _NAME: Final = re.compile(r"[^A-Za-z0-9_]+")
 _TEMPLATE: Final = re.compile(r"\{\{|\{%|\{#")
+_ENDS: Final = re.compile(r"\{%[-+]?\s*endraw")
+_BEGIN, _END = "{% raw %}", "{% endraw %}"
 _DESCRIBED: Final = 1000
 _TITLE: Final = 120
 
@@ -79,19 +81,18 @@ def described(task: str) -> str:
 
 def _title(task: str) -> str:
     one = " ".join(task.split())
-    if "endraw" in one:
-        return "Findings"
     return (one if len(one) <= _TITLE else f"{one[:_TITLE]}…") or "Findings"
 
 
 def literal(value: Any) -> Any:
-    """The value so that no text in it is a template. Raises ValueError where a text can't be written so."""
+    """The value so that no text in it is a template."""
     if isinstance(value, str):
         if _TEMPLATE.search(value) is None:
             return value
-        if "endraw" in value:
-            raise ValueError("a text that ends `{% raw %}` itself can't stand in a pipeline")
-        return f"{{% raw %}}{value}{{% endraw %}}"
+        apart = _ENDS.sub(
+            lambda match: f"{{{_END}{_BEGIN}{match[0][1:]}", value
+        )  # its brace in one block, the rest in another
+        return f"{_BEGIN}{apart}{_END}"
     if isinstance(value, dict):
         return {key: literal(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -16,6 +16,7 @@ from pipe_runner.tools.agents import tool_of
 from pipe_runner.tools.arguments import check_parameters
 from pipe_runner.tools.box import Box
 from pipe_runner.tools.functions import Functions, spec_of
+from pipe_runner.tools.inner import apart, in_time_left
 from pipe_runner.tools.kinds import PerformAttempt, Tool, shown, with_names
 from pipe_runner.tools.pins import list_digest
 from pipe_runner.tools.servers import Servers
@@ -148,16 +149,14 @@ class Tools:
         places = self._places.setdefault(attempt.node, Places())
 
         async def performs(inner: Attempt, emit: Emit) -> Outcome:
-            if attempt.timeout is not None:
-                left = attempt.timeout - (self._clock.monotonic() - began)
-                inner = inner._replace(timeout=max(left, 0.001))
+            inner = in_time_left(inner, attempt.timeout, self._clock.monotonic() - began)
             if not self._registry.get(inner.agent).describe().runs_functions:
                 return await recorded(inner, emit)
             with places.one() as number:
                 return await recorded(inner._replace(node=_at(inner.node, number)), emit)
 
         async def recorded(inner: Attempt, emit: Emit) -> Outcome:
-            outcome = await _apart(self._performs(inner, emit))
+            outcome = await apart(self._performs(inner, emit))
             fault = missed(inner)
             if fault is not None:
                 raise fault
@@ -185,16 +184,6 @@ async def _side_by_side(doing: Iterable[Coroutine[Any, Any, list[Tool]]]) -> lis
     except BaseExceptionGroup as several:
         raise several.exceptions[0] from None
     return [task.result() for task in tasks]
-
-
-async def _apart(performing: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """The outcome, from a task of its own: the executor keeps time by tasks, and this one's is the node's."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(performing)
-    except BaseExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return task.result()
 
 
 def _at(node: str, number: int) -> str:

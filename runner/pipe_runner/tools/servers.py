@@ -14,7 +14,7 @@ from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.tools.kinds import shown, so_many
 from pipe_runner.tools.pins import check_pins, list_digest, tool_digest
-from pipe_runner.tools.session import Session, load_client, one_line
+from pipe_runner.tools.session import KnownTools, Session, load_client, one_line
 from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import Launch, ServerProcess
 from pipe_runner.types import ErrorKind, JsonObject
@@ -40,21 +40,8 @@ class Servers:
     async def listed(self, name: str, attempt: Attempt) -> list[dict[str, Any]]:
         """All tools of a server, `{name, description, parameters}` each; raises NodeFault."""
         session = await self._session(name, attempt)
-        from mcp.shared.exceptions import MCPError
-
-        try:
-            tools = await session.tools()
-            counts = Counter(str(tool["name"]) for tool in tools)
-            if len(counts) < len(tools):
-                alike = ", ".join(
-                    f"{so_many(count)} tools that are called {shown(each)}"
-                    for each, count in counts.items()
-                    if count > 1
-                )
-                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} lists {alike}")
-            return tools
-        except MCPError as error:
-            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {one_line(error)}") from None
+        async with session.listing:
+            return await self._list(name, session)
 
     def check(self, name: str, whole: str, tools: Sequence[Mapping[str, Any]]) -> None:
         """Raises NodeFault where tools aren't what they are pinned to, or not what this run was told first.
@@ -77,17 +64,36 @@ class Servers:
     async def call(self, name: str, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
         """Call a tool; see `Session.call`."""
         session = await self._session(name, attempt)
-        if session.changed:
-            every = await self.listed(name, attempt)
-            now = [each for each in every if each["name"] == tool]
-            if not now:
-                raise NodeFault(ErrorKind.TOOL, f"MCP server {name} has no tool {shown(tool)} any more")
-            self.check(name, list_digest(every), now)
+        async with session.listing:
+            if session.known is None or session.known.changes != session.changes:
+                await self._list(name, session)
+            known = session.known
+        if known is None or tool not in known.tools:
+            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} has no tool {shown(tool)} any more")
+        self.check(name, known.whole, [known.tools[tool]])
         return await session.call(tool, arguments)
 
     async def close(self) -> None:
         sessions, self._sessions = list(self._sessions.values()), {}
         await asyncio.gather(*(session.close() for session in sessions))
+
+    async def _list(self, name: str, session: Session) -> list[dict[str, Any]]:
+        """Ask for all tools, and keep them as those that are known."""
+        from mcp.shared.exceptions import MCPError
+
+        changes = session.changes
+        try:
+            tools = await session.tools()
+        except MCPError as error:
+            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {one_line(error)}") from None
+        counts = Counter(str(tool["name"]) for tool in tools)
+        if len(counts) < len(tools):
+            alike = ", ".join(
+                f"{so_many(count)} tools that are called {shown(each)}" for each, count in counts.items() if count > 1
+            )
+            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} lists {alike}")
+        session.known = KnownTools(changes, {tool["name"]: tool for tool in tools}, list_digest(tools))
+        return tools
 
     async def _session(self, name: str, attempt: Attempt) -> Session:
         if not self._sessions:

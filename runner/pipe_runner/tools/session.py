@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import MissingExtra, NodeFault
 from pipe_runner.models import ToolResult
@@ -26,6 +26,16 @@ _NO_SESSION: Final = frozenset({404, 410, 502, 503})
 """HTTP statuses after which a session is none any more."""
 _OTHER_TIMES: Final = frozenset({-32601, -32600, -32022})
 """Errors of a server that doesn't know the handshake of earlier versions of the protocol."""
+
+
+class KnownTools(NamedTuple):
+    """What a server listed."""
+
+    changes: int
+    """How often it had said before that they have changed."""
+    tools: Mapping[str, Mapping[str, Any]]
+    whole: str
+    """The digest of all of them."""
 
 
 async def load_client() -> None:
@@ -58,8 +68,11 @@ class Session:
         self._status = 0
         self._wrong = ""
         """Of the last answer over HTTP."""
-        self.changed = False
-        """The server said that its tools have changed."""
+        self.changes = 0
+        """How often the server said that its tools have changed."""
+        self.listing = asyncio.Lock()
+        self.known: KnownTools | None = None
+        """Its tools, as they were listed last."""
         self._task = asyncio.create_task(self._live())
 
     @property
@@ -82,7 +95,6 @@ class Session:
 
         found: list[dict[str, Any]] = []
         cursor = None
-        self.changed = False
         for _ in range(PAGES):
             params = PaginatedRequestParams(cursor=cursor) if cursor else None
             page: Any = await self._asked("list_tools", params=params)
@@ -219,7 +231,7 @@ class Session:
 
     async def _heard(self, message: Any) -> None:
         if type(getattr(message, "root", message)).__name__ == "ToolListChangedNotification":
-            self.changed = True
+            self.changes += 1
 
     def _why(self, error: BaseException) -> NodeFault:
         """Why it could not be opened."""

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from pipe_agents.http import HttpAgent
+from pipe_agents.http_body import Inflater
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Outcome
 from pipe_runner.types import ErrorKind, NodeStatus
@@ -259,6 +260,16 @@ def test_head_has_no_body(bench: Any, serve: Serve) -> None:
 )
 def test_compressed_bodies_are_decoded(bench: Any, serve: Serve, coding: str, data: bytes) -> None:
     assert body_of(perform(bench, {"url": serve(reply(data, content_encoding=coding)).url})) == "hello"
+
+
+@pytest.mark.parametrize("size", [262_143, 262_144, 262_244, 524_488])
+@pytest.mark.parametrize("cut", [slice(None), slice(2, -4)], ids=["zlib", "raw"])
+def test_a_body_of_which_zlib_holds_the_end_back_is_whole(size: int, cut: slice) -> None:
+    step = Inflater("deflate")
+    pieces = list(step.feed(zlib.compress(b"a" * size, 9)[cut]))
+    step.finish()
+    assert b"".join(pieces) == b"a" * size
+    assert max(map(len, pieces)) <= 262_144
 
 
 def test_compressed_bodies_may_arrive_byte_by_byte(bench: Any, serve: Serve) -> None:

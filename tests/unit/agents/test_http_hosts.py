@@ -6,13 +6,16 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipe_agents.http import HttpAgent
 from pipe_runner.errors import NodeFault
-from pipe_runner.ports import Outcome
+from pipe_runner.ports import Attempt, Outcome
+from pipe_runner.recordings.folder import Folder
+from pipe_runner.recordings.recorder import Recording
 
 Serve = Callable[..., Any]
 SECRET = "HookTokenABCdef"
@@ -72,3 +75,29 @@ def test_s4_what_a_server_says_of_the_host_is_hidden_too(
     said = json.dumps(outcome.output) + (outcome.error.message + str(outcome.error.tail) if outcome.error else "")
     assert SECRET.lower() not in said.lower()
     assert "***" in said
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize("secret", [SECRET, "HookTökenABC"])
+def test_s4_a_recording_of_a_fault_shows_no_secret_of_the_host_either(bench: Any, tmp_path: Path, secret: str) -> None:
+    bench.keep(secret)
+    folder = tmp_path / "kept"
+    recorder = Recording(Folder(str(folder)), bench.masker)
+
+    class Outside:
+        async def exchange(self, attempt: Attempt, kind: str, asked: Any, perform: Any) -> Any:
+            return await recorder.through(attempt, kind, asked, perform)
+
+    async def once() -> None:
+        agent = HttpAgent()
+        outside: Any = Outside()
+        attempt = bench.attempt("http", {"url": f"https://{secret}.invalid/x"})
+        await agent.perform(attempt, bench.context()._replace(outside=outside))
+
+    with pytest.raises(NodeFault):
+        asyncio.run(once())
+    (file,) = folder.iterdir()
+    kept = file.read_text(encoding="utf-8")
+    assert '"fault"' in kept
+    assert secret.lower() not in kept.lower()
+    assert "xn--" not in kept

@@ -15,6 +15,7 @@ from pipe_runner.ports import Outcome
 from pipe_runner.testing import Answer, FakeProvider
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
+NUMBER: Json = {"type": "integer"}
 TOOLS: list[Json] = ["function:clock", "function:count"]
 
 
@@ -126,13 +127,14 @@ def test_more_rounds_than_allowed_fail_the_node(bench: Any) -> None:
     assert outcome.usage["calls"] == 4
 
 
-def test_a_model_that_insists_on_a_tool_where_there_is_none_is_not_asked_for_ever(bench: Any) -> None:
-    model = FakeProvider(Answer("let me see", tools=[("clock", {})]))
-    outcome = talk(bench, model, Box({}), tools=[])
-    assert outcome.error is not None
-    assert outcome.error.kind is ErrorKind.INVALID_OUTPUT
-    assert "wants tools (clock), and the node lists none" in outcome.error.message
-    assert len(model.requests) == 2
+def test_v1_a_model_that_wants_a_tool_where_there_is_none_costs_no_more_calls_than_the_plan_says(bench: Any) -> None:
+    for options, calls in (({}, 1), ({"output_schema": NUMBER}, 3), ({"output_schema": NUMBER, "max_reasks": 0}, 1)):
+        model = FakeProvider(Answer("let me see", tools=[("clock", {})]))
+        outcome = talk(bench, model, Box({}), tools=[], **options)
+        assert outcome.error is not None
+        assert outcome.error.kind is ErrorKind.INVALID_OUTPUT
+        assert "wants tools (clock), and the node lists none; it said: let me see" in outcome.error.message
+        assert len(model.requests) == calls
 
 
 def test_what_a_tool_says_of_its_own_failure_goes_to_the_model(bench: Any) -> None:
@@ -181,7 +183,7 @@ def test_a_cancelled_attempt_cancels_its_tools_and_lets_them_go(bench: Any) -> N
 
 
 def test_a_node_without_tools_has_none(bench: Any) -> None:
-    model = FakeProvider(Answer(tools=[("clock", {})]), "ok")
-    assert talk(bench, model, Box({}), tools=[]).output == "ok"
+    model = FakeProvider(Answer(tools=[("clock", {})]), 7)
+    assert talk(bench, model, Box({}), tools=[], output_schema=NUMBER).output == 7
     assert model.requests[0].tools == ()
     assert "there is no tool clock" in model.requests[1].messages[-1].text

@@ -10,7 +10,7 @@ import pytest
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.limits.gate import ProviderGate, Waits
-from pipe_runner.models import Finish, ModelFault, ModelResponse, Reason, Usage
+from pipe_runner.models import Finish, ModelFault, ModelResponse, Reason, Usage, nothing_sent
 from pipe_runner.ports import Attempt
 from pipe_runner.types import ErrorKind
 
@@ -242,6 +242,62 @@ def test_requests_and_tokens_of_a_minute_are_held() -> None:
 
         counted = ProviderGate("q", {"tpm": 30}, SHORT)  # each sets 10 aside and uses 2
         assert await asyncio.wait_for(asyncio.gather(*(node(counted, service, 1) for _ in range(10))), 2)
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ModelFault(Reason.REFUSED, "400", status=400),
+        ModelFault(Reason.REFUSED, "no connection", sent=False),
+        ModelFault(Reason.INVALID_OUTPUT, "cut off", usage=Usage(1, 1)),
+    ],
+    ids=["refused", "not sent", "counted"],
+)
+def test_calls_that_used_nothing_use_up_no_tokens_of_the_minute(fault: ModelFault) -> None:
+    async def main() -> None:
+        service = Service(lambda n: fault)
+        gate = ProviderGate("p", {"tpm": 30}, SHORT)
+        for _ in range(8):
+            with pytest.raises(ModelFault):
+                await asyncio.wait_for(gate.through(attempt(), 10, service.call), 1)
+        assert service.seen == 8
+
+    run(main)
+
+
+def test_tokens_that_a_failed_call_may_have_used_stay_used() -> None:
+    async def main() -> None:
+        service = Service(lambda n: ModelFault(Reason.INVALID_OUTPUT, "500", status=500))
+        gate = ProviderGate("p", {"tpm": 30}, SHORT)
+        assert await asyncio.wait_for(asyncio.gather(*(node(gate, service, 1) for _ in range(3))), 2)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(gate.through(attempt(), 10, service.call), 0.1)
+        assert service.seen == 3
+
+    run(main)
+
+
+def test_who_is_stopped_before_its_call_is_sent_gives_back_its_turn_and_its_tokens() -> None:
+    async def unsent() -> ModelResponse:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError as cancelled:
+            nothing_sent(cancelled, "no connection was free")
+            raise
+        raise AssertionError
+
+    async def main() -> None:
+        service = Service()
+        gate = ProviderGate("p", {"rpm": 2, "tpm": 30}, SHORT)
+        for tokens in (30, 30):
+            stopped = asyncio.ensure_future(gate.through(attempt(), tokens, unsent))
+            await asyncio.sleep(0.02)
+            stopped.cancel()
+            await asyncio.wait({stopped})
+        assert await asyncio.wait_for(asyncio.gather(*(node(gate, service, 1) for _ in range(2))), 1)
+        assert service.seen == 2
 
     run(main)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ def attempt(node: str = "n", number: int = 1) -> Attempt:
 def record(path: Path, calls: list[tuple[Attempt, dict[str, Any], Any]], masker: Masker | None = None) -> None:
     async def main() -> None:
         recorder = Recording(Folder(str(path)), masker or NoMasking())
+        recorder.begin()
         for one, asked, answer in calls:
             try:
                 await recorder.through(one, "model", asked, giving(answer))
@@ -227,6 +229,30 @@ def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path)
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError):
         record(tmp_path / "file" / "in", [(attempt(), {"p": 1}, 1)])
+
+
+def test_what_can_not_be_written_whole_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def half(path: str, flags: int, mode: int) -> int:
+        return opened(path, flags & ~os.O_ACCMODE | os.O_RDONLY, mode)  # no write to it succeeds
+
+    folder, opened = Folder(str(tmp_path)), os.open
+    folder.write(Entry("model", "n", 1, 1, {"p": 1}, 1))
+    with monkeypatch.context() as broken, pytest.raises(StorageError):
+        broken.setattr(os, "open", half)
+        folder.write(Entry("model", "n", 1, 1, {"p": 2}, 2))
+    assert [entry.answer for entry in folder.read()] == [1]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_runner_left_half_written_is_passed_over_and_removed(tmp_path: Path) -> None:
+    folder, entry = Folder(str(tmp_path)), Entry("model", "n", 1, 1, {"p": 1}, 1)
+    folder.write(entry)
+    (file,) = tmp_path.iterdir()
+    file.rename(tmp_path / f"{file.name}.part")
+    folder.write(entry)
+    assert [one.answer for one in folder.read()] == [1]
+    folder.clear()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> None:

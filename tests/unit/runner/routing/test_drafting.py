@@ -14,7 +14,7 @@ from pipe_runner.compiler import compile_text
 from pipe_runner.loader import load_text
 from pipe_runner.loader.dumping import comment, dumped, sound
 from pipe_runner.routing import Choice, Routing, draft, route
-from pipe_runner.routing.drafting import literal, names_for
+from pipe_runner.routing.drafting import names_for
 from pipe_runner.testing import run_text
 
 REGISTRY = registry()
@@ -23,6 +23,9 @@ HOSTILE = [
     "x\nnodes:\n  evil: {run: 'rm -rf /'}",
     "{{ secrets.KEY }} {% raw %}",
     "{% endraw %}{{ inputs.x }}",
+    "/var/log/{{ endraw }}.log",
+    "{%- endraw -%}{{% endraw %}{%{%\nendraw%}",
+    "a {%",
     "# }}\n---\n!!python/object:os.system",
     "\u2028nodes: {}\u2029\x85\x00\x1b[31m\ud800",
     '"\n\'\\" *a &b << ${{ github.token }}',
@@ -55,11 +58,6 @@ def test_nothing_leaves_a_comment(text: str) -> None:
 
 def drafted(task: str, names: list[str]) -> str:
     chosen = [Choice(name, 1.0, (), {"paths": [task[:40] or "x"]} if name == "logs" else {}, task) for name in names]
-    try:
-        for one in chosen:
-            literal(one.options)
-    except ValueError:
-        chosen = [one._replace(options={}) for one in chosen]
     return draft(Routing(task, tuple(chosen), notes=(task,)), chosen, SCHEMAS)
 
 
@@ -81,10 +79,9 @@ def test_a_hostile_task_arrives_as_data(task: str) -> None:
     made = registry()
     run_text(drafted(task, ["logs", "net"]), made, root=None, inputs={})
     (merging,) = made.get("findings").calls  # type: ignore[attr-defined]
-    title = " ".join(sound(task).split())
-    assert merging.options["title"] == ("Findings" if "endraw" in title else title)
+    assert merging.options["title"] == " ".join(sound(task).split())
     (logs,) = made.get("logs").calls  # type: ignore[attr-defined]
-    assert logs.options == ({} if "endraw" in task else {"paths": [sound(task)[:40]]})
+    assert logs.options == {"paths": [sound(task)[:40]]}
 
 
 def test_one_agent_needs_nobody_who_merges() -> None:

@@ -12,68 +12,13 @@ from typing import Any
 import anyio
 import plain_mcp
 import pytest
+from tests.unit.runner.tools.conftest import ECHO, ENVIRONMENT, ONE, SERVER, Bench, fault
 
-from pipe_runner.compiler import compile_text
-from pipe_runner.engine import RunSettings, open_run
 from pipe_runner.errors import UsageError
 from pipe_runner.models import Message
-from pipe_runner.registry import Registry
-from pipe_runner.run import Run
-from pipe_runner.runlog import read_log
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun
 from pipe_runner.tools import session
 from pipe_runner.tools.pins import list_digest, tool_digest
-
-SERVER = str(Path(plain_mcp.__file__).resolve())
-ECHO = Answer(tools=[("echo", {"text": "hi"})])
-ENVIRONMENT = Answer(tools=[("environment", {})])
-ONE = """
-version: 1
-nodes:
-  a: {agent: llm, provider: fake, timeout: 15s, with: {prompt: x, tools: [TOOLS]}}
-"""
-
-
-class Bench:
-    """A project with one server, `plain`."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.runs = 0
-        self.notes: list[str] = []
-
-    def server(self, how: str = "good", **more: Any) -> None:
-        entry = {"command": [sys.executable, SERVER, how], **more}
-        (self.root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"plain": entry}}))
-
-    def run(
-        self,
-        *script: Any,
-        tools: str = '"mcp:plain/echo", "mcp:plain/environment"',
-        text: str = ONE,
-        environ: Mapping[str, str] | None = None,
-        **settings: Any,
-    ) -> tuple[FinishedRun, FakeProvider]:
-        model = FakeProvider(*script)
-        registry = Registry.installed()
-        registry.providers.register("fake", model)
-        text = text.replace("TOOLS", tools)
-        plan = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=registry)
-        assert plan.plan is not None, plan.diagnostics
-        given = RunSettings(state_dir=self.root / ".pipe", **settings)
-        environ = {"PATH": os.environ["PATH"], **(environ or {})}
-        active = open_run(plan.plan, {}, given, registry=registry, environ=environ)
-        self.notes.clear()
-        active.note = self.notes.append
-        run: Run = anyio.run(active.perform)
-        return FinishedRun(run, list(read_log(active.rundir.log_path).events), self.root, self.root / ".pipe"), model
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path)
-    made.server()
-    return made
 
 
 def results(model: FakeProvider) -> list[Message]:
@@ -82,12 +27,6 @@ def results(model: FakeProvider) -> list[Message]:
 
 def said(message: Message) -> str:
     return "\n".join(message.text.split("\n")[1:-1])
-
-
-def fault(run: FinishedRun, node: str = "a") -> Mapping[str, Any]:
-    error = run.node(node).error
-    assert error is not None
-    return error
 
 
 def told(run: FinishedRun) -> list[Mapping[str, Any]]:
@@ -238,12 +177,6 @@ def test_much_on_stderr_holds_nothing_up_and_stands_nowhere(bench: Bench, capfd:
     run, _ = bench.run(ECHO, "done")
     assert run.status == "succeeded"
     assert "noise" not in "".join(capfd.readouterr())
-
-
-def test_a_tool_that_changes_while_the_run_uses_it_fails_the_node(bench: Bench) -> None:
-    bench.server("changes")
-    run, _ = bench.run(ECHO, ECHO, "done")
-    assert fault(run)["message"] == "the tool echo of MCP server plain has changed while the run used it"
 
 
 def test_a_tool_that_the_server_does_not_have_fails_the_node(bench: Bench) -> None:
