@@ -319,7 +319,6 @@ class ToolResult(NamedTuple):
 
     text: str
     """For the model; bounded."""
-    value: Json = None
     failed: bool = False
     truncated: int | None = None
     """Bytes of the whole, where `text` was cut."""

@@ -30,18 +30,18 @@ class Bench:
     def __init__(self, root: Path) -> None:
         self.root, self.folder = root, root / "kept"
 
-    def made(self, model: FakeProvider) -> tuple[Plan, Registry]:
+    def made(self, model: FakeProvider, text: str = TEXT) -> tuple[Plan, Registry]:
         registry = Registry.installed()
         registry.providers.register("fake", model)
-        plan = compile_text(TEXT, path=str(self.root / "p.yml"), root=self.root, registry=registry).plan
+        plan = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=registry).plan
         assert plan is not None
         return plan, registry
 
     def settings(self, **more: Any) -> RunSettings:
         return RunSettings(state_dir=self.root / ".pipe", **{"record": str(self.folder), **more})
 
-    def run(self, model: FakeProvider, **more: Any) -> Any:
-        plan, registry = self.made(model)
+    def run(self, model: FakeProvider, text: str = TEXT, **more: Any) -> Any:
+        plan, registry = self.made(model, text)
         active = open_run(plan, {}, self.settings(**more), registry=registry)
         try:
             run = anyio.run(active.perform)
@@ -98,3 +98,15 @@ def test_a_run_that_was_killed_before_its_first_answer_and_goes_on_has_its_own_r
     assert killed.status == "failed"
     assert anyio.run(resumed.perform).nodes["a"].output == "new"
     assert bench.replayed() == "new"
+
+
+def test_a_replay_gives_nothing_that_a_tool_gave_with_other_options(bench: Bench) -> None:
+    (bench.root / "t.py").write_text("def one():\n    return 1\n\n\ndef two():\n    return 2\n")
+    tool = '{agent: python, name: calc, description: d, with: {call: "t.py:one"}}'
+    text = TEXT.replace("{prompt: x}", f"{{prompt: x, tools: [{tool}]}}")
+    assert bench.run(FakeProvider(Answer(tools=[("calc", {})]), "done"), text).output == "done"
+    silent = FakeProvider("nobody asks")
+    assert bench.run(silent, text, record=None, replay=str(bench.folder)).output == "done"
+    other = bench.run(silent, text.replace(":one", ":two"), record=None, replay=str(bench.folder))
+    assert other.error["kind"] == "not_found"
+    assert 'differs at with.call: recorded "t.py:one", asked "t.py:two"' in other.error["message"]

@@ -178,9 +178,16 @@ class ModelNode:
             if isinstance(tool, str):
                 self._named(tool, place)
             elif isinstance(tool, dict) and tool.get("agent") == _LLM and isinstance(tool.get("with"), dict):
+                self._no_provider(_LLM, tool["with"], (*place, "with"))
                 self._nested(tool["with"].get("tools"), (*place, "with", "tools"))
         if isinstance(tools, list):
             self._alike(tools, path)
+
+    def _no_provider(self, name: str, given: dict[str, Any], place: Path_) -> None:
+        """Report a `provider` of a tool: whom it asks is the node's to say."""
+        if "provider" in given:
+            message, hint = f"agent `{name}` as a tool has no option `provider`", "it asks the provider of its node"
+            self._report.add("E503", message, (*place, "provider"), at="key", hint=hint)
 
     def _agent(self, tool: dict[str, Any], options: dict[str, Any], path: Path_) -> dict[str, Any]:
         name, given = tool["agent"], tool.get("with", {})
@@ -204,6 +211,7 @@ class ModelNode:
             hint = f"a model can't choose it: write `with: {{{fixed}: …}}`"
             self._report.add("E504", f"the agent `{name}` as a tool needs the option `{fixed}`", path, hint=hint)
         if info.describe.asks_models:
+            self._no_provider(name, given, (*path, "with"))
             given = {**given, "provider": options["provider"]}
         if info.may_do_without:
             given = {"explain": False, **given}  # as with `llm` below: what another model costs is not chosen

@@ -22,12 +22,17 @@ def unseen(card: Card, options: Mapping[str, Any], things: Sequence[Entity]) -> 
     """What of the task's things is in none of the options."""
     found: dict[tuple[str, str], Unseen] = {}
     away = set()
+    fetched = {one.text for one in things if one.role == "urls" and _is_fetched(card, options, one)}
     for one in things:
         if one.role == AWAY and (why := _away(card, options, one.value)) is not None:
+            if why == _HERE and one.text in fetched:
+                continue
             found.setdefault((AWAY, one.value), Unseen(one.value, why, AWAY))
             away.add(one.text)
     for one in things:
         if one.role == AWAY or one.role in _ASIDE or one.text in away:
+            continue
+        if one.role == "ports" and one.text in fetched:
             continue
         why = _left(card, options, one)
         if why is not None:
@@ -71,15 +76,28 @@ def _left(card: Card, options: Mapping[str, Any], one: Entity) -> str | None:
     names = card.named(one.role)
     if one.role == "ports" and not names and _has_port(card, options, one.value):
         return None
-    if any(_has(options.get(name), one.value) for name in names):
+    if _is_given(card, options, one):
         return None
     if one.role == "duration" and any(isinstance(options.get(name), int | float) for name in names):
         return None
     return f"{card.name} takes it by no option" if not names else f"{card.name} can't take it as it stands"
 
 
+def _is_given(card: Card, options: Mapping[str, Any], one: Entity) -> bool:
+    return any(_has(options.get(name), one.value) for name in card.named(one.role))
+
+
+def _is_fetched(card: Card, options: Mapping[str, Any], one: Entity) -> bool:
+    """Whether a URL is looked at, and so its host and its port, which are things of the same text."""
+    checks = options.get(card.roles.get("checks", ""))
+    brought = [card.options[name].get("x-task-brings") for name in card.named("urls")]
+    return _is_given(card, options, one) and (
+        not isinstance(checks, list) or any(b in (*checks, None) for b in brought)
+    )
+
+
 def _has(value: Any, wanted: str) -> bool:
-    several = value if isinstance(value, list) else [value]
+    several, wanted = value if isinstance(value, list) else [value], wanted.lower()
     return any(
         str(one).lower() in (wanted, f"[{wanted}]") or _host(str(one)) == wanted for one in several if one is not None
     )

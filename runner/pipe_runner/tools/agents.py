@@ -49,7 +49,7 @@ def tool_of(entry: JsonObject, registry: Registry, performs: PerformAttempt, att
         told.get("name") or plain_name(name), told.get("description") or described.summary, _parameters(agent, fixed)
     )
     key = f"agent:{name}" + (f"/{told['name']}" if told.get("name") else "")
-    return Tool(spec, f"agent:{name}", key, use, frozenset(fixed), recorded=not described.goes_outside)
+    return Tool(spec, f"agent:{name}", key, use, fixed, recorded=not described.goes_outside)
 
 
 def _check(name: str, fixed: JsonObject) -> None:

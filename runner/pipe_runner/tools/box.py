@@ -58,6 +58,8 @@ class Box:
                 result, performed = wrong, True
             elif tool.recorded:
                 asked: dict[str, Any] = {"tool": tool.key, "arguments": call.arguments}
+                if tool.fixed:
+                    asked["with"] = tool.fixed
                 result = _from_json(await self._recorder.through(self._attempt, "tool", asked, perform))
             else:
                 result = _from_json(await perform())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import ToolResult, ToolSpec
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt, Emit, Outcome
 from pipe_runner.text import plain_name, printable
 from pipe_runner.types import ErrorKind, JsonObject
@@ -33,7 +34,7 @@ class Tool(NamedTuple):
     """What recordings know it by."""
     use: Use
     """Call it, with arguments that fit its parameters. Raises NodeFault where the node can't go on."""
-    fixed: Collection[str] = ()
+    fixed: JsonObject = NOTHING
     """Arguments that the pipeline has given already."""
     recorded: bool = True
     """False: what it does goes out by ways that are recorded themselves."""

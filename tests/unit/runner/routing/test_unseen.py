@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.unit.runner.routing.measuring import registry
 
 from pipe_runner.registry import Registry
 from pipe_runner.routing import cards_of, draft, route
+from pipe_runner.routing.asking import answered
 from pipe_runner.routing.scores import given, scored
 from pipe_runner.routing.surroundings import is_here
 
@@ -137,3 +139,16 @@ def test_a_port_goes_with_its_host_where_an_agent_takes_both_as_one() -> None:
     assert url.options["hosts"] == ["a.example:8443"]
     (away,) = given("is the disk of web01:22 full", CARDS, ["system_monitoring"]).chosen(1)
     assert [left.what for left in away.unseen] == ["web01"]
+
+
+@pytest.mark.parametrize("url", ["https://shop.example.invalid/Health", "http://shop.example.invalid:8443/x"])
+def test_a_url_that_a_model_gives_alone_has_its_host_and_its_port_in_it(url: str) -> None:
+    def by_model(task: str, **options: Any) -> list[str]:
+        choice = {"agent": "network_diagnostics", "options": json.dumps(options), "why": "so"}
+        (one,) = answered({"choices": [choice]}, CARDS, scored(task, CARDS), 1).chosen(1)
+        return [left.what for left in one.unseen]
+
+    assert by_model(f"is {url} up?", urls=[url]) == []
+    assert by_model(f"is {url} up?", urls=[url], checks=["http"]) == []
+    assert by_model(f"is {url} up, and db.internal:5432 too?", urls=[url]) == ["db.internal"]
+    assert by_model(f"is {url} up?", urls=[f"{url}z"], host="db.internal") == ["shop.example.invalid"]
