@@ -29,7 +29,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
-from pipe_runner.runlog.order import order_of_next
+from pipe_runner.runlog.order import Order, order_of_next
 from pipe_runner.runlog.reader import opening_of
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
@@ -81,15 +81,16 @@ def open_run(
     }
     if settings.task is not None:
         data["task"] = granted.masker.mask_text(settings.task)
-    order = order_of_next(settings.state_dir, clock.now_ns()) if settings.keeps else None
+    now = clock.now_ns()
+    order = order_of_next(settings.state_dir, now) if settings.keeps else None
     if order is not None:
         data["order"] = str(order)
     request = _request(data)
-    run_id = settings.run_id or new_run_id(clock.now_ns())
+    run_id = settings.run_id or new_run_id(now)
     begin = _begin if settings.keeps else _begin_unkept
     place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
-    if order is not None:
-        order.keep(place.rundir)
+    if settings.keeps:
+        (order or Order(now)).keep(place.rundir)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
 
