@@ -140,10 +140,11 @@ class Keeper:
         policy, key = node.cache, parts.digest()
         assert policy is not None
         entry = self._entries.read(key)
-        if entry is None or not counts(entry, policy, self._clock.now_ns() / 1e9):
+        now = self._clock.now_ns() / 1e9
+        if entry is None or not counts(entry, policy, now):
             self._wanted[node.index] = parts
             if self._settings.explain:
-                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry)}")
+                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry, now)}")
             return False
         if entry.artifacts and not await self._put_back(host, node, attempt, entry):
             if host.stopped is not None:
