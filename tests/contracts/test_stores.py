@@ -212,9 +212,20 @@ def spoil_fields(index: Path) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_with_garbage, spoil_by_cutting, spoil_pages, spoil_shape, spoil_rows, spoil_fields, os.unlink]
-)
+def spoil_types(index: Path) -> None:
+    database = sqlite3.connect(index)
+    database.execute("UPDATE runs SET summary = json_set(summary, '$.duration_s', 'x', '$.started_at', 5)")
+    database.commit()
+    database.close()
+
+
+SPOILS = [
+    *(spoil_with_garbage, spoil_by_cutting, spoil_pages, spoil_shape, spoil_rows, spoil_fields, spoil_types),
+    os.unlink,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_d9_a_spoiled_or_missing_index_is_made_anew(tmp_path: Path, spoil: object) -> None:
     for n in range(40):
         write_run(tmp_path, f"run-{n}", n)
