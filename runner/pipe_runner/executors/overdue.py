@@ -211,7 +211,7 @@ class Overdue:
             "hint: a function that computes in C can't be stopped: run it as a command, `argv: [python, …]`"
         )
         if self._folder:
-            text += f"; `pipe resume {os.path.basename(self._folder)}` goes on with the run"
+            text += f"; `pipe resume {os.path.basename(self._folder)}{self._elsewhere()}` goes on with the run"
         if os.isatty(self._stderr):
             text = f"\x1b[?25h\n{text}"
         text += "\n"
@@ -222,6 +222,13 @@ class Overdue:
                 os.write(self._stderr, text.encode()[: select.PIPE_BUF])
         except OSError:
             pass
+
+    def _elsewhere(self) -> str:
+        """` --state-dir DIR` where the run is kept in a directory that isn't called as a project's own."""
+        from shlex import quote
+
+        state = os.path.dirname(os.path.dirname(self._folder))
+        return "" if os.path.basename(state) == ".pipe" else f" --state-dir {quote(state)}"
 
 
 def _threads(pid: int) -> dict[int, Thread]:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,24 @@ def test_a_runner_that_takes_its_time_to_end_is_told_of_once(table: Timetable, m
     with open(told, encoding="utf-8") as file:
         assert file.read().count("error: ") == 1
     assert ended == [os.getppid()] * 2
+
+
+@pytest.mark.parametrize(("state", "flag"), [(".pipe", ""), ("runs of mine", " --state-dir '{}'")])
+def test_the_command_that_goes_on_with_the_run_says_where_the_run_is(
+    table: Timetable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, state: str, flag: str
+) -> None:
+    told, telling = os.pipe()
+    monkeypatch.setattr("pipe_runner.executors.guard.end", lambda pid: None)
+    monkeypatch.setattr(overdue, "_threads", lambda pid: {})
+    folder = tmp_path / state / "runs" / "r1"
+    folder.mkdir(parents=True)
+    watch = Overdue(table.fd, str(folder), telling, os.getppid())
+    now = watch._last = time.monotonic() + 10
+    watch._since = now - SURE
+    watch._decide(now, watch._entries(), 0.0, 0)
+    watch.let_go()
+    with open(told, encoding="utf-8") as file:
+        assert f"`pipe resume r1{flag.format(tmp_path / state)}` goes on" in file.read()
 
 
 def test_several_suspects_are_looked_at_for_longer_than_one(table: Timetable, monkeypatch: pytest.MonkeyPatch) -> None:
