@@ -98,24 +98,24 @@ class Keeper:
             files = await self._files(host, policy, self._along(node, attempt))
             parts = self._parts(node, policy, attempt, text, files)
         except (NotRead, OSError) as error:
-            if host.stopped is None:
-                self._note(f"{node.id} is not cached: {_why(error)}")
-                return False
-            host.cancel(node)
-            return True
+            return self._without(host, node, error)
         if host.stopped is not None:
             host.cancel(node)
             return True
         try:
             hold = await self._hold(host)
         except BlockingIOError as error:
-            if host.stopped is None:
-                self._note(f"{node.id} is not cached: {_why(error)}")
-                return False
-            host.cancel(node)
-            return True
+            return self._without(host, node, error)
         with hold:
             return await self._taken(host, node, attempt, data, parts, began)
+
+    def _without(self, host: Host, node: PlannedNode, error: Exception) -> bool:
+        """Whether a node whose result can't be looked for has ended, since the run was stopped; else it runs."""
+        if host.stopped is None:
+            self._note(f"{node.id} is not cached: {_why(error)}")
+            return False
+        host.cancel(node)
+        return True
 
     async def _hold(self, host: Host) -> Hold:
         """Nothing is removed from the cache meanwhile. Waits without a thread, which those that hold it may need.

@@ -14,7 +14,8 @@ class Steady(Generic[Time]):
 
     def __init__(self, slack: Time, shift: Time) -> None:
         """`shift` is zero, of the type of the times."""
-        self._slack, self._shift = slack, shift
+        self._slack: Time = slack
+        self._shift: Time = shift
         self._last: Time | None = None
 
     def at(self, told: Time, expected: Time | None = None) -> Time:
