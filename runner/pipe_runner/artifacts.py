@@ -183,7 +183,7 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
         )  # fmt: skip
         if same and _digest(there, halted) == item["sha256"]:
             return found.st_mode
-    part = f".{name[:100]}.{os.getpid()}.{next(_numbers)}.part"
+    part = f".{os.getpid()}.{next(_numbers)}.part"
     digest = sha256()
     try:
         try:

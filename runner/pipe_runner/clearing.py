@@ -7,7 +7,8 @@ import os
 
 
 def clear(path: str) -> None:
-    """Remove a directory and all in it, also where a command took the right to away; no link is followed.
+    """Remove a directory and all in it, also where a command took the right to away, or a link that stands in its
+    place; no link is followed.
 
     Raises nothing: what can't be removed stays.
     """
@@ -18,6 +19,10 @@ def clear(path: str) -> None:
         return
     except OSError:
         pass
+    if os.path.islink(path):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        return
     from shutil import rmtree  # costs more than a small run's end, and is seldom needed
 
     rmtree(path, ignore_errors=True)
@@ -27,6 +32,8 @@ def clear(path: str) -> None:
 
 
 def _open_up(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.chmod(path, 0o700)
     for folder, below, _ in os.walk(path):
         for name in (*below, "."):
             found = os.path.join(folder, name)

@@ -13,13 +13,15 @@ from typing import Any, Final, NamedTuple
 
 NANO: Final = 10**9
 """Parts of a US dollar in which money is counted."""
+_MOST: Final = 1e15
+"""US dollars that no call costs; a sum of such is still a number."""
 COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 """What services say of tokens; see `TokenCounts` of the schema."""
 
 
 def nanos(dollars: float) -> int:
-    """US dollars as whole 1e-9 dollars."""
-    if not 0 <= dollars < math.inf:
+    """US dollars as whole 1e-9 dollars; raises ValueError for what is no price."""
+    if not 0 <= dollars < _MOST:
         raise ValueError(f"{dollars} is no price")
     return round(dollars * NANO)
 
@@ -37,7 +39,7 @@ def well_formed(data: Mapping[str, Any]) -> bool:
         return False
     if not all(count is None or (type(count) is int and count >= 0) for count in counts):
         return False
-    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < math.inf)
+    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < _MOST)
     return priced and isinstance(data.get("call"), str)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -98,6 +98,7 @@ class ErrorExpectSpec(Closed):
 class NodeExpectSpec(Closed):
     """What is expected of one node; what isn't named isn't compared."""
 
+    nulls: ClassVar[frozenset[str]] = frozenset({"error"})
     status: Annotated[
         Annotated[NodeStatusName, Tag("<name>")] | Annotated[Matcher, Tag("<map>")],
         _shape(_OF_STATUS, name=str, map=dict),
@@ -140,6 +141,7 @@ NodeExpect: TypeAlias = Annotated[
 class ExpectSpec(Closed):
     """What is expected of the run; what isn't named isn't compared, but for its status."""
 
+    nulls: ClassVar[frozenset[str]] = frozenset({"error"})
     status: Annotated[
         Annotated[RunStatusName, Tag("<name>")] | Annotated[Matcher, Tag("<map>")],
         _shape(_OF_STATUS, name=str, map=dict),

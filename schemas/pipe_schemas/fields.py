@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetCoreSchemaHandler,
+    Tag,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
 from pipe_schemas.durations import (
@@ -21,6 +30,26 @@ class Closed(BaseModel):
     """A map with a fixed set of keys, and `x-…` keys that are free; nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    nulls: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields of which null says something."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """A key that is left out is None; one that is there and empty is a fault, since it would switch off what it
+        is about without a word."""
+        made: Any = handler(source)
+        inner = made
+        while inner["type"] != "model-fields":
+            if "schema" not in inner:
+                return made
+            inner = inner["schema"]
+        for name, field in inner["fields"].items():
+            with_default = field["schema"]
+            if name in cls.nulls:
+                continue
+            if with_default["type"] == "default" and with_default["schema"]["type"] == "nullable":
+                with_default["schema"] = with_default["schema"]["schema"]
+        return made
 
 
 ID_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"

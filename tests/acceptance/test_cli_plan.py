@@ -151,3 +151,12 @@ def test_handlers_of_a_sub_pipeline_are_told_as_such_and_stand_in_the_order_in_w
     assert "d → d.a → d.b → d.f → e → z → z.a → z.b → z.f\n" in done.stdout, "a run is taken to succeed"
     told = {node["id"]: node["phase"] for node in json.loads(pipe("plan", "p.yml", "--output", "json").stdout)["nodes"]}
     assert (told["d.a"], told["d.u"], told["d.f"], told["z.a"]) == ("nodes", "on_failure", "finally", "finally")
+
+
+def test_an_optional_input_need_not_be_given(pipe: Any) -> None:
+    pipe.write(
+        "f.yml", 'version: 1\ninputs: {x: {type: string, required: false}}\nnodes: {a: {run: "echo {{ inputs.x }}"}}\n'
+    )
+    done = pipe("plan", "f.yml", "--output", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["inputs"] == {"x": None}

@@ -122,3 +122,10 @@ def test_what_waits_stays_whatever_the_index_says(pipe: Any) -> None:
 def test_wrong_words_are_refused(pipe: Any, words: tuple[str, ...], said: str) -> None:
     told = pipe("runs", *words)
     assert told.returncode == 2 and said in told.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("prune", "--keep", "1")])
+def test_a_state_directory_that_is_named_and_is_not_there_is_refused(pipe: Any, words: tuple[str, ...]) -> None:
+    told = pipe("runs", *words, "--state-dir", "nowhere")
+    assert told.returncode == 2 and "--state-dir: there is no directory " in told.stderr
+    assert pipe("runs", *words).returncode == 0  # nothing has run here yet

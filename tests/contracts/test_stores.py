@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from pipe_runner.errors import UsageError
 from pipe_runner.ports import Event, RunStore
 from pipe_runner.runlog import LogWriter, RunDir
 from pipe_runner.runlog.order import Order, order_of_next
+from pipe_runner.runlog.removing import remove
 from pipe_runner.stores import open_store
 from pipe_runner.stores.indexed import IndexedStore
 from pipe_runner.stores.scan import DAMAGED, UNREADABLE, ScanStore
@@ -209,9 +212,20 @@ def spoil_fields(index: Path) -> None:
     database.close()
 
 
-@pytest.mark.parametrize(
-    "spoil", [spoil_with_garbage, spoil_by_cutting, spoil_pages, spoil_shape, spoil_rows, spoil_fields, os.unlink]
-)
+def spoil_types(index: Path) -> None:
+    database = sqlite3.connect(index)
+    database.execute("UPDATE runs SET summary = json_set(summary, '$.duration_s', 'x', '$.started_at', 5)")
+    database.commit()
+    database.close()
+
+
+SPOILS = [
+    *(spoil_with_garbage, spoil_by_cutting, spoil_pages, spoil_shape, spoil_rows, spoil_fields, spoil_types),
+    os.unlink,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
 def test_d9_a_spoiled_or_missing_index_is_made_anew(tmp_path: Path, spoil: object) -> None:
     for n in range(40):
         write_run(tmp_path, f"run-{n}", n)
@@ -295,19 +309,43 @@ def test_unchanged_logs_are_not_read_again(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_c3_the_latest_run_is_the_one_that_began_last_whatever_the_clock_said(store: RunStore, tmp_path: Path) -> None:
-    def began(run: str, second: int) -> None:
-        made = 1_795_500_000 * 10**9 + second * 10**9
-        order = order_of_next(tmp_path, made)
-        rundir = RunDir.create(tmp_path, run)
-        (order or Order(made)).keep(rundir)  # the machine's own clock is another one
-        now = made + 8_000_000
-        log = LogWriter.create(rundir, Durability.OS)
-        data = {} if order is None else {"order": str(order)}
-        log.append(Event(1, str(Order(now)), run, EventKind.RUN_STARTED, None, None, data))
-        log.close()
-
     for run, second in (("z1", 0), ("c2", 60), ("b3", -86400), ("a4", -3600), ("a5", 61), ("a6", 7200)):
-        began(run, second)
+        _began(tmp_path, run, 1_795_500_000 + second)
         assert store.find("latest") == run
     assert [one.run for one in store.runs()] == ["a6", "a5", "a4", "b3", "c2", "z1"]
     assert [bool(one.order) for one in store.runs()] == [False, False, True, True, False, False]
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_c3_removing_runs_changes_nothing_in_the_order_of_those_that_begin_later(
+    store: RunStore, tmp_path: Path, by_hand: bool
+) -> None:
+    now = int(time.time())
+    for run, second in (("z1", 170_000), ("y2", 172_800), ("x3", 0), ("w4", 1), ("v5", 2)):
+        _began(tmp_path, run, now + second)
+        assert store.find("latest") == run
+        for one in store.runs()[2:]:
+            if by_hand:
+                shutil.rmtree(tmp_path / "runs" / one.run)
+            else:
+                remove(RunDir.open(tmp_path, one.run))
+    assert [one.run for one in store.runs()] == ["v5", "w4"]
+
+
+@pytest.mark.parametrize("text", ["", "5\n", "x" * 21])
+def test_what_says_where_the_last_run_stands_may_be_wrong_or_not_there(tmp_path: Path, text: str) -> None:
+    now = int(time.time())
+    _began(tmp_path, "a", now - 10)
+    (tmp_path / "last-run").write_text(text)
+    assert order_of_next(tmp_path, (now + 10) * 10**9) is None
+
+
+def _began(state: Path, run: str, second: int) -> None:
+    made = second * 10**9
+    order = order_of_next(state, made)
+    rundir = RunDir.create(state, run)
+    (order or Order(made)).keep(rundir)  # the machine's own clock is another one
+    log = LogWriter.create(rundir, Durability.OS)
+    data = {} if order is None else {"order": str(order)}
+    log.append(Event(1, str(Order(made + 8_000_000)), run, EventKind.RUN_STARTED, None, None, data))
+    log.close()

@@ -285,3 +285,13 @@ def test_s9_nobody_may_read_a_copy_who_may_not_read_the_file(
         for folder in (done.state_dir / "runs" / done.run.id / "artifacts", done.state_dir / "cache/blobs"):
             (file,) = folder.iterdir()
             assert file.stat().st_mode & 0o777 == kept & 0o666
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "字" * 85])
+def test_a_file_whose_name_is_as_long_as_names_may_be_is_handed_on(root: Path, name: str) -> None:
+    item = {"name": "a", "path": name, "sha256": sha256(b"1").hexdigest(), "bytes": 1}
+    kept = root / "kept"
+    kept.mkdir()
+    (kept / str(item["sha256"])).write_bytes(b"1")
+    put_back(attempt(root), [item], str(kept))
+    assert (root / name).read_bytes() == b"1"

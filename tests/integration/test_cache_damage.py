@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pipe_runner.resultcache import keeper
+from pipe_runner.resultcache.room import Room
+from pipe_runner.testing import run_pipeline
+
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
@@ -53,3 +57,24 @@ def test_a_folder_among_results_is_removed(root: Path) -> None:
     done = pipe(root, "cache", "prune", "--all")
     assert done.returncode == 0, done.stderr
     assert not list((root / ".pipe/cache/results").iterdir())
+
+
+def test_a_cache_that_somebody_holds_for_long_is_done_without(root: Path) -> None:
+    (root / ".pipe").mkdir()
+    code = (
+        "from pipe_runner.resultcache import keeper; keeper.PATIENCE = 0.2\n"
+        "from pipe_runner.cli import main; raise SystemExit(main())"
+    )
+    with Room(str(root / ".pipe/cache")).hold(alone=True):
+        command = [sys.executable, "-c", code, "run", "p.yml"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert "n is not cached: " in done.stderr and "n is not kept" not in done.stderr
+
+
+def test_who_waits_for_the_cache_ends_when_the_run_is_stopped(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE", 60.0)
+    (root / ".pipe").mkdir()
+    with Room(str(root / ".pipe/cache")).hold(alone=True):
+        ran = run_pipeline((root / "p.yml").read_text() + "budget: {max_time: 500ms}\n", root=root)
+    assert ran.statuses == {"n": "cancelled"}

@@ -31,6 +31,12 @@ def find_run(given: Given, state: str, reference: str) -> RunDir:
         store.close()
 
 
+def refuse_missing(named: str | None, state: str) -> None:
+    """Raises UsageError where `--state-dir` names a directory that isn't there."""
+    if named is not None and not os.path.isdir(state):
+        raise UsageError(f"--state-dir: there is no directory {state}", hint="`pipe run FILE` makes one")
+
+
 def task_of(rundir: RunDir) -> str | None:
     """The task of which `pipe ask` made the run; None for every other, and where its log has no whole line."""
     from pipe_runner.runlog import LogReader

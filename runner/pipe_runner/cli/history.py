@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
-from pipe_runner.cli.found import find_run
+from pipe_runner.cli.found import find_run, refuse_missing
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe, seconds
@@ -36,10 +36,12 @@ def runs(given: Given) -> int:
     pruning = given.on("dry_run") or given.text("older_than") is not None or given.text("keep") is not None
     if action not in ("ls", "prune"):
         raise UsageError(f"there is no `pipe runs {action}`", hint="`pipe runs` lists, `pipe runs prune` removes")
+    state = state_dir(given, None)
     if action == "prune":
         from pipe_runner.cli.pruning import prune
 
-        return prune(given, state_dir(given, None))
+        refuse_missing(given.text("state_dir"), state)
+        return prune(given, state)
     if pruning:
         raise UsageError(
             "`pipe runs` removes nothing", hint="`pipe runs prune` takes --older-than, --keep and --dry-run"
@@ -48,7 +50,7 @@ def runs(given: Given) -> int:
     limit = _DEFAULT_LIMIT if text is None else whole(text, "--limit")
     if limit < 0:
         raise UsageError(f"--limit: {limit} is negative")
-    state = state_dir(given, None)
+    refuse_missing(given.text("state_dir"), state)
     found: list[RunSummary] = []
     if os.path.isdir(os.path.join(state, "runs")):
         store = open_store(state)

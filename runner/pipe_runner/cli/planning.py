@@ -75,7 +75,7 @@ def plan(given: Given) -> int:
 def _outlook(given: Given) -> _Outlook:
     from pipe_runner.cli.inputs import read_inputs
     from pipe_runner.cli.prospects import looked_up, with_hits
-    from pipe_runner.compiler import check_inputs, compile_file
+    from pipe_runner.compiler import compile_file
     from pipe_runner.registry import Registry
     from pipe_runner.reports.fates import fates
     from pipe_runner.reports.forecast import forecast
@@ -89,7 +89,7 @@ def _outlook(given: Given) -> _Outlook:
         raise InvalidPipeline(compilation.diagnostics)
     for one in found.warnings:
         say(safe(f"warning: {shown_warning(found, one, os.path.normpath(file))}"))
-    inputs = check_inputs(found, read_inputs(found, given))
+    inputs = read_inputs(found, given)
     slots = concurrency(given) or found.concurrency
     whole, only = found, given.many("only")
     found, nodes = flat_and_chosen(whole, only, repeated=False)

@@ -34,7 +34,11 @@ Spec = TypeVar("Spec", bound=BaseModel)
 ContextOf = Callable[[Path_, Any], Context]
 
 _OF_KEYS: Final = frozenset({"string_pattern_mismatch", "string_too_long", "string_type"})
-_OWN_SENTENCES: Final = frozenset({"duration", "size", "count"})
+_OWN_SENTENCES: Final = {
+    "duration": "a duration, as `90s`, `10m` or `1h30m`",
+    "size": "a size, as `500kB`, `64MiB` or `2GB`",
+    "count": "a number, as `200k` or `1.5M`",
+}
 _LONGEST: Final = 80
 _MAPS: Final[Mapping[str, str]] = {
     **{phase: "finally_" if phase == "finally" else phase for phase in PHASES},
@@ -300,6 +304,9 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         return "E210", f"the language has version 1, not {kind(value)}", mend
     if not others:
         return "E203", *wrong_type(path, types, value)
+    if error_type in _OWN_SENTENCES and value is None:
+        what = _OWN_SENTENCES[error_type]
+        return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
     if error_type in _OWN_SENTENCES:
         return "E207", f"{named(path)}: {context['why']}", None
     if error_type == "shape":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.clearing import clear
 from pipe_runner.engine.beside import Beside
+from pipe_runner.engine.marks import Marks
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
@@ -115,12 +116,11 @@ class ActiveRun:
             beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
         )
         executor = self.around(self._with_files(local))
-        os.environ.update(place.processes.marks)
+        marks = Marks(place.processes.marks)
         try:
             await self._perform(executor)
         finally:
-            for name in place.processes.marks:
-                os.environ.pop(name, None)
+            marks.close()
             await executor.close()
             self.busy = local.busy
             self.close()

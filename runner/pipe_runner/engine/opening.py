@@ -14,6 +14,7 @@ from pipe_runner.acted import take_back
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
+from pipe_runner.engine.inputs import refuse_secrets
 from pipe_runner.engine.outside import agents_of, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
@@ -29,7 +30,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE
-from pipe_runner.runlog.order import order_of_next
+from pipe_runner.runlog.order import Order, order_of_next
 from pipe_runner.runlog.reader import opening_of
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
 from pipe_runner.types import EventKind, Json, RunStatus
@@ -66,12 +67,13 @@ def open_run(
     nodes = select(plan, settings.only)
     every = members(nodes, plan.subplans, settings.only)
     granted = _grant(plan, every, environ, registry, settings)
+    refuse_secrets(inputs, granted)
     data: dict[str, Any] = {
         "pipeline": plan.name,
         "path": plan.path,
         "root": plan.root,
         "digest": plan.digest,
-        "inputs": granted.masker.mask_json(dict(inputs)),
+        "inputs": dict(inputs),
         "nodes": _digests(expanded(nodes, plan.subplans, settings.only)),
         "only": list(settings.only),
         "versions": _versions(plan),
@@ -81,15 +83,16 @@ def open_run(
     }
     if settings.task is not None:
         data["task"] = granted.masker.mask_text(settings.task)
-    order = order_of_next(settings.state_dir, clock.now_ns()) if settings.keeps else None
+    now = clock.now_ns()
+    order = order_of_next(settings.state_dir, now) if settings.keeps else None
     if order is not None:
         data["order"] = str(order)
     request = _request(data)
-    run_id = settings.run_id or new_run_id(clock.now_ns())
+    run_id = settings.run_id or new_run_id(now)
     begin = _begin if settings.keeps else _begin_unkept
     place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
-    if order is not None:
-        order.keep(place.rundir)
+    if settings.keeps:
+        (order or Order(now)).keep(place.rundir)
     opening = (EventKind.RUN_STARTED, data)
     return ActiveRun(plan, nodes, Run(id=run_id), place, opening, settings, registry, granted, sinks, clock)
 
@@ -179,6 +182,7 @@ def open_resume(
         gained = _gained(run, plan) if begun and not done else {}
         wanted = members([node for node in nodes if node.id in reasons], plan.subplans, only)
         granted = _grant(plan, wanted, environ, registry, settings, anew=not begun)
+        refuse_secrets(gained, granted)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
         if begun and not done:
             from pipe_runner.engine.overrun import tell_overrun
@@ -291,7 +295,9 @@ def _grant(
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
-        return Granted({}, masker, tuple(short), services, recorder_for(settings, masker, anew=anew), servers, pins)
+        return Granted(
+            {}, masker, tuple(short), services, recorder_for(settings, masker, anew=anew), servers, pins, keys
+        )
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -303,7 +309,7 @@ def _grant(
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
-    return Granted(values, masker, (*warnings, *short), services, recorder, servers, pins)
+    return Granted(values, masker, (*warnings, *short), services, recorder, servers, pins, hidden)
 
 
 def _too_short(keys: Mapping[str, str]) -> list[str]:

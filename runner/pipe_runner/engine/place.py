@@ -49,3 +49,5 @@ class Granted(NamedTuple):
     """The MCP servers whose tools its nodes list."""
     pins: Mapping[str, Any] = NOTHING
     """What pipe.lock pins the tools of servers to."""
+    hidden: Mapping[str, str] = NOTHING
+    """What the masker hides from the beginning, by name: secrets, and those of services (`provider NAME NUMBER`)."""

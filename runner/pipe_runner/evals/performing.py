@@ -267,7 +267,8 @@ class Performing:
         registry = self._registry.fresh()
         try:
             sinks = () if listens is None else (listens,)
-            active = open_run(plan, inputs, settings, registry=registry, environ=around.environ, sinks=sinks)
+            alone = plan._replace(group=None)  # no sample waits for another one, nor is cancelled by it
+            active = open_run(alone, inputs, settings, registry=registry, environ=around.environ, sinks=sinks)
             return await self._performed(active, plan, only, node)
         finally:
             if listens is not None:

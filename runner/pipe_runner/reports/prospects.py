@@ -306,11 +306,9 @@ class _Look:
 
     def _look(self, node: PlannedNode, name: str, parts: Parts) -> tuple[Entry | None, str]:
         assert node.cache is not None
-        entry = self._shared.entries.read(parts.digest())
-        if entry is None:
-            return None, self._shared.misses.why(self._plan.path, name, parts)
-        if not counts(entry, node.cache, time.time()):
-            return None, self._shared.misses.why(self._plan.path, name, parts, entry)
+        entry, now = self._shared.entries.read(parts.digest()), time.time()
+        if entry is None or not counts(entry, node.cache, now):
+            return None, self._shared.misses.why(self._plan.path, name, parts, entry, now)
         if not all(os.path.exists(self._shared.entries.file(str(item["sha256"]))) for item in entry.artifacts):
             return None, "its cached result is damaged"
         return entry, ""

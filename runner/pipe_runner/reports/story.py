@@ -14,6 +14,7 @@ from typing import Any, Final
 from pipe_runner.deciding import decided_as
 from pipe_runner.ports import Event
 from pipe_runner.run import Run
+from pipe_runner.runlog.steady import Steady
 from pipe_runner.types import EventKind, Json, NodeStatus
 
 MANY: Final = 500
@@ -21,6 +22,9 @@ MANY: Final = 500
 _ROOM: Final = 4096
 _LITTLE_ROOM: Final = 1024
 _DECISIONS: Final = 100
+_SLACK: Final = 2.0
+"""Seconds that the end of an attempt may stand in the log before or behind the time that it took; above it somebody has
+set the clock."""
 _MESSAGE: Final = 500
 """Characters of the message that an attempt keeps."""
 
@@ -39,11 +43,12 @@ _ENDS: Final = {
 class Try:
     """One attempt of a node. Times in seconds since the epoch; `status` is None where the log has no end of it."""
 
-    __slots__ = ("began", "delay", "duration", "ended", "error", "number", "part", "status")
+    __slots__ = ("at", "began", "delay", "duration", "ended", "error", "number", "part", "status")
 
-    def __init__(self, number: int, part: int, began: float) -> None:
-        self.number, self.part, self.began = number, part, began
-        """`part` counts the run's start and its resumes, from 0."""
+    def __init__(self, number: int, part: int, began: float, at: float) -> None:
+        self.number, self.part, self.began, self.at = number, part, began, at
+        """`part` counts the run's start and its resumes, from 0; `at` and `ended` are times
+        as they were if nobody had set the clock since that part began."""
         self.ended: float | None = None
         self.duration: float | None = None
         self.status: NodeStatus | None = None
@@ -126,6 +131,7 @@ class Story:
         """What persons decided, the last ones: when, on which node, what, and `{by, reason}`."""
         self.outputs: dict[str, str] = {}
         self.last_ts = ""
+        self._steady = Steady(_SLACK, 0.0)
 
     @property
     def room(self) -> int:
@@ -160,7 +166,10 @@ class Story:
         """Take one event in."""
         event = event._replace(data=_shaped(event.data))
         self.last_ts = event.ts
-        now = instant(event.ts)
+        told = instant(event.ts)
+        if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
+            self._steady = Steady(_SLACK, 0.0)
+        now = self._steady.at(told, self._expected(event))
         if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
             self.parts.append((now, now))
             for node in event.data.get("rerun", ()):
@@ -174,17 +183,27 @@ class Story:
             if not self._whole:
                 event = event._replace(data={**event.data, "outputs": {}})
         elif event.node is not None:
-            event = self._of_node(event, event.node, now)
+            event = self._of_node(event, event.node, told, now)
         self.run.apply(event)
 
-    def _of_node(self, event: Event, node: str, now: float) -> Event:
-        """Keep what is to be told; gives the event without what is large."""
+    def _expected(self, event: Event) -> float | None:
+        """When an attempt has ended by the time that it took, for an event that ends it."""
+        node = self.nodes.get(event.node or "")
+        if event.event not in _ENDS or event.attempt is None or node is None or not node.tries:
+            return None
+        last, took = node.tries[-1], event.data.get("duration_s")
+        if took is None or last.part != len(self.parts) - 1 or last.number != event.attempt:
+            return None
+        return last.at + float(took)
+
+    def _of_node(self, event: Event, node: str, began: float, now: float) -> Event:
+        """Keep what is to be told; gives the event without what is large. `began` is `now` by the clock as it was."""
         told, data = self.told(node), event.data
         if "decided" in data and (word := decided_as(event.event, data)) is not None:
             self.decisions = [*self.decisions[1 - _DECISIONS :], (event.ts, node, word, data["decided"])]
         if event.event == EventKind.NODE_STARTED:
             told.lines, told.lost = "", False
-            told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, now))
+            told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, began, now))
             for name in data.get("gone", ()):
                 self.nodes.pop(name, None)
         elif event.event == EventKind.NODE_OUTPUT:

@@ -47,7 +47,7 @@ def bars_of(story: Story, word: Callable[[Try], str]) -> list[list[Bar]]:
             if not 0 <= attempt.part < len(parts):
                 continue
             start, until = story.parts[attempt.part]
-            begin = max(attempt.began - start, 0.0)
+            begin = max(attempt.at - start, 0.0)
             parts[attempt.part].append(Bar(node, attempt, begin, begin + _took(attempt, until), word(attempt)))
     for bars in parts:
         bars.sort(key=lambda bar: (bar.begin, bar.node))
@@ -56,7 +56,7 @@ def bars_of(story: Story, word: Callable[[Try], str]) -> list[list[Bar]]:
 
 def _took(attempt: Try, until: float) -> float:
     """By the wall clock, unless it was set in the meantime."""
-    took = max((until if attempt.ended is None else attempt.ended) - attempt.began, 0.0)
+    took = max((until if attempt.ended is None else attempt.ended) - attempt.at, 0.0)
     if attempt.duration is None:
         return took
     return min(took, attempt.duration) or attempt.duration

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import re
 import stat
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -19,6 +22,7 @@ from pipe_runner.types import Json
 INLINE: Final = 64 * 1024
 """Bytes of an output, as JSON, above which it has a file of its own."""
 _LARGEST: Final = 64 << 20
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z").match
 _numbers = count()
 
 
@@ -74,14 +78,23 @@ class Entries:
         if raw is None or len(raw) != found.blob.get("bytes") or sha256(raw).hexdigest() != found.blob.get("sha256"):
             return None
         try:
-            return found._replace(output=json.loads(raw))
+            return found._replace(output=_parsed(raw))
         except (ValueError, RecursionError):
             return None
 
     def used(self, key: str) -> None:
         """An entry was taken: it is among the last that go."""
-        with contextlib.suppress(OSError):
-            os.utime(os.path.join(self._results, key), follow_symlinks=False)
+        at = self.room.next_use(time.time_ns(), self._newest)
+        with contextlib.suppress(OSError, OverflowError):
+            os.utime(os.path.join(self._results, key), ns=(at, at), follow_symlinks=False)
+
+    def _newest(self) -> int:
+        """When an entry was last used, in ns since 1970, as far as the times of files say so."""
+        newest = 0
+        for key in _listed(self._results):
+            with contextlib.suppress(OSError):
+                newest = max(newest, os.lstat(os.path.join(self._results, key)).st_mtime_ns)
+        return newest
 
     def write(self, entry: Entry) -> int:
         """Keep an entry: whole or not at all, in place of one of the same key; the bytes written. Raises OSError."""
@@ -96,6 +109,7 @@ class Entries:
         line = json.dumps(data, separators=(",", ":"), allow_nan=False)[:-1].encode("ascii")
         line = b'%s,"crc":"%08x"}\n' % (line, zlib.crc32(line))
         _write(self._results, entry.key, line)
+        self.used(entry.key)
         return size + len(line)
 
     def all(self) -> Iterator[tuple[Entry, int]]:
@@ -217,16 +231,44 @@ class Entries:
         if crc != b'"%08x"}\n' % zlib.crc32(before):
             return None
         try:
-            data = json.loads(before + b"}")
+            data = _parsed(before + b"}")
             if data.pop("format") != FORMAT or data["key"] != key:
                 return None
             data["parts"] = parts_from_json(data["parts"])
             data["artifacts"] = tuple(data["artifacts"])
             entry = Entry(**data)
-            entry.blobs()
-            return entry if entry.parts.digest() == key else None
+            return entry if _well_formed(entry) and entry.parts.digest() == key else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
+
+
+def _parsed(raw: bytes) -> Any:
+    """JSON without numbers that are none; raises ValueError."""
+    return json.loads(raw, parse_constant=_refused, parse_float=_finite)
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+def _well_formed(entry: Entry) -> bool:
+    """Whether the fields are what they are where a run made the entry. Raises TypeError, KeyError, AttributeError."""
+    files = [*entry.artifacts, *([] if entry.blob is None else [entry.blob])]
+    if not all(_DIGEST(item["sha256"]) and type(item["bytes"]) is int and item["bytes"] >= 0 for item in files):
+        return False
+    texts: list[Any] = [entry.key, entry.pipeline, entry.node, entry.run]
+    texts += [text for item in entry.artifacts for text in (item["name"], item["path"])]
+    for part in entry.parts:
+        texts += [part] if not isinstance(part, Mapping) else [*part, *part.values()]
+    numbers = type(entry.made) in (int, float) and type(entry.exit_code) in (int, type(None))
+    return numbers and all(type(text) is str for text in texts)
 
 
 def _bytes(kept: Iterable[_Kept]) -> int:

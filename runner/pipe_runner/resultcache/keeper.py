@@ -26,6 +26,8 @@ from pipe_runner.types import EventKind, Json
 from pipe_runner.workspaces import KEPT, counted_for
 
 _PAUSE: Final = 0.005
+PATIENCE: Final = 5.0
+"""Seconds to wait for somebody who removes results; then a node does without the cache."""
 
 
 class CacheSettings(NamedTuple):
@@ -71,6 +73,8 @@ class Keeper:
         self.bound = Bound(self._entries, plan.cache_limit) if bound is None else bound
         self._told: set[tuple[str, ...]] = set()
         """Globs of which was said that they match nothing."""
+        self._given_up = False
+        """Somebody held the cache for too long, and nobody has had it since: it is tried, not waited for."""
         self._misses = Misses(self._entries, settings.domain)
 
     async def found(
@@ -94,23 +98,40 @@ class Keeper:
             files = await self._files(host, policy, self._along(node, attempt))
             parts = self._parts(node, policy, attempt, text, files)
         except (NotRead, OSError) as error:
-            if host.stopped is None:
-                self._note(f"{node.id} is not cached: {_why(error)}")
-                return False
-            host.cancel(node)
-            return True
+            return self._without(host, node, error)
         if host.stopped is not None:
             host.cancel(node)
             return True
-        with await self._hold():
+        try:
+            hold = await self._hold(host)
+        except BlockingIOError as error:
+            return self._without(host, node, error)
+        with hold:
             return await self._taken(host, node, attempt, data, parts, began)
 
-    async def _hold(self) -> Hold:
-        """Nothing is removed from the cache meanwhile. Waits without a thread, which those that hold it may need."""
+    def _without(self, host: Host, node: PlannedNode, error: Exception) -> bool:
+        """Whether a node whose result can't be looked for has ended, since the run was stopped; else it runs."""
+        if host.stopped is None:
+            self._note(f"{node.id} is not cached: {_why(error)}")
+            return False
+        host.cancel(node)
+        return True
+
+    async def _hold(self, host: Host) -> Hold:
+        """Nothing is removed from the cache meanwhile. Waits without a thread, which those that hold it may need.
+
+        Raises BlockingIOError where others hold it for long, or the run stops meanwhile.
+        """
+        until = self._clock.monotonic() + (0.0 if self._given_up else PATIENCE)
         while True:
             try:
-                return self._entries.room.hold(patience=0.0)
+                hold = self._entries.room.hold(patience=0.0)
+                self._given_up = False
+                return hold
             except BlockingIOError:
+                if host.stopped is not None or self._clock.monotonic() >= until:
+                    self._given_up = True
+                    raise
                 await asyncio.sleep(_PAUSE)
 
     async def _taken(
@@ -119,10 +140,11 @@ class Keeper:
         policy, key = node.cache, parts.digest()
         assert policy is not None
         entry = self._entries.read(key)
-        if entry is None or not counts(entry, policy, self._clock.now_ns() / 1e9):
+        now = self._clock.now_ns() / 1e9
+        if entry is None or not counts(entry, policy, now):
             self._wanted[node.index] = parts
             if self._settings.explain:
-                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry)}")
+                self._note(f"{node.id} runs: {self._misses.why(self._plan.path, node.id, parts, entry, now)}")
             return False
         if entry.artifacts and not await self._put_back(host, node, attempt, entry):
             if host.stopped is not None:
@@ -156,6 +178,7 @@ class Keeper:
                 self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
                 return
             await self._write(
+                host,
                 Entry(
                     parts.digest(),
                     parts,
@@ -167,20 +190,20 @@ class Keeper:
                     None,
                     outcome.exit_code,
                     tuple(outcome.artifacts),
-                )
+                ),
             )
             await self._tell_idle(host, node, policy, parts.files)
         except (NotRead, OSError, ValueError, RecursionError) as error:
             self._note(f"{node.id} is not kept in the cache: {_why(error)}")
 
-    async def _write(self, entry: Entry) -> None:
+    async def _write(self, host: Host, entry: Entry) -> None:
         """Keep an entry within the bound; what was used least recently goes where there is too much. Raises OSError."""
         entries, most = self._entries, self.bound.most
         size = sum(entry.blobs().values()) + len(json.dumps(entry.output))
         if size > most:
             self._note(f"{entry.node} is not kept in the cache: it has {size} bytes, and limits.cache is {most}")
             return
-        with await self._hold():
+        with await self._hold(host):
             size = sum(entries.take_file(os.path.join(self._folder, digest), digest) for digest in entry.blobs())
             size += entries.write(entry)
             total = entries.room.add(size)  # before anybody can count all: else it would count twice

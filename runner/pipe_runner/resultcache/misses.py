@@ -16,11 +16,12 @@ class Misses:
         self._entries, self._domain = entries, domain
         self._earlier: dict[tuple[str, str], list[Entry]] | None = None
 
-    def why(self, pipeline: str, node: str, parts: Parts, expired: Entry | None = None) -> str:
-        """In words; the nearest is the one with the fewest differences, then the newest."""
+    def why(self, pipeline: str, node: str, parts: Parts, expired: Entry | None, now: float) -> str:
+        """In words; the nearest is the one with the fewest differences, then the newest. `now`: seconds since 1970."""
         if expired is not None:
-            made = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(expired.made))
-            return f"its cached result, of {made} UTC, is older than its ttl"
+            if expired.made > now:
+                return f"its cached result, of {_utc(expired.made)}, was made later than now by this machine's clock"
+            return f"its cached result, of {_utc(expired.made)}, is older than its ttl"
         if self._earlier is None:
             self._earlier = {}
             for entry, _ in self._entries.all():
@@ -32,6 +33,13 @@ class Misses:
         near = min(earlier, key=lambda entry: (len(differences(entry.parts, parts)), -entry.made))
         changes = differences(near.parts, parts)
         return f"since run {near.run} there changed {told(changes)}" if changes else "its cached result is damaged"
+
+
+def _utc(seconds: float) -> str:
+    try:
+        return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(seconds))} UTC"
+    except (OverflowError, ValueError, OSError):
+        return "a time that no calendar has"
 
 
 def counts(entry: Entry, policy: CachePolicy, now: float) -> bool:

@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 import time
+from collections.abc import Callable
 from errno import EAGAIN
 from typing import Final
 
@@ -17,6 +18,8 @@ from pipe_runner.forks import let_go_in_children
 
 _FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PAUSE: Final = 0.005
+_MOMENT: Final = 1000
+"""Nanoseconds; the times of files are as fine on most systems."""
 
 
 class Hold:
@@ -43,11 +46,12 @@ class Hold:
 
 
 class Room:
-    """The lock, the turn to wait for it, and the number of bytes, each in a file of the cache's directory `home`."""
+    """The lock, the turn to wait for it, the number of bytes, and the time of the last use, each in a file of the
+    cache's directory `home`."""
 
     def __init__(self, home: str) -> None:
         self._lock, self._turn = os.path.join(home, "lock"), os.path.join(home, "turn")
-        self._size = os.path.join(home, "size")
+        self._size, self._used = os.path.join(home, "size"), os.path.join(home, "used")
 
     def hold(self, *, alone: bool = False, patience: float | None = None) -> Hold:
         """Take the right, beside others or alone; waits without end, or that many seconds, then BlockingIOError.
@@ -82,6 +86,20 @@ class Room:
                 fcntl.flock(fd, fcntl.LOCK_EX)
                 _write(fd, total)
             os.close(fd)
+
+    def next_use(self, now: int, newest: Callable[[], int]) -> int:
+        """When something counts as used that is used now, in ns since 1970: behind all that was used before, also where
+        the clock was set back. `newest` says when that was, where nobody has kept it."""
+        fd = _open_regular(self._used)
+        if fd < 0:
+            return now
+        with open(fd, "r+b", buffering=0) as file, contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            text = file.read(32)
+            at = max(now, (int(text) if text.strip().isdigit() else newest()) + _MOMENT)
+            _write(fd, at)
+            return at
+        return now
 
 
 def _locked(path: str, alone: bool, until: float | None) -> int:

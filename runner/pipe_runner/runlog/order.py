@@ -1,7 +1,8 @@
 """Keeps runs in the order in which they began, also where the clock was set back between two of them.
 
-The directory of runs was changed when the last run was made, and remembers when. A run that begins before that, by the
-clock, stands a moment behind it in the order, and leaves that moment as the directory's time.
+A file beside the runs says where the last one stands. A run that begins before that, by the clock, stands a moment
+behind it. The time of the directory of runs, which was changed when the last run was made, counts, too; whoever removes
+runs changes it.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import time
 from typing import NamedTuple
 
 from pipe_runner.errors import PipeError
+from pipe_runner.flags import READ, REWRITE
 from pipe_runner.runlog.rundir import LOG, RUNS, RunDir
 
+LAST = "last-run"
+"""In the state directory: where the last run stands, as twenty digits, so that it is written over at one stroke."""
 _MOMENT = 1000
 """Nanoseconds; times are told in microseconds."""
 
@@ -30,21 +34,47 @@ class Order(NamedTuple):
 
     def keep(self, rundir: RunDir) -> None:
         """Remember it for the next run; where that can't be done, the clock decides between the two."""
+        runs = os.path.dirname(rundir.path)
+        path = os.path.join(os.path.dirname(runs), LAST)
         with contextlib.suppress(OSError, OverflowError):
-            os.utime(os.path.dirname(rundir.path), ns=(self.at, self.at))
+            if _kept(path) < self.at:
+                _write(path, b"%020d\n" % self.at)
+            os.utime(runs, ns=(self.at, self.at))
 
 
 def order_of_next(state_dir: str | os.PathLike[str], now_ns: int) -> Order | None:
     """Where a run stands that begins now; None where that is what the clock says, as nearly always."""
     runs = os.path.join(state_dir, RUNS)
     try:
-        last = os.stat(runs).st_mtime_ns
+        made = os.stat(runs).st_mtime_ns
     except OSError:
         return None
+    last = max(made, _kept(os.path.join(state_dir, LAST)))
     if last <= now_ns:
         return None
     began = _last_beginning(runs, now_ns)  # a run begins a little after its directory was made
     return Order(max(last, began) + _MOMENT)
+
+
+def _kept(path: str) -> int:
+    """Where the last run stood, as the file says; 0 where it says nothing that can be."""
+    try:
+        fd = os.open(path, READ)
+        try:
+            digits = os.read(fd, 21)
+        finally:
+            os.close(fd)
+    except OSError:
+        return 0
+    return int(digits) if len(digits) == 21 and digits[:20].isdigit() else 0
+
+
+def _write(path: str, text: bytes) -> None:
+    fd = os.open(path, REWRITE, 0o666)
+    try:
+        os.write(fd, text)
+    finally:
+        os.close(fd)
 
 
 def _last_beginning(runs: str, now_ns: int) -> int:

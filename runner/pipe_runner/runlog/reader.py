@@ -18,6 +18,7 @@ from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import CRC_LENGTH, MAX_LINE, BadLine, checksum_ok, decode_line
+from pipe_runner.runlog.shapes import check_shape
 from pipe_runner.types import EventKind
 
 _FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\r?\Z', re.DOTALL)
@@ -146,11 +147,20 @@ def fold_into(run: Folded, reader: LogReader) -> Folded:
 
 def apply_to(run: Folds, event: Event, reader: LogReader) -> None:
     """Fold one event in that a reader gave; raises LogDamaged."""
+    refuse_misshapen(event, reader.path, reader.at)
     try:
         run.apply(event)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         why = f"{event.event} does not hold what it must ({type(error).__name__}: {error})"
         raise LogDamaged(reader.path, reader.at, event.seq, why) from None
+
+
+def refuse_misshapen(event: Event, path: str, at: int) -> None:
+    """Raises LogDamaged for an event with a field that isn't what it has to be; `at` is where its line begins."""
+    try:
+        check_shape(event.event, event.data)
+    except TypeError as error:
+        raise LogDamaged(path, at, event.seq, f"{event.event} does not hold what it must ({error})") from None
 
 
 def open_log(path: str) -> BinaryIO:

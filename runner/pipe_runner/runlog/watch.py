@@ -10,7 +10,7 @@ from typing import Final
 from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE, BadLine, decode_line
-from pipe_runner.runlog.reader import LogReader, open_log
+from pipe_runner.runlog.reader import LogReader, open_log, refuse_misshapen
 
 POLL: Final = 0.1
 _PATIENCE: Final = 20
@@ -42,6 +42,7 @@ def follow(
                     except BadLine:
                         readable = False
                         break
+                    refuse_misshapen(event, path, offset)
                     run, seq, offset, looks = event.run, seq + 1, offset + len(line) + 1, 0
                     yield event
                 if not readable:

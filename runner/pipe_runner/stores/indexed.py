@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pipe_runner.ports import RunSummary
@@ -21,6 +21,14 @@ _TABLE: Final = "CREATE TABLE runs (run TEXT PRIMARY KEY, log TEXT NOT NULL, sum
 """Also what tells our index from that of another version: one of another shape is made anew."""
 _PATIENCE: Final = 0.2
 """Seconds to wait for another process that writes the index."""
+
+
+_TYPES: Final[Mapping[str, tuple[type, ...]]] = {
+    "finished_at": (str, type(None)),
+    "duration_s": (int, float, type(None)),
+    **dict.fromkeys(("nodes", "succeeded", "failed", "attempt"), (int,)),
+}
+"""Of the fields of a row that aren't text."""
 
 
 class IndexedStore(ScanStore):
@@ -75,7 +83,7 @@ class IndexedStore(ScanStore):
         if shape != [(_TABLE,)]:
             raise sqlite3.DatabaseError("an index of another version")
         rows = connection.execute("SELECT run, log, summary FROM runs").fetchall()
-        return {run: (log, RunSummary(**json.loads(summary))) for run, log, summary in rows}
+        return {run: (log, _row(run, summary)) for run, log, summary in rows}
 
     def _save(self, changed: Iterable[tuple[str, str, RunSummary]], gone: Iterable[str]) -> None:
         rows = [(run, log, json.dumps(summary._asdict())) for run, log, summary in changed]
@@ -101,3 +109,14 @@ class IndexedStore(ScanStore):
         for suffix in ("", "-journal", "-wal", "-shm"):
             with contextlib.suppress(OSError):
                 os.unlink(self.index + suffix)
+
+
+def _row(run: str, text: str) -> RunSummary:
+    """A run's row of the index; raises ValueError or TypeError for what can't be it."""
+    row = RunSummary(**json.loads(text))
+    if row.run != run:
+        raise ValueError("a row of another run")
+    for name, value in zip(row._fields, row, strict=True):
+        if type(value) not in _TYPES.get(name, (str,)):
+            raise TypeError(f"`{name}` of a row has the wrong type")
+    return row

@@ -16,6 +16,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Event
+from pipe_runner.runlog.steady import Steady
 from pipe_runner.telemetry import conventions as names
 from pipe_runner.telemetry.ids import ChosenIds
 from pipe_runner.telemetry.spans import Opened, Spans
@@ -33,6 +34,8 @@ _ENDS: Final = frozenset(
 )
 _NOTHING: Final = frozenset({EventKind.NODE_OUTPUT, EventKind.MODEL_RESERVED})
 """Events that no span is made of."""
+_SLACK: Final = 2_000_000_000
+"""Nanoseconds that an end may be away from the time that the attempt took; above it somebody has set the clock."""
 PAUSE: Final = 0.02
 MOST_AT_ONCE: Final = 50
 """Events of which spans are made before the thread pauses, and seconds for which it does."""
@@ -58,6 +61,7 @@ class TelemetrySink:
         self._tracers, self._meters = tracers, meters
         self._spans = Spans(ids, tracers)
         self._run: Opened | None = None
+        self._steady = Steady(_SLACK, 0)
         self._nodes: dict[str, Opened] = {}
         self._attempts: dict[str, Opened] = {}
         self._histograms = {} if meters is None else _histograms(meters)
@@ -78,7 +82,7 @@ class TelemetrySink:
                 if not self._told:
                     break
                 self._make(self._told.popleft())
-        now = time.time_ns()
+        now = self._steady.at(time.time_ns())
         for span in (*self._attempts.values(), *self._nodes.values(), *([] if self._run is None else [self._run])):
             self._spans.end(span, now)
         self._attempts.clear()
@@ -87,23 +91,33 @@ class TelemetrySink:
 
     def _make(self, event: Event) -> None:
         kind, data = event.event, event.data
+        at = self._steady.at(_nanoseconds(event.ts), self._expected(event))
         if kind == EventKind.NODE_STARTED:
-            self._begin(event)
+            self._begin(event, at)
         elif kind == EventKind.NODE_RETRYING:
-            self._end_attempt(event, "retrying", _nanoseconds(event.ts))
+            self._end_attempt(event, "retrying", at)
         elif kind in _ENDS:
-            status, at = kind.partition(".")[2], _nanoseconds(event.ts)
+            status = kind.partition(".")[2]
             self._end_attempt(event, status, at)
             self._end_node(event, status, at)
         elif kind == EventKind.MODEL_CALLED:
-            self._call(event, f"chat {data['model']}", names.of_call(data))
+            self._call(event, f"chat {data['model']}", names.of_call(data), at)
             self._measure_call(event)
         elif kind == EventKind.TOOL_CALLED:
-            self._call(event, f"execute_tool {data.get('tool')}", names.of_tool(data))
+            self._call(event, f"execute_tool {data.get('tool')}", names.of_tool(data), at)
         elif kind in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
-            self._begin_run(event)
+            self._begin_run(event, at)
         elif kind == EventKind.RUN_FINISHED:
-            self._end_run(event)
+            self._end_run(event, at)
+
+    def _expected(self, event: Event) -> int | None:
+        """When an attempt or the run has ended by the time that it took, for an event that ends it."""
+        of_run = event.event == EventKind.RUN_FINISHED
+        if not of_run and event.event not in _ENDS and event.event != EventKind.NODE_RETRYING:
+            return None
+        span = self._run if of_run else self._attempts.get(event.node or "")
+        took = event.data.get("duration_s")
+        return None if span is None or took is None else span.start + int(took * 1e9)
 
     def over(self) -> None:
         """No event follows: its thread ends what is open, and itself; nobody waits for that."""
@@ -126,7 +140,7 @@ class TelemetrySink:
 
     # ------------------------------------------------------------ run
 
-    def _begin_run(self, event: Event) -> None:
+    def _begin_run(self, event: Event, at: int) -> None:
         attributes = {**self._about, names.RUN: event.run}
         if event.data.get("pipeline"):
             attributes[names.PIPELINE] = event.data["pipeline"]
@@ -135,9 +149,9 @@ class TelemetrySink:
             ids = int(self.trace.id, 16), int(self.trace.parent, 16)
             above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
         name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
-        self._run = self._spans.begin(name, above, _nanoseconds(event.ts), attributes)
+        self._run = self._spans.begin(name, above, at, attributes)
 
-    def _end_run(self, event: Event) -> None:
+    def _end_run(self, event: Event, at: int) -> None:
         if self._run is None:
             return
         status = str(event.data.get("status"))
@@ -145,14 +159,14 @@ class TelemetrySink:
         if status == "failed":
             _fail(self._run, event)
             self._run.status = Status(StatusCode.ERROR, self._run.status.description)
-        self._spans.end(self._run, _nanoseconds(event.ts))
+        self._spans.end(self._run, at)
         self._run = None
         self._measure(names.RUN_DURATION, event.data.get("duration_s"), {names.STATUS: status})
 
     # ------------------------------------------------------------ nodes and attempts
 
-    def _begin(self, event: Event) -> None:
-        node, number, at = event.node or "", event.attempt or 1, _nanoseconds(event.ts)
+    def _begin(self, event: Event, at: int) -> None:
+        node, number = event.node or "", event.attempt or 1
         above = self._nodes.get(node)
         if above is None:
             owner = self._owner(node)
@@ -192,10 +206,11 @@ class TelemetrySink:
 
     # ------------------------------------------------------------ calls
 
-    def _call(self, event: Event, name: str, attributes: dict[str, Any]) -> None:
-        end = _nanoseconds(event.ts)
+    def _call(self, event: Event, name: str, attributes: dict[str, Any], end: int) -> None:
         start = end - int((event.data.get("duration_s") or 0.0) * 1e9)
         above = self._attempts.get(event.node or "") or self._run
+        if above is not None and start < above.start:  # the clock was set back within the attempt
+            start, end = above.start, end + above.start - start
         span = self._spans.begin(name, _context(above), start, attributes, SpanKind.CLIENT)
         _fail(span, event)
         self._spans.end(span, end)

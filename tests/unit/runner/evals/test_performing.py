@@ -49,6 +49,18 @@ def test_samples_are_made_for_each_case_and_graded(tmp_path: Path) -> None:
     assert read_log(log).events[-1].data["status"] == "succeeded"
 
 
+def test_every_sample_is_alone_in_the_pipeline_s_group(tmp_path: Path) -> None:
+    pipeline = PIPELINE.replace("nodes:", "concurrency: {group: g, cancel_in_progress: true}\nnodes:", 1)
+    pipeline = pipeline.replace("nodes:\n", "nodes:\n  first: {run: sleep 0.3}\n", 1).replace(
+        "provider:", "needs: [first]\n    provider:", 1
+    )
+    result = evaluated(tmp_path, EVAL + "early_stop: false\nconcurrency: 3\n", {"fake": FakeProvider(honest)}, pipeline)
+    assert {name: (one.passed, one.graded) for name, one in result.decider.cases.items()} == {
+        "fire": (3, 3),
+        "dust": (3, 3),
+    }
+
+
 def test_too_few_good_answers_end_it_early(tmp_path: Path) -> None:
     fake = FakeProvider({"severity": "low"})
     text = EVAL.replace("samples: 3", "samples: 100\nconcurrency: 1")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
+import time
+import zlib
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
@@ -125,3 +128,46 @@ def test_a_file_without_room_leaves_no_part_and_the_cache_is_named(
     with pytest.raises(OSError, match="No space"):
         entries.salt()
     assert not list((tmp_path / "cache").glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"made": "x"},
+        {"made": None},
+        {"made": float("-inf")},
+        {"exit_code": "abc"},
+        {"run": 5},
+        {"output": {"a": [float("nan")]}},
+        {"artifacts": [{"name": "a", "path": "a", "sha256": "a" * 64, "bytes": float("inf")}]},
+        {"artifacts": [{"name": "a", "path": "a", "sha256": "a" * 64, "bytes": -1}]},
+        {"artifacts": [{"name": "a", "path": "a", "sha256": "../../x", "bytes": 1}]},
+        {"artifacts": [{"path": "a", "sha256": "a" * 64, "bytes": 1}]},
+        {"blob": {"sha256": "../salt", "bytes": 1}},
+    ],
+)
+def test_an_entry_with_fields_that_no_run_writes_is_a_miss(tmp_path: Path, change: dict[str, Any]) -> None:
+    entries = Entries(tmp_path)
+    entries.write(entry())
+    path = tmp_path / "cache/results" / PARTS.digest()
+    data = {**json.loads(path.read_bytes()), **change}
+    del data["crc"]
+    line = json.dumps(data, separators=(",", ":"))[:-1].encode()
+    path.write_bytes(b'%s,"crc":"%08x"}\n' % (line, zlib.crc32(line)))
+    assert entries.read(PARTS.digest()) is None
+    assert list(entries.all()) == []
+
+
+def test_what_was_used_last_stays_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    entries = Entries(tmp_path)
+    ahead = time.time() + 86400
+    for number in range(3):
+        entries.write(entry(key=str(number)))
+    for path in (tmp_path / "cache/results").iterdir():
+        os.utime(path, (ahead, ahead))
+    (tmp_path / "cache/used").unlink()  # as of a version that did not keep it
+    entries.write(entry(key="new"))
+    entries.used(PARTS._replace(key="1").digest())
+    size = max(size for _, size in entries.all())
+    entries.shrink(2 * size)
+    assert {one.parts.key for one, _ in entries.all()} == {"new", "1"}

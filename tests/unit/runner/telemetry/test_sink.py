@@ -234,3 +234,24 @@ def test_spans_go_out_in_larger_batches_unless_a_variable_says_otherwise() -> No
 
     assert _batches({})["max_export_batch_size"] > 512
     assert _batches({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "10"}) == {}
+
+
+@pytest.mark.parametrize("jumped", ["10:00", "12:00"])
+def test_c3_no_span_ends_before_it_begins_or_lasts_longer_where_the_clock_is_set(jumped: str) -> None:
+    told = Told()
+    events: list[tuple[str, EventKind, str | None, dict[str, Any]]] = [
+        ("11:00:00", EventKind.RUN_STARTED, None, {"pipeline": "p"}),
+        ("11:00:00", EventKind.NODE_STARTED, "a", {}),
+        (f"{jumped}:02", EventKind.NODE_SUCCEEDED, "a", {"duration_s": 2.0}),
+        (f"{jumped}:02", EventKind.NODE_STARTED, "b", {}),
+        (f"{jumped}:05", EventKind.NODE_SUCCEEDED, "b", {"duration_s": 3.0}),
+        (f"{jumped}:05", EventKind.RUN_FINISHED, None, {"status": "succeeded", "duration_s": 5.0}),
+    ]
+    for seq, (at, kind, node, data) in enumerate(events, 1):
+        told.sink.accept(Event(seq, f"2026-01-01T{at}.000000Z", "r1", kind, node, 1 if node else None, data))
+    told.sink.close()
+    start = told.spans["run p"].start_time or 0
+    found = {n: ((s.start_time or 0) - start, (s.end_time or 0) - start) for n, s in told.spans.items()}
+    assert {name: (begin / 1e9, end / 1e9) for name, (begin, end) in found.items()} == {
+        "run p": (0, 5), "a": (0, 2), "a attempt 1": (0, 2), "b": (2, 5), "b attempt 1": (2, 5)
+    }  # fmt: skip
