@@ -121,9 +121,10 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     from pipe_agents.merging.correlations import correlations
     from pipe_agents.merging.facts import of_findings, of_measurements
     from pipe_agents.merging.gather import Given, Missing, merged
+    from pipe_agents.merging.origins import told_apart
 
     taken = list(taken) or [Missing("results", "nothing was given to look at")]
-    given = [one for one in taken if isinstance(one, Given)]
+    given = told_apart([one for one in taken if isinstance(one, Given)])
     pool = merged(given)
     against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
     measurements = {
