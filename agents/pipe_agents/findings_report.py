@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -63,7 +64,7 @@ class FindingsAgent:
             and 0 < len(title) <= 200
             and title.isprintable()
             and all(isinstance(flag, bool) for flag in flags)
-            and all(path is None or (isinstance(path, str) and _PLAIN_PATH.fullmatch(path)) for path in paths)
+            and all(path is None or _plain(path) for path in paths)
             and (paths[0] is None or paths[0] != paths[1])
             and isinstance(providers, list)
             and all(isinstance(name, str) and name.isascii() for name in providers)
@@ -100,7 +101,8 @@ class FindingsAgent:
         output["reports"] = {name: options.get(name) for name in ("markdown", "html")}
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
         report = Report(title, output, given, attempt.root)
-        unwritten = await asyncio.to_thread(put_down, report, attempt.workspace or attempt.root, context.masker)
+        home, state = attempt.workspace or attempt.root, _above(context.scratch, 3)
+        unwritten = await asyncio.to_thread(put_down, report, home, context.masker, state)
         masked: Any = context.masker.mask_json(output)
         output = masked
         output["lines"] = lines(output, attempt.root)
@@ -112,6 +114,19 @@ class FindingsAgent:
             message = context.masker.mask_text("; ".join(fault.message for fault in wrong))
             end = Outcome(NodeStatus.FAILED, output, NodeError(ErrorKind.REFUSED, message))
         return told.ends(end)
+
+
+def _plain(path: object) -> bool:
+    from pipe_schemas.report_paths import kept
+
+    return isinstance(path, str) and _PLAIN_PATH.fullmatch(path) is not None and kept(path) is None
+
+
+def _above(path: str, levels: int) -> str:
+    """Of a run's `STATE/runs/ID/scratch` the state directory."""
+    for _ in range(levels):
+        path = os.path.dirname(path)
+    return path
 
 
 def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:
