@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -63,7 +64,7 @@ class FindingsAgent:
             and 0 < len(title) <= 200
             and title.isprintable()
             and all(isinstance(flag, bool) for flag in flags)
-            and all(path is None or (isinstance(path, str) and _PLAIN_PATH.fullmatch(path)) for path in paths)
+            and all(path is None or _plain(path) for path in paths)
             and (paths[0] is None or paths[0] != paths[1])
             and isinstance(providers, list)
             and all(isinstance(name, str) and name.isascii() for name in providers)
@@ -100,7 +101,8 @@ class FindingsAgent:
         output["reports"] = {name: options.get(name) for name in ("markdown", "html")}
         title = context.masker.mask_text(str(options.get("title") or "Findings"))
         report = Report(title, output, given, attempt.root)
-        unwritten = await asyncio.to_thread(put_down, report, attempt.workspace or attempt.root, context.masker)
+        home, state = attempt.workspace or attempt.root, _above(context.scratch, 3)
+        unwritten = await asyncio.to_thread(put_down, report, home, context.masker, state)
         masked: Any = context.masker.mask_json(output)
         output = masked
         output["lines"] = lines(output, attempt.root)
@@ -114,6 +116,19 @@ class FindingsAgent:
         return told.ends(end)
 
 
+def _plain(path: object) -> bool:
+    from pipe_schemas.report_paths import kept
+
+    return isinstance(path, str) and _PLAIN_PATH.fullmatch(path) is not None and kept(path) is None
+
+
+def _above(path: str, levels: int) -> str:
+    """Of a run's `STATE/runs/ID/scratch` the state directory."""
+    for _ in range(levels):
+        path = os.path.dirname(path)
+    return path
+
+
 def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) -> dict[str, Any]:
     """The output, but for how long it took and where the reports are."""
     from pipe_agents.findings import RANK, result
@@ -121,9 +136,10 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
     from pipe_agents.merging.correlations import correlations
     from pipe_agents.merging.facts import of_findings, of_measurements
     from pipe_agents.merging.gather import Given, Missing, merged
+    from pipe_agents.merging.origins import told_apart
 
     taken = list(taken) or [Missing("results", "nothing was given to look at")]
-    given = [one for one in taken if isinstance(one, Given)]
+    given = told_apart([one for one in taken if isinstance(one, Given)])
     pool = merged(given)
     against, count = contradictions([*of_findings(pool.findings), *of_measurements(given)], given)
     measurements = {

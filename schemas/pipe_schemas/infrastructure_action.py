@@ -104,7 +104,10 @@ class InfrastructureActionOptions(BaseModel):
 class TargetState(Given):
     """What the target was or is. null: not known, or not of this kind of target."""
 
-    state: str = Field(description="As who manages it says: `active`, `running`, `exited`, `3 of 3 available`.")
+    state: str = Field(
+        description="As who manages it says: `active`, `running`, `exited`, `3 of 3 available`. Of `after` also "
+        "`gone`, and `not known` where it could not be asked any more."
+    )
     pid: int | None = Field(default=None, description="The main process of a service or container.")
     restarts: int | None = Field(default=None, description="Restarts by the manager itself.")
     since: str | None = Field(default=None, description="Since when it is in this state; RFC 3339, UTC.")

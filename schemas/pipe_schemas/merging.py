@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipe_schemas.findings import ExplainOptions, Finding, Given, Result
+from pipe_schemas.report_paths import kept, same
 
 MOST_RESULTS = 200
 """Results that one node merges."""
@@ -51,11 +52,14 @@ class MergeOptions(ExplainOptions):
         steps = path.replace("\\", "/").split("/")
         if "\0" in path or ":" in steps[0] or {"..", ".", ""} & set(steps):
             raise ValueError("a path from the project's root that stays in it, as report/triage.md")
+        why = kept(path)
+        if why is not None:
+            raise ValueError(f"a path of a file of its own, as report/triage.md: {why}")
         return path
 
     @model_validator(mode="after")
     def _apart(self) -> MergeOptions:
-        if self.markdown is not None and self.markdown == self.html:
+        if self.markdown is not None and self.html is not None and same(self.markdown, self.html):
             raise ValueError(f"markdown and html are the same file, {self.markdown}: give each a name of its own")
         return self
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,9 @@ State = dict[str, Any]
 _EMPTY: Final = dict.fromkeys(("pid", "restarts", "since", "exit_code", "replicas", "available", "generation"))
 _VERBS: Final = {"restart": "restarted", "start": "started", "stop": "stopped"}
 _NOT_KNOWN: Final = "nobody knows whether it was done; look before it is asked for again"
+_NO_STATE: Final = "not known"
+_BETWEEN: Final = (502, 503, 504)
+"""Statuses of what stands before a service: whether the service got the request, they don't say."""
 
 
 class Acted(NamedTuple):
@@ -28,6 +31,21 @@ class Acted(NamedTuple):
     before: State
     after: State | None
     summary: str
+
+
+async def _then(asked: Awaitable[State]) -> tuple[State, str]:
+    """What a thing is after a request that was taken, and the same in words; that nobody can say it is no fault."""
+    try:
+        state = await asked
+    except Unreached as fault:
+        why = fault.why
+    except NodeFault as fault:
+        if fault.kind is ErrorKind.NOT_FOUND:
+            return {**_EMPTY, "state": "gone"}, "is gone"
+        why = fault.message
+    else:
+        return state, f"is {state['state']}"
+    return {**_EMPTY, "state": _NO_STATE}, f"is in a state that is {_NO_STATE} ({why})"
 
 
 # ---------------------------------------------------------------- services
@@ -50,13 +68,19 @@ async def on_service(look: Look) -> Acted:
     except TimeoutError:
         message = f"systemctl {verb} {name} did not come to its end within {look.timeout:g} s; {_NOT_KNOWN}"
         raise NodeFault(ErrorKind.TIMEOUT, message) from None
-    after = _of_unit(look, await _unit(look, name))
+    after, now = await _then(_state_of(look, name))
     if end.exit_code != 0:
         said = shown(end.stderr_tail.decode("utf-8", "replace"), 300)
-        message = f"systemctl {verb} {name} exited with {end.exit_code}, and it is {after['state']} now: {said}"
+        message = f"systemctl {verb} {name} exited with {end.exit_code}, and it {now} now: {said}"
+        if after["state"] == _NO_STATE:
+            raise NodeFault(ErrorKind.TIMEOUT, f"{message}; {_NOT_KNOWN}")
         raise NodeFault(ErrorKind.EXIT, message, exit_code=end.exit_code)
-    summary = f"{name} was {before['state']}, was {_VERBS[verb]}, and is {after['state']}"
+    summary = f"{name} was {before['state']}, was {_VERBS[verb]}, and {now}"
     return Acted(name, before, after, summary)
+
+
+async def _state_of(look: Look, name: str) -> State:
+    return _of_unit(look, await _unit(look, name))
 
 
 async def _unit(look: Look, name: str) -> systemd.Unit:
@@ -94,10 +118,10 @@ async def on_container(look: Look) -> Acted:
         except Unreached as fault:
             raise NodeFault(ErrorKind.TIMEOUT, f"{verb} of {name} was asked for: {fault.why}; {_NOT_KNOWN}") from None
         if answer.status not in (204, 304):
-            raise _refused(answer, f"{engine.kind} refuses to {verb} {name}")
-        after = await _container(engine, name)
+            raise _failed(answer, f"{engine.kind} refuses to {verb} {name}")
+        after, now = await _then(_container(engine, name))
     done = f"was {_VERBS[verb]}" if answer.status == 204 else f"there was nothing to {verb}"
-    return Acted(target, before, after, f"{name} was {before['state']}, {done}, and is {after['state']}")
+    return Acted(target, before, after, f"{name} was {before['state']}, {done}, and {now}")
 
 
 async def _container(engine: docker.Engine, name: str) -> State:
@@ -149,11 +173,13 @@ async def on_deployment(look: Look) -> Acted:
                 raise
             raise NodeFault(ErrorKind.TIMEOUT, f"it was asked for: {fault.why}; {_NOT_KNOWN}") from None
         if answer.status not in (200, 201):
-            raise _refused(answer, f"{api.where} refuses to change {space}/{name}")
+            raise (_refused if dry else _failed)(answer, f"{api.where} refuses to change {space}/{name}")
         if dry:
             return Acted(target, before, None, f"dry run: {target} has {before['state']}, and would be {words}")
-        after = await _deployment(api, at, f"{space}/{name}")
-    summary = f"{target} had {before['state']}, was {words}, and has {after['state']}; the rollout is not waited for"
+        after, now = await _then(_deployment(api, at, f"{space}/{name}"))
+    if after["replicas"] is not None:
+        now = f"has {after['state']}"
+    summary = f"{target} had {before['state']}, was {words}, and {now}; the rollout is not waited for"
     return Acted(target, before, after, summary)
 
 
@@ -171,6 +197,14 @@ async def _deployment(api: Api, path: str, name: str) -> State:
     return {**_EMPTY, "state": words, "replicas": wanted, "available": there, "generation": generation}
 
 
+def _failed(answer: Answer, what: str) -> NodeFault:
+    """Of the request that changes something."""
+    if answer.status in _BETWEEN:
+        said = f": {answer.said}" if answer.said else ""
+        return NodeFault(ErrorKind.TIMEOUT, f"{what} (status {answer.status}){said}; {_NOT_KNOWN}")
+    return _refused(answer, what)
+
+
 def _refused(answer: Answer, what: str) -> NodeFault:
     kind = ErrorKind.REFUSED if answer.status in (401, 403, 409, 422) else ErrorKind.HTTP
     kind = ErrorKind.RATE_LIMITED if answer.status == 429 else kind
@@ -185,12 +219,19 @@ async def on_instance(look: Look) -> Acted:
     try:
         region = (await in_thread(account.regions))[0]
         await in_thread(account.keys)
-        return await in_thread(partial(_reboot, look, account, region))
+        asked = await in_thread(partial(_reboot, look, account, region))
+        if look.options["dry_run"]:
+            return asked
+        client, id = account.client("ec2", region), look.options["instance"]
+        after, now = await _then(in_thread(partial(_instance, client, region, id)))
     finally:
         account.close()
+    summary = f"{asked.target} was running, was told to reboot, and {now}; that it comes back is not waited for"
+    return Acted(asked.target, asked.before, after, summary)
 
 
 def _reboot(look: Look, account: Account, region: str) -> Acted:
+    """The request; what it gives is that of a dry run."""
     from botocore.exceptions import ClientError
 
     from pipe_agents.infra.aws_faults import faults, unreached
@@ -206,17 +247,19 @@ def _reboot(look: Look, account: Account, region: str) -> Acted:
         client.reboot_instances(InstanceIds=[id], DryRun=dry)
     except ClientError as error:
         code = str(mapping(error.response.get("Error")).get("Code"))
+        status = whole(mapping(error.response.get("ResponseMetadata")).get("HTTPStatusCode")) or 0
+        if status >= 500 and not dry:
+            message = f"the reboot of {target} was asked for: {shown(code, 100)} (status {status}); {_NOT_KNOWN}"
+            raise NodeFault(ErrorKind.TIMEOUT, message) from None
         if not (dry and code == "DryRunOperation"):
             fault = unreached(error, "ec2", "ec2:RebootInstances", region)
             raise NodeFault(ErrorKind.REFUSED, f"nothing was done: {fault.why}; it takes {fault.needs}") from None
     except faults() as error:
+        if dry:
+            raise unreached(error, "ec2", "ec2:RebootInstances", region) from None
         message = f"the reboot of {target} was asked for: {type(error).__name__}; {_NOT_KNOWN}"
         raise NodeFault(ErrorKind.TIMEOUT, message) from None
-    if dry:
-        return Acted(target, before, None, f"dry run: {target} is running, and would be rebooted")
-    after = _instance(client, region, id)
-    summary = f"{target} was running, was told to reboot, and is {after['state']}; that it comes back is not waited for"
-    return Acted(target, before, after, summary)
+    return Acted(target, before, None, f"dry run: {target} is running, and would be rebooted")
 
 
 def _instance(client: Any, region: str, id: str) -> State:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from pipe_agents.certificate_names import holds_for
 from pipe_agents.findings import Finding, unavailable
 from pipe_agents.infra.certificate_findings import of_domain, of_file, of_host
 from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_thread, resolved, shown, stamp, together
@@ -290,15 +291,7 @@ def matches(host: str, names: Sequence[str]) -> bool:
         wanted = (host if host.isascii() else host.encode("idna").decode()).rstrip(".").lower()
     except UnicodeError:
         return False
-    for one in names:
-        held = one.rstrip(".").lower()
-        if held == wanted:
-            return True
-        if held.startswith("*.") and held.count("*") == 1:
-            first, _, rest = wanted.partition(".")
-            if first and rest == held[2:] and "." in rest:
-                return True
-    return False
+    return any(holds_for(one, wanted) for one in names)
 
 
 async def _domains(look: Look, domains: Sequence[str], findings: list[Finding]) -> list[dict[str, Any]]:

@@ -79,7 +79,7 @@ async def cluster(look: Look, path: str) -> Cluster:
     tls = _tls(look, about, who, folder, insecure) if parts.scheme == "https" else None
     if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
         raise Unreached("the cluster's server is http://, which would show the account to all", "an https:// URL")
-    headers = _headers(who, folder)
+    headers = _headers(look, who, folder)
     named = about.get("tls-server-name")
     space = context.get("namespace")
     space = space if isinstance(space, str) and _SPACE.match(space) else None
@@ -90,6 +90,7 @@ def _in_pod(look: Look, folder: str) -> Cluster:
     host, port = look.env["KUBERNETES_SERVICE_HOST"], look.env.get("KUBERNETES_SERVICE_PORT", "443")
     shown_host = f"[{host}]" if ":" in host else host
     token = _file(os.path.join(folder, "token")).decode("ascii", "replace").strip()
+    look.context.conceal(token)
     try:
         tls = ssl.create_default_context(cafile=os.path.join(folder, "ca.crt"))
     except OSError as error:
@@ -144,16 +145,19 @@ def _data(entry: Mapping[str, Any], key: str, folder: str) -> bytes | None:
     return _file(os.path.join(folder, named)) if isinstance(named, str) and named else None
 
 
-def _headers(user: Mapping[str, Any], folder: str) -> dict[str, str]:
+def _headers(look: Look, user: Mapping[str, Any], folder: str) -> dict[str, str]:
     token = user.get("token")
     if not token and isinstance(user.get("tokenFile"), str):
         token = _file(os.path.join(folder, user["tokenFile"])).decode("ascii", "replace").strip()
     if isinstance(token, str) and token:
         if not token.isascii() or not token.isprintable():
             raise Unreached("the token of the kubeconfig is no text that can be sent", "a token")
+        look.context.conceal(token)
         return {"authorization": f"Bearer {token}"}
     if user.get("username") and user.get("password"):
         pair = base64.b64encode(f"{user['username']}:{user['password']}".encode()).decode()
+        for secret in (str(user["password"]), pair):
+            look.context.conceal(secret)
         return {"authorization": f"Basic {pair}"}
     if user.get("auth-provider"):
         raise Unreached("the kubeconfig uses an `auth-provider`, which Kubernetes has given up", "an `exec` plugin")
@@ -172,6 +176,8 @@ def _tls(look: Look, about: Mapping[str, Any], user: Mapping[str, Any], folder: 
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     certificate, key = _data(user, "client-certificate", folder), _data(user, "client-key", folder)
+    if key:
+        look.context.conceal(key.decode("ascii", "replace").strip())
     if certificate and key:
         _present(context, certificate, key, look)
     return context

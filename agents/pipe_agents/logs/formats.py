@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.joining import joins
+from pipe_agents.logs.times import EAST
 
-_ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
+_ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|" + EAST + rb"))?"
 _STAMP: Final = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LEVEL: Final = (
     rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|SEVERE|ALERT|EMERG|EMERGENCY|PANIC"
@@ -54,7 +55,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     _format("klog", rb"(?P<time>(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ [^\s\]]{1,200}:\d+\] "),
     _format("logfmt", rb"(?=(?:[a-zA-Z_][\w.]{0,40}=(?:\"[^\"\n]{0,200}\"|[^\s\"]{0,200}) ?){2})"),
     _format("postgresql", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [A-Z]{2,5}"
-        rb"|[+-]\d\d)?) \[\d+(?:-\d+)?\] (?:\S{1,128} )?(?P<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC"
+        rb"| ?[+-]\d\d(?::?\d\d)?)?) \[\d+(?:-\d+)?\] (?:\S{1,128} )?"
+        rb"(?P<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC"
         rb"|DETAIL|HINT|STATEMENT|CONTEXT): {1,2}"),
     _format("java", rb"\[?(?P<time>" + _ISO + rb")\]?(?: +\[[^\]\n]{1,200}\])? +\[?(?P<level>" + _LEVEL +
         rb")\]? +(?:\d+ )?(?:--- )?(?:\[[^\]\n]{1,200}\] )?(?:[\w.$/\[\]-]{1,200} ?(?:-|:) )"),

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pipe_agents.logs.formats import TIME_KEYS, Format, parsed
-from pipe_agents.logs.times import CLF, EPOCH, ISO, KLOG, SHORT, SYSLOG
+from pipe_agents.logs.times import CLF, EAST, EPOCH, ISO, KLOG, SHORT, SYSLOG
 
-ZONE: Final = re.compile(rb"(?::\d\d(?:[.,]\d{1,9})?)? ?(Z|UTC|GMT|[+-]\d\d:?\d\d)")
+ZONE: Final = re.compile(rb"(?::\d\d(?:[.,]\d{1,9})?)? ?(Z|UTC|GMT|" + EAST + rb")")
 _WIDTHS: Final = ((ISO, 16), (SYSLOG, 12), (CLF, 17), (KLOG, 11), (SHORT, 14), (EPOCH, 10))
 _PRI: Final = re.compile(rb"<(\d{1,3})>(?:1 )?")
 _ANYWHERE: Final = re.compile(

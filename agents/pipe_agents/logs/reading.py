@@ -162,6 +162,19 @@ class UpTo:
         self._raw.close()
 
 
+class Sizeless:
+    """A file that says no size and holds something, as those of /proc: it is read to its end."""
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+
+    def read(self, size: int) -> bytes:
+        return self._raw.read(size) or b""
+
+    def close(self) -> None:
+        self._raw.close()
+
+
 def opened(file: File) -> tuple[Readable, str]:
     """The file's content, and how it is compressed (`none`, `gzip`, …), by its first bytes."""
     try:
@@ -177,7 +190,10 @@ def opened(file: File) -> tuple[Readable, str]:
         about = os.fstat(descriptor)
         if not stat.S_ISREG(about.st_mode):
             raise Unreadable(f"it is {kind(about.st_mode)}, and only regular files are read", "a regular file")
-        first = raw.peek(8)[:8]
+        try:
+            first = raw.peek(8)[:8]
+        except OSError as error:
+            raise Unreadable(f"it can't be read: {error.strerror}", "a file that can be read") from None
         return _unpacked(first, raw, about.st_size)
     except BaseException:
         raw.close()
@@ -195,7 +211,7 @@ def _unpacked(first: bytes, raw: Any, size: int) -> tuple[Readable, str]:
         return _Over(_zstd(raw), raw), "zstd"
     if first.startswith(b"LPKSHHRH"):
         raise Unreadable("it is a file of the journal", "`journal: true`")
-    return UpTo(raw, size), "none"
+    return UpTo(raw, size) if size or not first else Sizeless(raw), "none"
 
 
 def _zstd(raw: Any) -> Readable:

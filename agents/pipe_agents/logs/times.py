@@ -20,8 +20,10 @@ AHEAD: Final = 86400.0
 """How far in the future a time may lie, in seconds."""
 MOST_CACHED: Final = 100_000
 
+EAST: Final = rb"[+-]\d\d:?\d\d|(?<! )[+-](?:0\d|1[0-4])(?![\d:.])|[+-](?:0\d|1[0-4])(?= \[\d)"
+"""Offsets, also of hours only: these stand at the time, or before what PostgreSQL puts behind it."""
 ISO: Final = re.compile(
-    rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ] ?(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?(Z|UTC|GMT|[+-]\d\d:?\d\d)?"
+    rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ] ?(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?(Z|UTC|GMT|" + EAST + rb")?"
 )
 SYSLOG: Final = re.compile(rb"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: (\d{4}))?")
 CLF: Final = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d):(\d\d)(?::(\d\d))?(?: ?([+-]\d{4}))?")
@@ -135,10 +137,10 @@ class Clockwork:
 
 
 def offset(zone: bytes) -> int:
-    """Seconds east of UTC of `Z`, `+01:00`, `-0330`."""
+    """Seconds east of UTC of `Z`, `+01:00`, `-0330`, `+05`."""
     if zone[:1] not in (b"+", b"-"):
         return 0
-    seconds = int(zone[1:3]) * 3600 + int(zone[-2:]) * 60
+    seconds = int(zone[1:3]) * 3600 + (int(zone[-2:]) * 60 if len(zone) > 3 else 0)
     return -seconds if zone[:1] == b"-" else seconds
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.findings import RANK, Finding, worst
+from pipe_agents.findings import RANK, Finding, unavailable, worst
 from pipe_agents.merging.texts import as_json, bounded
 
 MOST: Final = 1000
@@ -14,6 +14,7 @@ _LOOKED_AT: Final = 20_000
 _KEYS: Final = 60
 _LONG: Final = 2000
 """Characters of one value of evidence."""
+_STATUSES: Final = ("measured", "estimated", "unavailable")
 _ITEM: Final = frozenset({"output", "error"})
 
 
@@ -28,6 +29,8 @@ class Given(NamedTuple):
     summary: str
     measured_at: str | None = None
     duration_s: float | None = None
+    unreadable: int = 0
+    """How many of its findings are none."""
 
 
 class Missing(NamedTuple):
@@ -53,7 +56,8 @@ def taken_in(results: Any) -> Iterator[Given | Missing]:
     for name, value in entries(results):
         for one in _of(name, value, 0):
             times = seen[one.name] = seen.get(one.name, 0) + 1
-            yield one if times == 1 else one._replace(name=f"{one.name} ({times})")
+            named = one if times == 1 else one._replace(name=f"{one.name} ({times})")
+            yield _with_unreadable(named) if isinstance(named, Given) and named.unreadable else named
 
 
 def _of(name: str, value: Any, depth: int) -> Iterator[Given | Missing]:
@@ -69,7 +73,9 @@ def _of(name: str, value: Any, depth: int) -> Iterator[Given | Missing]:
             yield from _of(named, value["output"], depth + 1)
     elif isinstance(value, Mapping) and isinstance(value.get("findings"), list):
         yield _result(name, value)
-    elif isinstance(value, list) and all(_is_finding(one) for one in value):
+    elif _is_finding(value):
+        yield _result(name, {"findings": [value]})
+    elif isinstance(value, list) and (not value or _holds_findings(value)):
         yield _result(name, {"findings": value})
     elif isinstance(value, list) and depth < 4 and all(isinstance(one, Mapping) for one in value):
         for place, one in enumerate(value):
@@ -86,6 +92,19 @@ def _is_finding(value: Any) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("check"), str) and "severity" in value
 
 
+def _holds_findings(value: list[Any]) -> bool:
+    """Whether it is a list of findings, also one in which some can't be read, and not one of results."""
+    results = (one for one in value if isinstance(one, Mapping) and ("findings" in one or one.keys() >= _ITEM))
+    return any(_is_finding(one) for one in value) and next(results, None) is None
+
+
+def _with_unreadable(one: Given) -> Given:
+    """Findings that are none are told as what could not be measured."""
+    why = f"{one.unreadable} of its {one.unreadable + len(one.findings)} findings can't be read"
+    needs = f"findings with `check` and `severity`, at most {_LOOKED_AT}"
+    return one._replace(findings=[*one.findings, unavailable("findings.unreadable", one.name, why, needs)])
+
+
 def _result(name: str, value: Mapping[str, Any]) -> Given:
     found = [_finding(one) for one in value["findings"][:_LOOKED_AT] if _is_finding(one)]
     agent, measurements = value.get("agent"), value.get("measurements")
@@ -99,23 +118,39 @@ def _result(name: str, value: Mapping[str, Any]) -> Given:
         bounded(summary) if isinstance(summary, str) else f"{len(found)} findings",
         bounded(at, 40) if isinstance(at, str) else None,
         float(seconds) if isinstance(seconds, int | float) and not isinstance(seconds, bool) else None,
+        len(value["findings"]) - len(found),
     )
 
 
 def _finding(value: Mapping[str, Any]) -> Finding:
     """In our shape, whatever else it holds; texts are bounded."""
     check, subject = bounded(value["check"], 100), bounded(value.get("subject") or "", 300)
-    status, severity, evidence = value.get("status"), value.get("severity"), value.get("evidence")
-    return {
+    severity, status, evidence = (
+        _word(value["severity"]),
+        _word("measured" if value.get("status") is None else value["status"]),
+        value.get("evidence"),
+    )
+    odd = "severity" if severity not in RANK else "status" if status not in _STATUSES else None
+    made = {
         "id": bounded(value.get("id") or f"{check}:{subject}", 420),
         "check": check,
         "subject": subject,
-        "severity": severity if isinstance(severity, str) and severity in RANK else "info",
-        "status": status if status in ("estimated", "unavailable") else "measured",
+        "severity": severity if severity in RANK else "info",
+        "status": "unavailable" if odd else status,
         "summary": bounded(value.get("summary") or check),
         "evidence": _evidence(evidence) if isinstance(evidence, Mapping) else {},
         **{name: _text(value.get(name)) for name in ("suggestion", "why", "needs")},
     }
+    if odd:
+        one_of = ", ".join(RANK if odd == "severity" else _STATUSES)
+        made["why"] = f"its {odd} is {bounded(value.get(odd), 40)}, which is none: {made['summary']}"
+        made["needs"] = f"a {odd} that is one of {one_of}"
+    return made
+
+
+def _word(value: Any) -> str:
+    """In small letters; empty where it is no text."""
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
 def _text(value: Any) -> str | None:

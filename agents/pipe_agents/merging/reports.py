@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any, Final
 
 from pipe_agents.findings import unavailable
 from pipe_agents.merging.telling import Report
-from pipe_agents.merging.writing import Unwritten, write
+from pipe_agents.merging.writing import Unwritten, refused, write
 from pipe_runner.ports import Masker
 
 UNWRITTEN: Final = "report.unwritten"
 FORMS: Final = ("markdown", "html")
 
 
-def put_down(report: Report, home: str, masker: Masker) -> list[Unwritten]:
+def put_down(report: Report, home: str, masker: Masker, state: str | None = None) -> list[Unwritten]:
     """Write them, and say in the output which could not be: of a form that is written later it is part. Blocks."""
     output, faults = report.output, []
+    written: list[str] = []
     for form in FORMS:
         path = output["reports"][form]
         if path is None:
             continue
         try:
-            write(home, path, _text(form, report))
+            if any(_one_file(home, path, other) for other in written):
+                raise refused(path, "markdown and html are the same file")
+            write(home, path, _text(form, report), state)
+            written.append(path)
         except Unwritten as fault:
             faults.append(fault)
             output["reports"][form] = None
             why = masker.mask_text(fault.why)
-            if os.path.isfile(os.path.join(home, path)):
+            if not fault.refused and os.path.isfile(os.path.join(home, path)):
                 why += "; what stands there is an earlier one"
             _say(output, path, why, fault.needs)
     if faults:
         told = "1 report" if len(faults) == 1 else f"{len(faults)} reports"
         output["summary"] += f"; {told} could not be written"
     return faults
+
+
+def _one_file(home: str, path: str, other: str) -> bool:
+    """Also of two names that a file system takes for one."""
+    try:
+        return Path(home, path).samefile(Path(home, other))
+    except OSError:
+        return False
 
 
 def _text(form: str, report: Report) -> str:

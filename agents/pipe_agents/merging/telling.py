@@ -83,8 +83,10 @@ def place_of(one: Mapping[str, Any], root: str = "") -> str:
     path from the root if it lies there."""
     subject, file = one["subject"], one["evidence"].get("file")
     if subject in ("all", "") and isinstance(file, str) and file:
-        return file.removeprefix(f"{root.rstrip('/')}/") if root else file
-    return str(subject or one["check"])
+        subject = file
+    elif not one["check"].startswith("logs."):
+        return str(subject or one["check"])
+    return str(subject).replace(f"{root.rstrip('/')}/", "") if root else str(subject)
 
 
 def example(one: Finding) -> str | None:

@@ -8,10 +8,12 @@ import os
 import stat
 from collections.abc import Mapping
 from itertools import count
+from pathlib import Path
 from typing import Final
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
+from pipe_schemas.report_paths import kept
 
 _FOLDER: Final = (
     os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -40,13 +42,25 @@ class Unwritten(NodeFault):
         self.refused = refused
 
 
-def write(root: str, path: str, text: str) -> None:
+def refused(path: str, why: str) -> Unwritten:
+    return Unwritten(f"{path}: {why}, and no report is written there", why, "another path", refused=True)
+
+
+def write(root: str, path: str, text: str, state: str | None = None) -> None:
     """Write a file by its path from the root. No link is followed, and none is replaced. Blocks; raises Unwritten, and
-    NodeFault for a path that leads out."""
+    NodeFault for a path that leads out.
+
+    `state`: the directory that runs are kept in, where no report may stand, whatever its name.
+    """
     mark = f"{os.getpid()}.{next(_numbers)}"
     steps = path.replace(os.sep, "/").split("/")
     if not all(step not in ("", ".", "..") and "\0" not in step for step in steps) or os.path.isabs(path):
         raise NodeFault(ErrorKind.REFUSED, f"{path} is no path from the project's root that stays in it")
+    why = kept(path)
+    if why is not None:
+        raise refused(path, why)
+    if state is not None:
+        _refuse_state(root, steps, state, path)
     data = text.encode("utf-8", "replace")
     try:
         if os.open in os.supports_dir_fd and os.rename in os.supports_dir_fd:
@@ -61,6 +75,15 @@ def write(root: str, path: str, text: str) -> None:
         why = error.strerror or type(error).__name__
         needs = _NEEDS.get(error.errno or 0, "a place that can be written to")
         raise Unwritten(f"the report can't be written to {path}: {why}", why, needs) from None
+
+
+def _refuse_state(root: str, steps: list[str], state: str, path: str) -> None:
+    here = root
+    for step in steps[:-1]:
+        here = os.path.join(here, step)
+        with contextlib.suppress(OSError):
+            if Path(here).samefile(state):
+                raise refused(path, f"{step} is the runner's own")
 
 
 def _write_below(root: str, steps: list[str], data: bytes, mark: str) -> None:

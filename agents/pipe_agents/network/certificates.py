@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any, Final
 
+from pipe_agents.certificate_names import holds_for
 from pipe_agents.network.texts import bounded
 
 DAY: Final = 86400.0
@@ -59,17 +60,8 @@ class Certificate:
         try:
             wanted = ip_address(name.partition("%")[0])
         except ValueError:
-            return any(_fits(pattern, name) for pattern in self.names)
+            return any(holds_for(pattern, name) for pattern in self.names)
         return str(wanted) in self.addresses
-
-
-def _fits(pattern: str, name: str) -> bool:
-    ours, theirs = name.lower().rstrip(".").split("."), pattern.lower().rstrip(".").split(".")
-    if len(ours) != len(theirs) or not all(theirs):
-        return False
-    if theirs[0] == "*":
-        return len(theirs) > 2 and ours[1:] == theirs[1:] and bool(ours[0])
-    return ours == theirs
 
 
 def stamp(seconds: float) -> str:

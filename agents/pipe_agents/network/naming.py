@@ -112,13 +112,14 @@ class Asker:
     def _first(self, name: str, resolver: Resolver, record: str) -> Said | None:
         """The first question also tells which of the names is the one, where domains are searched."""
         names = self._search.names(name) if self._search is not None and resolver.origin == "system" else [name]
-        said = None
+        plain = None
         for candidate in names:
             said = self._ask(resolver, candidate, record)
             if said.status in ("ok", "no_data") or not said.answered:
                 return said
-        assert said is not None
-        return said
+            plain = said if candidate == name else plain
+        assert plain is not None
+        return plain
 
     def _ask(self, resolver: Resolver, name: str, record: str) -> Said:
         with self._lock:

@@ -42,7 +42,7 @@ class ResolvConf:
 
     @property
     def ndots(self) -> int:
-        """Dots from which on a name is asked for as it is."""
+        """Dots from which on a name is first asked for as it is."""
         for option in self.options:
             name, _, value = option.partition(":")
             if name == "ndots" and value.isdecimal() and value.isascii():
@@ -50,10 +50,10 @@ class ResolvConf:
         return 1
 
     def names(self, name: str) -> list[str]:
-        """What the C library asks for, in its order: the name with each domain of `search`, and as it is."""
-        if name.count(".") >= self.ndots:
-            return [name]
-        return [*(f"{name}.{domain}" for domain in self.search[:6]), name]
+        """What the C library (glibc) asks for, in its order: the name with each domain of `search`, and as it is; this
+        first where it has as many dots as `ndots`."""
+        searched = [f"{name}.{domain}" for domain in self.search[:6]]
+        return [name, *searched] if name.count(".") >= self.ndots else [*searched, name]
 
 
 def read(path: str = PATH) -> ResolvConf | None:

@@ -54,10 +54,6 @@ class Stop:
     def is_set(self) -> bool:
         return self._set
 
-    @property
-    def is_late(self) -> bool:
-        return self._late
-
     def check(self) -> None:
         if self._set:
             raise Stopped

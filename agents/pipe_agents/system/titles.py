@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from pipe_agents.redacting import in_addresses
 from pipe_agents.system.trees import Tree, raw, short
 
 HIDDEN: Final = "***"
@@ -116,5 +117,5 @@ def _masked(word: str) -> str:
     named = _GIVEN.match(word)
     if named is not None:
         return f"{named[1]}{named[2]}{HIDDEN}"
-    word = _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", word))
+    word = _QUERY.sub(rf"\1{HIDDEN}", _USER.sub(rf"\1{HIDDEN}@", in_addresses(word)))
     return word if "/" in word else _RANDOM.sub(HIDDEN, word)

@@ -129,3 +129,27 @@ def test_lines_that_are_costly_to_compare_are_compared_up_to_a_bound(
     assert 0 < asked < 200
     assert miner._compared[0] < 110_000
     assert miner.template(b"it failed", 1) is not miner.other_bad
+
+
+@pytest.mark.skipif(not Path("/proc/self/mountinfo").exists(), reason="there is no /proc")
+def test_a_file_that_says_no_size_is_read_to_its_end(tmp_path: Path) -> None:
+    output = output_of(tmp_path, paths=["/proc/self/mountinfo"])
+    (file,) = output["measurements"]["files"]
+    assert file["bytes"] > 0
+    assert file["lines"] == len(Path("/proc/self/mountinfo").read_text().splitlines())
+    output = output_of(tmp_path, paths=["/proc/self/mountinfo"], max_bytes=64)
+    assert output["findings"][0]["check"] == "logs.source", "within the bounds that were asked for"
+    assert output["measurements"]["files"][0]["bytes"] == 64
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="there is no /proc")
+def test_a_file_that_can_be_opened_and_not_read_is_told(tmp_path: Path) -> None:
+    found = findings(tmp_path, paths=["/proc/self/mem"])
+    assert found["logs.source:/proc/self/mem"]["why"].startswith("it can't be read: ")
+
+
+def test_an_empty_file_has_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.log").touch()
+    output = output_of(tmp_path, paths="a.log")
+    assert output["findings"] == []
+    assert output["measurements"]["files"][0]["bytes"] == 0

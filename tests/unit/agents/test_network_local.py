@@ -76,7 +76,7 @@ def test_resolv_conf_is_read() -> None:
     }
     assert [str(one) for one in conf.resolvers] == ["10.0.0.1:53", "[fe80::1%eth0]:53", "[::1]:53"]
     assert conf.names("web") == ["web.a.test", "web.b.test", "web"]
-    assert conf.names("a.b.c") == ["a.b.c"]
+    assert conf.names("a.b.c") == ["a.b.c", "a.b.c.a.test", "a.b.c.b.test"]
     assert [one["check"] for one in local._judge_names(conf)] == ["local.nameservers"]
     assert [one["check"] for one in local._judge_names(resolvconf.parse(""))] == ["local.no_nameserver"]
 

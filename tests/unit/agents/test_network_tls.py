@@ -19,6 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_certificates import Authority, Issued, made, small_key
 
+from pipe_agents.certificate_names import holds_for
+from pipe_agents.infra.certificates import matches
 from pipe_agents.network import certificates, contexts, tls_judged
 from pipe_agents.network_diagnostics import NetworkAgent
 from pipe_runner.types import NodeStatus
@@ -359,7 +361,8 @@ def test_a_file_of_authorities_stays_in_the_root(bench: Any, tmp_path: Path, fil
     ],
 )
 def test_how_names_are_compared(pattern: str, name: str, fits: bool) -> None:
-    assert certificates._fits(pattern, name) is fits
+    assert holds_for(pattern, name) is fits
+    assert matches(name, [pattern]) is fits, "infrastructure says the same"
 
 
 @given(st.binary(max_size=300))
