@@ -63,6 +63,10 @@ def make_items(
                 f"{where}: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
                 "of which none could be a command to a CI (`::` at the beginning, `##[`)"
             )
+        if "]." in key:
+            raise ExpressionFault(
+                f"{where}: {_shown(key)} of item {index} can't be a key: `].` stands between an item and a node inside it"
+            )
         seen[key] = index
         told = str(value) if type(value) is int else _ENCODE(value)
         if fan_out.index_read:

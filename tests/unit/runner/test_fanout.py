@@ -66,6 +66,12 @@ def test_s8_a_key_that_can_not_be_printed_is_refused(key: str) -> None:
         make_items(FanOut(Value([key]), Value("k")), {}, lambda value, names: key if value.data == "k" else value.data)
 
 
+def test_a_key_that_could_be_the_name_of_a_node_inside_another_item_is_refused() -> None:
+    assert [item.key for item in items_of([{"k": "x]"}, {"k": "].."[1:]}, {"k": "x] .y"}], matrix=True)][0] == "x]"
+    with pytest.raises(ExpressionFault, match=r"matrix: 'x\]\.y\[z' of item 1 can't be a key: `\]\.` stands between"):
+        items_of([{"k": "x"}, {"k": "x].y[z"}], matrix=True)
+
+
 def test_the_same_key_twice_is_refused_with_both_places() -> None:
     with pytest.raises(ExpressionFault, match="items 0 and 2 have the same key, 'debian'"):
         items_of([{"os": "debian"}, {"os": "alpine"}, {"os": "debian"}], matrix=True)
