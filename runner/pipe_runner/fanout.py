@@ -65,7 +65,8 @@ def make_items(
             )
         if "]." in key:
             raise ExpressionFault(
-                f"{where}: {_shown(key)} of item {index} can't be a key: `].` stands between an item and a node inside it"
+                f"{where}: {_shown(key)} of item {index} can't be a key: "
+                "`].` stands between an item and a node inside it"
             )
         seen[key] = index
         told = str(value) if type(value) is int else _ENCODE(value)

@@ -67,7 +67,7 @@ def test_s8_a_key_that_can_not_be_printed_is_refused(key: str) -> None:
 
 
 def test_a_key_that_could_be_the_name_of_a_node_inside_another_item_is_refused() -> None:
-    assert [item.key for item in items_of([{"k": "x]"}, {"k": "].."[1:]}, {"k": "x] .y"}], matrix=True)][0] == "x]"
+    assert [item.key for item in items_of([{"k": "x]"}, {"k": "x] .y"}], matrix=True)] == ["x]", "x] .y"]
     with pytest.raises(ExpressionFault, match=r"matrix: 'x\]\.y\[z' of item 1 can't be a key: `\]\.` stands between"):
         items_of([{"k": "x"}, {"k": "x].y[z"}], matrix=True)
 
