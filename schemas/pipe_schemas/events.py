@@ -252,6 +252,7 @@ class NodeBlocked(NodeEvent):
 
     event: Literal["node.blocked"]
     by: list[str] = Field(description="The nodes whose failure it comes from.")
+    reason: str | None = Field(default=None, description="In words, where it comes from no node.")
 
 
 class NodeCached(NodeEvent):
