@@ -194,6 +194,8 @@ class SharingScheduler(Scheduler):
     def _leave_inside(self, node: PlannedNode, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Say of what it runs that it does not run, where nothing was said of it."""
         more: dict[str, Any] = {"by": list(data.get("by") or [node.id])}
+        if data.get("more"):
+            more["more"] = data["more"]
         if kind is EventKind.NODE_FAILED:
             kind, more = EventKind.NODE_BLOCKED, {"by": [node.id]}
         elif kind is EventKind.NODE_CANCELLED:
