@@ -149,6 +149,13 @@ def test_results_stand_in_the_order_of_items_with_failures_and_what_never_ran() 
     assert results(a_fan(3), large.get, lambda state: state.output, 1000) is None
 
 
+@pytest.mark.parametrize("output", [["x" * 400], {"k": "x" * 400}, list(range(150)), "é" * 200])
+def test_outputs_of_every_kind_count_as_large_as_they_are_written(output: Any) -> None:
+    ends = {f"n[{n}]": NodeState(OK, output=output) for n in range(3)}
+    assert results(a_fan(3), ends.get, lambda state: state.output, 1000) is None
+    assert len(results(a_fan(3), ends.get, lambda state: state.output, 3000) or []) == 3
+
+
 def test_d1_items_that_have_succeeded_with_the_same_value_are_not_begun_again() -> None:
     fan = a_fan(3)
     states = {
