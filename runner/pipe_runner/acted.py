@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipe_runner.states import NodeState, may_have_acted
 
@@ -38,6 +38,32 @@ def forget(run: Folded, owner: str, names: Iterable[str]) -> None:
         if name.startswith(f"{owner}[") and name.endswith("]"):
             run.items.get(owner, {}).pop(name[len(owner) + 1 : -1], None)
     if names:
+        set_aside(run, nodes, items)
+
+
+def become(run: Folded, node: str, state: NodeState, data: Mapping[str, Any]) -> None:
+    """A node or an item begins that ran a sub-pipeline before, or was repeated: the data of its `node.started` says
+    what it is now, and what it ran otherwise is the run's no more."""
+    starts: list[str] = []
+    items: dict[str, dict[str, NodeState]] = {}
+    if "pipeline" not in data and state.pipeline is not None:
+        state.pipeline, state.given, state.retried = None, None, 0
+        starts.append(f"{node}.")
+    if "items" not in data:
+        if state.many or node in run.items:
+            starts.append(f"{node}[")
+            items[node] = run.items.pop(node, {})
+        state.many, state.rest = False, None
+    if starts:
+        start = tuple(starts)
+        nodes = {name: s for name, s in run.nodes.items() if name.startswith(start) and name not in run.digests}
+        items |= {
+            name: states for name, states in run.items.items() if name.startswith(start) and name not in run.digests
+        }
+        for name in nodes:
+            del run.nodes[name]
+        for name in items:
+            run.items.pop(name, None)
         set_aside(run, nodes, items)
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.deciding import is_refused
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.expressions import Compiled, evaluate, value_to_text
+from pipe_runner.expressions import Compiled, value_to_text
 from pipe_runner.expressions.values import describe
 from pipe_runner.plan import FanOut, PlannedNode
 from pipe_runner.ports import NodeError
@@ -62,6 +62,11 @@ def make_items(
             raise ExpressionFault(
                 f"{where}: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
                 "of which none could be a command to a CI (`::` at the beginning, `##[`)"
+            )
+        if "]." in key:
+            raise ExpressionFault(
+                f"{where}: {_shown(key)} of item {index} can't be a key: "
+                "`].` stands between an item and a node inside it"
             )
         seen[key] = index
         told = str(value) if type(value) is int else _ENCODE(value)
@@ -136,11 +141,6 @@ class Fan:
         """Nothing is left of it but what a person decides."""
         return bool(self.held) and not (self.active or self.todo or self.again or self.resting)
 
-    def holds(self, item: Item) -> bool:
-        """Whether the condition holds for an item; raises ExpressionFault."""
-        assert self.condition is not None
-        return bool(evaluate(self.condition, {**self.names, **item.names}))
-
 
 class Verdict(NamedTuple):
     """How a repeated node ended. `error` says why it failed; `status` may be skipped where all items were."""
@@ -192,8 +192,8 @@ def results(
         known = state(unit) or NodeState(NodeStatus.CANCELLED)
         if known.output_ref is not None:
             size += int(known.output_ref["bytes"])
-        elif isinstance(known.output, str):
-            size += len(known.output)
+        else:
+            size += _size(known.output)
         if size > limit:
             return None
         value = output(known)
@@ -202,6 +202,14 @@ def results(
             error = dict(known.error)
         found.append({"key": item.key, "status": str(known.status), "output": value, "error": error})
     return found
+
+
+def _size(output: Json) -> int:
+    """Bytes of an output, as large as it is written."""
+    if output is None or isinstance(output, (bool, int, float)):
+        return 0 if output is None else 8
+    text = output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, separators=(",", ":"))
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def _shown(key: str) -> str:

@@ -48,6 +48,9 @@ class Host(Protocol):
     def cancel(self, node: PlannedNode) -> None:
         """End a node that is not in flight when the run was stopped."""
 
+    def deadline(self, index: int) -> float | None:
+        """When the `max_time` of a node is over, on the clock; None before its first attempt, and without one."""
+
     def inside(self, node: PlannedNode) -> Collection[str]:
         """Of a node that runs a sub-pipeline: the nodes of that and of what it runs, as `push`, `deploy.push`."""
 
@@ -138,10 +141,14 @@ class Fans:
         fan, _ = self._units[index]
         fan.active -= 1
         fan.resting.add(index)
+        if fan.broken:
+            self._start_no_more(fan)
         self._go_on(fan)
 
     def wake(self, index: int) -> None:
-        """The wait of a unit is over; it starts when there is a slot."""
+        """The wait of a unit is over; it starts when there is a slot, if it was not cancelled meanwhile."""
+        if index not in self._units:
+            return
         fan, _ = self._units[index]
         fan.resting.discard(index)
         fan.again.append(index)
@@ -185,8 +192,9 @@ class Fans:
         if fan.releasing or fan.closed:
             return
         fan.releasing = True
-        if fan.node.max_time is not None and self._clock.monotonic() >= fan.began + fan.node.max_time:
-            fan.late = bool(fan.todo)
+        until = self._host.deadline(fan.node.index)
+        if until is not None and self._clock.monotonic() >= until:
+            fan.late = fan.late or bool(fan.todo)
             fan.todo.clear()
         while fan.may_release:
             fan.active += 1
@@ -210,14 +218,19 @@ class Fans:
         return unit
 
     def _start_no_more(self, fan: Fan) -> None:
-        """An item has failed, and the file says that no further one starts; what waits for a person is not asked."""
+        """An item has failed, and the file says that no further one starts; what waits for a person is not asked, and
+        what waits for another attempt has none."""
         fan.broken = True
         fan.todo.clear()
-        held, fan.held, fan.releasing = sorted(fan.held), set(), True
-        fan.active += len(held)
-        for index in held:
+        whats = {**dict.fromkeys(fan.held, "a person"), **dict.fromkeys((*fan.resting, *fan.again), "another attempt")}
+        fan.held.clear()
+        fan.resting.clear()
+        fan.again.clear()
+        fan.releasing = True
+        fan.active += len(whats)
+        for index, what in sorted(whats.items()):
             unit = self._nodes[index]
-            reason = "fail_fast: another item failed while it waited for a person"
+            reason = f"fail_fast: another item failed while it waited for {what}"
             self._host.final(EventKind.NODE_CANCELLED, unit, self._run.known(unit.id).attempts, {"reason": reason})
         fan.releasing = False
 

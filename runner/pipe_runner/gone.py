@@ -9,11 +9,14 @@ from pipe_runner.run import Run
 
 
 def gone(run: Run, node: str, keys: Iterable[str], inside: Collection[str] | None) -> list[str]:
-    """The names by which the run knows them; `inside` are the nodes that an instance of what it runs has now."""
+    """The names by which the run knows them; `inside` are the nodes that an instance of what it runs has now, None
+    where it runs nothing any more."""
     known, there = run.items[node], frozenset(keys)
     found = [f"{node}[{key}]" for key in known if key not in there]
     if inside is None:
-        return found
+        if not any(item.pipeline is not None for item in known.values()):
+            return found
+        inside = ()
     start = f"{node}["
     for name in dict.fromkeys((*run.nodes, *run.items)):
         if name.startswith(start):

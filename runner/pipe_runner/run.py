@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pipe_runner.acted import forget, regroup, take_back
+from pipe_runner.acted import become, forget, regroup, take_back
 from pipe_runner.ports import Event
 from pipe_runner.states import NodeState as NodeState
 from pipe_runner.states import State
@@ -273,6 +273,8 @@ def _node_started(run: Run, event: Event) -> None:
     state.started_at = at
     if state.error is not None:
         state.error = None
+    if state.pipeline is not None or state.many or state.rest is not None or node in run.items:
+        become(run, node or "", state, data)
     if data:
         state.item = data.get("item")
         if "items" in data:
@@ -327,6 +329,7 @@ _KEPT = frozenset(NodeState.__annotations__) - {
 def _node_cached(run: Run, event: Event) -> None:
     _CACHED(run, event)
     state = run.state(event.node or "")
+    become(run, event.node or "", state, {})
     state.error = event.data.get("error")
     state.item = event.data.get("item")
 

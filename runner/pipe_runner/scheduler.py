@@ -69,7 +69,7 @@ class Scheduler:
         self._fans = Fans(self, self._nodes, run, scope, clock, concurrency, plan.output_limit)
         self._planned = len(plan.nodes)  # indexes from here on are of items
         self._journal, self._executor, self._scope, self._clock = journal, executor, scope, clock
-        self._concurrency, self._grace, self._random, self._keeper = concurrency, grace, random, keeper
+        self._grace, self._random, self._keeper = grace, random, keeper
         self._commits = GroupCommit(journal, self._durable, self.fail)
         self._dependents = plan.dependents()
         self.holds: Holds | None = None
@@ -101,7 +101,7 @@ class Scheduler:
         self.stopped, self._stop_first = self._stop_first, None
         acting = self._holding().begin(nodes, self._phase, waiting) if waiting else self._phase
         self._open = len(acting)
-        if not self._open:
+        if not self._open and (self.stopped is None or not self._phase):
             return
         opened = {node.index for node in acting}
         for index, needs in map(_of_needs, acting):
@@ -364,6 +364,9 @@ class Scheduler:
             self.failed(node, number, error, {})
         else:
             self.final(EventKind.NODE_CANCELLED, node, number, {"reason": reason})
+
+    def deadline(self, index: int) -> float | None:
+        return self._deadline.get(index)
 
     def inside(self, node: PlannedNode) -> Collection[str]:
         raise NotImplementedError  # only `SharingScheduler` performs nodes that run something

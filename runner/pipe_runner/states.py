@@ -37,6 +37,8 @@ class NodeState(State):
     started_at: str | None = None
     ended_at: str | None = None
     by: tuple[str, ...] = ()
+    more: int = 0
+    """How many there are beside those of `by`, at least."""
     when: str | None = None
     values: Mapping[str, Any] | None = None
     usage: Mapping[str, Any] | None = None

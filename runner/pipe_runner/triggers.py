@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, NamedTuple, assert_never
+from typing import Any, Final, NamedTuple, assert_never
 
 from pipe_runner.run import NodeState
 from pipe_runner.types import EventKind, NodeStatus, RunOn
@@ -17,21 +17,27 @@ class Action(StrEnum):
 
 
 class Decision(NamedTuple):
-    """`by` names the nodes that it comes from: the root causes, not those in between."""
+    """`by` names the nodes that it comes from: the root causes, not those in between; the first ones, and `more` says
+    how many others there are at least."""
 
     action: Action
     by: tuple[str, ...] = ()
     reason: str = ""
+    more: int = 0
 
     def last_event(self) -> tuple[EventKind, dict[str, Any]]:
         """The last event of a node that does not run."""
-        by = list(self.by)
+        data: dict[str, Any] = {"by": list(self.by)}
+        if self.more:
+            data["more"] = self.more
         if self.action is Action.BLOCK:
-            return EventKind.NODE_BLOCKED, {"by": by}
-        return EventKind.NODE_SKIPPED, {"when": None, "values": {}, "reason": self.reason, "by": by}
+            return EventKind.NODE_BLOCKED, data
+        return EventKind.NODE_SKIPPED, {"when": None, "values": {}, "reason": self.reason, **data}
 
 
 RUN = Decision(Action.RUN)
+MOST_NAMED: Final = 20
+"""Root causes that are named: each node that does not run names them again."""
 _STOPPERS = frozenset({NodeStatus.BLOCKED, NodeStatus.CANCELLED, NodeStatus.UNKNOWN})
 
 
@@ -42,6 +48,7 @@ def decide(run_on: RunOn, needs: Iterable[tuple[str, NodeState]]) -> Decision:
     blockers: dict[str, None] = {}
     skippers: dict[str, None] = {}
     failed = False
+    blocking = skipping = 0
     for need, state in needs:
         status = state.status
         if status is NodeStatus.FAILED:
@@ -51,14 +58,25 @@ def decide(run_on: RunOn, needs: Iterable[tuple[str, NodeState]]) -> Decision:
         elif status in _STOPPERS:
             failed = failed or status is NodeStatus.BLOCKED
             blockers.update(dict.fromkeys(state.by or (need,)))
+            blocking = max(blocking, len(state.by) + state.more)
         elif status is NodeStatus.SKIPPED:
             skippers.update(dict.fromkeys(state.by or (need,)))
+            skipping = max(skipping, len(state.by) + state.more)
     if run_on is RunOn.FAILURE:
         return RUN if failed else Decision(Action.SKIP, (), "run_on: failure, and no need failed")
     if run_on is RunOn.SUCCESS:
         if blockers:
-            return Decision(Action.BLOCK, tuple(blockers))
+            by, more = _named(blockers, blocking)
+            return Decision(Action.BLOCK, by, more=more)
         if skippers:
-            return Decision(Action.SKIP, tuple(skippers), "a need was skipped")
+            by, more = _named(skippers, skipping)
+            return Decision(Action.SKIP, by, "a need was skipped", more)
         return RUN
     assert_never(run_on)
+
+
+def _named(causes: Iterable[str], most: int) -> tuple[tuple[str, ...], int]:
+    """Those that are named, and how many more there are."""
+    every = tuple(causes)
+    by = every[:MOST_NAMED]
+    return by, max(len(every), most) - len(by)

@@ -21,9 +21,7 @@ class EventLine(BaseModel):
         description="When, RFC 3339 in UTC, with microseconds.",
     )
     run: str = Field(min_length=1, description="The run's id.")
-    crc: str = Field(
-        pattern=r"^[0-9a-f]{8}$", description='CRC-32 of the bytes of the line that stand before `,"crc":`.'
-    )
+    crc: str = Field(pattern=r"^[0-9a-f]{8}$", description='CRC-32 of the bytes of the line before `,"crc":`.')
 
 
 class NodeEvent(EventLine):
@@ -243,7 +241,8 @@ class NodeSkipped(NodeEvent):
     event: Literal["node.skipped"]
     when: str | None = Field(default=None, description="The condition.")
     values: dict[str, Any] | None = Field(default=None, description="What the condition read.")
-    by: list[str] | None = Field(default=None, description="The skipped nodes that this one needs.")
+    by: list[str] | None = Field(default=None, description="The skipped nodes that this one needs, 20 at most.")
+    more: int | None = Field(default=None, description="How many others there are, at least.")
     reason: str | None = Field(default=None, description="In words, where it was not a condition.")
 
 
@@ -251,7 +250,9 @@ class NodeBlocked(NodeEvent):
     """A node does not run: a node that it needs failed."""
 
     event: Literal["node.blocked"]
-    by: list[str] = Field(description="The nodes whose failure it comes from.")
+    by: list[str] = Field(description="The nodes whose failure it comes from, 20 at most.")
+    more: int | None = Field(default=None, description="How many others there are, at least.")
+    reason: str | None = Field(default=None, description="In words, where it comes from no node.")
 
 
 class NodeCached(NodeEvent):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from pipe_runner.engine.decisions import Decision, decide
+from pipe_runner.errors import NodeFault
 from pipe_runner.reports.story import Story
+from pipe_runner.types import ErrorKind
 
 SUB = """nodes:
   a: {agent: approval, with: {message: a}}
@@ -75,3 +80,26 @@ def test_an_approval_that_is_asked_again_has_waited_before(project: Any) -> None
     for event in done.events:
         story.apply(event)
     assert [story.word(one, live=False) for one in story.nodes["g"].tries] == ["waiting", "succeeded"]
+
+
+@pytest.mark.parametrize("bound", ["timeout", "budget"])
+def test_a_time_out_of_a_node_inside_is_its_own_where_the_time_of_the_whole_is_not_up(project: Any, bound: str) -> None:
+    def fake(options: Mapping[str, Any]) -> str:
+        raise NodeFault(ErrorKind.TIMEOUT, "no answer")
+
+    project.fake = fake
+    project.write(
+        sub=("budget: {max_time: 40s}\n" if bound == "budget" else "")
+        + "nodes:\n  quick: {run: exec sleep 30, max_time: 200ms, continue_on_error: true}\n"
+        "  silent: {agent: fake, continue_on_error: true}\n"
+        "  other: {run: sleep 0.6; echo}\n  after: {needs: other, run: echo}\n"
+    )
+    done = project.run("nodes: {s: {pipeline: sub.yml%s}}\n" % (", timeout: 40s" if bound == "timeout" else ""))
+    assert done.statuses == {
+        "s": "succeeded",
+        "s.quick": "failed",
+        "s.silent": "failed",
+        "s.other": "succeeded",
+        "s.after": "succeeded",
+    }
+    assert (done.node("s.quick").error or {})["kind"] == "timeout"

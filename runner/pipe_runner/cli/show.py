@@ -13,7 +13,18 @@ from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import counts, error_line, moment, one_line, plural, reason_line, safe, seconds, used
+from pipe_runner.console.words import (
+    and_more,
+    counts,
+    error_line,
+    moment,
+    one_line,
+    plural,
+    reason_line,
+    safe,
+    seconds,
+    used,
+)
 from pipe_runner.runlog import RunLock, fold_log
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -165,7 +176,7 @@ def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
         case NodeStatus.FAILED:
             return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
         case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
-            by = safe(f"by {', '.join(state.by)}") if state.by else ""
+            by = safe(f"by {', '.join(state.by)}{and_more(state.more)}") if state.by else ""
             return reason_line({"when": state.when, "values": state.values}) if state.when else by
         case NodeStatus.UNKNOWN:
             return "nobody knows whether it took effect"

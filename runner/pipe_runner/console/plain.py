@@ -168,7 +168,7 @@ def line_of(event: Event, progress: Progress) -> str | None:
         case EventKind.NODE_SKIPPED:
             return f"  skipped    {node}: {reason_line(data)}"
         case EventKind.NODE_BLOCKED:
-            return f"  blocked    {node}: by {reason_line(data)}"
+            return f"  blocked    {node}: {'by ' if data.get('by') else ''}{reason_line(data)}"
         case EventKind.NODE_CANCELLED:
             why = reason_line(data)
             return f"  cancelled  {node}" + (f": {why}" if why else "")

@@ -105,9 +105,14 @@ def reason_line(data: Mapping[str, Any]) -> str:
     if data.get("when") is not None:
         values = ", ".join(f"{name} = {short(value)}" for name, value in (data.get("values") or {}).items())
         return one_line(f"when: {data['when']}" + (f" ({values})" if values else ""))
-    by = ", ".join(data.get("by") or ())
+    by = ", ".join(data.get("by") or ()) + and_more(data.get("more"))
     reason = data.get("reason") or ""
     return one_line(f"{reason}: {by}" if reason and by else reason or by)
+
+
+def and_more(count: Any) -> str:
+    """How many others there are beside those that are named, if any."""
+    return f" and {count} more" if isinstance(count, int) and count > 0 else ""
 
 
 def short(value: Any) -> str:

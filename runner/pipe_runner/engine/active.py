@@ -12,13 +12,14 @@ from pipe_runner.engine.marks import Marks
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
+from pipe_runner.engine.unrun import Unrun
 from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor
-from pipe_runner.run import Run, is_final
+from pipe_runner.run import Run
 from pipe_runner.runlog import output_fields, read_blob
 from pipe_runner.stops import Stop
-from pipe_runner.subplans import expanded, leaves_files
+from pipe_runner.subplans import leaves_files
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class ActiveRun:
         self.around: Callable[[Executor], Executor] = lambda executor: executor
         """Puts something around the executor: what stands in for nodes, in tests of a pipeline."""
         self._stream = EventStream(run, place.journal, sinks, clock)
+        self._unrun = Unrun(plan, nodes, run, self._stream.emit)
         self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
@@ -83,6 +85,7 @@ class ActiveRun:
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
         self._group: GroupLock | None = None
+        self._log_fault: StorageError | None = None
         self._timed_out = False
         self._cache: Keeping | None = None
         self._bound: Bound | None = None
@@ -148,12 +151,11 @@ class ActiveRun:
             try:
                 scope.evaluate_pipeline_env()
             except ExpressionFault as fault:
-                self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"env: {fault.message}"}
-            if self.plan.group is None or self._error is not None or await self._enter_group(scope):
+                self._fault("env", fault)
+            if self.plan.group is None or (self._error is None and await self._enter_group(scope)):
                 await self._phases(scope, executor)
             else:
-                for phase in Phase:
-                    self._cancel(phase, "the run was stopped while it waited for its group")
+                self._unrun.never_had_its_group(failed=self._error is not None)
         finally:
             watch.cancel()
         if self._bound is not None and not self._stops:
@@ -173,14 +175,14 @@ class ActiveRun:
         self._place.journal.commit()
 
     async def _enter_group(self, scope: Scope) -> bool:
-        """Wait for the other run of the group; False when the run was stopped before it was its turn."""
+        """Wait for the other run of the group; False when it never has it. Raises StorageError."""
         from pipe_runner.engine.groups import enter, name_of
 
         try:
             name = name_of(self.plan, scope)
         except ExpressionFault as fault:
-            self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"concurrency.group: {fault.message}"}
-            return True
+            self._fault("concurrency.group", fault)
+            return False
         if self._place.lock is None:
             return True  # a run of which nothing is kept is alone in every group
         self._group = await enter(
@@ -188,8 +190,10 @@ class ActiveRun:
             name,
             cancel=self.plan.cancel_in_progress,
             note=lambda line: self.note(line),
-            stopped=lambda: self._stops > 0,
+            stopped=lambda: self._stops > 0 or self._log_fault is not None,
         )
+        if self._log_fault is not None:
+            raise self._log_fault
         return self._group is not None
 
     async def _phases(self, scope: Scope, executor: Executor) -> None:
@@ -229,6 +233,8 @@ class ActiveRun:
                 if timer is not None:
                     timer.cancel()
                     self._place.processes.bound(None)
+            else:
+                self._unrun.block()
             if self._timed_out:
                 self._error = {
                     "kind": str(ErrorKind.RUN_TIMEOUT),
@@ -244,12 +250,12 @@ class ActiveRun:
                 if self._status() is RunStatus.WAITING:
                     return
             else:
-                self._leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
+                self._unrun.leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
             if self._stops < 2:
                 self._closing = True
                 await scheduler.perform(self._of(Phase.FINALLY), self._undecided)
             else:
-                self._cancel(Phase.FINALLY, "the run was killed before it started")
+                self._unrun.cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
             scheduler.close()
 
@@ -274,16 +280,10 @@ class ActiveRun:
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
 
-    def _cancel(self, phase: Phase, reason: str) -> None:
-        self._end_all(phase, EventKind.NODE_CANCELLED, {"reason": reason})
-
-    def _leave_out(self, phase: Phase, reason: str) -> None:
-        self._end_all(phase, EventKind.NODE_SKIPPED, {"when": None, "values": {}, "reason": reason, "by": []})
-
-    def _end_all(self, phase: Phase, kind: EventKind, data: Mapping[str, Any]) -> None:
-        for node in expanded(self._of(phase), self.plan.subplans, self.run.only):
-            if not is_final(self.run.state(node.id).status):
-                self._stream.emit(kind, node.id, None, data)
+    def _fault(self, what: str, fault: ExpressionFault) -> None:
+        """What the file says of the whole run can't be evaluated."""
+        where = "" if " (in " in fault.message else f" (in {self.plan.path})"
+        self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"{what}: {fault.message}{where}"}
 
     # ------------------------------------------------------------ its end
 
@@ -311,12 +311,10 @@ class ActiveRun:
         except ExpressionFault as fault:
             if self.run.only:
                 return status, {"outputs": {}}
-            self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"outputs: {fault.message}"}
+            self._fault("outputs", fault)
             return RunStatus.FAILED, {"outputs": {}}
         fields = self._output_fields(outputs)
-        if "output" in fields:
-            return status, {"outputs": outputs}
-        return status, {"outputs": {}, "outputs_ref": fields["output_ref"]}
+        return status, {"outputs": {}, **fields} if "output_ref" in fields else {"outputs": outputs}
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
         return output_fields(output, self._place.journal)
@@ -393,6 +391,7 @@ class ActiveRun:
             try:
                 self._place.journal.check()
             except StorageError as error:
+                self._log_fault = error
                 if self._scheduler is not None:
                     self._scheduler.fail(error)
                 return

@@ -141,18 +141,18 @@ def _may_change(run: Run, node: str, state: NodeState) -> bool:
 
 def _decided_already(run: Run, rundir: RunDir, node: str, state: NodeState) -> None:
     """Raises UsageError where a person has decided on it, and nothing waits any more."""
-    decided = state.decided
-    if decided is None or state.ended_at is None or may_have_acted(state):
+    decided, again = state.decided, state.status is NodeStatus.QUEUED
+    if decided is None or (state.ended_at is None and not again) or may_have_acted(state):
         return
-    word = decided_as(
-        EventKind.NODE_SUCCEEDED if state.status is NodeStatus.SUCCEEDED else EventKind.NODE_FAILED,
-        {"output": state.output, "decided": decided},
-    )
-    when = f"{state.ended_at[:19].replace('T', ' ')} UTC"
+    kind = EventKind.NODE_SUCCEEDED if state.status is NodeStatus.SUCCEEDED else EventKind.NODE_FAILED
+    kind = EventKind.NODE_RETRYING if again else kind
+    word = decided_as(kind, {"output": state.output, "decided": decided})
+    # Of what may run again only the end before the decision is known.
+    when = "" if again or state.ended_at is None else f", {state.ended_at[:19].replace('T', ' ')} UTC"
     why = f": {decided['reason']}" if decided.get("reason") else ""
     word, _, more = (word or "decided").partition(": ")
     raise UsageError(
-        f"{node} was {word} already{f' ({more})' if more else ''}, by {decided.get('by')}, {when}{why}",
+        f"{node} was {word} already{f' ({more})' if more else ''}, by {decided.get('by')}{when}{why}",
         hint=f"nothing waits there; `{rundir.command('resume')}` goes on"
         if run.status is not RunStatus.SUCCEEDED
         else "nothing waits there, and the run has succeeded",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
-from pipe_runner.executors.protocol import MARKS
+from pipe_runner.executors.protocol import MARKS, SPAWN
 from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
@@ -87,7 +87,10 @@ class Connection:
         """Answers to TAKE that are to come: descriptors are looked for only then."""
         self._fds: list[int] = []
         """What came with reports that are to be read."""
-        self._unsent: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._unsent: deque[tuple[bytes, Sequence[int], int]] = deque()
+        """Frames, the descriptors that go with them, and of a command its number."""
+        self.untaken: set[int] = set()
+        """Commands that could not be sent: the warden was dead before it could take them."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._held = False
         self._waits = False
@@ -104,7 +107,7 @@ class Connection:
     def send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
         """Send a message with descriptors, which are closed when they are on their way."""
         body = marshal.dumps(message)
-        self._unsent.append((len(body).to_bytes(4, "little") + body, fds))
+        self._unsent.append((len(body).to_bytes(4, "little") + body, fds, message[1] if message[0] == SPAWN else 0))
         if len(self._unsent) == 1 and not self._held:
             self.flush()
 
@@ -166,10 +169,11 @@ class Connection:
     def let_go(self) -> None:
         """Close this process's end, and what was to be sent over it."""
         self._socket.close()
-        for fds in (self._fds, *(fds for _, fds in self._unsent)):
+        for fds in (self._fds, *(fds for _, fds, _ in self._unsent)):
             for fd in fds:
                 with suppress(OSError):  # of a fork while these were being closed
                     os.close(fd)
+        self.untaken.update(number for _, _, number in self._unsent)
         self._unsent.clear()
         self._fds.clear()
 
@@ -208,7 +212,7 @@ class Connection:
         """Send what there is, as far as it goes without waiting."""
         self._held = False
         while self._unsent:
-            data, fds = self._unsent[0]
+            data, fds, number = self._unsent[0]
             try:
                 if fds:
                     raw = b"".join(fd.to_bytes(4, sys.byteorder) for fd in fds)
@@ -221,10 +225,11 @@ class Connection:
                     self._wait(True)
                     return
                 sent = len(data)  # the warden is dead, which the loop will tell
+                self.untaken.add(number)
             for fd in fds:
                 os.close(fd)
             if sent < len(data):
-                self._unsent[0] = (data[sent:], ())
+                self._unsent[0] = (data[sent:], (), number)
             else:
                 self._unsent.popleft()
         if self._waits:

@@ -53,6 +53,8 @@ class Flight:
     ending = False
     """The warden was told to end it."""
     timed_out = stopped = lost = False
+    untaken = False
+    """No warden had it: the one to which it was to go had died before."""
     not_found: str | None = None
     unavailable: str | None = None
     fault: BaseException | None = None

@@ -11,7 +11,7 @@ from pipe_runner.errors import PipeError
 from pipe_runner.executors.flight import SERVER, STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
-from pipe_runner.executors.protocol import BROKEN, END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
+from pipe_runner.executors.protocol import END, EXITED, FAILED, LEFT, OPEN, PIPES, PRINTED, SPAWN, TAKE
 from pipe_runner.executors.reading import Reading
 from pipe_runner.executors.reasons import why_not_started
 from pipe_runner.executors.standing import Standing
@@ -64,8 +64,6 @@ class Processes:
         self._cleaner: asyncio.Task[None] | None = None
         self.strangers: Strangers | None = None
         self._ticks = False
-        self.broken: str | None = None
-        """The traceback of a warden that failed by a fault of its own."""
 
     def start(self) -> None:
         """Start the warden, beside whatever this process does next. Raises Unsupported, StorageError, RunBusy."""
@@ -113,10 +111,14 @@ class Processes:
         Raises what `emit` raises. Cancelling it kills the attempt's processes, and waits for their end. `fds`: its
         stdout, stderr and stdin, of somebody who talks with it; they are closed here.
         """
-        if self._cleaning is not None:
-            await self._cleaning.wait()
-        loop = self._loop or self._attach()
-        connection = self._connection or self._connect(loop)
+        while True:
+            if self._cleaning is not None:
+                await self._cleaning.wait()
+            loop = self._loop or self._attach()
+            connection = self._connection or self._connect(loop)
+            if not connection.ended():
+                break
+            self._warden_died(connection)
         self._count = number = self._count + 1
         flight = Flight(number, command, attempt, Output(emit, masker, attempt.output_limit), loop.create_future())
         handed = fds or self._reading.prepare(flight)
@@ -138,6 +140,8 @@ class Processes:
         finally:
             if flight.number in self._flights:
                 await self._cancelled(flight)
+        if flight.untaken and not fds:
+            return await self.run(command, attempt, emit, masker)
         if not BELOW and end.exit_code != 0 and end.not_found is None:  # another attempt may follow (D4)
             from asyncio import to_thread
 
@@ -229,8 +233,6 @@ class Processes:
                     self._handed_over(flight, first)
                 elif flight is not None:
                     self._take(what, flight, first, second)
-                elif what == BROKEN:
-                    self.broken = second
                 elif what == OPEN:  # nobody reads it any more: what is handed over is closed
                     self._ask(number)
         finally:
@@ -294,6 +296,7 @@ class Processes:
             await self.strangers.end_orphans()
         for flight in list(self._flights.values()):
             flight.lost = flight.code is None
+            flight.untaken = flight.number in connection.untaken and not flight.stopped
             flight.read_all()
             self._finish(flight)
         assert self._cleaning is not None

@@ -12,14 +12,14 @@ To the runner: a list of `(EXITED, id, wait status, when)`, by the monotonic clo
 `(LEFT, id, wait status, when)`: the same, and something is left of the attempt; before them, where the warden reads
 the pipes, `(PRINTED, id, stream, data)` and, if one is not at its end, `(OPEN, id, 0, 0)`; `(PIPES, id, streams, 0)`,
 which answers TAKE, with the pipes of those streams (bits) beside it; `(FAILED, id, errno, stage)`; `(GONE, id, 0, 0)`:
-nothing is left any more; and `(BROKEN, 0, 0, traceback)`; an empty one when it is there.
+nothing is left any more; an empty one when it is there.
 What is left after a command has exited is ended when the runner says so, or is dead.
 """
 
 from __future__ import annotations
 
 SPAWN, END, GUARD, KIN, TABLE, TAKE, MARKS = range(7)
-EXITED, FAILED, GONE, BROKEN, LEFT, PRINTED, OPEN, PIPES = range(8)
+EXITED, FAILED, GONE, LEFT, PRINTED, OPEN, PIPES = range(7)
 IN_FOLDER, IN_SEARCH, IN_EXEC, IN_PIPES = range(4)
 """Stages of a start: changing to the working directory, looking for the program, executing it; before them, pipes."""
 Report = tuple[int, int, int, "float | str | bytes"]

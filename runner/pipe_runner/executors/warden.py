@@ -18,7 +18,6 @@ from pipe_runner.executors.bell import hang
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
 from pipe_runner.executors.pipes import Pipes
 from pipe_runner.executors.protocol import (
-    BROKEN,
     EXITED,
     FAILED,
     GONE,
@@ -361,11 +360,6 @@ def main(fd: int, lock: int, sweep: list[str]) -> None:
     warden = Warden(fd)
     try:
         warden.watch()
-    except Exception:
-        import traceback
-
-        warden.reports = [(BROKEN, 0, 0, traceback.format_exc())]
-        warden.report()
     finally:
         if warden.overdue is not None:
             warden.overdue.let_go()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.fans import NOTHING
@@ -23,6 +23,8 @@ from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 if TYPE_CHECKING:
     from pipe_runner.resultcache.host import Keeping
 
+_MOMENT: Final = 0.01
+"""Seconds within which an attempt counts as ended by its bound."""
 _NOT_RUN = (EventKind.NODE_SKIPPED, EventKind.NODE_BLOCKED, EventKind.NODE_CANCELLED, EventKind.NODE_FAILED)
 
 
@@ -106,10 +108,15 @@ class SharingScheduler(Scheduler):
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
         error = outcome.error
-        if error is not None and error.kind is ErrorKind.TIMEOUT and node.index in self._late:
+        if error is not None and error.kind is ErrorKind.TIMEOUT and self._was_late(node):
             self.time_is_up()
             outcome = outcome._replace(error=while_running(Stop.TIME_UP, outcome, error))
         super()._conclude(node, number, outcome, duration)
+
+    def _was_late(self, node: PlannedNode) -> bool:
+        """Whether `until` ended an attempt: not a bound of its own that was earlier, and not what it met by itself."""
+        over = self.until is not None and asyncio.get_running_loop().time() >= self.until - _MOMENT
+        return over and node.index in self._late
 
     # ------------------------------------------------------------ sub-pipelines
 
@@ -187,6 +194,8 @@ class SharingScheduler(Scheduler):
     def _leave_inside(self, node: PlannedNode, kind: EventKind, data: Mapping[str, Any]) -> None:
         """Say of what it runs that it does not run, where nothing was said of it."""
         more: dict[str, Any] = {"by": list(data.get("by") or [node.id])}
+        if data.get("more"):
+            more["more"] = data["more"]
         if kind is EventKind.NODE_FAILED:
             kind, more = EventKind.NODE_BLOCKED, {"by": [node.id]}
         elif kind is EventKind.NODE_CANCELLED:

@@ -79,7 +79,7 @@ def _fate(
     # What a sub-pipeline runs decides nothing outside of it: the node that runs it does.
     needs = [n for n in node.needs if plan.nodes[n].id.count(".") <= inside]
     decision = decide(node.run_on, ((plan.nodes[n].id, states[n]) for n in needs))
-    by = ", ".join(decision.by)
+    by = ", ".join(decision.by) + (f" and {decision.more} more" if decision.more else "")
     if decision.action is Action.BLOCK:
         return Fate(Verdict.BLOCKED, f"by {by}", by=decision.by)
     if decision.action is Action.SKIP:

@@ -69,9 +69,10 @@ class View(NamedTuple):
         place = self.places.get(node)
         return f'<a href="#{place}"><code>{shown(node)}</code></a>' if place else f"<code>{shown(node)}</code>"
 
-    def links(self, nodes: Sequence[str]) -> str:
+    def links(self, nodes: Sequence[str], more: int = 0) -> str:
         text = ", ".join(self.link(node) for node in nodes[:_MOST_NAMED])
-        return text + (f" and {len(nodes) - _MOST_NAMED} more" if len(nodes) > _MOST_NAMED else "")
+        more += max(0, len(nodes) - _MOST_NAMED)
+        return text + (f" and {more} more" if more else "")
 
 
 def nodes(view: View) -> Iterator[str]:
@@ -171,7 +172,7 @@ def _why(view: View, state: NodeState, told: Told, *, plain: bool = False) -> st
     by = (
         (", ".join(shown(n) for n in state.by[:5]) + (" …" if len(state.by) > 5 else ""))
         if plain
-        else view.links(state.by)
+        else view.links(state.by, state.more)
     )
     said = one(told.reason)
     return f"{said}: {by}" if said and by else said or (f"by {by}" if by else "")
@@ -189,7 +190,8 @@ def _reasons(view: View, state: NodeState, told: Told) -> Iterator[str]:
     elif state.by or told.reason:
         said = shown(told.reason[:500])
         if state.by:
-            said = f"{said}: {view.links(state.by)}" if said else f"{state.status} by {view.links(state.by)}"
+            by = view.links(state.by, state.more)
+            said = f"{said}: {by}" if said else f"{state.status} by {by}"
         yield f"<h4>Why</h4><p>{said}</p>"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -151,6 +152,34 @@ def test_when_the_warden_is_killed_attempts_are_lost_ended_and_the_next_ones_go_
         assert not any(machine.alive(pid) for pid in pids)
         assert time.monotonic() - began < 2
         assert (await machine.sh("echo on")).stdout == b"on\n"
+
+    machine.play(scene())
+
+
+def test_a_warden_that_died_before_it_was_given_a_command_takes_none_with_it(machine: Any) -> None:
+    def kill() -> None:
+        pid = machine.processes.warden
+        os.kill(pid, signal.SIGKILL)
+        assert machine.ends(pid, 5)
+
+    async def scene() -> None:
+        for _ in range(2):
+            assert (await machine.sh("echo on")).stdout == b"on\n"
+            kill()
+        ends = await asyncio.gather(*(machine.sh("echo on", node=f"n{i}") for i in range(3)))
+        assert [end.stdout for end in ends] == [b"on\n"] * 3
+
+    machine.processes.start()
+    kill()
+    machine.play(scene())
+
+
+def test_a_command_that_could_not_be_sent_is_given_to_another_warden(machine: Any) -> None:
+    async def scene() -> None:
+        await machine.sh("true")
+        machine.processes._connection._socket.shutdown(socket.SHUT_WR)
+        ends = await asyncio.gather(*(machine.sh("echo on; cat", node=f"n{i}", stdin=b"in") for i in range(3)))
+        assert [end.stdout for end in ends] == [b"on\nin"] * 3
 
     machine.play(scene())
 

@@ -66,6 +66,12 @@ def test_s8_a_key_that_can_not_be_printed_is_refused(key: str) -> None:
         make_items(FanOut(Value([key]), Value("k")), {}, lambda value, names: key if value.data == "k" else value.data)
 
 
+def test_a_key_that_could_be_the_name_of_a_node_inside_another_item_is_refused() -> None:
+    assert [item.key for item in items_of([{"k": "x]"}, {"k": "x] .y"}], matrix=True)] == ["x]", "x] .y"]
+    with pytest.raises(ExpressionFault, match=r"matrix: 'x\]\.y\[z' of item 1 can't be a key: `\]\.` stands between"):
+        items_of([{"k": "x"}, {"k": "x].y[z"}], matrix=True)
+
+
 def test_the_same_key_twice_is_refused_with_both_places() -> None:
     with pytest.raises(ExpressionFault, match="items 0 and 2 have the same key, 'debian'"):
         items_of([{"os": "debian"}, {"os": "alpine"}, {"os": "debian"}], matrix=True)
@@ -141,6 +147,13 @@ def test_results_stand_in_the_order_of_items_with_failures_and_what_never_ran() 
     ]
     large = {f"n[{n}]": NodeState(OK, output="x" * 400) for n in range(3)}
     assert results(a_fan(3), large.get, lambda state: state.output, 1000) is None
+
+
+@pytest.mark.parametrize("output", [["x" * 400], {"k": "x" * 400}, list(range(150)), "é" * 200])
+def test_outputs_of_every_kind_count_as_large_as_they_are_written(output: Any) -> None:
+    ends = {f"n[{n}]": NodeState(OK, output=output) for n in range(3)}
+    assert results(a_fan(3), ends.get, lambda state: state.output, 1000) is None
+    assert len(results(a_fan(3), ends.get, lambda state: state.output, 3000) or []) == 3
 
 
 def test_d1_items_that_have_succeeded_with_the_same_value_are_not_begun_again() -> None:

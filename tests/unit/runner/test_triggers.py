@@ -52,6 +52,21 @@ def test_by_names_root_causes_and_not_what_lies_between() -> None:
     assert decide(RunOn.SUCCESS, needs).by == ("root", "other")
 
 
+@pytest.mark.parametrize("status", [S.BLOCKED, S.SKIPPED])
+def test_the_first_root_causes_are_named_and_the_others_counted(status: NodeStatus) -> None:
+    first = [(f"f{n}", state(S.FAILED if status is S.BLOCKED else S.SKIPPED)) for n in range(400)]
+    decision = decide(RunOn.SUCCESS, first)
+    assert (decision.by, decision.more) == (tuple(f"f{n}" for n in range(20)), 380)
+    assert decision.last_event()[1]["more"] == 380
+    below = NodeState(status, by=decision.by, more=decision.more)
+    assert decide(RunOn.SUCCESS, [("mid", below)])[1:] == decision[1:]
+    both = decide(RunOn.SUCCESS, [("mid", below), *first[:30]])
+    assert (both.by, both.more) == (decision.by, 380)
+    few = decide(RunOn.SUCCESS, first[:20])
+    assert (len(few.by), few.more) == (20, 0)
+    assert "more" not in few.last_event()[1]
+
+
 @given(st.lists(st.sampled_from(sorted(FINAL_NODE_STATUSES)), min_size=1, max_size=6), st.sampled_from(RunOn))
 def test_a_node_never_runs_on_success_after_anything_but_success(statuses: list[NodeStatus], run_on: RunOn) -> None:
     needs = [(f"n{i}", state(status)) for i, status in enumerate(statuses)]
