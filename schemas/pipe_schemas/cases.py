@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import ConfigDict, Field, Tag
 
-from pipe_schemas.fields import Closed, Text, Version
+from pipe_schemas.fields import Closed, Text, Version, by_shape
 
 ErrorKindName: TypeAlias = Literal[
     "exit", "signal", "timeout", "run_timeout", "not_found", "exception", "http", "invalid_output",
@@ -20,21 +20,6 @@ RunStatusName: TypeAlias = Literal["succeeded", "failed", "cancelled", "waiting"
 
 MATCHERS = ("matches", "contains", "exactly", "not")
 """The words of a map that says something of a value instead of being one."""
-
-
-def _shape(what: str, **tags: type) -> Discriminator:
-    """Chooses a branch of a union by the Python type of the value; `what` says in words what can stand there."""
-    kinds = tuple((f"<{name}>", kind) for name, kind in tags.items())
-
-    def choose(value: Any) -> str | None:
-        return next((name for name, kind in kinds if isinstance(value, kind)), None)
-
-    return Discriminator(
-        choose,
-        custom_error_type="shape",
-        custom_error_message="a value of another shape",
-        custom_error_context={"what": what},
-    )
 
 
 Matcher: TypeAlias = Annotated[
@@ -68,14 +53,14 @@ class MockSpec(Closed):
 
 Mock: TypeAlias = Annotated[
     Annotated[MockSpec, Tag("<one>")] | Annotated[list[MockSpec], Field(min_length=1), Tag("<list>")],
-    _shape("a map, as `{output: 3}` or `{error: {kind: timeout}}`, or a list of them", one=dict, list=list),
+    by_shape("a map, as `{output: 3}` or `{error: {kind: timeout}}`, or a list of them", one=dict, list=list),
     Field(
         description="How its attempts end: the same each time, or a list, one for each attempt, whose last one repeats."
     ),
 ]
 MayRun: TypeAlias = Annotated[
     Annotated[Literal["all", "none"], Tag("<word>")] | Annotated[list[str], Tag("<list>")],
-    _shape("`all`, `none`, or a list of node ids", word=str, list=list),
+    by_shape("`all`, `none`, or a list of node ids", word=str, list=list),
     Field(
         description="Nodes that may run for real where nothing is mocked for them: `all` (default), `none`, or a list.",
         examples=["none", ["render", "count"]],
@@ -88,7 +73,7 @@ class ErrorExpectSpec(Closed):
 
     kind: Annotated[
         Annotated[ErrorKindName, Tag("<name>")] | Annotated[Matcher, Tag("<map>")],
-        _shape(_OF_ERROR, name=str, map=dict),
+        by_shape(_OF_ERROR, name=str, map=dict),
     ] = Field(default_factory=dict, description="The kind of error.")
     message: Expected = Field(default=None, description="The sentence.", examples=[{"contains": "timed out"}])
     exit_code: Expected = Field(default=None, description="The exit code.")
@@ -101,7 +86,7 @@ class NodeExpectSpec(Closed):
     nulls: ClassVar[frozenset[str]] = frozenset({"error"})
     status: Annotated[
         Annotated[NodeStatusName, Tag("<name>")] | Annotated[Matcher, Tag("<map>")],
-        _shape(_OF_STATUS, name=str, map=dict),
+        by_shape(_OF_STATUS, name=str, map=dict),
     ] = Field(default_factory=dict, description="How it ended.")
     output: Expected = Field(default=None, description="Its output.")
     error: ErrorExpectSpec | None = Field(default=None, description="Its error; null: it has none.")
@@ -133,7 +118,7 @@ class NodeExpectSpec(Closed):
 
 NodeExpect: TypeAlias = Annotated[
     Annotated[NodeStatusName, Tag("<status>")] | Annotated[NodeExpectSpec, Tag("<map>")],
-    _shape("a status, as `succeeded`, or a map, as `{status: failed}`", status=str, map=dict),
+    by_shape("a status, as `succeeded`, or a map, as `{status: failed}`", status=str, map=dict),
     Field(description="What is expected of the node: its status, or a map that says more."),
 ]
 
@@ -144,7 +129,7 @@ class ExpectSpec(Closed):
     nulls: ClassVar[frozenset[str]] = frozenset({"error"})
     status: Annotated[
         Annotated[RunStatusName, Tag("<name>")] | Annotated[Matcher, Tag("<map>")],
-        _shape(_OF_STATUS, name=str, map=dict),
+        by_shape(_OF_STATUS, name=str, map=dict),
     ] = Field(default="succeeded", description="How the run ends.")
     outputs: Annotated[dict[str, Any] | None, Field(description="Outputs of the run by name.")] = None
     error: ErrorExpectSpec | None = Field(default=None, description="The run's own error; null: it has none.")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
@@ -25,9 +25,6 @@ from pipe_runner.types import ErrorKind, NodeStatus, Path_
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
     from pipe_schemas.cases import CaseDefaultsSpec, CasesSpec, MockSpec
-
-SUFFIXES: Final = (".test.yml", ".test.yaml")
-"""What the name of a file of tests ends in."""
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pipe_runner.cases.coverage import Coverage, percent
 from pipe_runner.cases.performing import CaseResult
-from pipe_runner.cases.words import Failure, failures
+from pipe_runner.cases.words import Failure
 from pipe_runner.console.words import plural, safe, seconds
 from pipe_runner.text import ci_safe_json
 
@@ -103,6 +103,3 @@ def _case(result: CaseResult, reasons: Sequence[Failure]) -> dict[str, Any]:
             for one in reasons
         ],
     }
-
-
-__all__ = ["Text", "as_json", "failures"]

@@ -10,9 +10,10 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from pipe_runner.cases import SUFFIXES
 from pipe_runner.cases.coverage import Collector, Coverage, percent
 from pipe_runner.cases.performing import CaseResult, perform
-from pipe_runner.cases.reading import SUFFIXES, Reader
+from pipe_runner.cases.reading import Reader
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
 from pipe_runner.cases.words import Failure, failures, left_over

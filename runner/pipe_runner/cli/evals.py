@@ -16,9 +16,10 @@ from pipe_runner.diagnostics import in_order
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.settings import DEFAULT_GRACE
 from pipe_runner.errors import InvalidPipeline, StorageError, UsageError
+from pipe_runner.evals import SUFFIXES
 from pipe_runner.evals.deciding import Verdict
 from pipe_runner.evals.performing import Performing, Result, Surroundings
-from pipe_runner.evals.reading import SUFFIXES, read_evaluation
+from pipe_runner.evals.reading import read_evaluation
 from pipe_runner.evals.suite import Evaluation
 from pipe_runner.evals.telling import Text, as_json
 from pipe_runner.registry import Registry

@@ -146,7 +146,8 @@ def _found(paths: Sequence[str], registry: Any) -> _Found:
 
 
 def _is_pipeline(file: str) -> bool:
-    from pipe_runner.cli.reading import EVALS, TESTS
+    from pipe_runner.cases import SUFFIXES as TESTS
+    from pipe_runner.evals import SUFFIXES as EVALS
 
     return not file.endswith((*TESTS, *EVALS)) and os.path.basename(file) not in ("pipe.yml", LOCK_FILE)
 

@@ -8,11 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from pipe_runner.cases import SUFFIXES as TESTS
 from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.files import write_whole
 from pipe_runner.cli.words import Given
 from pipe_runner.collecting import uncollected
 from pipe_runner.errors import InvalidPipeline, UsageError
+from pipe_runner.evals import SUFFIXES as EVALS
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic, Note
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from pipe_runner.reports.diagnostics import Format
 
 _SUFFIXES = (".yml", ".yaml")
-TESTS = (".test.yml", ".test.yaml")
-EVALS = (".eval.yml", ".eval.yaml")
 _PROJECT = "pipe.yml"
 _LOCK = "pipe.lock"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)

@@ -50,7 +50,7 @@ def _for_each(draft: Draft, values: Values, report: Report) -> None:
     key = Value(None)
     if spec.key is not None:
         key = Value(*values.leaf(spec.key, (*path, "key"), "key", draft.uses))
-    _enough(draft, spec.min_success, items.data if items.static else None, (*path, "min_success"), report)
+    _enough(spec.min_success, items.data if items.static else None, (*path, "min_success"), report)
     draft.fan_out = FanOut(
         items, key, False, spec.max_parallel, spec.fail_fast, spec.min_success, _reads_item(draft)
     )  # fmt: skip
@@ -92,7 +92,7 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
         message = "the matrices of this file are too large: all their combinations, and the entries for them"
         report.add("E204", message, path, at="key", hint=_SPLIT)
         return
-    _enough(draft, spec.min_success, combinations, (*draft.path, "min_success"), report)
+    _enough(spec.min_success, combinations, (*draft.path, "min_success"), report)
     items: Any = combinations
     draft.fan_out = FanOut(Value(items), Value(None), True, None, False, spec.min_success, _reads_item(draft))
 
@@ -180,12 +180,12 @@ def _coded(entry: dict[str, Json], places: dict[str, int]) -> tuple[tuple[int, .
     return tuple(at for at, _ in named), tuple(code for _, code in named)
 
 
-def _enough(draft: Draft, wanted: int | None, items: Any, path: Any, report: Report) -> None:
+def _enough(wanted: int | None, items: Any, path: Any, report: Report) -> None:
     if wanted is not None and isinstance(items, list) and wanted > len(items):
         report.add("E204", f"{wanted} items must succeed, and there are only {len(items)}", path)
 
 
-def without_list(draft: Draft, content: Mapping[str, Any]) -> dict[str, Any]:
+def without_list(content: Mapping[str, Any]) -> dict[str, Any]:
     """What the file says of a repeated node, without its list and what is of the list as a whole."""
     found = {name: value for name, value in content.items() if name not in ("matrix", "min_success")}
     if isinstance(content.get("for_each"), Mapping):

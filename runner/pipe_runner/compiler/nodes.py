@@ -105,7 +105,7 @@ class NodeCompiler:
             content = self._content(draft)
             draft.digest = self._digest(draft, content, draft.uses)
             if draft.fan_out is not None and draft.inside is None:
-                rest = self._digest(draft, without_list(draft, content), uses_without_list(draft))
+                rest = self._digest(draft, without_list(content), uses_without_list(draft))
                 draft.fan_out = draft.fan_out._replace(rest=rest)
         return draft
 

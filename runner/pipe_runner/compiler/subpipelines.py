@@ -169,7 +169,7 @@ class Family:
         read = around.values_read(draft.uses, env=False)
         if draft.fan_out is not None:
             apart = around.values_read(uses_without_list(draft), env=False)
-            rest = _digest([without_list(draft, content), own, *whole, apart, outputs])
+            rest = _digest([without_list(content), own, *whole, apart, outputs])
             draft.fan_out = draft.fan_out._replace(rest=rest)
         return f"{_digest([content, own, *whole, *([read] if read else [])])}+{outputs}"
 

@@ -269,14 +269,12 @@ class Performing:
             sinks = () if listens is None else (listens,)
             alone = plan._replace(group=None)  # no sample waits for another one, nor is cancelled by it
             active = open_run(alone, inputs, settings, registry=registry, environ=around.environ, sinks=sinks)
-            return await self._performed(active, plan, only, node)
+            return await self._performed(active, only, node)
         finally:
             if listens is not None:
                 listens.over()
 
-    async def _performed(
-        self, active: ActiveRun, plan: Plan, only: Sequence[str], node: str | None
-    ) -> tuple[Given, Run]:
+    async def _performed(self, active: ActiveRun, only: Sequence[str], node: str | None) -> tuple[Given, Run]:
         self._active.add(active)
         try:
             if active.processes.marks:
@@ -291,7 +289,7 @@ class Performing:
         of = node or (only[0] if only else None)
         together = self._together
         unpriced = partial(together.unpriced, run.id)
-        return given_by(plan, run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
+        return given_by(run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
 
     def _recorded(self, name: str) -> str | None:
         """The recordings of a run; an empty folder where it has asked nobody, or was never made."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cases.beside import pipeline_beside, pipelines_in
 from pipe_runner.cases.names import Names
@@ -28,9 +28,6 @@ from pipe_runner.types import Path_
 if TYPE_CHECKING:
     from pipe_runner.registry import Registry
     from pipe_schemas.evals import EvalSpec
-
-SUFFIXES: Final = (".eval.yml", ".eval.yaml")
-"""What the name of an evaluation ends in."""
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class _Reader:
             return None
         plan = compilation.plan
         self._node(spec, plan)
-        cases = self._cases(spec, shape.data, plan)
+        cases = self._cases(spec, plan)
         makers = Makers(report, self._project, self._registry, self._root)
         graders = tuple(made for name, one in spec.graders.items() if (made := makers.make(name, one)) is not None)
         if not spec.graders and report.document.data.get("graders") == {}:  # type: ignore[union-attr]
@@ -157,7 +154,7 @@ class _Reader:
 
     # ------------------------------------------------------------ cases
 
-    def _cases(self, spec: EvalSpec, data: Mapping[str, Any], plan: Plan) -> tuple[Case, ...]:
+    def _cases(self, spec: EvalSpec, plan: Plan) -> tuple[Case, ...]:
         report = self._report
         if spec.cases is not None and spec.file is not None:
             report.add("E212", "`cases` and `file` contradict each other", ("file",), at="key", hint="leave one out")

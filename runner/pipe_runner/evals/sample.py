@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipe_runner.evals.graders import Grade
-from pipe_runner.plan import Plan
 from pipe_runner.reports.result import outputs
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir, read_blob
@@ -61,9 +60,7 @@ class Given:
     hopeless: bool = False
 
 
-def given_by(
-    plan: Plan, run: Run, rundir: RunDir, node: str | None, *, used_up: bool, unpriced: Callable[[str], bool]
-) -> Given:
+def given_by(run: Run, rundir: RunDir, node: str | None, *, used_up: bool, unpriced: Callable[[str], bool]) -> Given:
     """What is to be graded. `used_up`: the budget of the evaluation is, so what failed for want of money wasn't
     the pipeline's fault; nor was it where a budget let no model be asked at all. `unpriced`: whether a model that a
     node was to ask was refused, since nobody knows its price."""

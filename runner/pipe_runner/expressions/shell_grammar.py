@@ -97,7 +97,7 @@ class ShellGrammar(ShellAssignments):
     def _commands(self) -> Facts:
         facts = self._whole
         while self.position < self.limit:
-            facts.add(self._list(frozenset(), ""))
+            facts.add(self._list(frozenset()))
             if self.position < self.limit:
                 self.position += 1  # a closing word or bracket that closes nothing: the shell will say so
         if self._followed:
@@ -108,7 +108,7 @@ class ShellGrammar(ShellAssignments):
     def commands_in_brackets(self) -> Facts:
         outer, self._documents = self._documents, []
         self.flows.branches += 1
-        facts = self._list(frozenset(), ")")
+        facts = self._list(frozenset())
         self.flows.branches -= 1
         self._documents = outer
         self.position += 1
@@ -116,8 +116,8 @@ class ShellGrammar(ShellAssignments):
 
     # ------------------------------------------------------------ lists and pipelines
 
-    def _list(self, ends: frozenset[str], closing: str) -> Facts:
-        """Commands up to one of the words `ends`, or the character `closing`, which are left standing."""
+    def _list(self, ends: frozenset[str]) -> Facts:
+        """Commands up to one of the words `ends`, or to what closes them, which are left standing."""
         facts = Facts()
         while True:
             self.joined = False
@@ -210,7 +210,7 @@ class ShellGrammar(ShellAssignments):
             if keyword in _LOOPS:
                 self.flows.enter_loop()
             self.flows.branches += keyword == "if"
-            facts = self._list(frozenset({_ENDS[keyword]}), "")
+            facts = self._list(frozenset({_ENDS[keyword]}))
             self.flows.branches -= keyword == "if"
             if keyword in _LOOPS:
                 self.flows.leave_loop()
@@ -256,7 +256,7 @@ class ShellGrammar(ShellAssignments):
             end = "done" if self._keyword() == "do" else "}"
             self.position += len(self._keyword())
             self.flows.enter_loop()
-            facts.add(self._list(frozenset({end}), ""))
+            facts.add(self._list(frozenset({end})))
             self.flows.leave_loop()
             self._expect(end)
         return facts
@@ -306,7 +306,7 @@ class ShellGrammar(ShellAssignments):
                     self.position += not self.at(")")
             self.position += 1
             self.flows.branches += 1
-            facts.add(self._list(frozenset({"esac"}), ""))
+            facts.add(self._list(frozenset({"esac"})))
             self.flows.branches -= 1
             while self.peek() in (";", "&") and self.position < self.limit:
                 self.position += 1

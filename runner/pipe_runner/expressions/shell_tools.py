@@ -41,15 +41,6 @@ _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HE
 """Variables whose names say that `-c` and `-e` mean something else to the program."""
 
 
-def _options_with_code(command: Command, index: int, names: frozenset[str], short: str, long: str) -> list[int]:
-    """Mark the values of some options, wherever they stand; gives the operands."""
-    options, rest = command.options(index, short, frozenset(long.split()) | names, permute=True)
-    for option, value in options:
-        if option in names and value is not None:
-            command.code(value, _SHELL, SH_HINT)
-    return rest
-
-
 def _npx(command: Command, index: int) -> None:
     options, rest = command.options(index, "pcw", frozenset({"--package", "--call", "--workspace", "--shell"}))
     for option, value in options:

@@ -151,14 +151,14 @@ class Oddities:
         name = "<<" if key is _MERGE else key
         hint = "write one `<<` with a list: <<: [*a, *b]" if key is _MERGE else None
         self._faults.add("E108", f'duplicate key "{_short(name)}"', *_span(event), hint)
-        path = self._path(current)
+        path = self._path()
         if path is not None:
             self.duplicates.append((len(self._faults.found) - 1, (*path, name)))
         self.unusual.setdefault(id(current), event.start_mark.index)
         return _DISCARD
 
-    def _path(self, current: Any) -> Path_ | None:
-        """Where `current` stands, or None inside an entry that is dropped."""
+    def _path(self) -> Path_ | None:
+        """Where the map stands that is being read, or None inside an entry that is dropped."""
         steps: list[PathStep] = []
         for container, key in zip(self.containers[1:], self.keys[1:], strict=True):
             if isinstance(key, _Slot):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.diagnostics import Diagnostic, in_order
@@ -22,10 +22,8 @@ _DIFFERS, _MISSING = "E611", "E612"
 class Differences:
     """Compares plans with a lock; a file is read for its places when something of it differs, and only then."""
 
-    def __init__(self, locked: Locked, shown: Callable[[str], str] | None = None) -> None:
-        """`shown`: a file as the user would name it, by its absolute path."""
+    def __init__(self, locked: Locked) -> None:
         self._locked = locked
-        self._shown = shown or shown_file
         self._documents: dict[str, Document | None] = {}
 
     def of(self, plan: Plan, now: Mapping[str, Any]) -> list[Diagnostic]:
@@ -40,10 +38,10 @@ class Differences:
             if was is None:
                 if path == plan.path:
                     message = f"the project has no {LOCK_FILE}"
-                    hint = f"`pipe lock {self._shown(os.path.join(plan.root, path))}` writes it"
+                    hint = f"`pipe lock {shown_file(os.path.join(plan.root, path))}` writes it"
                     found.append(self._at(one, one.path, (), _MISSING, message, hint))
             elif path not in was["pipelines"]:
-                hint = f"`pipe lock {self._shown(os.path.join(plan.root, path))}` adds it"
+                hint = f"`pipe lock {shown_file(os.path.join(plan.root, path))}` adds it"
                 found.append(self._at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
             else:
                 nodes = was["pipelines"][path].get("nodes", {})
@@ -92,7 +90,7 @@ class Differences:
         tools, before = now["tools"], was.get("tools", {})
         for number, name in enumerate(tools):
             if tools[name] != before.get(name):
-                yield self._of_node(plan, planned, ("with", "tools", number), _changed_tool(name, id, tools, before))
+                yield self._of_node(plan, planned, ("with", "tools", number), _changed_tool(name, id, before))
         for name in before:
             if name not in tools:
                 yield self._of_node(plan, planned, ("with", "tools"), f"{id} may not use {name} any more")
@@ -124,7 +122,7 @@ class Differences:
         document = self._document(plan, file)
         base = (str(node.phase), node.id)
         if document is None:
-            shown = self._shown(os.path.join(plan.root, file))
+            shown = shown_file(os.path.join(plan.root, file))
             return Diagnostic(shown, node.line, node.column, _DIFFERS, message, _MEND)
         for path in (place, place[:-1], ("agent",)):
             if path and _is_there(document.data, (*base, *path)):
@@ -134,7 +132,7 @@ class Differences:
     def _at(self, plan: Plan, file: str, path: Path_, code: str, message: str, hint: str) -> Diagnostic:
         document = self._document(plan, file)
         if document is None:
-            return Diagnostic(self._shown(os.path.join(plan.root, file)), 1, 1, code, message, hint)
+            return Diagnostic(shown_file(os.path.join(plan.root, file)), 1, 1, code, message, hint)
         return document.diagnostic(code, message, path, at="key", hint=hint)
 
     def _document(self, plan: Plan, file: str) -> Document | None:
@@ -144,7 +142,7 @@ class Differences:
 
             path = os.path.join(plan.root, file)
             try:
-                document, _ = load(path, shown_as=self._shown(path), max_bytes=64 * 2**20)
+                document, _ = load(path, shown_as=shown_file(path), max_bytes=64 * 2**20)
             except UsageError:
                 document = None
             self._documents[file] = document if document is not None and isinstance(document.data, dict) else None
@@ -197,7 +195,7 @@ def _changed_list(server: str, now: Any, was: Any) -> str:
     return f"the tools of the MCP server {server} have changed since {LOCK_FILE} was written"
 
 
-def _changed_tool(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any]) -> str:
+def _changed_tool(name: str, id: str, was: Mapping[str, Any]) -> str:
     if name not in was:
         return f"the tool {name} of {id} is not in {LOCK_FILE}"
     return f"the tool {name} of {id} has changed since {LOCK_FILE} was written"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.errors import UsageError
@@ -95,16 +95,15 @@ def lock_text(data: Mapping[str, Any]) -> str:
     return json.dumps({"version": ordered.pop("version"), **_sorted(ordered)}, indent=2, ensure_ascii=False) + "\n"
 
 
-def merged(before: Mapping[str, Any] | None, now: Mapping[str, Any], gone: Collection[str] = ()) -> dict[str, Any]:
-    """What the file says after these pipelines were locked: what it said of others stays, but for those that are gone.
+def merged(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says after these pipelines were locked: what it said of others stays.
 
     The tools of a server that nobody asked now are those that it was known for, while its definition is the same.
     """
     old = before or {}
     found = dict(now)
     for key in ("providers", "mcp_servers", "pipelines"):
-        kept = {name: one for name, one in old.get(key, {}).items() if key != "pipelines" or name not in gone}
-        found[key] = {**kept, **now.get(key, {})}
+        found[key] = {**old.get(key, {}), **now.get(key, {})}
     for name, one in found["mcp_servers"].items():
         was = old.get("mcp_servers", {}).get(name)
         if "tools" not in one and was and "tools" in was and was["definition"] == one["definition"]:

@@ -25,11 +25,11 @@ def layered(plan: Plan) -> list[Layered]:
     for phase in Phase:
         nodes = [node for node in plan.nodes if node.phase is phase]
         if nodes:
-            found.append(Layered(phase, _uncrossed(_layers(plan, nodes))))
+            found.append(Layered(phase, _uncrossed(_layers(nodes))))
     return found
 
 
-def _layers(plan: Plan, nodes: Sequence[PlannedNode]) -> list[list[PlannedNode]]:
+def _layers(nodes: Sequence[PlannedNode]) -> list[list[PlannedNode]]:
     level: dict[int, int] = {}
     for node in sorted(nodes, key=lambda n: -n.priority):  # a longer chain to the end: needs first
         level[node.index] = 1 + max((level[need] for need in node.needs), default=-1)

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipe_runner.cases.reading import SUFFIXES, Reader
+from pipe_runner.cases import SUFFIXES
+from pipe_runner.cases.reading import Reader
 from pipe_runner.codes import CODES
 from pipe_runner.compiler import compile_file
 from pipe_runner.diagnostics import Diagnostic
