@@ -4,7 +4,9 @@
 `noisy` (fills stderr), `changes` (another description after the first call), `stays` (when its stdin is closed),
 `forks` (leaves a child in a session of its own), `exits` (at once, with 3), `null` (answers calls with it), `nothing`
 (answers the question for its tools with null), `many` (answers calls with very many contents), `N` (a number: has so
-many tools more, all on one page), `twice` (has a tool twice), `odd` (has tools twice whose names act on a terminal).
+many tools more, all on one page), `twice` (has a tool twice), `odd` (has tools twice whose names act on a terminal),
+`silent` (never lists its tools), `endless` (lists no tools, page after page), `deep`, `digits`, `batch` (answer calls
+with what can't be read), `string` (with a message whose result is none), `misshapen` (has tools that are none).
 """
 
 from __future__ import annotations
@@ -20,6 +22,20 @@ from typing import Any
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 NOTHING: dict[str, Any] = {"type": "object", "properties": {}}
 ODD = ("red\x1b[31m", "back\u202eward", "plain")
+_ANSWER = '{"jsonrpc": "2.0", "id": ID, "result": {"content": [], "structuredContent": {"n": DATA}}}'
+UNREADABLE = {
+    "deep": _ANSWER.replace("DATA", "[" * 5000 + "]" * 5000),
+    "digits": _ANSWER.replace("DATA", "9" * 5000),
+    "batch": f"[{_ANSWER.replace('DATA', '1')}]",
+    "string": '{"jsonrpc": "2.0", "id": ID, "result": {"content": "hi"}}',
+}
+MISSHAPEN: list[Any] = [
+    {"name": "list", "inputSchema": [1, 2]},
+    {"name": "all", "description": "All.", "inputSchema": True},
+    {"name": "open", "description": "Open.", "inputSchema": {}},
+    {"inputSchema": NOTHING},
+    "x",
+]
 
 
 def tools(changed: bool) -> list[dict[str, Any]]:
@@ -96,6 +112,15 @@ def main(how: str) -> None:
             continue
         if (how, method, calls) == ("changes", "tools/call", 1):
             say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+        if (how, method) == ("silent", "tools/list"):
+            time.sleep(300)
+        if (how, method) == ("endless", "tools/list"):
+            answer = {"tools": [], "nextCursor": str(int(params.get("cursor", "0")) + 1)}
+        if (how, method) == ("misshapen", "tools/list"):
+            answer["tools"] += MISSHAPEN
+        if method == "tools/call" and how in UNREADABLE:
+            print(UNREADABLE[how].replace("ID", str(asked["id"])), flush=True)
+            continue
         wrong = (how, method) in (("null", "tools/call"), ("nothing", "tools/list"))
         say({"jsonrpc": "2.0", "id": asked["id"], "result": None if wrong else answer})
     if how in ("stays", "forks"):

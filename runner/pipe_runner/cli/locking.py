@@ -89,11 +89,12 @@ def _ask(found: _Found, locks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping
     from pipe_runner.engine.listing import list_tools
 
     written: dict[str, Any] = {}
+    policy: Mapping[str, Any] = {}
     for plan, one in zip(found.plans, locks, strict=True):
-        servers = plan.services.get("mcp_servers", {})
+        servers, policy = plan.services.get("mcp_servers", {}), plan.policy
         written.update((name, servers[name]) for name, said in one["mcp_servers"].items() if "tools" not in said)
     lists: dict[str, Mapping[str, str]] = {}
-    for name, listed in anyio.run(list_tools, written, list(written), os.environ, found.root).items():
+    for name, listed in anyio.run(list_tools, written, list(written), os.environ, found.root, policy).items():
         if isinstance(listed, NodeFault):
             raise PipeError(listed.message, hint=f"it wrote: {listed.tail}" if listed.tail else None)
         lists[name] = listed.digests

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def tools(given: Given) -> int:
     """Functions and servers by name, which connects nowhere; or the tools of one server, which is asked."""
-    root, written = _servers()
+    root, written, policy = _servers()
     name = given.text("server")
     as_json = given.text("output") == "json"
     if name is None:
@@ -27,13 +27,13 @@ def tools(given: Given) -> int:
         return 0
     if name not in written:
         raise _unknown(name, list(written))
-    listed = _ask(name, root, written)
+    listed = _ask(name, root, written, policy)
     lines = _table(name, listed)
     write_out(json_text(_described(name, listed)) if as_json else "".join(f"{safe(line)}\n" for line in lines))
     return 0
 
 
-def _servers() -> tuple[str, Mapping[str, Any]]:
+def _servers() -> tuple[str, Mapping[str, Any], Mapping[str, Any]]:
     from pathlib import Path
 
     from pipe_runner.cli.settings import here
@@ -43,7 +43,7 @@ def _servers() -> tuple[str, Mapping[str, Any]]:
     wrong = [fault for fault in faults if fault.is_error]
     if wrong:
         raise InvalidPipeline(wrong)
-    return project.root, project.services.get("mcp_servers", {})
+    return project.root, project.services.get("mcp_servers", {}), project.policy
 
 
 def _here(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -70,12 +70,12 @@ def _lines(found: Mapping[str, Any]) -> list[str]:
     return lines or ["there are neither functions nor MCP servers; agents can be tools, `pipe agents` lists them"]
 
 
-def _ask(name: str, root: str, written: Mapping[str, Any]) -> Listed:
+def _ask(name: str, root: str, written: Mapping[str, Any], policy: Mapping[str, Any]) -> Listed:
     import anyio
 
     from pipe_runner.engine.listing import list_tools
 
-    found = anyio.run(list_tools, written, [name], os.environ, root)[name]
+    found = anyio.run(list_tools, written, [name], os.environ, root, policy)[name]
     if isinstance(found, NodeFault):
         raise PipeError(found.message, hint=f"it wrote: {found.tail}" if found.tail else None)
     return found

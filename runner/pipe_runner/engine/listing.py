@@ -12,6 +12,7 @@ from pipe_runner.errors import NodeFault
 from pipe_runner.executors.pool import Pool
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.tools.pins import list_digest, tool_digest
 from pipe_runner.tools.servers import Servers
@@ -32,13 +33,18 @@ class Listed(NamedTuple):
 
 
 async def list_tools(
-    written: Mapping[str, Any], names: Collection[str], environ: Mapping[str, str], root: str
+    written: Mapping[str, Any],
+    names: Collection[str],
+    environ: Mapping[str, str],
+    root: str,
+    policy: Mapping[str, Any] = NOTHING,
 ) -> dict[str, Listed | NodeFault]:
-    """The tools of these servers of pipe.yml (`written` is its `mcp_servers`), or why they can't be had.
+    """The tools of these servers of pipe.yml (`written` is its `mcp_servers`, `policy` its `policy`), or why they can't
+    be had.
 
     Starts their programs, and ends them.
     """
-    settings = {name: server_settings(name, written[name], environ, root) for name in names}
+    settings = {name: server_settings(name, written[name], environ, root, policy) for name in names}
     secrets = {f"{name} {n}": value for name, one in settings.items() for n, value in enumerate(one.secrets)}
     masker: Masker = SecretMasker(secrets) if secrets else NoMasking()
     with TemporaryDirectory(prefix="pipe-tools-") as folder:

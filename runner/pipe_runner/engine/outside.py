@@ -88,7 +88,7 @@ def servers_for(
 
     written = plan.services.get("mcp_servers", {})
     names = [name for name in servers_in(tools) if name in written]
-    found = {name: server_settings(name, written[name], environ, plan.root) for name in names}
+    found = {name: server_settings(name, written[name], environ, plan.root, plan.policy) for name in names}
     secrets = {
         f"MCP server {name} {number}": value
         for name, settings in found.items()

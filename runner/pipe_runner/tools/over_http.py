@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
 
+from pipe_runner.tools.settings import ServerSettings
 from pipe_runner.tools.stdio import LONGEST
 
+READS: Final = 300.0
+"""Seconds between two pieces of an answer, which may be a stream that is held open."""
+OTHERS: Final = 30.0
 
-def client(headers: Mapping[str, str], saw: Callable[[int], None], refuses: Callable[[str], None]) -> Any:
-    """A client of the protocol's library. `saw` gets each status, `refuses` why an answer was not read to its end."""
+
+def client(settings: ServerSettings, saw: Callable[[int], None], refuses: Callable[[str], None]) -> Any:
+    """A client for the protocol's library. `saw` gets each status, `refuses` why an answer was not read to its end."""
     import httpx2
-    from mcp.shared._httpx_utils import create_mcp_http_client
 
     def refused(why: str) -> Exception:
         refuses(why)
@@ -35,14 +39,47 @@ def client(headers: Mapping[str, str], saw: Callable[[int], None], refuses: Call
         async def aclose(self) -> None:
             await self._inner.aclose()
 
+    class Answering(httpx2.AsyncByteStream):
+        """The bytes of an answer that is one message; nothing that can be read where it answers no question of ours."""
+
+        def __init__(self, inner: Any, request: Any) -> None:
+            self._inner, self._request = inner, request
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            body = b"".join([piece async for piece in self._inner])
+            yield body if _answers(body, self._request.content) else b""
+
+        async def aclose(self) -> None:
+            await self._inner.aclose()
+
     async def bound(response: Any) -> None:
         saw(response.status_code)
+        if not response.headers.get("mcp-session-id", "").isascii():
+            raise refused("its session's id isn't ASCII, so that no header takes it")
         if response.headers.get("content-encoding", "identity") != "identity":
             raise refused("it packs its answers, which were asked for unpacked")
         streamed = response.headers.get("content-type", "").startswith("text/event-stream")
         response.stream = Bounded(response.stream, streamed=streamed)
+        if response.headers.get("content-type", "").lower().startswith("application/json"):
+            response.stream = Answering(response.stream, response.request)
 
-    made = create_mcp_http_client(headers={**headers, "accept-encoding": "identity"})
     hooks: list[Callable[[Any], Awaitable[None]]] = [bound]
-    made.event_hooks = {"response": hooks}
-    return made
+    return httpx2.AsyncClient(
+        headers={**settings.headers, "accept-encoding": "identity"},
+        timeout=httpx2.Timeout(OTHERS, read=READS),
+        event_hooks={"response": hooks},
+        transport=httpx2.AsyncHTTPTransport(proxy=settings.proxy or None),  # else it would be the environment's
+    )
+
+
+def _answers(body: bytes, asked: bytes) -> bool:
+    """Whether it may answer the question: nobody would ever take what has another's id."""
+    from pydantic_core import from_json
+
+    try:
+        said, question = from_json(body), from_json(asked)
+    except ValueError:
+        return True  # the library says what is wrong with it
+    if not isinstance(said, dict) or "id" not in question:
+        return True
+    return "method" not in said and (said.get("id") is None or str(said["id"]) == str(question["id"]))

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from pipe_runner.errors import MissingExtra, NodeFault
 from pipe_runner.models import ToolResult
+from pipe_runner.tools.answers import fault_of
 from pipe_runner.tools.contents import result_from
 from pipe_runner.tools.heard import MOST_TOOLS, Heard
 from pipe_runner.tools.settings import ServerSettings
@@ -17,13 +19,18 @@ from pipe_runner.types import ErrorKind, JsonObject
 
 OPENS: Final = 10.0
 """Seconds until a server must have answered that it is there."""
+LISTS: Final = 10.0
+"""Seconds until it must have listed all its tools."""
 CLOSES: Final = 1.5
 """Seconds that it gets to end as the protocol has it; a stop has two for everything after the grace."""
+HOW: Final = 0.2
+"""Seconds that the reason is waited for when a connection over HTTP has ended."""
 PAGES: Final = 100
 FAILED: Final = 400
 """HTTP statuses from here on are errors."""
 _NO_SESSION: Final = frozenset({404, 410, 502, 503})
 """HTTP statuses after which a session is none any more."""
+_UNREACHED: Final = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"})
 _OTHER_TIMES: Final = frozenset({-32601, -32600, -32022})
 """Errors of a server that doesn't know the handshake of earlier versions of the protocol."""
 
@@ -73,6 +80,10 @@ class Session:
         self.listing = asyncio.Lock()
         self.known: KnownTools | None = None
         """Its tools, as they were listed last."""
+        self._bad_status = 0
+        """Of the last answer over HTTP that was an error."""
+        self._schemas: dict[str, Any] = {}
+        """Of tools that are written otherwise than the protocol says, as the server has them."""
         self._task = asyncio.create_task(self._live())
 
     @property
@@ -91,22 +102,31 @@ class Session:
 
     async def tools(self) -> list[dict[str, Any]]:
         """All its tools, as `{name, description, parameters}`; raises NodeFault."""
+        try:
+            async with asyncio.timeout(LISTS):
+                return await self._pages()
+        except TimeoutError:
+            self._over = True
+            raise self._fault(f"has not listed its tools within {LISTS:g} s") from None
+
+    async def _pages(self) -> list[dict[str, Any]]:
         from mcp_types import PaginatedRequestParams
 
         found: list[dict[str, Any]] = []
         cursor = None
+        self._schemas.clear()
         for _ in range(PAGES):
             params = PaginatedRequestParams(cursor=cursor) if cursor else None
             page: Any = await self._asked("list_tools", params=params)
             for tool in page.tools:
-                told = {"name": tool.name, "description": tool.description or "", "parameters": tool.input_schema}
-                found.append(told)
+                schema = self._schemas.get(tool.name, tool.input_schema)
+                found.append({"name": tool.name, "description": tool.description or "", "parameters": schema})
             if len(found) > MOST_TOOLS:
-                break
+                raise self._fault(f"lists more than {MOST_TOOLS} tools")
             cursor = page.next_cursor
             if not cursor:
                 return found
-        raise self._fault(f"lists more than {MOST_TOOLS} tools")
+        raise self._fault(f"lists its tools on more than {PAGES} pages")
 
     async def call(self, tool: str, arguments: JsonObject) -> ToolResult:
         """Call a tool; its own failures are results. Raises NodeFault where the server is gone or answers nonsense."""
@@ -149,7 +169,12 @@ class Session:
         except MCPError as error:
             if _is_closed(error) or self.gone or self._status in _NO_SESSION:
                 self._over = True
+                if self._process is None:
+                    await asyncio.wait({self._task}, timeout=HOW)
                 raise self._fault("is gone") from None
+            fault = fault_of(error, self._bad_status)
+            if fault is not None:
+                raise self._fault(fault) from None
             raise
         except ValidationError:
             raise self._fault("answers something that is no MCP") from None
@@ -180,6 +205,8 @@ class Session:
         except BaseException as error:
             if not self._ready.done():
                 self._ready.set_exception(self._why(error))
+            elif self._process is None and not isinstance(error, asyncio.CancelledError):
+                self._wrong = self._wrong or self._how(_first(error))
             if isinstance(error, asyncio.CancelledError):
                 raise
         finally:
@@ -209,7 +236,7 @@ class Session:
         streams: AbstractAsyncContextManager[Any]
         streams = self._process.connected() if self._process is not None else self._over_http()
         async with streams as (heard, said):
-            yield Heard(heard), said
+            yield Heard(heard, self._schemas), said
 
     @asynccontextmanager
     async def _over_http(self) -> AsyncIterator[Any]:
@@ -218,13 +245,15 @@ class Session:
         from pipe_runner.tools.over_http import client
 
         async with (
-            client(self._settings.headers, self._saw, self._refused) as http,
+            client(self._settings, self._saw, self._refused) as http,
             streamable_http_client(self._settings.url, http_client=http) as streams,
         ):
             yield streams
 
     def _saw(self, status: int) -> None:
         self._status = status
+        if status >= FAILED:
+            self._bad_status = status
 
     def _refused(self, why: str) -> None:
         self._wrong = why
@@ -235,8 +264,7 @@ class Session:
 
     def _why(self, error: BaseException) -> NodeFault:
         """Why it could not be opened."""
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+        error = _first(error)
         if isinstance(error, NodeFault):
             return error
         if self._process is not None and self._process.gone is not None:
@@ -245,7 +273,20 @@ class Session:
             return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {one_line(error)}")
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
-        return self._fault(f"can't be opened: {one_line(error)}")
+        return self._fault(f"can't be opened: {self._how(error)}")
+
+    def _how(self, error: BaseException) -> str:
+        """On one line; where nobody was reached, with the address, whose path and query may be secret."""
+        if self._process is None and type(error).__name__ in _UNREACHED:
+            parts = urlsplit(self._settings.url)
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} can't be reached: {one_line(error)}"
+        return one_line(error)
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _is_closed(error: Any) -> bool:

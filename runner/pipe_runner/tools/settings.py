@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from pipe_runner.errors import UsageError
-from pipe_runner.plan import SecretSource
+from pipe_runner.plan import NOTHING, SecretSource
 from pipe_runner.secrets import resolve
 from pipe_schemas.credentials import credentials
 
@@ -29,6 +30,8 @@ class ServerSettings(NamedTuple):
     cwd: str = ""
     url: str = ""
     headers: Mapping[str, str] = {}
+    proxy: str = ""
+    """The address of the proxy on the way to `url`; empty: none is used."""
     secrets: tuple[str, ...] = ()
     """Values that are shown nowhere: what was taken from elsewhere, and credentials that were written out."""
     digest: Any = None
@@ -37,8 +40,15 @@ class ServerSettings(NamedTuple):
     """A secret that can't be had, in a sentence."""
 
 
-def server_settings(name: str, written: Mapping[str, Any], environ: Mapping[str, str], root: str) -> ServerSettings:
-    """The settings of one server, as pipe.yml has it. Connects nowhere; what is missing is said in `missing`."""
+def server_settings(
+    name: str,
+    written: Mapping[str, Any],
+    environ: Mapping[str, str],
+    root: str,
+    policy: Mapping[str, Any] = NOTHING,
+) -> ServerSettings:
+    """The settings of one server, as pipe.yml has it, whose `policy` says of proxies. Connects nowhere; what is missing
+    is said in `missing`."""
     missing: list[str] = []
     secrets: list[str] = []
 
@@ -57,18 +67,55 @@ def server_settings(name: str, written: Mapping[str, Any], environ: Mapping[str,
     headers = {key: value(key, said) for key, said in (written.get("headers") or {}).items()}
     own = {key: value(key, said) for key, said in (written.get("env") or {}).items()}
     secrets += _written_out(written)
+    url = written.get("url") or ""
+    proxy = _proxy((policy.get("http") or {}).get("proxy", False), url, environ) if url else ""
+    secrets += [form for form in _passwords(proxy) if len(form) >= SHORTEST]
     base = {key: environ[key] for key in BASE_ENVIRONMENT if key in environ}
     return ServerSettings(
         name,
         tuple(written.get("command") or ()),
         {"PATH": _PATH, **base, **own},
         os.path.join(root, written.get("cwd") or ""),
-        written.get("url") or "",
+        url,
         headers,
+        proxy,
         tuple(dict.fromkeys(secrets)),
         written.get("digest"),
         missing[0] if missing else None,
     )
+
+
+def _proxy(said: Any, url: str, environ: Mapping[str, str]) -> str:
+    """As `policy.http.proxy` has it: of the environment where it is true. None is asked for this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if said is False or not host or is_loopback(host):
+        return ""
+    if said is not True:
+        return str(said)
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    ending = "_proxy"
+    names = sorted(name for name in environ if name.lower().endswith(ending))  # a small one counts more, and comes last
+    proxies = {name.lower().removesuffix(ending): environ[name] for name in names if environ[name]}
+    if proxy_bypass_environment(host if parts.port is None else f"{host}:{parts.port}", proxies):
+        return ""
+    found = proxies.get(parts.scheme) or proxies.get("all") or ""
+    return found if "://" in found or not found else f"http://{found}"
+
+
+def is_loopback(host: str) -> bool:
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _passwords(proxy: str) -> set[str]:
+    password = urlsplit(proxy).password or ""
+    return {form for form in (password, unquote(password)) if form}
 
 
 def _written_out(written: Mapping[str, Any]) -> Iterator[str]:

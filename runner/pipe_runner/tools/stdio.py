@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from pipe_runner.ports import Attempt, Command, Emit, Masker, ProcessEnd
-from pipe_runner.tools.heard import refusal
+from pipe_runner.tools.answers import NO_MCP
+from pipe_runner.tools.heard import refusal, unreadable
 from pipe_runner.tools.settings import ServerSettings
 
 Launch = Callable[[Command, Attempt, Emit, Masker, tuple[int, ...]], Coroutine[Any, Any, ProcessEnd]]
@@ -95,12 +96,17 @@ class ServerProcess:
                     if refused is not None:
                         await told.send(SessionMessage(refused))
                         continue
+                    if unreadable(line):
+                        self.gone = f"it {NO_MCP}: a message that can't be read"
+                        process.cancel()
+                        break
                     self.odd = self._masker.mask_text(line[:200].decode("utf-8", "replace").strip())
                     await asyncio.sleep(0)  # others have their turn, however much of it there is
                     continue
                 await told.send(message)
-            await asyncio.wait({process}, timeout=LAST_WORDS)
-            self.gone = self._how(process)
+            else:
+                await asyncio.wait({process}, timeout=LAST_WORDS)
+                self.gone = self._how(process)
         except ValueError:
             self.gone = f"it sent a message of more than {LONGEST // 2**20} MiB"
             process.cancel()

@@ -14,9 +14,11 @@ import plain_mcp
 import pytest
 
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+from pipe_runner.tools.settings import server_settings
 
 ECHO = Answer(tools=[("echo", {"text": "hi"})])
 HTML = (200, "text/html", b"<html>")
+CUT = (0, "", b"")
 BAD_JSON = (200, "application/json", b"{bad}")
 
 
@@ -32,6 +34,9 @@ class Server:
 
     def __init__(self) -> None:
         self.wrong: tuple[int, str, bytes] | None = None
+        self.says: dict[str, tuple[int, str, bytes]] = {}
+        """What answers a method; ID stands for that of the question."""
+        self.session = ""
         self.loses = 0
         self.calls = self.sessions = 0
         self.headers: list[str] = []
@@ -49,6 +54,9 @@ class Server:
             def do_POST(self) -> None:
                 asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 server.headers.append(self.headers.get("authorization", ""))
+                if server.says.get(asked["method"]) == CUT:
+                    self.close_connection = True
+                    return
                 self.reply(*(server.wrong or server.answer(asked)))
 
             def do_GET(self) -> None:
@@ -62,7 +70,7 @@ class Server:
                 self.send_response(status)
                 for name, value in (("content-type", kind), ("content-length", str(len(body)))):
                     self.send_header(name, value)
-                self.send_header("mcp-session-id", f"s{server.sessions}")
+                self.send_header("mcp-session-id", server.session or f"s{server.sessions}")
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -75,6 +83,9 @@ class Server:
         if "id" not in asked:
             return 202, "text/plain", b""
         method, result = asked["method"], {}
+        if method in self.says:
+            status, kind, body = self.says[method]
+            return status, kind, body.replace(b"ID", str(asked["id"]).encode())
         if method == "initialize":
             self.sessions += 1
             version, info = asked["params"]["protocolVersion"], {"name": "plain", "version": "1"}
@@ -103,8 +114,11 @@ def server() -> Iterator[Server]:
     made.close()
 
 
-def run(root: Path, url: str, *script: Any, retry: int = 1, **entry: Any) -> tuple[FinishedRun, FakeProvider]:
-    (root / "pipe.yml").write_text(json.dumps({"version": 1, "mcp_servers": {"s": {"url": url, **entry}}}))
+def run(
+    root: Path, url: str, *script: Any, retry: int = 1, policy: Any = None, **entry: Any
+) -> tuple[FinishedRun, FakeProvider]:
+    project = {"version": 1, "mcp_servers": {"s": {"url": url, **entry}}, "policy": policy or {}}
+    (root / "pipe.yml").write_text(json.dumps(project))
     model = FakeProvider(*script)
     node = (
         f"{{agent: llm, provider: fake, timeout: 20s, retry: {{max_attempts: {retry}, delay: 0s}}, "
@@ -175,3 +189,100 @@ def test_r1_an_answer_is_read_up_to_its_bound(tmp_path: Path, server: Server, mo
     error = done.node("a").error
     assert error is not None
     assert str(error["message"]).endswith(": it sent a message of more than 1 MiB")
+
+
+def refused(done: FinishedRun) -> str:
+    error = done.node("a").error
+    assert error is not None
+    assert error["kind"] == "tool"
+    return str(error["message"])
+
+
+@pytest.mark.parametrize("policy", [{}, {"http": {"proxy": False}}])
+def test_a_proxy_of_the_environment_is_not_used_unless_the_policy_says_so(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, policy: Any
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    done, _ = run(tmp_path, server.url, ECHO, "done", policy=policy)
+    assert done.status == "succeeded"
+
+
+def test_the_proxy_that_the_policy_names_is_asked(tmp_path: Path, server: Server) -> None:
+    proxy = server.url.removesuffix("/mcp")
+    done, _ = run(tmp_path, "http://mcp.invalid/mcp", ECHO, "done", policy={"http": {"proxy": proxy}})
+    assert done.status == "succeeded"
+    assert server.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "url", "environ", "proxy"),
+    [
+        (False, "http://h/mcp", {"HTTP_PROXY": "http://p:1"}, ""),
+        (True, "http://h/mcp", {"HTTP_PROXY": "http://p:1", "HTTPS_PROXY": "http://q:1"}, "http://p:1"),
+        (True, "https://h/mcp", {"https_proxy": "q:1", "HTTPS_PROXY": "http://other:1"}, "http://q:1"),
+        (True, "https://h/mcp", {"ALL_PROXY": "http://p:1", "NO_PROXY": "h"}, ""),
+        (True, "http://127.0.0.1:80/mcp", {"HTTP_PROXY": "http://p:1"}, ""),
+        ("http://p:1", "http://localhost/mcp", {}, ""),
+        ("http://p:1", "http://h/mcp", {"NO_PROXY": "h"}, "http://p:1"),
+    ],
+)
+def test_which_proxy_is_used(said: Any, url: str, environ: dict[str, str], proxy: str) -> None:
+    policy = {"http": {"proxy": said}}
+    assert server_settings("s", {"url": url}, environ, "/", policy).proxy == proxy
+    assert server_settings("s", {"url": url}, environ, "/").proxy == ""
+
+
+def test_s1_the_password_of_a_proxy_is_shown_nowhere() -> None:
+    environ = {"HTTP_PROXY": "http://me:s3cr%20t-x@p:1"}
+    found = server_settings("s", {"url": "http://h/"}, environ, "/", {"http": {"proxy": True}})
+    assert set(found.secrets) == {"s3cr%20t-x", "s3cr t-x"}
+
+
+@pytest.mark.parametrize(
+    ("says", "sentence"),
+    [
+        ((403, "text/plain", b"no"), "answers with HTTP status 403"),
+        ((429, "text/plain", b"later"), "answers with HTTP status 429"),
+        ((500, "application/json", b"{}"), "answers with HTTP status 500"),
+        (BAD_JSON, "answers something that is no MCP"),
+        (HTML, "answers something that is no MCP: its content type is text/html"),
+        ((200, "text/event-stream", b"event: message\ndata: {bad\n\n"), "answers something that is no MCP"),
+        ((200, "application/json", b'{"jsonrpc":"2.0","id":77,"result":{}}'), "answers something that is no MCP"),
+        ((200, "application/json", b'{"jsonrpc":"2.0","id":ID,"result":{"content":5}}'), "something that is no MCP"),
+        ((202, "text/plain", b""), "leaves a question without an answer"),
+        (CUT, "is gone: Server disconnected without sending a response"),
+    ],
+    ids=["403", "429", "500", "no json", "html", "no json in a stream", "id", "content", "202", "cut"],
+)
+def test_a_call_that_gets_no_answer_of_the_protocol_fails_the_node_with_how_it_ended(
+    tmp_path: Path, server: Server, says: tuple[int, str, bytes], sentence: str
+) -> None:
+    server.says["tools/call"] = says
+    done, model = run(tmp_path, server.url, ECHO, "done")
+    message = refused(done)
+    assert message.startswith("MCP server s ")
+    assert sentence in message
+    assert "pydantic" not in message and "\n" not in message
+    assert len(model.requests) == 1
+
+
+def test_an_error_that_the_server_says_itself_is_a_result(tmp_path: Path, server: Server) -> None:
+    said = b'{"jsonrpc":"2.0","id":ID,"error":{"code":-32603,"message":"the database is busy"}}'
+    server.says["tools/call"] = (500, "application/json", said)
+    done, model = run(tmp_path, server.url, ECHO, "done")
+    assert done.status == "succeeded"
+    assert "echo: the database is busy" in model.requests[-1].messages[-1].text
+
+
+def test_a_session_s_id_that_no_header_takes_is_said(tmp_path: Path, server: Server) -> None:
+    server.session = "p\u00e4ng"
+    done, _ = run(tmp_path, server.url, "done")
+    assert "its session's id isn't ASCII" in refused(done)
+
+
+def test_an_address_where_nobody_listens_is_said_without_what_may_be_secret_in_it(tmp_path: Path) -> None:
+    done, _ = run(tmp_path, "http://127.0.0.1:9/s3cr3t-part/mcp", "done")
+    message = refused(done)
+    assert "http://127.0.0.1:9 can't be reached" in message
+    assert "s3cr3t" not in message

@@ -51,7 +51,10 @@ def test_r1_what_the_library_gets_is_short() -> None:
     assert len(message.result["content"]) == MOST
 
 
-def test_r1_a_page_with_too_many_tools_is_refused_and_its_tools_are_not_read(tmp_path: Path) -> None:
+def test_r1_a_page_with_too_many_tools_is_refused_and_its_tools_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipe_runner.tools.session.LISTS", 60.0)  # to write and read so many may take long
     done, _ = run(tmp_path, "100000")
     error = done.node("a").error
     assert error is not None
@@ -78,14 +81,6 @@ def test_s8_tools_that_a_server_has_twice_are_all_named_and_safe_to_print(tmp_pa
     assert error is not None
     twice = ", ".join(f"two tools that are called {name}" for name in (r"red\x1b[31m", r"back\u202eward", "plain"))
     assert error["message"] == f"MCP server plain lists {twice}"
-
-
-def test_an_answer_of_null_is_a_failed_call_at_once(tmp_path: Path) -> None:
-    done, model = run(tmp_path, "null")
-    assert done.status == "succeeded"
-    message = model.requests[-1].messages[-1]
-    assert message.failed
-    assert "echo: the server answers something that is no MCP" in message.text
 
 
 def test_a_list_of_tools_that_is_null_is_a_fault_at_once(tmp_path: Path) -> None:
