@@ -14,7 +14,7 @@ from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
-from pipe_runner.errors import NodeFault, NoRecording
+from pipe_runner.errors import NodeFault, NoRecording, PriceUnknown
 from pipe_runner.models import (
     ModelChoice,
     ModelFault,
@@ -86,9 +86,9 @@ class Desk:
                 asking = self._ask(attempt, choice, request, emit, on_piece, longest)
                 with self._noting(attempt):
                     return await self._askers.inside(asking)
-            except ModelFault as fault:
+            except (ModelFault, PriceUnknown) as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
-                if fault.reason not in FALLS_BACK:
+                if isinstance(fault, ModelFault) and fault.reason not in FALLS_BACK:
                     raise
                 if number == len(choices):
                     if number > 1:

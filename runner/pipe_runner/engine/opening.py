@@ -14,7 +14,7 @@ from pipe_runner.acted import take_back
 from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
-from pipe_runner.engine.outside import agents_of, recorder_for, servers_for, services_for
+from pipe_runner.engine.outside import agents_of, in_the_way, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -291,7 +291,8 @@ def _grant(
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
-        return Granted({}, masker, tuple(short), services, recorder_for(settings, masker, anew=anew), servers, pins)
+        warned = (*short, *in_the_way(settings))
+        return Granted({}, masker, warned, services, recorder_for(settings, masker, anew=anew), servers, pins)
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -303,7 +304,7 @@ def _grant(
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
-    return Granted(values, masker, (*warnings, *short), services, recorder, servers, pins)
+    return Granted(values, masker, (*warnings, *short, *in_the_way(settings)), services, recorder, servers, pins)
 
 
 def _too_short(keys: Mapping[str, str]) -> list[str]:
