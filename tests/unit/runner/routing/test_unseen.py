@@ -137,3 +137,13 @@ def test_a_port_goes_with_its_host_where_an_agent_takes_both_as_one() -> None:
     assert url.options["hosts"] == ["a.example:8443"]
     (away,) = given("is the disk of web01:22 full", CARDS, ["system_monitoring"]).chosen(1)
     assert [left.what for left in away.unseen] == ["web01"]
+
+
+def test_a_thing_with_several_roles_is_told_once() -> None:
+    task = "is https://127.0.0.1:18765/x slow?"
+    (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
+    assert [left.what for left in one.unseen] == ["https://127.0.0.1:18765/x"]
+    assert len(one.options["not_looked_at"]) == 1
+    assert one.why.count("https://127.0.0.1:18765/x") == 1
+    (whole,) = given(task, CARDS, ["system_monitoring"]).to_json()["ranked"]
+    assert len(whole["not_looked_at"]) == 1
