@@ -33,6 +33,8 @@ class Given:
         self.settings: dict[str, Any] = {}
         self.sources: dict[str, str] = {}
         self.secrets: list[str] = []
+        self.sends_key = False
+        """A secret goes to the service itself, and not only to a proxy."""
         self.missing: str | None = None
 
     def lacks(self, what: str) -> None:
@@ -75,6 +77,7 @@ class Given:
         hidden = Hidden(value)
         self.put(key, hidden, source)
         self.secrets.append(hidden)
+        self.sends_key = True
         return hidden
 
     def headers(self) -> dict[str, str]:

@@ -40,7 +40,7 @@ class OllamaType:
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
             given.proxy(url)
-            given.over_tls_only(url, bool(given.secrets))
+            given.over_tls_only(url, given.sends_key)
         return given.done(model)
 
     def open(self, settings: ProviderSettings) -> Provider:

@@ -42,7 +42,7 @@ class OpenAiType:
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
             given.proxy(url)
-            given.over_tls_only(url, bool(given.secrets))
+            given.over_tls_only(url, given.sends_key)
             if key is None and not headers and not is_loopback(url) and url.startswith("https://"):
                 written = f"`api_key: {{from: env, key: NAME}}` under `providers.{name}`"
                 if of_project:

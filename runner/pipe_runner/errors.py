@@ -97,6 +97,13 @@ class NoRecording(NodeFault):
         super().__init__(ErrorKind.NOT_FOUND, message)
 
 
+class PriceUnknown(NodeFault):
+    """A budget lets no model be asked of which nobody knows the price; another one may have one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(ErrorKind.REFUSED, message)
+
+
 class ExpressionFault(Exception):
     """An expression could not be evaluated, or gave what it must not; becomes `template` or `condition`."""
 

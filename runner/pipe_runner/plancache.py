@@ -4,6 +4,8 @@ A kept plan is data, never code. It is found by the digest of the pipeline file'
 before it is read. The files that it includes are read again, and compared by digest; everything else that the
 compilation depended on (pipe.yml, the sources of the packages, the directories in which plugins are installed) is kept
 as `(path, mtime_ns, size)` and looked at again.
+What pipe.yml says of services may hold credentials that were written out, so no value of it is kept, only where in
+pipe.yml it stands.
 Whatever is wrong with a kept plan makes it a miss, never an error.
 """
 
@@ -14,7 +16,7 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 try:  # the part of hashlib that needs no OpenSSL: loading that costs as much as reading a plan
@@ -25,14 +27,18 @@ except ImportError:
 from pipe_runner import __version__
 from pipe_runner.plan import Plan
 from pipe_runner.plandata import plan_from_json, plan_to_json
+from pipe_runner.project import PROJECT_FILE
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 KEPT: Final = 64
 """Plans that are kept at most; the oldest go first."""
 
 
 _MOST_READ: Final = 64 * 2**20
 _OURS: Final = ("pipe_runner", "pipe_schemas", "pipe_agents")
+_TOLD: Final = frozenset({"type", "model", "limits", "prices"})
+"""Keys of services under which no credential stands, and values are as our models read them."""
+_SCALARS: Final[Mapping[str, Any]] = {"str": str, "int": int, "float": float}
 
 
 class KeptPlan(NamedTuple):
@@ -56,6 +62,8 @@ def load_plan(path: str, content: bytes, root: str, state_dir: str) -> KeptPlan 
                 return None
             if not all(_is_as_it_was(*file) for file in data.get("files", ())):
                 return None
+            if "services" in data["plan"]:
+                _fill(data["plan"], data["places"], root)
             return KeptPlan(plan_from_json(data["plan"]), data["targets"])
         finally:
             if paused:
@@ -74,7 +82,8 @@ def store_plan(
     watched: Iterable[str],
     files: Sequence[tuple[str, str, str]] = (),
 ) -> None:
-    """Keep a plan; does nothing where the state directory can't be written, or the file isn't what was compiled.
+    """Keep a plan; does nothing where the state directory can't be written, the file isn't what was compiled, or
+    pipe.yml writes a value of a service in another way than it reads (with escapes, or folded).
 
     `files` are the others that the pipeline is made of, as `Compilation` has them.
     """
@@ -84,24 +93,85 @@ def store_plan(
         return
     home = _home(state_dir)
     name = _key(path, content, root)
+    written = plan_to_json(plan)
+    places = _empty(written, root)
+    if places is None:
+        return
     data: dict[str, Any] = {
         "format": FORMAT,
         "watched": [_state(seen) for seen in sorted({*watched, *_installed()})],
         "targets": dict(targets),
         "files": [list(file) for file in files],
-        "plan": plan_to_json(plan),
+        "places": places,
+        "plan": written,
     }
     part = os.path.join(home, f".{name}.{os.getpid()}")
     try:
         text = json.dumps(data, separators=(",", ":"), allow_nan=False)
         os.makedirs(home, exist_ok=True)
-        with open(part, "x", encoding="ascii") as file:
+        with open(part, "x", encoding="ascii", opener=_private) as file:
             file.write(text)
         os.replace(part, os.path.join(home, name))
         _prune(home)
     except (OSError, ValueError, RecursionError):
         if os.path.lexists(part):
             os.unlink(part)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _empty(plan: dict[str, Any], root: str) -> list[list[Any]] | None:
+    """Take the values of services out of a plan; gives `[keys, kind, offset, length]` of each in pipe.yml's bytes, None
+    where one isn't found there."""
+    services = plan.get("services")
+    for one in _inner(plan):
+        one.pop("services", None)  # those of the plan itself
+    if not services:
+        return []
+    try:
+        content = _content(os.path.join(root, PROJECT_FILE))
+    except OSError:
+        return None
+    places: list[list[Any]] = []
+    plan["services"] = _emptied(services, (), content or b"", places)
+    return None if any(place[2] < 0 for place in places) else places
+
+
+def _emptied(value: Any, keys: tuple[str | int, ...], content: bytes, places: list[list[Any]]) -> Any:
+    if len(keys) == 3 and keys[2] in _TOLD:
+        return value
+    if isinstance(value, Mapping):
+        if value.get("from") in ("env", "file") and value.keys() <= {"from", "key"}:
+            return dict(value)  # says where a secret is
+        return {key: _emptied(item, (*keys, key), content, places) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_emptied(item, (*keys, number), content, places) for number, item in enumerate(value)]
+    if type(value).__name__ not in _SCALARS:
+        return value
+    text = str(value).encode()
+    places.append([list(keys), type(value).__name__, content.find(text), len(text)])
+    return None
+
+
+def _fill(plan: dict[str, Any], places: Sequence[Sequence[Any]], root: str) -> None:
+    """Put the values of services back; raises as a damaged plan does."""
+    content = (_content(os.path.join(root, PROJECT_FILE)) if places else b"") or b""
+    for keys, kind, offset, length in places:
+        within = plan["services"]
+        for key in keys[:-1]:
+            within = within[key]
+        within[keys[-1]] = _SCALARS[kind](content[offset : offset + length].decode())
+    for one in _inner(plan):
+        one["services"] = plan["services"]
+
+
+def _inner(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The sub-pipelines' plans in it, and those in them."""
+    for one in plan.get("subplans", {}).values():
+        yield one
+        yield from _inner(one)
 
 
 def _home(state_dir: str) -> str:

@@ -144,6 +144,11 @@ class Spent:
         """With calls in flight that nobody knows the price of."""
         return self.unpriced + self.aside_unpriced
 
+    @property
+    def bounds(self) -> bool:
+        """Whether what was set aside counts: tokens and cost are at most what is said."""
+        return bool(self.aside or self.whole)
+
     def to_json(self) -> dict[str, Any]:
         """For people and programs: `{calls, tokens, input, output, …, cost}`, US dollars; `cost` is missing where no
         price of any call is known, `unpriced` says of how many it isn't."""

@@ -33,7 +33,7 @@ class AutoOptions(BaseModel):
     task: Annotated[str, Field(min_length=1, max_length=4000)] = Field(
         description="What is to be found out, in plain words.", examples=["can we reach db.internal on 5432?"]
     )
-    agents: Annotated[list[str], Field(max_length=100)] = Field(
+    agents: Annotated[list[str], Field(min_length=1, max_length=100)] = Field(
         default_factory=list, description="Only these; by default all that may be chosen."
     )
     most: Annotated[int, Field(ge=1, le=MOST, strict=True)] = Field(

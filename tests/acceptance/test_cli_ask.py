@@ -253,3 +253,26 @@ def test_a_replay_of_a_model_that_could_not_be_asked_has_words_choose_as_they_di
     assert (first.returncode, again.returncode) == (0, 0), again.stderr
     assert json.loads(first.stdout) == json.loads(again.stdout)
     assert json.loads(again.stdout)["by"] == "words"
+
+
+def test_a_dry_run_notes_what_is_not_looked_at_and_who_could_not_choose(pipe: Any) -> None:
+    done = pipe("ask", "is the disk of web01 full", "--dry-run")
+    assert "note: system_monitoring: web01 is not looked at" in done.stderr
+    assert "note:" not in done.stdout
+    assert pipe("ask", "is the disk of web01 full", "--dry-run", "--quiet").stderr == ""
+    pipe.write(
+        "pipe.yml", 'version: 1\nproviders: {gone: {type: openai, model: m, base_url: "http://127.0.0.1:9/v1"}}\n'
+    )
+    done = pipe("ask", "why is the disk full", "--provider", "gone", "--dry-run", env={"OPENAI_API_KEY": "x"})
+    assert "note: chosen by words: no model could be asked" in done.stderr
+
+
+def test_a_mistake_in_the_task_or_a_flag_gets_a_hint_that_helps(pipe: Any) -> None:
+    done = pipe("ask", "localhost:99999 open?")
+    assert "99999 is no port" in done.stderr
+    assert "--agents" not in done.stderr
+    pipe.write("pipe.yml", "version: 1\nproviders: {mine: {type: ollama, model: m}}\n")
+    done = pipe("ask", "is memory short?", "--provider", "nope")
+    assert (done.returncode, ".pipe/asked" in done.stderr, "asking nope" in done.stderr) == (2, False, False)
+    assert "--provider: there is no provider `nope`" in done.stderr
+    assert "there is `mine`, " in done.stderr

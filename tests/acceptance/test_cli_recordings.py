@@ -127,3 +127,12 @@ def test_flags_that_can_t_be_followed_are_told_and_nothing_runs(
     assert done.returncode == 2
     assert said in done.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_file_that_replaying_would_refuse_is_told_when_recording(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
+    pipe.write("recs/theirs.json", "{}")
+    done = pipe("run", "p.yml", "--record", "recs")
+    assert done.returncode == 0
+    assert "recs holds what --replay will refuse, since it is no recording: theirs.json" in done.stderr
+    assert "recs/theirs.json can't be used" in pipe("run", "p.yml", "--replay", "recs").stderr

@@ -187,3 +187,24 @@ nodes:
     (tmp_path / "p.yml").write_text(text.replace("70", "700").replace("60", "61"))
     assert pipe("resume", "r") == 0
     assert [json.loads(line)["prompt"][-8:] for line in book.read_text().splitlines()] == ["ut=5 one", "and more"]
+
+
+def test_where_the_price_of_the_first_is_not_known_the_next_one_is_asked(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text(
+        "providers:\n"
+        '  free: {type: openai, model: x, base_url: "http://127.0.0.1:9/v1"}\n'
+        "  fake: {model: fake-1, prices: {fake-1: {input: 1, output: 1}}}\n"
+    )
+    text = """\
+version: 1
+budget: {max_cost: 1}
+nodes:
+  next: {agent: llm, provider: [free, fake], with: {prompt: hi, model: [x, fake-1]}}
+  none: {agent: llm, provider: free, continue_on_error: true, with: {prompt: hi}}
+"""
+    run = run_pipeline(text, root=tmp_path)
+    assert str(run.run.nodes["next"].status) == "succeeded"
+    error = run.run.nodes["none"].error
+    assert error is not None
+    assert error["kind"] == "refused"
+    assert "the price of model x of provider free is not known" in error["message"]

@@ -14,7 +14,7 @@ from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
-from pipe_runner.errors import NodeFault, NoRecording
+from pipe_runner.errors import NodeFault, NoRecording, PriceUnknown
 from pipe_runner.models import (
     ModelChoice,
     ModelFault,
@@ -81,20 +81,16 @@ class Desk:
         on_piece: Pieces | None = None,
     ) -> ModelResponse:
         failed: list[str] = []
-        limiting: set[str] = set()
         for number, choice in enumerate(choices, 1):
             try:
                 longest = None if number == len(choices) else BRIEF
-                instead = choice.provider in limiting
-                asking = self._ask(attempt, choice, request, emit, on_piece, longest, instead)
+                asking = self._ask(attempt, choice, request, emit, on_piece, longest)
                 with self._noting(attempt):
                     return await self._askers.inside(asking)
-            except ModelFault as fault:
+            except (ModelFault, PriceUnknown) as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
-                if fault.reason not in FALLS_BACK:
+                if isinstance(fault, ModelFault) and fault.reason not in FALLS_BACK:
                     raise
-                if fault.reason is Reason.RATE_LIMITED:
-                    limiting.add(choice.provider)
                 if number == len(choices):
                     if number > 1:
                         fault.message = "no choice answered: " + "; ".join(failed)
@@ -109,7 +105,6 @@ class Desk:
         emit: Emit,
         on_piece: Pieces | None,
         longest: float | None,
-        instead: bool,
     ) -> ModelResponse:
         name = choice.provider
         service = self._services.get(name)
@@ -144,7 +139,7 @@ class Desk:
                 return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
 
             gate = self._gate(name)
-            found = await gate.through(attempt, tokens, call, model=model, longest=longest, instead=instead)
+            found = await gate.through(attempt, tokens, call, model=model, longest=longest)
             heard.append(_priced(found, prices, model))
             return None if self._forgets else recorded(heard[0], pieces)
 

@@ -67,14 +67,12 @@ class Gate(Protocol):
         *,
         model: str = "",
         longest: float | None = None,
-        instead: bool = False,
     ) -> ModelResponse:
         """Perform the call when it may go out; raises its ModelFault, with what the gate knows of it.
 
         A call that the service rate-limits is made again after the wait, which costs no attempt. `longest`: seconds
         that it waits so at most, where somebody else can be asked; and it waits for no service that doesn't answer.
-        `instead`: `model` is asked since the provider limits another one, so what the service said to that one holds
-        nothing up.
+        Such a wait holds for calls of the same `model` only.
         """
         ...
 

@@ -44,7 +44,8 @@ def ask(given: Given) -> int:
         return code
     chosen = routing.chosen(len(routing.ranked) if routing.by == "name" else MOST)
     if not chosen:
-        raise UsageError(routing.refusal(), hint="say more of what is to be measured, or name agents with --agents")
+        hint = "say more of what is to be measured, or name agents with --agents"
+        raise UsageError(routing.refusal(), hint="correct it in the task" if routing.faults else hint)
     routing = routing.noted(chosen)
     text = orchestrator.drafted(routing, chosen)
     _check(orchestrator, text, chosen, root)
@@ -52,8 +53,10 @@ def ask(given: Given) -> int:
     if saved is not None:
         write_new(saved, text)
     if given.on("dry_run"):
+        _note(routing, quiet=given.on("quiet"))
         return _shown(text, routing, chosen, saved, as_json=given.text("output") == "json")
-    _tell(text, routing, quiet=given.on("quiet"))
+    _note(routing, quiet=given.on("quiet"))
+    _tell(text, quiet=given.on("quiet"))
     if not _agreed(given):
         say("nothing was run" + (f"; the pipeline is in {safe(saved)}" if saved is not None else ""))
         return 0
@@ -112,12 +115,16 @@ def described(text: str, routing: Routing, chosen: Sequence[Choice], file: str |
     return {**routing.to_json(), "chosen": names, "pipeline": text, "file": file}
 
 
-def _tell(text: str, routing: Routing, *, quiet: bool) -> None:
+def _note(routing: Routing, *, quiet: bool) -> None:
+    """What was left out, and why, on stderr."""
+    for note in () if quiet else routing.notes:
+        say(safe(f"note: {note}"))
+
+
+def _tell(text: str, *, quiet: bool) -> None:
     """The plan, on stderr."""
     if quiet:
         return
-    for note in routing.notes:
-        say(safe(f"note: {note}"))
     dim = ("\x1b[2m", "\x1b[0m") if colours(sys.stderr) else ("", "")
     for line in text.splitlines():
         say(f"{dim[0]}│{dim[1]} {safe(line)}")

@@ -10,6 +10,7 @@ from pipe_runner.cli.boundary import say
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
+from pipe_runner.errors import InvalidPipeline, UsageError
 from pipe_runner.types import NodeStatus
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pipe_runner.run import Run
 
 _NODE: Final = "choose"
+_NO_PROVIDER: Final = "E512"
 
 
 def by_model(
@@ -37,11 +39,17 @@ def by_model(
     cards = orchestrator.cards()
     asked = literal(question(routing.task, cards, most, given.text("model")))
     node = {"agent": ASKS, "provider": given.text("provider"), "timeout": f"{PATIENCE:.0f}s", "with": asked}
-    if not given.on("quiet"):
-        say(safe(f"asking {given.text('provider')} which agents fit, for at most {PATIENCE:.0f} s"))
     file = kept("# Chooses agents for a task of `pipe ask`.\n" + dumped({"version": 1, "nodes": {_NODE: node}}), state)
     words = as_run(given, file, quiet=True, output=None)
-    planned = plan_for(file, words, state=state, root=root)
+    try:
+        planned = plan_for(file, words, state=state, root=root)
+    except InvalidPipeline as invalid:
+        for one in invalid.diagnostics:
+            if one.code == _NO_PROVIDER:
+                raise UsageError(f"--provider: {one.message}", hint=one.hint) from None
+        raise
+    if not given.on("quiet"):
+        say(safe(f"asking {given.text('provider')} which agents fit, for at most {PATIENCE:.0f} s"))
     telling = _Choosing(words)
     settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace)
     code = perform_new(telling, planned._replace(shown=os.path.relpath(file)), settings, {})

@@ -71,9 +71,18 @@ class Choosing:
             del given[key]
         by_model = given.get("by") == "model"
         self._providers(spec, given, by_model)
+        if "model" in given and given.get("by", "words") == "words":
+            hint = "write `by: model` and the node's `provider:`, or leave it out"
+            place = (*self._place, "model")
+            self._report.add(
+                "E212", "`model` says nothing without `by: model`: words choose", place, at="key", hint=hint
+            )
+            del given["model"]
         task, options = given.get("task"), given.get("options", {})
         cards = self._cards(given.get("agents"))
         if not isinstance(task, str) or not task or not isinstance(options, dict) or cards is None:
+            return AUTO, given, self._place
+        if given.get("by", "words") not in ("words", "model"):
             return AUTO, given, self._place
         if by_model or may_hold_template(task):
             return self._later(given, cards, by_model)
@@ -131,7 +140,9 @@ class Choosing:
         place = (*self._place, "agents")
         if names is not None and not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
             return None
-        cards = self._agents.cards(names or None)
+        if names == []:
+            return None  # nobody: the check of the options says so
+        cards = self._agents.cards(names)
         known = {card.name for card in cards}
         for number, name in enumerate(names or ()):
             if name not in known and self._agents.get(name, (*place, number)) is not None:
@@ -147,11 +158,20 @@ class Choosing:
         options = given.get("options")
         explains = isinstance(options, dict) and options.get("explain") is True
         if not by_model and not explains:
+            if spec.provider is not None and given.get("by", "words") == "words" and not _may_explain(options):
+                hint = "write `by: model` under `with:`, or leave it out"
+                message = "`provider` says nothing without `by: model`: words choose, and nobody is asked"
+                self._report.add("E212", message, (*self._draft.path, "provider"), at="key", hint=hint)
             return
         if spec.provider is None and self._report.wrote(self._draft.path, "provider"):
             return
         place = (*self._draft.path, "provider")
         given["provider"] = self._agents.models.providers(spec.provider, place, self._report)
+
+
+def _may_explain(options: Any) -> bool:
+    """Whether a value that is wrong, or known later, stands where a model would be let explain."""
+    return isinstance(options, dict) and options.get("explain") not in (None, False)
 
 
 def _told(one: Choice, options: dict[str, Any]) -> dict[str, Any]:

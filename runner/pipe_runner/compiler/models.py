@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.patterns import Patterns
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 BUILT_IN: Final = ("bedrock", "ollama", "openai")
 """Providers that are there without pipe.yml."""
+_LIKE: Final = 0.7
+"""How much a provider's name is like another one's, for it to be that name with a slip."""
 
 
 class Models:
@@ -28,10 +31,10 @@ class Models:
 
     @property
     def names(self) -> list[str]:
-        """Of the providers; looked up when a node asks a model."""
+        """Of the providers, those of pipe.yml first; looked up when a node asks a model."""
         if self._names is None:
             written = self._project.written.get("providers", ())
-            self._names = sorted({*BUILT_IN, *written, *self._registry.providers})
+            self._names = [*written, *sorted({*BUILT_IN, *self._registry.providers}.difference(written))]
         return self._names
 
     @property
@@ -76,6 +79,7 @@ class Models:
                 report.add("E303", f"`{short(name)}` stands here twice", place)
             elif name not in self.names:
                 near = report.suggest(name, self.names)
+                near = near if near and SequenceMatcher(None, name, near).ratio() > _LIKE else None
                 hint = f"did you mean `{near}`?" if near else f"there is {listed(self.names)}; others stand in pipe.yml"
                 report.add("E512", f"there is no provider `{short(name)}`", place, hint=hint)
         return names

@@ -352,7 +352,7 @@ class NodeCompiler:
 
             node = ModelNode(draft.path, self._agents, self._report, self._inside)
             options, checked = node.options(info, spec.provider, options)
-        elif spec.provider is not None and "provider" not in options:
+        elif spec.provider is not None and "provider" not in options and name != AUTO:  # of it that is told already
             from pipe_runner.compiler.asking import not_asking
 
             not_asking(info.name, (*draft.path, "provider"), self._report)

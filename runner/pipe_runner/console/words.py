@@ -57,7 +57,7 @@ def plural(number: int, word: str) -> str:
 
 def used(spent: Spent) -> str:
     """What calls of models used: `1,234 tokens, $0.0312`; `up to` that where what was set aside counts."""
-    calls, most = spent.calls + spent.aside, bool(spent.aside or spent.whole)
+    calls, most = spent.calls + spent.aside, spent.bounds
     money = dollars(spent.all_cost)
     if spent.all_unpriced:
         whose = (

@@ -15,7 +15,7 @@ from pipe_runner.engine.active import ActiveRun
 from pipe_runner.engine.checkout import git_sha
 from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.inputs import refuse_secrets
-from pipe_runner.engine.outside import agents_of, recorder_for, servers_for, services_for
+from pipe_runner.engine.outside import agents_of, in_the_way, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
@@ -295,9 +295,8 @@ def _grant(
     sources = secrets_of(plan) if plan.subplans else plan.secrets
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
-        return Granted(
-            {}, masker, tuple(short), services, recorder_for(settings, masker, anew=anew), servers, pins, keys
-        )
+        warned = (*short, *in_the_way(settings))
+        return Granted({}, masker, warned, services, recorder_for(settings, masker, anew=anew), servers, pins, keys)
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -309,7 +308,8 @@ def _grant(
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
     recorder = recorder_for(settings, masker, anew=anew)
-    return Granted(values, masker, (*warnings, *short), services, recorder, servers, pins, hidden)
+    warned = (*warnings, *short, *in_the_way(settings))
+    return Granted(values, masker, warned, services, recorder, servers, pins, hidden)
 
 
 def _too_short(keys: Mapping[str, str]) -> list[str]:

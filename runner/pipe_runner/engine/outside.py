@@ -137,7 +137,7 @@ def desk_for(
         granted.recorder.begin()
     if granted.recorder is None or not granted.recorder.replays:
         services.warm()
-    purse = BudgetPurse(plan, run, place.journal)
+    purse = BudgetPurse(plan, run, place.journal, resumes=shared is None)
     gates = Gates() if shared is None else shared.gates
     launch = place.processes.run if COMMANDS else None
     servers = Servers(granted.servers, launch, granted.masker, granted.pins)
@@ -177,3 +177,14 @@ def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Record
     if settings.replay is not None:
         return Replaying(Folder(settings.replay), masker)
     return Recording(Folder(str(settings.record)), masker, anew=anew)
+
+
+def in_the_way(settings: RunSettings) -> list[str]:
+    """A warning of files beside what is recorded that are no recordings."""
+    if settings.record is None:
+        return []
+    from pipe_runner.recordings.folder import Folder
+
+    names = Folder(settings.record).others()
+    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return [f"{settings.record} holds what --replay will refuse, since it is no recording: {shown}"] if names else []

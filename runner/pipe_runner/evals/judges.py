@@ -52,7 +52,8 @@ class Makers:
         said = [key for key in ("expression", "schema_", "model") if key in spec.model_fields_set]
         if len(said) != 1:
             message = "a grader has exactly one of `expression`, `schema` and `model`"
-            self._report.add("E212", message, path, at="key", hint="make two graders of it: both must then pass")
+            hint = "make two graders of it: both must then pass" if said else "write `expression: output == expected`"
+            self._report.add("E212", message, path, at="key", hint=hint)
             return None
         if spec.expression is not None:
             found = self._compiled(spec.expression, (*path, "expression"), NAMES, condition=True)

@@ -25,7 +25,7 @@ class Together:
         self.gates = Gates()
         self._run = Run(id="evaluation", ledger=Ledger())
         plan = Plan("evaluation", "", "", "", (), budget=budget)
-        self._purse = BudgetPurse(plan, self._run, _NoLog(), slow_from=inf, title="the evaluation")
+        self._purse = BudgetPurse(plan, self._run, _NoLog(), slow_from=inf, title="the evaluation", resumes=False)
         self.used_up = False
         """A call didn't fit into the budget of the whole: no other sample need begin."""
         self._unpriced: set[tuple[str, str]] = set()

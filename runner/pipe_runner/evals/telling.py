@@ -76,9 +76,9 @@ def sentence(result: Result) -> str:
         parts.append(f"{left} not needed" if result.stopped is None else f"{left} not made: {result.stopped}")
     spent = result.together.spent
     if spent.calls:
-        parts.append(
-            f"{spent.all_tokens:,} tokens" + (f", {dollars(spent.all_cost)}" if _cost(result) is not None else "")
-        )
+        most = "up to " if spent.bounds else ""
+        cost = "" if spent.unpriced else f", {most if spent.all_cost else ''}{dollars(spent.all_cost)}"
+        parts.append(f"{most}{spent.all_tokens:,} tokens{cost}")
     return "; ".join([*parts, seconds(result.seconds)])
 
 
@@ -106,6 +106,7 @@ def as_json(result: Result, kept: str) -> str:
         "stopped": result.stopped,
         "tokens": spent.all_tokens,
         "cost": _cost(result),
+        "up_to": spent.bounds,
         "duration_s": round(result.seconds, 6),
         "runs": kept,
         "cases": [

@@ -1,7 +1,8 @@
 """The gate of one provider: who asks it waits here, and what it answers decides how soon others go.
 
-Asked for the first time, a request goes out as soon as limits allow. After a 429 all wait as long as the service says,
-and fewer go at once until it answers again. After failures in a row nobody asks but one, now and then.
+Asked for the first time, a request goes out as soon as limits allow. After a 429 all that ask the same model wait as
+long as the service says, and fewer go at once until it answers again. After failures in a row nobody asks but one,
+now and then.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class Waits(NamedTuple):
     limited: float = 300.0
     """For one that limits its rate, since the call began, where its attempt has no timeout of its own."""
     pause: float = 1.0
-    """After a 429 that says nothing; doubled each time."""
+    """After a 429 that says nothing, or to come at once; doubled each time."""
     probes: tuple[float, ...] = PROBES
 
 
@@ -45,8 +46,21 @@ class _Waiter(NamedTuple):
     future: asyncio.Future[bool]
     """True: it tries whether the service answers again."""
     repeat: bool
-    instead: str | None = None
-    """The model that it asks in place of another one: it waits only as long as that one was told to."""
+    model: str
+
+
+class _Told:
+    """What the service said to calls of one model: limits are often a model's."""
+
+    __slots__ = ("limited", "slowed", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        """Until when nobody asks it."""
+        self.slowed = -1.0
+        """When it last said 429."""
+        self.limited = 0
+        """Its answers in a row that were a 429."""
 
 
 class ProviderGate:
@@ -65,10 +79,8 @@ class ProviderGate:
         self._window = self._most
         """Calls in flight that the service seems to bear."""
         self._flying = 0
-        self._paused = 0.0
-        """Until when nobody asks, since the service said so."""
-        self._paused_models: dict[str, float] = {}
-        """The same, for each model that was asked then: limits are often a model's."""
+        self._told: dict[str, _Told] = {}
+        """By model."""
         self._slowed = -1.0
         """When a 429 last made calls fewer."""
         self._limited = 0
@@ -84,16 +96,14 @@ class ProviderGate:
         *,
         model: str = "",
         longest: float | None = None,
-        instead: bool = False,
     ) -> ModelResponse:
         """Perform the call when it may go out; see the port."""
-        place = model if instead else None
         began, repeat = self._now(), attempt.number > 1
         again = False
         while True:
             if longest is not None:
-                self._too_late(began + longest, place)
-            trying = await self._enter(repeat and not again, place)
+                self._too_late(began + longest, model)
+            trying = await self._enter(repeat and not again, model)
             sent = self._now()
             if not (repeat or again):
                 self._repeats.first()
@@ -111,11 +121,11 @@ class ProviderGate:
                 self._failed(fault, sent, model, trying=trying)
                 if fault.reason is not Reason.RATE_LIMITED or fault.begun:
                     raise
-                if not self._waits_for(fault, self._until(place) - began, attempt, longest):
-                    if fault.retry_after is not None:
-                        fault.message += (
-                            f"; it asks to wait {fault.retry_after:.0f} s, which is longer than this call may"
-                        )
+                most = self._waits.limited if attempt.timeout is None else attempt.timeout
+                most = most if longest is None else min(most, longest)
+                refused = _refused(fault.retry_after, self._until(model) - began, most)
+                if refused is not None:
+                    fault.message += refused
                     raise
                 again = True
                 continue
@@ -127,18 +137,18 @@ class ProviderGate:
                     self._breaker.abandoned()
                 self._wake()
                 raise
-            self._answered()
+            self._answered(model)
             self._give_back(0, _unused(held, answer.usage))
             return answer
 
     # ------------------------------------------------------------ in
 
-    async def _enter(self, repeat: bool, instead: str | None) -> bool:
+    async def _enter(self, repeat: bool, model: str) -> bool:
         """Wait for a place; True where this call tries whether the service answers again."""
-        if not repeat and not self._waiters and self._free() and self._now() >= self._until(instead):
+        if not repeat and not self._waiters and self._free() and self._now() >= self._until(model):
             self._flying += 1
             return False
-        waiter = _Waiter(self._loop.create_future(), repeat, instead)
+        waiter = _Waiter(self._loop.create_future(), repeat, model)
         self._waiters.append(waiter)
         self._wake()
         try:
@@ -150,16 +160,17 @@ class ProviderGate:
                     self._breaker.abandoned()
             elif waiter in self._waiters:
                 self._waiters.remove(waiter)
-            cancelled.add_note(self._why())
+            cancelled.add_note(self._why(model))
             self._wake()
             raise
 
     def _free(self) -> bool:
         return self._breaker.opened is None and self._flying < min(self._most, max(1.0, self._window))
 
-    def _until(self, instead: str | None) -> float:
+    def _until(self, model: str) -> float:
         """Until when a call waits, since the service said so."""
-        return self._paused if instead is None else self._paused_models.get(instead, 0.0)
+        told = self._told.get(model)
+        return 0.0 if told is None else told.until
 
     def _wake(self) -> None:
         """Let out all that may go, and look again when time alone changes that."""
@@ -175,7 +186,7 @@ class ProviderGate:
         now = self._now()
         while self._waiters and self._free():
             waiter = self._waiters.popleft()
-            if now < self._until(waiter.instead) or (waiter.repeat and not self._repeats.take()):
+            if now < self._until(waiter.model) or (waiter.repeat and not self._repeats.take()):
                 held.append(waiter)
                 continue
             self._flying += 1
@@ -185,9 +196,9 @@ class ProviderGate:
     def _try(self) -> None:
         breaker, now = self._breaker, self._now()
         assert breaker.opened is not None
-        if not breaker.probing and now >= breaker.due and now >= self._paused:
+        if not breaker.probing and now >= breaker.due:
             for waiter in self._waiters:
-                if not waiter.repeat or self._repeats.take():
+                if now >= self._until(waiter.model) and (not waiter.repeat or self._repeats.take()):
                     breaker.probing = True
                     self._flying += 1
                     self._waiters.remove(waiter)
@@ -195,7 +206,7 @@ class ProviderGate:
                     break
         if now >= breaker.opened + self._waits.outage:
             for waiter in self._waiters:
-                waiter.future.set_exception(ModelFault(Reason.UNAVAILABLE, self._why(), sent=False))
+                waiter.future.set_exception(ModelFault(Reason.UNAVAILABLE, self._why(waiter.model), sent=False))
             self._waiters.clear()
 
     def _look_again(self) -> None:
@@ -205,11 +216,11 @@ class ProviderGate:
         if not self._waiters:
             return
         now, breaker = self._now(), self._breaker
-        times = [self._until(instead) for instead in {waiter.instead for waiter in self._waiters}]
+        times = [self._until(model) for model in {waiter.model for waiter in self._waiters}]
         if breaker.opened is not None:
             times.append(breaker.opened + self._waits.outage)
             if not breaker.probing:
-                times.append(max(breaker.due, self._paused))
+                times.append(breaker.due)
         if any(waiter.repeat for waiter in self._waiters) and self._repeats.wait() > 0:
             times.append(now + self._repeats.wait())
         later = [at for at in times if at > now]
@@ -236,7 +247,7 @@ class ProviderGate:
         elif fault.status is not None and 400 <= fault.status < 500 and fault.status not in _COUNTED:
             self._give_back(0, tokens)
 
-    def _answered(self) -> None:
+    def _answered(self, model: str) -> None:
         self._leave()
         if self._breaker.opened is not None:
             self._window = 2.0  # others follow it, twice as many each time, not all at once
@@ -245,6 +256,8 @@ class ProviderGate:
         self._breaker.answered()
         self._repeats.answered()
         self._limited = 0
+        if model in self._told:
+            self._told[model].limited = 0
         if self._waiters:
             self._wake()
 
@@ -268,33 +281,38 @@ class ProviderGate:
             self._limited += 1
             self._window = max(1.0, min(self._window, float(self._flying + 1)) / 2)
             self._slowed = now
-        pause = self._waits.pause * 2 ** min(self._limited - 1, 5) if asked is None else max(asked, 0.0)
-        until = now + min(pause, LONGEST_PAUSE)
-        self._paused = max(self._paused, until)
-        self._paused_models[model] = max(self._until(model), until)
+        told = self._told.setdefault(model, _Told())
+        if sent >= told.slowed:
+            told.limited += 1
+            told.slowed = now
+        pause = self._pause(asked, told.limited)
+        told.until = max(told.until, now + min(pause, LONGEST_PAUSE))
 
-    def _waits_for(self, fault: ModelFault, pause: float, attempt: Attempt, longest: float | None) -> bool:
-        """Whether a call that was told to come later does so, in `pause` seconds from its beginning."""
-        if fault.retry_after is not None and fault.retry_after > LONGEST_PAUSE:
-            return False
-        most = self._waits.limited if attempt.timeout is None else attempt.timeout
-        return pause < (most if longest is None else min(most, longest))
+    def _pause(self, asked: float | None, limited: int) -> float:
+        """Seconds after as many answers in a row that were a 429; "at once" is not believed, and "soon" not twice."""
+        ours: float = self._waits.pause * 2 ** min(limited - 1, 5)
+        if asked is None or asked <= 0:
+            return ours
+        if asked < self._waits.pause:
+            return max(asked, self._waits.pause / 20) if limited == 1 else max(asked, ours / 2)
+        return asked
 
-    def _too_late(self, until: float, instead: str | None) -> None:
+    def _too_late(self, until: float, model: str) -> None:
         """Raises where it is known that no call goes out by then."""
         now, breaker = self._now(), self._breaker
-        if self._until(instead) > max(now, until):
-            raise ModelFault(Reason.RATE_LIMITED, self._why(), sent=False)
+        if self._until(model) > max(now, until):
+            raise ModelFault(Reason.RATE_LIMITED, self._why(model), sent=False)
         if breaker.opened is not None and (breaker.probing or breaker.due > now):
-            raise ModelFault(Reason.UNAVAILABLE, self._why(), sent=False)
+            raise ModelFault(Reason.UNAVAILABLE, self._why(model), sent=False)
 
-    def _why(self) -> str:
+    def _why(self, model: str) -> str:
         """Why calls wait, in a sentence."""
         breaker, now = self._breaker, self._now()
         if breaker.opened is not None:
             seconds = now - breaker.opened
             return f"provider {self._name} has not answered for {seconds:.0f} s; the last time it said: {breaker.why}"
-        if self._paused > now or self._limited:
+        told = self._told.get(model)
+        if told is not None and (told.until > now or told.limited):
             return f"provider {self._name} limits its rate, and asked to wait"
         return f"it waited for its turn at provider {self._name}"
 
@@ -305,3 +323,17 @@ def _unused(tokens: float, usage: Usage | None) -> float:
         return 0.0
     used = fitting(usage)
     return max(tokens - used.input - used.output, 0.0)
+
+
+def _refused(asked: float | None, pause: float, most: float) -> str | None:
+    """Why a call that was told to come later, `pause` seconds after it began, doesn't; None: it does."""
+    if asked is not None and asked > min(LONGEST_PAUSE, most):
+        return f"; it asks to wait {_seconds(asked)} s, which is longer than this call may"
+    if pause < most:
+        return None
+    said = "to wait" if asked is None else f"to wait {_seconds(max(asked, 0.0))} s"
+    return f"; it asks {said}, which makes {_seconds(pause)} s in all, and this call may wait for {_seconds(most)} s"
+
+
+def _seconds(number: float) -> str:
+    return f"{round(number, 1 if number >= 1 else 3):g}"

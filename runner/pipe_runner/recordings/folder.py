@@ -65,6 +65,21 @@ class Folder:
             ) from error
         return [self._entry(os.path.join(self.path, name)) for name in names]
 
+    def others(self) -> list[str]:
+        """Files of somebody else, by name, that recording leaves there and `read` would refuse."""
+        try:
+            names = sorted(os.listdir(self.path))
+        except OSError:
+            return []
+        found = []
+        for name in names:
+            if name.endswith(".json") and not _NAME.match(name):
+                try:
+                    self._entry(os.path.join(self.path, name))
+                except UsageError:
+                    found.append(name)
+        return found
+
     def _entry(self, path: str) -> Entry:
         try:
             if not os.path.isfile(path):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from pipe_runner.errors import KeyTwice, unique
 from pipe_runner.routing.cards import Card
 from pipe_runner.routing.choices import Choice, Routing
 from pipe_runner.routing.entities import entities
@@ -98,8 +99,8 @@ def fallen_back(by_words: Routing, why: str, notes: Sequence[str] = ()) -> Routi
 
 def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[str]) -> Choice | None:
     said = _object(one.get("options"))
-    if said is None:
-        notes.append(f"the model's options of {card.name} are no object of JSON; those of the words are taken")
+    if isinstance(said, str):
+        notes.append(f"the model's options of {card.name} {said}; those of the words are taken")
         said = {}
     allowed = {name: value for name, value in said.items() if name in card.roles.values()}
     others = sorted(said.keys() - allowed)
@@ -118,17 +119,20 @@ def _choice(one: Mapping[str, Any], card: Card, by_words: Routing, notes: list[s
     return Choice(card.name, score, matched, options, f"a model chose it: {why}", left, card.tells)
 
 
-def _object(text: Any) -> dict[str, Any] | None:
+def _object(text: Any) -> dict[str, Any] | str:
+    """The options, or what is wrong with them."""
     import json
 
     if isinstance(text, str):
         try:
-            text = json.loads(text)
+            text = json.loads(text, object_pairs_hook=unique)
+        except KeyTwice as error:
+            return f"can't be taken: {_short(error)}"
         except (ValueError, RecursionError):
-            return None
+            text = ""
     if text is None:
         return {}
-    return dict(text) if isinstance(text, dict) else None
+    return dict(text) if isinstance(text, dict) else "are no object of JSON"
 
 
 def _short(value: Any) -> str:

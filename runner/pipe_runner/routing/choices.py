@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 BOUND = 0.5
@@ -64,7 +65,7 @@ class Choice(NamedTuple):
             "capabilities": matched,
             "options": self.options,
             "why": self.why,
-            "not_looked_at": [{"what": one.what, "why": one.why} for one in self.unseen],
+            "not_looked_at": [{"what": one.what, "why": one.why} for one in once(self.unseen)],
         }
 
 
@@ -127,6 +128,11 @@ class Routing(NamedTuple):
         }
 
 
+def once(unseen: Iterable[Unseen]) -> tuple[Unseen, ...]:
+    """Each thing once, also where it has several roles: an address has a port and is a URL."""
+    return tuple({left.what: left for left in reversed(tuple(unseen))}.values())[::-1]
+
+
 def settled(chosen: tuple[Choice, ...]) -> tuple[Choice, ...]:
     """Without what another of them looks at; a host that one can't look at stays: what it gives is of this machine.
     The rest stands in the reasons, and in the option by which the agent says it in its result."""
@@ -134,7 +140,7 @@ def settled(chosen: tuple[Choice, ...]) -> tuple[Choice, ...]:
     nobody = set.intersection(*missed) if missed else set()
     found = []
     for one in chosen:
-        unseen = tuple(left for left in one.unseen if left.role == AWAY or (left.role, left.what) in nobody)
+        unseen = once(left for left in one.unseen if left.role == AWAY or (left.role, left.what) in nobody)
         options, why = one.options, one.why
         if unseen and one.tells is not None:
             options = {**options, one.tells: [{"what": left.what, "why": left.why} for left in unseen[:_TOLD]]}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from pipe_runner.calls.seams import Held, Most
 from pipe_runner.commits import GroupCommit
-from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.errors import NodeFault, PriceUnknown, StorageError
 from pipe_runner.models import Usage
 from pipe_runner.plan import Plan
 from pipe_runner.ports import Attempt, Emit, Journal
@@ -37,11 +37,19 @@ class BudgetPurse:
     """`Purse` of one run or resume. Everything in it happens in the loop of the run."""
 
     def __init__(
-        self, plan: Plan, run: Run, journal: Journal, *, slow_from: float = 0.0, title: str = "the run"
+        self,
+        plan: Plan,
+        run: Run,
+        journal: Journal,
+        *,
+        slow_from: float = 0.0,
+        title: str = "the run",
+        resumes: bool = True,
     ) -> None:
         """`slow_from`: seconds from which a commit is made in a thread; all of them, since calls set aside one by one
-        as others end, and in the loop each commit would hold up all that fly. `title`: how the whole is called."""
-        self._run = run
+        as others end, and in the loop each commit would hold up all that fly. `title`: how the whole is called;
+        `resumes`: whether it can be resumed."""
+        self._run, self._resumes = run, resumes
         self._scopes = Scopes(plan, run, title)
         self._divided = not self._scopes.any
         self._divide()
@@ -70,7 +78,7 @@ class BudgetPurse:
             return Held(take(), most)
         for scope in scopes:
             if held.cost is None and scope.budget.max_cost is not None and not scope.budget.unknown_cost:
-                raise NodeFault(ErrorKind.REFUSED, price_unknown(scope, provider, model))
+                raise PriceUnknown(price_unknown(scope, provider, model))
         waiting = _Waiting(scopes, held, take)
         self._queue.append(waiting)
         self._next()
@@ -106,7 +114,7 @@ class BudgetPurse:
                 continue  # it waits no more
             hopeless = next((s for s in waiting.scopes if self._over(s, waiting.most, settled=True)), None)
             if hopeless is not None:
-                message = over_budget(hopeless, self._of(hopeless), waiting.most)
+                message = over_budget(hopeless, self._of(hopeless), waiting.most, resumes=self._resumes)
                 waiting.go.set_exception(NodeFault(ErrorKind.BUDGET, message))
                 continue
             short = [scope.key for scope in waiting.scopes if self._over(scope, waiting.most)]

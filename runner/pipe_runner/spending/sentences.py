@@ -18,8 +18,8 @@ def price_unknown(scope: Scope, provider: str, model: str) -> str:
     )
 
 
-def over_budget(scope: Scope, spent: Spent, most: SetAside) -> str:
-    """The call can't fit any more."""
+def over_budget(scope: Scope, spent: Spent, most: SetAside, *, resumes: bool = True) -> str:
+    """The call can't fit any more. `resumes`: the run can be resumed, and is no sample of an evaluation."""
     budget = scope.budget
     tokens = budget.max_tokens is not None and spent.tokens + most.tokens > budget.max_tokens
     if tokens:
@@ -33,7 +33,8 @@ def over_budget(scope: Scope, spent: Spent, most: SetAside) -> str:
         needs, key = dollars(most.cost or 0), "max_cost"
     after = f" after {spent.calls} call{'' if spent.calls == 1 else 's'}" if spent.calls else ""
     cut = f" ({spent.whole} of them counted at their bound, since nobody knows what they used)" if spent.whole else ""
+    again = "`pipe resume`" if resumes else "run the evaluation again"
     return (
         f"the budget of {scope.title} has {has} left{after}{cut}, and the call may use {needs}: raise "
-        f"`budget.{key}` and `pipe resume`, or lower what a call may use (a shorter prompt, `with.max_tokens`)"
+        f"`budget.{key}` and {again}, or lower what a call may use (a shorter prompt, `with.max_tokens`)"
     )

@@ -192,3 +192,17 @@ def test_bedrock_without_a_region_says_how_to_give_one() -> None:
 def test_a_profile_of_pipe_yml_stands_over_keys_of_the_environment() -> None:
     found = bedrock({"profile": "work", "region": "x"}, AWS_ACCESS_KEY_ID="A", AWS_SECRET_ACCESS_KEY="s")
     assert "access_key" not in found.options
+
+
+def test_without_a_key_plain_http_is_fine_whatever_proxy_there_is() -> None:
+    proxied = {"HTTP_PROXY": "http://me:canary@p:1"}
+    for found in (
+        openai({"proxy": True, "base_url": "http://10.9.8.7/v1"}, **proxied),
+        ollama({"proxy": True, "base_url": "http://10.9.8.7:11434"}, **proxied),
+    ):
+        assert found.missing is None
+        assert "canary" in found.secrets
+    keyed = openai({"proxy": True, "base_url": "http://10.9.8.7/v1", "api_key": KEY}, MINE="k-1234567", **proxied)
+    assert "a key would go to 10.9.8.7 unencrypted" in str(keyed.missing)
+    header = ollama({"base_url": "http://10.9.8.7", "headers": {"X-Key": KEY}}, MINE="k-1234567")
+    assert "a key would go to 10.9.8.7 unencrypted" in str(header.missing)

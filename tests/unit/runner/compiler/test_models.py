@@ -213,3 +213,18 @@ def test_a_model_does_not_choose_whether_its_tool_asks_another(tmp_path: Path) -
     text = "nodes: {a: {agent: llm, provider: openai, with: {prompt: x, tools: [{agent: findings}]}}}"
     (tool,) = node(compiled(tmp_path, text)).options.data["tools"]
     assert tool == {"agent": "findings", "with": {"explain": False, "provider": ["openai"]}}
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("nope", "there is `zeus`, `mine`, `bedrock`, `ollama` and `openai`; others stand in pipe.yml"),
+        ("opnai", "did you mean `openai`?"),
+        ("zeuss", "did you mean `zeus`?"),
+    ],
+)
+def test_a_provider_that_is_none_is_told_with_those_of_pipe_yml_first(tmp_path: Path, name: str, hint: str) -> None:
+    entry = "{type: ollama, model: m}"
+    (tmp_path / "pipe.yml").write_text(f"version: 1\nproviders: {{zeus: {entry}, mine: {entry}}}\n")
+    found = compiled(tmp_path, f"nodes: {{a: {{agent: llm, provider: {name}, with: {{prompt: x}}}}}}")
+    assert [(fault.code, fault.hint) for fault in found.diagnostics] == [("E512", hint)]

@@ -325,7 +325,7 @@ def test_another_model_of_the_provider_is_asked_while_one_is_limited() -> None:
         gate = ProviderGate("p", {}, SHORT)
         waiting = asyncio.ensure_future(gate.through(attempt(), 10, first.call, model="a"))
         await asyncio.sleep(0.05)
-        asked = (gate.through(attempt(), 10, second.call, model="b", instead=True) for _ in range(4))
+        asked = (gate.through(attempt(), 10, second.call, model="b") for _ in range(4))
         answers = await asyncio.wait_for(asyncio.gather(*asked), 1.0)
         assert [answer.text for answer in answers] == ["ok"] * 4
         with pytest.raises(ModelFault):
@@ -343,9 +343,9 @@ def test_another_model_that_is_limited_as_well_waits_as_long_as_it_was_told() ->
         with pytest.raises(ModelFault):
             await gate.through(attempt(), 10, first.call, model="a", longest=0.1)
         began = asyncio.get_running_loop().time()
-        asked = [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b", instead=True))]
+        asked = [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b"))]
         await asyncio.sleep(0.02)
-        asked += [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b", instead=True))]
+        asked += [asyncio.ensure_future(gate.through(attempt(), 10, second.call, model="b"))]
         await asyncio.sleep(0.02)
         assert second.seen == 1
         assert [answer.text for answer in await asyncio.gather(*asked)] == ["ok", "ok"]

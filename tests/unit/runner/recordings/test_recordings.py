@@ -288,3 +288,13 @@ def test_s11_an_answer_that_was_edited_into_another_type_is_told_in_words(more: 
     with pytest.raises(NodeFault) as caught:
         replayed({"text": "x", "finish": "stop", **more}, None)
     assert f"can't be used: {said}; mend its file" in caught.value.message
+
+
+def test_what_replaying_would_refuse_beside_recordings_is_known(tmp_path: Path) -> None:
+    record(tmp_path, [(attempt(), {"q": 1}, {"text": "a"})])
+    (mine,) = tmp_path.iterdir()
+    (tmp_path / "renamed.json").write_bytes(mine.read_bytes())
+    assert Folder(str(tmp_path)).others() == []
+    (tmp_path / "theirs.json").write_text('{"theirs": 1}')
+    assert Folder(str(tmp_path)).others() == ["theirs.json"]
+    assert Folder(str(tmp_path / "none")).others() == []

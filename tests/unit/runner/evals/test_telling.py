@@ -1,0 +1,44 @@
+"""What an evaluation tells of its cost is as sure as what a run tells, and its advice can be followed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.unit.runner.evals.conftest import PIPELINE, evaluated, read
+
+from pipe_runner.evals.telling import as_json, sentence
+from pipe_runner.models import ModelFault, Reason, Usage
+from pipe_runner.testing import Answer, FakeProvider
+
+EVAL = """\
+version: 1
+cases: [{name: fire, inputs: {text: it burns}, expected: high}]
+graders: {severity: {expression: output.severity == expected}}
+"""
+
+
+def test_what_was_set_aside_is_told_as_a_bound(tmp_path: Path) -> None:
+    cut = FakeProvider(ModelFault(Reason.TIMED_OUT, "cut off"), price=0.01)
+    result = evaluated(tmp_path, EVAL, {"fake": cut})
+    assert "; up to " in sentence(result)
+    assert ", up to $0.01" in sentence(result)
+    assert json.loads(as_json(result, "x"))["up_to"] is True
+    sure = evaluated(tmp_path, EVAL, {"fake": FakeProvider(Answer({"severity": "high"}, cost=0.01))}, home="sure")
+    assert "up to" not in sentence(sure)
+    assert json.loads(as_json(sure, "x"))["up_to"] is False
+
+
+def test_a_budget_that_is_used_up_advises_no_resume_of_a_sample(tmp_path: Path) -> None:
+    wordy = FakeProvider(Answer("nothing that fits", usage=Usage(1000, 2000)))
+    paid = PIPELINE.replace("version: 1\n", "version: 1\nbudget: {max_tokens: 5k}\n").replace("reasks: 0", "reasks: 2")
+    for number, (text, pipeline) in enumerate([(EVAL, paid), (EVAL + "budget: {max_tokens: 10}\n", PIPELINE)]):
+        result = evaluated(tmp_path, text, {"fake": wordy}, pipeline, home=f"home{number}")
+        assert "raise `budget.max_tokens` and run the evaluation again, or lower" in result.counted[0].why
+        assert "pipe resume" not in result.counted[0].why
+
+
+def test_a_grader_that_says_nothing_is_advised_to_say_something(tmp_path: Path) -> None:
+    text = EVAL.replace("{severity: {expression: output.severity == expected}}", "{i: {}}")
+    (fault,) = read(tmp_path, text, {"fake": FakeProvider()}).diagnostics
+    assert (fault.code, fault.hint) == ("E212", "write `expression: output == expected`")
