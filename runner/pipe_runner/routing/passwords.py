@@ -11,14 +11,35 @@ if TYPE_CHECKING:
 
 HIDDEN: Final = "***"
 LEFT_OUT: Final = "passwords in addresses are left out: no check gets them"
-_PAIR: Final = re.compile(r"(?<=://)([^\s/?#:@]*):(?:[^\s/?#]+|(?!\d{1,5}[/?#])\S+)@")
+_WORD: Final = re.compile(r"\S+")
+_USER: Final = re.compile(r"://([^\s/?#:@]*):")
+_SIMPLE: Final = re.compile(r"[^\s/?#]*")
+_PORT: Final = re.compile(r"\d{1,5}[/?#]")
 _TOKEN: Final = re.compile(r"(?<=://)[^\s/?#:@]{20,}@")
 """A name that nobody has: a token."""
 
 
 def without_passwords(task: str) -> str:
     """The task with `***` for each: `https://ada:***@host/`."""
-    return _TOKEN.sub(f"{HIDDEN}@", _PAIR.sub(rf"\1:{HIDDEN}@", task))
+    return _TOKEN.sub(f"{HIDDEN}@", _WORD.sub(_hidden, task) if "@" in task else task)
+
+
+def _hidden(found: re.Match[str]) -> str:
+    """One word; each character of it is looked at a few times, whatever stands there."""
+    word = found[0]
+    last, done, parts = word.rfind("@"), 0, []
+    for user in _USER.finditer(word):
+        start = user.end()
+        if start < done or start >= last:
+            continue
+        simple = _SIMPLE.match(word, start)
+        end = word.rfind("@", start, simple.end() if simple else start)
+        if end <= start:  # it may hold `/`, `?` and `#`, too
+            end = -1 if _PORT.match(word, start) else last
+        if end > start:
+            parts += [word[done:start], HIDDEN]
+            done = end
+    return "".join((*parts, word[done:]))
 
 
 def routed_without(task: str, routed: Callable[[str], Routing]) -> Routing:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +42,14 @@ def test_a_password_in_an_address_is_masked(task: str, shown: str) -> None:
 )
 def test_addresses_without_a_password_stay(task: str) -> None:
     assert without_passwords(task) == task
+
+
+@pytest.mark.parametrize("part", ["://:", "a://b:c", "@://:", "://a:12/", "a"])
+def test_r1_a_task_of_any_text_is_looked_through_once(part: str, in_time: Any) -> None:
+    text = part * (64_000 // len(part)) + "@"
+    began = time.process_time()
+    without_passwords(text)
+    assert in_time(time.process_time() - began, 1.0)
 
 
 @pytest.mark.parametrize("agents", [None, ["network_diagnostics", "log_analysis"]])
