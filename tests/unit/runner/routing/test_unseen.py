@@ -55,6 +55,16 @@ def test_others_are_not(host: str) -> None:
     assert not is_here(host)
 
 
+def test_a_thing_with_several_roles_is_told_once() -> None:
+    task = "is https://127.0.0.1:18765/x slow?"
+    (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
+    assert [left.what for left in one.unseen] == ["https://127.0.0.1:18765/x"]
+    assert len(one.options["not_looked_at"]) == 1
+    assert one.why.count("https://127.0.0.1:18765/x") == 1
+    (whole,) = given(task, CARDS, ["system_monitoring"]).to_json()["ranked"]
+    assert len(whole["not_looked_at"]) == 1
+
+
 def test_who_is_here_is_looked_at() -> None:
     (one,) = scored("is the disk of localhost full", CARDS).chosen(1)
     assert one.agent == "system_monitoring"
@@ -137,13 +147,3 @@ def test_a_port_goes_with_its_host_where_an_agent_takes_both_as_one() -> None:
     assert url.options["hosts"] == ["a.example:8443"]
     (away,) = given("is the disk of web01:22 full", CARDS, ["system_monitoring"]).chosen(1)
     assert [left.what for left in away.unseen] == ["web01"]
-
-
-def test_a_thing_with_several_roles_is_told_once() -> None:
-    task = "is https://127.0.0.1:18765/x slow?"
-    (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
-    assert [left.what for left in one.unseen] == ["https://127.0.0.1:18765/x"]
-    assert len(one.options["not_looked_at"]) == 1
-    assert one.why.count("https://127.0.0.1:18765/x") == 1
-    (whole,) = given(task, CARDS, ["system_monitoring"]).to_json()["ranked"]
-    assert len(whole["not_looked_at"]) == 1
