@@ -63,6 +63,20 @@ class _Told:
         """Its answers in a row that were a 429."""
 
 
+def _refused(asked: float | None, pause: float, most: float) -> str | None:
+    """Why a call that was told to come later, `pause` seconds after it began, doesn't; None: it does."""
+    if asked is not None and asked > min(LONGEST_PAUSE, most):
+        return f"; it asks to wait {_seconds(asked)} s, which is longer than this call may"
+    if pause < most:
+        return None
+    said = "to wait" if asked is None else f"to wait {_seconds(max(asked, 0.0))} s"
+    return f"; it asks {said}, which makes {_seconds(pause)} s in all, and this call may wait for {_seconds(most)} s"
+
+
+def _seconds(number: float) -> str:
+    return f"{round(number, 1 if number >= 1 else 3):g}"
+
+
 class ProviderGate:
     """Shared by all calls of one provider in this process."""
 
@@ -323,17 +337,3 @@ def _unused(tokens: float, usage: Usage | None) -> float:
         return 0.0
     used = fitting(usage)
     return max(tokens - used.input - used.output, 0.0)
-
-
-def _refused(asked: float | None, pause: float, most: float) -> str | None:
-    """Why a call that was told to come later, `pause` seconds after it began, doesn't; None: it does."""
-    if asked is not None and asked > min(LONGEST_PAUSE, most):
-        return f"; it asks to wait {_seconds(asked)} s, which is longer than this call may"
-    if pause < most:
-        return None
-    said = "to wait" if asked is None else f"to wait {_seconds(max(asked, 0.0))} s"
-    return f"; it asks {said}, which makes {_seconds(pause)} s in all, and this call may wait for {_seconds(most)} s"
-
-
-def _seconds(number: float) -> str:
-    return f"{round(number, 1 if number >= 1 else 3):g}"

@@ -57,6 +57,16 @@ def test_others_are_not(host: str) -> None:
     assert not is_here(host)
 
 
+def test_a_thing_with_several_roles_is_told_once() -> None:
+    task = "is https://127.0.0.1:18765/x slow?"
+    (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
+    assert [left.what for left in one.unseen] == ["https://127.0.0.1:18765/x"]
+    assert len(one.options["not_looked_at"]) == 1
+    assert one.why.count("https://127.0.0.1:18765/x") == 1
+    (whole,) = given(task, CARDS, ["system_monitoring"]).to_json()["ranked"]
+    assert len(whole["not_looked_at"]) == 1
+
+
 def test_who_is_here_is_looked_at() -> None:
     (one,) = scored("is the disk of localhost full", CARDS).chosen(1)
     assert one.agent == "system_monitoring"
@@ -152,13 +162,3 @@ def test_a_url_that_a_model_gives_alone_has_its_host_and_its_port_in_it(url: str
     assert by_model(f"is {url} up?", urls=[url], checks=["http"]) == []
     assert by_model(f"is {url} up, and db.internal:5432 too?", urls=[url]) == ["db.internal"]
     assert by_model(f"is {url} up?", urls=[f"{url}z"], host="db.internal") == ["shop.example.invalid"]
-
-
-def test_a_thing_with_several_roles_is_told_once() -> None:
-    task = "is https://127.0.0.1:18765/x slow?"
-    (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
-    assert [left.what for left in one.unseen] == ["https://127.0.0.1:18765/x"]
-    assert len(one.options["not_looked_at"]) == 1
-    assert one.why.count("https://127.0.0.1:18765/x") == 1
-    (whole,) = given(task, CARDS, ["system_monitoring"]).to_json()["ranked"]
-    assert len(whole["not_looked_at"]) == 1
