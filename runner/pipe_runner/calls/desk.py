@@ -136,7 +136,11 @@ class Desk:
                 nonlocal out
                 out = True
                 pieces.clear()
-                return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
+                try:
+                    return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
+                except ModelFault as fault:
+                    out = may_be_paid(fault)  # it may be told to come later, and be stopped while it waits
+                    raise
 
             gate = self._gate(name)
             found = await gate.through(attempt, tokens, call, model=model, longest=longest)

@@ -248,6 +248,16 @@ def test_what_is_rate_limited_is_waited_for_within_the_attempt(tmp_path: Path) -
     assert (run.node("a").attempts, len(model.requests)) == (1, 2)
 
 
+def test_v1_a_call_that_was_only_told_to_come_later_costs_nothing(tmp_path: Path) -> None:
+    later = ModelFault(Reason.RATE_LIMITED, "429", retry_after=30.0, status=429)
+    text = "version: 1\nbudget: {max_time: 500ms}\nnodes:\n  a: {agent: llm, provider: fake, with: {prompt: x}}\n"
+    run = run_pipeline(text, providers={"fake": FakeProvider(lambda request: later)}, root=tmp_path)
+    assert run.status == "failed"
+    (told,) = [event.data for event in run.events if event.event == "model.called"]
+    assert told["free"] is True
+    assert "ambiguous" not in told
+
+
 def test_the_scheduler_alone_tries_again(tmp_path: Path) -> None:
     model = FakeProvider(ModelFault(Reason.UNAVAILABLE, "not there"), "now")
     run = ask(tmp_path, model, "{prompt: x}", ", retry: {max_attempts: 2, delay: 0s}")
