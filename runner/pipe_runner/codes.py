@@ -146,6 +146,7 @@ CODES: Final[dict[str, str]] = {
     "W603": "pattern where a path stands",
     "W604": "file of a function that isn't there",
     "W605": "address that is not reached",
+    "W606": "working directory of a server that isn't there",
     "W701": "mocked output that the agent doesn't give",
     "W801": "key that counts for nothing in an included file",
     "W802": "group of a sub-pipeline",

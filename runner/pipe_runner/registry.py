@@ -328,6 +328,7 @@ class ToolFunctions:
             found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution))
         self._entries = {name: _choose(name, entries)[0] for name, entries in found.items()}
         self._made: dict[str, Callable[..., Any]] = {}
+        self.recorded: set[str] | None = None  # a set: recordings answer for those that are lacking, which come into it
 
     def register(self, name: str, function: Callable[..., Any]) -> None:
         """Put a function under a name; for tests and embedding programs."""
@@ -342,8 +343,8 @@ class ToolFunctions:
         if found is None:
             entry = self._entries.get(name)
             if entry is None:
-                known = ", ".join(self.names()) or "none"
-                raise BrokenPlugin(f"there is no function {name!r} in the entry points `{TOOLS}`; there is {known}")
+                known = f"; there is {', '.join(self.names())}" if self.names() else ""
+                raise BrokenPlugin(f"there is no function {name!r} in the entry points `{TOOLS}`{known}")
             if entry.rivals:
                 rivals = ", ".join(entry.rivals)
                 raise BrokenPlugin(f"the function {name!r} is brought by several distributions: {rivals}")

@@ -13,14 +13,16 @@ MOST_TOOLS: Final = 128
 MOST_MEDIA: Final = 100
 """Images, and files, of one question."""
 TOOL_FORMS: Final = "`mcp:SERVER/TOOL`, `function:NAME`, or `{agent: NAME}`"
-_TOOL: Final = re.compile(r"(mcp:[A-Za-z0-9_.-]+/([A-Za-z0-9_.-]+|\*)|function:[A-Za-z0-9_.-]+)\Z")
+LONGEST_NAME: Final = 200
+"""Characters of what a server calls its tool."""
+_TOOL: Final = re.compile(rf"(mcp:[A-Za-z0-9_.-]+/.{{1,{LONGEST_NAME}}}|function:[A-Za-z0-9_.-]+)\Z")
 TOOL_NAME: Final = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 NOTHING_ASKED: Final = "messages hold nothing but what the model is told first: nothing is asked"
 ONE_OF: Final = "exactly one of prompt and messages says what the model is asked"
 
 
 def _tool(entry: str) -> str:
-    if _TOOL.match(entry):
+    if _TOOL.match(entry) and entry.isprintable() and "{{" not in entry and "{%" not in entry:
         return entry
     kind, _, rest = entry.partition(":")
     if kind == "mcp" and rest and "/" not in rest:
@@ -49,7 +51,9 @@ class AgentTool(BaseModel):
 
     agent: Text = Field(description="The agent; `pipe agents` lists them.")
     name: Annotated[str, Field(pattern=TOOL_NAME)] | None = Field(
-        default=None, description="What the model calls it; the agent's name by default."
+        default=None,
+        description="What the model calls it: a letter or `_`, then letters, digits, `_` or `-`, 64 at most; "
+        "the agent's name by default.",
     )
     description: Text | None = Field(default=None, description="What the model is told of it.")
     with_: dict[str, Any] = Field(

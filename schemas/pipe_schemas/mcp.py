@@ -15,10 +15,17 @@ Value: TypeAlias = Annotated[
     Annotated[str | int | float, Tag("<text>")] | Annotated[SecretSource, Tag("<map>")],
     by_shape("text, a number, or where a secret is, as `{from: env, key: NAME}`", text=(str, int, float), map=dict),
 ]
+_PINS: Final = "the digest of all tools, or a map of digests by the names of tools"
 Pins: TypeAlias = Annotated[
     Annotated[Digest, Tag("<all>")] | Annotated[dict[Text, Digest], Tag("<map>")],
-    by_shape("the digest of all tools, or a map of digests by the names of tools", all=str, map=dict),
+    by_shape(_PINS, all=str, map=dict),
 ]
+"""As pipe.lock has them: a server may have had no tools."""
+WrittenPins: TypeAlias = Annotated[
+    Annotated[Digest, Tag("<all>")] | Annotated[dict[Text, Digest], Field(min_length=1), Tag("<map>")],
+    by_shape(_PINS, all=str, map=dict),
+]
+"""As pipe.yml has them: where none is pinned, none could be used."""
 
 
 class ServerSpec(Closed):
@@ -37,7 +44,7 @@ class ServerSpec(Closed):
     headers: Headers | None = Field(
         default=None, description="Headers of every request; a secret one is `{from: env, key: NAME}`."
     )
-    digest: Pins | None = Field(
+    digest: WrittenPins | None = Field(
         default=None,
         description="What its tools must be: the digest of them all, or of each that is used, by name.",
     )

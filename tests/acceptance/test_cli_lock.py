@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import plain_mcp
 
 if TYPE_CHECKING:
     from conftest import Shell
@@ -163,3 +166,22 @@ def test_a_lock_that_cannot_be_read_says_the_way_out(pipe: Shell) -> None:
     assert "remove it, and the same command makes it anew" in done.stderr
     (pipe.folder / "pipe.lock").unlink()
     assert pipe("lock", "p.yml").returncode == 0
+
+
+def test_pins_that_differ_say_which_command_writes_them_anew(pipe: Shell, tmp_path: Path) -> None:
+    server = {"command": [sys.executable, str(Path(plain_mcp.__file__).resolve())]}
+    pipe.write("pipe.yml", json.dumps({"version": 1, "mcp_servers": {"plain": server}}))
+    node = '{agent: llm, provider: ollama, with: {model: m, prompt: x, tools: ["mcp:plain/echo"]}}'
+    pipe.write("p.yml", f"version: 1\nnodes: {{a: {node}}}\n")
+    done = pipe("lock", "--tools")
+    assert done.returncode == 0, done.stderr
+    lock = tmp_path / "pipe.lock"
+    data = json.loads(lock.read_text())
+    data["mcp_servers"]["plain"]["tools"]["echo"] = "sha256:" + "0" * 64
+    lock.write_text(json.dumps(data))
+    done = pipe("lock", "--tools", "--check")
+    assert done.returncode != 0
+    assert "E611" in done.stdout + done.stderr
+    assert "`pipe lock --tools` writes their pins" in done.stdout + done.stderr
+    assert pipe("lock", "--tools").returncode == 0
+    assert pipe("lock", "--tools", "--check").returncode == 0

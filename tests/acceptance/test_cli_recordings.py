@@ -136,3 +136,23 @@ def test_a_file_that_replaying_would_refuse_is_told_when_recording(pipe: Any) ->
     assert done.returncode == 0
     assert "recs holds what --replay will refuse, since it is no recording: theirs.json" in done.stderr
     assert "recs/theirs.json can't be used" in pipe("run", "p.yml", "--replay", "recs").stderr
+
+
+def test_functions_whose_calls_are_recorded_need_not_be_installed(pipe: Shell, tmp_path: Path) -> None:
+    (tmp_path / "rec").mkdir()
+    tools = "tools: ['function:nobody_brings_it']"
+    pipe.write(
+        "p.yml", f"version: 1\nnodes: {{a: {{agent: llm, provider: ollama, with: {{model: m, prompt: x, {tools}}}}}}}"
+    )
+    pipe.write(
+        "p.eval.yml", "version: 1\nnode: a\nsamples: 1\ncases: [{name: it}]\ngraders: {fine: {expression: 'true'}}\n"
+    )
+    for words, told in (
+        (("run", "p.yml"), "has no recording of this tools call"),
+        (("eval", "p.eval.yml"), "rec has no recordings of run"),
+    ):
+        done = pipe(*words, "--replay", "rec")
+        assert told in done.stdout + done.stderr
+        assert "E516" not in done.stdout + done.stderr
+        without = pipe(*words)
+        assert "E516" in without.stdout + without.stderr

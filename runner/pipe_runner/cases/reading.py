@@ -42,7 +42,7 @@ class Reader:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._compiled: dict[str, Compilation] = {}
+        self._compiled: dict[tuple[str, bool], Compilation] = {}
 
     def read(
         self, file: str, *, shown_as: str | None = None, root: Path | None = None, only_faults: bool = False
@@ -96,7 +96,7 @@ class Reader:
             report.add("E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file")
             return None
         try:
-            compilation = self._compile(path)
+            compilation = self._compile(path, replayed=_is_replayed(spec))
         except UsageError as error:
             message, hint = error.message, error.hint
             if not os.path.lexists(path):
@@ -136,11 +136,25 @@ class Reader:
                 found[name] = path
         return found
 
-    def _compile(self, path: str) -> Compilation:
-        key = os.path.realpath(path)
+    def _compile(self, path: str, *, replayed: bool) -> Compilation:
+        """`replayed`: functions that are tools need not be there."""
+        key = os.path.realpath(path), replayed
         if key not in self._compiled:
-            self._compiled[key] = compile_file(path, root=find_root(Path(path)), registry=self._registry)
+            tools = self._registry.tools
+            before, tools.recorded = tools.recorded, set() if replayed else tools.recorded
+            try:
+                self._compiled[key] = compile_file(path, root=find_root(Path(path)), registry=self._registry)
+            finally:
+                tools.recorded = before
         return self._compiled[key]
+
+
+def _is_replayed(spec: CasesSpec | None) -> bool:
+    """Whether recordings answer some case."""
+    if spec is None:
+        return False
+    of_all = spec.defaults is not None and spec.defaults.replay is not None
+    return of_all or any(case.replay is not None for case in spec.cases.values())
 
 
 def _shaped(report: Report, data: dict[str, Any]) -> tuple[CasesSpec | None, dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pipe_runner.cases.matching import Absent, Unmet
 from pipe_runner.cases.performing import CaseResult
 from pipe_runner.console.words import error_line
+from pipe_runner.types import ErrorKind
 
 _LONGEST = 200
 _SHORT = 60
@@ -20,6 +21,7 @@ _MOST_NODES = 10
 _MOST_OF_TAIL = 5
 _MOST_COMPARED = 50_000
 """Characters that are compared line by line; of more, only the beginnings are shown."""
+_NO_SECRETS = "  tests read no real secrets of providers and MCP servers: `replay:` a recording, or `mock:` the node"
 _LABELS = {
     "matches": "a text that matches ",
     "contains": "something that contains ",
@@ -97,6 +99,8 @@ def _why(result: CaseResult) -> Iterator[str]:
     for node in run.failures[:_MOST_NODES]:
         error = run.nodes[node].error or {}
         yield f"{node}: {error_line(error)}"
+        if error.get("kind") == ErrorKind.CREDENTIALS:
+            yield _NO_SECRETS
         tail = str(error.get("tail") or "").strip().splitlines()
         yield from (f"  | {line[:_LONGEST]}" for line in tail[-_MOST_OF_TAIL:])
 

@@ -40,6 +40,8 @@ def evaluate(given: Given) -> int:
     if junit is not None:
         check_can_be_written(junit)
     registry = Registry.installed()
+    if given.text("replay") is not None:
+        registry.tools.recorded = set()
     evaluation = _read(given.must("file"), registry, quiet=quiet)
     record, replay = folders(given)
     if replay is not None and not os.path.isdir(replay):

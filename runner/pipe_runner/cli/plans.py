@@ -47,10 +47,12 @@ def plan_for(file: str, given: Given, *, state: str | None = None, root: str | N
     from pipe_runner.compiler import compile_file
 
     registry = Registry.installed()
+    if given.has("replay"):
+        registry.tools.recorded = set()
     compilation = compile_file(path, root=Path(root), registry=registry)
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
-    if content is not None:
+    if content is not None and not registry.tools.recorded:
         found = compilation
         store_plan(inside, content, root, state, compilation.plan, found.targets, found.watched, found.files)
     return Planned(compilation.plan, registry, root, state, os.path.normpath(file))

@@ -66,6 +66,10 @@ class Given:
         value: str | None = self._values[key]
         return value
 
+    def has(self, key: str) -> bool:
+        """Whether a flag that this command may have was given."""
+        return self._values.get(key) is not None
+
     def must(self, key: str) -> str:
         """The value of an argument that is required."""
         value: str = self._values[key]

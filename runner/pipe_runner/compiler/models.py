@@ -100,9 +100,13 @@ class Models:
         """Report a function that nothing installed brings."""
         known = self._registry.tools.names()
         if name and name not in known:
+            if self._registry.tools.recorded is not None:
+                self._registry.tools.recorded.add(name)
+                return
             near = report.suggest(name, known)
-            there = f"there is {listed(known)}" if known else "there is none"
-            hint = f"did you mean `{near}`?" if near else f"{there}; entry points `pipe_runner.tools` bring them"
+            there = f"there is {listed(known)}; " if known else ""
+            bring = "entry points `pipe_runner.tools` of installed packages bring them"
+            hint = f"did you mean `{near}`?" if near else f"{there}{bring}"
             report.add("E516", f"there is no function `{short(name)}`", path, hint=hint)
 
     def is_preset(self, name: str) -> bool:

@@ -93,7 +93,7 @@ def _read(report: Report, plain: Project, registry: Registry | None, *, deep: bo
     if isinstance(data.get("mcp_servers"), dict):
         from pipe_runner.compiler.servers import read_servers
 
-        servers = read_servers(spec.mcp_servers, data["mcp_servers"], report, plain.root)
+        servers = read_servers(spec.mcp_servers, data["mcp_servers"], report, plain.root, deep=deep)
         project = project._replace(services={**project.services, "mcp_servers": servers})
     if project.providers and registry is not None:
         from pipe_runner.compiler.models import Models

@@ -22,8 +22,10 @@ _KNOWN: Final = frozenset({"env", "cwd", "headers", "digest"})
 _SECRET_HEADERS: Final = re.compile(r"authorization|cookie|(^|-)(key|token|secret)\Z", re.IGNORECASE)
 
 
-def read_servers(specs: Mapping[str, ServerSpec], written: Any, report: Report, root: str) -> dict[str, Any]:
-    """The servers that are right, as data."""
+def read_servers(
+    specs: Mapping[str, ServerSpec], written: Any, report: Report, root: str, *, deep: bool = False
+) -> dict[str, Any]:
+    """The servers that are right, as data. `deep`: what is there now counts, too, which a kept plan couldn't know."""
     found: dict[str, Any] = {}
     hidden = _secrets_in(written)
     for name, spec in specs.items():
@@ -42,6 +44,9 @@ def read_servers(specs: Mapping[str, ServerSpec], written: Any, report: Report, 
             report.add("E601", f"`cwd` leaves the project: {short(spec.cwd)}", (*path, "cwd"))
         if len(report.found) == faults:
             found[name] = {key: value for key, value in written[name].items() if not key.startswith("x-")}
+            if deep and spec.cwd is not None and not os.path.isdir(os.path.join(root, spec.cwd)):
+                hint = "it counts from the project's root"
+                report.add("W606", f"`cwd` is no directory: {short(spec.cwd)}", (*path, "cwd"), hint=hint)
     hide(report, hidden)
     return found
 

@@ -44,6 +44,8 @@ class RunSettings(NamedTuple):
     """A folder in which every call that leaves the machine is kept."""
     replay: str | None = None
     """A folder from which they are answered; nothing goes out."""
+    unrecorded: str | None = None
+    """What a call is told where that folder isn't there; None: then no run is opened."""
     trace: Trace | None = None
     """The trace that the run is part of, where somebody makes spans of it."""
     shared: Shared | None = None

@@ -260,7 +260,8 @@ class Performing:
             grace=around.grace,
             cache_domain=name,  # a result of another sample would be no sample
             record=_folder(around.record, name),
-            replay=self._recorded(name),
+            replay=_folder(around.replay, name),
+            unrecorded=self._unrecorded(name),
             shared=Shared(self._together.gates, self._together.within),
             trace=None if listens is None else listens.trace,
         )
@@ -291,14 +292,13 @@ class Performing:
         unpriced = partial(together.unpriced, run.id)
         return given_by(run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
 
-    def _recorded(self, name: str) -> str | None:
-        """The recordings of a run; an empty folder where it has asked nobody, or was never made."""
-        found = _folder(self._around.replay, name)
-        if found is None or os.path.isdir(found):
-            return found
-        nothing = os.path.join(self._around.home, "nothing-recorded")
-        os.makedirs(nothing, exist_ok=True)
-        return nothing
+    def _unrecorded(self, name: str) -> str | None:
+        """What a call of a run is told that has no folder: it has asked nobody, or was never made."""
+        if self._around.replay is None:
+            return None
+        folder = os.path.relpath(self._around.replay)
+        mend = f"make them with `pipe eval {self._evaluation.path} --record {folder}`"
+        return f"{folder} has no recordings of run {name}; {mend}"
 
     # ------------------------------------------------------------ for signals
 

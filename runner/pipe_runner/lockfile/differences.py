@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pipe_runner.loader import Document
 
 _MEND: Final = f"`pipe lock` writes {LOCK_FILE} anew, once the change is meant"
+_MEND_PINS: Final = (
+    f"`pipe lock --tools` writes their pins into {LOCK_FILE} anew, once the change is meant; `pipe lock` keeps them"
+)
 _DIFFERS, _MISSING = "E611", "E612"
 
 
@@ -101,19 +104,20 @@ class Differences:
         """`alone`: nothing else differs; what is new is told with the node that is new, otherwise."""
         for key, what in (("providers", "provider"), ("mcp_servers", "MCP server")):
             for name, one in now[key].items():
-                before = was.get(key, {}).get(name)
+                before, mend = was.get(key, {}).get(name), _MEND
                 if before is None and not alone:
                     continue
                 if before is None:
                     message = f"the {what} {name} is not in {LOCK_FILE}"
                 elif one.get("tools") != before.get("tools") and "tools" in one:
                     message = _changed_list(name, one["tools"], before.get("tools"))
+                    mend = _MEND if "digest" in plan.services.get(key, {}).get(name, {}) else _MEND_PINS
                 elif any(before.get(field) != value for field, value in one.items()):
                     message = f"the {what} {name} is not what it was when {LOCK_FILE} was written"
                 else:
                     continue
                 file = PROJECT_FILE if os.path.exists(os.path.join(plan.root, PROJECT_FILE)) else plan.path
-                yield self._at(plan, file, (key, name), _DIFFERS, message, _MEND)
+                yield self._at(plan, file, (key, name), _DIFFERS, message, mend)
 
     # ------------------------------------------------------------ places
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -77,9 +78,11 @@ class Replaying:
 
     replays = True
 
-    def __init__(self, folder: Folder, masker: Masker) -> None:
-        self._masker, self._path = masker, folder.path
-        self._entries = folder.read()
+    def __init__(self, folder: Folder, masker: Masker, unrecorded: str | None = None) -> None:
+        """`unrecorded`: what calls are told where there is no such folder; None: that there is none is told here."""
+        self._masker, self._path, self._unrecorded = masker, folder.path, unrecorded
+        nothing = unrecorded is not None and not os.path.isdir(folder.path)
+        self._entries = [] if nothing else folder.read()
         self._by_key: dict[str, list[Entry]] = {}
         for entry in self._entries:
             self._by_key.setdefault(entry.key, []).append(entry)
@@ -96,6 +99,8 @@ class Replaying:
     ) -> Json:
         asked = _masked(asked, self._masker)
         entries = self._by_key.get(key_of(kind, asked))
+        if not self._entries and self._unrecorded is not None:
+            raise NoRecording(self._unrecorded)
         if not entries:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
@@ -105,6 +110,9 @@ class Replaying:
         self._given.add(id(entry))
         if entry.fault is not None:
             raise _fault_from_json(entry.fault, entry.file)
+        wrong = _wrong_result(entry.answer) if kind == "tool" else None
+        if wrong is not None:
+            raise NoRecording(_edited(entry.file, "answer", wrong))
         return entry.answer
 
     def _chosen(self, entries: list[Entry], attempt: Attempt, number: int) -> Entry:
@@ -147,6 +155,15 @@ def _fault_to_json(fault: NodeFault) -> dict[str, Json]:
 def _edited(file: str, what: str, why: str) -> str:
     where = f"{file}: its `{what}`" if file else f"the recording's `{what}`"
     return f"{where} has not the shape of one: {why}; mend the file, or record again with --record"
+
+
+def _wrong_result(answer: Json) -> str | None:
+    """Why an answer isn't that of a tool."""
+    if not isinstance(answer, dict):
+        return "it is no object"
+    if "text" not in answer:
+        return "it lacks 'text'"
+    return None if isinstance(answer["text"], str) else "`text` is no text"
 
 
 def _fault_from_json(data: Mapping[str, Any], file: str = "") -> NodeFault:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST: Final = 64 * 1024
 """Bytes of a result that a model is given."""
+_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
 
 
 class Box:
@@ -125,4 +126,5 @@ def _from_json(data: Any) -> ToolResult:
             raise TypeError("it has another shape")
         return ToolResult(text, failed=data.get("failed") is True, truncated=truncated)
     except (KeyError, TypeError, AttributeError) as error:
-        raise NodeFault(ErrorKind.TOOL, f"the recording of a tool's result can't be used: {error}") from None
+        why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise NodeFault(ErrorKind.TOOL, f"the recording of a tool's result can't be used: {why}; {_MEND}") from None

@@ -137,3 +137,10 @@ nodes:
     assert (first.media, last.media[0].media_type) == ((), "image/png")
     assert last.text.startswith("<data ")
     assert last.text.endswith("\n\nwhat is it")
+
+
+def test_s8_the_mark_around_data_is_too_long_to_search_a_text_that_holds_its_own() -> None:
+    mark = as_data("x", "t").split()[1]
+    assert len(mark) * 4 >= 128
+    assert as_data("x", "t").endswith(f"</data {mark}>")
+    assert as_data("y", "t").split()[1] != mark

@@ -129,3 +129,17 @@ def test_names_that_begin_with_x_are_free(registry: Registry, project: Path) -> 
     assert reading.diagnostics == []
     assert reading.suite is not None
     assert reading.suite.cases[0].expect == {}
+
+
+@pytest.mark.parametrize("where", ["defaults: {replay: rec}\ncases: {it: {}}", "cases: {it: {replay: rec}, other: {}}"])
+def test_functions_whose_calls_are_recorded_need_not_be_installed(tmp_path: Path, where: str) -> None:
+    (tmp_path / "rec").mkdir()
+    node = "{agent: llm, provider: openai, with: {prompt: x, tools: ['function:nobody_brings_it']}}"
+    (tmp_path / "p.yml").write_text(f"version: 1\nnodes: {{a: {node}}}\n")
+    tests = tmp_path / "p.test.yml"
+    registry = Registry.installed()
+    for text, codes in ((where, []), ("cases: {it: {}}", ["E702"]), (where, [])):
+        tests.write_text(f"version: 1\n{text}\n")
+        reading = Reader(registry).read(str(tests), shown_as="p.test.yml")
+        assert [one.code for one in reading.diagnostics if one.is_error] == codes
+    assert registry.tools.recorded is None

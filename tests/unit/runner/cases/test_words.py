@@ -44,3 +44,14 @@ def test_long_values_are_cut_and_take_no_time(performed: Performed) -> None:
     assert all(len(line) < 300 for line in lines)
     assert lines[1].startswith('got       ["xy", "xy"')
     assert time.monotonic() - began < 20
+
+
+def test_a_key_that_a_test_does_not_read_is_told_as_that_and_not_only_as_one_that_is_not_set(
+    performed: Performed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-real-1234567890")
+    pipeline = "nodes: {a: {agent: llm, provider: openai, with: {prompt: x, model: m}}}"
+    (result,) = performed(pipeline, "it: {run: all, expect: {status: succeeded}}")
+    (failure,) = failures(result)
+    assert any("tests read no real secrets of providers and MCP servers" in line for line in failure.details)
+    assert "`replay:`" in failure.details[-1]

@@ -287,3 +287,13 @@ graders: {new: {expression: output == ""}}
     result = evaluated(tmp_path, text, {}, pipeline)
     assert result.verdict is Verdict.UNDECIDED and result.seconds < 10
     assert result.stopped == "it took longer than 0.3 s"
+
+
+def test_a_run_that_nobody_recorded_says_so_and_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rec").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = evaluated(tmp_path, EVAL, {"fake": FakeProvider("nobody asks")}, replay=str(tmp_path / "rec"))
+    sample = result.counted[0]
+    mend = "make them with `pipe eval p.eval.yml --record rec`"
+    assert f"rec has no recordings of run {sample.run}; {mend}" in sample.why
+    assert not list((tmp_path / ".pipe").rglob("nothing-recorded"))

@@ -298,3 +298,17 @@ def test_what_replaying_would_refuse_beside_recordings_is_known(tmp_path: Path) 
     (tmp_path / "theirs.json").write_text('{"theirs": 1}')
     assert Folder(str(tmp_path)).others() == ["theirs.json"]
     assert Folder(str(tmp_path / "none")).others() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"), [({"txt": "x"}, "it lacks 'text'"), ({"text": 5}, "`text` is no text"), ([], "it is no object")]
+)
+def test_a_tool_s_answer_that_was_edited_into_none_names_its_file(tmp_path: Path, answer: Any, said: str) -> None:
+    async def through(recorder: Any, given: Any) -> Any:
+        return await recorder.through(attempt(), "tool", {"tool": "t"}, giving(given))
+
+    asyncio.run(through(Recording(Folder(str(tmp_path)), NoMasking()), answer))
+    (file,) = tmp_path.iterdir()
+    with pytest.raises(NodeFault) as caught:
+        asyncio.run(through(Replaying(Folder(str(tmp_path)), NoMasking()), None))
+    assert caught.value.message.startswith(f"{file}: its `answer` has not the shape of one: {said}; mend the file")
