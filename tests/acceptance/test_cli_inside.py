@@ -21,7 +21,7 @@ outputs: {all: "{{ nodes.pack.output }}"}
 FILES = """version: 1
 nodes:
   one: {pipeline: lib.yml, with: {x: a}}
-  each: {pipeline: lib.yml, for_each: {items: [b, "c].d[1"], key: "{{ item }}"}, with: {x: "{{ item }}"}}
+  each: {pipeline: lib.yml, for_each: {items: [b, "c]d[1"], key: "{{ item }}"}, with: {x: "{{ item }}"}}
   deep: {pipeline: mid.yml}
   again: {workspace: own, run: "find . -type f | sort", needs: [zip], output: lines}
   taken: {workspace: own, run: "cat out/*", needs: [each], output: lines}
@@ -62,10 +62,10 @@ def test_directories_and_artifacts_inside_are_those_of_each_instance(pipe: Any) 
     assert done.returncode == 0, done.stderr
     found = nodes(done)
     assert found["one"]["output"] == {"all": ["a1", "a2"]}
-    assert [one["output"]["all"] for one in found["each"]["output"]] == [["b1", "b2"], ["c].d[11", "c].d[12"]]
+    assert [one["output"]["all"] for one in found["each"]["output"]] == [["b1", "b2"], ["c]d[11", "c]d[12"]]
     assert found["deep"]["output"] == {"all": ["m1", "m2"]}
     assert found["again"]["output"] == ["./z.txt"]
-    assert found["taken"]["output"] == ["c].d[11", "c].d[12"], "of two files with the same path that of the later item"
+    assert found["taken"]["output"] == ["c]d[11", "c]d[12"], "of two files with the same path that of the later item"
     assert sorted(os.listdir(pipe.folder)) == [".pipe", "f.yml", "lib.yml", "mid.yml", "part.yml"]
     assert not (pipe.folder / ".pipe" / "runs" / pipe.run_id() / "workspaces").exists()
 
@@ -305,7 +305,7 @@ def test_the_graph_of_a_report_has_items_and_sub_pipelines(pipe: Any) -> None:
     assert graph.count('class="item s-waiting"') == 2
     assert "2 items: 2 waiting" in graph
     assert "each: succeeded" in graph
-    for line in ("✓ b", "✓ c].d[1", "✓ 2"):
+    for line in ("✓ b", "✓ c]d[1", "✓ 2"):
         assert f">{line}</text>" in graph, line
 
 
@@ -315,7 +315,7 @@ def test_nodes_inside_hand_files_on_in_a_case_of_pipe_test(pipe: Any) -> None:
         "f.test.yml",
         "version: 1\ncases:\n  all of it:\n    run: all\n"
         "    expect:\n      status: succeeded\n      nodes:\n"
-        "        one: {output: {all: [a1, a2]}}\n        taken: {output: ['c].d[11', 'c].d[12']}\n",
+        "        one: {output: {all: [a1, a2]}}\n        taken: {output: ['c]d[11', 'c]d[12']}\n",
     )
     done = pipe("test", "f.test.yml")
     assert done.returncode == 0, done.stdout + done.stderr
