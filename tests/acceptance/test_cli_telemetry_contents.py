@@ -71,7 +71,7 @@ def test_s4_no_prompt_answer_output_or_sentence_of_an_error_goes_to_a_collector(
             said = str(OPENAI.heard(asked.data)["messages"])
             if "http" in said:
                 return OPENAI.declines("long", CANARY)
-            if "use" in said and "fail" not in said:
+            if f"use {CANARY}" in said and "fail" not in said:
                 return OPENAI.either(Said((), [("1", "fail", {"who": CANARY})], "tool_calls"))(asked)
             finish = "length" if "cut" in said else "refused" if "refuse" in said else "stop"
             return OPENAI.either(Said((f"patient {CANARY}",), finish=finish))(asked)

@@ -314,7 +314,8 @@ class ActiveRun:
             self._fault("outputs", fault)
             return RunStatus.FAILED, {"outputs": {}}
         fields = self._output_fields(outputs)
-        return status, {"outputs": {}, **fields} if "output_ref" in fields else {"outputs": outputs}
+        ref = fields.get("output_ref")
+        return status, {"outputs": outputs} if ref is None else {"outputs": {}, "outputs_ref": ref}
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
         return output_fields(output, self._place.journal)

@@ -24,7 +24,7 @@ nodes:
 """
 PIPELINE = """
 nodes:
-  d: {for_each: {items: [a, "c].x"], key: "{{ item }}"}, pipeline: s.yml}
+  d: {for_each: {items: [a, "c]x"], key: "{{ item }}"}, pipeline: s.yml}
   e: {for_each: {items: [1, 2]}, run: echo real >> ran; echo r}
 """
 
@@ -61,9 +61,9 @@ def test_a_mock_that_no_item_met_fails_its_case_at_its_place(performed: Performe
     ("names", "real"),
     [
         (["d", "e"], 0),
-        (["d[a]", "d[c].x]", "e[0]", "e[1]"], 0),
+        (["d[a]", "d[c]x]", "e[0]", "e[1]"], 0),
         (["d.x", "d.y", "e"], 0),
-        (["d[a].x", "d[a].y", "d[c].x].x", "d[c].x].y[b]", "e[0]"], 1),
+        (["d[a].x", "d[a].y", "d[c]x].x", "d[c]x].y[b]", "e[0]"], 1),
         (["d.x", "d[a].y[b]"], 3),
     ],
 )
