@@ -53,7 +53,16 @@ def test_a_whole_number_has_digits_only(text: str) -> None:
 
 
 def test_flag_beats_variable_beats_pipe_yml_beats_default() -> None:
-    flag = Given({"grace": "1s", "durability": "os", "concurrency": "2", "cache_domain": "pr", "explain": True, "state_dir": None})
+    flag = Given(
+        {
+            "grace": "1s",
+            "durability": "os",
+            "concurrency": "2",
+            "cache_domain": "pr",
+            "explain": True,
+            "state_dir": None,
+        }
+    )
     env = {"PIPE_GRACE": "2s", "PIPE_DURABILITY": "full", "PIPE_CONCURRENCY": "3", "PIPE_CACHE_DOMAIN": "main"}
     project = {"grace": 3.0, "durability": "os"}
     first = run_settings(flag, "s", project, environ=env)
