@@ -10,6 +10,7 @@ import pytest
 SECRET = "q7Zx9-canary"
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize(
     "line",
     [

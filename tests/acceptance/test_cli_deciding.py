@@ -318,6 +318,7 @@ def test_a_run_kept_elsewhere_is_decided_where_it_is(pipe: Any) -> None:
     assert pipe(*command.split()[1:]).returncode == 0
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [

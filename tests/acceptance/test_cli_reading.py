@@ -87,6 +87,7 @@ def test_s11_a_working_directory_that_is_gone_is_told(pipe: Any) -> None:
         assert "bug in pipe-runner" not in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "name", ["pipe.fifo", "folder.yml", "\udcff.yml", "a\x1b[31m.yml"], ids=["fifo", "folder", "bytes", "escape"]
 )

@@ -83,6 +83,7 @@ def test_what_could_not_be_written_to_stdout_is_told(pipe: Any) -> None:
     assert "cannot write to stdout: No space left on device" in done.stderr
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("how", ["signal", "cancel"])
 def test_a_first_stop_during_finally_is_told_and_changes_nothing(pipe: Any, how: str) -> None:
     pipe.write("f.yml", LATE)

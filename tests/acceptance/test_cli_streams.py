@@ -64,7 +64,7 @@ def test_a_reader_who_has_gone_away_is_no_fault(pipe: Any, unbuffered: str, word
         ("providers mine --check", 1),
     ],
 )
-@pytest.mark.few(6)
+@pytest.mark.few(3)
 def test_a_failure_stays_one_where_the_reader_has_gone_away(pipe: Any, unbuffered: str, words: str, code: int) -> None:
     pipe.write("pipe.yml", "version: 1\nproviders: {mine: {type: openai, base_url: 'http://127.0.0.1:9', model: m}}\n")
     pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo hi}}\noutputs: {o: '{{ nodes.a.output }}'}\n")

@@ -178,7 +178,7 @@ def test_results_stay_alone_on_stdout_when_spans_go_to_the_console(pipe: Shell, 
         ("OTEL_METRICS_EXEMPLAR_FILTER", "zz"),
     ],
 )
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_a_variable_that_the_sdk_does_not_like_fails_no_run(
     pipe: Shell, tmp_path: Path, collector: str, name: str, value: str
 ) -> None:
@@ -214,6 +214,7 @@ class Silent(Collector):
         time.sleep(8)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("kind", "told"), [(Floods, ""), (Redirects, "not followed"), (Silent, "did not take all")])
 def test_a_collector_that_misbehaves_costs_a_line_at_most(
     pipe: Shell, tmp_path: Path, kind: type[Collector], told: str

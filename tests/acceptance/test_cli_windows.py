@@ -207,7 +207,7 @@ def test_the_interpreter_lacks_what_windows_lacks(windows: Any) -> None:
         ["schema", "test"], ["--version"], ["--help"], ["run", "--help"],
     ],
 )  # fmt: skip
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_what_windows_is_promised_works_without_what_it_lacks(windows: Any, project: Path, words: list[str]) -> None:
     (project / "new").mkdir()
     done = windows(*words)
@@ -237,6 +237,7 @@ def test_a_request_is_sent_on_windows(windows: Any, project: Path, httpserver: A
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("expects", ["succeeded", "failed"])
 def test_a_command_that_is_not_mocked_fails_its_case_on_windows_whatever_is_expected(
     windows: Any, project: Path, expects: str

@@ -312,7 +312,7 @@ def check_resumed(project: Path, faults: int = 1) -> None:
 
 @pytest.mark.parametrize("when", [1, 2, 5, *map(slow, (3, 4, 6, 7, 8, 9))])
 @pytest.mark.parametrize("fault", ["error=ENOSPC", "error=EIO", "signal=SIGKILL"])
-@pytest.mark.few(3)
+@pytest.mark.few(1)
 def test_d7_a_run_whose_log_can_not_be_written_stops_and_is_resumed_with_one_command(
     tmp_path: Path, project: Path, when: int, fault: str
 ) -> None:
@@ -328,6 +328,7 @@ def test_d7_a_run_whose_log_can_not_be_written_stops_and_is_resumed_with_one_com
     check_resumed(project)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("when", [1, 2, slow(3)])
 def test_d7_a_run_whose_log_can_not_be_made_durable_starts_nothing_that_depends_on_it(
     tmp_path: Path, project: Path, when: int

@@ -98,6 +98,7 @@ def one(call: str, more: str = "") -> str:
     return f"version: 1\nnodes:\n  n:\n    agent: python\n    with: {{call: 'tools.py:{call}'}}\n{more}"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("call", ["plain", "emptied", "away"])
 def test_x2_what_a_function_left_ends_with_the_run(tmp_path: Path, start: Start, call: str) -> None:
     runner = start(one(call))

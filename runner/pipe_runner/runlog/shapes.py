@@ -105,6 +105,7 @@ _ENDED: Final[Mapping[str, Check]] = {
     "when": _or_none(_text),
     "values": _or_none(_object),
     "by": _or_none(_texts),
+    "more": _or_none(_size),
     "reason": _or_none(_text),
     "item": _or_none(_text),
     "key": _or_none(_text),

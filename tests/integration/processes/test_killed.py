@@ -58,7 +58,7 @@ def warden_of(runner: int) -> int:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_x2_five_seconds_after_kill_9_of_the_runner_nothing_of_the_run_is_alive(
     machine: Any, start: Start, way: str
 ) -> None:

@@ -153,6 +153,7 @@ def test_s4_secrets_that_overlap_are_hidden_in_any_order(values: list[str], orde
     assert not any(value.encode() in masked for value in values)
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", sorted(FORMS))
 def test_s4_each_line_of_a_secret_from_8_characters_is_hidden_in_each_form(name: str) -> None:
     line = PEM.splitlines()[7]

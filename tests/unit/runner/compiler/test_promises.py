@@ -215,7 +215,7 @@ LARGE: dict[str, Callable[[], str]] = {
 
 
 @pytest.mark.parametrize("kind", LARGE)
-@pytest.mark.few(4)
+@pytest.mark.few(2)
 def test_r2_any_file_of_a_mebibyte_is_judged_within_the_bound(
     kind: str, tmp_path: Path, registry: Registry, in_time: Any
 ) -> None:

@@ -30,6 +30,7 @@ class Service:
         return ModelResponse("ok", Finish.STOP, usage=Usage(1, 1))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("asked", [0.0, -5.0, 0.0001, None])
 @pytest.mark.parametrize("calls", [1, 10])
 def test_v2_a_service_that_asks_for_no_wait_again_and_again_is_not_hammered(asked: float | None, calls: int) -> None:

@@ -125,6 +125,7 @@ def test_r2_a_mebibyte_is_read_or_refused_within_bounds(name: str, in_time: Any)
     assert memory < MEMORY
 
 
+@pytest.mark.few(2)
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="measured with Linux's means")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(

@@ -239,6 +239,7 @@ def test_s1_the_password_of_a_proxy_is_shown_nowhere() -> None:
     assert set(found.secrets) == {"s3cr%20t-x", "s3cr t-x"}
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize(
     ("says", "sentence"),
     [
