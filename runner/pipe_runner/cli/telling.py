@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.exits import IO_ERROR
-from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.plans import Planned
 from pipe_runner.cli.suspending import Display, Suspending
 from pipe_runner.cli.words import Given
@@ -50,6 +49,8 @@ class Telling:
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
+            from pipe_runner.cli.files import check_can_be_written
+
             check_can_be_written(self._junit)
 
     def sinks(self, notes: list[str], state_dir: str, *, explain: bool = False) -> list[EventSink]:

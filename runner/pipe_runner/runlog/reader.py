@@ -18,7 +18,6 @@ from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import CRC_LENGTH, MAX_LINE, BadLine, checksum_ok, decode_line
-from pipe_runner.runlog.shapes import check_shape
 from pipe_runner.types import EventKind
 
 _FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\r?\Z', re.DOTALL)
@@ -157,6 +156,8 @@ def apply_to(run: Folds, event: Event, reader: LogReader) -> None:
 
 def refuse_misshapen(event: Event, path: str, at: int) -> None:
     """Raises LogDamaged for an event with a field that isn't what it has to be; `at` is where its line begins."""
+    from pipe_runner.runlog.shapes import check_shape  # a run that begins reads no log
+
     try:
         check_shape(event.event, event.data)
     except TypeError as error:
