@@ -204,9 +204,9 @@ class _Look:
         look = _Look(self._run, plan, self._subplans, self._digests)
         status = (self._run.nodes.get(node.id) or NodeState()).status
         found = look.reasons(chosen(plan, node.id, self._run.only), status)
-        if why is None and look.changed:
+        if look.changed:
             self.changed.add(node.index)
-            why = f"runs {plan.nodes[min(look.changed)].id}, which changed"
+            why = why or f"runs {plan.nodes[min(look.changed)].id}, which changed"
         if why is not None:
             self._reasons[node.id] = why
             self._reasons.update(found)

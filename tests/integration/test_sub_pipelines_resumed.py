@@ -44,6 +44,22 @@ def test_resume_runs_what_is_not_done_inside(project: Any, trying: Any) -> None:
     assert [done.node(n).attempts for n in ("s", "s.a", "s.b", "s.c", "s.f")] == [2, 1, 2, 1, 2]
 
 
+def test_d11_what_depends_on_a_failed_sub_pipeline_runs_again_when_its_inside_has_changed(
+    project: Any, trying: Any
+) -> None:
+    trying.bad = {"b"}
+    project.write(sub=CHAIN)
+    main = OUTER + "  told: {agent: fake, with: {n: told}, needs: s, run_on: always}\n"
+    assert project.run(main).statuses["told"] == "succeeded"
+    trying.taken()
+    project.write(sub=CHAIN.replace("{n: c}", "{n: c2}"))
+    active = project.open()
+    assert active.reasons["s"] == "failed"
+    assert active.reasons["told"] == "needs s, which changed"
+    project.finished(active, anyio.run(active.perform))
+    assert trying.taken() == ["b", "f", "told"]
+
+
 def test_d11_a_changed_node_inside_runs_again_and_what_depends_on_it_inside_and_outside(
     project: Any, trying: Any
 ) -> None:
