@@ -60,13 +60,13 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
     spec, path = draft.spec, (*draft.path, "matrix")
     for name in SPECIAL:
         for number, entry in enumerate(spec.matrix.get(name, ())):
-            hint = f"write `{name}: [{{os: debian}}]`"
+            write = f"write `{name}: [{{os: debian}}]`"
             if not isinstance(entry, dict):
                 message = f"an entry of `{name}` is a map of names and values"
-                report.add("E203", message, (*path, name, number), hint=hint)
+                report.add("E203", message, (*path, name, number), hint=write)
                 return
             if not entry:
-                report.add("E204", f"an entry of `{name}` is empty", (*path, name, number), hint=hint)
+                report.add("E204", f"an entry of `{name}` is empty", (*path, name, number), hint=write)
                 return
     axes = {name: given for name, given in spec.matrix.items() if name not in SPECIAL}
     if any(not given for given in axes.values()):
@@ -136,9 +136,9 @@ def names_of(matrix: dict[str, list[Json]]) -> list[str]:
 def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room | None = None) -> list[dict[str, Json]]:
     """The combinations, as GitHub Actions makes them; raises NoRoom.
 
-    `exclude` takes out each combination that fits one of its entries. An entry of `include` is added to each combination
-    that it fits, else it is a combination of its own. It fits where it changes no value of the axes: of an object or a
-    list it may say a part.
+    `exclude` takes out each combination that one of its entries fits. An entry of `include` is added to each
+    combination that it fits, else it is a combination of its own. It fits where it changes no value of the axes: of an
+    object or a list it may say a part.
     """
     room = room or Room()
     names = list(axes)
