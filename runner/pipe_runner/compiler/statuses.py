@@ -55,11 +55,13 @@ def tell_cached(drafts: Iterable[Draft], others: Iterable[Use], report: Report) 
 def _tell(use: Use, reader: _Reader, report: Report) -> None:
     if use.compiled.kind != "jinja" or not use.sound:
         return
-    for subject, right, texts in reader.compared(use.compiled.body):
+    for (subject, right, texts), tree in reader.compared(use.compiled.body):
         message = f"{subject} is `cached` where an earlier result is taken, and not `succeeded`"
         wanted = ", ".join(f'"{short(text)}"' for text in [*texts, "cached"])
         open_ = right.count("(") - right.count(")")
-        report.add("W509", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * open_}`")
+        hint = f"count both: `{right}[{wanted}]{')' * open_}`"
+        offset, length = use.spot(tree)
+        report.add("W509", message, use.path, offset=offset, length=length, hint=hint)
         return
 
 
@@ -77,8 +79,8 @@ class _Reader:
             if use.path == path and use.compiled.kind == "reference":
                 self._items = self._results(["ref", list(use.compiled.body)])
 
-    def compared(self, body: Any) -> Iterator[Compared]:
-        """Comparisons that leave out what was cached; none where the template speaks of `cached` anywhere."""
+    def compared(self, body: Any) -> Iterator[tuple[Compared, Any]]:
+        """Comparisons that leave out what was cached, with their trees; none where the template speaks of `cached`."""
         trees = list(_trees(body))
         if not any(tree == ["const", "cached"] or (tree[0] == "const" and _lists(tree[1], "cached")) for tree in trees):
             self._locals = {}
@@ -87,7 +89,7 @@ class _Reader:
                 if before == self._locals:
                     break
             for tree in trees:
-                yield from self._comparison(tree)
+                yield from ((found, tree) for found in self._comparison(tree))
 
     def _comparison(self, tree: list[Any]) -> Iterator[Compared]:
         if tree[0] == "cmp" and len(tree[2]) == 1:
