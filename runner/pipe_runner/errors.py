@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.types import ErrorKind
+from pipe_runner.types import ErrorKind, Path_
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic
@@ -105,12 +105,16 @@ class PriceUnknown(NodeFault):
 
 
 class ExpressionFault(Exception):
-    """An expression could not be evaluated, or gave what it must not; becomes `template` or `condition`."""
+    """An expression could not be evaluated, or gave what it must not; becomes `template` or `condition`.
 
-    def __init__(self, message: str, *, source: str | None = None) -> None:
+    `at` is where it stands, of those that belong to no node: the file as in `PlannedNode.part`, and the path in it.
+    """
+
+    def __init__(self, message: str, *, source: str | None = None, at: tuple[int, Path_] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.source = source
+        self.at = at
 
 
 class KeyTwice(ValueError):

@@ -68,12 +68,7 @@ class Scope:
         """Evaluate the `env:` of every file; once, before any node. Raises ExpressionFault."""
         envs = [(self._plan.env, 0), *((part.env, part.within) for part in self._plan.parts)]
         for part, (env, within) in enumerate(envs):
-            try:
-                values = self.render(env, self.names((), part=part))
-            except ExpressionFault as fault:
-                where = f" (in {self._plan.file_of(part)})" if part else ""
-                raise ExpressionFault(f"{fault.message}{where}", source=fault.source) from None
-            assert isinstance(values, dict)
+            values = self._of_file("env", env, self.names((), part=part), part)
             self._env[part] = {**self._env[within], **values} if part else values
             self._env_text[part] = {name: value_to_text(v) for name, v in self._env[part].items()}
 
@@ -158,6 +153,18 @@ class Scope:
             found = self._compiled[id(data)] = Compiled.from_json(next(iter(data.values())))
         return found
 
+    def _of_file(self, key: str, value: Value, names: Mapping[str, Json], part: int = 0) -> dict[str, Json]:
+        """The values under a key of a file, whose fault is told of the one that has it; raises ExpressionFault."""
+        assert isinstance(value.data, dict)
+        found: dict[str, Json] = {}
+        for name, data in value.data.items():
+            try:
+                found[name] = data if value.static else self._render(data, names)
+            except ExpressionFault as fault:
+                at = part, (key, name)
+                raise ExpressionFault(f"{key}.{name}: {fault.message}", source=fault.source, at=at) from None
+        return found
+
     def outputs(self) -> Json:
         """The pipeline's outputs; raises ExpressionFault."""
         value = self._plan.outputs
@@ -165,7 +172,7 @@ class Scope:
             return value.data
         by_id = {node.id[self._cut :]: node.index for node in self._plan.nodes}
         reads = {by_id[name] for name in self._nodes_read(value.data) if name in by_id}
-        return self.render(value, self.names(tuple(sorted(reads))))
+        return self._of_file("outputs", value, self.names(tuple(sorted(reads))))
 
     def _nodes_read(self, data: Json) -> set[str]:
         if isinstance(data, dict):
@@ -235,3 +242,11 @@ class Scope:
 
             return attempt._replace(files=files_of(node, plan, self.run, self.output))
         return attempt
+
+
+def placed(plan: Plan, fault: ExpressionFault) -> str:
+    """The sentence of a fault that belongs to no node, with its place."""
+    from pipe_runner.loader.pointing import place_in
+
+    part, path = fault.at or (0, ())
+    return f"{fault.message} (in {place_in(plan.root, plan.file_of(part), path)})"

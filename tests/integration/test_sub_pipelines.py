@@ -183,7 +183,18 @@ def test_an_output_that_can_not_be_made_fails_it(project: Any) -> None:
     done = project.run("nodes: {s: {pipeline: sub.yml}}\n")
     error = done.node("s").error or {}
     assert error["kind"] == "template"
-    assert error["message"].startswith("outputs: ")
+    assert error["message"] == (
+        "outputs.y: nodes.a.output.z is not there: nodes.a.output is a number (the number 1) (in sub.yml:3:14)"
+    )
+
+
+def test_an_environment_that_can_not_be_made_fails_it_and_a_run_with_the_place(project: Any) -> None:
+    part = "env: {A: a, B: '{{ 1 // inputs.n }}'}\nnodes: {a: {run: echo}}\n"
+    project.write(sub="inputs: {n: {type: integer}}\n" + part, part="inputs: {n: {type: integer, default: 0}}\n" + part)
+    done = project.run("nodes: {s: {pipeline: sub.yml, with: {n: 0}}}\n")
+    assert (done.node("s").error or {})["message"] == "env.B: division by zero (in sub.yml:3:16)"
+    done = project.run("include: [{file: part.yml}]\nnodes: {s: {run: echo}}\noutputs: {y: 1}\n")
+    assert (done.run.error or {})["message"] == "env.B: division by zero (in part.yml:3:16)"
 
 
 def test_a_value_that_does_not_fit_an_input_fails_it(project: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.cases.matching import is_matcher
 from pipe_runner.cases.names import Names
 from pipe_runner.cases.suite import OTHERS
-from pipe_runner.compiler.matching import matches, mismatches
+from pipe_runner.compiler.matching import matches, misplaced
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.subplans import secrets_of
@@ -60,8 +60,8 @@ class _Checks:
             if name not in self._inputs:
                 self._unknown("E703", f"the pipeline has no input `{short(name)}`", place, name, self._inputs)
                 continue
-            for sentence in mismatches(value, self._inputs[name].schema, f"input `{name}`"):
-                self._report.add("E703", sentence, place)
+            for inner, sentence in misplaced(value, self._inputs[name].schema, f"input `{name}`"):
+                self._report.add("E703", sentence, (*place, *inner))
         for name in given.get("secrets") or {}:
             if name not in self._secrets:
                 message = f"the pipeline has no secret `{short(name)}`"
@@ -105,9 +105,9 @@ class _Checks:
             if one.get("error") is not None:
                 continue
             place = (*path, number) if isinstance(mock, list) else path
-            for sentence in mismatches(one.get("output"), schema, "output"):
+            for inner, sentence in misplaced(one.get("output"), schema, "output"):
                 hint = "leave it as it is if the pipeline is to meet what its agent never gives"
-                self._report.add("W701", sentence, (*place, "output"), hint=hint)
+                self._report.add("W701", sentence, (*place, "output", *inner), hint=hint)
 
     def _output_schema(self, node: PlannedNode) -> Mapping[str, Any]:
         if isinstance(node.output_schema, dict):

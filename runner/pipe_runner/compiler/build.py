@@ -136,7 +136,7 @@ class Build:
             return None
         path = ("concurrency", "group")
         if spec.concurrency.group is None:
-            if spec.concurrency.cancel_in_progress:
+            if spec.concurrency.cancel_in_progress and not self.report.wrote(("concurrency",), "group"):
                 hint = "name the runs that it is about: `group: release`"
                 place = ("concurrency", "cancel_in_progress")
                 self.report.add("E212", "`cancel_in_progress` says nothing without `group`", place, at="key", hint=hint)

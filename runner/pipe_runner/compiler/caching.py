@@ -10,6 +10,7 @@ from os.path import join, normpath, sep
 from typing import Any, Final
 
 from pipe_runner.compiler.drafts import Draft
+from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
 from pipe_runner.models import files_of
@@ -83,6 +84,8 @@ def compile_artifacts(draft: Draft, report: Report, inside: Callable[[str, Path_
         message = "`cache` and `artifacts` of a node that is granted secrets: files can't be masked, and would be kept"
         report.add("E212", message, path, at="key", hint="let another node, without secrets, make the files")
     for number, spec in enumerate(draft.spec.artifacts):
+        if spec.path == LEFT_OUT:
+            continue
         place = (*path, number, "path")
         if spec.name in names:
             report.add("E303", f"`{short(spec.name)}` stands here twice", (*path, number, "name"))

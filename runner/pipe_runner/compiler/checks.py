@@ -26,12 +26,14 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
-        for sentence in failing(use.compiled, of_path):
-            report.add("W506", sentence, use.path, hint=None if sentence.startswith(LACKS) else of_use(use, nodes))
-        for sentence in doubtful(use.compiled, of_path):
-            report.add(
-                "W501", sentence, use.path, hint=of_use(use, nodes) if sentence.startswith("comparing") else None
-            )
+        for sentence, tree in failing(use.compiled, of_path):
+            hint = None if sentence.startswith(LACKS) else of_use(use, nodes)
+            offset, length = use.spot(tree)
+            report.add("W506", sentence, use.path, offset=offset, length=length, hint=hint)
+        for sentence, tree in doubtful(use.compiled, of_path):
+            hint = of_use(use, nodes) if sentence.startswith("comparing") else None
+            offset, length = use.spot(tree)
+            report.add("W501", sentence, use.path, offset=offset, length=length, hint=hint)
 
 
 def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:

@@ -60,9 +60,13 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
     spec, path = draft.spec, (*draft.path, "matrix")
     for name in SPECIAL:
         for number, entry in enumerate(spec.matrix.get(name, ())):
+            write = f"write `{name}: [{{os: debian}}]`"
             if not isinstance(entry, dict):
                 message = f"an entry of `{name}` is a map of names and values"
-                report.add("E203", message, (*path, name, number), hint=f"write `{name}: [{{os: debian}}]`")
+                report.add("E203", message, (*path, name, number), hint=write)
+                return
+            if not entry:
+                report.add("E204", f"an entry of `{name}` is empty", (*path, name, number), hint=write)
                 return
     axes = {name: given for name, given in spec.matrix.items() if name not in SPECIAL}
     if any(not given for given in axes.values()):
@@ -132,8 +136,9 @@ def names_of(matrix: dict[str, list[Json]]) -> list[str]:
 def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room | None = None) -> list[dict[str, Json]]:
     """The combinations, as GitHub Actions makes them; raises NoRoom.
 
-    `exclude` takes out each combination that has all values of one of its entries. An entry of `include` is added to
-    each combination of which it changes no value of the axes, else it is a combination of its own.
+    `exclude` takes out each combination that one of its entries fits. An entry of `include` is added to each
+    combination that it fits, else it is a combination of its own. It fits where it changes no value of the axes: of an
+    object or a list it may say a part.
     """
     room = room or Room()
     names = list(axes)
@@ -151,33 +156,57 @@ def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room |
     out: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
     for entry in exclude:
         if entry.keys() <= axes.keys():
-            at, codes = _coded(entry, places)
-            out.setdefault(at, set()).add(codes)
+            at, wanted = _wanted(entry, places, coded, room)
+            out.setdefault(at, set()).update(wanted)
     for at, excluded in out.items():
         room.take(len(made))
         made = [one for one in made if tuple(one[1][place] for place in at) not in excluded]
     found = [combination for combination, _ in made]
     known: dict[tuple[int, ...], dict[tuple[str, ...], list[dict[str, Json]]]] = {}
     for entry in include:
-        at, codes = _coded(entry, places)
+        at, wanted = _wanted(entry, places, coded, room)
         if at not in known:
             room.take(len(made))
             index = known[at] = {}
             for combination, own in made:
                 index.setdefault(tuple(own[place] for place in at), []).append(combination)
-        fitting = known[at].get(codes, ())
+        fitting = [one for codes in wanted for one in known[at].get(codes, ())]
         room.take(1 + len(fitting))
+        more = {name: value for name, value in entry.items() if name not in axes}
         for one in fitting:
-            one.update(entry)
+            one.update(more)
         if not fitting:
             found.append(dict(entry))
     return found
 
 
-def _coded(entry: dict[str, Json], places: dict[str, int]) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Which axes an entry names, and the texts of its values for them, in the order of the axes."""
-    named = sorted((places[name], _ENCODE(value)) for name, value in entry.items() if name in places)
-    return tuple(at for at, _ in named), tuple(code for _, code in named)
+def _wanted(
+    entry: dict[str, Json], places: dict[str, int], coded: list[list[tuple[Json, str]]], room: Room
+) -> tuple[tuple[int, ...], list[tuple[str, ...]]]:
+    """Which axes an entry names, and the texts of the values that fit it, in the order of the axes; raises NoRoom."""
+    parts = {places[name]: part for name, part in entry.items() if name in places}
+    at = tuple(sorted(parts))
+    columns: list[list[str]] = []
+    size = 1
+    for place in at:
+        part, code = parts[place], _ENCODE(parts[place])
+        if isinstance(part, (dict, list)):
+            room.take(len(coded[place]) * (1 + len(code) // 8))
+            columns.append(list(dict.fromkeys(own for value, own in coded[place] if _fits(part, value))))
+        else:
+            columns.append([code])
+        size *= len(columns[-1])
+    room.take(size)
+    return at, list(product(*columns))
+
+
+def _fits(part: Json, value: Json) -> bool:
+    """Whether a value is what an entry says of it, and maybe more."""
+    if isinstance(part, dict):
+        return isinstance(value, dict) and all(name in value and _fits(one, value[name]) for name, one in part.items())
+    if isinstance(part, list):
+        return isinstance(value, list) and len(part) <= len(value) and all(map(_fits, part, value))
+    return _ENCODE(part) == _ENCODE(value)
 
 
 def _enough(wanted: int | None, items: Any, path: Any, report: Report) -> None:

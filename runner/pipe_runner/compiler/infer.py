@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pipe_runner.compiler.attributes import missing
 from pipe_runner.compiler.kinds import ANY, BOOLEAN, TEXT, Lookup, Schema, type_of, types_of, words
@@ -12,6 +12,8 @@ from pipe_runner.expressions import Compiled
 
 SchemaOf = Callable[[tuple[str | int, ...]], Schema]
 """The schema of what a path reads."""
+Doubt: TypeAlias = tuple[str, list[Any]]
+"""A sentence, and the part of the tree that it is about."""
 
 _INTEGER: Final = {"type": "integer"}
 _LIST: Final = {"type": "array"}
@@ -89,8 +91,8 @@ def _either(*schemas: Schema) -> Schema:
     return ANY if any(schema is ANY for schema in schemas) else {"anyOf": list(schemas)}
 
 
-def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
-    """Sentences about comparisons of values whose types don't go together."""
+def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
+    """Comparisons of values whose types don't go together."""
     if compiled.kind != "jinja" or not compiled.whole:
         return
     for tree in _comparisons(compiled.body):
@@ -101,7 +103,7 @@ def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
                 continue
             schemas = [_of_tree(side, of_path) for side in (left, right)]
             if sign in ("==", "!="):
-                yield from _never_equal(sign, *schemas)
+                yield from ((sentence, tree) for sentence in _never_equal(sign, *schemas))
             types = [_types(schema) for schema in schemas]
             if types[0] & types[1]:
                 continue
@@ -110,7 +112,7 @@ def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
             outcome = "fails the node"
             if sign in ("==", "!="):
                 outcome = f"is always {'false' if sign == '==' else 'true'}"
-            yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}"
+            yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}", tree
 
 
 def _never_equal(sign: str, *sides: Schema) -> Iterator[str]:
@@ -156,25 +158,28 @@ _PAIRS: Final[dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]] = {
 """Types of the two sides with which an operator works."""
 
 
-def failing(compiled: Compiled, of_path: SchemaOf) -> Iterator[str]:
-    """Sentences about operations that fail on all values that they can get."""
-    if compiled.kind != "jinja":
-        return
-    for tree in _trees(compiled.body):
-        if tree[0] == "filter" and tree[1] in _COUNTED and len(tree) > 2:
-            types = _types(_of_tree(tree[2], of_path))
-            if types <= _NUMBER:
-                yield f"{words(types)} {_COUNTED[tree[1]]}, so `| {tree[1]}` fails the node"
-        elif tree[0] == "bin" and tree[1] in _PAIRS and len(tree) == 4 and not any(map(_whole_node, tree[2:])):
-            sides = [_types(_of_tree(side, of_path)) for side in tree[2:]]
-            if not any(sides[0] & left and sides[1] & right for left, right in _PAIRS[tree[1]]):
-                yield f"`{tree[1]}` of {words(sides[0])} and {words(sides[1])} fails the node"
-            elif tree[1] in ("/", "//") and tree[3] == ["const", 0]:
-                yield "a division by zero fails the node"
-        elif tree[0] == "cmp":
-            yield from _nowhere_in(tree, of_path)
-        if tree[0] == "filter":
-            yield from missing(tree, _of_tree(tree[2], of_path))
+def failing(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
+    """Operations that fail on all values that they can get."""
+    if compiled.kind == "jinja":
+        for tree in _trees(compiled.body):
+            yield from ((sentence, tree) for sentence in _failing(tree, of_path))
+
+
+def _failing(tree: list[Any], of_path: SchemaOf) -> Iterator[str]:
+    if tree[0] == "filter" and tree[1] in _COUNTED and len(tree) > 2:
+        types = _types(_of_tree(tree[2], of_path))
+        if types <= _NUMBER:
+            yield f"{words(types)} {_COUNTED[tree[1]]}, so `| {tree[1]}` fails the node"
+    elif tree[0] == "bin" and tree[1] in _PAIRS and len(tree) == 4 and not any(map(_whole_node, tree[2:])):
+        sides = [_types(_of_tree(side, of_path)) for side in tree[2:]]
+        if not any(sides[0] & left and sides[1] & right for left, right in _PAIRS[tree[1]]):
+            yield f"`{tree[1]}` of {words(sides[0])} and {words(sides[1])} fails the node"
+        elif tree[1] in ("/", "//") and tree[3] == ["const", 0]:
+            yield "a division by zero fails the node"
+    elif tree[0] == "cmp":
+        yield from _nowhere_in(tree, of_path)
+    if tree[0] == "filter":
+        yield from missing(tree, _of_tree(tree[2], of_path))
 
 
 def _nowhere_in(tree: Any, of_path: SchemaOf) -> Iterator[str]:

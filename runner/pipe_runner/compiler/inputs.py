@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.matching import mismatches, misplaced
 from pipe_runner.compiler.patterns import Patterns
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.report import Report, short
@@ -118,8 +118,8 @@ def _default(spec: InputSpec, schema: Mapping[str, Any], path: Path_, report: Re
         return
     if spec.default is None:  # may be left out, and is null then
         return
-    for sentence in mismatches(spec.default, schema, "the default"):
+    for inner, sentence in misplaced(spec.default, schema, "the default"):
         hint = None
         if "type" not in spec.model_fields_set:
             hint = "an input is a string where nothing is said: add its `type:`"
-        report.add("E215", sentence, (*path, "default"), hint=hint)
+        report.add("E215", sentence, (*path, "default", *inner), hint=hint)

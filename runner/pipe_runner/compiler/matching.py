@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
+
+from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
@@ -23,44 +26,44 @@ _MOST: Final = 20
 
 def mismatches(value: Any, schema: Mapping[str, Any], name: str) -> list[str]:
     """Sentences that say where the value is not what the schema asks for; empty: it fits."""
-    found = []
-    for sentence in _mismatches(value, schema, name):
-        found.append(sentence)
-        if len(found) == _MOST:
-            break
-    return found
+    return [sentence for _, sentence in misplaced(value, schema, name)]
 
 
-def _mismatches(value: Any, schema: Mapping[str, Any] | bool, name: str) -> Iterator[str]:
+def misplaced(value: Any, schema: Mapping[str, Any], name: str) -> list[tuple[Path_, str]]:
+    """The same, each with the path of what it is about, in the value."""
+    return list(islice(_mismatches(value, schema, name, ()), _MOST))
+
+
+def _mismatches(value: Any, schema: Mapping[str, Any] | bool, name: str, path: Path_) -> Iterator[tuple[Path_, str]]:
     if isinstance(schema, bool):  # of an agent's output: anything, or nothing
         if not schema:
-            yield f"{name} must not be there"
+            yield path, f"{name} must not be there"
         return
     wanted = schema.get("type")
     if wanted is not None and not _is(value, wanted):
         words = [wanted] if isinstance(wanted, str) else wanted
-        yield f"{name} must be {' or '.join(_WORDS.get(word, word) for word in words)}, not {described(value)}"
+        yield path, f"{name} must be {' or '.join(_WORDS.get(word, word) for word in words)}, not {described(value)}"
         return
     choices = schema.get("enum")
     if choices is not None and not any(same(value, choice) for choice in choices):
-        yield f"{name} must be one of {', '.join(described(c) for c in choices[:20])}, not {described(value)}"
+        yield path, f"{name} must be one of {', '.join(described(c) for c in choices[:20])}, not {described(value)}"
         return
     if isinstance(value, str):
-        yield from _text(value, schema, name)
+        yield from ((path, sentence) for sentence in _text(value, schema, name))
     elif isinstance(value, list):
-        yield from _size(len(value), schema, name, "Items", "items")
+        yield from ((path, sentence) for sentence in _size(len(value), schema, name, "Items", "items"))
         items = schema.get("items")
         if items:
             for index, item in enumerate(value):
-                yield from _mismatches(item, items, f"{name}[{index}]")
+                yield from _mismatches(item, items, f"{name}[{index}]", (*path, index))
     elif isinstance(value, dict):
-        yield from _object(value, schema, name)
+        yield from _object(value, schema, name, path)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         low, high = schema.get("minimum"), schema.get("maximum")
         if low is not None and value < low:
-            yield f"{name} must be at least {low}, not {described(value)}"
+            yield path, f"{name} must be at least {low}, not {described(value)}"
         if high is not None and value > high:
-            yield f"{name} must be at most {high}, not {described(value)}"
+            yield path, f"{name} must be at most {high}, not {described(value)}"
 
 
 def _text(value: str, schema: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -70,16 +73,16 @@ def _text(value: str, schema: Mapping[str, Any], name: str) -> Iterator[str]:
         yield f"{name} must match `{pattern}`, and {described(value)} doesn't"
 
 
-def _object(value: dict[str, Any], schema: Mapping[str, Any], name: str) -> Iterator[str]:
+def _object(value: dict[str, Any], schema: Mapping[str, Any], name: str, path: Path_) -> Iterator[tuple[Path_, str]]:
     properties = schema.get("properties") or {}
     for key in schema.get("required") or ():
         if key not in value:
-            yield f"{name} lacks `{key}`"
+            yield path, f"{name} lacks `{key}`"
     for key, item in value.items():
         if key in properties:
-            yield from _mismatches(item, properties[key], f"{name}.{key}")
+            yield from _mismatches(item, properties[key], f"{name}.{key}", (*path, key))
         elif schema.get("additionalProperties") is False:
-            yield f"{name} has the key `{key[:60]}`, which is not declared"
+            yield (*path, key), f"{name} has the key `{key[:60]}`, which is not declared"
 
 
 def _size(size: int, schema: Mapping[str, Any], name: str, word: str, what: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.contexts import of_pipeline
 from pipe_runner.compiler.inputs import compile_inputs
-from pipe_runner.compiler.matching import mismatches
+from pipe_runner.compiler.matching import misplaced
 from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.shape import Shape
@@ -184,8 +184,8 @@ class Includes:
                 hint = "write the value itself; nodes of an included file can read `nodes.…` of every file"
                 report.add("E213", "`with:` of an include is plain data, no template", place, hint=hint)
             else:
-                for sentence in mismatches(value, declared.schema, f"input `{name}`"):
-                    report.add("E806", sentence, place, notes=_declared(part, name))
+                for inner, sentence in misplaced(value, declared.schema, f"input `{name}`"):
+                    report.add("E806", sentence, (*place, *inner), notes=_declared(part, name))
                 values[name] = value
         for name, declared in known.items():
             if name not in given and declared.required:

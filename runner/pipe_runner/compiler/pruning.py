@@ -10,10 +10,18 @@ from pipe_runner.types import Path_
 from pipe_schemas import nodes
 
 _OF_KINDS: Final = frozenset({*nodes.KINDS, "with", "provider"})
+_APART: Final = frozenset({"env", "retry", "cache", "budget", "artifacts", "for_each"})
+"""Keys of nodes of whose values each part is wrong by itself."""
+_TOP_APART: Final = frozenset({"inputs", "include", "env", "secrets", "outputs", "defaults", "concurrency", "budget"})
+"""And of the file."""
 _LEAF: Final[dict[Any, Any]] = {}
 """Marks, by identity, what is to be left out."""
 LEFT_OUT: Final = "\0"
-"""The file of an entry of `include` that is wrong, which is told; no file can be called so."""
+"""The file of an entry of `include`, or the path of an artifact, that is wrong, which is told; none is called so."""
+_STAND_INS: Final = {"include": {"file": LEFT_OUT}, "artifacts": {"name": LEFT_OUT, "path": LEFT_OUT}}
+"""What stands for an item of these lists that is left out, so that all others keep their places."""
+_WITHOUT_DEFAULT: Final = frozenset({("for_each", "items")})
+"""Keys without which the map that has them is left out, too."""
 
 
 def prunable(path: Path_) -> Path_:
@@ -21,12 +29,10 @@ def prunable(path: Path_) -> Path_:
     if not path:
         return path
     if path[0] in PHASES:
-        if len(path) >= 3 and path[2] not in nodes.KINDS:
-            if path[2] == "env" and len(path) > 3:
-                return path[:4]
-            return path[:3]
-        return path[:2]
-    return path[:2] if path[0] in ("inputs", "include", "env", "secrets", "outputs") else path[:1]
+        if len(path) > 3 and path[2] in _APART and path[2:4] not in _WITHOUT_DEFAULT:
+            return path[:4]
+        return path[:3] if len(path) >= 3 and path[2] not in nodes.KINDS else path[:2]
+    return path[:2] if path[0] in _TOP_APART else path[:1]
 
 
 def without(data: dict[str, Any], paths: set[Path_]) -> dict[str, Any]:
@@ -53,16 +59,16 @@ def _cut(value: dict[str, Any], tree: dict[Any, Any]) -> dict[str, Any]:
         inner = tree.get(key)
         if inner is _LEAF:
             continue
-        out[key] = _cut_inside(item, inner)
+        out[key] = _cut_inside(item, inner, _STAND_INS.get(key))
     return out
 
 
-def _cut_inside(item: Any, tree: dict[Any, Any] | None) -> Any:
+def _cut_inside(item: Any, tree: dict[Any, Any] | None, stand_in: Any = None) -> Any:
     if not tree:
         return item
-    if isinstance(item, list):  # no item of a list is left out by itself: all keep their places
+    if isinstance(item, list):
         return [
-            {"file": LEFT_OUT} if tree.get(number) is _LEAF else _cut_inside(one, tree.get(number))
+            stand_in if tree.get(number) is _LEAF else _cut_inside(one, tree.get(number))
             for number, one in enumerate(item)
         ]
     return _cut(item, tree) if isinstance(item, dict) else item

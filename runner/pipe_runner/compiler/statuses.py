@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use
@@ -20,6 +20,20 @@ _SOME: Final = frozenset({"list", "sort", "unique", "reverse", "selectattr", "re
 _ONE: Final = frozenset({"first", "last"})
 """Filters that give one of them."""
 _DEPTH: Final = 100
+_PASSES: Final = 4
+"""Names that stand for one another in a chain."""
+
+
+class _Means(NamedTuple):
+    """What a name of a template stands for: a `result`, the `results` of a node, or the `status` of some."""
+
+    what: str
+    node: str = ""
+
+
+_NOTHING: Final = _Means("")
+_RESULT: Final = _Means("result")
+_STATUS: Final = _Means("status")
 
 Compared: TypeAlias = tuple[str, str, list[str]]
 """A sentence's subject, the comparison as it should be, up to its list, and the texts that are compared with."""
@@ -41,11 +55,13 @@ def tell_cached(drafts: Iterable[Draft], others: Iterable[Use], report: Report) 
 def _tell(use: Use, reader: _Reader, report: Report) -> None:
     if use.compiled.kind != "jinja" or not use.sound:
         return
-    for subject, right, texts in reader.compared(use.compiled.body):
+    for (subject, right, texts), tree in reader.compared(use.compiled.body):
         message = f"{subject} is `cached` where an earlier result is taken, and not `succeeded`"
         wanted = ", ".join(f'"{short(text)}"' for text in [*texts, "cached"])
         open_ = right.count("(") - right.count(")")
-        report.add("W509", message, use.path, hint=f"count both: `{right}[{wanted}]{')' * open_}`")
+        hint = f"count both: `{right}[{wanted}]{')' * open_}`"
+        offset, length = use.spot(tree)
+        report.add("W509", message, use.path, offset=offset, length=length, hint=hint)
         return
 
 
@@ -56,20 +72,24 @@ class _Reader:
         self._kept = kept
         self._items = ""
         """The repeated node over whose results this one goes."""
-        self._locals: frozenset[str] = frozenset()
-        """Names of the template that are looked at, each of which stands for results one by one."""
+        self._locals: dict[str, _Means] = {}
+        """Names of the template that are looked at, and what each stands for wherever it is given something."""
         path = (*draft.path, "for_each", "items") if draft is not None else ()
         for use in draft.uses if draft is not None else ():
             if use.path == path and use.compiled.kind == "reference":
                 self._items = self._results(["ref", list(use.compiled.body)])
 
-    def compared(self, body: Any) -> Iterator[Compared]:
-        """Comparisons that leave out what was cached; none where the template speaks of `cached` anywhere."""
+    def compared(self, body: Any) -> Iterator[tuple[Compared, Any]]:
+        """Comparisons that leave out what was cached, with their trees; none where the template speaks of `cached`."""
         trees = list(_trees(body))
         if not any(tree == ["const", "cached"] or (tree[0] == "const" and _lists(tree[1], "cached")) for tree in trees):
-            self._locals = self._named(trees)
+            self._locals = {}
+            for _ in range(_PASSES):
+                before, self._locals = self._locals, self._named(trees)
+                if before == self._locals:
+                    break
             for tree in trees:
-                yield from self._comparison(tree)
+                yield from ((found, tree) for found in self._comparison(tree))
 
     def _comparison(self, tree: list[Any]) -> Iterator[Compared]:
         if tree[0] == "cmp" and len(tree[2]) == 1:
@@ -98,6 +118,8 @@ class _Reader:
         if tree[:1] == ["get"] and tree[2] == ["const", "status"]:
             item = self._one(tree[1])
             return f"{item}.status" if item else ""
+        if tree[:1] == ["local"] and self._locals.get(tree[1], _NOTHING).what == "status":
+            return short(str(tree[1]))
         if tree[:1] != ["ref"]:
             return ""
         path = tree[1]
@@ -116,6 +138,9 @@ class _Reader:
             if tree[:1] != ["filter"] or tree[1] not in _SOME:
                 break
             tree = tree[2]
+        if tree[:1] == ["local"]:
+            means = self._locals.get(tree[1], _NOTHING)
+            return means.node if means.what == "results" else ""
         if tree[:1] != ["ref"] or len(tree[1]) != 3 or tree[1][0] != "nodes" or tree[1][2] != "output":
             return ""
         node = self._kept.get(tree[1][1])
@@ -123,36 +148,46 @@ class _Reader:
 
     def _one(self, tree: Any) -> str:
         """One result of a repeated node, as it is written."""
-        if tree[:1] == ["local"] and tree[1] in self._locals:
+        if tree[:1] == ["local"] and self._locals.get(tree[1], _NOTHING).what == "result":
             return short(str(tree[1]))
         if tree[:1] == ["filter"] and tree[1] in _ONE:
             name = self._results(tree[2])
             return f"(nodes.{short(name)}.output | {tree[1]})" if name else ""
         return ""
 
-    def _named(self, trees: Iterable[list[Any]]) -> frozenset[str]:
-        """Names that stand for nothing but results, wherever the template gives them something."""
-        found: set[str] = set()
-        others: set[str] = set()
+    def _named(self, trees: Iterable[list[Any]]) -> dict[str, _Means]:
+        """Names that stand for the same, and something of results, wherever the template gives them something."""
+        found: dict[str, _Means] = {}
         for tree in trees:
-            for target, good in self._given(tree):
-                if isinstance(target, str):
-                    (found if good else others).add(target)
-                else:
-                    others.update(_names(target))
-        return frozenset(found - others)
+            for target, means in self._given(tree):
+                for name in _names(target):
+                    found[name] = means if found.get(name, means) == means else _NOTHING
+        return {name: means for name, means in found.items() if means is not _NOTHING}
 
-    def _given(self, tree: list[Any]) -> Iterator[tuple[Any, bool]]:
-        """The names that a statement gives something, and whether that is a result; nothing for other trees."""
+    def _given(self, tree: list[Any]) -> Iterator[tuple[Any, _Means]]:
+        """The names that a statement gives something, and what that is; nothing for other trees."""
         match tree:
+            case ["for", [str(key), str(members)], ["filter", "groupby", items, args, named], _, _, _]:
+                by = dict(named).get("attribute") or (args or [None])[0]
+                node = self._results(items)
+                yield key, _STATUS if node and by == ["const", "status"] else _NOTHING
+                yield members, _Means("results", node) if node else _NOTHING
             case ["for", target, items, _, _, _]:
-                yield target, self._results(items) != ""
+                yield target, _RESULT if isinstance(target, str) and self._results(items) else _NOTHING
             case ["set", target, value]:
-                yield target, self._one(value) != ""
+                yield target, self._meant(target, value)
             case ["setblock", target, _, _]:
-                yield target, False
+                yield target, _NOTHING
             case ["with", [*pairs], _]:
-                yield from ((target, self._one(value) != "") for target, value in pairs)
+                yield from ((target, self._meant(target, value)) for target, value in pairs)
+
+    def _meant(self, target: Any, value: Any) -> _Means:
+        if not isinstance(target, str):
+            return _NOTHING
+        if self._one(value):
+            return _RESULT
+        node = self._results(value)
+        return _Means("results", node) if node else _NOTHING
 
     def _statuses(self, tree: Any) -> str:
         """The repeated node of whose results a tree gives the statuses."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
+from pipe_runner.expressions.plain import path_text
 from pipe_runner.plan import Value
 from pipe_runner.types import Json, Path_
 
@@ -25,6 +27,25 @@ class Use:
     place: Place
     sound: bool = True
     """False: it could not be read, which is told; what it gives is not known."""
+
+    def spot(self, tree: Any) -> tuple[int | None, int | None]:
+        """Offset and length of what a part of its tree reads first; None in a text of one line that is not shell text:
+        the whole is the place."""
+        if self.place == "run" or "\n" in self.compiled.source:
+            known = {reference.path: reference.offset for reference in reversed(self.compiled.references)}
+            for path in _paths(tree):
+                if path in known:
+                    return known[path], len(path_text(path))
+        return None, None
+
+
+def _paths(tree: Any) -> Iterator[Path_]:
+    if isinstance(tree, list | tuple) and tree:
+        if tree[0] == "ref":
+            yield tuple(tree[1])
+        elif tree[0] != "const":
+            for inner in tree:
+                yield from _paths(inner)
 
 
 def sound(faults: list[Fault]) -> bool:

@@ -151,7 +151,7 @@ class ActiveRun:
             try:
                 scope.evaluate_pipeline_env()
             except ExpressionFault as fault:
-                self._fault("env", fault)
+                self._fault(fault)
             if self.plan.group is None or (self._error is None and await self._enter_group(scope)):
                 await self._phases(scope, executor)
             else:
@@ -181,7 +181,7 @@ class ActiveRun:
         try:
             name = name_of(self.plan, scope)
         except ExpressionFault as fault:
-            self._fault("concurrency.group", fault)
+            self._fault(fault)
             return False
         if self._place.lock is None:
             return True  # a run of which nothing is kept is alone in every group
@@ -280,10 +280,10 @@ class ActiveRun:
     def _of(self, phase: Phase) -> list[PlannedNode]:
         return [node for node in self.nodes if node.phase is phase]
 
-    def _fault(self, what: str, fault: ExpressionFault) -> None:
-        """What the file says of the whole run can't be evaluated."""
-        where = "" if " (in " in fault.message else f" (in {self.plan.path})"
-        self._error = {"kind": str(ErrorKind.TEMPLATE), "message": f"{what}: {fault.message}{where}"}
+    def _fault(self, fault: ExpressionFault) -> None:
+        from pipe_runner.scope import placed
+
+        self._error = {"kind": str(ErrorKind.TEMPLATE), "message": placed(self.plan, fault)}
 
     # ------------------------------------------------------------ its end
 
@@ -311,7 +311,7 @@ class ActiveRun:
         except ExpressionFault as fault:
             if self.run.only:
                 return status, {"outputs": {}}
-            self._fault("outputs", fault)
+            self._fault(fault)
             return RunStatus.FAILED, {"outputs": {}}
         fields = self._output_fields(outputs)
         ref = fields.get("output_ref")

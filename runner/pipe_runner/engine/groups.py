@@ -21,9 +21,13 @@ _POLL: Final = 0.1
 def name_of(plan: Plan, scope: Scope) -> str:
     """The group of this run; raises ExpressionFault."""
     assert plan.group is not None
-    name = str(scope.render(plan.group, scope.names(())))
+    at = 0, ("concurrency", "group")
+    try:
+        name = str(scope.render(plan.group, scope.names(())))
+    except ExpressionFault as fault:
+        raise ExpressionFault(f"concurrency.group: {fault.message}", at=at) from None
     if not name.strip():
-        raise ExpressionFault("its name is empty")
+        raise ExpressionFault("concurrency.group: its name is empty", at=at)
     return name
 
 

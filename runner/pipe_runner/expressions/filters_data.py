@@ -107,7 +107,7 @@ def unique(interpreter: Interpreter, value: Any, case_sensitive: bool = False, a
 def groupby(
     interpreter: Interpreter, value: Any, attribute: Any, default: Any = None, case_sensitive: bool = False
 ) -> list[Any]:
-    """Groups as objects `{grouper, list}`, which unpack in `for key, members in …` as their pair does."""
+    """Groups as lists `[key, members]`, which `for key, members in …` takes apart."""
     members = interpreter.iterate(value)
     group_keys = [read(interpreter, member, attribute, default) for member in members]
     order = _sorted(interpreter, list(range(len(members))), group_keys, case_sensitive, False)

@@ -192,8 +192,11 @@ class Interpreter:
 
     def _filter(self, tree: Sequence[Any]) -> Any:
         word = tree[1]
-        value = self.soft(tree[2]) if word in ("default", "d") else self.eval(tree[2])
-        return self.apply("filter", word, value, [self.eval(a) for a in tree[3]], {k: self.eval(v) for k, v in tree[4]})
+        guards = word in ("default", "d")
+        value = self.soft(tree[2]) if guards else self.eval(tree[2])
+        # What `default` gives instead is only used, and only then a fault, where the value isn't there.
+        args = [self.soft(a) if guards and not place else self.eval(a) for place, a in enumerate(tree[3])]
+        return self.apply("filter", word, value, args, {k: self.eval(v) for k, v in tree[4]})
 
     def _test(self, tree: Sequence[Any]) -> Any:
         word = tree[1]

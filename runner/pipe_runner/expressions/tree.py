@@ -256,7 +256,7 @@ class Lowering:
     def _filter(self, node: nodes.Filter, tolerant: bool) -> Tree:
         guards = node.name in ("default", "d")
         inner = self.expression(node.node, tolerant=guards) if node.node is not None else ["const", ""]
-        args, kwargs = self._arguments(node)
+        args, kwargs = self._arguments(node, tolerant=guards and tolerant)
         self.faults += filter_faults(node)
         return ["filter", node.name, inner, args, kwargs]
 
@@ -297,10 +297,10 @@ class Lowering:
         self._refuse(node, "only the functions and methods of the language can be called, never a value")
         return ["const", None]
 
-    def _arguments(self, node: Any) -> tuple[list[Tree], list[Any]]:
+    def _arguments(self, node: Any, *, tolerant: bool = False) -> tuple[list[Tree], list[Any]]:
         if node.dyn_args is not None or node.dyn_kwargs is not None:
             self._refuse(node, "`*` and `**` are not available in arguments")
-        args = [self.expression(arg) for arg in node.args]
+        args = [self.expression(arg, tolerant=tolerant) for arg in node.args]
         return args, [[pair.key, self.expression(pair.value)] for pair in node.kwargs]
 
     # ------------------------------------------------------------ places and scopes

@@ -16,7 +16,7 @@ from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.reruns import left_inside
 from pipe_runner.run import NodeState, is_final
-from pipe_runner.scope import Scope
+from pipe_runner.scope import Scope, placed
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import chosen, expanded, instance
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
@@ -102,7 +102,7 @@ class Inner:
         try:
             scope.evaluate_pipeline_env()
         except ExpressionFault as fault:
-            return _failed(ErrorKind.TEMPLATE, f"env: {fault.message}")
+            return _failed(ErrorKind.TEMPLATE, placed(self._plan, fault))
         undecided = set() if self._let_go else house.undecided(house.run, self._nodes, house.emit)
         scheduler = self._scheduler = SharingScheduler(
             house,
@@ -228,7 +228,7 @@ class Inner:
         except ExpressionFault as fault:
             if len(self._nodes) < len(self._plan.nodes):
                 return Outcome(NodeStatus.SUCCEEDED, output={})
-            return _failed(ErrorKind.TEMPLATE, f"outputs: {fault.message}")
+            return _failed(ErrorKind.TEMPLATE, placed(self._plan, fault))
 
     def _failed(self) -> Outcome:
         """It failed as the first of its nodes did."""

@@ -37,6 +37,12 @@ def items_of(values: Any, **more: Any) -> list[Item]:
         # One that fits none is a combination of its own, and later ones are not added to it.
         ({"a": [1]}, [{"a": 3}, {"x": 9}], [], [{"a": 1, "x": 9}, {"a": 3}]),
         ({}, [{"a": 1}, {"a": 2}], [], [{"a": 1}, {"a": 2}]),
+        # Of an object and a list an entry may say a part, and the value stays whole.
+        ({"a": [{"n": 1, "m": {"k": 2, "l": 3}}, {"n": 2}]}, [], [{"a": {"m": {"k": 2}}}], [{"a": {"n": 2}}]),
+        ({"a": [{"n": 1, "m": 2}]}, [{"a": {"n": 1}, "x": 9}], [], [{"a": {"n": 1, "m": 2}, "x": 9}]),
+        ({"a": [[1, 2], [2, 1]], "b": [3, 4]}, [], [{"a": [1], "b": 3}, {"a": [2]}], [{"a": [1, 2], "b": 4}]),
+        ({"a": [{"n": 1}, {"n": True}, 1]}, [], [{"a": {"n": 1}}], [{"a": {"n": True}}, {"a": 1}]),
+        ({"a": [{"n": 1}]}, [{"a": {"n": 2}}], [], [{"a": {"n": 1}}, {"a": {"n": 2}}]),
     ],
 )
 def test_a_matrix_is_expanded_as_github_actions_does(axes: Any, include: Any, exclude: Any, wanted: Any) -> None:

@@ -79,3 +79,36 @@ def test_a_node_without_an_identifier_may_be_of_a_wrong_shape_too(compiled: Comp
     ]
     assert codes(compiled("nodes: {a-b: text, b: {run: x}}\n")) == ["E203", "E205"]
     assert codes(compiled("nodes: {a-b: {agent: http, with: {urll: x}}}\n")) == ["E205", "E503", "E504"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("defaults: {timeout: 5, cwd: ../.., retry: 0}", ["E204", "E207", "E601"]),
+        ("concurrency: {max_parallel: 0, group: '{{ nodes.a.output }}'}", ["E204", "E311"]),
+        ("concurrency: {group: 5, cancel_in_progress: true}", ["E203"]),
+        ("budget: {max_time: 5, max_cost: -1}", ["E204", "E207"]),
+    ],
+)
+def test_a_wrong_key_of_the_file_hides_none_beside_it(compiled: Compile, text: str, wanted: list[str]) -> None:
+    assert codes(compiled(f"{text}\nnodes: {{a: {{run: x}}}}\n")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("node", "wanted"),
+    [
+        ("for_each: {items: '{{ inputs.x }}', key: '{{ inputs.y }}', max_parallel: 0}", ["E204", "E308", "E308"]),
+        ("for_each: {items: 5, key: '{{ inputs.y }}'}", ["E203"]),
+        ("for_each: {key: '{{ inputs.y }}', max_parallel: 0}", ["E202", "E204"]),
+        ("cache: {ttl: 5, key: '{{ inputs.y }}', files: [../x]}", ["E207", "E308", "E601"]),
+        ("retry: {max_attempts: 0}, effect: once", ["E204", "E212"]),
+        ("artifacts: [{name: a, path: ../x}, {name: a}, 5, {name: b, path: ''}, {name: a, path: y}]",
+         ["E202", "E203", "E204", "E303", "E601"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_part_of_a_key_of_a_node_hides_none_beside_it(compiled: Compile, node: str, wanted: list[str]) -> None:
+    assert codes(compiled(f"nodes: {{a: {{run: x, {node}}}}}\n")) == wanted
+
+
+def test_an_item_of_a_for_each_of_a_wrong_shape_is_no_unknown_name(compiled: Compile) -> None:
+    assert codes(compiled("nodes: {a: {run: 'echo {{ item.x }} {{ index }}', for_each: {items: 5}}}\n")) == ["E203"]

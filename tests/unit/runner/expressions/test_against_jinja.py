@@ -189,6 +189,8 @@ AGREED = [
     "1048576 | filesizeformat(true)", "'aaa bbb ccc' | wordwrap(3)", "'hello world foo' | wordwrap(7)",
     "'don\\'t stop' | title", "'a\\tb\\u00e9\\x41'", "1_000", "0x1f", "1e3", "'a' 'b'", "(1, 2)",
     "[[1, 'a'], [1, 'b']] | groupby(0) | map('last') | list", "['a', 'B'] | map('upper') | join", "3 | string | length",
+    "inputs.nope | default(inputs.no) | default(3)", "inputs.n | default(inputs.nope)",
+    "inputs.e | d(inputs.no, true) | d(3)",
     "'x' | default('y') | upper", "[3, [1, 2]] | last | first", "true is boolean", "1 is number", "'a' is string",
     "inputs.d is mapping", "inputs.l is sequence", "1.5 is float", "5 is integer", "'a' is lower", "2 is even",
     "3 is ge 3", "3 is in [1, 3]", "'abc' is not string", "inputs.l | length == 3 and inputs.n > 4",

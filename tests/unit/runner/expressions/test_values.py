@@ -195,6 +195,8 @@ def test_a_value_is(text: str, expected: Any) -> None:
         ("{{ inputs.nope is undefined }}", True),
         ("{{ (nodes.skipped.output | default({})).x | default(1) }}", 1),
         ("{{ [] | first | default('empty') }}", "empty"),
+        ("{{ nodes.a.output.no | default(nodes.skipped.output.no) | default('z') }}", "z"),
+        ("{{ nodes.a.output.items | default(nodes.skipped.output.no) }}", 3),
         ("{{ nodes.skipped.output }}", None),
         ("<{{ nodes.skipped.output }}>", "<>"),
         ("{{ (inputs.a if false) | default(2) }}", 2),
