@@ -45,6 +45,10 @@ class Interpreter:
     """`-name` is one option, not several letters."""
     files: frozenset[str] = frozenset()
     """Options whose value is a file of code."""
+    scripts: frozenset[str] = frozenset()
+    """Options whose value is a file that stands for the program among the operands; `-f` and its long names if none."""
+    piped: frozenset[str] = frozenset()
+    """Options whose value is a command if it begins with `|`."""
 
 
 def _set(words: str) -> frozenset[str]:
@@ -75,10 +79,10 @@ _PERL = Interpreter(
 _NODE = Interpreter(
     "JavaScript",
     BY_ARGUMENT + "node -e '… process.argv[1] …' {{ x }}",
-    code=_set("-e --eval -p --print -pe -r --require --import"),
-    modules=_set("-r --require --import"),
+    code=_set("-e --eval -p --print -pe -r --require --import --loader --experimental-loader"),
+    modules=_set("-r --require --import --loader --experimental-loader"),
     short="epr",
-    long=_set("--eval --print --require --import"),
+    long=_set("--eval --print --require --import --loader --experimental-loader"),
     goes_on=True,
 )
 _AWK = Interpreter(
@@ -87,6 +91,8 @@ _AWK = Interpreter(
     code=_set("-e --source"),
     short="FvfeilEoDj",
     long=_set("--field-separator --assign --file --source --include --load --exec"),
+    scripts=_set("-f --file -E --exec"),
+    files=_set("-i --include -l --load"),
     first="code",
     stdin=False,
 )
@@ -96,6 +102,7 @@ _SED = Interpreter(
     code=_set("-e --expression"),
     short="efl",
     long=_set("--expression --file --line-length"),
+    glued="i",
     first="code",
     stdin=False,
     permute=True,
@@ -131,13 +138,15 @@ _PSQL = Interpreter(
     ),
     first="data",
     permute=True,
+    piped=_set("-o --output"),
 )
 _MYSQL = Interpreter(
     "SQL",
     _SQL,
-    code=_set("-e --execute --init-command"),
+    code=_set("-e --execute --init-command --pager"),
     short="ehuPDS",
-    long=_set("--execute --host --user --port --database --socket --init-command --password"),
+    long=_set("--execute --host --user --port --database --socket --init-command"),
+    glued="p",
     first="data",
     permute=True,
 )
@@ -291,70 +300,67 @@ def runs_files(name: str) -> bool:
 
 WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     # name: letters of options with a value, long options with a value, operands before the command
+    **dict.fromkeys(
+        _set(
+            "nohup setsid builtin command busybox toybox prlimit unbuffer firejail torsocks catchsegv chronic ts "
+            "eatmydata valgrind bwrap"
+        ),
+        ("", "", 0),
+    ),
+    **dict.fromkeys(
+        _set("taskset gosu su-exec setuidgid pipenv poetry pdm hatch rye bundle mise asdf setarch"),
+        ("", "", 1),
+    ),
+    **dict.fromkeys(
+        _set("direnv aws-vault"),
+        ("", "", 2),
+    ),
     "sudo": (
         "ugpCDhrtTUR",
         "--user --group --prompt --close-from --chdir --host --role --type --other-user --chroot",
         0,
     ),
     "doas": ("uCa", "", 0),
-    "nohup": ("", "", 0),
     "nice": ("n", "--adjustment", 0),
     "ionice": ("cnpPu", "--class --classdata", 0),
     "chrt": ("pTPD", "--pid", 1),
-    "taskset": ("", "", 1),
     "timeout": ("ks", "--kill-after --signal", 1),
     "gtimeout": ("ks", "--kill-after --signal", 1),
     "stdbuf": ("ioe", "--input --output --error", 0),
-    "setsid": ("", "", 0),
     "exec": ("a", "", 0),
-    "builtin": ("", "", 0),
-    "command": ("", "", 0),
-    "busybox": ("", "", 0),
-    "toybox": ("", "", 0),
     "chroot": ("", "--userspec --groups", 1),
     "strace": ("eopsEuPaIOSXb", "", 0),
     "ltrace": ("eopsuaAnlxF", "", 0),
-    "gosu": ("", "", 1),
-    "su-exec": ("", "", 1),
     "setpriv": ("", "--reuid --regid --groups --securebits --pdeathsig --bounding-set --inh-caps", 0),
     "unshare": ("SGR", "--root --wd --setuid --setgid", 0),
     "nsenter": ("tSGrw", "--target --setuid --setgid", 0),
-    "prlimit": ("", "", 0),
     "systemd-run": ("pHMuEt", "--property --unit --slice --setenv --description --host --machine --uid --gid", 0),
     "caffeinate": ("tw", "", 0),
     "tini": ("eps", "", 0),
     "dumb-init": ("r", "--rewrite", 0),
-    "unbuffer": ("", "", 0),
     "xvfb-run": ("efnpsw", "--server-args --error-file --server-num", 0),
     "faketime": ("f", "", 1),
-    "firejail": ("", "", 0),
-    "torsocks": ("", "", 0),
     "proxychains": ("f", "", 0),
     "chpst": ("uUbmdoptcrefn0l/", "", 0),
     "softlimit": ("admoprtcfslu", "", 0),
-    "setuidgid": ("", "", 1),
-    "catchsegv": ("", "", 0),
-    "pipenv": ("", "", 1),
-    "poetry": ("", "", 1),
     "uv": ("", "--with --python --project --directory", 1),
     "uvx": ("", "--from --with --python", 0),
     "npx": ("pc", "--package", 0),
-    "pdm": ("", "", 1),
-    "hatch": ("", "", 1),
-    "rye": ("", "", 1),
-    "bundle": ("", "", 1),
     "conda": ("np", "--name --prefix", 1),
     "micromamba": ("np", "--name --prefix", 1),
-    "direnv": ("", "", 2),
-    "mise": ("", "", 1),
-    "asdf": ("", "", 1),
-    "aws-vault": ("", "", 2),
     "op": ("", "--env-file", 1),
     "doppler": ("pc", "--project --config", 1),
     "dotenv": ("fe", "--file", 1),
-    "chronic": ("", "", 0),
-    "ts": ("", "", 0),
     "time": ("fo", "--format --output", 0),
+    "sshpass": ("pfdP", "", 0),
+    "pkexec": ("", "--user", 0),
+    "fakeroot": ("lfsib", "--lib --faked", 0),
+    "numactl": ("NmCpi", "--cpunodebind --membind --physcpubind --preferred --interleave", 0),
+    "cgexec": ("g", "", 0),
+    "perf": ("eopsCFcgGtuID", "--event --output --pid", 1),
+    "ssh-agent": ("aEtP", "", 0),
+    "cpulimit": ("lpe", "--limit --pid --exe", 0),
+    "pipx": ("", "--spec --python --pip-args", 1),
 }
 
 CONTAINERS: Final = _set(

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS, Interpreter
+from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
 from pipe_runner.expressions.shell_builtins import BUILTINS
-from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, choose_parts, prints, runs
+from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
+from pipe_runner.expressions.shell_interpreted import inspect_interpreter
 from pipe_runner.expressions.shell_invoked import note
-from pipe_runner.expressions.shell_leading import choose_data, could_be_options, warn
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
-from pipe_runner.expressions.shell_others import OTHERS, as_commands
+from pipe_runner.expressions.shell_others import OTHERS
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SHOWN, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
@@ -21,7 +21,6 @@ from pipe_runner.expressions.shell_tools import (
     TOOLS,
     entered,
     in_full,
-    jq_operands,
     named,
     through_variable,
     within_container,
@@ -43,11 +42,6 @@ def inspect_command(words: list[Word], scan: ShellLexer) -> Facts:
     command = Command(words, scan)
     command.at(0)
     return command.facts
-
-
-def _files_of(name: str) -> tuple[str, ...]:
-    """Options of a client that take a file of statements."""
-    return ("-f", "--file", "-init") if name != "clickhouse-client" else ()
 
 
 class Command:
@@ -129,7 +123,7 @@ class Command:
         elif special is not None:
             special(self, index)
         elif name in PROGRAMS:
-            self.interpreter(index, name, PROGRAMS[name])
+            inspect_interpreter(self, index, name, PROGRAMS[name])
         elif name in WRAPPERS:
             short, long, operands = WRAPPERS[name]
             self.wrapper(index, short, long, operands, assignments=name in ("sudo", "doas"))
@@ -175,7 +169,7 @@ class Command:
                 if name in SHELLS:
                     inspect_shell(self, at)
                 else:
-                    self.interpreter(at, name, PROGRAMS[name])
+                    inspect_interpreter(self, at, name, PROGRAMS[name])
                 self.facts.reads = reads
 
     def options(
@@ -241,74 +235,6 @@ class Command:
                 found.append(("-" + letter, word if letter == HOLE else None))
         return found, operands
 
-    def interpreter(self, index: int, name: str, program: Interpreter) -> None:
-        message = f"the value becomes part of {program.what} code"
-        options, operands = self.options(
-            index,
-            program.short,
-            program.long | program.code,
-            permute=program.permute,
-            single=program.single_dash,
-            glued=program.glued,
-            numbered=program.numbered,
-        )
-        coded = False
-        for option, value in options:
-            if HOLE in option and value is not None:
-                self.code(value, f"the value could be an option that holds {program.what} code", program.hint)
-            elif option in program.code:
-                coded = coded or option not in program.modules
-                if value is not None:
-                    self.code(value, message, program.hint)
-            elif option in ("-f", "--file", "--from-file") and program.first == "code":
-                coded = True
-                if value is not None:
-                    self.chosen(value, name)
-                    if value.text in STANDARD_INPUT:
-                        self.facts.reads.append((name, program.hint))
-            elif option == "-m" and program.what == "Python" and value is not None:
-                coded = True
-                self.chosen(value, name)
-                if value.text == "timeit":
-                    self.all_code(index, message, program.hint)
-            elif value is not None and option in (program.files if program.files else _files_of(name)):
-                choose_data(self, value, name)
-            elif option == "-I" and program.what in ("Perl", "Ruby") and value is not None:
-                choose_parts(self.scan, value, name)
-            elif option in ("-v", "--assign") and program.what == "awk" and value is not None:
-                self._escapes(value)
-            elif option == "-s" and program.what == "Python":
-                continue
-        if program.what == "jq":
-            operands = jq_operands(self, index, operands)
-        elif name == "yq" and operands and self.words[operands[0]].text in ("e", "eval", "ea", "eval-all"):
-            del operands[0]
-        else:
-            as_commands(self, program.what, operands)
-        first = operands[0] if operands else None
-        if not coded and first is not None:
-            if program.first == "code":
-                self.code(self.words[first], message, program.hint)
-            elif program.first == "script" and self.words[first].text != "-":
-                for word in self.operands_at(first):
-                    self.chosen(word, name)
-        if coded and first is not None and program.goes_on and self.leads(first):
-            self.scan.inserted[self.words[first].start] = "-- "
-        if program.permute and program.code:
-            could_be_options(self, operands)
-        letters = {option for option, _ in options}
-        if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
-            for operand in operands:
-                hint = "perl -ne '…' < {{ x }}"
-                self.code(self.words[operand], "perl -n and -p run a file name that begins or ends with `|`", hint)
-        if program.rest == "code":
-            for operand in operands[1:]:
-                self.code(self.words[operand], message, program.hint)
-            coded = coded or len(operands) > 1
-        scripted = program.first == "script" and first is not None and self.is_file(self.words[first])
-        if program.stdin and not coded and not scripted:
-            self.facts.reads.append((name, f"keep {program.what} code free of values; {program.hint}"))
-
     def is_file(self, word: Word) -> bool:
         """Whether a word is certain to name a file that isn't standard input."""
         return word.text not in STANDARD_INPUT and not word.unstable
@@ -359,11 +285,6 @@ class Command:
             if self.words[at].loose or self.words[at].several:
                 self.scan.flows.spread(self.words[at])
 
-    def _escapes(self, value: Word) -> None:
-        message = "awk reads backslashes in `-v`: a value with one arrives changed"
-        for hole in value.holes:
-            warn(self.scan, hole, "W405", message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")
-
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))
         if assignments:
@@ -372,8 +293,14 @@ class Command:
                 self.scan.flows.assign(self.scan.flows.key(found[1]), self.words[rest[0]])
                 rest = rest[1:]
         if len(rest) > operands:
-            self.split(range(index + 1, rest[operands]))
-            self.at(rest[operands])
+            begin = rest[operands]
+            if operands and self.words[begin].text.startswith(
+                "-"
+            ):  # `conda run -n base python …`, `uv run -- python …`
+                _, behind = self.options(begin - 1, short, frozenset(long.split()))
+                begin = behind[0] if behind else len(self.words)
+            self.split(range(index + 1, begin))
+            self.at(begin)
 
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""

@@ -53,11 +53,18 @@ def _hash(command: Command, index: int) -> None:
 
 
 def _trap(command: Command, index: int) -> None:
-    if index + 1 < len(command.words):
+    at = _behind_dashes(command, index)
+    if at < len(command.words):
         hint = "put the value in a variable: x={{ x }}, and write trap '… \"$x\" …' EXIT"
-        command.code(command.words[index + 1], "`trap` keeps its first argument as shell code", hint)
-        if command.words[index + 1].static:
-            command.scan.script(command.words[index + 1].text)
+        command.code(command.words[at], "`trap` keeps its first argument as shell code", hint)
+        if command.words[at].static:
+            command.scan.script(command.words[at].text)
+
+
+def _behind_dashes(command: Command, index: int) -> int:
+    """Where the first operand stands of a builtin without options: behind a `--`, if there is one."""
+    dashes = index + 1 < len(command.words) and command.words[index + 1].text == "--"
+    return index + 1 + dashes
 
 
 def _alias(command: Command, index: int) -> None:
@@ -68,8 +75,9 @@ def _alias(command: Command, index: int) -> None:
 
 
 def _source(command: Command, index: int) -> None:
-    if index + 1 < len(command.words):
-        word = command.words[index + 1]
+    at = _behind_dashes(command, index)
+    if at < len(command.words):
+        word = command.words[at]
         if word.text in STANDARD_INPUT:
             command.facts.reads.append((command.words[index].text, "call the command itself"))
         elif DESCRIPTOR.fullmatch(word.text):

@@ -13,6 +13,7 @@ from pipe_runner.expressions.shell_files import is_file, link_files, open_for_fu
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
 from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
+from pipe_runner.expressions.shell_variables import is_run
 from pipe_runner.expressions.tokens import Refused
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
@@ -33,8 +34,8 @@ class Flows(Tables):
 
     # ------------------------------------------------------------ the end
 
-    def settle(self) -> None:
-        """Mark the holes whose values become code, a program or a number on their way."""
+    def settle(self, text: str) -> None:
+        """Mark the holes whose values become code, a program or a number on their way; `text` is the whole script."""
         for name, sources in self.pointing.items():
             for source in sources:
                 for target in self._meant(source):
@@ -65,7 +66,8 @@ class Flows(Tables):
         seen: set[Node] = set()
         self._become_code(self.coded[:own], known, seen)
         seen |= _CODE_NAMES - known
-        self._become_code([each for each in _CODED if each[0] in known] if known else (), known, seen)
+        coded = [each for each in _CODED if each[0] in known and is_run(each[0], text)] if known else []
+        self._become_code(coded, known, seen)
         self._become_code(self.coded[own:], known, seen)
         run = [node for node in seen if isinstance(node, Facts)]
         self._become_code(self.stated, known, seen)

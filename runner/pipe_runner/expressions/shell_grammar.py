@@ -73,7 +73,7 @@ class ShellGrammar(ShellAssignments):
         if given is not None:
             self.flows.feed(given, facts)
         follow_calls(self)
-        self.flows.settle()
+        self.flows.settle(self.text)
         settle_led(self.flows, self)
 
     def script(self, text: str, arguments: list[Word] | None = None, zero: Word | None = None) -> Facts:

@@ -31,6 +31,7 @@ OPTION_MESSAGE: Final = (
 OPTION_HINT: Final = "put `--` before it, if the program knows that"
 _TAKING: Final = "${} takes the value; {}"
 OPTION: Final = "W406"
+HERE: Final = "write ./ before it"
 
 
 def stand(tables: Tables, name: str, word: Word) -> None:
@@ -64,6 +65,14 @@ def choose_data(command: Command, word: Word, name: str) -> None:
     for hole in word.all_holes:
         mark_choice(hole, f"the value chooses the program that {name} runs", "write the file's name")
     runs(command.scan.flows, word, name)
+
+
+def begins(command: Command, word: Word, characters: str, message: str, hint: str = HERE) -> None:
+    """A word that is a command if it begins with one of these characters."""
+    if word.text.startswith((HOLE, *characters)):
+        command.code(word, message, hint)
+    elif word.text.startswith(EXPANSION):
+        lead(command, word, BEGINS, "E420", message, hint)
 
 
 def could_be_options(command: Command, operands: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES
 from pipe_runner.expressions.shell_model import Hole, Word
-from pipe_runner.expressions.shell_variables import holds_code, setting_in
+from pipe_runner.expressions.shell_variables import holds_code, is_run, setting_in
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
@@ -40,7 +40,7 @@ def mark(word: Word, message: str, hint: str) -> None:
 
 def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     """A value in `NAME=…`: refused for the variables whose text is run."""
-    if holds_code(name, setting_in(scan.text, name)):
+    if holds_code(name, setting_in(scan.text, name)) and is_run(name, scan.text):
         hint = f"write ${name} without values"
         mark(word, f"the text of ${name} is run, or changes what text means", hint)
         scan.flows.code(word, hint)

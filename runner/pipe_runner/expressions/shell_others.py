@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.shell_files import choose_parts, file_key
-from pipe_runner.expressions.shell_leading import BEGINS, OPTION, could_be_options, lead, warn
+from pipe_runner.expressions.shell_leading import BEGINS, HERE, OPTION, begins, could_be_options, lead, warn
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ def _set(words: str) -> frozenset[str]:
 
 _RUNS: Final = "what this option says is run"
 _PLAIN: Final = "write the command without values"
-_HERE: Final = "write ./ before it"
 _DELETES: Final = "a value that begins with `-` would be an action of find, and `-delete` is one"
 _ALONE: Final = _set(
     "-H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev "
@@ -47,6 +46,8 @@ class _Options(NamedTuple):
     """`-name` is one option, not several letters."""
     warned: bool = True
     """An operand that could be an option is warned of."""
+    stdin: bool = False
+    """Reads commands from standard input where no option gave any."""
 
 
 _EDITORS: Final = {"vim": ("+", True), "ex": ("+", True), "ed": ("!", False), "Lisp": ("-", True)}
@@ -72,9 +73,33 @@ _BY_OPTION: Final = {
     ),
     **dict.fromkeys(
         ("gcc", "g++", "cc", "c++", "clang", "clang++"),
-        _Options(code="-wrapper", parts="-fplugin -specs", long="-o -I -L -D -include -x -MF -MT", single=True),
+        _Options(code="-wrapper", parts="-fplugin -specs -B", long="-o -I -L -D -include -x -MF -MT", single=True),
     ),
+    "nodemon": _Options(code="-x --exec", letters="weid", long="--watch --ext --ignore --delay", warned=False),
+    "lldb": _Options(
+        code="-o -O -k -K --one-line --one-line-before-file --one-line-on-crash",
+        chosen="-s -S --source --source-before-file",
+        letters="fcnpw",
+        warned=False,
+    ),
+    "lftp": _Options(code="-e -c", chosen="-f", letters="up", warned=False, stdin=True),
+    "rg": _Options(chosen="--pre --hostname-bin", letters="ABCefgjmMrtTd", warned=False),
+    "sg": _Options(code="-c", warned=False),
+    "rpm": _Options(code="-E --eval --pipe -D --define", letters="", warned=False),
+    "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
+
+
+_JOINED: Final = {
+    "entr": ("", ""),
+    "hyperfine": ("wmMrsnpcS", "-p -c -s --prepare --setup --cleanup --conclude --shell"),
+    "watchexec": ("weiofs", ""),
+    "concurrently": ("n", "--names"),
+    "pdsh": ("wxflut", ""),
+    "pssh": ("hHlptoe", ""),
+    "clush": ("wxgfbtul", ""),
+}
+"""Programs that join their operands for a shell: letters of options with a value, options whose value is a command."""
 
 
 def _by_option(command: Command, index: int) -> None:
@@ -98,6 +123,29 @@ def _by_option(command: Command, index: int) -> None:
             choose_parts(command.scan, value, name)
     if known.warned:
         could_be_options(command, rest)
+    if known.stdin and not any(option in (*code, *chosen) for option, _ in options):
+        command.facts.reads.append((name, _PLAIN))
+
+
+def _joined(command: Command, index: int) -> None:
+    """Programs whose operands are commands for a shell, and so are the values of some options."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    letters, code = _JOINED[name]
+    options, rest = command.options(index, letters, frozenset(code.split()), permute=name != "entr")
+    running = [value for option, value in options if value is not None and option in code.split()]
+    if name == "entr" and not any("s" in option for option, _ in options):
+        command.at(rest[0] if rest else len(command.words))
+        return
+    for word in [*running, *(command.words[at] for at in rest)]:
+        command.code(word, f"{name} hands this to a shell", _PLAIN)
+
+
+def _fd(command: Command, index: int) -> None:
+    """`fd … -x COMMAND`."""
+    for at in range(index + 1, len(command.words)):
+        if command.words[at].text in ("-x", "-X", "--exec", "--exec-batch"):
+            command.at(at + 1)
+            return
 
 
 def _capsh(command: Command, index: int) -> None:
@@ -190,13 +238,14 @@ def _go(command: Command, index: int) -> None:
         index + 1,
         "",
         _set(
-            "-exec --exec -toolexec --toolexec -C -p -o -mod -modfile -overlay -pgo -tags -asmflags -gcflags "
+            "-exec --exec -toolexec --toolexec -vettool --vettool -C -p -o -mod -modfile "
+            "-overlay -pgo -tags -asmflags -gcflags "
             "-ldflags -buildmode -compiler -gccgoflags -installsuffix -pkgdir -coverpkg -run -timeout -count"
         ),
         single=True,
     )
     for option, value in options:
-        if option.lstrip("-") in ("exec", "toolexec") and value is not None:
+        if option.lstrip("-") in ("exec", "toolexec", "vettool") and value is not None:
             command.code(value, _RUNS, _PLAIN)
     if subcommand == "run":
         for at in rest[:1]:
@@ -249,13 +298,9 @@ def as_commands(command: Command, what: str, operands: list[int]) -> None:
     for at in operands:
         word = command.words[at]
         if word.text.startswith(begin):
-            command.code(word, f"the value becomes part of {what} code", _HERE)
-        elif protecting and at >= command.protected:
-            continue
-        elif word.text.startswith(HOLE):
-            command.code(word, message, _HERE)
-        elif word.text.startswith(EXPANSION):
-            lead(command, word, BEGINS, "E420", message, _HERE)
+            command.code(word, f"the value becomes part of {what} code", HERE)
+        elif not protecting or at < command.protected:
+            begins(command, word, "", message)
 
 
 def _filtered(command: Command, index: int) -> None:
@@ -282,14 +327,16 @@ def find_operands(command: Command, index: int) -> None:
         elif text[:1] == "-" and len(text) > 1 and text not in _ALONE:
             at += 1
         elif text.startswith(HOLE) and not any(hole.code for hole in words[at].holes):
-            warn(command.scan, words[at].holes[0], OPTION, _DELETES, _HERE)
+            warn(command.scan, words[at].holes[0], OPTION, _DELETES, HERE)
         elif text.startswith(EXPANSION):
-            lead(command, words[at], BEGINS, OPTION, _DELETES, _HERE)
+            lead(command, words[at], BEGINS, OPTION, _DELETES, HERE)
         at += 1
 
 
 OTHERS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(_BY_OPTION, _by_option),
+    **dict.fromkeys(_JOINED, _joined),
+    **dict.fromkeys(("fd", "fdfind"), _fd),
     "capsh": _capsh,
     "start-stop-daemon": _daemon,
     "run-parts": _run_parts,

@@ -7,43 +7,37 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.expressions.interpreter_table import PROGRAMS, WRAPPERS
 from pipe_runner.expressions.shell_files import choose_parts, made
-from pipe_runner.expressions.shell_leading import BEGINS, NAMES, could_be_options, lead
+from pipe_runner.expressions.shell_git import inspect_git
+from pipe_runner.expressions.shell_interpreted import inspect_interpreter
+from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_options, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 from pipe_runner.expressions.shell_others import find_operands
-from pipe_runner.expressions.shell_variables import GIT_SETTING
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
-_GIT_RUNS: Final = {
-    "rebase": ("--exec", "-x"),
-    "grep": ("--open-files-in-pager", "-O"),
-    "difftool": ("--extcmd", "-x"),
-    "clone": ("--upload-pack", "-u"),
-    "fetch": ("--upload-pack",),
-    "pull": ("--upload-pack",),
-    "ls-remote": ("--upload-pack", "--exec"),
-    "push": ("--receive-pack", "--exec"),
-    "archive": ("--exec",),
-    "filter-branch": ("--tree-filter", "--env-filter", "--index-filter", "--msg-filter", "--commit-filter"),
-}
-_GIT_TAKES: Final = {
-    "grep": ("efmABC", "--max-count --max-depth --threads --context --after-context --before-context"),
-    "difftool": ("tx", "--tool --extcmd"),
-    "rebase": ("sXCx", "--onto --strategy --strategy-option --exec --whitespace --empty"),
-}
-"""Options of subcommands that take a value, where some run code and operands may stand among them."""
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
 )
 
+_RSYNC_TAKES: Final = frozenset(
+    {"--rsh", "--rsync-path", "--exclude", "--include", "--filter", "--exclude-from", "--include-from"}
+    | {"--files-from", "--bwlimit"}
+)
+_ARGUMENTS: Final = ("--args", "-args")
+"""What gdb has the program and its arguments behind."""
+_SOURCES: Final = (":::", "::::", ":::+", "::::+")
+"""What stands before the values that parallel is given."""
+_REPLACED: Final = re.compile(r"(?<![^\s=])\{[0-9]*(?:\.|/|//|/\.)?\}(?!\S)")
+"""What parallel replaces by a value in quotes of its own, where it stands outside of others."""
+_TAR_LETTERS: Final = "bCfFgHIKLNTVX"
 _MAKE_MESSAGE: Final = "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`"
 _MAKE_HINT: Final = "write the target, or a `case` over those that may be"
-_GIT_MESSAGE: Final = "git runs what some settings say"
 
 
 def _environment(command: Command, index: int) -> None:
@@ -137,25 +131,43 @@ def _parallel(command: Command, index: int) -> None:
     hint = "write the command: parallel cmd {}"
     taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
     options, rest = command.options(index, "jnaINLdPSs", taking)
-    if not rest:
+    for option, value in options:
+        if option in ("-S", "-I") and value is not None:
+            command.code(value, "parallel runs what this option says", "write it without values")
+        elif option in ("-a", "--arg-file") and value is not None and not rest:
+            command.chosen(value, "parallel")
+    end = next((at for at in rest if command.words[at].text in _SOURCES), len(command.words))
+    line = [command.words[at] for at in rest if at < end]
+    given = command.words[end:]
+    if line:
+        _parallel_line(command, line, given[1:] if given and given[0].text in (":::", ":::+") else [], told=bool(given))
+    elif not rest:
         command.facts.reads.append(("parallel", hint))
-        for option, value in options:
-            if option in ("-a", "--arg-file") and value is not None:
-                command.chosen(value, "parallel")
-    elif command.words[rest[0]].text == "::::":
-        for at in rest[1:]:
-            command.chosen(command.words[at], "parallel")
-    elif command.words[rest[0]].text == ":::":
-        for at in rest[1:]:
-            command.code(command.words[at], "without a command parallel runs what stands behind `:::`", hint)
-    for word in command.words[index + 1 :]:
-        if word.text in (":::", "::::", ":::+", "::::+"):
-            break
-        command.code(
-            word,
-            "GNU parallel hands its command to a shell",
-            "give values behind `:::`: parallel cmd {} ::: {{ x }}",
-        )
+    elif given[0].text == "::::":
+        for word in given[1:]:
+            command.chosen(word, "parallel")
+    else:
+        for word in given[1:]:
+            command.code(word, "without a command parallel runs what stands behind `:::`", hint)
+
+
+def _parallel_line(command: Command, line: list[Word], given: list[Word], *, told: bool) -> None:
+    """The text that parallel hands to a shell, with each of the values it is given as one word."""
+    for word in line:
+        message = "GNU parallel hands its command to a shell"
+        command.code(word, message, "give values behind `:::`: parallel cmd {} ::: {{ x }}")
+    if not all(word.static for word in line):
+        return
+    one = Word(line[-1].end, EXPANSION, quoted=True)
+    for word in given:
+        one.take(word)
+    if not told:
+        name = f"input of word {line[0].start}"
+        command.facts.takes.append(name)
+        one.variables.append(name)
+    text = " ".join(word.text for word in line)
+    placed = _REPLACED.sub('"$1"', text) if _REPLACED.search(text) else f'{text} "$1"'
+    command.scan.script(placed, [one])
 
 
 def _ssh(command: Command, index: int) -> None:
@@ -188,6 +200,8 @@ def _su(command: Command, index: int) -> None:
     )
     coded = False
     for option, value in options:
+        if option in ("-s", "--shell") and value is not None:
+            command.program(value)
         if option in ("-c", "--command", "--session-command") and value is not None:
             coded = True
             command.code(
@@ -209,6 +223,25 @@ def _copies(command: Command, index: int) -> None:
             command.code(value, "what this option says is run", "write the option's name: -o Port={{ x }}")
         elif value is not None and (option == "-F" or (option == "-b" and name == "sftp")):
             command.chosen(value, name)
+    if name == "sftp":
+        batch = next((value.text for option, value in options if option == "-b" and value is not None), "-")
+        if batch in STANDARD_INPUT:
+            command.facts.reads.append((name, "scp takes files as arguments: scp -- {{ x }} host:dir"))
+
+
+def _strace(command: Command, index: int) -> None:
+    short, long, operands = WRAPPERS["strace"]
+    for option, value in command.options(index, short, frozenset({"--output"}))[0]:
+        if option in ("-o", "--output") and value is not None:
+            begins(command, value, "|!", "strace runs a file name that begins with `|` or `!`")
+    command.wrapper(index, short, long, operands)
+
+
+def _gdb(command: Command, index: int) -> None:
+    inspect_interpreter(command, index, "gdb", PROGRAMS["gdb"])
+    at = next((at for at in range(index + 1, len(command.words)) if command.words[at].text in _ARGUMENTS), None)
+    if at is not None:
+        command.at(at + 1)
 
 
 def _watch(command: Command, index: int) -> None:
@@ -275,79 +308,16 @@ def _make(command: Command, index: int) -> None:
             )
 
 
-def _git(command: Command, index: int) -> None:
-    options, rest = command.options(index, "cC", frozenset({"--git-dir", "--work-tree", "--exec-path", "--config-env"}))
-    for option, value in options:
-        if option == "-c" and value is not None:
-            _git_setting(command, value)
-        elif option == "--exec-path" and value is not None:
-            choose_parts(command.scan, value, "git")
-    command.split(range(index + 1, rest[0] + 1 if rest else index + 1))
-    _git_subcommand(command, rest)
-    for at in rest:
-        text = command.words[at].text
-        if text.startswith(("--upload-pack", "--receive-pack", "--exec=")) or "ext::" in text:
-            command.code(command.words[at], "git runs what this says as a command", "write the command without values")
-    if rest and command.words[rest[0]].text in ("clone", "fetch", "pull", "push", "ls-remote", "archive", "remote"):
-        could_be_options(command, rest[1:])
-    elif rest and (taking := _GIT_TAKES.get(command.words[rest[0]].text)) is not None:
-        short, long = taking
-        could_be_options(command, command.options(rest[0], short, frozenset(long.split()), permute=True)[1])
-
-
-def _git_setting(command: Command, word: Word) -> None:
-    """`NAME=VALUE` behind `-c`."""
-    name, hint = word.text.partition("=")[0], "write the setting's name: -c user.name={{ x }}"
-    if HOLE in name:
-        command.code(word, _GIT_MESSAGE, hint)
-    elif GIT_SETTING.search(name):
-        command.code(word, "git runs this setting as a command", "write the command without values")
-    elif EXPANSION in name:
-        lead(command, word, NAMES, "E420", _GIT_MESSAGE, hint)
-
-
-def _git_config(command: Command, rest: list[int]) -> None:
-    """`git config NAME VALUE` where a value may be the name: what it is set to may be a command."""
-    taking = frozenset({"--file", "--blob", "--type", "--default", "--comment"})
-    _, operands = command.options(rest[0], "f", taking, permute=True)
-    if operands and command.words[operands[0]].text == "set":
-        operands = operands[1:]
-    if operands and command.words[operands[0]].text.startswith((HOLE, EXPANSION)):
-        for at in operands[1:2]:
-            command.code(command.words[at], _GIT_MESSAGE, "write the setting's name: git config user.name {{ x }}")
-
-
-def _git_subcommand(command: Command, rest: list[int]) -> None:
-    """Subcommands that run what stands in their arguments."""
-    if not rest:
-        return
-    name, words = command.words[rest[0]].text, [command.words[at] for at in rest[1:]]
-    if name in ("submodule", "bisect") and words and words[0].text in ("foreach", "run"):
-        if name == "bisect":
-            command.at(rest[2] if rest[2:] else len(command.words))
-            return
-        for word in words[1:]:
-            command.code(word, "git hands this to a shell", "put the value in a variable: X={{ x }} git submodule …")
-    if name == "config":
-        _git_config(command, rest)
-    for at, word in enumerate(words):
-        option = next((each for each in _GIT_RUNS.get(name, ()) if word.text.startswith(each)), None)
-        if option is not None:
-            value = words[at + 1 : at + 2] if word.text == option else [word]
-            for each in value:
-                command.code(each, "git runs what this says as a command", "write the command without values")
-        elif name == "clone" and words[at - 1].text in ("-c", "--config") and at:
-            _git_setting(command, word)
-        elif name == "config" and GIT_SETTING.search(word.text):
-            for each in words[at:]:
-                command.code(each, "git runs this setting as a command", "write the command without values")
-            return
-
-
 def _tar(command: Command, index: int) -> None:
     running = frozenset(f"--{name}" for name in _TAR_RUNS.split())
     taking = frozenset({"--file", "--directory", "--exclude", "--files-from", "--strip-components", "--transform"})
-    options, rest = command.options(index, "bCfFgHIKLNTVX", running | taking, permute=True)
+    options, rest = command.options(index, _TAR_LETTERS, running | taking, permute=True)
+    if rest[:1] == [index + 1]:  # `tar xzf FILE`: the letters of the first word take the words behind it
+        first, *rest = rest
+        for letter in filter(_TAR_LETTERS.__contains__, command.words[first].text):
+            options += [("-" + letter, command.words[at]) for at in rest[:1]]
+            rest = rest[1:]
+        rest = [first, *rest]
     could_be_options(command, rest)
     for option, value in options:
         if value is not None and (option in running or option in ("-I", "-F")):
@@ -357,7 +327,7 @@ def _tar(command: Command, index: int) -> None:
 
 
 def _rsync(command: Command, index: int) -> None:
-    options, rest = command.options(index, "eTBM", frozenset({"--rsh", "--rsync-path"}), permute=True)
+    options, rest = command.options(index, "efTBM", _RSYNC_TAKES, permute=True)
     could_be_options(command, rest)
     for option, value in options:
         if option in ("-e", "--rsh", "--rsync-path") and value is not None:
@@ -376,6 +346,8 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "mosh": _ssh,
     "scp": _copies,
     "sftp": _copies,
+    "strace": _strace,
+    "gdb": _gdb,
     "su": _su,
     "runuser": _su,
     "watch": _watch,
@@ -383,7 +355,7 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "script": _script,
     "make": _make,
     "gmake": _make,
-    "git": _git,
+    "git": inspect_git,
     "tar": _tar,
     "gtar": _tar,
     "bsdtar": _tar,

@@ -58,6 +58,8 @@ def inspect_shell(command: Command, index: int) -> None:
                 choose_file(command.scan.flows, kept, "the shell")
             beyond = command.scan.flows.beyond
             command.scan.flows.coded.append((beyond, "the value becomes part of what the shell runs", SH_HINT))
+    if not code and stdin and operand is not None and command.leads(at):
+        command.scan.inserted[operand.start] = "-- "
     fed = operand is None or stdin or operand.text in STANDARD_INPUT
     if not code and fed and command.words[0].text not in CONTAINERS:
         command.facts.runs = command.words[at + (not stdin) :]

@@ -18,6 +18,7 @@ _IN_TMUX: Final = frozenset(
     {"new-session", "new", "new-window", "neww", "split-window", "splitw", "respawn-window", "respawnw"}
     | {"respawn-pane", "respawnp", "run-shell", "run", "if-shell", "if", "pipe-pane", "pipep", "display-popup"}
     | {"popup", "send-keys", "send", "set-hook", "bind-key", "bind", "confirm-before", "command-prompt"}
+    | {"set-option", "set", "set-window-option", "setw", "display-message", "display"}
 )
 _BY_OPTION: Final = frozenset({"vagrant", "gcloud", "az", "fly", "flyctl"})
 """Programs that take a command for elsewhere behind an option."""
@@ -27,6 +28,7 @@ _BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex
 """Programs that a variable in capitals is taken for."""
 _EXECUTING: Final = frozenset(
     {"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "kubectl", "oc", "crictl"}
+    | {"lxc", "incus", "multipass"}
 )
 _OF_EXEC: Final = frozenset(
     {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
@@ -51,7 +53,12 @@ def _npx(command: Command, index: int) -> None:
 
 
 def _npm(command: Command, index: int) -> None:
-    _, rest = command.options(index, "w", frozenset({"--workspace", "--prefix", "--dir", "--filter"}))
+    options, rest = command.options(
+        index, "w", frozenset({"--workspace", "--prefix", "--dir", "--filter", "--script-shell"})
+    )
+    for option, value in options:
+        if option == "--script-shell" and value is not None:
+            command.program(value)
     if rest and command.words[rest[0]].text in ("exec", "x", "dlx"):
         _npx(command, rest[0])
 
@@ -118,7 +125,13 @@ def _redis(command: Command, index: int) -> None:
 
 
 def _tmux(command: Command, index: int) -> None:
-    _, rest = command.options(index, "LSfcT")
+    options, rest = command.options(index, "LSfcT")
+    for option, value in options:
+        if option == "-f" and value is not None:
+            command.chosen(value, "tmux")
+    if rest and command.words[rest[0]].text in ("source-file", "source"):
+        for at in rest[1:]:
+            command.chosen(command.words[at], "tmux")
     if not rest or command.words[rest[0]].text not in _IN_TMUX:
         return
     _, operands = command.options(rest[0], "ceFfnstxylN", permute=True)
@@ -138,7 +151,10 @@ def _ansible(command: Command, index: int) -> None:
 
 
 def _screen(command: Command, index: int) -> None:
-    _, rest = command.options(index, "SchpesTtuX")
+    options, rest = command.options(index, "SchpesTtuX")
+    for option, value in options:
+        if option == "-c" and value is not None:
+            command.chosen(value, "screen")
     if rest:
         command.at(rest[0])
 
@@ -148,9 +164,13 @@ def within_container(command: Command, index: int) -> None:
     words = command.words
     name = words[index].text.rsplit("/", 1)[-1]
     entry, connected = "", False
+    _builds(command, index)
     for at in range(index + 1, len(words)):
         option, equals, _ = words[at].text.partition("=")
         connected = connected or option == "ssh"
+        if name == "heroku" and words[at - 1].text == "run":
+            for word in words[at:]:
+                command.code(word, "the words behind `run` are joined for a shell", SH_HINT)
         following = words[at + 1] if at + 1 < len(words) else None
         value = words[at] if equals else following
         if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
@@ -162,6 +182,17 @@ def within_container(command: Command, index: int) -> None:
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _builds(command: Command, index: int) -> None:
+    """`docker build -`, `docker build -f - .`: a Dockerfile on standard input."""
+    words = [word.text for word in command.words[index + 1 :]]
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    if "build" not in words[:3] or name not in ("docker", "podman", "nerdctl"):
+        return
+    if any(text in ("-", "-f-", "--file=-") for text in words):
+        hint = "declare `ARG X` in the Dockerfile, and give it by --build-arg X={{ x }}"
+        command.facts.reads.append((f"{name} build", hint))
 
 
 def entered(command: Command, index: int, at: int) -> int | None:

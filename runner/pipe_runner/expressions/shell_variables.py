@@ -18,6 +18,26 @@ GIT_SETTING: Final = re.compile(
 _OF_GIT: Final = re.compile(r"GIT_CONFIG_(KEY|VALUE)_(\d{1,9})")
 
 
+_SHELL: Final = r"(?:^|[\s/;|&(\"])(?:sh|dash|ash|yash|posh|ksh\w*|mksh|pdksh|\$\{?SHELL\}?\"?)(?![\w.-])"
+_SHELLS: Final = re.compile(_SHELL)
+_INTERACTIVE: Final = re.compile(rf"{_SHELL}(?:[ \t]+-\w+)*[ \t]+-\w*i", re.M)
+
+
+def is_run(name: str, text: str) -> bool:
+    """Whether something in a shell text may run what such a variable holds.
+
+    `ENV`, which people use for the name of an environment, is read by interactive shells alone.
+    """
+    return name != "ENV" or not text or _starts_shell(text)
+
+
+@lru_cache(maxsize=16)
+def _starts_shell(text: str) -> bool:
+    """Whether a shell is interactive, or stands behind `ENV=` in a line."""
+    lines = (line.partition("ENV=") for line in text.splitlines() if "ENV=" in line)
+    return _INTERACTIVE.search(text) is not None or any(_SHELLS.search(behind) for _, _, behind in lines)
+
+
 def holds_code(name: str, setting: str = "") -> bool:
     """Whether programs run the text of a variable, or read it as code.
 
