@@ -23,6 +23,7 @@ _E = TypeVar("_E", bound=OSError)
 LONGEST_WAIT: Final = 3600.0
 """Seconds; a server that asks for more is asked again after this."""
 _TAIL: Final = 4096
+_WAITS: Final = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _LOOKED_AT: Final = 64 * 1024
 _LARGE: Final = 256 * 1024
 """Bytes of a body from which on it is parsed in a thread."""
@@ -146,7 +147,8 @@ def fault_of(error: Exception, request: Request) -> NodeFault:
 def _first(error: BaseException | None, kind: type[_E]) -> _E | None:
     seen = 0
     while error is not None and seen < 20:
-        if isinstance(error, kind) and error.errno:  # libraries put an OSError without a number around another
+        # Libraries put an OSError without a number around another; and that TLS waits for the other side is no error.
+        if isinstance(error, kind) and error.errno and not isinstance(error, _WAITS):
             return error
         error, seen = error.__cause__ or error.__context__, seen + 1
     return None

@@ -11,10 +11,11 @@ import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from os import getpid
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.threads import KILL, Call, Interrupted, now
+from pipe_agents.threads import KILL, Call, Interrupted, leave, now
 
 CLOSE_WAIT: Final = 0.5
 """Seconds that background tasks of functions get to end when the run does."""
@@ -42,13 +43,15 @@ class AsyncCall(Call):
         self.task = self.home.loop.create_task(self._await(), context=self.context)
 
     async def _await(self) -> None:
-        began = monotonic()
+        began, us = monotonic(), getpid()
         try:
             if self.interrupted:
                 raise Interrupted
             self.result = await self.function()
         except BaseException as error:  # also what would end the loop; who waits for the call is told
             self.error = error
+        if getpid() != us:
+            leave(self.error)
         self.when = monotonic()
         self.seconds = self.when - began
         self.home.calls -= 1
@@ -103,6 +106,7 @@ class Loops:
         """End the loops, and what functions left on them; one that is blocked is left to itself."""
         homes, self._homes = self._homes, []
         for home in homes:
+            home.closing = True
             home.loop.call_soon_threadsafe(home.loop.stop)
         for home in homes:
             if not home.given_up:
@@ -125,6 +129,8 @@ class _Home(threading.Thread):
         """A call did not hear of its cancellation in time: nothing new is begun here."""
         self.given_up = False
         """A call on it did not end: nobody waits for the thread."""
+        self.closing = False
+        """Nothing more comes: its loop may stop, which a function can ask of it at any time."""
         self._begun: deque[AsyncCall] = deque()
         self._ended: deque[AsyncCall] = deque()
         self._told = False
@@ -170,12 +176,9 @@ class _Home(threading.Thread):
 
     def run(self) -> None:
         asyncio.set_event_loop(self.loop)
-        while True:
-            try:
+        while not self.closing:
+            with suppress(Interrupted):  # it came when the function had ended
                 self.loop.run_forever()
-                break
-            except Interrupted:  # it came when the function had ended
-                pass
         with suppress(Interrupted):
             self._end_tasks()
         self.loop.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from os import getpid
 from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_agents.capture import CURRENT, ROUTES, Capture
-from pipe_agents.threads import Call, Threads
+from pipe_agents.threads import Call, Threads, leave
 from pipe_agents.values import output_of, own
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
@@ -98,14 +99,7 @@ class PythonAgent:
             key = (attempt.root, options["call"])
             target = self._targets.get(key)
             if target is not None and target.quick >= PROVEN:
-                began = monotonic()
-                if len(options) == 1:
-                    result = await target.function()
-                else:
-                    args, kwargs = _arguments(options)
-                    result = await target.function(*args, **kwargs)
-                if monotonic() - began > QUICK:
-                    target.quick = 0
+                result = await _here(target, options)
             else:
                 told = context.runs_in
                 result = await self._call(attempt, target or await self._load(key, attempt, told), told)
@@ -246,6 +240,23 @@ class PythonAgent:
         """Keep what a thread prints away from the runner's stdout until it has ended."""
         ROUTES.enter()
         call.at_end(ROUTES.leave)
+
+
+async def _here(target: Target, options: Any) -> Any:
+    """Call an async function on the runner's own loop."""
+    began, us = monotonic(), getpid()
+    fault: BaseException | None = None
+    args, kwargs = _arguments(options)
+    try:
+        return await target.function(*args, **kwargs)
+    except BaseException as error:
+        fault = error
+        raise
+    finally:
+        if getpid() != us:
+            leave(fault)
+        if monotonic() - began > QUICK:
+            target.quick = 0
 
 
 def _arguments(options: Any) -> tuple[Any, Any]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -23,6 +26,21 @@ def now() -> float:
 
 class Interrupted(BaseException):
     """Raised inside a function whose attempt is over, at its next Python instruction."""
+
+
+def leave(error: BaseException | None) -> NoReturn:
+    """End a child that a function forked, as Python ends a program: it would go on as a second runner."""
+    code = 0 if error is None else 1
+    if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+        code = error.code or 0
+    elif error is not None:
+        from traceback import print_exception
+
+        print_exception(error)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it was closed, or replaced
+            stream.flush()
+    os._exit(code & 0xFF)
 
 
 class Call:
@@ -68,13 +86,15 @@ class Call:
     def perform(self) -> None:
         """Run the function; in the thread."""
         self._ident, self._native = threading.get_ident(), threading.get_native_id()
-        self._began = now()
+        self._began, us = now(), os.getpid()
         try:
             if self.interrupted:
                 raise Interrupted
             self.result = self.context.run(self.function)
         except BaseException as error:
             self.error = error
+        if os.getpid() != us:
+            leave(self.error)
         self.when = time.monotonic()
         self.finished = True
 

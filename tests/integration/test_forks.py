@@ -54,6 +54,30 @@ def ends():
     assert os.WTERMSIG(os.waitpid(pid, 0)[1]) == signal.SIGTERM
 def thread():
     threading.Thread(target=time.sleep, args=(60,), daemon=False).start()
+def returns():
+    pid = os.fork()
+    if pid == 0:
+        print("said by", end=" ")
+        return print("the child", end="")
+    assert os.waitpid(pid, 0)[1] == 0
+def leaves():
+    pid = os.fork()
+    if pid == 0:
+        raise SystemExit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+def raises():
+    pid = os.fork()
+    if pid == 0:
+        raise ValueError("of the child")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+async def awaits():
+    returns()
+async def quick():
+    mark("quick")
+    if os.path.getsize("quick") < 30:
+        open("quick", "a").write(".")
+    else:
+        returns()
 def starter():
     def go():
         while True:
@@ -160,3 +184,19 @@ def test_x2_a_thread_that_a_function_left_keeps_nothing_alive(tmp_path: Path, st
     runner = start(nodes(tmp_path, call))
     assert runner.wait(timeout=8) == 0
     assert until(lambda: not within(tmp_path), 0.5)
+
+
+def test_a_forked_child_ends_where_it_would_go_on_as_the_runner(tmp_path: Path, start: Start) -> None:
+    calls = ("returns", "leaves", "raises", "awaits")
+    more = "  quick: {agent: python, for_each: {items: '{{ range(40) | list }}'}, with: {call: 'tools.py:quick'}}\n"
+    more += "concurrency: 1\n"
+    runner = start(nodes(tmp_path, *calls, more=more))
+    try:
+        assert runner.wait(timeout=15) == 0
+    finally:
+        runner.kill()
+    log = (tmp_path / ".pipe" / "runs" / "r" / "log.jsonl").read_text()
+    assert log.count('"run.finished"') == 1
+    assert "said by the child" in log
+    assert "ValueError: of the child" in log
+    assert within(tmp_path) == []

@@ -206,3 +206,16 @@ def test_calls_that_begin_together_share_a_wake_up(bench: Any, write: Write) -> 
     found, woken = play(scene)
     assert found == [2 * n for n in range(100)]
     assert woken == 1
+
+
+def test_a_function_that_stops_its_loop_ends_nothing_but_its_turn(bench: Any, write: Write) -> None:
+    write(
+        "import asyncio\nasync def stops():\n    asyncio.get_running_loop().stop()\n"
+        "    await asyncio.sleep(0.01)\n    return 'went on'\n"
+    )
+
+    async def scene(agent: PythonAgent) -> list[Any]:
+        async with asyncio.timeout(5):
+            return list(await asyncio.gather(call(bench, agent, "stops"), call(bench, agent, "stops")))
+
+    assert play(scene) == ["went on", "went on"]
