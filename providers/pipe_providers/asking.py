@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
@@ -64,6 +65,8 @@ class HttpProvider(ABC):
 
     streams = "text/event-stream"
     """In the content type of an answer that is streamed."""
+    begins = re.compile(rb"(?:\xef\xbb\xbf)?(?:data|event|id|retry|error)?:")
+    """How a stream begins, whatever its server calls it."""
 
     def __init__(self, settings: ProviderSettings, wire: Wire | None, timeout: float) -> None:
         self._settings, self._opened, self._timeout = settings, wire, timeout
@@ -167,20 +170,14 @@ class HttpProvider(ABC):
         """The pieces as they arrive; the whole answer is put into `found` at the end."""
         began, first, size = monotonic(), None, 0
         answer = await self._send(request, stream=True)
-        if self.streams not in (kind := answer.headers.get("content-type", self.streams)) and answer.framed:
-            # A server that knows no streams, or none at all: a page that some gateway shows, for one.
-            if "json" not in kind:
-                answer.close()
-                raise self._wire.broken(
-                    answer, f"it is of type {excerpt(kind, self._wire.hide).partition(';')[0][:60]!r}"
-                )
-            read = await self._whole(request, answer)
-            if read.text:
-                yield clean(read.text)
-            found.append(self._told(request, answer, read, began))
-            return
         reading, halves = self.reading(request), Halves()
         try:
+            if not await self._is_stream(answer):
+                read = await self._whole(request, answer)
+                if read.text:
+                    yield clean(read.text)
+                found.append(self._told(request, answer, read, began))
+                return
             ended = False
             while not ended:
                 data = await answer.read()
@@ -206,6 +203,20 @@ class HttpProvider(ABC):
         finally:
             answer.close()
         found.append(self._told(request, answer, reading.read(), began, first))
+
+    async def _is_stream(self, answer: Answer) -> bool:
+        """Whether an answer comes in pieces, or whole of a server that knows no streams. Raises ModelFault for one of
+        neither kind: a page that some gateway shows, for one."""
+        kind, start = answer.headers.get("content-type", ""), await answer.start()
+        if self.begins.match(start):
+            return True
+        if start.startswith(b"{"):
+            return False
+        if not kind or self.streams in kind.lower():
+            return True
+        if "json" in kind.lower():
+            return False
+        raise self._wire.broken(answer, f"it is of type {excerpt(kind, self._wire.hide).partition(';')[0][:60]!r}")
 
     def _told(
         self, request: ModelRequest, answer: Answer, read: Read, began: float, first: float | None = None

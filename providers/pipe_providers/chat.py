@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,10 +32,17 @@ _PATH = "/chat/completions"
 _FINISH = {
     "stop": Finish.STOP,
     "length": Finish.LENGTH,
+    "max_tokens": Finish.LENGTH,
+    "model_length": Finish.LENGTH,
     "tool_calls": Finish.TOOL_CALLS,
     "function_call": Finish.TOOL_CALLS,
     "content_filter": Finish.REFUSED,
+    "safety": Finish.REFUSED,
+    "sensitive": Finish.REFUSED,
 }
+"""In small letters, up to a colon."""
+_NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
+"""What is said of an answer that its service has cut."""
 _NEW_KEY = ("api.openai.com", ".openai.azure.com")
 """Hosts whose newer models know `max_completion_tokens` only."""
 
@@ -99,7 +106,8 @@ class OpenAiProvider(HttpProvider):
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         if "choices" not in data and data.get("error"):
             raise in_stream(self._wire.where, data, self._wire.hide)
-        choice = data["choices"][0]
+        choice = _first(data["choices"]) or data["choices"][0]
+        self.must_be_whole(choice)
         message = choice["message"]
         calls = tuple(
             called(str(call.get("id") or f"call_{index}"), call["function"]["name"], _arguments(call["function"]))
@@ -122,7 +130,7 @@ class OpenAiProvider(HttpProvider):
         usage: Any,
     ) -> Read:
         used = _usage(usage)
-        why = _FINISH.get(finish, Finish.OTHER) if isinstance(finish, str) else Finish.OTHER
+        why = _FINISH.get(_ended(finish), Finish.OTHER)
         if why is Finish.REFUSED:
             message = f"{self._wire.where}: its content filter declined to answer"
             raise ModelFault(Reason.REFUSED, message, usage=used)
@@ -133,6 +141,13 @@ class OpenAiProvider(HttpProvider):
         if request.output_schema is not None:
             text = wanted(request.output_schema).unwrapped(text)
         return Read(text, why, calls, used)
+
+    def must_be_whole(self, choice: Mapping[str, Any], request_id: str | None = None) -> None:
+        """Raises ModelFault where the service says that it could not end this answer."""
+        error = choice.get("error")
+        if error or _ended(choice.get("finish_reason")) in _NOT_ENDED:
+            told = choice if error else choice["finish_reason"]
+            raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
         return await self.check_models("/models", "data", "id")
@@ -146,7 +161,8 @@ class _Stream:
         self._events = Events()
         self._text: list[str] = []
         self._refusal: list[str] = []
-        self._calls: dict[int, list[str]] = {}
+        self._calls: dict[tuple[int, int], list[str]] = {}
+        """Id, name and parts of the arguments, by the service's number and a count of calls that bear the same."""
         self._size = 0
         self._finish: Any = None
         self._usage: Any = None
@@ -167,7 +183,7 @@ class _Stream:
 
     def _taken(self, events: list[Event]) -> Iterator[str]:
         for event in events:
-            if event.data == DONE:
+            if event.data.strip() == DONE:
                 self.ended = True
                 break
             if piece := self._take(event):
@@ -201,9 +217,10 @@ class _Stream:
         self._model = self._model or _word(data.get("model"))
         self._id = self._id or _word(data.get("id"))
         self._usage = data.get("usage") or self._usage
-        if not data.get("choices"):
+        choice = _first(data.get("choices") or ())
+        if choice is None:
             return ""
-        choice = data["choices"][0]
+        self._provider.must_be_whole(choice, self._id or None)
         delta = choice.get("delta") or {}
         self._finish = choice.get("finish_reason") or self._finish
         if refusal := delta.get("refusal"):
@@ -221,9 +238,14 @@ class _Stream:
         index = call.get("index")
         if not isinstance(index, int):  # whole calls, of servers that don't number them
             index = len(self._calls) if call.get("id") or function.get("name") else max(len(self._calls) - 1, number)
-        parts = self._calls.setdefault(index, ["", "", ""])
-        parts[0] = parts[0] or _word(call.get("id"))
-        parts[1] += _word(function.get("name")) if not parts[1] else ""
+        id, name, again = _word(call.get("id")), _word(function.get("name")), 0
+        while (index, again + 1) in self._calls:
+            again += 1
+        known = self._calls.get((index, again))
+        if known is not None and id and name and known[0] not in ("", id):
+            again += 1
+        parts = self._calls.setdefault((index, again), ["", "", ""])
+        parts[0], parts[1] = parts[0] or id, parts[1] or name
         if len(parts) > 3000:  # many small parts are joined now and then
             parts[2:] = ["".join(parts[2:])]
         arguments = _arguments(function)
@@ -234,13 +256,23 @@ class _Stream:
 
     def read(self) -> Read:
         calls = tuple(
-            called(parts[0] or f"call_{index}", parts[1], "".join(parts[2:]))
-            for index, parts in sorted(self._calls.items())
+            called(parts[0] or f"call_{number}", parts[1], "".join(parts[2:]))
+            for number, (_, parts) in enumerate(sorted(self._calls.items()))
         )
         finish = self._finish or "stop"
         text, refusal = "".join(self._text), "".join(self._refusal)
         read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
         return read._replace(model=self._model, request_id=self._id or None)
+
+
+def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The first of the answers that were asked for."""
+    return next((one for one in choices if not one.get("index")), None)
+
+
+def _ended(finish: Any) -> str:
+    """How an answer ended, in small letters, without what some services add behind a colon."""
+    return finish.lower().partition(":")[0] if isinstance(finish, str) else ""
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class Events:
 
     def __init__(self) -> None:
         self._lines = Lines()
+        self._returned = False
+        """The last byte was a return, which has ended its line, whether a newline follows or not."""
         self._name = ""
         self._data: list[bytes] = []
         self._size = 0
@@ -71,6 +73,11 @@ class Events:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that have ended with these bytes."""
+        if self._returned and data:
+            self._returned, data = False, data.removeprefix(b"\n")
+        if b"\r" in data:
+            self._returned = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return [event for line in self._lines.feed(data) if (event := self._take(line)) is not None]
 
     def rest(self) -> list[Event]:
@@ -85,7 +92,9 @@ class Events:
             return event
         field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
         value = value.removeprefix(b" ")
-        if field == b"data":
+        if field == b"error":  # llama.cpp's, up to 2025
+            self._name = "error"
+        if field in (b"data", b"error"):
             self._data.append(value)
             self._size += len(value)
         elif field == b"event":

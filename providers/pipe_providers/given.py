@@ -163,7 +163,7 @@ class Given:
                 if password is None:
                     self.lacks(f"{variable} holds no address of a proxy; write `http://host:port`")
                     return
-                self.secrets += [Hidden(password)] if password else []
+                self._hide(password)
                 self.put("proxy", Hidden(value) if password else value, variable)
 
     def proxy_passwords(self) -> None:
@@ -172,9 +172,13 @@ class Given:
             for variable in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
                 value = self._environ.get(variable, "").strip()
                 password = _password(value if "://" in value else f"http://{value}") if value else None
-                for form in {password, unquote(password)} if password else ():
-                    if form not in self.secrets:
-                        self.secrets.append(Hidden(form))
+                self._hide(password or "")
+
+    def _hide(self, password: str) -> None:
+        """Keep the password of an address to be shown nowhere, as it is written and as it is sent."""
+        for form in (password, unquote(password)):
+            if form and form not in self.secrets:
+                self.secrets.append(Hidden(form))
 
     def _bypassed(self, host: str) -> bool:
         names = (self._environ.get("no_proxy") or self._environ.get("NO_PROXY") or "").split(",")

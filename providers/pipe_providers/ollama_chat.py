@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,6 +25,7 @@ class OllamaProvider(HttpProvider):
     """One Ollama server."""
 
     streams = "json"  # NDJSON, which some gateways call JSON
+    begins = re.compile(rb"\{")
 
     def __init__(self, settings: ProviderSettings) -> None:
         from pipe_providers.wire import Wire

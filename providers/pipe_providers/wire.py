@@ -40,6 +40,10 @@ _MOMENT: Final = 0.2
 _FAREWELL: Final = 0.1
 """Seconds in which the other side of a connection that was closed under TLS may say so, too."""
 _PIECE: Final = 256 * 1024
+_START: Final = 12
+"""Bytes by which it is told what an answer is."""
+_START_MOST: Final = 1024
+"""Bytes, white space included, that are looked through for these."""
 
 
 class _Body(Payload):
@@ -73,6 +77,7 @@ class Answer:
         self._wire, self._response, self._deadline = wire, response, deadline
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         self._inflate = Inflate(coding, MOST_STREAMED) if coding in PACKED else None
+        self._start = b""
         self.bytes = 0
 
     @property
@@ -89,6 +94,9 @@ class Answer:
 
     async def read(self) -> bytes:
         """The next bytes; none at the end. Raises ModelFault."""
+        if self._start:
+            start, self._start = self._start, b""
+            return start
         try:
             data = await (self._next() if self._inflate is None else self._unpacked(self._inflate))
             self.bytes += len(data)
@@ -96,6 +104,14 @@ class Answer:
         except (TimeoutError, aiohttp.ClientError, OSError, zlib.error, ValueError) as error:
             fault = self._wire.fault(error, True, f"after {self.bytes} bytes of its answer")
         raise fault
+
+    async def start(self) -> bytes:
+        """What it begins with, white space left out; `read` still gives it. Raises ModelFault."""
+        begun = b""
+        while len(start := begun.lstrip()) < _START and len(begun) < _START_MOST and (data := await self.read()):
+            begun += data
+        self._start = begun
+        return start
 
     async def _next(self) -> bytes:
         """The next bytes of the body as they were sent.

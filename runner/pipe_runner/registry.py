@@ -69,6 +69,12 @@ class _Entry(NamedTuple):
     rivals: tuple[str, ...] = ()
     """Distributions between which nobody has decided: the name can't be used."""
 
+    def must_be_one(self, whose: str) -> None:
+        """Raises BrokenPlugin where several distributions bring it."""
+        if self.rivals:
+            why = f"{whose} is brought by several distributions: {', '.join(self.rivals)}"
+            raise BrokenPlugin(why, hint="uninstall all but one of them")
+
 
 class Registry:
     """The agents that a run, or a check, may use. Each is loaded and made once, when first asked for."""
@@ -98,15 +104,8 @@ class Registry:
     @classmethod
     def installed(cls, group: str = AGENTS) -> Registry:
         """Everything that installed distributions declare in an entry-point group; imports none of it."""
-        from importlib.metadata import entry_points
-
-        found: dict[str, dict[str, _Entry]] = {}
-        for point in entry_points(group=group):
-            distribution = point.dist.name if point.dist is not None else "unknown"
-            version = (lambda dist: lambda: str(dist.version))(point.dist) if point.dist is not None else None
-            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution, version))
         entries, clashes = {}, []
-        for name, by_distribution in sorted(found.items()):
+        for name, by_distribution in sorted(_declared(group).items()):
             entry, clash = _choose(name, by_distribution)
             entries[name] = entry
             if clash is not None:
@@ -279,27 +278,22 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
     """The kinds of model services that installed distributions bring, each loaded when first asked for."""
 
     def __init__(self, group: str = PROVIDERS) -> None:
-        from importlib.metadata import entry_points
-
         self._made: dict[str, ProviderType] = {}
-        self._targets: dict[str, str] = {}
-        for point in entry_points(group=group):
-            ours = point.dist is not None and _normalised(point.dist.name) == OURS
-            if ours or point.name not in self._targets:
-                self._targets[point.name] = point.value
+        self._entries = {name: _choose(name, entries)[0] for name, entries in _declared(group).items()}
 
     def register(self, name: str, made: ProviderType) -> None:
         """Put a kind under a name; for tests and embedding programs."""
         self._made[name] = made
-        self._targets.setdefault(name, "")
+        self._entries.setdefault(name, _Entry(""))
 
     def __getitem__(self, name: str) -> ProviderType:
         """The kind of that name. Raises KeyError, or BrokenPlugin with the reason."""
         found = self._made.get(name)
         if found is None:
-            whose = f"provider type {name!r}"
+            whose, entry = f"provider type {name!r}", self._entries[name]
+            entry.must_be_one(whose)
             try:
-                found = self._made[name] = cast("ProviderType", _load(self._targets[name], whose)())
+                found = self._made[name] = cast("ProviderType", _load(entry.target, whose)())
             except (Exception, SystemExit) as error:
                 if isinstance(error, (KeyError, BrokenPlugin)):
                     raise
@@ -307,26 +301,20 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._targets))
+        return iter(sorted(self._entries))
 
     def __len__(self) -> int:
-        return len(self._targets)
+        return len(self._entries)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._targets
+        return name in self._entries
 
 
 class ToolFunctions:
     """The functions that installed distributions bring as tools; each is loaded when it is asked for."""
 
     def __init__(self, group: str = TOOLS) -> None:
-        from importlib.metadata import entry_points
-
-        found: dict[str, dict[str, _Entry]] = {}
-        for point in entry_points(group=group):
-            distribution = point.dist.name if point.dist is not None else "unknown"
-            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution))
-        self._entries = {name: _choose(name, entries)[0] for name, entries in found.items()}
+        self._entries = {name: _choose(name, entries)[0] for name, entries in _declared(group).items()}
         self._made: dict[str, Callable[..., Any]] = {}
         self.recorded: set[str] | None = None  # a set: recordings answer for those that are lacking, which come into it
 
@@ -345,9 +333,7 @@ class ToolFunctions:
             if entry is None:
                 known = f"; there is {', '.join(self.names())}" if self.names() else ""
                 raise BrokenPlugin(f"there is no function {name!r} in the entry points `{TOOLS}`{known}")
-            if entry.rivals:
-                rivals = ", ".join(entry.rivals)
-                raise BrokenPlugin(f"the function {name!r} is brought by several distributions: {rivals}")
+            entry.must_be_one(f"the function {name!r}")
             found = self._made[name] = _load(entry.target, f"the function {name!r} of {entry.distribution}")
         return found
 
@@ -355,6 +341,18 @@ class ToolFunctions:
 def means(asked: str, capability: str) -> bool:
     """Whether a capability is what was asked for: by its name, or by the first or the last words of it."""
     return asked == capability or capability.startswith(f"{asked}.") or capability.endswith(f".{asked}")
+
+
+def _declared(group: str) -> dict[str, dict[str, _Entry]]:
+    """What installed distributions declare in an entry-point group, by name and distribution."""
+    from importlib.metadata import entry_points
+
+    found: dict[str, dict[str, _Entry]] = {}
+    for point in entry_points(group=group):
+        distribution = point.dist.name if point.dist is not None else "unknown"
+        version = (lambda dist: lambda: str(dist.version))(point.dist) if point.dist is not None else None
+        found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution, version))
+    return found
 
 
 def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:

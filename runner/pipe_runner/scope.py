@@ -40,6 +40,7 @@ class Scope:
         self._span = random_bits(63)
         self._key = ""
         self._trace = f"00-{trace.id if trace is not None else f'{random_bits(128) or 1:032x}'}-"
+        self._flags = "01" if trace is None or trace.sampled else "00"
         self._told = trace
         """Who makes spans of attempts is told their ids."""
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
@@ -229,7 +230,7 @@ class Scope:
             secrets,
             timeout,
             plan.output_limit,
-            f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-01",
+            f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-{self._flags}",
             validate,
             "",
             None,

@@ -6,19 +6,20 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-_PARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?\Z")
+_PARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\Z")
 
 
 class Trace:
     """Ids of spans that commands and services were told, for those who make the spans.
 
-    `id` and `parent` (the span of whoever started us, or empty) are lower-case hex.
+    `id` and `parent` (the span of whoever started us, or empty) are lower-case hex; `sampled`: whoever started us
+    records it.
     """
 
-    __slots__ = ("id", "parent", "spans")
+    __slots__ = ("id", "parent", "sampled", "spans")
 
-    def __init__(self, id: str, parent: str = "") -> None:
-        self.id, self.parent = id, parent
+    def __init__(self, id: str, parent: str = "", *, sampled: bool = True) -> None:
+        self.id, self.parent, self.sampled = id, parent, sampled
         self.spans: dict[tuple[str, int], str] = {}
         """By node and attempt."""
 
@@ -27,5 +28,5 @@ def trace_from(environ: Mapping[str, str], random_bits: Callable[[int], int]) ->
     """The trace of `TRACEPARENT`, or a new one where that says nothing."""
     match = _PARENT.match(environ.get("TRACEPARENT", ""))
     if match is not None and not environ["TRACEPARENT"].startswith("ff"):
-        return Trace(match.group(1), match.group(2))
+        return Trace(match[1], match[2], sampled=bool(int(match[3], 16) & 1))
     return Trace(f"{random_bits(128) or 1:032x}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any, Final
+from urllib.parse import unquote
 
 _NAME: Final = re.compile(
     r"(?:key|token|secret|passw(?:or)?d|pwd|passphrase|auth|authorization|cookie|credentials?|signature|(?:^|[_-])(?:sig|pat))\Z",
@@ -112,6 +113,8 @@ def _of_address(text: str) -> Iterator[str]:
         password = whole.partition(":")[2]
         if len(password) >= _SHORTEST:
             yield password
+            if "%" in password:  # as it is sent
+                yield unquote(password)
     for found in _AFTER.finditer(text, user.end() if user is not None else 0):
         for part in (found[1] or found[2]).split("&"):
             key, equals, value = part.partition("=")

@@ -133,6 +133,15 @@ def test_a_collector_that_is_gone_fails_no_evaluation_and_holds_it_up_once(pipe:
     assert done.stderr.count("warning: telemetry:") == 1
 
 
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_commands_are_told_whether_their_trace_is_recorded(pipe: Shell, tmp_path: Path, flags: str) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    env = {"OTEL_TRACES_EXPORTER": "console", "TRACEPARENT": f"00-{trace}-b7ad6b7169203331-{flags}"}
+    assert ('"pipe.node.id"' in pipe.alone("run", "p.yml", env=env).stderr) is (flags == "01")
+    assert _told(pipe)[1::2] == [trace, flags]
+
+
 def _told(pipe: Shell) -> list[str]:
     """What the command printed as its TRACEPARENT, in parts."""
     for line in pipe.log().splitlines():

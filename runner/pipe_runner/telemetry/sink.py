@@ -147,7 +147,8 @@ class TelemetrySink:
         above = None
         if self.trace.parent:
             ids = int(self.trace.id, 16), int(self.trace.parent, 16)
-            above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+            flags = TraceFlags.SAMPLED if self.trace.sampled else TraceFlags.DEFAULT
+            above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(flags))
         name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
         self._run = self._spans.begin(name, above, at, attributes)
 

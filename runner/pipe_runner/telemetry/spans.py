@@ -68,7 +68,7 @@ class Spans:
         """A span that began at `start`, in nanoseconds."""
         trace = self._ids.generate_trace_id() if parent is None else parent.trace_id
         recorded, flags, state = True, _SAMPLED, None
-        if self._sampler is not DEFAULT_ON:
+        if self._sampler is not DEFAULT_ON or not (parent is None or parent.trace_flags.sampled):
             above = Context() if parent is None else otel.set_span_in_context(NonRecordingSpan(parent))
             said = self._sampler.should_sample(above, trace, name, kind, attributes, ())
             recorded, state = said.decision.is_recording(), said.trace_state

@@ -155,6 +155,14 @@ def test_a_proxy_is_used_where_pipe_yml_wants_one(environ: dict[str, str], proxy
     assert "proxy" not in openai(options, MINE="k", **environ).options
 
 
+@pytest.mark.parametrize("source", ["pipe.yml", "HTTPS_PROXY"])
+def test_a_proxy_s_password_is_hidden_as_it_is_written_and_as_it_is_sent(source: str) -> None:
+    address = "http://me:can%2Fary%40%20x@p:1"
+    options, environ = ({"proxy": address}, {}) if source == "pipe.yml" else ({"proxy": True}, {source: address})
+    found = openai(options, OPENAI_API_KEY="k-1", **environ)
+    assert {"can%2Fary%40%20x", "can/ary@ x"} <= set(found.secrets)
+
+
 def test_a_proxy_s_password_is_a_secret_and_a_wrong_address_is_told() -> None:
     found = openai({"proxy": True}, OPENAI_API_KEY="k-1", HTTPS_PROXY="http://me:canary@p:1")
     assert "canary" in found.secrets

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipe_runner.errors import PipeError
-from pipe_runner.registry import BrokenPlugin, Clash, Origin, Registry, UnknownPlugin
+from pipe_runner.registry import BrokenPlugin, Clash, Origin, ProviderTypes, Registry, UnknownPlugin
 from pipe_runner.testing import FakeAgent
 
 GROUP = "pipe_runner.agents"
@@ -41,13 +41,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Puts a distribution with entry points on the path: `install("dist", module, text, name="module:attribute")`."""
     before = set(sys.modules)
 
-    def put(distribution: str, module: str, text: str, /, **points: str) -> None:
+    def put(distribution: str, module: str, text: str, /, group: str = GROUP, **points: str) -> None:
         site = tmp_path / distribution
         info = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
         lines = [f"{name} = {target}" for name, target in points.items()]
-        (info / "entry_points.txt").write_text(f"[{GROUP}]\n" + "\n".join(lines) + "\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n" + "\n".join(lines) + "\n")
         (site / f"{module}.py").write_text(text)
         monkeypatch.syspath_prepend(str(site))
 
@@ -151,6 +151,18 @@ def test_between_others_nobody_decides(install: Install) -> None:
     with pytest.raises(BrokenPlugin, match="dist-a, dist-b") as caught:
         registry.get("greeter")
     assert caught.value.hint == "uninstall all but one of them"
+
+
+def test_between_provider_types_of_others_nobody_decides_and_ours_are_never_replaced(install: Install) -> None:
+    for name in ("a", "b"):
+        text = "class Kind: summary = 'x'"
+        points = {"other": f"plug_{name}:Kind", "openai": f"plug_{name}:Kind"}
+        install(f"dist-{name}", f"plug_{name}", text, group="pipe_runner.providers", **points)
+    types = ProviderTypes()
+    assert "other" in types
+    with pytest.raises(BrokenPlugin, match="provider type 'other' is brought by several distributions: dist-a, dist-b"):
+        types["other"]
+    assert types["openai"].summary != "x"
 
 
 def test_registered_agents_come_first() -> None:

@@ -10,7 +10,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, Sampler, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 from opentelemetry.trace import StatusCode
 
 from pipe_runner.ports import Event
@@ -167,6 +167,13 @@ def test_a_run_that_somebody_started_within_a_trace_is_part_of_it() -> None:
     parent = told.spans["run triage"].parent
     assert parent is not None
     assert f"{parent.span_id:016x}" == "b7ad6b7169203331"
+
+
+@pytest.mark.parametrize(("sampler", "made"), [(None, False), (ALWAYS_ON, True)])
+def test_a_run_within_a_trace_that_is_not_recorded_makes_no_spans(sampler: Sampler | None, made: bool) -> None:
+    told = Told(trace_from({"TRACEPARENT": f"00-{ID}-b7ad6b7169203331-00"}, lambda bits: 1), sampler)
+    whole(told)
+    assert bool(told.spans) is made, "unless a sampler says so"
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", f"00-{'0' * 32}-b7ad6b7169203331-01", f"ff-{ID}-b7ad6b7169203331-01"])

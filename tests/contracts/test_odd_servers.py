@@ -1,0 +1,164 @@
+"""Servers that speak a service's language nearly, as those do that people run themselves."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from model_servers import DIALECTS, OPENAI, Service, chunked, response
+
+from pipe_runner.models import Finish, ModelResponse, Reason
+
+of_http = pytest.mark.parametrize("name", ["openai", "ollama"])
+openai = pytest.mark.parametrize("name", ["openai"])
+KINDS = ["", "text/plain; charset=utf-8", "application/octet-stream", "application/json", "Text/Event-Stream"]
+
+
+@pytest.fixture
+def bench(name: str, service: Service, provider_bench: Any) -> Any:
+    return provider_bench(DIALECTS[name], service)
+
+
+def head(kind: str, more: str = "", version: str = "1.1") -> bytes:
+    typed = f"Content-Type: {kind}\r\n" if kind else ""
+    return f"HTTP/{version} 200 OK\r\n{typed}{more}\r\n".encode()
+
+
+def sized(body: bytes, kind: str) -> bytes:
+    return head(kind, f"Content-Length: {len(body)}\r\n") + body
+
+
+@of_http
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stream_is_read_whatever_its_server_calls_it(name: str, kind: str, bench: Any) -> None:
+    bench.service.answers(sized(b"".join(bench.dialect.parts()), kind))
+    answer = bench.ask(streamed=True)
+    assert (answer.text, answer.usage.output) == ("Hello wörld", 5)
+
+
+@of_http
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_in_place_of_a_stream_is_read_whatever_its_server_calls_it(name: str, kind: str, bench: Any) -> None:
+    bench.service.answers(sized(json.dumps(bench.dialect.whole()).encode(), kind))
+    answer = bench.ask(streamed=True)
+    assert (answer.text, answer.usage.output) == ("Hello wörld", 5)
+
+
+@of_http
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("cut", [False, True])
+def test_an_answer_in_place_of_a_stream_may_end_with_its_connection(
+    name: str, version: str, cut: bool, bench: Any
+) -> None:
+    body = json.dumps(bench.dialect.whole()).encode()
+    more = "Connection: close\r\n"
+    bench.service.answers([head("application/json", more, version), body[:-9] if cut else body])
+    if cut:
+        assert bench.fault(streamed=True).reason is Reason.UNAVAILABLE
+    else:
+        assert bench.ask(streamed=True).text == "Hello wörld"
+
+
+def streamed(bench: Any, body: bytes) -> ModelResponse:
+    bench.service.answers(chunked([body], OPENAI.streams))
+    answer: ModelResponse = bench.ask(streamed=True)
+    return answer
+
+
+@openai
+@pytest.mark.parametrize("size", [1, 2, 3, 10**6])
+def test_lines_of_events_may_end_with_a_return_alone(name: str, size: int, bench: Any) -> None:
+    body = b"".join(bench.dialect.parts()).replace(b"\n", b"\r")
+    bench.service.answers(chunked([body[at : at + size] for at in range(0, len(body), size)], OPENAI.streams))
+    assert bench.ask(streamed=True).text == "Hello wörld"
+
+
+@openai
+def test_white_space_behind_the_end_of_a_stream_means_nothing(name: str, bench: Any) -> None:
+    body = b"".join(bench.dialect.parts()).replace(b"[DONE]", b"[DONE] \t")
+    assert streamed(bench, body).text == "Hello wörld"
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+@openai
+def test_an_error_that_a_server_tells_in_a_field_of_its_own_is_told(name: str, bench: Any) -> None:
+    error = b'error: {"code": 400, "message": "the request exceeds the available context size"}\n\n'
+    bench.service.answers(chunked([error], OPENAI.streams))
+    assert bench.fault(streamed=True).reason is Reason.TOO_LONG
+
+
+@openai
+def test_of_several_answers_the_first_counts(name: str, bench: Any) -> None:
+    parts = [chunk({"content": "B"}, index=1), chunk({"content": "A"}), chunk({}, "stop", 1), chunk({}, "length")]
+    answer = streamed(bench, b"".join(parts))
+    assert (answer.text, answer.finish) == ("A", Finish.LENGTH)
+
+
+@openai
+@pytest.mark.parametrize("together", [False, True])
+def test_calls_that_bear_the_same_number_are_told_apart_by_their_ids(name: str, together: bool, bench: Any) -> None:
+    calls = [
+        {"index": 0, "id": id, "type": "function", "function": {"name": "echo", "arguments": json.dumps({"text": id})}}
+        for id in ("a", "b")
+    ]
+    deltas = [calls] if together else [[call] for call in calls]
+    answer = streamed(bench, b"".join(chunk({"tool_calls": one}) for one in deltas) + chunk({}, "tool_calls"))
+    assert [(call.id, call.arguments, call.fault) for call in answer.tool_calls] == [
+        ("a", {"text": "a"}, None),
+        ("b", {"text": "b"}, None),
+    ]
+
+
+@openai
+@pytest.mark.parametrize("later", [{"id": "b"}, {"id": ""}, {"id": "a", "name": "echo"}, {"name": "echo"}, {}])
+def test_parts_of_a_call_belong_together_however_they_repeat_themselves(
+    name: str, later: dict[str, str], bench: Any
+) -> None:
+    first = {"index": 0, "id": "a", "type": "function", "function": {"name": "echo", "arguments": ""}}
+    parts = [chunk({"tool_calls": [first]})]
+    for text in ('{"te', 'xt": 1}'):
+        function = {"arguments": text, **({"name": later["name"]} if "name" in later else {})}
+        one = {"index": 0, "function": function, **({"id": later["id"]} if "id" in later else {})}
+        parts.append(chunk({"tool_calls": [one]}))
+    [call] = streamed(bench, b"".join([*parts, chunk({}, "tool_calls")])).tool_calls
+    assert (call.id, call.name, call.arguments) == ("a", "echo", {"text": 1})
+
+
+@openai
+@pytest.mark.parametrize("in_one", [False, True])
+@pytest.mark.parametrize(
+    ("said", "finish"),
+    [
+        ("STOP", Finish.STOP),
+        ("max_tokens", Finish.LENGTH),
+        ("MAX_TOKENS", Finish.LENGTH),
+        ("model_length", Finish.LENGTH),
+        ("eos", Finish.OTHER),
+    ],
+)
+def test_ends_are_known_in_other_words(name: str, said: str, finish: Finish, in_one: bool, bench: Any) -> None:
+    bench.service.answers(*_ended(said, in_one))
+    answer = bench.ask(streamed=True)
+    assert (answer.text, answer.finish) == ("Hel", finish)
+
+
+@openai
+@pytest.mark.parametrize("in_one", [False, True])
+@pytest.mark.parametrize("said", ["error", "insufficient_system_resource", "network_error"])
+def test_an_answer_that_its_server_did_not_end_is_none(name: str, said: str, in_one: bool, bench: Any) -> None:
+    bench.service.answers(*_ended(said, in_one))
+    fault = bench.fault(streamed=True)
+    assert (fault.reason, fault.sent, fault.begun) == (Reason.UNAVAILABLE, True, True)
+    assert said in fault.message
+
+
+def _ended(said: str, in_one: bool) -> list[Any]:
+    if not in_one:
+        return [chunked([chunk({"content": "Hel"}), chunk({}, said)], OPENAI.streams)]
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hel"}, "finish_reason": said}
+    return [response({"id": "x", "model": "m", "choices": [choice], "usage": None})]
