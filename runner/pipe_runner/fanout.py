@@ -61,7 +61,7 @@ def make_items(
         if not key or len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
             raise ExpressionFault(
                 f"{where}: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
-                "of which none could be a command to a CI (`::` at the beginning, `##[`)"
+                "of which none could be a command to a CI (`::` at the beginning, `##` with a bracket)"
             )
         if "]." in key:
             raise ExpressionFault(

@@ -74,3 +74,21 @@ def test_d2_an_edited_log_is_damage_for_all_who_read_it(
     for words in (["show"], ["show", "--output", "json"], ["logs"]):
         assert main([*words, log.parent.name]) in (0, 74), words  # they tell what can be told
     assert (tmp_path / "acted").read_text() == "x\n"
+
+
+@pytest.mark.parametrize("words", [["cancel", "r"], ["approve", "r", "a"], ["settle", "r", "a", "--again"]])
+def test_d2_nothing_is_written_into_a_log_that_lacks_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "p.yml").write_text("version: 1\nnodes:\n  a: {agent: approval, with: {message: ok}}\n")
+    assert main(["run", "p.yml", "--run-id", "r"]) == 75
+    log = tmp_path / ".pipe/runs/r/log.jsonl"
+    events = [json.loads(line) for line in log.read_bytes().splitlines()]
+    _first_gone(events)
+    log.write_bytes(b"".join(map(sealed, events)))
+    before = log.read_bytes()
+    capsys.readouterr()
+    assert main(words) == 74
+    assert "doesn't begin with a run.started" in capsys.readouterr().err
+    assert log.read_bytes() == before

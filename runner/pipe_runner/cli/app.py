@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from pipe_runner.cli import table
 from pipe_runner.cli.dispatch import call
@@ -50,7 +52,7 @@ def main(words: Sequence[str]) -> int:
     except click.exceptions.Abort:
         raise KeyboardInterrupt from None
     except click.UsageError as error:
-        raise _explained(error) from None
+        raise _explained(error, words) from None
     except click.ClickException as error:
         raise UsageError(error.format_message()) from None
     return result if isinstance(result, int) else 0
@@ -104,7 +106,7 @@ def command_of(command: Command) -> click.Command:
     settings = dict(_SETTINGS)
     if not command.target:
         settings |= {"ignore_unknown_options": True}
-    return click.Command(
+    return _Command(
         command.name,
         params=params,
         callback=lambda **values: call(command, Given(values)),
@@ -116,6 +118,21 @@ def command_of(command: Command) -> click.Command:
     )
 
 
+class _Place(click.ParamType[str]):
+    """A path: a shell that completes it is told to offer its files, or its folders only."""
+
+    name = "text"
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type=self._kind)]
+
+
+_PLACES: Final = {"FILE": _Place("file"), "PATH": _Place("file"), "DIR": _Place("dir")}
+
+
 def _argument(argument: Argument) -> click.Argument:
     shown = argument.metavar + ("..." if argument.many else "")
     return click.Argument(
@@ -123,13 +140,14 @@ def _argument(argument: Argument) -> click.Argument:
         metavar=shown if argument.required else f"[{shown}]",
         required=argument.required,
         nargs=-1 if argument.many else 1,
+        type=_PLACES.get(argument.metavar),
     )
 
 
 def _option(flag: Flag) -> click.Option:
     if not flag.metavar:
         return click.Option([*flag.names, flag.key], is_flag=True, default=False, help=flag.help)
-    kind = click.Choice(flag.choices) if flag.choices else None
+    kind = click.Choice(flag.choices) if flag.choices else _PLACES.get(flag.metavar)
     return click.Option(
         [*flag.names, flag.key],
         metavar=f"[{'|'.join(flag.choices)}]" if flag.choices else flag.metavar,
@@ -140,7 +158,16 @@ def _option(flag: Flag) -> click.Option:
     )
 
 
-def _explained(error: click.UsageError) -> UsageError:
+class _Command(click.Command):
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click's parser doesn't say whose option lacks its value
+            raise
+
+
+def _explained(error: click.UsageError, words: Sequence[str]) -> UsageError:
     """The error in our words: which command, what is wrong, what was probably meant."""
     context = error.ctx
     path = context.command_path if context is not None else "pipe"
@@ -151,6 +178,9 @@ def _explained(error: click.UsageError) -> UsageError:
         near = did_you_mean(error.option_name, [*known, "--help"])
         message = f"`{path}` has no option {printable(error.option_name)}"
         hint = f"did you mean {near}?" if near else hint
+        file = next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
+        if file is not None:
+            hint = f"for the file of that name write {shlex.quote('./' + file)}"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"`{path}` needs {error.param.metavar or error.param.human_readable_name}"
     elif isinstance(error, click.BadParameter) and error.param is not None:

@@ -13,6 +13,7 @@ from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.files import write_whole
 from pipe_runner.cli.words import Given
 from pipe_runner.collecting import uncollected
+from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, UsageError
 from pipe_runner.evals import SUFFIXES as EVALS
 
@@ -111,7 +112,20 @@ def together(checked: Sequence[Checked]) -> list[Diagnostic]:
 
 
 def checked_file(file: str, registry: Registry, *, named: bool) -> Checked:
-    """Check one file; pipe.yml by its own rules."""
+    """Check one file. One that can't be opened is a fault; raises UsageError where the user named it."""
+    try:
+        return _checked(file, registry, named=named)
+    except UsageError as error:
+        if named:
+            raise
+        from pipe_runner.diagnostics import Diagnostic
+
+        fault = Diagnostic(os.path.relpath(file), 1, 1, "E602", error.message, error.hint)
+        return Checked(named, os.path.abspath(file), [fault])
+
+
+def _checked(file: str, registry: Registry, *, named: bool) -> Checked:
+    """The same for a file that can be opened; pipe.yml by its own rules."""
     from pathlib import Path
 
     from pipe_runner.compiler import compile_file
@@ -171,8 +185,16 @@ def near(path: str) -> str | None:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """Every file below that is ours to judge, links to folders not followed, hidden folders left out."""
-    for home, folders, names in os.walk(folder):
+    """Every file below that is ours to judge, links to folders not followed, hidden folders left out. A folder below
+    that can't be read is told on stderr; raises UsageError where `folder` itself can't be."""
+
+    def unread(error: OSError) -> None:
+        told = f"{os.path.normpath(error.filename)} can't be read: {error.strerror}"
+        if error.filename == folder:
+            raise UsageError(told)
+        say(f"warning: {safe(told)}; what is in it is left out")
+
+    for home, folders, names in os.walk(folder, onerror=unread):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
         for name in sorted(names):
             file = os.path.join(home, name)

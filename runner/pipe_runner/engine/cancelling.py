@@ -10,6 +10,7 @@ from pipe_runner.errors import UsageError
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, repair
+from pipe_runner.runlog.reader import opening_of
 from pipe_runner.types import Durability, EventKind, RunStatus
 
 _REASON: Final = "the run was cancelled while it waited for a person"
@@ -21,6 +22,7 @@ def cancel_waiting(rundir: RunDir) -> Run:
     Raises RunBusy while a process works on it, UsageError where it doesn't wait, StorageError.
     """
     with RunLock.acquire(rundir):
+        opening_of(rundir.log_path, rundir.id)
         repaired = repair(rundir)
         run = repaired.run
         if run.status is not RunStatus.WAITING:

@@ -16,6 +16,7 @@ from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.ports import Clock
 from pipe_runner.run import NodeState, Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
+from pipe_runner.runlog.reader import opening_of
 from pipe_runner.states import may_have_acted
 from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus, RunStatus
 
@@ -59,6 +60,7 @@ def decide(
     rundir = RunDir.open(state_dir, run_id, where)
     lock = _locked(rundir)
     try:
+        opening_of(rundir.log_path, rundir.id)
         repaired = repair(rundir)
         run = repaired.run
         names = _names(run, rundir, node, decision.word)

@@ -85,7 +85,7 @@ def encode_line(event: Event, heads: Heads | None = None) -> bytes:
     seq, ts, run, kind, node, attempt, data = event
     if heads is None:
         heads = {}
-    head = heads.get(kind) or heads.setdefault(kind, f'","run":{quote(run)},"event":"{kind}"')
+    head = heads.get(kind) or heads.setdefault(kind, f'","run":{quote(run)},"event":{quote(kind)}')
     fields = _fields(data) if data else ""
     if attempt is not None:
         fields = f',"attempt":{attempt}{fields}'

@@ -26,7 +26,7 @@ events = st.builds(
     seq=st.integers(1, 10**9),
     ts=st.just("2026-11-24T00:32:15.123456Z"),
     run=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", fullmatch=True),
-    event=st.sampled_from(["run.started", "node.output", "future.kind"]),
+    event=st.sampled_from(["run.started", "node.output", "future.kind"]) | texts,
     node=st.none() | texts,
     attempt=st.none() | st.integers(1, 99),
     data=st.dictionaries(texts.filter(lambda key: key not in RESERVED), json_values, max_size=5),
