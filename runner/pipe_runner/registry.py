@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from pipe_runner.declared import declared
 from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.types import AUTO
 
@@ -98,13 +99,9 @@ class Registry:
     @classmethod
     def installed(cls, group: str = AGENTS) -> Registry:
         """Everything that installed distributions declare in an entry-point group; imports none of it."""
-        from importlib.metadata import entry_points
-
         found: dict[str, dict[str, _Entry]] = {}
-        for point in entry_points(group=group):
-            distribution = point.dist.name if point.dist is not None else "unknown"
-            version = (lambda dist: lambda: str(dist.version))(point.dist) if point.dist is not None else None
-            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution, version))
+        for one in declared(group):
+            found.setdefault(one.name, {}).setdefault(one.distribution, _Entry(*one[1:]))
         entries, clashes = {}, []
         for name, by_distribution in sorted(found.items()):
             entry, clash = _choose(name, by_distribution)
@@ -279,14 +276,11 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
     """The kinds of model services that installed distributions bring, each loaded when first asked for."""
 
     def __init__(self, group: str = PROVIDERS) -> None:
-        from importlib.metadata import entry_points
-
         self._made: dict[str, ProviderType] = {}
         self._targets: dict[str, str] = {}
-        for point in entry_points(group=group):
-            ours = point.dist is not None and _normalised(point.dist.name) == OURS
-            if ours or point.name not in self._targets:
-                self._targets[point.name] = point.value
+        for one in declared(group):
+            if one.name not in self._targets or _normalised(one.distribution) == OURS:
+                self._targets[one.name] = one.target
 
     def register(self, name: str, made: ProviderType) -> None:
         """Put a kind under a name; for tests and embedding programs."""
@@ -320,12 +314,9 @@ class ToolFunctions:
     """The functions that installed distributions bring as tools; each is loaded when it is asked for."""
 
     def __init__(self, group: str = TOOLS) -> None:
-        from importlib.metadata import entry_points
-
         found: dict[str, dict[str, _Entry]] = {}
-        for point in entry_points(group=group):
-            distribution = point.dist.name if point.dist is not None else "unknown"
-            found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution))
+        for one in declared(group):
+            found.setdefault(one.name, {}).setdefault(one.distribution, _Entry(*one[1:]))
         self._entries = {name: _choose(name, entries)[0] for name, entries in found.items()}
         self._made: dict[str, Callable[..., Any]] = {}
         self.recorded: set[str] | None = None  # a set: recordings answer for those that are lacking, which come into it
