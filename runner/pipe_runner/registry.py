@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from pipe_runner.declared import declared
 from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.types import AUTO
 
@@ -345,13 +346,9 @@ def means(asked: str, capability: str) -> bool:
 
 def _declared(group: str) -> dict[str, dict[str, _Entry]]:
     """What installed distributions declare in an entry-point group, by name and distribution."""
-    from importlib.metadata import entry_points
-
     found: dict[str, dict[str, _Entry]] = {}
-    for point in entry_points(group=group):
-        distribution = point.dist.name if point.dist is not None else "unknown"
-        version = (lambda dist: lambda: str(dist.version))(point.dist) if point.dist is not None else None
-        found.setdefault(point.name, {}).setdefault(distribution, _Entry(point.value, distribution, version))
+    for one in declared(group):
+        found.setdefault(one.name, {}).setdefault(one.distribution, _Entry(*one[1:]))
     return found
 
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -48,6 +49,7 @@ def declared(stub: Path, platform: str) -> set[str]:
     return set(names(ast.parse(stub.read_text(encoding="utf-8")).body))
 
 
+@cache
 def absent() -> dict[str, list[str]]:
     """What Windows lacks: names by module, and whole modules under `*`."""
     found: dict[str, list[str]] = {"*": []}
@@ -63,15 +65,12 @@ def absent() -> dict[str, list[str]]:
     return found
 
 
-ABSENT = absent()
-
-
 @pytest.fixture
 def windows(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """`windows("check", "f.yml")` in a folder of its own."""
     kept = ("PATH", "TMPDIR", "VIRTUAL_ENV")
     env = {name: os.environ[name] for name in kept if name in os.environ}
-    env |= {"ABSENT": json.dumps(ABSENT), "PYTHONPATH": str(LIKE_WINDOWS), "PYTHONWARNDEFAULTENCODING": "1"}
+    env |= {"ABSENT": json.dumps(absent()), "PYTHONPATH": str(LIKE_WINDOWS), "PYTHONWARNDEFAULTENCODING": "1"}
 
     def pipe(*words: str, program: tuple[str, ...] = (PIPE,), **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -33,6 +33,7 @@ def import_all() -> None:
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith(("__main__", ".generate")):
                 importlib.import_module(module.name)
+    pipe_runner.registry.Registry.installed()  # reads what is installed, which is kept
     gc.collect()
     gc.freeze()
 

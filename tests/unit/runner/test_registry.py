@@ -70,6 +70,16 @@ def test_our_agents_are_found_and_loaded() -> None:
     assert "pythn" not in registry
 
 
+def test_what_is_installed_meanwhile_is_found(install: Install) -> None:
+    install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
+    assert "greeter" in Registry.installed()
+    site = Path(sys.path[0])
+    (site / "dist_b-2.dist-info").mkdir()
+    (site / "dist_b-2.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: dist-b\nVersion: 2\n")
+    (site / "dist_b-2.dist-info/entry_points.txt").write_text(f"[{GROUP}]\nother = plug_a:Greeter\n")
+    assert Registry.installed().origin("other") == Origin("dist-b", "2")
+
+
 def test_other_peoples_agents_are_found_by_entry_point(install: Install) -> None:
     install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
     registry = Registry.installed()

@@ -65,7 +65,10 @@ def test_s1_check_runs_nothing_connects_nowhere_and_opens_nothing_outside(tmp_pa
     (project / "p.yml").write_text(HOSTILE)
     warm = DATA / "ok" / "everything.yml"
     done = subprocess.run(
-        [sys.executable, "-c", AUDIT, str(project / "p.yml"), str(warm)], capture_output=True, text=True, cwd=project
+        [sys.executable, "-B", "-c", AUDIT, str(project / "p.yml"), str(warm)],
+        capture_output=True,
+        text=True,
+        cwd=project,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()

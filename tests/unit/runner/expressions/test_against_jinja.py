@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import types
+from functools import cache
 from typing import Any
 
 import jinja2
@@ -40,6 +41,7 @@ LIST_FILTERS = either(
 WORDS = either("upper()", "strip()", "swapcase()", "replace('l', 'xx')", "zfill(7)", "ljust(4)", "title()", "lower()")
 
 
+@cache
 def text(depth: int) -> st.SearchStrategy[str]:
     leaf = either("'a'", '"b c"', "inputs.s", "item.name", "inputs.e", "item.tags[1]", "inputs.s[0]", "''")
     if not depth:
@@ -59,6 +61,7 @@ def text(depth: int) -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def number(depth: int) -> st.SearchStrategy[str]:
     leaf = either("0", "1", "7", "2.5", "inputs.n", "inputs.d.a", "inputs.l[0]", "inputs.l[-1]")
     if not depth:
@@ -75,6 +78,7 @@ def number(depth: int) -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def boolean(depth: int) -> st.SearchStrategy[str]:
     leaf = either("true", "false", "inputs.t")
     if not depth:
@@ -97,6 +101,7 @@ def boolean(depth: int) -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def numbers(depth: int) -> st.SearchStrategy[str]:
     leaf = either("inputs.l", "[]", "[1]", "range(3) | list", "[2, 7, 2]")
     if not depth:
@@ -111,6 +116,7 @@ def numbers(depth: int) -> st.SearchStrategy[str]:
     )
 
 
+@cache
 def texts(depth: int) -> st.SearchStrategy[str]:
     leaf = either("item.tags", "[]", "['x']", "'a b'.split()")
     if not depth:
