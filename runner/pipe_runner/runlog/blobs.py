@@ -8,7 +8,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, Final
 
 from pipe_runner import flags
@@ -21,7 +20,6 @@ from pipe_runner.runlog.sync import sync_directory, sync_file
 from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
-_numbers = count()
 _EXCERPT: Final = 1024
 _SHOWN: Final = 100
 """Characters of a field in a message."""
@@ -43,7 +41,7 @@ def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -
     if digest in known:
         return digest
     path = os.path.join(directory, digest)
-    part = os.path.join(directory, f"{digest}.{os.getpid()}.{next(_numbers)}.part")
+    part = flags.beside(path)
     try:
         if not os.path.isdir(directory):
             os.makedirs(directory, exist_ok=True)
