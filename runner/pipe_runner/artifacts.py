@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import count
 from typing import Any, Final, NamedTuple
 
+from pipe_runner import flags
 from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.halts import Halted
 from pipe_runner.ports import Attempt
@@ -24,7 +24,6 @@ _STRETCH: Final = 1 << 25
 _READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-_numbers = count()
 
 
 def _go_on() -> bool:
@@ -183,7 +182,7 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
         )  # fmt: skip
         if same and _digest(there, halted) == item["sha256"]:
             return found.st_mode
-    part = f".{os.getpid()}.{next(_numbers)}.part"
+    part = flags.beside("")
     digest = sha256()
     try:
         try:
@@ -287,7 +286,7 @@ def _copy(
 
     `let_in`: to whom the folders of the file are open, as bits of a mode.
     """
-    part = os.path.join(folder, f"{os.getpid()}.{next(_numbers)}.part")
+    part = flags.beside(os.path.join(folder, "copy"))
     digest, size = sha256(), 0
     try:
         os.makedirs(folder, exist_ok=True)

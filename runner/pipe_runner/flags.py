@@ -18,3 +18,9 @@ NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _together(*_ALWAYS)
 """To write a file that isn't there yet."""
 REWRITE: Final = os.O_WRONLY | os.O_CREAT | _together(*_ALWAYS, "NONBLOCK")
 """To write over the beginning of a file, which is made where it isn't there."""
+
+
+def beside(path: str) -> str:
+    """A name for what is written first and then takes the place of `path`. Nobody else takes it: process numbers come
+    again, in a container after every start, and who was killed has left the file there."""
+    return f"{path}.{os.urandom(6).hex()}.part"

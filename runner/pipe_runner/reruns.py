@@ -21,6 +21,8 @@ _UNDONE: Final = {
     NodeStatus.UNKNOWN: "interrupted",
 }
 _DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
+_FAILED: Final = ("failed", "queued")
+"""Of a run, or of a node that runs a sub-pipeline: it is tried again as a whole."""
 
 SETTLED: Final = "settled: it is to run again"
 DECIDED: Final = "its items were decided"
@@ -39,6 +41,7 @@ def reasons_to_rerun(
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
     While a person decides on a handler the run has not ended, and no node runs again that has.
+    A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again.
     What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands. Nodes of
     sub-pipelines are held to the same, each within its own.
     """
@@ -112,10 +115,12 @@ class _Look:
         self._reasons: dict[str, str] = {}
         self.changed: set[int] = set()
         """Nodes that changed, or need one that did, by index."""
+        self._tolerated_again = False
 
     def reasons(self, nodes: Sequence[PlannedNode], whole: RunStatus | NodeStatus) -> dict[str, str]:
         """`whole` is the status of what these nodes are all of."""
         run, reasons = self._run, self._reasons
+        self._tolerated_again = str(whole) in _FAILED
         as_they_ended = self._same(nodes) and goes_on_in_handlers(run, nodes, whole)
         any_node = False
         for node in _in_order(nodes, self._plan):
@@ -171,13 +176,17 @@ class _Look:
             if again is not None and status is NodeStatus.WAITING and node.fan_out is not None:
                 return f"{_AFTER} {again}, which runs again"
             return f"needs {again}, which runs again" if again else None
-        if status is NodeStatus.FAILED and (state.decided is not None or (state.once and state.tolerated)):
+        if status is NodeStatus.FAILED and (state.decided is not None or self._tolerated(state)):
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
             return SETTLED
         if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
             return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
+
+    def _tolerated(self, state: NodeState) -> bool:
+        """Whether the failure stands: what needs the node goes on from it."""
+        return state.tolerated and (state.once or not self._tolerated_again)
 
     def _same_but_list(self, node: PlannedNode) -> bool:
         """Whether nothing of a repeated node has changed but its list: items of the same value stay as they are."""

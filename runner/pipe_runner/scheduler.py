@@ -334,6 +334,12 @@ class Scheduler:
 
     def abandon(self) -> None:
         """Wait no longer for attempts that were killed and don't end."""
+        try:
+            self._abandon()
+        except Exception as error:
+            self.fail(error)
+
+    def _abandon(self) -> None:
         for index in sorted(self._workers.in_flight):
             node = self._nodes[index]
             state = self._run.known(node.id)

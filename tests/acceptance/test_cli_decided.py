@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
+
+from pipe_runner.runlog import RunDir, RunLock
 
 APPROVAL = """version: 1
 nodes:
@@ -67,3 +71,14 @@ def test_hints_name_the_state_directory_that_was_told(pipe: Any) -> None:
     assert pipe("approve", run, "release", "--state-dir", "my st").returncode == 0
     again = pipe("approve", run, "release", "--state-dir", "my st")
     assert f"`pipe resume {run} --state-dir 'my st'` goes on" in again.stderr
+
+
+def test_a_run_that_somebody_only_decides_on_is_cancelled(pipe: Any) -> None:
+    pipe.write("p.yml", APPROVAL.replace("  act: {effect: once, run: 'test -e ready'}\n", ""))
+    assert pipe("run", "p.yml").returncode == 75
+    rundir = RunDir.open(pipe.folder / ".pipe", pipe.run_id())
+    with RunLock.acquire(rundir):
+        process = pipe.start("cancel", "latest")
+        pipe.until(lambda: Path(rundir.cancel_path).exists())
+    assert process.communicate(timeout=30)[0] == f"run {pipe.run_id()} cancelled\n"
+    assert json.loads(pipe.log().splitlines()[-1])["status"] == "cancelled"

@@ -52,6 +52,14 @@ def test_of_a_folder_every_file_is_copied(root: Path) -> None:
     }  # fmt: skip
 
 
+def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobody_s_way(root: Path) -> None:
+    leave = f"for n in $(seq 0 999); do : > {os.getpid()}.$n.part; done"
+    kept = ".pipe/runs/$PIPE_RUN_ID/artifacts"
+    done = told(root, f"run: 'echo 1 > a; mkdir -p {kept}; cd {kept}; {leave}', artifacts: [{{name: x, path: a}}]")
+    assert done.status == "succeeded", done.node("n").error
+    assert content(done, done.node("n").artifacts[0]) == b"1\n"
+
+
 def test_paths_begin_in_the_working_directory(root: Path) -> None:
     (root / "sub").mkdir()
     done = told(root, "run: echo 1 > a, cwd: sub, artifacts: [{name: x, path: a}]")

@@ -7,7 +7,6 @@ import errno
 import os
 import stat
 from collections.abc import Mapping
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +28,6 @@ _NEEDS: Final[Mapping[int, str]] = {
     errno.EPERM: "the right to write there",
 }
 _ON_THE_WAY: Final = "a link or a file stands on the way, and no report is written through one"
-_numbers = count()
 
 
 class Unwritten(NodeFault):
@@ -52,7 +50,7 @@ def write(root: str, path: str, text: str, state: str | None = None) -> None:
 
     `state`: the directory that runs are kept in, where no report may stand, whatever its name.
     """
-    mark = f"{os.getpid()}.{next(_numbers)}"
+    mark = os.urandom(6).hex()  # numbers of processes come again, in containers
     steps = path.replace(os.sep, "/").split("/")
     if not all(step not in ("", ".", "..") and "\0" not in step for step in steps) or os.path.isabs(path):
         raise NodeFault(ErrorKind.REFUSED, f"{path} is no path from the project's root that stays in it")

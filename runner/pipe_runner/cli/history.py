@@ -15,13 +15,14 @@ from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe, seconds
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.errors import RunBusy, StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
 from pipe_runner.text import json_text
 from pipe_runner.types import EventKind, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.ports import Event, RunSummary
+    from pipe_runner.run import Run
 
 _DEFAULT_LIMIT: Final = 20
 _CANCEL_PATIENCE: Final = 600.0
@@ -162,34 +163,47 @@ def cancel(given: Given) -> int:
     """`pipe cancel RUN`: ask the process that works on it to stop, and wait until it has; end it where it waits for a
     person."""
     rundir = find_run(given, state_dir(given, None), given.must("run"))
-    holder = RunLock.held(rundir)
-    if holder is None:
+    if RunLock.held(rundir) is None:
         run = fold_log(rundir.log_path, rundir.id)
         if run.interrupted:
             hint = f"`{rundir.command('resume')}` goes on with it"
             raise UsageError(f"run {rundir.id} is not running: it was interrupted", hint=hint)
         if run.status is not RunStatus.WAITING:
             raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
-        from pipe_runner.engine.cancelling import cancel_waiting
+    run = _cancelled(rundir)
+    sys.stdout.write(f"run {rundir.id} {run.status if run.status.final else 'interrupted'}\n")
+    return 0
 
-        cancel_waiting(rundir)
-        sys.stdout.write(f"run {rundir.id} {RunStatus.CANCELLED}\n")
-        return 0
-    _ask_to_stop(rundir)
-    say(f"cancelling run {rundir.id} (process {holder}) …")
+
+def _cancelled(rundir: RunDir) -> Run:
+    """The run as it has ended. One that waits for a person when nobody works on it any more is cancelled, too: it has
+    just come to that, or somebody has only decided on it."""
+    from pipe_runner.engine.cancelling import cancel_waiting
+
+    asked = False
     began = time.monotonic()
-    while RunLock.held(rundir) is not None:
+    while True:
+        holder = RunLock.held(rundir)
+        if holder is None:
+            run = fold_log(rundir.log_path, rundir.id)
+            if run.status is RunStatus.WAITING:
+                with suppress(RunBusy):
+                    return cancel_waiting(rundir)
+            elif RunLock.held(rundir) is None:
+                return run
+        elif not asked:
+            _ask_to_stop(rundir)
+            asked = True
+            say(f"cancelling run {rundir.id} (process {holder}) …")
+        else:
+            with suppress(StorageError):  # it may just have ended, and been removed
+                _ask_to_stop(rundir)
         if time.monotonic() - began > _CANCEL_PATIENCE:
             raise UsageError(
                 f"run {rundir.id} has not ended within {seconds(_CANCEL_PATIENCE)}",
                 hint=f"process {holder} works on it",
             )
         time.sleep(_POLL)
-        with suppress(StorageError):  # it may just have ended, and been removed
-            _ask_to_stop(rundir)
-    run = fold_log(rundir.log_path, rundir.id)
-    sys.stdout.write(f"run {rundir.id} {run.status if run.status.final else 'interrupted'}\n")
-    return 0
 
 
 def _ask_to_stop(rundir: RunDir) -> None:

@@ -103,29 +103,31 @@ class ActiveRun:
 
         place = self._place
         performs: PerformAttempt = lambda attempt, emit: local.perform(attempt, emit, own=False)  # noqa: E731
-        self.desk = desk_for(
-            self.plan, self.run, place, self._granted, self._registry, performs, self._clock, self._settings.shared
-        )
-        local = LocalExecutor(
-            self._registry,
-            place.processes,
-            secrets=self._granted.secrets,
-            masker=self._granted.masker,
-            clock=self._clock,
-            policy=self.plan.policy,
-            scratch=self._scratch(),
-            outside=self.desk,
-            orchestrator=orchestrator_for(self.plan, self._registry, performs, self._clock),
-            beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
-        )
-        executor = self.around(self._with_files(local))
-        marks = Marks(place.processes.marks)
         try:
-            await self._perform(executor)
+            self.desk = desk_for(
+                self.plan, self.run, place, self._granted, self._registry, performs, self._clock, self._settings.shared
+            )
+            local = LocalExecutor(
+                self._registry,
+                place.processes,
+                secrets=self._granted.secrets,
+                masker=self._granted.masker,
+                clock=self._clock,
+                policy=self.plan.policy,
+                scratch=place.scratch(),
+                outside=self.desk,
+                orchestrator=orchestrator_for(self.plan, self._registry, performs, self._clock),
+                beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
+            )
+            executor = self.around(self._with_files(local))
+            marks = Marks(place.processes.marks)
+            try:
+                await self._perform(executor)
+            finally:
+                marks.close()
+                await executor.close()
+                self.busy = local.busy
         finally:
-            marks.close()
-            await executor.close()
-            self.busy = local.busy
             self.close()
         return self.run
 
@@ -327,11 +329,6 @@ class ActiveRun:
         from pipe_runner.engine.files import with_files
 
         return with_files(executor, self.rundir, self._settings, self._granted)
-
-    def _scratch(self) -> str:
-        path = os.path.join(self.rundir.path, SCRATCH)
-        os.makedirs(path, exist_ok=True)
-        return path
 
     def close(self) -> None:
         """Let everything go that the run holds, also of one that is not performed after all; again does nothing.

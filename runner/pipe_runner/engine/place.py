@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipe_runner.plan import NOTHING
+from pipe_runner.runlog.faults import storage_fault
 
 if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
@@ -27,6 +29,15 @@ class Place(NamedTuple):
     """None: nobody else can know of the run, since nothing of it is kept."""
     journal: Journal
     processes: Pool
+
+    def scratch(self) -> str:
+        """The directory in which attempts keep files, made where it is missing; raises StorageError."""
+        path = os.path.join(self.rundir.path, SCRATCH)
+        try:
+            os.makedirs(path, exist_ok=True)
+        except OSError as error:
+            raise storage_fault("make the directory", path, error) from error
+        return path
 
     def let_go(self) -> None:
         """Let the log go, and the run with it; again does nothing."""

@@ -266,9 +266,9 @@ class SharingScheduler(Scheduler):
         for inside in list(self._inside.values()):
             inside.stop(why)
 
-    def abandon(self) -> None:
+    def _abandon(self) -> None:
         for index in self._workers.in_flight:  # some only wait for a slot
             self._began.setdefault(index, self._clock.monotonic())
         for inside in list(self._inside.values()):
             inside.abandon()
-        super().abandon()
+        super()._abandon()

@@ -12,9 +12,9 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import count
 from typing import Any, Final, NamedTuple
 
+from pipe_runner import flags
 from pipe_runner.resultcache.key import FORMAT, Parts, parts_from_json, parts_to_json
 from pipe_runner.resultcache.room import Room
 from pipe_runner.types import Json
@@ -23,7 +23,6 @@ INLINE: Final = 64 * 1024
 """Bytes of an output, as JSON, above which it has a file of its own."""
 _LARGEST: Final = 64 << 20
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z").match
-_numbers = count()
 
 
 class Entry(NamedTuple):
@@ -177,7 +176,8 @@ class Entries:
         """Keep the content of an artifact, which has this digest; the bytes that are new. Raises OSError."""
         os.makedirs(self._blobs, exist_ok=True)
         size = 0 if os.path.lexists(self.file(digest)) else os.stat(source).st_size
-        target, part = self.file(digest), f"{self.file(digest)}.{os.getpid()}.{next(_numbers)}.part"
+        target = self.file(digest)
+        part = flags.beside(target)
         try:
             try:
                 os.link(source, part)
@@ -203,7 +203,7 @@ class Entries:
             if found is not None:
                 return found
             os.makedirs(os.path.dirname(self._salt), exist_ok=True)
-            part = f"{self._salt}.{os.getpid()}.{next(_numbers)}.part"
+            part = flags.beside(self._salt)
             fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 try:
@@ -317,10 +317,11 @@ def _copy(source: str, target: str) -> None:
     """For nobody who may not read or write the source. Raises OSError."""
     from shutil import copyfileobj
 
-    with open(source, "rb") as file:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(target, flags, os.fstat(file.fileno()).st_mode & 0o666 | 0o600), "wb") as copy:
-            copyfileobj(file, copy)
+    with (
+        open(source, "rb") as file,
+        open(os.open(target, flags.NEW, os.fstat(file.fileno()).st_mode & 0o666 | 0o600), "wb") as copy,
+    ):
+        copyfileobj(file, copy)
 
 
 def _unlink(path: str) -> None:
@@ -329,7 +330,7 @@ def _unlink(path: str) -> None:
 
 
 def _write(folder: str, name: str, data: bytes) -> None:
-    part = os.path.join(folder, f"{name}.{os.getpid()}.{next(_numbers)}.part")
+    part = flags.beside(os.path.join(folder, name))
     try:
         os.makedirs(folder, exist_ok=True)
         with open(part, "xb") as file:

@@ -8,20 +8,18 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from itertools import count
 from typing import Any, Final
 
 from pipe_runner import flags
 from pipe_runner.errors import StorageError
 from pipe_runner.ports import Journal
 from pipe_runner.run import INLINE_OUTPUT_LIMIT
-from pipe_runner.runlog.faults import storage_fault
+from pipe_runner.runlog.faults import RESTORE, storage_fault
 from pipe_runner.runlog.rundir import RunDir
 from pipe_runner.runlog.sync import sync_directory, sync_file
 from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
-_numbers = count()
 _EXCERPT: Final = 1024
 _SHOWN: Final = 100
 """Characters of a field in a message."""
@@ -43,7 +41,7 @@ def write_blob(directory: str, data: bytes, *, durable: bool, known: set[str]) -
     if digest in known:
         return digest
     path = os.path.join(directory, digest)
-    part = os.path.join(directory, f"{digest}.{os.getpid()}.{next(_numbers)}.part")
+    part = flags.beside(path)
     try:
         if not os.path.isdir(directory):
             os.makedirs(directory, exist_ok=True)
@@ -78,7 +76,7 @@ def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
     path = os.path.join(rundir.blobs, digest)
     data = _read(path, size)
     if _sha256(data) != digest:
-        raise StorageError(f"{path} is damaged: its sha256 is not its name")
+        raise StorageError(f"{path} is damaged: its sha256 is not its name", hint=RESTORE)
     try:
         return data.decode("utf-8", "surrogatepass") if kind == "text" else json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -104,7 +102,7 @@ def _read(path: str, size: object) -> bytes:
         with open(fd, "rb") as file:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_size != size:
-                raise StorageError(f"{path} is damaged: {found.st_size} bytes where the log says {size}")
+                raise StorageError(f"{path} is damaged: {found.st_size} bytes where the log says {size}", hint=RESTORE)
             return file.read()
     except OSError as error:
         raise storage_fault("read", path, error) from error

@@ -14,9 +14,10 @@ _HINTS = {
     errno.EIO: "the disk reports errors; what the log holds so far can be resumed elsewhere from a copy",
 }
 
+RESTORE = "restore the file from a copy, or start a new run with `pipe run`"
 _READING = {
     errno.EACCES: "change the permissions, or read it as the user who ran it",
-    errno.ENOENT: "restore the file from a copy, or start a new run with `pipe run`",
+    errno.ENOENT: RESTORE,
     errno.EIO: _HINTS[errno.EIO],
 }
 _MAKING = {

@@ -14,6 +14,7 @@ from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.reader import LogReader, fold_into
 from pipe_runner.runlog.rundir import RunDir
 from pipe_runner.runlog.sync import sync_directory, sync_file
+from pipe_runner.workspaces import KEPT
 
 _CHUNK: Final = 1 << 20
 
@@ -49,7 +50,8 @@ def repair(rundir: RunDir) -> Repaired:
             os.close(fd)
         for directory in rundir.above:  # whoever made them may have been killed before it did this
             sync_directory(directory)
-        _remove_unfinished(rundir.blobs)
+        for folder in (rundir.blobs, os.path.join(rundir.path, KEPT)):
+            _remove_unfinished(folder)
     except OSError as error:
         raise storage_fault("repair", error.filename or path, error) from error
     return Repaired(length, reader.next_seq, moved, run)
@@ -95,9 +97,9 @@ def _ends_with(torn: int, log: int, start: int) -> bool:
     return True
 
 
-def _remove_unfinished(blobs: str) -> None:
+def _remove_unfinished(folder: str) -> None:
     """Remove the files that a killed writer had begun; nobody else writes while we hold the lock."""
     with contextlib.suppress(FileNotFoundError):
-        for name in os.listdir(blobs):
+        for name in os.listdir(folder):
             if name.endswith(".part"):
-                os.unlink(os.path.join(blobs, name))
+                os.unlink(os.path.join(folder, name))

@@ -15,6 +15,7 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Any, Final
 
+from pipe_runner import flags
 from pipe_runner.spending.listed import listed
 from pipe_runner.spending.rows import Row
 
@@ -60,7 +61,7 @@ class KeptRows:
 
     def _store(self) -> None:
         rows = dict(list((self._rows or {}).items())[-_MOST:])
-        part = f"{self._path}.{os.getpid()}"
+        part = flags.beside(self._path)
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             with open(part, "x", encoding="ascii") as file:

@@ -283,6 +283,13 @@ def test_d2_ends_that_fall_together_share_one_commit() -> None:
     assert bench.journal.commits < 10
 
 
+def test_d7_attempts_that_were_killed_and_don_t_end_are_not_waited_for_where_the_log_is_full() -> None:
+    bench = Bench(graph({"a": ()}), lambda attempt: anyio.sleep_forever())  # type: ignore[arg-type, return-value]
+    bench.journal.fail_on = lambda event: StorageError("disk full") if event.event in ENDS else None
+    with pytest.raises(StorageError, match="disk full"):
+        bench.go(during=lambda scheduler: asyncio.get_running_loop().call_later(0.05, scheduler.abandon))
+
+
 def test_d7_a_storage_error_stops_new_work() -> None:
     def fail_on(event: Event) -> Exception | None:
         return StorageError("disk full") if event.event == EventKind.NODE_SUCCEEDED else None

@@ -26,3 +26,19 @@ def test_a_run_that_cannot_begin_says_that_it_can_be_kept_elsewhere(
     hint = str(raised.value.hint)
     assert "--state-dir or PIPE_STATE_DIR" in hint
     assert "resume" not in hint
+
+
+def test_d7_a_run_that_has_no_room_for_files_of_attempts_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.makedirs
+
+    def full(path: Any, *more: Any, **named: Any) -> None:
+        if str(path).endswith("scratch"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        make(path, *more, **named)
+
+    monkeypatch.setattr(os, "makedirs", full)
+    with pytest.raises(StorageError, match=r"cannot make the directory .*scratch: No space") as raised:
+        run_pipeline("version: 1\nnodes: {a: {run: echo x}}\n", root=tmp_path)
+    assert "pipe resume" in str(raised.value.hint)

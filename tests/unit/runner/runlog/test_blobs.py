@@ -98,6 +98,8 @@ def test_a_blob_that_is_not_what_the_log_says_is_named(tmp_path: Path, spoil: An
     with pytest.raises(StorageError, match=why) as found:
         read_blob(rundir, ref)
     assert str(blob) in found.value.message
+    if "damaged" in found.value.message or "No such" in why:
+        assert "from a copy" in str(found.value.hint)
 
 
 @pytest.mark.parametrize("digest", ["../../../etc/passwd", "x" * 64, "A" * 64, "a" * 63, "a" * 64 + "\n", None, 1])

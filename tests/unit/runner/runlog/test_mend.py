@@ -93,13 +93,15 @@ def test_d6_a_damaged_log_is_refused_and_not_touched(write_run: WriteRun) -> Non
     assert state_of(rundir) == before
 
 
-def test_unfinished_blobs_are_removed_and_finished_ones_stay(write_run: WriteRun) -> None:
+@pytest.mark.parametrize("folder", ["blobs", "artifacts"])
+def test_unfinished_files_are_removed_and_finished_ones_stay(write_run: WriteRun, folder: str) -> None:
     rundir = write_run()
-    Path(rundir.blobs).mkdir()
+    home = Path(rundir.path) / folder
+    home.mkdir()
     for name in ("ab" * 32, "ab" * 32 + ".17.0.part"):
-        (Path(rundir.blobs) / name).touch()
+        (home / name).touch()
     repair(rundir)
-    assert os.listdir(rundir.blobs) == ["ab" * 32]
+    assert os.listdir(home) == ["ab" * 32]
 
 
 def test_a_log_that_changed_after_its_repair_is_not_appended_to(write_run: WriteRun) -> None:

@@ -1,0 +1,68 @@
+"""What a resume does with failures that the file tolerates: they stand, until the run has failed and is tried again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.integration.waiting import Waiting
+
+LINT = "  lint: {run: 'echo lint >> done; exit 1', continue_on_error: true}\n"
+EACH = "  each: {for_each: {items: [1, 2]}, run: 'echo each >> done; exit {{ item }}', continue_on_error: true}\n"
+SUB = f"version: 1\nnodes:\n{LINT}  gate: {{agent: approval, needs: [lint], with: {{message: 'Go?'}}}}\n"
+GATE = "  gate: {agent: approval, needs: [lint], with: {message: 'Go?'}}\n"
+AFTER = "  after: {needs: [gate], run: 'echo {{ nodes.lint.status }}'}\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Waiting:
+    root = tmp_path.resolve()
+    (root / "pipe.yml").write_text("version: 1\n")
+    (root / "sub.yml").write_text(SUB)
+    return Waiting(root)
+
+
+def test_d3_a_tolerated_failure_stands_when_a_run_goes_on_that_waited(project: Waiting) -> None:
+    assert str(project.run(f"version: 1\nnodes:\n{LINT}{EACH}{GATE}{AFTER}").status) == "waiting"
+    assert str(project.resume().status) == "waiting"
+    project.decide("approve", "gate")
+    run = project.resume()
+    assert (str(run.status), run.nodes["after"].output) == ("succeeded", "failed")
+    assert sorted(project.done()) == ["each", "each", "lint"]
+
+
+@pytest.mark.parametrize("node", ["pipeline: sub.yml", "pipeline: sub.yml, for_each: {items: [1]}"])
+def test_d3_a_tolerated_failure_stands_in_a_sub_pipeline_that_waited(project: Waiting, node: str) -> None:
+    assert str(project.run(f"version: 1\nnodes:\n  s: {{{node}}}\n").status) == "waiting"
+    project.decide("approve", "s.gate" if "for_each" not in node else "s[0].gate")
+    assert str(project.resume().status) == "succeeded"
+    assert project.done() == ["lint"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_d3_a_tolerated_failure_stands_when_a_run_goes_on_that_was_killed(project: Waiting, inside: bool) -> None:
+    nodes = f"{LINT}  last: {{needs: [lint], run: 'true'}}\n"
+    (project.root / "sub.yml").write_text(f"version: 1\nnodes:\n{nodes}")
+    project.run("version: 1\nnodes:\n" + ("  s: {pipeline: sub.yml}\n" if inside else nodes))
+    log = project.root / ".pipe/runs/r/log.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[: 1 + next(n for n, line in enumerate(lines) if b'"node.failed"' in line)]))
+    assert str(project.resume().status) == "succeeded"
+    assert project.done() == ["lint"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_tolerated_failure_is_tried_again_when_the_run_has_failed(project: Waiting, inside: bool) -> None:
+    nodes = f"{LINT}  hard: {{run: test -e mended}}\n"
+    (project.root / "sub.yml").write_text(f"version: 1\nnodes:\n{nodes}")
+    run = project.run("version: 1\nnodes:\n" + ("  s: {pipeline: sub.yml}\n" if inside else nodes))
+    assert str(run.status) == "failed"
+    (project.root / "mended").touch()
+    assert str(project.resume().status) == "succeeded"
+    assert project.done() == ["lint", "lint"]
+
+
+def test_a_tolerated_failure_of_a_node_that_has_changed_runs_again(project: Waiting) -> None:
+    project.run(f"version: 1\nnodes:\n{LINT}{GATE}{AFTER}")
+    project.resume(f"version: 1\nnodes:\n{LINT.replace('exit 1', 'exit 2')}{GATE}{AFTER}")
+    assert project.done() == ["lint", "lint"]
