@@ -70,6 +70,7 @@ def file_of(nodes: list[Drawn], folder: Path, **more: Any) -> str:
     return yaml.safe_dump({**spec, "nodes": {node.name: node.spec(folder) for node in nodes}, **more})
 
 
+ON_FAILURE, FINALLY = Drawn("on_failure_one"), Drawn("finally_one", attempts=2)
 Fates = Mapping[str, int]
 """How often each node, or item, fails before it succeeds."""
 
@@ -86,9 +87,11 @@ class Rules:
         """How often each is started in this part of the run."""
         self.again: set[str] = set()
         """What counts no more of before."""
+        self.decided_now: set[str] = set()
 
-    def nodes(self, nodes: list[Drawn], above: str = "", *, anew: bool = False) -> bool:
-        """Whether none failed whose failure isn't tolerated. `anew`: nothing of before counts."""
+    def nodes(self, nodes: list[Drawn], above: str = "", *, anew: bool = False, failed: bool = True) -> bool:
+        """Whether none failed whose failure isn't tolerated. `anew`: nothing of before counts; `failed`: what these are
+        all of had come to its end, and failed."""
         again: set[str] = set()
         new: set[str] = set()
         for node in nodes:
@@ -101,7 +104,12 @@ class Rules:
             elif before == "succeeded" or (before == "skipped" and not again.intersection(node.needs)):
                 self.keep(name)
                 continue
+            elif before == "failed" and node.tolerated and not failed:
+                self.keep(name)
+                self.tolerated.add(name)
+                continue
             again.add(node.name)
+            self.decided_now.add(name)
             fresh = [name] if whole else [f"{name}.{one}" for one in changed_inside(node, self.changed)]
             self.again |= {
                 one for one in self.before if one == name or any(is_under(one, f) or one == f for f in fresh)
@@ -111,8 +119,23 @@ class Rules:
                 self.tolerated.add(name)
         return not any(self.status[above + n.name] == "failed" and above + n.name not in self.tolerated for n in nodes)
 
+    def run(self, nodes: list[Drawn], *, killed: bool) -> bool:
+        """The whole run with its handlers, a node each; whether it succeeds."""
+        good = self.nodes(nodes, failed=not killed)
+        some = any(node.name in self.decided_now for node in nodes)
+        for handler, wanted in ((ON_FAILURE, not good), (FINALLY, True)):
+            before = self.before.get(handler.name)
+            if not wanted:
+                continue
+            if some or before != "succeeded":
+                self.again.add(handler.name)
+                self.status[handler.name] = self.performed(handler, handler.name, anew=False)
+            else:
+                self.status[handler.name] = before
+        return good and self.status[FINALLY.name] == "succeeded"
+
     def keep(self, name: str) -> None:
-        under = self.before[name] == "succeeded"
+        under = self.before[name] != "skipped"
         self.status |= {k: s for k, s in self.before.items() if k == name or (under and is_under(k, name))}
 
     def decided(self, node: Drawn, name: str, above: str, *, anew: bool) -> str:
@@ -146,7 +169,8 @@ class Rules:
 
     def performed(self, node: Drawn, name: str, *, anew: bool) -> str:
         if node.inner is not None:
-            return "succeeded" if self.nodes(node.inner, f"{name}.", anew=anew) else "failed"
+            good = self.nodes(node.inner, f"{name}.", anew=anew, failed=self.before.get(name) == "failed")
+            return "succeeded" if good else "failed"
         fails = self.fates.get(name, 0)
         self.starts[name] = min(fails + 1, node.attempts)
         return "failed" if fails >= node.attempts else "succeeded"
@@ -245,7 +269,12 @@ class World:
         registry = Registry.installed()
         work = Work(fates)
         registry.register("work", lambda: work)
-        text = file_of(self.nodes, self.root)
+        text = file_of(
+            self.nodes,
+            self.root,
+            on_failure={ON_FAILURE.name: ON_FAILURE.spec(self.root)},
+            **{"finally": {FINALLY.name: FINALLY.spec(self.root)}},
+        )
         done = compile_text(text, path=str(self.root / "p.yml"), root=self.root, registry=registry)
         assert done.plan is not None, done.diagnostics
         state = self.root / ".pipe"
@@ -284,15 +313,15 @@ def statuses(run: Run, rules: Rules) -> dict[str, str]:
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn(), st.data())
 def test_a_run_and_its_resumes_end_as_the_language_says(nodes: list[Drawn], data: st.DataObject) -> None:
-    every = leaves(nodes)
+    every = leaves([*nodes, ON_FAILURE, FINALLY])
     with TemporaryDirectory() as folder:
         world = World(Path(folder), nodes)
         before: dict[str, str] = {}
-        were = versions(nodes)
+        were, lost = versions(nodes), 0
         for part in ("run", "resume", "resume again"):
             fates = {name: data.draw(st.sampled_from([0, 0, 1, 2]), f"{part} {name}") for name in every}
             rules = Rules(fates, before, were)
-            good = rules.nodes(nodes)
+            good = rules.run(nodes, killed=lost > 0)
             run = world.performed(fates)
             assert statuses(run, rules) == rules.status, part
             assert {name: n for name, n in world.starts().items() if name in every} == rules.starts, part
