@@ -1,8 +1,9 @@
-"""Whole runs and resumes of random pipelines, held against the rules of statuses written down once more, naively."""
+"""Whole runs of random pipelines, killed, decided on and resumed, held against the rules of statuses written down once
+more, naively."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipe_runner.compiler import check_inputs, compile_text
 from pipe_runner.engine import RunSettings, open_resume, open_run
+from pipe_runner.engine.decisions import Decision, decide
 from pipe_runner.ports import Attempt, Context, Event, Outcome
 from pipe_runner.registry import Registry
 from pipe_runner.run import Run, fold
@@ -42,11 +44,15 @@ class Drawn:
     """`min_success`."""
     inner: list[Drawn] | None = None
     """The nodes of the sub-pipeline that it runs, by their names in its file."""
+    asks: bool = False
+    """It is an approval, and so is each of its items."""
     version: int = 0
     """Counts the changes of the file that concern it."""
 
     def spec(self, folder: Path) -> dict[str, Any]:
         what: dict[str, Any] = {"agent": "work", "with": {"version": self.version}}
+        if self.asks:
+            what = {"agent": "approval", "with": {"message": f"version {self.version}"}}
         if self.inner is not None:
             (folder / f"{self.name}.yml").write_text(file_of(self.inner, folder))
             what = {"pipeline": f"{self.name}.yml"}
@@ -78,8 +84,11 @@ Fates = Mapping[str, int]
 class Rules:
     """What the language's pages say becomes of nodes; knows no code of the runner."""
 
-    def __init__(self, fates: Fates, before: Mapping[str, str], changed: Mapping[str, int]) -> None:
-        """`changed`: the versions that the nodes had before, by their path."""
+    def __init__(
+        self, fates: Fates, before: Mapping[str, str], changed: Mapping[str, int], refused: Collection[str] = ()
+    ) -> None:
+        """`changed`: the versions that the nodes had before, by their path; `refused`: what a person said no to."""
+        self.refused = refused
         self.fates, self.before, self.changed = fates, before, changed
         self.status: dict[str, str] = {}
         self.tolerated: set[str] = set()
@@ -89,9 +98,10 @@ class Rules:
         """What counts no more of before."""
         self.decided_now: set[str] = set()
 
-    def nodes(self, nodes: list[Drawn], above: str = "", *, anew: bool = False, failed: bool = True) -> bool:
-        """Whether none failed whose failure isn't tolerated. `anew`: nothing of before counts; `failed`: what these are
-        all of had come to its end, and failed."""
+    def nodes(self, nodes: list[Drawn], above: str = "", *, anew: bool = False, failed: bool = True) -> bool | None:
+        """Whether none failed whose failure isn't tolerated; None where one waits for a person.
+
+        `anew`: nothing of before counts; `failed`: what these are all of had come to its end, and failed."""
         again: set[str] = set()
         new: set[str] = set()
         for node in nodes:
@@ -104,9 +114,10 @@ class Rules:
             elif before == "succeeded" or (before == "skipped" and not again.intersection(node.needs)):
                 self.keep(name)
                 continue
-            elif before == "failed" and node.tolerated and not failed:
+            elif before == "failed" and (name in self.refused or (node.tolerated and not failed)):
                 self.keep(name)
-                self.tolerated.add(name)
+                if node.tolerated:
+                    self.tolerated.add(name)
                 continue
             again.add(node.name)
             self.decided_now.add(name)
@@ -117,12 +128,17 @@ class Rules:
             self.status[name] = status = self.decided(node, name, above, anew=whole)
             if status == "failed" and node.tolerated:
                 self.tolerated.add(name)
+        if any(self.status[above + n.name] == "waiting" for n in nodes):
+            return None
         return not any(self.status[above + n.name] == "failed" and above + n.name not in self.tolerated for n in nodes)
 
-    def run(self, nodes: list[Drawn], *, killed: bool) -> bool:
-        """The whole run with its handlers, a node each; whether it succeeds."""
-        good = self.nodes(nodes, failed=not killed)
+    def run(self, nodes: list[Drawn], *, failed: bool) -> bool | None:
+        """The whole run with its handlers, a node each; whether it succeeds, None when it waits."""
+        good = self.nodes(nodes, failed=failed)
         some = any(node.name in self.decided_now for node in nodes)
+        if good is None:
+            self.again |= {ON_FAILURE.name, FINALLY.name} if some else set()
+            return None
         for handler, wanted in ((ON_FAILURE, not good), (FINALLY, True)):
             before = self.before.get(handler.name)
             if not wanted:
@@ -140,6 +156,8 @@ class Rules:
 
     def decided(self, node: Drawn, name: str, above: str, *, anew: bool) -> str:
         needs = [(self.status[above + need], above + need in self.tolerated) for need in node.needs]
+        if any(status in ("waiting", "pending") for status, _ in needs):
+            return "pending"
         if node.run_on == "success":
             if any(status == "blocked" or (status == "failed" and not fine) for status, fine in needs):
                 return "blocked"
@@ -160,17 +178,21 @@ class Rules:
         good = 0
         for item in node.items:
             one = f"{name}[{item}]"
-            if not anew and self.before.get(one) == "succeeded":
+            if not anew and (self.before.get(one) == "succeeded" or one in self.refused):
                 self.keep(one)
             else:
                 self.status[one] = self.performed(node, one, anew=anew)
             good += self.status[one] == "succeeded"
+        if any(self.status[f"{name}[{item}]"] == "waiting" for item in node.items):
+            return "waiting"
         return "succeeded" if good >= (len(node.items) if node.least is None else node.least) else "failed"
 
     def performed(self, node: Drawn, name: str, *, anew: bool) -> str:
         if node.inner is not None:
             good = self.nodes(node.inner, f"{name}.", anew=anew, failed=self.before.get(name) == "failed")
-            return "succeeded" if good else "failed"
+            return "waiting" if good is None else "succeeded" if good else "failed"
+        if node.asks:
+            return "waiting"
         fails = self.fates.get(name, 0)
         self.starts[name] = min(fails + 1, node.attempts)
         return "failed" if fails >= node.attempts else "succeeded"
@@ -206,6 +228,11 @@ def each(nodes: list[Drawn]) -> list[Drawn]:
     return [one for node in nodes for one in ([node] if node.inner is None else each(node.inner))]
 
 
+def is_of(name: str, node: Drawn) -> bool:
+    """Whether what the log calls so is the node, or an item of it."""
+    return name.endswith(node.name) or name.rpartition("[")[0].endswith(node.name)
+
+
 @st.composite
 def drawn(draw: st.DrawFn, prefix: str = "n", depth: int = 0) -> list[Drawn]:
     nodes: list[Drawn] = []
@@ -221,7 +248,8 @@ def drawn(draw: st.DrawFn, prefix: str = "n", depth: int = 0) -> list[Drawn]:
         if depth == 0 and draw(st.integers(0, 3)) == 0:
             node.inner = draw(drawn(f"{node.name}i", 1))
         else:
-            node.attempts = draw(st.sampled_from([1, 1, 2]))
+            node.asks = draw(st.integers(0, 3)) == 0
+            node.attempts = 1 if node.asks else draw(st.sampled_from([1, 1, 2]))
         if draw(st.integers(0, 2)) == 0:
             node.items = draw(st.lists(st.sampled_from(["a", "b", "c"]), max_size=3, unique=True))
             node.least = draw(st.none() | st.integers(0, len(node.items))) if node.items else None
@@ -294,6 +322,13 @@ class World:
         told = [str(event.node) for event in self.part if event.event == EventKind.NODE_STARTED]
         return {name: told.count(name) for name in told}
 
+    def decided(self, name: str, word: str) -> str:
+        """Have a person approve or reject, or do nothing; what the node is then."""
+        if word:
+            decide(self.root / ".pipe", "r", name, Decision("approve" if word == "approve" else "reject", "ada"))
+            self.seen = len(read_log(RunDir.open(self.root / ".pipe", "r").log_path).events)
+        return {"": "waiting", "approve": "succeeded", "reject": "failed"}[word]
+
     def cut(self, lost: int) -> dict[str, str]:
         """Kill the runner before it wrote the last events; what is told of nodes in those before."""
         path = Path(RunDir.open(self.root / ".pipe", "r").log_path)
@@ -310,27 +345,35 @@ def statuses(run: Run, rules: Rules) -> dict[str, str]:
     return {name: found.get(name, "nothing is known") for name in rules.status}
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(drawn(), st.data())
 def test_a_run_and_its_resumes_end_as_the_language_says(nodes: list[Drawn], data: st.DataObject) -> None:
     every = leaves([*nodes, ON_FAILURE, FINALLY])
+    asked = {name for name in every if any(one.asks and is_of(name, one) for one in each(nodes))}
     with TemporaryDirectory() as folder:
         world = World(Path(folder), nodes)
         before: dict[str, str] = {}
-        were, lost = versions(nodes), 0
-        for part in ("run", "resume", "resume again"):
+        refused: set[str] = set()
+        were, failed = versions(nodes), True
+        for part in ("run", "resume", "resume again", "last resume"):
             fates = {name: data.draw(st.sampled_from([0, 0, 1, 2]), f"{part} {name}") for name in every}
-            rules = Rules(fates, before, were)
-            good = rules.run(nodes, killed=lost > 0)
+            rules = Rules(fates, before, were, refused)
+            good = rules.run(nodes, failed=failed)
             run = world.performed(fates)
             assert statuses(run, rules) == rules.status, part
-            assert {name: n for name, n in world.starts().items() if name in every} == rules.starts, part
-            assert str(run.status) == ("succeeded" if good else "failed"), part
+            assert {name: n for name, n in world.starts().items() if name in {*every} - asked} == rules.starts, part
+            assert str(run.status) == ("waiting" if good is None else "succeeded" if good else "failed"), part
             lost = data.draw(st.just(0) | st.integers(0, len(world.part) - 1), "lost")
             if good and not lost:
                 return
-            kept = {name: status for name, status in before.items() if name not in rules.again}
-            before = kept | (world.cut(lost) if lost else rules.status)
-            were = versions(nodes)
+            before = {name: status for name, status in before.items() if name not in rules.again}
+            before |= world.cut(lost) if lost else rules.status
+            refused -= rules.again
+            were, failed = versions(nodes), good is False and not lost
+            for name in sorted(asked):
+                if good is None and not lost and before.get(name) == "waiting":
+                    word = data.draw(st.sampled_from(["", "approve", "reject"]), f"decided on {name}")
+                    before[name] = world.decided(name, word)
+                    refused |= {name} if word == "reject" else set()
             for node in data.draw(st.lists(st.sampled_from(each(nodes)), max_size=1), "changed"):
                 node.version += 1
