@@ -18,11 +18,9 @@ from pipe_runner.expressions.values import describe
 from pipe_runner.plan import FanOut, PlannedNode
 from pipe_runner.ports import NodeError
 from pipe_runner.run import NodeState
-from pipe_runner.text import ci_safe, printable
+from pipe_runner.text import unfit_key
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
-LONGEST_KEY: Final = 200
-"""Characters of an item's key."""
 _NAMED: Final = 5
 _GOOD: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _tuple: Any = tuple.__new__
@@ -58,16 +56,9 @@ def make_items(
             key = str(index)
         if key in seen:
             raise ExpressionFault(f"{where}: the items {seen[key]} and {index} have the same key, {_shown(key)}")
-        if not key or len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
-            raise ExpressionFault(
-                f"{where}: {_shown(key)} of item {index} can't be a key: up to {LONGEST_KEY} printable characters, "
-                "of which none could be a command to a CI (`::` at the beginning, `##` with a bracket)"
-            )
-        if "]." in key:
-            raise ExpressionFault(
-                f"{where}: {_shown(key)} of item {index} can't be a key: "
-                "`].` stands between an item and a node inside it"
-            )
+        why = unfit_key(key) if key or fan_out.matrix else "can't be a key: it is empty"
+        if why is not None:
+            raise ExpressionFault(f"{where}: {_shown(key)} of item {index} {why}")
         seen[key] = index
         told = str(value) if type(value) is int else _ENCODE(value)
         if fan_out.index_read:

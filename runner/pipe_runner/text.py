@@ -1,4 +1,4 @@
-"""Makes data safe to print: for a terminal, and for a CI that reads commands in output."""
+"""Makes data safe to print: for a terminal, and for a CI that reads commands in output; and what can be a key."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _UNSAFE: Final = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udff
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
 _LONGEST_NAME: Final = 64
+LONGEST_KEY: Final = 200
+"""Characters of what an item of a repeated node is known by."""
 _KEPT: Final = 0xFFFF
 """The last character of which is kept what becomes of it."""
 _CI_COMMAND: Final = re.compile(
@@ -115,3 +117,13 @@ def plain_name(text: str) -> str:
     """A name that every service takes for a tool."""
     name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST_NAME]
     return name if name and not (name[0].isdigit() or name[0] == "-") else f"_{name}"[:_LONGEST_NAME]
+
+
+def unfit_key(key: str) -> str | None:
+    """Why no item can be known by this text, as the end of a sentence; None: one can."""
+    if len(key) > LONGEST_KEY or printable(key) != key or ci_safe(key) != key:
+        return (
+            f"can't be a key: up to {LONGEST_KEY} printable characters, "
+            "of which none could be a command to a CI (`::` at the beginning, `##` with a bracket)"
+        )
+    return "can't be a key: `].` stands between an item and a node inside it" if "]." in key else None

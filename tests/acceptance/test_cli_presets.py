@@ -119,3 +119,12 @@ cases:
     assert nodes["b"]["timeout_s"] == 5
     assert nodes["a"]["agent"] == "shell"
     assert "Hello, $NAME" in project("graph", "p.yml").stdout
+
+
+def test_a_warning_of_a_preset_is_told_once_with_the_file_that_has_it(pipe: Any) -> None:
+    pipe.write("pipe.yml", "version: 1\nagents: {far: {agent: http, with: {url: 'http://10.0.0.1/'}}}\n")
+    pipe.write("sub/s.yml", "version: 1\nnodes: {c: {agent: far}}\n")
+    pipe.write("sub/p.yml", "version: 1\nnodes: {a: {agent: far}, b: {agent: far}, s: {pipeline: s.yml}}\n")
+    for command in ("run", "plan"):
+        told = pipe(command, "sub/p.yml").stderr
+        assert told.count("pipe.yml:2:41: W605 ") == told.count("W605") == 1, command

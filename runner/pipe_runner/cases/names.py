@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from pipe_runner.fanout import LONGEST_KEY
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.subplans import members
+from pipe_runner.text import LONGEST_KEY
 
 _ID: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -57,7 +57,7 @@ class Names:
             if rest is not None:
                 return (Step(node, upto, None), *rest)
         elif name[end] == "[" and node.fan_out is not None:
-            close = name.find("]", end + 2, end + LONGEST_KEY + 2)
+            close = name.find("]", end + 1, end + LONGEST_KEY + 2)
             while close >= 0:
                 step = Step(node, upto, name[end + 1 : close])
                 if close + 1 == len(name):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.costs import Costs, costs, costs_json, costs_text
 from pipe_runner.cli.history import table
-from pipe_runner.cli.plans import shown_warning
+from pipe_runner.cli.plans import shown_warnings
 from pipe_runner.cli.preview import flat_and_chosen, node_json
 from pipe_runner.cli.settings import cache_domain, concurrency, said, state_dir
 from pipe_runner.cli.words import Given
@@ -87,8 +87,8 @@ def _outlook(given: Given) -> _Outlook:
     found = compilation.plan
     if found is None:
         raise InvalidPipeline(compilation.diagnostics)
-    for one in found.warnings:
-        say(safe(f"warning: {shown_warning(found, one, os.path.normpath(file))}"))
+    for one in shown_warnings(found, os.path.normpath(file)):
+        say(safe(f"warning: {one}"))
     inputs = read_inputs(found, given)
     slots = concurrency(given) or found.concurrency
     whole, only = found, given.many("only")

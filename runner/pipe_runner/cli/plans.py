@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
@@ -71,10 +70,13 @@ def shown_place(plan: Plan, node: PlannedNode, shown: str) -> str:
     return f"{shown_file(plan, plan.file_of(node.part), shown)}:{node.line}"
 
 
-def shown_warning(plan: Plan, one: Mapping[str, Any], shown: str) -> str:
-    """A warning that a plan has, in one line."""
-    file = shown_file(plan, one.get("from", plan.path), shown)
-    return f"{file}:{one.get('line')}:{one.get('column')}: {one.get('code')} {one.get('message')}"
+def shown_warnings(plan: Plan, shown: str) -> list[str]:
+    """The warnings that a plan has, a line each; once, also where several nodes bring one in."""
+    lines: dict[str, None] = {}
+    for one in plan.warnings:
+        file = shown_file(plan, one.get("from", plan.path), shown)
+        lines[f"{file}:{one.get('line')}:{one.get('column')}: {one.get('code')} {one.get('message')}"] = None
+    return list(lines)
 
 
 def _content(path: str) -> bytes | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, assert_never
 
-from pipe_runner.cli.plans import Planned, plan_for, shown_warning
+from pipe_runner.cli.plans import Planned, plan_for, shown_warnings
 from pipe_runner.cli.settings import check_executor, run_settings, state_dir
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
@@ -97,8 +97,7 @@ def _perform(
     """Open the run, perform it under signals, tell its end."""
     from pipe_runner.cli.signals import Signals
 
-    warnings = [shown_warning(planned.plan, one, planned.shown) for one in planned.plan.warnings]
-    notes = [safe(f"  warning    {warning}") for warning in warnings]
+    notes = [safe(f"  warning    {one}") for one in shown_warnings(planned.plan, planned.shown)]
     signals = Signals()
     signals.install()
     try:

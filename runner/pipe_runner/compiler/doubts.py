@@ -18,6 +18,7 @@ from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.evaluation import evaluate
 from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.values import value_to_text
+from pipe_runner.text import unfit_key
 from pipe_runner.types import Path_, Phase
 from pipe_schemas.durations import format_duration, parse_duration
 from pipe_schemas.nodes import RetrySpec, RunNode
@@ -169,6 +170,11 @@ def _same_keys(draft: Draft, report: Report) -> None:
             text = value_to_text(evaluate(key, {"item": item}))
         except ExpressionFault:
             return
+        why = unfit_key(text) if text else "can't be a key: it is empty"
+        if why is not None:
+            message = f"the key of this item, `{short(text)}`, {why}"
+            report.add("W506", message, (*draft.path, "for_each", "items", number))
+            return
         if text in seen:
             message = f"the key `{short(text)}` stands here twice, and an item is known by its key"
             report.add("W506", message, (*draft.path, "for_each", "items", number), hint="leave one of the items out")
@@ -182,6 +188,7 @@ def _same_combinations(draft: Draft, report: Report) -> None:
     fan_out = draft.fan_out
     combinations: Any = fan_out.items.data if fan_out is not None and fan_out.matrix else ()
     keys = [_key(one) for one in combinations]
+    _unfit_combination(draft, keys, report)
     twice = next((key for key, times in Counter(keys).items() if times > 1), None)
     if twice is None:
         return
@@ -196,6 +203,22 @@ def _same_combinations(draft: Draft, report: Report) -> None:
                 return
             seen.add(text)
     report.add("W506", message, path, at="key", hint="give their values texts that differ")
+
+
+def _unfit_combination(draft: Draft, keys: list[str], report: Report) -> None:
+    """A matrix of which no item can be known by its values."""
+    unfit = next((key for key in keys if unfit_key(key) is not None), None)
+    if unfit is None:
+        return
+    path = (*draft.path, "matrix")
+    message = f"the values of a combination, `{short(unfit)}`, {unfit_key(unfit)}"
+    hint = "give it a name, and choose the value by it in the command"
+    for name, values in draft.spec.matrix.items():
+        for number, value in enumerate(values if name != "exclude" else ()):
+            if unfit_key(_key(value) if name == "include" else value_to_text(value)) is not None:
+                report.add("W506", message, (*path, name, number), hint=hint)
+                return
+    report.add("W506", message, path, at="key", hint=hint)
 
 
 def _key(combination: Mapping[str, Any]) -> str:

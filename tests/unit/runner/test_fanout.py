@@ -78,13 +78,17 @@ def test_a_key_that_could_be_the_name_of_a_node_inside_another_item_is_refused()
         items_of([{"k": "x"}, {"k": "x].y[z"}], matrix=True)
 
 
+def test_a_combination_of_a_value_that_is_empty_has_an_empty_key() -> None:
+    assert [item.key for item in items_of(expand({"flags": ["", "-O2"]}, [], []), matrix=True)] == ["", "-O2"]
+
+
 def test_the_same_key_twice_is_refused_with_both_places() -> None:
     with pytest.raises(ExpressionFault, match="items 0 and 2 have the same key, 'debian'"):
         items_of([{"os": "debian"}, {"os": "alpine"}, {"os": "debian"}], matrix=True)
 
 
 @pytest.mark.parametrize(("matrix", "named"), [(True, "matrix: "), (False, "for_each: ")])
-@pytest.mark.parametrize("values", [["a", "a"], [""]])
+@pytest.mark.parametrize("values", [["a", "a"], ["a\nb"]])
 def test_a_key_that_is_refused_is_told_of_what_the_file_says(matrix: bool, named: str, values: list[str]) -> None:
     with pytest.raises(ExpressionFault, match=f"^{named}"):
         make_items(
