@@ -106,6 +106,8 @@ class Command:
             self.facts.parts += [facts for other in rich for facts in other.commands]
         if name in BYTES or name in FILTERS:
             prints(self, arguments)
+        if name == "envsubst":
+            self.facts.parts.append(self.scan.flows.environment)
         if name in SHOWN:
             self.facts.opened += [other for other in arguments if not other.text.startswith("-")]
         if name in ("echo", "printf") and not any(other.all_holes for other in rich):
@@ -129,6 +131,7 @@ class Command:
             self.wrapper(index, short, long, operands, assignments=name in ("sudo", "doas"))
         elif name in CONTAINERS:
             within_container(self, index)
+            self.split(range(index + 1, min(index + 2, len(self.words))))
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
             for later in range(index + 1, min(len(self.words), index + limit)):
                 known = self.words[later].text.rsplit("/", 1)[-1]
@@ -282,8 +285,15 @@ class Command:
     def split(self, indexes: Iterable[int]) -> None:
         """Words of which the shell may make several, one of which would begin a command."""
         for at in indexes:
-            if self.words[at].loose or self.words[at].several:
-                self.scan.flows.spread(self.words[at])
+            word = self.words[at]
+            if word.loose or word.several:
+                self.scan.flows.spread(word)
+            if word.several and word.text == HOLE:
+                mark(
+                    word,
+                    "one of the words that it becomes may begin a command",
+                    "xargs -n1, behind the words before it",
+                )
 
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
         _, rest = self.options(index, short, frozenset(long.split()))
@@ -301,6 +311,8 @@ class Command:
                 begin = behind[0] if behind else len(self.words)
             self.split(range(index + 1, begin))
             self.at(begin)
+        else:
+            self.split(rest)
 
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""

@@ -55,6 +55,7 @@ class Flows(Tables):
                     self.read.setdefault(variable, []).append(source)
                 for other in body.hands:
                     self.made.setdefault(f"{other}<", []).append(source)
+        self.environment.variables = list(self.holding)
         open_for_functions(self)
         own, own_chosen = len(self.coded), len(self.chosen)
         self.coded += [(name, "", _without_values(name)) for name in self._owned(CODE_VARIABLES)]

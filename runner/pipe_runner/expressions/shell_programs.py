@@ -316,7 +316,7 @@ def _tar(command: Command, index: int) -> None:
         first, *rest = rest
         for letter in filter(_TAR_LETTERS.__contains__, command.words[first].text):
             options += [("-" + letter, command.words[at]) for at in rest[:1]]
-            rest = rest[1:]
+            rest = rest[1:] if rest and not command.words[rest[0]].shifts else rest
         rest = [first, *rest]
     could_be_options(command, rest)
     for option, value in options:

@@ -50,6 +50,8 @@ class Tables:
     """Variables that it reads, or may set."""
     arrays: dict[str, set[str]] = field(default_factory=lambda: {name: {""} for name in ARRAYS})
     """Variables that are arrays, and the functions in which they become some."""
+    environment: Facts = field(default_factory=Facts)
+    """What prints variables that stand in the text it reads, as `envsubst` does."""
     declared: list[tuple[str, str, bool, Word]] = field(default_factory=list)
     """What `declare x=…` is given where `x` isn't an array so far: variable, function, whether in a loop, word."""
     scope: str = ""

@@ -13,6 +13,10 @@ _KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(:)[^\s:/]")
 _WORD: Final = re.compile(r"\s*(?:- +)*[\w.-]+\s*(?:#.*)?$")
 _VALUE: Final = re.compile(r"\s*(?:- +)*[^\s:#][^:]*:\s+(\S.*)$")
 _VALUE_OF_LINE: Final = re.compile(r"(\s*(?:- +)*(?:[^\s:#'\"\[{&*!|>@`%-][^:]*: +|(?<=- )))([^\s|>].*?)\s*(?:\s#.*)?$")
+_IN_ENTRY: Final = r"(?:[^\[\]{},:'\"]|:(?!\s))*"
+_TEXT_BEFORE: Final = re.compile(rf"(?:[\[{{,]|:(?=\s))\s*((?!\s){_IN_ENTRY})$")
+"""What stands before an expression in an entry of a map or list on one line."""
+_WITH_EXPRESSION: Final = re.compile(rf"{_IN_ENTRY}(?:\{{\{{.*?\}}\}}{_IN_ENTRY})+")
 _QUOTE_IT: Final = "quote the whole value"
 
 
@@ -260,6 +264,13 @@ def _flow(place: _Place) -> Explained | None:
         hint = f"close it with {closing}, or put a comma between its entries"
         where = "never closed" if place.index >= len(place.text) else f"not closed before line {place.line}"
         return Explained("E101", f"this {opening} is {where}", place.began, 1, hint)
+    if place.text.startswith("{{", place.index) and len(place.source) <= _LONG_LINE:
+        found = _TEXT_BEFORE.search(place.before)
+        value = _WITH_EXPRESSION.match(place.source, found.start(1)) if found is not None else None
+        if found is not None and value is not None:
+            begin = place.line_start + found.start(1)
+            mend = (begin, begin + len(value[0].rstrip()))
+            return Explained("E117", *unquoted(value[0].rstrip(), begin), mend)
     hint = "entries are separated by commas; text with brackets, braces or colons needs quotes"
     return Explained("E101", f"a comma or {closing} is missing before this", place.index, 1, hint)
 
