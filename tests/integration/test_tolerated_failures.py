@@ -62,6 +62,14 @@ def test_a_tolerated_failure_is_tried_again_when_the_run_has_failed(project: Wai
     assert project.done() == ["lint", "lint"]
 
 
+def test_a_tolerated_failure_is_tried_again_with_another_attempt_at_its_sub_pipeline(project: Waiting) -> None:
+    hard = "  hard: {run: 'test -e mended || { touch mended; exit 1; }'}\n"
+    (project.root / "sub.yml").write_text(f"version: 1\nnodes:\n{LINT}{hard}")
+    run = project.run("version: 1\nnodes:\n  s: {pipeline: sub.yml, retry: {max_attempts: 2, delay: 10ms}}\n")
+    assert str(run.status) == "succeeded"
+    assert project.done() == ["lint", "lint"]
+
+
 def test_a_tolerated_failure_of_a_node_that_has_changed_runs_again(project: Waiting) -> None:
     project.run(f"version: 1\nnodes:\n{LINT}{GATE}{AFTER}")
     project.resume(f"version: 1\nnodes:\n{LINT.replace('exit 1', 'exit 2')}{GATE}{AFTER}")

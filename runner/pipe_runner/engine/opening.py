@@ -189,6 +189,9 @@ def open_resume(
 
             tell_overrun(rundir, run, journal, clock, reasons)
         place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
+    except OSError as error:
+        lock.release()
+        raise storage_fault("go on with", error.filename or rundir.path, error) from error
     except BaseException:
         lock.release()
         raise

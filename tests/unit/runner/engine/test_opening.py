@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration.waiting import Waiting
 
 from pipe_runner.errors import StorageError
 from pipe_runner.testing import run_pipeline
@@ -42,3 +43,13 @@ def test_d7_a_run_that_has_no_room_for_files_of_attempts_says_so(
     with pytest.raises(StorageError, match=r"cannot make the directory .*scratch: No space") as raised:
         run_pipeline("version: 1\nnodes: {a: {run: echo x}}\n", root=tmp_path)
     assert "pipe resume" in str(raised.value.hint)
+
+
+def test_d7_what_keeps_a_run_from_going_on_is_named(tmp_path: Path) -> None:
+    project = Waiting(tmp_path, "version: 1\nnodes: {a: {run: exit 1}}\n")
+    project.run()
+    (tmp_path / ".pipe/runs/r/cancel").mkdir()
+    with pytest.raises(StorageError, match=r"cannot go on with .*cancel: Is a directory"):
+        project.resume()
+    (tmp_path / ".pipe/runs/r/cancel").rmdir()
+    assert str(project.resume().status) == "failed"
