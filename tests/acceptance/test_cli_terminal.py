@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -200,3 +201,18 @@ def test_ctrl_z_before_anything_is_drawn_stops_and_goes_on(pipe: Any) -> None:
     terminal.read(until="code 1")
     terminal.press(b"exit\n")
     terminal.wait()
+
+
+def test_a_command_has_no_terminal_to_read_from_or_to_write_to(pipe: Any) -> None:
+    """One that asks for a password there (git, ssh, sudo) fails at once; it would be stopped, and wait without end."""
+    pipe.write(
+        "f.yml",
+        "version: 1\nnodes:\n  a: {run: 'cat < /dev/tty', timeout: 5s}\n  b: {run: 'echo forged > /dev/tty'}\n"
+        "  c: {run: 'ps -o tty= -p $$'}\n",
+    )
+    terminal = Terminal(pipe, "run", "f.yml")
+    assert terminal.wait() == 1
+    assert "forged\r\n" not in terminal.text
+    nodes = json.loads(pipe("show", "latest", "--output", "json").stdout)["nodes"]
+    assert nodes["a"]["error"]["kind"] == nodes["b"]["error"]["kind"] == "exit"
+    assert nodes["c"]["output"].strip() == "?"

@@ -55,6 +55,16 @@ def exits_in_a_fork():
     if not child:
         os._exit(7)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def remains(secret):
+    import atexit
+    def talk():
+        while True:
+            print("thread " + secret)
+            os.write(1, b"written " + secret.encode() + b"\\n")
+            time.sleep(0.001)
+    threading.Thread(target=talk, daemon=True).start()
+    atexit.register(print, "exit " + secret)
+    atexit.register(os.write, 2, b"exit " + secret.encode())
 def lasts(secret):
     while True:
         try:
@@ -145,6 +155,42 @@ def test_s4_a_function_that_does_not_end_prints_nothing_when_the_run_has_ended(t
     assert done.returncode == 1
     assert json.loads(done.stdout)["status"] == "failed"
     assert SECRET not in done.stderr
+
+
+@pytest.mark.parametrize("output", ["json", "text", "jsonl"])
+def test_s4_what_is_left_of_functions_writes_into_no_result(tmp_path: Path, output: str) -> None:
+    done = run(tmp_path, pipeline(f"remains {TOKEN}"), "--output", output)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert "exit ***" not in done.stderr
+    if output == "json":
+        assert json.loads(done.stdout)["outputs"] == {"done": "yes"}
+    elif output == "text":
+        assert done.stdout == "done: yes\n"
+    else:
+        assert all(json.loads(line)["run"] == "r1" for line in done.stdout.splitlines())
+
+
+def test_a_program_that_calls_the_command_has_its_streams_again(tmp_path: Path) -> None:
+    (tmp_path / "p.yml").write_text(pipeline(f"side {TOKEN}, 0"))
+    (tmp_path / "tools.py").write_text(TOOLS)
+    code = (
+        "import os, sys; from pipe_runner.cli import main; before = sys.stdout, sys.__stderr__\n"
+        "for run in ('r1', 'r2'):\n"
+        "    assert main(['run', 'p.yml', '--run-id', run, '--quiet']) == 0\n"
+        "    assert (sys.stdout, sys.__stderr__) == before\n"
+        "    print('printed', flush=True); os.write(1, b'written\\n'); os.write(2, b'said\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "TOKEN": SECRET},
+    )
+    assert (done.stdout, done.stderr) == ("done: yes\nprinted\nwritten\n" * 2, "said\n" * 2)
+    assert printed(tmp_path) == "side ***\n"
 
 
 def test_a_run_inside_of_another_program_gives_its_streams_back(

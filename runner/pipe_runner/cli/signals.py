@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from pipe_runner.engine import ActiveRun
+    from pipe_runner.executors.strays import Strays
 
 STOPPING: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -121,6 +122,8 @@ class Signals:
         others = any(thread is not threading.current_thread() for thread in threading.enumerate())
         if self._busy:
             self._end(code)
+        if (streams := _of_functions()) is not None:
+            streams.hush()
         if others or "multiprocessing" in sys.modules:
             _after(HURRY if self.received else PATIENCE, partial(self._end, code))
 
@@ -128,6 +131,8 @@ class Signals:
         """The command is over, and this process goes on, since it is somebody's who called it."""
         if self._run is not None:
             self._run.processes.let_start()
+        if (streams := _of_functions()) is not None:
+            streams.restore()
 
     def _end(self, code: int) -> NoReturn:
         """End this process, and before it all that functions have started in it."""
@@ -157,6 +162,12 @@ class Signals:
     def _leave_if_stuck(self) -> None:
         if not self._seen and self._active is not None:
             self.leave()
+
+
+def _of_functions() -> Strays | None:
+    """What keeps the streams from what is left of functions, where any were called."""
+    strays = sys.modules.get("pipe_runner.executors.strays")
+    return None if strays is None else strays.Strays.last
 
 
 def _after(seconds: float, then: Callable[[], object]) -> None:

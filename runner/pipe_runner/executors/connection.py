@@ -70,7 +70,7 @@ class Connection:
                     (os.POSIX_SPAWN_DUP2, line, 3),
                     (os.POSIX_SPAWN_DUP2, lock, 4),
                 ],
-                setpgroup=0,
+                setsid=True,  # else its commands could read from our terminal: they would be stopped, and wait for ever
                 setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
             )
         except OSError as error:

@@ -26,6 +26,11 @@ def file_of(data: bytes) -> int:
     return fd
 
 
+def before_many() -> None:
+    """Load what `with_room` takes while there is a descriptor to load it with."""
+    import resource  # noqa: F401
+
+
 def with_room(make: Callable[[], T]) -> T:
     """Make descriptors; where there are too many already, once more after lifting this process's limit."""
     try:

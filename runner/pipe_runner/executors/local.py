@@ -323,7 +323,7 @@ class LocalExecutor:
             await self._launcher.close()
             self.busy = busy
             if self._strays is not None:
-                self._strays.close(busy=busy)
+                self._strays.close(busy=busy, last=getattr(self._launcher, "last", False))
 
 
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:

@@ -44,6 +44,8 @@ class Pool:
         """To be in this process's environment while the run goes on."""
         self._strangers: Strangers | None = None
         self._killed = False
+        self.last = False
+        """No other run follows in this process."""
         self.timetable: Timetable | None = None
         """Where functions that are under way stand, for the warden."""
 
@@ -54,8 +56,9 @@ class Pool:
     def adopt(self, loop: AbstractEventLoop, *, kept: bool = True) -> None:
         """This process is the run's alone: what is left to it, and what its functions start, ends with the run.
 
-        `kept`: there is a log, from which the run can be resumed when this process is ended.
+        `kept`: there is a log, from which the run can be resumed when this process is ended, and no other run follows.
         """
+        self.last = kept
         if self.marks:
             self._adopt(kept=kept)
         else:

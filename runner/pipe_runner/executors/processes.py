@@ -167,15 +167,13 @@ class Processes:
         connection = self._hang_up()
         if connection is None:
             return
-        from asyncio import sleep
+        from asyncio import sleep, to_thread
 
         wait = 0.0005
         give_up = time.monotonic() + CLOSE_WAIT
         while not connection.ended():
             if time.monotonic() > give_up:
                 connection.kill()
-                from asyncio import to_thread
-
                 await to_thread(end_marked, self._marks)
                 return
             await sleep(wait)
@@ -284,27 +282,28 @@ class Processes:
         self._connection = None
         self._cleaning = Event()
         assert self._loop is not None
-        self._cleaner = self._loop.create_task(self._clean(connection))
+        self._cleaner = self._loop.create_task(self._clean(connection, self._cleaning))
 
-    async def _clean(self, connection: Connection) -> None:
+    async def _clean(self, connection: Connection, cleaning: asyncio.Event) -> None:
         from asyncio import to_thread
 
-        with suppress(OSError, PipeError):  # what can't be ended now, `resume` ends
-            await to_thread(end_marked, self._marks)
-        await to_thread(connection.wait, LINGER)  # it hung up before it exited, and only then its children are ours
-        if self.strangers is not None:
-            await self.strangers.end_orphans()
-        for flight in list(self._flights.values()):
-            flight.lost = flight.code is None
-            flight.untaken = flight.number in connection.untaken and not flight.stopped
-            flight.read_all()
-            self._finish(flight)
-        assert self._cleaning is not None
-        if self._standing and self.ready:
-            with suppress(PipeError):  # the next command tries again
-                self.prepare()
-        self._cleaning.set()
-        self._cleaning = None
+        try:
+            with suppress(OSError, PipeError):  # what can't be ended now, `resume` ends
+                await to_thread(end_marked, self._marks)
+            await to_thread(connection.wait, LINGER)  # it hung up before it exited, and only then its children are ours
+            if self.strangers is not None:
+                await self.strangers.end_orphans()
+        finally:  # whatever that met, nobody waits for ever
+            for flight in list(self._flights.values()):
+                flight.lost = flight.code is None
+                flight.untaken = flight.number in connection.untaken and not flight.stopped
+                flight.read_all()
+                self._finish(flight)
+            if self._standing and self.ready:
+                with suppress(PipeError):  # the next command tries again
+                    self.prepare()
+            self._cleaning = None
+            cleaning.set()
 
     # ------------------------------------------------------------ ending
 

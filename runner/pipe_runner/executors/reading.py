@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.executors.descriptors import Rooms, file_of, with_room
+from pipe_runner.executors.descriptors import Rooms, before_many, file_of, with_room
 from pipe_runner.executors.flight import Flight
 from pipe_runner.executors.reasons import no_pipe
 
@@ -46,6 +46,8 @@ class Reading:
     def prepare(self, flight: Flight) -> tuple[int, ...] | None:
         """Make what its command is given, but for pipes that the warden makes; None, with the reason in the flight."""
         fds: tuple[int, ...] = ()
+        if self._held:
+            before_many()
         try:
             if self._held < KEPT:
                 flight.room = self._rooms.take()

@@ -16,7 +16,7 @@ import sys
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TextIO
 
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import EventKind
@@ -49,6 +49,9 @@ class Strays:
     Which of several attempts wrote something can't be known. Lives on one asyncio loop; where another run of this
     process has the descriptors already, they stay with it.
     """
+
+    last: ClassVar[Strays | None] = None
+    """Those of this process's one run, which has ended, while the process goes on."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -89,12 +92,13 @@ class Strays:
         if self._room:
             self._room.pop(key, None)
 
-    def close(self, *, busy: bool = False) -> None:
-        """Give the descriptors back; again does nothing. `busy`: user code still runs, so they lead nowhere instead."""
+    def close(self, *, busy: bool = False, last: bool = False) -> None:
+        """Give the descriptors back; again does nothing. `busy`: user code still runs, so they lead nowhere instead;
+        and so they do after the `last` run of the process, of whose code threads may be left, or what runs at exit."""
         if self._loop is None:
             return
         for pipe in self._pipes.values():
-            pipe.let_go(busy=busy)
+            pipe.let_go(busy=busy or last)
         self._drain()
         for pipe in self._pipes.values():
             self._loop.remove_reader(pipe.fd)
@@ -102,13 +106,31 @@ class Strays:
         if self._words is not None and self._speaker is not None:
             self._words.put(None)
             self._speaker.join(_LAST_WORDS)
+        self._loop = None
+        self._own.give_back_exit(busy=busy)
+        if last and not busy:
+            Strays.last = self
+        elif not busy:
+            self._give_back()
+
+    def restore(self) -> None:
+        """The process is somebody's who goes on with it: it has its streams and descriptors again."""
+        Strays.last = None
         for pipe in self._pipes.values():
-            if not busy and not (self._speaker is not None and self._speaker.is_alive()):
+            pipe.let_go(busy=False)
+        self._give_back()
+
+    def hush(self) -> None:
+        """All is said: what Python code prints at the process's end goes nowhere, as the descriptors do."""
+        self._own.hush()
+
+    def _give_back(self) -> None:
+        for pipe in self._pipes.values():
+            if not (self._speaker is not None and self._speaker.is_alive()):
                 os.close(pipe.real)
-        self._pipes, self._loop = {}, None
-        self._own.give_back(busy=busy)
-        if not busy:
-            _ONE.release()
+        self._pipes = {}
+        self._own.give_back()
+        _ONE.release()
 
     def _readable(self, pipe: _Pipe) -> None:
         self._waits = True
@@ -169,7 +191,13 @@ class _Own:
     """What is this process's own, and user code may change: its streams by name, and its end."""
 
     def take(self) -> None:
-        self._streams, self._exit = {"stdout": sys.stdout, "stderr": sys.stderr}, os._exit
+        """To be done before the descriptors lead elsewhere."""
+        self._exit = os._exit
+        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
+        ours = {id(sys.stderr): _Ours(sys.stderr, 2), id(sys.stdout): _Ours(sys.stdout, 1)}
+        self._ours = {name: ours.get(id(stream), stream) for name, stream in self._streams.items()}
+        for name, stream in self._ours.items():
+            setattr(sys, name, stream)
         us = os.getpid()
 
         def end(status: int) -> NoReturn:
@@ -179,13 +207,40 @@ class _Own:
 
         os._exit = end
 
-    def give_back(self, *, busy: bool) -> None:
-        """`busy`: code still runs, which shall neither write into results nor end the process."""
+    def give_back(self) -> None:
         for name, stream in self._streams.items():
+            setattr(sys, name, stream)
+
+    def give_back_exit(self, *, busy: bool) -> None:
+        """`busy`: code still runs, which shall not end the process. It may have taken the streams away."""
+        for name, stream in self._ours.items():
             if not busy or getattr(sys, name) is None:
                 setattr(sys, name, stream)
         if not busy:
             os._exit = self._exit
+
+    def hush(self) -> None:
+        for stream in self._ours.values():
+            if isinstance(stream, _Ours):
+                stream.hush()
+
+
+class _Ours:
+    """A standard stream of the thread that makes it. What others print goes to the descriptor, as if by a process: a
+    thread may be left of a function's, and the runner's streams carry results and show no secret."""
+
+    def __init__(self, stream: TextIO, number: int) -> None:
+        self._stream, self._owner = stream, threading.get_ident()
+        self._others = open(number, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")
+
+    def hush(self) -> None:
+        with suppress(OSError, ValueError):  # nobody reads it, or it was closed
+            self._stream.flush()
+        self._owner = 0
+
+    def __getattr__(self, name: str) -> Any:
+        ours = threading.get_ident() == self._owner or name in ("fileno", "isatty")
+        return getattr(self._stream if ours else self._others, name)
 
 
 class _Pipe:

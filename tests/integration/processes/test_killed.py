@@ -156,6 +156,22 @@ def test_when_the_warden_is_killed_attempts_are_lost_ended_and_the_next_ones_go_
     machine.play(scene())
 
 
+def test_an_unforeseen_fault_while_a_dead_warden_is_cleaned_up_after_keeps_no_command_waiting(machine: Any) -> None:
+    class Broken:
+        async def end_orphans(self) -> None:
+            raise RuntimeError("on purpose")
+
+    async def scene() -> None:
+        doing = asyncio.ensure_future(machine.sh("echo $$ > new; mv new p0; exec sleep 60"))
+        await machine.pid_soon("p0")
+        machine.processes.strangers = Broken()
+        os.kill(warden_of(os.getpid()), signal.SIGKILL)
+        assert (await doing).lost
+        assert (await machine.sh("echo on")).stdout == b"on\n"
+
+    machine.play(asyncio.wait_for(scene(), 10))
+
+
 def test_a_warden_that_died_before_it_was_given_a_command_takes_none_with_it(machine: Any) -> None:
     def kill() -> None:
         pid = machine.processes.warden

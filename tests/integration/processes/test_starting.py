@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -194,6 +195,16 @@ def test_hundreds_at_once_lift_the_limit_of_open_files(machine: Any) -> None:
         machine.play(scene())
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, old)
+
+
+@pytest.mark.parametrize("soft", [45, 46])
+def test_the_limit_is_lifted_although_no_descriptor_is_left_when_it_is_met(tmp_path: Path, soft: int) -> None:
+    (tmp_path / "f.yml").write_text(
+        "version: 1\nconcurrency: 60\nnodes:\n  n: {for_each: {items: '{{ range(60) | list }}'}, run: sleep 1}\n"
+    )
+    shell = f'ulimit -Sn {soft}; exec "$0" -m pipe_runner run f.yml'
+    done = subprocess.run(["sh", "-c", shell, sys.executable], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_room_for_descriptors_the_system_is_called_unavailable(
