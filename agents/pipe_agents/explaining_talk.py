@@ -79,7 +79,7 @@ async def asked(
     options = attempt.options
     masked: Any = context.masker.mask_json(output["findings"])
     shown = worst_first(masked)[:MOST_FINDINGS]
-    counted, wanted = Counted(), Wanted(SCHEMA)
+    counted, wanted = Counted(), Wanted(SCHEMA, mask=context.masker.mask_text)
     answering = _Answering(outside)
     model = options.get("model")
     choices = [ModelChoice(name, model if isinstance(model, str) else "") for name in providers]

@@ -76,7 +76,7 @@ class LlmAgent:
         outside = context.outside
         if outside is None:
             raise NodeFault(ErrorKind.UNAVAILABLE, "this run has no way out to models")
-        wanted = Wanted(options.get("output_schema"), options.get("allow_noop") is True)
+        wanted = Wanted(options.get("output_schema"), options.get("allow_noop") is True, context.masker.mask_text)
         if wanted.schema is not None:
             await asyncio.to_thread(check_schema, wanted.schema)  # the first time it imports what validates
         request = await _request(attempt, options, wanted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.llm_validating import Misfit, excerpt, misfits
@@ -34,6 +34,8 @@ class Wanted(NamedTuple):
 
     schema: JsonObject | None = None
     may_noop: bool = False
+    mask: Callable[[str], str] = str
+    """Hides secrets in what is said of an answer, before it is cut: a recording, which holds `***`, says the same."""
 
     def type_of_output(self) -> JsonObject:
         """For those that read the node's output."""
@@ -70,13 +72,13 @@ class Wanted(NamedTuple):
         """The output that an answer stands for; raises Misfit."""
         if self.schema is None:
             return (_noop_of_text(text) if self.may_noop else None) or text
-        value = _parsed(text)
+        value = _parsed(text, self.mask)
         if self.may_noop and isinstance(value, dict):
             if value.keys() <= {"answer", "noop"} and value.get("answer") is None and _reason(value.get("noop")):
                 return {"noop": value["noop"]}
             if value.keys() == {"answer", "noop"} and value["noop"] in (None, ""):
                 value = value["answer"]
-        found = misfits(self.schema, value)
+        found = misfits(self.schema, value, self.mask)
         if found:
             raise Misfit(found)
         return value
@@ -84,7 +86,7 @@ class Wanted(NamedTuple):
 
 def _noop_of_text(text: str) -> Json:
     try:
-        value = _parsed(text)
+        value = _parsed(text, str)
     except Misfit:
         return None
     if isinstance(value, dict) and value.keys() == {"noop"} and _reason(value["noop"]):
@@ -96,13 +98,13 @@ def _reason(value: Json) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
 
-def _parsed(text: str) -> Json:
+def _parsed(text: str, mask: Callable[[str], str]) -> Json:
     """The JSON value of an answer, which may stand in a fence; raises Misfit."""
     stripped = text.strip()
     first: Misfit | None = None
     for candidate in [stripped, *_fenced(stripped)]:
         try:
-            return _loaded(candidate)
+            return _loaded(candidate, mask)
         except ValueError as error:
             first = first or Misfit([f"it is no JSON: {_why(error)}"])
         except RecursionError:
@@ -126,7 +128,7 @@ def _why(error: ValueError) -> str:
     return no_json(error)
 
 
-def _loaded(text: str) -> Json:
+def _loaded(text: str, mask: Callable[[str], str]) -> Json:
     """Raises ValueError for what is no JSON that everybody can read: NaN, depth, half characters, endless numbers; and
     Misfit for an object with a property twice: readers differ on which one counts."""
 
@@ -138,7 +140,7 @@ def _loaded(text: str) -> Json:
         if len(found) < len(pairs):
             left = dict.fromkeys(found)
             twice = next(name for name, _ in pairs if left.pop(name, name) is not None)
-            raise Misfit([f"an object has the property {excerpt(json.dumps(twice), 80)} more than once"])
+            raise Misfit([f"an object has the property {excerpt(mask(json.dumps(twice)), 80)} more than once"])
         return found
 
     if not text:

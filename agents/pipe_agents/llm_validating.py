@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -15,6 +15,8 @@ TOLD: Final = 10
 """Faults of an answer that are told, to the model and in the error."""
 LOOKED_AT: Final = 200
 """Faults of an answer that are looked for."""
+SEEN: Final = 64 * 1024
+"""Characters of a value that are searched for secrets, of which a few are shown."""
 
 
 class Misfit(Exception):
@@ -30,8 +32,9 @@ def check_schema(schema: JsonObject) -> None:
     _validator(_text_of(schema))
 
 
-def misfits(schema: JsonObject, value: Json) -> list[str]:
-    """Sentences that say where a value doesn't fit; raises NodeFault for a schema with which nothing can be checked."""
+def misfits(schema: JsonObject, value: Json, mask: Callable[[str], str] = str) -> list[str]:
+    """Sentences that say where a value doesn't fit; raises NodeFault for a schema with which nothing can be checked.
+    `mask` hides secrets in what of the value they show."""
     try:
         some = islice(_validator(_text_of(schema)).iter_errors(value), LOOKED_AT)
         errors = sorted(some, key=lambda error: [str(step) for step in error.path])
@@ -41,7 +44,7 @@ def misfits(schema: JsonObject, value: Json) -> list[str]:
         raise Misfit(["it holds a number that is too large to check"]) from None
     except ValueError as error:
         raise NodeFault(ErrorKind.INVALID_OUTPUT, f"output_schema can't be used: {error}") from None
-    found = dict.fromkeys(sentence for error in errors for sentence in _sentences(error))
+    found = dict.fromkeys(sentence for error in errors for sentence in _sentences(error, mask))
     return list(found)[:TOLD]
 
 
@@ -144,15 +147,15 @@ def _compiled(pattern: str) -> Any:
 # ---------------------------------------------------------------- sentences
 
 
-def _sentences(error: Any) -> Iterator[str]:
+def _sentences(error: Any, mask: Callable[[str], str]) -> Iterator[str]:
     """What is wrong at one place, in words of JSON."""
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-    yield from (f"at ${where}: {what}" for what in _faults(error))
+    yield from (f"at ${where}: {what}" for what in _faults(error, mask))
 
 
-def _faults(error: Any) -> Iterator[str]:
+def _faults(error: Any, mask: Callable[[str], str]) -> Iterator[str]:
     keyword, wanted, value = error.validator, error.validator_value, error.instance
-    shown = excerpt(json.dumps(value, ensure_ascii=False), 80)
+    shown = excerpt(mask(json.dumps(value, ensure_ascii=False)[:SEEN]), 80)
     if keyword == "type":
         yield f"must be {' or '.join([wanted] if isinstance(wanted, str) else wanted)}, not {shown}"
     elif keyword == "enum":
@@ -162,10 +165,10 @@ def _faults(error: Any) -> Iterator[str]:
         yield from (f"lacks the property {json.dumps(name)}" for name in wanted if name not in value)
     elif keyword == "additionalProperties":
         names = ", ".join(json.dumps(key, ensure_ascii=False) for key in _additional(value, error.schema))
-        yield f"has properties that are not declared: {excerpt(names, 200)}"
+        yield f"has properties that are not declared: {excerpt(mask(names[:SEEN]), 200)}"
     elif keyword in ("anyOf", "oneOf") and error.context:
         nearest = max(error.context, key=lambda one: (len(one.absolute_path), one.validator != "type"))
-        yield f"fits none of the alternatives, {shown}; the nearest one: {next(_sentences(nearest))}"
+        yield f"fits none of the alternatives, {shown}; the nearest one: {next(_sentences(nearest, mask))}"
     elif wanted is False or keyword is None:
         yield f"must not be there, {shown}"
     else:

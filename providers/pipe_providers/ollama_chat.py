@@ -120,7 +120,7 @@ class _Stream:
         raise ModelFault(Reason.INVALID_OUTPUT, message)
 
     def part(self, data: Mapping[str, Any]) -> list[str]:
-        message = data["message"]
+        message = data.get("message") or {} if data.get("done") is True else data["message"]
         text = message.get("content") or ""
         if not isinstance(text, str):
             raise TypeError

@@ -60,6 +60,16 @@ def test_an_answer_in_place_of_a_stream_may_end_with_its_connection(
         assert bench.ask(streamed=True).text == "Hello wörld"
 
 
+@pytest.mark.parametrize("name", ["ollama"])
+@pytest.mark.parametrize("last", [{}, {"message": None}])
+def test_the_last_line_of_a_stream_needs_no_message(name: str, last: dict[str, Any], bench: Any) -> None:
+    *parts, end = bench.dialect.parts()
+    told = {**{key: value for key, value in json.loads(end).items() if key != "message"}, **last}
+    bench.service.answers(chunked([*parts, json.dumps(told).encode() + b"\n"], bench.dialect.streams))
+    answer = bench.ask(streamed=True)
+    assert (answer.text, answer.usage.output) == ("Hello wörld", 5)
+
+
 def streamed(bench: Any, body: bytes) -> ModelResponse:
     bench.service.answers(chunked([body], OPENAI.streams))
     answer: ModelResponse = bench.ask(streamed=True)

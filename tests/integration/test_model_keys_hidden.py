@@ -75,6 +75,33 @@ def test_s4_a_key_that_a_service_gives_back_is_nowhere_in_what_a_run_writes(
             assert part.lower() not in told
 
 
+def test_s4_a_key_that_an_answer_repeats_is_masked_before_it_is_quoted_and_a_replay_asks_the_same(
+    tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYED", KEY)
+    told = response({**answer(), "choices": [{"message": {"content": json.dumps("x" * 66 + KEY)}}]})
+    service.answers(told)
+    keyed = f'{{type: openai, base_url: "{service.url}", api_key: {{from: env, key: KEYED}}}}'
+    (tmp_path / "pipe.yml").write_text(f"version: 1\nproviders: {{keyed: {keyed}}}\n")
+    text = """
+version: 1
+nodes: {a: {agent: llm, provider: keyed, with: {model: m, prompt: q, output_schema: {type: object}}}}
+"""
+    registry = Registry.installed()
+    plan = compile_text(text, path=str(tmp_path / "p.yml"), root=tmp_path, registry=registry).plan
+    assert plan is not None
+    said = []
+    for how in ("record", "replay"):
+        kept: dict[str, Any] = {how: str(tmp_path / "kept")}
+        active = open_run(plan, {}, RunSettings(state_dir=tmp_path / ".pipe", **kept), registry=registry)
+        error = anyio.run(active.perform).nodes["a"].error
+        assert error is not None
+        said.append(str(error["message"]))
+    assert said[0] == said[1]
+    assert said[0].startswith("the answer doesn't fit output_schema after being asked 3 times: at $: must be object")
+    assert KEY[:8] not in said[0]
+
+
 def test_s4_the_first_part_of_a_secret_is_not_left_where_words_are_cut() -> None:
     hide = hiding([KEY], SecretMasker({"k": KEY}).mask_text)
     for before in (250, 280, 295, 298):

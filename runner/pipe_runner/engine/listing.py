@@ -25,7 +25,7 @@ class Listed(NamedTuple):
     """What a server has now."""
 
     tools: tuple[Mapping[str, Any], ...]
-    """`{name, description, parameters}` each."""
+    """`{name, description, parameters}` each, without the secrets of pipe.yml."""
     digest: str
     """Of all of them, as `mcp_servers.NAME.digest` may say it."""
     digests: Mapping[str, str]
@@ -54,10 +54,13 @@ async def list_tools(
 
         async def ask(name: str) -> Listed | NodeFault:
             try:
-                tools = await servers.listed(name, attempt)
+                tools: Any = await servers.listed(name, attempt)
             except NodeFault as fault:
+                fault.message = masker.mask_text(fault.message)
                 return fault
-            return Listed(tuple(tools), list_digest(tools), {tool["name"]: tool_digest(tool) for tool in tools})
+            shown: Any = masker.mask_json(tools)
+            digests = {one["name"]: tool_digest(tool) for one, tool in zip(shown, tools, strict=True)}
+            return Listed(tuple(shown), list_digest(tools), digests)
 
         try:
             found = await asyncio.gather(*(ask(name) for name in names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
@@ -40,8 +40,8 @@ def check_parameters(schema: Any, tool: str) -> JsonObject:
     return {"type": "object", **schema}
 
 
-def misfits(schema: JsonObject, arguments: JsonObject) -> list[str]:
-    """Sentences that say where arguments don't fit, for the model."""
+def misfits(schema: JsonObject, arguments: JsonObject, mask: Callable[[str], str] = str) -> list[str]:
+    """Sentences that say where arguments don't fit, for the model; `mask` hides secrets before they are cut."""
     try:
         errors = list(islice(_validator(json.dumps(schema, sort_keys=True)).iter_errors(dict(arguments)), TOLD))
     except RecursionError:
@@ -51,7 +51,8 @@ def misfits(schema: JsonObject, arguments: JsonObject) -> list[str]:
     found = []
     for error in errors:
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
-        found.append(f"{where.removeprefix('.')}: {_short(error.message)}" if where else _short(error.message))
+        said = _short(mask(error.message))
+        found.append(f"{where.removeprefix('.')}: {said}" if where else said)
     return found
 
 

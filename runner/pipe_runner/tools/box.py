@@ -76,7 +76,7 @@ class Box:
     def _wrong(self, tool: Tool, call: ToolCall) -> ToolResult | None:
         """What is said to arguments that don't fit."""
         faults = [f"{name} is given by the pipeline" for name in call.arguments if name in tool.fixed]
-        faults = faults or misfits(tool.spec.parameters, call.arguments)
+        faults = faults or misfits(tool.spec.parameters, call.arguments, self._masker.mask_text)
         if not faults:
             return None
         said = "the arguments don't fit the tool's parameters:\n" + "\n".join(f"- {fault}" for fault in faults)

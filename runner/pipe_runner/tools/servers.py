@@ -85,7 +85,9 @@ class Servers:
         try:
             tools = await session.tools()
         except MCPError as error:
-            raise NodeFault(ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {one_line(error)}") from None
+            raise NodeFault(
+                ErrorKind.TOOL, f"MCP server {name} doesn't list its tools: {one_line(error, self._masker.mask_text)}"
+            ) from None
         counts = Counter(str(tool["name"]) for tool in tools)
         if len(counts) < len(tools):
             alike = ", ".join(
@@ -117,9 +119,9 @@ class Servers:
         if settings.missing is not None:
             raise NodeFault(ErrorKind.CREDENTIALS, settings.missing)
         if not settings.command:
-            return Session(settings, None)
+            return Session(settings, None, self._masker.mask_text)
         if self._launch is None:
             raise NodeFault(ErrorKind.TOOL, f"MCP server {name}: programs can't be started on this system")
         self._started += 1
         own = Attempt(attempt.run, f"{SERVER}:{name}", self._started, SERVER, {}, {}, attempt.root, "")
-        return Session(settings, ServerProcess(settings, self._launch, own, self._masker))
+        return Session(settings, ServerProcess(settings, self._launch, own, self._masker), self._masker.mask_text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -66,9 +66,9 @@ async def load_client() -> None:
 class Session:
     """Lives in a task of its own, since what opens it must close it."""
 
-    def __init__(self, settings: ServerSettings, process: ServerProcess | None) -> None:
-        """`process`: the one to start; None: the server is at `url`."""
-        self._settings, self._process = settings, process
+    def __init__(self, settings: ServerSettings, process: ServerProcess | None, mask: Callable[[str], str]) -> None:
+        """`process`: the one to start; None: the server is at `url`. `mask` hides secrets in what a server says."""
+        self._settings, self._process, self._mask = settings, process, mask
         self._ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._closing = asyncio.Event()
         self._over = False
@@ -182,7 +182,7 @@ class Session:
             raise
         except Exception as error:
             self._over = True
-            raise self._fault(f"can't be asked: {one_line(error)}") from None
+            raise self._fault(f"can't be asked: {one_line(error, self._mask)}") from None
 
     def _fault(self, what: str) -> NodeFault:
         process = self._process
@@ -270,7 +270,9 @@ class Session:
         if self._process is not None and self._process.gone is not None:
             if not _is_said(error):
                 return self._fault("can't be opened")
-            return NodeFault(ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {one_line(error)}")
+            return NodeFault(
+                ErrorKind.TOOL, f"MCP server {self._settings.name} can't be opened: {one_line(error, self._mask)}"
+            )
         if isinstance(error, asyncio.CancelledError):
             return self._fault("was closed before it was there")
         return self._fault(f"can't be opened: {self._how(error)}")
@@ -279,8 +281,8 @@ class Session:
         """On one line; where nobody was reached, with the address, whose path and query may be secret."""
         if self._process is None and type(error).__name__ in _UNREACHED:
             parts = urlsplit(self._settings.url)
-            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} can't be reached: {one_line(error)}"
-        return one_line(error)
+            return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} can't be reached: {one_line(error, self._mask)}"
+        return one_line(error, self._mask)
 
 
 def _first(error: BaseException) -> BaseException:
@@ -305,11 +307,11 @@ def _is_said(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "version" in str(error)
 
 
-def one_line(error: BaseException) -> str:
-    """What it says, on one line, and no more than a line."""
+def one_line(error: BaseException, mask: Callable[[str], str]) -> str:
+    """What it says, on one line, and no more than a line; `mask` hides secrets before one can be cut in two."""
     from pydantic import ValidationError
 
     if isinstance(error, ValidationError) or "validation error" in str(error):
         return "it answers something that is no MCP"
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(mask(str(error)).split()) or type(error).__name__
     return "".join(c if c.isprintable() else "·" for c in text)[:300]

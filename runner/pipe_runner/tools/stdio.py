@@ -22,6 +22,9 @@ TAIL: Final = 4096
 """Bytes that are kept of what it writes to stderr."""
 LEAVES: Final = 1.0
 """Seconds that it gets to end by itself when its stdin is closed."""
+SEEN: Final = 16 * 1024
+SHOWN: Final = 200
+"""Bytes that are looked at of what is no message, and characters that are shown of it."""
 LAST_WORDS: Final = 0.2
 """Seconds that its end is waited for when it has closed its stdout, so that the reason can be told."""
 
@@ -41,7 +44,7 @@ class ServerProcess:
     @property
     def tail(self) -> str:
         """The end of what it wrote to stderr, masked."""
-        text = self._masker.mask_text(self._tail.decode("utf-8", "replace")).strip()
+        text = self._tail.decode("utf-8", "replace").strip()
         return "".join(c if c.isprintable() or c in "\n\t" else "·" for c in text)
 
     @asynccontextmanager
@@ -100,7 +103,7 @@ class ServerProcess:
                         self.gone = f"it {NO_MCP}: a message that can't be read"
                         process.cancel()
                         break
-                    self.odd = self._masker.mask_text(line[:200].decode("utf-8", "replace").strip())
+                    self.odd = self._masker.mask_text(line[:SEEN].decode("utf-8", "replace").strip())[:SHOWN]
                     await asyncio.sleep(0)  # others have their turn, however much of it there is
                     continue
                 await told.send(message)
@@ -122,8 +125,12 @@ class ServerProcess:
                 await writer.drain()
 
     async def _keep(self, errors: asyncio.StreamReader) -> None:
-        while data := await errors.read(TAIL):
-            self._tail = (self._tail + data)[-TAIL:]
+        masked = self._masker.stream()  # before the beginning is cut off, which may cut a secret in two
+        try:
+            while data := await errors.read(TAIL):
+                self._tail = (self._tail + masked.feed(data))[-TAIL:]
+        finally:
+            self._tail = (self._tail + masked.flush())[-TAIL:]
 
     def _not_started(self, process: asyncio.Task[ProcessEnd], reader: asyncio.StreamReader) -> None:
         """Nobody has our pipes: their end must be told."""
