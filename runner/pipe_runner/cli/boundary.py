@@ -169,10 +169,11 @@ def _tell_faults(error: InvalidPipeline) -> None:
 
 def colours(stream: TextIO) -> bool:
     """True when colour may be written to this stream: a terminal that can, and nobody said no."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    terminal = os.environ.get("TERM")
+    if sys.platform == "win32":  # the old console, which has neither, shows the codes themselves
+        terminal = terminal or os.environ.get("WT_SESSION")
+    if os.environ.get("NO_COLOR") or terminal in (None, "", "dumb"):
         return False
-    if sys.platform == "win32" and not (os.environ.get("WT_SESSION") or os.environ.get("TERM")):
-        return False  # the old console shows the codes themselves
     try:
         return stream.isatty()
     except (OSError, ValueError):

@@ -297,19 +297,18 @@ def agents() -> Finding:
     from pipe_runner.registry import Registry
 
     registry = Registry.installed()
-    faults, clashes = registry.faults(), registry.clashes()
+    faults, clashes = registry.faults(), [clash for clash in registry.clashes() if clash.used is not None]
     names = ", ".join(name for name in registry.names() if name not in faults)
     if not faults and not clashes:
         return Finding("agents", "ok", names)
     told = [fault.message for fault in faults.values()]
-    told += [
-        f"{c.name!r} comes from {' and '.join(c.distributions)}; "
-        + (f"{c.used}'s is used" if c.used else "none is used")
-        for c in clashes
-    ]
-    return Finding(
-        "agents", "warn", "; ".join(told), f"nodes that name them can't run (usable: {names})", "reinstall them"
+    told += [f"{c.name!r} comes from {' and '.join(c.distributions)}; {c.used}'s is used" for c in clashes]
+    mends = [fault.hint or "reinstall it" for fault in faults.values()]
+    mends += ["uninstall the others" for _ in clashes]
+    why = (
+        f"nodes that name them can't run (usable: {names})" if faults else "whoever expects another one's gets this one"
     )
+    return Finding("agents", "warn", "; ".join(told), why, "; ".join(dict.fromkeys(mends)))
 
 
 def project() -> Finding:

@@ -205,6 +205,19 @@ def of_output(value: Any) -> str | None:
     return OUTPUT.get(value) if isinstance(value, str) else None
 
 
+def of_shape(key: str, value: Any) -> str | None:
+    """The hint for a value that nearly has the shape which its key wants."""
+    if key == "for_each" and isinstance(value, str) and "{{" in value and '"' not in value and len(value) <= 80:
+        return f'write `{{items: "{value}"}}`'
+    if key == "for_each" and isinstance(value, (str, list)):
+        return "write the list under `items:`"
+    if key == "retry" and isinstance(value, str) and value.isdecimal() and len(value) < 6:
+        return f"leave the quotes out: `retry: {value}`"
+    if key == "shell" and isinstance(value, str) and value.isalnum():
+        return f"another program is a list: `[{value}]`"
+    return None
+
+
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
     "plugin action type template uses_pipeline image container args"

@@ -260,7 +260,9 @@ class Shape:
         add = self._report.add
         if not isinstance(node, dict):
             message, hint = wrong_type(path, ["dict_type"], node)
-            hint = "write `{run: …}`" if hint is None or node is None else hint
+            if node is None:
+                hint = "write `{run: …}`, or its keys below it, indented further than its id"
+            hint = hint or "write `{run: …}`"
             if isinstance(node, str):
                 hint = "a node is a map: `{run: " + short(node, 30) + "}`"
             add("E203", message, path, hint=hint)
@@ -288,7 +290,7 @@ def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report
         message = message.replace(MAPS["with"], OF_INCLUDE["a map", True])
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
-        hint = f"did you mean `{near}`?" if near else None
+        hint = f"did you mean `{near}`?" if near else aliases.of_shape(str(path[-1]), value)
     return code, message, hint
 
 
@@ -303,7 +305,8 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         mend = "leave the quotes out: `version: 1`" if value in ("1", "1.0") else "write `version: 1`"
         return "E210", f"the language has version 1, not {kind(value)}", mend
     if not others:
-        return "E203", *wrong_type(path, types, value)
+        message, hint = wrong_type(path, types, value)
+        return "E203", message, hint or aliases.of_shape(str(key), value)
     if error_type in _OWN_SENTENCES and value is None:
         what = _OWN_SENTENCES[error_type]
         return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
@@ -313,7 +316,7 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         what = context.get("what") or WHAT.get(str(key), "a value of another type")
         if value is None:
             return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
-        return "E203", f"{named(path)} is {what}, not {kind(value)}", None
+        return "E203", f"{named(path)} is {what}, not {kind(value)}", aliases.of_shape(str(key), value)
     if error_type in ("literal_error", "enum"):
         message, words = one_of(path, context["expected"], value)
         hint = None

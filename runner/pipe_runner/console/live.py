@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import TYPE_CHECKING, Final, Literal, TextIO
 
 from pipe_runner.console.plain import OutputLines, line_of, message_line, reasons
 from pipe_runner.console.progress import Progress, last_line
@@ -133,8 +133,9 @@ class LiveConsole:
             from rich.console import Console
             from rich.live import Live
 
+            colours: Literal["auto"] | None = "auto" if self._colour else None
             console = Console(
-                file=self._stream, highlight=False, markup=False, emoji=False, no_color=None if self._colour else True
+                file=self._stream, highlight=False, markup=False, emoji=False, color_system=colours, no_color=False
             )
             self._console = console
             while not self._closing.is_set():

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipe_runner.cli.machine import agents
 from pipe_runner.errors import PipeError
 from pipe_runner.registry import BrokenPlugin, Clash, Origin, ProviderTypes, Registry, UnknownPlugin
 from pipe_runner.testing import FakeAgent
@@ -161,6 +162,22 @@ def test_between_others_nobody_decides(install: Install) -> None:
     with pytest.raises(BrokenPlugin, match="dist-a, dist-b") as caught:
         registry.get("greeter")
     assert caught.value.hint == "uninstall all but one of them"
+
+
+def test_doctor_says_how_each_clash_is_mended(install: Install) -> None:
+    install("aaa-impostor", "plug_i", AGENT, python="plug_i:Greeter")
+    told = agents()
+    assert (told.status, told.found) == (
+        "warn",
+        "'python' comes from aaa-impostor and pipe-runner; pipe-runner's is used",
+    )
+    assert (told.why, told.do) == ("whoever expects another one's gets this one", "uninstall the others")
+    install("dist-a", "plug_a", AGENT, greeter="plug_a:Greeter")
+    install("dist-b", "plug_b", AGENT, greeter="plug_b:Greeter")
+    told = agents()
+    assert told.found.count("dist-a") == 1
+    assert told.why.startswith("nodes that name them can't run (usable: approval, ")
+    assert told.do == "uninstall all but one of them; uninstall the others"
 
 
 def test_between_provider_types_of_others_nobody_decides_and_ours_are_never_replaced(install: Install) -> None:

@@ -217,5 +217,9 @@ def test_colours_need_a_terminal_and_nobody_against_it(monkeypatch: pytest.Monke
     monkeypatch.setenv("TERM", "xterm")
     assert boundary.colours(Tty())
     assert not boundary.colours(io.StringIO())
+    for unknown in ("dumb", ""):
+        monkeypatch.setenv("TERM", unknown)
+        assert not boundary.colours(Tty())
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     assert not boundary.colours(Tty())
