@@ -12,8 +12,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:  # the part in C alone: starting the warden takes half the time

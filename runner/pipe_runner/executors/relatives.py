@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from pipe_runner.executors.family import AGAIN, children_of
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
 else:  # as in the rest of the warden

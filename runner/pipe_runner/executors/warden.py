@@ -12,7 +12,6 @@ import os
 import select
 import struct
 import time
-from typing import TYPE_CHECKING
 
 from pipe_runner.executors.bell import hang
 from pipe_runner.executors.family import AGAIN, Attempt, Family, become_subreaper
@@ -35,6 +34,7 @@ from pipe_runner.executors.protocol import (
     TAKE,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
     import socket

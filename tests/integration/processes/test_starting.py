@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import pipe_runner
 from pipe_runner.errors import RunBusy, Unsupported
 from pipe_runner.executors.processes import Processes
 
@@ -233,6 +234,19 @@ def test_starting_takes_no_time_and_needs_no_loop(machine: Any) -> None:
         assert (await machine.sh("echo up")).stdout == b"up\n"
 
     machine.play(scene())
+
+
+@pytest.mark.parametrize("module", ["warden", "guard", "relatives"])
+def test_a_warden_imports_little(module: str) -> None:
+    """It is there before the first command, and typing alone takes longer to import than the rest of it to start."""
+    heavy = {"typing", "re", "enum", "functools", "collections", "contextlib", "signal", "socket"}
+    program = (
+        f"import sys; sys.path.append(sys.argv[1]); import pipe_runner.executors.{module}; "
+        f"print(sorted({heavy} & set(sys.modules)))"
+    )
+    folder = str(Path(pipe_runner.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, folder], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_d4_a_second_launcher_of_a_run_is_refused_while_the_first_watches(
