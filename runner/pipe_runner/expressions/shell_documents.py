@@ -12,6 +12,7 @@ from pipe_runner.expressions.shell_tables import MAX_KEPT
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
+_DESCRIPTOR: Final = re.compile(r"[0-9]+-?|-|")
 _REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
 _REDIRECTING: Final = "0123456789<>&"
 _SKIPPED: Final = " \t\r\n\\#;&|"
@@ -102,8 +103,11 @@ class ShellDocuments(ShellLexer):
                 reads(self.flows, word, facts)
             elif operator[0] in ("<", "<>"):
                 self.flows.kept.append(word)
-            if operator[0] in WRITING and (found is None or found[0] == "1"):
+            to_file = operator[0] == ">&" and not _DESCRIPTOR.fullmatch(word.text)
+            if to_file or (operator[0] in WRITING and (found is None or found[0] == "1")):
                 writes(self.flows, word, facts)
+            elif operator[0] in WRITING and found is not None and found[0] != "2":
+                writes(self.flows, word, self.flows.elsewhere)
             facts.sinks += word.sinks
         if operator[0] == "<" and not numbered and word.text in STANDARD_INPUT[1:]:
             facts.hands.append("cat")

@@ -41,6 +41,9 @@ def mark(word: Word, message: str, hint: str) -> None:
 def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     """A value in `NAME=…`: refused for the variables whose text is run."""
     if holds_code(name, setting_in(scan.text, name)) and is_run(name, scan.text):
+        from pipe_runner.expressions.shell_files import runs
+
+        runs(scan.flows, word.copy_of(word.text.partition("=")[2]), f"${name}")
         hint = f"write ${name} without values"
         mark(word, f"the text of ${name} is run, or changes what text means", hint)
         scan.flows.code(word, hint)

@@ -168,10 +168,6 @@ def within_container(command: Command, index: int) -> None:
     for at in range(index + 1, len(words)):
         option, equals, _ = words[at].text.partition("=")
         connected = connected or option == "ssh"
-        if name == "heroku" and words[at - 1].text == "run":
-            for word in words[at:]:
-                command.code(word, "the words behind `run` are joined for a shell", SH_HINT)
-            return
         following = words[at + 1] if at + 1 < len(words) else None
         value = words[at] if equals else following
         if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
