@@ -363,6 +363,12 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     "pipx": ("", "--spec --python --pip-args", 1),
 }
 
+MANAGING: Final = _set(
+    "add build cache check clean config create export info init inject install list lock login ls new pip plugin "
+    "publish remove search self show status sync uninstall update upgrade use version"
+)
+"""Subcommands of `poetry`, `conda` and their kin behind which no command stands."""
+
 CONTAINERS: Final = _set(
     "docker podman nerdctl crictl kubectl oc microk8s k3s lxc incus docker-compose podman-compose vagrant multipass "
     "gcloud heroku fly flyctl az machinectl distrobox toolbox singularity apptainer limactl colima minikube"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.interpreter_table import CONTAINERS, MANAGING, PROGRAMS, SHELLS, WRAPPERS
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
@@ -302,7 +302,9 @@ class Command:
                 inspect_assignment(self.scan, found[1], self.words[rest[0]])
                 self.scan.flows.assign(self.scan.flows.key(found[1]), self.words[rest[0]])
                 rest = rest[1:]
-        if len(rest) > operands:
+        if operands and rest and self.words[rest[0]].text in MANAGING:
+            self.net(rest[0] + 1)
+        elif len(rest) > operands:
             begin = rest[operands]
             if operands and self.words[begin].text.startswith(
                 "-"

@@ -102,6 +102,13 @@ _JOINED: Final = {
 """Programs that join their operands for a shell: letters of options with a value, options whose value is a command."""
 
 
+_JOINED_TAKE: Final = _set(
+    "--export-json --export-csv --export-markdown --runs --warmup --min-runs --max-runs --parameter-list --watch --ext "
+    "--exts --ignore --host --hosts --user --timeout --names"
+)
+"""Long options of theirs that take a value."""
+
+
 def _by_option(command: Command, index: int) -> None:
     name = command.words[index].text.rsplit("/", 1)[-1]
     known = _BY_OPTION[name]
@@ -131,7 +138,7 @@ def _joined(command: Command, index: int) -> None:
     """Programs whose operands are commands for a shell, and so are the values of some options."""
     name = command.words[index].text.rsplit("/", 1)[-1]
     letters, code = _JOINED[name]
-    options, rest = command.options(index, letters, frozenset(code.split()), permute=name != "entr")
+    options, rest = command.options(index, letters, _JOINED_TAKE | _set(code), permute=name != "entr")
     running = [value for option, value in options if value is not None and option in code.split()]
     if name == "entr" and not any("s" in option for option, _ in options):
         command.at(rest[0] if rest else len(command.words))
