@@ -27,6 +27,7 @@ NOOP_VALUE: Final = (
 _NO_LIMIT: Final = 2**62
 """Of bytes: how large an answer may be is seen to before."""
 _FENCE: Final = "```"
+_THOUGHT: Final = "</think>"
 
 
 class Wanted(NamedTuple):
@@ -99,10 +100,11 @@ def _reason(value: Json) -> bool:
 
 
 def _parsed(text: str, mask: Callable[[str], str]) -> Json:
-    """The JSON value of an answer, which may stand in a fence; raises Misfit."""
+    """The JSON value of an answer, which may stand in a fence, or behind what was thought; raises Misfit."""
     stripped = text.strip()
     first: Misfit | None = None
-    for candidate in [stripped, *_fenced(stripped)]:
+    said = stripped.rpartition(_THOUGHT)[2].strip()  # some servers leave in the text what the model thought before
+    for candidate in dict.fromkeys([stripped, said, *_fenced(said), *_fenced(stripped)]):
         try:
             return _loaded(candidate, mask)
         except ValueError as error:

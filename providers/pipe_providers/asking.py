@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from pipe_providers.answers import Halves, Read, clean, declined
 from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import excerpt
+from pipe_providers.framing import loaded
 from pipe_runner.models import (
     ModelFault,
     ModelRequest,
@@ -123,7 +124,7 @@ class HttpProvider(ABC):
             answer.close()
         read, fault = None, None
         try:
-            data = json.loads(body)
+            data = loaded(body)
             if not isinstance(data, dict):
                 raise TypeError
             read = self.whole(request, data)

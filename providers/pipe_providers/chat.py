@@ -12,7 +12,7 @@ from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
-from pipe_providers.framing import DONE, Event, Events, is_cut
+from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
 from pipe_providers.schemas import Wanted, is_strict, wanted
 from pipe_runner.models import (
@@ -194,7 +194,7 @@ class _Stream:
         about: dict[str, Any] = {"request_id": self._id or None, "begun": self._begun}
         data, wrong = None, False
         try:
-            data = json.loads(event.data)
+            data = loaded(event.data)
         except (ValueError, RecursionError):
             wrong = True
         if isinstance(data, dict) and (data.get("error") or event.name == "error"):

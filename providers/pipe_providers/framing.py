@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 DONE: Final = b"[DONE]"
 """The last event of a stream of OpenAI's."""
+
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class Lines:
@@ -35,12 +38,17 @@ class Lines:
         return rest.removesuffix(b"\r")
 
 
+def loaded(data: bytes) -> Any:
+    """A value of JSON; bytes that are no UTF-8 become U+FFFD, as events have it. Raises ValueError, RecursionError."""
+    return json.loads(data.removeprefix(_BOM).decode("utf-8", "replace"))
+
+
 def is_cut(last: bytes) -> bool:
     """Whether the connection ended within this line, which nothing ended."""
     if last.lstrip()[:1] != b"{":
         return b"" < last < DONE and DONE.startswith(last)
     try:
-        json.loads(last)
+        loaded(last)
     except ValueError:
         return True
     except RecursionError:
@@ -90,7 +98,7 @@ class Events:
             event = Event(self._name, b"\n".join(self._data)) if self._data else None
             self._name, self._data, self._size = "", [], 0
             return event
-        field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+        field, _, value = line.removeprefix(_BOM).partition(b":")
         value = value.removeprefix(b" ")
         if field == b"error":  # llama.cpp's, up to 2025
             self._name = "error"

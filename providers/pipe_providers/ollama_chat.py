@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.asking import Asked, HttpProvider, Reading
 from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
-from pipe_providers.framing import Lines, is_cut
+from pipe_providers.framing import Lines, is_cut, loaded
 from pipe_providers.given import host_of
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall
 from pipe_schemas.durations import parse_duration
@@ -105,7 +104,7 @@ class _Stream:
     def _take(self, line: bytes) -> list[str]:
         data: Any = None
         try:
-            data = json.loads(line)
+            data = loaded(line)
         except (ValueError, RecursionError):
             pass
         if isinstance(data, dict) and data.get("error"):

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.payload import Payload
 from yarl import URL
 
@@ -40,10 +43,27 @@ _MOMENT: Final = 0.2
 _FAREWELL: Final = 0.1
 """Seconds in which the other side of a connection that was closed under TLS may say so, too."""
 _PIECE: Final = 256 * 1024
+_LONGEST_HEADER: Final = 64 * 1024
+"""Bytes of one header of an answer: gateways add much."""
 _START: Final = 12
 """Bytes by which it is told what an answer is."""
 _START_MOST: Final = 1024
 """Bytes, white space included, that are looked through for these."""
+
+
+class _Connection(ResponseHandler):
+    """One that isn't used again where its server has closed it and the loop hasn't heard of that yet: what is sent into
+    it is lost."""
+
+    def is_connected(self) -> bool:
+        if not super().is_connected() or not hasattr(select, "poll"):
+            return super().is_connected()
+        own = self.transport.get_extra_info("socket") if self.transport is not None else None
+        if own is None:
+            return True
+        poll = select.poll()
+        poll.register(own.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
 
 class _Body(Payload):
@@ -213,14 +233,18 @@ class Wire:
         if self._closed:
             raise ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
         if self._pool is None:
+            connector = aiohttp.TCPConnector(
+                limit=self._connections, keepalive_timeout=_KEEP, ttl_dns_cache=30, ssl=self._tls or True
+            )
+            handler: Any = partial(_Connection, loop=asyncio.get_running_loop())
+            connector._factory = handler
             self._pool = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._connections, keepalive_timeout=_KEEP, ttl_dns_cache=30, ssl=self._tls or True
-                ),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
                 auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
+                max_field_size=_LONGEST_HEADER,
             )
         return self._pool
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import socketserver
+import threading
+import time
 from typing import Any
 
 import pytest
-from model_servers import DIALECTS, OPENAI, Service, chunked, response
+from model_servers import DIALECTS, OPENAI, Said, Service, chunked, response
 
-from pipe_runner.models import Finish, ModelResponse, Reason
+from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason
 
 of_http = pytest.mark.parametrize("name", ["openai", "ollama"])
 openai = pytest.mark.parametrize("name", ["openai"])
+REQUEST = ModelRequest(model="m", messages=(Message("user", "Say hello."),))
 KINDS = ["", "text/plain; charset=utf-8", "application/octet-stream", "application/json", "Text/Event-Stream"]
 
 
@@ -58,6 +62,60 @@ def test_an_answer_in_place_of_a_stream_may_end_with_its_connection(
         assert bench.fault(streamed=True).reason is Reason.UNAVAILABLE
     else:
         assert bench.ask(streamed=True).text == "Hello wörld"
+
+
+@of_http
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_bytes_that_are_no_utf_8_are_shown_as_such(name: str, in_pieces: bool, bench: Any) -> None:
+    dialect, said = bench.dialect, Said(pieces=("Hel", "lo ", "W"))
+    body = b"".join(dialect.parts(said)) if in_pieces else json.dumps(dialect.whole(said)).encode()
+    bench.service.answers(sized(body.replace(b"W", b"\xff\xc3"), dialect.streams if in_pieces else "application/json"))
+    assert bench.ask(streamed=True).text == "Hello \ufffd\ufffd"
+
+
+@of_http
+def test_headers_may_be_long(name: str, bench: Any) -> None:
+    bench.service.answers(bench.dialect.stream(**{"X-Policy": "a" * 20_000}))
+    assert bench.ask(streamed=True).text == "Hello wörld"
+
+
+def deaf() -> None:
+    """Let time pass in which the loop hears nothing."""
+    time.sleep(0.02)
+
+
+class Closing(socketserver.StreamRequestHandler):
+    """Ends the connection after each answer, and doesn't say that it will."""
+
+    answer = b""
+
+    def handle(self) -> None:
+        size = 0
+        while line := self.rfile.readline().strip():
+            if line.lower().startswith(b"content-length:"):
+                size = int(line.partition(b":")[2])
+        self.rfile.read(size)
+        self.wfile.write(self.answer)
+
+
+@of_http
+def test_a_connection_that_a_server_has_closed_without_a_word_is_not_used_again(
+    name: str, bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Closing, "answer", bench.dialect.answer())
+
+    async def ask_often(provider: Any) -> list[str]:
+        found = []
+        for _ in range(20):
+            found.append((await provider.generate_with_metadata(REQUEST)).text)
+            deaf()
+        return found
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        bench.url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert set(bench.use(ask_often)) == {"Hello wörld"}
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["ollama"])

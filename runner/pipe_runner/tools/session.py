@@ -191,7 +191,7 @@ class Session:
             sentence += f": {process.gone}"
         elif self._wrong:
             sentence += f": {self._wrong}"
-        elif self._status >= FAILED:
+        elif self._status >= FAILED and "HTTP status" not in what:
             sentence += f" (its last answer had HTTP status {self._status})"
         if process is not None and process.odd is not None:
             sentence += f"; it wrote to stdout what is no message: {process.odd!r}"

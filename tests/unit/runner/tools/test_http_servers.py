@@ -37,6 +37,8 @@ class Server:
         self.says: dict[str, tuple[int, str, bytes]] = {}
         """What answers a method; ID stands for that of the question."""
         self.session = ""
+        self.slash = False
+        """It is at `/mcp/`, and leads there."""
         self.loses = 0
         self.calls = self.sessions = 0
         self.headers: list[str] = []
@@ -57,6 +59,9 @@ class Server:
                 if server.says.get(asked["method"]) == CUT:
                     self.close_connection = True
                     return
+                if server.slash and not self.path.endswith("/"):
+                    self.reply(307, "text/plain", b"")
+                    return
                 self.reply(*(server.wrong or server.answer(asked)))
 
             def do_GET(self) -> None:
@@ -70,6 +75,8 @@ class Server:
                 self.send_response(status)
                 for name, value in (("content-type", kind), ("content-length", str(len(body)))):
                     self.send_header(name, value)
+                if status == 307:
+                    self.send_header("location", f"{self.path}/")
                 self.send_header("mcp-session-id", server.session or f"s{server.sessions}")
                 self.end_headers()
                 self.wfile.write(body)
@@ -136,6 +143,21 @@ def test_a_tool_is_called_and_a_secret_header_is_in_no_file(tmp_path: Path, serv
     assert set(server.headers) == {"Bearer s3cr3t-value-x"}
     for file in (tmp_path / ".pipe").rglob("*"):
         assert not file.is_file() or b"s3cr3t" not in file.read_bytes()
+
+
+def test_a_server_may_lead_to_another_path_of_its_own(tmp_path: Path, server: Server) -> None:
+    server.slash = True
+    done, model = run(tmp_path, server.url, ECHO, "done")
+    assert done.status == "succeeded", done.node("a").error
+    assert "\nhi\n" in model.requests[-1].messages[-1].text
+
+
+def test_a_status_that_a_call_is_answered_with_is_told_once(tmp_path: Path, server: Server) -> None:
+    server.says["tools/call"] = (401, "text/plain", b"")
+    done, _ = run(tmp_path, server.url, ECHO, "done")
+    error = done.node("a").error
+    assert error is not None
+    assert error["message"] == "MCP server s answers with HTTP status 401"
 
 
 def test_a_lost_session_fails_the_attempt_and_the_next_one_opens_another(tmp_path: Path, server: Server) -> None:
