@@ -72,5 +72,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     lowered = {c.lower(): c for c in reversed(candidates)}
     if word.lower() in lowered:
         return lowered[word.lower()]
+    begun = [c for c in candidates if len(word) > 3 and c.startswith(word)]
+    if len(begun) == 1:
+        return begun[0]
     found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
     return found[0] if found else None

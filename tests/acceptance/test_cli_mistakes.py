@@ -63,6 +63,13 @@ def test_an_option_without_its_value_names_the_command_that_it_is_of(pipe: Any) 
     assert "`pipe run --help`" in done.stderr
 
 
+def test_an_option_cut_short_is_told_whole_and_a_file_named_twice_is_checked_once(pipe: Any) -> None:
+    pipe.write("p.yml", GOOD)
+    assert "did you mean --concurrency?" in pipe("run", "p.yml", "--conc", "3").stderr
+    twice = pipe("check", ".", "p.yml", "./p.yml", str(pipe.folder / "p.yml"))
+    assert (twice.returncode, twice.stderr) == (0, "no faults in 1 file\n")
+
+
 def test_a_file_whose_name_begins_with_a_dash_is_told_how_to_be_written(pipe: Any) -> None:
     pipe.write("-my file.yml", GOOD)
     done = pipe("run", "-my file.yml")

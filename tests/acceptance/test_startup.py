@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = {
-    "boto3", "click", "httpx2", "importlib.metadata", "jinja2", "networkx", "opentelemetry", "pydantic", "rich",
-    "yaml",
+    "boto3", "click", "httpx2", "importlib.metadata", "jinja2", "networkx", "opentelemetry", "pipe_runner.engine.unrun",
+    "pydantic", "rich", "yaml",
 }  # fmt: skip
 
 TRACED = """

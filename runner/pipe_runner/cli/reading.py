@@ -153,7 +153,7 @@ def _checked(file: str, registry: Registry, *, named: bool) -> Checked:
 
 def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
     """The files that the paths name, each once; of a directory those that look like pipelines, in order."""
-    files: dict[str, None] = {}
+    files: dict[str, str] = {}
     for path in paths:
         if os.path.isdir(path):
             within = list(files_below(path))
@@ -161,12 +161,13 @@ def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:
                 raise UsageError(
                     f"there is no pipeline file in {path}", hint="of a directory, *.yml and *.yaml with `nodes:` count"
                 )
-            files.update(dict.fromkeys(within))
+            for file in within:
+                files.setdefault(os.path.abspath(file), file)
         elif not os.path.lexists(path):
             raise UsageError(f"there is no file {path}", hint=near(path))
         else:
-            files[path] = None
-    return list(files)
+            files[os.path.abspath(path)] = path
+    return list(files.values())
 
 
 def near(path: str) -> str | None:

@@ -12,7 +12,6 @@ from pipe_runner.engine.marks import Marks
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.engine.stream import EventStream
-from pipe_runner.engine.unrun import Unrun
 from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor
@@ -24,6 +23,7 @@ from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.calls.desk import Desk
+    from pipe_runner.engine.unrun import Unrun
     from pipe_runner.executors.pool import Pool
     from pipe_runner.registry import Registry
     from pipe_runner.resultcache.bound import Bound
@@ -72,7 +72,6 @@ class ActiveRun:
         self.around: Callable[[Executor], Executor] = lambda executor: executor
         """Puts something around the executor: what stands in for nodes, in tests of a pipeline."""
         self._stream = EventStream(run, place.journal, sinks, clock)
-        self._unrun = Unrun(plan, nodes, run, self._stream.emit)
         self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
@@ -157,7 +156,7 @@ class ActiveRun:
             if self.plan.group is None or (self._error is None and await self._enter_group(scope)):
                 await self._phases(scope, executor)
             else:
-                self._unrun.never_had_its_group(failed=self._error is not None)
+                self._unrun().never_had_its_group(failed=self._error is not None)
         finally:
             watch.cancel()
         if self._bound is not None and not self._stops:
@@ -236,7 +235,7 @@ class ActiveRun:
                     timer.cancel()
                     self._place.processes.bound(None)
             else:
-                self._unrun.block()
+                self._unrun().block()
             if self._timed_out:
                 self._error = {
                     "kind": str(ErrorKind.RUN_TIMEOUT),
@@ -251,15 +250,20 @@ class ActiveRun:
                 await scheduler.perform(self._of(Phase.ON_FAILURE), self._undecided)
                 if self._status() is RunStatus.WAITING:
                     return
-            else:
-                self._unrun.leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
+            elif self._of(Phase.ON_FAILURE):
+                self._unrun().leave_out(Phase.ON_FAILURE, "on_failure: the run did not fail")
             if self._stops < 2:
                 self._closing = True
                 await scheduler.perform(self._of(Phase.FINALLY), self._undecided)
             else:
-                self._unrun.cancel(Phase.FINALLY, "the run was killed before it started")
+                self._unrun().cancel(Phase.FINALLY, "the run was killed before it started")
         finally:
             scheduler.close()
+
+    def _unrun(self) -> Unrun:
+        from pipe_runner.engine.unrun import Unrun
+
+        return Unrun(self.plan, self.nodes, self.run, self._stream.emit)
 
     def _keeper(self, scope: Scope) -> Keeping:
         """The cache of results, for runs that have a node which asks for one."""
@@ -364,10 +368,9 @@ class ActiveRun:
             self.note(f"{why}: `finally` runs, and is let to its end; once more kills it")
             return
         self._cut = True
-        scheduler = self._scheduler
         if self._stops == 1:
             self.note(f"{why}: nothing new starts, and what runs has {self.grace:g} s to end; once more kills it")
-        if scheduler is None:
+        if (scheduler := self._scheduler) is None:
             return
         scheduler.stop(Stop.CANCEL, kill=self._stops > 1)
         if self._stops == 2:
