@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -67,7 +66,7 @@ def test_a_fault_of_an_env_at_run_time_names_the_file(both: Any) -> None:
     both.write("parts/net.yml", PART.replace('B: "{{ inputs.host }}!"', 'B: "{{ 1 / (inputs.n - 40) }}"'))
     done = both("run", "main.yml")
     assert done.returncode == 1
-    assert re.search(r"\(in parts/net\.yml:\d+:\d+\)", done.stderr)
+    assert "env.B: division by zero (in parts/net.yml:3:10)" in done.stderr
 
 
 def test_handlers_of_an_included_file_run_after_a_failure_of_any(both: Any) -> None:

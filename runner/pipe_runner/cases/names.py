@@ -57,7 +57,8 @@ class Names:
             if rest is not None:
                 return (Step(node, upto, None), *rest)
         elif name[end] == "[" and node.fan_out is not None:
-            close = name.find("]", end + 1, end + LONGEST_KEY + 2)
+            shortest = 1 if node.fan_out.matrix else 2  # only the key of a combination may be empty
+            close = name.find("]", end + shortest, end + LONGEST_KEY + 2)
             while close >= 0:
                 step = Step(node, upto, name[end + 1 : close])
                 if close + 1 == len(name):

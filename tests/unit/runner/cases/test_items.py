@@ -154,3 +154,11 @@ def test_r2_a_name_of_nothing_but_brackets_takes_no_time(tmp_path: Path, registr
     found = Reader(registry).read(str(tmp_path / "p.test.yml")).diagnostics
     assert in_time(time.process_time() - began, 10)
     assert {one.code for one in found} == {"E701"}
+
+
+def test_a_combination_of_an_empty_value_is_mocked_by_its_empty_key(performed: Performed, told: Told) -> None:
+    (result,) = performed(
+        "\nnodes: {m: {matrix: {f: ['', x]}, run: echo real >> ran; echo r}}\n",
+        "it: {mock: {'m[]': {output: q}, 'm[x]': {output: w}}, expect: {nodes: {'m[]': {output: q}}}}",
+    )
+    assert result.passed, told(result)
