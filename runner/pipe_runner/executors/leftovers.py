@@ -13,7 +13,6 @@ import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.errors import RunBusy, StorageError
-from pipe_runner.executors.family import stat_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,6 +197,8 @@ def _handle(pid: int) -> int | None:
 
 
 def _ancestors() -> set[int]:
+    from pipe_runner.executors.family import stat_words
+
     found = {os.getpid(), os.getppid()}
     pid = os.getppid()
     while pid > 1:
