@@ -14,7 +14,6 @@ from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.reader import LogReader, fold_into
 from pipe_runner.runlog.rundir import RunDir
 from pipe_runner.runlog.sync import sync_directory, sync_file
-from pipe_runner.workspaces import KEPT
 
 _CHUNK: Final = 1 << 20
 
@@ -30,6 +29,8 @@ class Repaired(NamedTuple):
 
 def repair(rundir: RunDir) -> Repaired:
     """Repair the log of a run; raises LogDamaged (and changes nothing) for damage before the tail, or StorageError."""
+    from pipe_runner.workspaces import KEPT  # an event loop comes with it, for which most commands have no use
+
     path = rundir.log_path
     reader = LogReader(path, rundir.id)
     run = fold_into(Run(), reader)
