@@ -124,6 +124,7 @@ class Workspaces:
         if files.own_workspace:
             attempt = attempt._replace(workspace=os.path.join(os.path.realpath(self._work), _name(attempt)))
         copied, rest = "", attempt
+        outcome = Outcome(NodeStatus.FAILED)
         try:
             if files.left or files.own_workspace:
                 copied = "the artifacts of what it needs were"
@@ -142,17 +143,17 @@ class Workspaces:
             found = await self._copy(attempt, began, stops, partial(self._collected, attempt, files))
             return outcome._replace(artifacts=found)
         except NodeFault as fault:
-            return Outcome(NodeStatus.FAILED, error=NodeError(fault.kind, self._masker.mask_text(fault.message)))
+            status, error = NodeStatus.FAILED, NodeError(fault.kind, self._masker.mask_text(fault.message))
         except Late:
-            return Outcome(
-                NodeStatus.FAILED,
-                error=NodeError(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s while {copied} copied"),
-            )
+            why = f"timed out after {attempt.timeout:g} s while {copied} copied"
+            status, error = NodeStatus.FAILED, NodeError(ErrorKind.TIMEOUT, why)
         except Halted:
-            return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
+            status, error = NodeStatus.CANCELLED, NodeError(ErrorKind.CANCELLED, "the run was stopped")
+            outcome = outcome._replace(exit_code=None)  # it is not how the attempt ended
         finally:
             if attempt.workspace:
                 await asyncio.to_thread(clear, attempt.workspace)
+        return outcome._replace(status=status, error=error)
 
     async def _copy(self, attempt: Attempt, began: float, stops: int, work: Callable[[Callable[[], bool]], Any]) -> Any:
         """Have a thread copy, in what is left of the attempt's time or, at a stop, the grace. Raises Late, Halted."""

@@ -43,6 +43,12 @@ def test_a_file_is_copied_as_it_is_under_its_digest(root: Path) -> None:
     assert done.node("n").output == "given"
 
 
+def test_what_a_node_printed_is_recorded_although_its_artifact_is_not_there(root: Path) -> None:
+    done = told(root, "run: echo given, continue_on_error: true, artifacts: [{name: x, path: nowhere}]")
+    state = done.node("n")
+    assert (state.status, state.output, (state.error or {})["kind"]) == ("failed", "given", "not_found")
+
+
 def test_of_a_folder_every_file_is_copied(root: Path) -> None:
     script = "mkdir -p d/e; echo 1 > d/a; echo 2 > d/e/b; chmod +x d/e/b; echo 3 > d/.c; ln -s e/b d/l; mkdir d/empty"
     done = told(root, f"run: '{script}', artifacts: [{{name: x, path: d}}]")

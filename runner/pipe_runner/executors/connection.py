@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
+from pipe_runner.executors.leftovers import take_lock
 from pipe_runner.executors.protocol import MARKS, SPAWN
 from pipe_runner.forks import let_go_in_children
 
@@ -258,24 +259,15 @@ def _above(number: int, fd: int) -> int:
 
 
 def _lock(path: str) -> int:
-    import fcntl
-
     try:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}") from error
-    give_up = time.monotonic() + LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+        if take_lock(fd, time.monotonic() + LOCK_WAIT):
             return fd
-        except BlockingIOError:
-            if time.monotonic() > give_up:
-                os.close(fd)
-                raise RunBusy(
-                    f"{path} is locked: processes of an earlier start of this run are still being ended"
-                ) from None
-            time.sleep(0.02)
-        except OSError as error:
-            os.close(fd)
-            raise StorageError(f"cannot lock {path}: {error.strerror}") from error
+    except OSError as error:
+        os.close(fd)
+        raise StorageError(f"cannot lock {path}: {error.strerror}") from error
+    os.close(fd)
+    raise RunBusy(f"{path} is locked: processes of an earlier start of this run are still being ended")

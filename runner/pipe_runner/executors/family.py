@@ -168,14 +168,8 @@ class Family:
         found = []
         us = b"%d" % os.getpid()
         for name in os.listdir("/proc"):
-            if name.isdigit():
-                try:
-                    with open(f"/proc/{name}/stat", "rb") as file:
-                        parent = file.read().rpartition(b")")[2].split()[1]
-                except (OSError, IndexError):
-                    continue
-                if parent == us:
-                    found.append(name.encode())
+            if name.isdigit() and stat_words(f"/proc/{name}/stat")[1:2] == [us]:
+                found.append(name.encode())
         return found
 
     def _owners(self, pid: int) -> set[int]:
@@ -259,6 +253,15 @@ def _open_list(pid: int) -> int:
         return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return -1
+
+
+def stat_words(path: str) -> list[bytes]:
+    """What a `stat` file of /proc says behind the name of the program, the state first; nothing when it has ended."""
+    try:
+        with open(path, "rb") as file:
+            return file.read().rpartition(b")")[2].split()
+    except OSError:
+        return []
 
 
 def children_of(pid: int) -> list[int]:

@@ -76,27 +76,33 @@ def end_attempt(of_run: dict[str, str], node: str, number: int) -> list[Leftover
     return end_marked({**of_run, "PIPE_NODE": node, "PIPE_ATTEMPT": str(number)})
 
 
+def take_lock(fd: int, until: float) -> bool:
+    """Lock an open file; False where somebody still has it then, by the monotonic clock. Raises OSError."""
+    import fcntl
+
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+
+
 def _await_lock(path: str, until: float) -> None:
     if not os.path.lexists(path):
         return
-    import fcntl
-
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
         raise StorageError(f"cannot open {path}: {error.strerror}") from error
     try:
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise RunBusy(
-                        f"processes that the run left behind are still being ended ({path} is locked)",
-                        hint="try again in a few seconds",
-                    ) from None
-                time.sleep(0.02)
+        if not take_lock(fd, until):
+            raise RunBusy(
+                f"processes that the run left behind are still being ended ({path} is locked)",
+                hint="try again in a few seconds",
+            )
     finally:
         os.close(fd)
 
@@ -191,13 +197,14 @@ def _handle(pid: int) -> int | None:
 
 
 def _ancestors() -> set[int]:
+    from pipe_runner.executors.family import stat_words
+
     found = {os.getpid(), os.getppid()}
     pid = os.getppid()
     while pid > 1:
-        try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                pid = int(file.read().rpartition(b")")[2].split()[1])
-        except (OSError, ValueError, IndexError):
+        words = stat_words(f"/proc/{pid}/stat")
+        if not words:
             break
+        pid = int(words[1])
         found.add(pid)
     return found

@@ -14,6 +14,8 @@ from math import inf
 from struct import Struct
 from typing import Final, NamedTuple
 
+from pipe_runner.executors.family import stat_words
+
 HEAD: Final = Struct("ddq")
 """When Python last ran in the runner; when the run's time is up; the number of the slot whose function holds up the
 event loop, from 1. Zero is none, and never."""
@@ -234,7 +236,7 @@ def _threads(pid: int) -> dict[int, Thread]:
         return found
     each = os.sysconf("SC_CLK_TCK")
     for thread in threads:
-        words = _stat(f"/proc/{pid}/task/{thread}/stat")
+        words = stat_words(f"/proc/{pid}/task/{thread}/stat")
         if words:
             ticks = (int(words[11]) + int(words[12])) / each
             found[int(thread)] = Thread(max(ticks, _ran(f"/proc/{pid}/task/{thread}/schedstat")), words[0] == b"R")
@@ -252,13 +254,5 @@ def _ran(path: str) -> float:
 
 def _is_stopped(pid: int) -> bool:
     """Somebody has stopped the process (Ctrl-Z, a debugger): it has no time to act."""
-    words = _stat(f"/proc/{pid}/stat")
+    words = stat_words(f"/proc/{pid}/stat")
     return bool(words) and words[0] in (b"T", b"t")
-
-
-def _stat(path: str) -> list[bytes]:
-    try:
-        with open(path, "rb") as file:
-            return file.read().rpartition(b")")[2].split()
-    except OSError:
-        return []

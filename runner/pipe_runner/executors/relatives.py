@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from pipe_runner.executors.family import AGAIN, children_of
+from pipe_runner.executors.family import AGAIN, children_of, stat_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,12 +99,8 @@ class Relatives:
 
 def started(pid: int) -> int:
     """When a process started, in the system's ticks; -1 when it has ended."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            words = file.read().rpartition(b")")[2].split()
-        return -1 if words[0] in (b"Z", b"X") else int(words[19])
-    except (OSError, IndexError):
-        return -1
+    words = stat_words(f"/proc/{pid}/stat")
+    return -1 if not words or words[0] in (b"Z", b"X") else int(words[19])
 
 
 def ticks() -> int:

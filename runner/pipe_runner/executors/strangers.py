@@ -17,7 +17,7 @@ from time import monotonic
 from time import sleep as block
 from typing import Final
 
-from pipe_runner.executors.family import below, children_of
+from pipe_runner.executors.family import below, children_of, stat_words
 from pipe_runner.executors.leftovers import environment_of
 from pipe_runner.executors.listed import PS
 from pipe_runner.forks import let_go_in_children
@@ -156,8 +156,5 @@ def _reap(pids: Collection[int]) -> None:
 
 
 def _lives(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-    except (OSError, IndexError):
-        return False
+    words = stat_words(f"/proc/{pid}/stat")
+    return bool(words) and words[0] not in (b"Z", b"X")

@@ -29,7 +29,7 @@ class Repaired(NamedTuple):
 
 def repair(rundir: RunDir) -> Repaired:
     """Repair the log of a run; raises LogDamaged (and changes nothing) for damage before the tail, or StorageError."""
-    from pipe_runner.workspaces import KEPT
+    from pipe_runner.workspaces import KEPT  # an event loop comes with it, for which most commands have no use
 
     path = rundir.log_path
     reader = LogReader(path, rundir.id)
