@@ -19,20 +19,25 @@ import time
 from typing import Any
 
 MOST = 1 << 20
+THEIRS = ("aiohttp", "boto3", "drain3", "genai_prices.data", "genai_prices.data_units", "jsonschema", "mcp", "yaml")
+"""What our modules import only when they use it, and takes as long as a run."""
 
 
 def import_all() -> None:
     import anyio._backends._asyncio
 
     import pipe_agents
+    import pipe_providers
     import pipe_runner
     import pipe_schemas
 
     assert anyio._backends._asyncio
-    for package in (pipe_schemas, pipe_runner, pipe_agents):
+    for package in (pipe_schemas, pipe_runner, pipe_agents, pipe_providers):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith(("__main__", ".generate")):
                 importlib.import_module(module.name)
+    for name in THEIRS:
+        importlib.import_module(name)
     pipe_runner.registry.Registry.installed()  # reads what is installed, which is kept
     gc.collect()
     gc.freeze()
