@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from pipe_schemas.fields import BudgetSpec, Closed, Duration, Identifier, Scalar, Text, Wait, by_shape
 
@@ -102,6 +102,8 @@ class ForEachSpec(Closed):
 
 class AnyNode(Closed):
     """What every node may say, whatever it does."""
+
+    model_config = ConfigDict(defer_build=True)  # most files have nodes of one or two kinds
 
     description: str | None = Field(default=None, description="For people; changes nothing.")
     needs: Annotated[
