@@ -23,7 +23,7 @@ from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError
 from pipe_runner.retry import bounded, next_delay, of_max_time
 from pipe_runner.run import Run, is_final, resting
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, measured, while_running
+from pipe_runner.stops import WHY, EmitEvent, Stop, how_stopped, in_time, measured, stop_error, while_cancelled
 from pipe_runner.triggers import Action, decide
 from pipe_runner.types import FINAL_NODE_STATUSES, Effect, ErrorKind, EventKind, Json, NodeStatus, Phase, RunOn
 from pipe_runner.workers import Workers
@@ -157,13 +157,15 @@ class Scheduler:
         outcome = await self._executor.perform(attempt, self._attempt_emit(attempt))
         if retry is not NO_RETRY:
             self._made[index] = self._made.get(index, 0) + 1
-        if cache is not None and outcome.status is NodeStatus.SUCCEEDED:
+        if cache is not None and outcome.status is NodeStatus.SUCCEEDED and stop_error(self.stopped) is None:
             await self._keeper().keep(self, node, outcome)
         self._conclude(node, number, outcome, monotonic() - began)
 
     # ------------------------------------------------------------ ends
 
     def _conclude(self, node: PlannedNode, number: int, outcome: Outcome, duration: float) -> None:
+        if self.stopped is not None:
+            outcome = in_time(self.stopped, outcome)
         data = measured(outcome, duration)
         status, output = outcome.status, outcome.output
         if status is _SUCCEEDED:
@@ -179,12 +181,10 @@ class Scheduler:
                 self._fans.wait(node.index) if self._fans.is_unit(node.index) else self.hold(node.index)
             return
         error = outcome.error or NodeError(ErrorKind.LOST, "the attempt ended without a word of how")
-        if status is NodeStatus.CANCELLED and self.stopped is not None:
-            error = while_running(self.stopped, outcome, error)
-            if self.stopped is Stop.CANCEL:
-                data.update(reason=WHY[self.stopped], error=error.to_json())
-                self.final(EventKind.NODE_CANCELLED, node, number, data)
-                return
+        if status is NodeStatus.CANCELLED and self.stopped is Stop.CANCEL:
+            data.update(reason=WHY[Stop.CANCEL], error=while_cancelled(outcome, error).to_json())
+            self.final(EventKind.NODE_CANCELLED, node, number, data)
+            return
         delay = self._delay(node, outcome)
         if delay is not None:
             data.update(error=error.to_json(), delay_s=delay)

@@ -56,13 +56,24 @@ def how_stopped(stop: Stop, state: NodeState) -> tuple[int | None, str, NodeErro
     return None, f"{WHY[stop]} before it started", None
 
 
-def while_running(stop: Stop, outcome: Outcome, error: NodeError) -> NodeError:
-    """Why an attempt has failed that a stop has ended."""
-    if stop is Stop.CANCEL:
-        return NodeError(ErrorKind.CANCELLED, f"{WHY[stop]} while the node ran", outcome.exit_code, error.tail)
-    if stop in _LATE:
-        return NodeError(ErrorKind.RUN_TIMEOUT, WHY[stop], outcome.exit_code, error.tail)
-    return error
+def in_time(stop: Stop, outcome: Outcome) -> Outcome:
+    """How an attempt has ended that ran when the run's time was up, or that of its sub-pipeline: it has failed, however
+    it came to its end within the grace. What it gave is kept."""
+    error = outcome.error
+    if stop not in _LATE or outcome.status is NodeStatus.WAITING or (error and error.kind is ErrorKind.RUN_TIMEOUT):
+        return outcome
+    message = WHY[stop]
+    if outcome.status is NodeStatus.SUCCEEDED:
+        message = f"{message} before it had ended"
+    elif outcome.status is NodeStatus.FAILED and error is not None:
+        message = f"{message}, and then: {error.message}"
+    late = NodeError(ErrorKind.RUN_TIMEOUT, message, outcome.exit_code, error.tail if error is not None else None)
+    return outcome._replace(status=NodeStatus.FAILED, error=late)
+
+
+def while_cancelled(outcome: Outcome, error: NodeError) -> NodeError:
+    """Why an attempt has not come to its own end that a cancel has ended."""
+    return NodeError(ErrorKind.CANCELLED, f"{WHY[Stop.CANCEL]} while the node ran", outcome.exit_code, error.tail)
 
 
 def measured(outcome: Outcome, duration: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipe_runner.retry import bounded
 from pipe_runner.run import NodeState, is_final
 from pipe_runner.scheduler import Scheduler
 from pipe_runner.scope import Scope
-from pipe_runner.stops import WHY, Stop, how_stopped, measured, while_running
+from pipe_runner.stops import WHY, Stop, how_stopped, in_time, measured
 from pipe_runner.subplans import inner
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
@@ -110,7 +110,7 @@ class SharingScheduler(Scheduler):
         error = outcome.error
         if error is not None and error.kind is ErrorKind.TIMEOUT and self._was_late(node):
             self.time_is_up()
-            outcome = outcome._replace(error=while_running(Stop.TIME_UP, outcome, error))
+            outcome = in_time(Stop.TIME_UP, outcome._replace(status=NodeStatus.CANCELLED))
         super()._conclude(node, number, outcome, duration)
 
     def _was_late(self, node: PlannedNode) -> bool:
