@@ -155,6 +155,36 @@ def _fd(command: Command, index: int) -> None:
             return
 
 
+def _setarch(command: Command, index: int) -> None:
+    """`setarch [ARCHITECTURE] [OPTION]… COMMAND`."""
+    first = command.words[index + 1].text if index + 1 < len(command.words) else ""
+    command.wrapper(index, "", "", 0 if first.startswith("-") else 1)
+
+
+_OF_BOXES: Final = {
+    0: _set("--new-session --die-with-parent --clearenv --as-pid-1 --disable-userns --version --help"),
+    2: _set(
+        "--bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --setenv --symlink --file --bind-data "
+        "--ro-bind-data --chmod --bind-fd --ro-bind-fd"
+    ),
+}
+"""Options of bwrap that take no value, or two; all others but `--unshare-…` take one."""
+
+
+def _bwrap(command: Command, index: int) -> None:
+    at = index + 1
+    while at < len(command.words) and command.words[at].text.startswith("--"):
+        text = command.words[at].text
+        at += 1
+        if text == "--":
+            break
+        plain = text in _OF_BOXES[0] or text.startswith(("--unshare-", "--share-"))
+        at += 0 if plain else 2 if text in _OF_BOXES[2] else 1
+    command.split(range(index + 1, min(at, len(command.words))))
+    if at < len(command.words):
+        command.at(at)
+
+
 def _capsh(command: Command, index: int) -> None:
     """Behind `--` stand arguments of a shell."""
     words = command.words
@@ -344,6 +374,8 @@ OTHERS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(_BY_OPTION, _by_option),
     **dict.fromkeys(_JOINED, _joined),
     **dict.fromkeys(("fd", "fdfind"), _fd),
+    "setarch": _setarch,
+    "bwrap": _bwrap,
     "capsh": _capsh,
     "start-stop-daemon": _daemon,
     "run-parts": _run_parts,
