@@ -15,16 +15,21 @@ _SOURCES: Final = (":::", "::::", ":::+", "::::+")
 """What stands before the values that parallel is given."""
 _REPLACED: Final = r"\{\+?[0-9]*(?:\.|\.\.|/|//|/\.)?\}|\{=.{0,300}?=\}"
 """What parallel replaces by a value in quotes of its own."""
+_TAKING: Final = frozenset(
+    {"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt", "--block"}
+    | {"--max-args", "--recstart", "--recend"}
+)
+_RUN: Final = frozenset({"-S", "-I", "--sshlogin", "--tagstring", "--colsep"})
+"""Options whose value is run, or holds Perl."""
 _IN_QUOTES: Final = "parallel puts a value in quotes, which do not hold within others"
 _HINT: Final = "write the command: parallel cmd {}"
 
 
 def inspect_parallel(command: Command, index: int) -> None:
-    taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
-    options, rest = command.options(index, "jnaINLdPSs", taking)
+    options, rest = command.options(index, "jnaINLdPSs", _TAKING | _RUN)
     replaced = _REPLACED
     for option, value in options:
-        if option in ("-S", "-I") and value is not None:
+        if option in _RUN and value is not None:
             command.code(value, "parallel runs what this option says", "write it without values")
             if option == "-I" and value.static and value.text:
                 replaced = f"{re.escape(value.text)}|{_REPLACED}"
@@ -33,7 +38,11 @@ def inspect_parallel(command: Command, index: int) -> None:
     end = next((at for at in rest if command.words[at].text in _SOURCES), len(command.words))
     line = [command.words[at] for at in rest if at < end]
     given = command.words[end:]
-    if line:
+    if line and any(option in ("--pipe", "--spreadstdin") for option, _ in options):
+        _shown(command, line)
+        if all(word.static for word in line):
+            command.facts.add(command.scan.script(" ".join(word.text for word in line)))
+    elif line:
         values = given[1:] if given and given[0].text in (":::", ":::+") else []
         quoting = any(option in ("-q", "--quote") for option, _ in options)
         _line(command, line, values, re.compile(replaced), told=bool(given), quoting=quoting)
@@ -47,13 +56,17 @@ def inspect_parallel(command: Command, index: int) -> None:
             command.code(word, "without a command parallel runs what stands behind `:::`", _HINT)
 
 
+def _shown(command: Command, line: list[Word]) -> None:
+    for word in line:
+        message = "GNU parallel hands its command to a shell"
+        command.code(word, message, "give values behind `:::`: parallel cmd {} ::: {{ x }}")
+
+
 def _line(
     command: Command, line: list[Word], given: list[Word], replaced: re.Pattern[str], *, told: bool, quoting: bool
 ) -> None:
     """The text that parallel hands to a shell, with each of the values it is given as one word."""
-    for word in line:
-        message = "GNU parallel hands its command to a shell"
-        command.code(word, message, "give values behind `:::`: parallel cmd {} ::: {{ x }}")
+    _shown(command, line)
     if not all(word.static for word in line):
         return
     one = Word(line[-1].end, EXPANSION, quoted=True)
