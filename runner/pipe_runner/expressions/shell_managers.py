@@ -19,7 +19,11 @@ _MANAGING: Final = frozenset(
     | {"uninstall", "update", "upgrade", "use", "venv", "version", "where", "which"}
 )
 """Subcommands behind which no command stands."""
-_NESTED: Final = (["tool", "run"], ["env", "run"])
+_NESTED: Final = (
+    ["tool", "run"],
+    ["env", "run"],
+    *([name, "record"] for name in ("mem", "lock", "c2c", "sched", "kmem")),
+)
 
 
 def managing(words: Sequence[Word], index: int, operands: list[int]) -> list[int] | None:
