@@ -41,7 +41,8 @@ def reasons_to_rerun(
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
     again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
     While a person decides on a handler the run has not ended, and no node runs again that has.
-    A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again.
+    A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again, or where
+    the run was being cancelled as the node failed.
     What a person decides is left to them: `effect: once` never runs again by itself, and a refusal stands. Nodes of
     sub-pipelines are held to the same, each within its own.
     """
@@ -186,7 +187,7 @@ class _Look:
 
     def _tolerated(self, state: NodeState) -> bool:
         """Whether the failure stands: what needs the node goes on from it."""
-        return state.tolerated and (state.once or not self._tolerated_again)
+        return state.tolerated and (state.once or not (state.stopping or self._tolerated_again))
 
     def _same_but_list(self, node: PlannedNode) -> bool:
         """Whether nothing of a repeated node has changed but its list: items of the same value stay as they are."""

@@ -210,6 +210,8 @@ class Scheduler:
         data["error"] = error.to_json()
         if node.continue_on_error:
             data["tolerated"] = True
+            if self.stopped is Stop.CANCEL and number is not None:
+                data["stopping"] = True
         self.final(EventKind.NODE_FAILED, node, number, data)
         if self._fans.is_unit(node.index):
             return

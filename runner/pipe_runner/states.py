@@ -57,6 +57,8 @@ class NodeState(State):
     """What a person is asked, of a node that waits for one."""
     tolerated: bool = False
     """Failed, and the file says that the run goes on (`continue_on_error`)."""
+    stopping: bool = False
+    """And it failed while the run was being cancelled, maybe because of that."""
     pipeline: str | None = None
     """The file of the sub-pipeline that it runs, once it has begun."""
     given: str | None = None

@@ -222,6 +222,7 @@ class NodeFailed(Ended):
     attempt: int = Field(default=1, ge=1, description="Number of the attempt; missing where none was made.")
     error: ErrorInfo = Field(description="Why.")
     tolerated: bool = Field(default=False, description="With `continue_on_error`: the run goes on, and may succeed.")
+    stopping: bool = Field(default=False, description="And it failed while the run was being cancelled.")
     when: str | None = Field(default=None, description="The condition, where it was what failed.")
     decided: Decided | None = Field(default=None, description="Who said so, where a person did.")
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import anyio
 import pytest
 from tests.integration.waiting import Waiting
+
+from pipe_runner.compiler import check_inputs
+from pipe_runner.engine import RunSettings, open_run
+from pipe_runner.registry import Registry
 
 LINT = "  lint: {run: 'echo lint >> done; exit 1', continue_on_error: true}\n"
 EACH = "  each: {for_each: {items: [1, 2]}, run: 'echo each >> done; exit {{ item }}', continue_on_error: true}\n"
@@ -74,3 +79,30 @@ def test_a_tolerated_failure_of_a_node_that_has_changed_runs_again(project: Wait
     project.run(f"version: 1\nnodes:\n{LINT}{GATE}{AFTER}")
     project.resume(f"version: 1\nnodes:\n{LINT.replace('exit 1', 'exit 2')}{GATE}{AFTER}")
     assert project.done() == ["lint", "lint"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_tolerated_failure_by_which_a_node_ends_that_is_being_cancelled_does_not_stand(
+    project: Waiting, inside: bool
+) -> None:
+    ends = "[ -e again ] || { trap 'exit 3' TERM; touch up; sleep 20 & wait; }"
+    nodes = f'{LINT}  work: {{needs: [lint], run: "{ends}; echo work >> done", continue_on_error: true}}\n'
+    nodes += "  last: {needs: [work], run: 'true'}\n"
+    (project.root / "sub.yml").write_text(f"version: 1\nnodes:\n{nodes}")
+    project.text = "version: 1\nnodes:\n" + ("  s: {pipeline: sub.yml}\n" if inside else nodes)
+    plan, settings = project.plan(), RunSettings(project.root / ".pipe", run_id="r")
+    active = open_run(plan, check_inputs(plan, {}), settings, registry=Registry.installed())
+
+    async def cancelled() -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(active.perform)
+            while not (project.root / "up").exists():  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+            active.stop("cancelled")
+
+    anyio.run(cancelled)
+    work = active.run.nodes["s.work" if inside else "work"]
+    assert (str(active.run.status), str(work.status), work.exit_code) == ("cancelled", "failed", 3)
+    (project.root / "again").touch()
+    assert str(project.resume().status) == "succeeded"
+    assert project.done() == ["lint", "work"]

@@ -307,14 +307,10 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
         ),
         ("", "", 0),
     ),
-    **dict.fromkeys(
-        _set("taskset gosu su-exec setuidgid pipenv poetry pdm hatch rye bundle mise asdf setarch"),
-        ("", "", 1),
-    ),
-    **dict.fromkeys(
-        _set("direnv aws-vault"),
-        ("", "", 2),
-    ),
+    **dict.fromkeys(_set("taskset gosu su-exec setuidgid pipenv poetry pdm rye bundle mise asdf setarch"), ("", "", 1)),
+    "direnv": ("", "", 2),
+    "hatch": ("e", "--env", 1),
+    "aws-vault": ("dn", "--duration --region --mfa-token --backend", 2),
     "sudo": (
         "ugpCDhrtTUR",
         "--user --group --prompt --close-from --chdir --host --role --type --other-user --chroot",
@@ -343,7 +339,12 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     "proxychains": ("f", "", 0),
     "chpst": ("uUbmdoptcrefn0l/", "", 0),
     "softlimit": ("admoprtcfslu", "", 0),
-    "uv": ("", "--with --python --project --directory", 1),
+    "uv": (
+        "p",
+        "--with --python --project --directory --extra --group --only-group --package --env-file --with-requirements "
+        "--with-editable --index --default-index --extra-index-url --find-links",
+        1,
+    ),
     "uvx": ("", "--from --with --python", 0),
     "npx": ("pc", "--package", 0),
     "conda": ("np", "--name --prefix", 1),
@@ -357,17 +358,15 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
     "fakeroot": ("lfsib", "--lib --faked", 0),
     "numactl": ("NmCpi", "--cpunodebind --membind --physcpubind --preferred --interleave", 0),
     "cgexec": ("g", "", 0),
-    "perf": ("eopsCFcgGtuID", "--event --output --pid", 1),
+    "perf": (
+        "eopCFGtuDrmxjk",
+        "--event --output --pid --call-graph --freq --count --cpu --repeat --delay --tid --uid",
+        1,
+    ),
     "ssh-agent": ("aEtP", "", 0),
     "cpulimit": ("lpe", "--limit --pid --exe", 0),
     "pipx": ("", "--spec --python --pip-args", 1),
 }
-
-MANAGING: Final = _set(
-    "add build cache check clean config create export info init inject install list lock login ls new pip plugin "
-    "publish remove search self show status sync uninstall update upgrade use version"
-)
-"""Subcommands of `poetry`, `conda` and their kin behind which no command stands."""
 
 CONTAINERS: Final = _set(
     "docker podman nerdctl crictl kubectl oc microk8s k3s lxc incus docker-compose podman-compose vagrant multipass "

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.interpreter_table import CONTAINERS, MANAGING, PROGRAMS, SHELLS, WRAPPERS
+from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
 from pipe_runner.expressions.shell_builtins import BUILTINS
 from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
 from pipe_runner.expressions.shell_invoked import note
+from pipe_runner.expressions.shell_managers import managing
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
@@ -296,23 +297,24 @@ class Command:
                 )
 
     def wrapper(self, index: int, short: str, long: str, operands: int, *, assignments: bool = False) -> None:
-        _, rest = self.options(index, short, frozenset(long.split()))
+        taking = frozenset(long.split())
+        _, rest = self.options(index, short, taking)
         if assignments:
             while rest and (found := ASSIGNED.match(self.words[rest[0]].text)):
                 inspect_assignment(self.scan, found[1], self.words[rest[0]])
                 self.scan.flows.assign(self.scan.flows.key(found[1]), self.words[rest[0]])
                 rest = rest[1:]
-        if operands and rest and self.words[rest[0]].text in MANAGING:
+        managed = managing(self.words, index, rest)
+        if managed is None:
             self.net(rest[0] + 1)
-        elif len(rest) > operands:
-            begin = rest[operands]
-            if operands and self.words[begin].text.startswith(
-                "-"
-            ):  # `conda run -n base python …`, `uv run -- python …`
-                _, behind = self.options(begin - 1, short, frozenset(long.split()))
-                begin = behind[0] if behind else len(self.words)
-            self.split(range(index + 1, begin))
-            self.at(begin)
+            return
+        rest = managed
+        behind = rest
+        for _ in range(operands):  # `conda run -n base python …`, `uv run -- python …`
+            behind = self.options(behind[0], short, taking)[1] if behind else []
+        if behind:
+            self.split(range(index + 1, behind[0]))
+            self.at(behind[0])
         else:
             self.split(rest)
 

@@ -105,11 +105,13 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
 def _run_by_module(command: Command, index: int, module: str, program: Interpreter) -> None:
     """`python -m cProfile FILE`, `python -m code`."""
     at = next((at for at in range(index + 1, len(command.words)) if command.words[at].text.endswith(module)), index)
-    _, operands = command.options(at, _RUNNING[module])
+    options, operands = command.options(at, _RUNNING[module])
     if module in ("code", "asyncio"):
         command.facts.reads.append((f"python -m {module}", program.hint))
-    for operand in operands[:1]:
-        for word in command.operands_at(operand):
+    modules = [value for option, value in options if option == "-m"]
+    running = modules or [word for operand in operands[:1] for word in command.operands_at(operand)]
+    for word in running:
+        if word is not None:
             command.chosen(word, f"python -m {module}")
 
 

@@ -84,7 +84,6 @@ _BY_OPTION: Final = {
     ),
     "lftp": _Options(code="-e -c", chosen="-f", letters="up", warned=False, stdin=True),
     "rg": _Options(chosen="--pre --hostname-bin", letters="ABCefgjmMrtTd", warned=False),
-    "sg": _Options(code="-c", warned=False),
     "rpm": _Options(code="-E --eval --pipe -D --define", letters="", warned=False),
     "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
@@ -92,7 +91,7 @@ _BY_OPTION: Final = {
 
 _JOINED: Final = {
     "entr": ("", ""),
-    "hyperfine": ("wmMrsnpcS", "-p -c -s --prepare --setup --cleanup --conclude --shell"),
+    "hyperfine": ("wmMrsnpcS", "-p -c -s -S --prepare --setup --cleanup --conclude --shell"),
     "watchexec": ("weiofs", ""),
     "concurrently": ("n", "--names"),
     "pdsh": ("wxflut", ""),
@@ -102,6 +101,7 @@ _JOINED: Final = {
 """Programs that join their operands for a shell: letters of options with a value, options whose value is a command."""
 
 
+_FD_RUNS: Final = re.compile(r"-[HIasLpFgil0]*[xX]")
 _JOINED_TAKE: Final = _set(
     "--export-json --export-csv --export-markdown --runs --warmup --min-runs --max-runs --parameter-list --watch --ext "
     "--exts --ignore --host --hosts --user --timeout --names"
@@ -150,9 +150,48 @@ def _joined(command: Command, index: int) -> None:
 def _fd(command: Command, index: int) -> None:
     """`fd … -x COMMAND`."""
     for at in range(index + 1, len(command.words)):
-        if command.words[at].text in ("-x", "-X", "--exec", "--exec-batch"):
+        option, equals, value = command.words[at].text.partition("=")
+        if equals and option in ("--exec", "--exec-batch"):
+            command.program(command.words[at].copy_of(value))
+        if option in ("--exec", "--exec-batch") or _FD_RUNS.fullmatch(option):
             command.at(at + 1)
             return
+
+
+def _sg(command: Command, index: int) -> None:
+    """`sg GROUP [-c] COMMAND`."""
+    for word in command.words[index + 2 :]:
+        command.code(word, "sg hands this to a shell", _PLAIN)
+
+
+def _setarch(command: Command, index: int) -> None:
+    """`setarch [ARCHITECTURE] [OPTION]… COMMAND`."""
+    first = command.words[index + 1].text if index + 1 < len(command.words) else ""
+    command.wrapper(index, "", "", 0 if first.startswith("-") else 1)
+
+
+_OF_BOXES: Final = {
+    0: _set("--new-session --die-with-parent --clearenv --as-pid-1 --disable-userns --version --help"),
+    2: _set(
+        "--bind --bind-try --dev-bind --dev-bind-try --ro-bind --ro-bind-try --setenv --symlink --file --bind-data "
+        "--ro-bind-data --chmod --bind-fd --ro-bind-fd"
+    ),
+}
+"""Options of bwrap that take no value, or two; all others but `--unshare-…` take one."""
+
+
+def _bwrap(command: Command, index: int) -> None:
+    at = index + 1
+    while at < len(command.words) and command.words[at].text.startswith("--"):
+        text = command.words[at].text
+        at += 1
+        if text == "--":
+            break
+        plain = text in _OF_BOXES[0] or text.startswith(("--unshare-", "--share-"))
+        at += 0 if plain else 2 if text in _OF_BOXES[2] else 1
+    command.split(range(index + 1, min(at, len(command.words))))
+    if at < len(command.words):
+        command.at(at)
 
 
 def _capsh(command: Command, index: int) -> None:
@@ -344,6 +383,9 @@ OTHERS: Final[dict[str, Callable[[Command, int], None]]] = {
     **dict.fromkeys(_BY_OPTION, _by_option),
     **dict.fromkeys(_JOINED, _joined),
     **dict.fromkeys(("fd", "fdfind"), _fd),
+    "sg": _sg,
+    "setarch": _setarch,
+    "bwrap": _bwrap,
     "capsh": _capsh,
     "start-stop-daemon": _daemon,
     "run-parts": _run_parts,

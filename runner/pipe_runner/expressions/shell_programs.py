@@ -15,6 +15,7 @@ from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_optio
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
 from pipe_runner.expressions.shell_others import find_operands
+from pipe_runner.expressions.shell_parallel import inspect_parallel
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -31,10 +32,6 @@ _RSYNC_TAKES: Final = frozenset(
 )
 _ARGUMENTS: Final = ("--args", "-args")
 """What gdb has the program and its arguments behind."""
-_SOURCES: Final = (":::", "::::", ":::+", "::::+")
-"""What stands before the values that parallel is given."""
-_REPLACED: Final = re.compile(r"(?<![^\s=])\{[0-9]*(?:\.|/|//|/\.)?\}(?!\S)")
-"""What parallel replaces by a value in quotes of its own, where it stands outside of others."""
 _TAR_LETTERS: Final = "bCfFgHIKLNTVX"
 _MAKE_MESSAGE: Final = "a value that holds `NAME=` would be an assignment, in which make runs `$(shell …)`"
 _MAKE_HINT: Final = "write the target, or a `case` over those that may be"
@@ -125,49 +122,6 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
             for hole in words[at].holes:
                 mark_choice(hole, "the value before it could be `-exec`, and this one a program", "write ./ before it")
             command.scan.flows.choose(words[at])
-
-
-def _parallel(command: Command, index: int) -> None:
-    hint = "write the command: parallel cmd {}"
-    taking = frozenset({"--jobs", "--joblog", "--results", "--delay", "--timeout", "--retries", "--arg-file", "--halt"})
-    options, rest = command.options(index, "jnaINLdPSs", taking)
-    for option, value in options:
-        if option in ("-S", "-I") and value is not None:
-            command.code(value, "parallel runs what this option says", "write it without values")
-        elif option in ("-a", "--arg-file") and value is not None and not rest:
-            command.chosen(value, "parallel")
-    end = next((at for at in rest if command.words[at].text in _SOURCES), len(command.words))
-    line = [command.words[at] for at in rest if at < end]
-    given = command.words[end:]
-    if line:
-        _parallel_line(command, line, given[1:] if given and given[0].text in (":::", ":::+") else [], told=bool(given))
-    elif not rest:
-        command.facts.reads.append(("parallel", hint))
-    elif given[0].text == "::::":
-        for word in given[1:]:
-            command.chosen(word, "parallel")
-    else:
-        for word in given[1:]:
-            command.code(word, "without a command parallel runs what stands behind `:::`", hint)
-
-
-def _parallel_line(command: Command, line: list[Word], given: list[Word], *, told: bool) -> None:
-    """The text that parallel hands to a shell, with each of the values it is given as one word."""
-    for word in line:
-        message = "GNU parallel hands its command to a shell"
-        command.code(word, message, "give values behind `:::`: parallel cmd {} ::: {{ x }}")
-    if not all(word.static for word in line):
-        return
-    one = Word(line[-1].end, EXPANSION, quoted=True)
-    for word in given:
-        one.take(word)
-    if not told:
-        name = f"input of word {line[0].start}"
-        command.facts.takes.append(name)
-        one.variables.append(name)
-    text = " ".join(word.text for word in line)
-    placed = _REPLACED.sub('"$1"', text) if _REPLACED.search(text) else f'{text} "$1"'
-    command.scan.script(placed, [one])
 
 
 def _ssh(command: Command, index: int) -> None:
@@ -340,7 +294,7 @@ SPECIAL_PROGRAMS: Final[dict[str, Callable[[Command, int], None]]] = {
     "gxargs": _xargs,
     "find": _find,
     "gfind": _find,
-    "parallel": _parallel,
+    "parallel": inspect_parallel,
     "ssh": _ssh,
     "autossh": _ssh,
     "mosh": _ssh,

@@ -102,6 +102,7 @@ _ENDED: Final[Mapping[str, Check]] = {
     "decided": _or_none(_DECIDED),
     "error": _or_none(_ERROR),
     "tolerated": _flag,
+    "stopping": _flag,
     "when": _or_none(_text),
     "values": _or_none(_object),
     "by": _or_none(_texts),
