@@ -83,6 +83,7 @@ def test_samples_are_runs_apart_from_others(pipe: Shell, tmp_path: Path) -> None
     ("text", "code"),
     [
         ("version: 1\n", "E202"),
+        (PIPELINE, "E208"),
         (EVAL.replace("output.said", "output"), None),
         (EVAL.replace("word: x", "wrod: x"), "E703"),
     ],

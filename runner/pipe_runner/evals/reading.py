@@ -76,8 +76,15 @@ class _Reader:
         from pipe_schemas.evals import EvalSpec, ThresholdSpec
 
         report = self._report
+        data = report.data()
+        if "nodes" in data and data.keys().isdisjoint(("graders", "cases")):
+            stem, suffix = os.path.splitext(os.path.basename(self._path))
+            own = f"{stem.removesuffix('.eval')}.eval{suffix}"
+            hint = f"an evaluation of it is another file, `{own}`, with `cases:` and `graders:`; docs/eval.md has one"
+            report.add("E208", "this is a pipeline, and no evaluation", ("nodes",), at="key", hint=hint)
+            return None
         shape = Shape(report, context_of, prunable)
-        spec = shape.check(EvalSpec, report.data())
+        spec = shape.check(EvalSpec, data)
         self.compilation = compilation = self._pipeline(spec)
         if spec is None or compilation is None or compilation.plan is None:
             return None

@@ -19,6 +19,7 @@ from pipe_runner.run import NodeState, is_final
 from pipe_runner.scope import Scope, placed
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import chosen, expanded, instance
+from pipe_runner.text import in_seconds
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Inner:
         """Have it stopped when its time is up: that of the attempt, of the file's budget, or of what runs it."""
         bounds: list[tuple[float, NodeError]] = []
         if self._timeout is not None:
-            message = f"the sub-pipeline timed out after {self._timeout:g} s"
+            message = f"the sub-pipeline timed out after {in_seconds(self._timeout)}"
             bounds.append((self._timeout, NodeError(ErrorKind.TIMEOUT, message)))
         if self._plan.max_time is not None:
             message = f"the sub-pipeline took longer than its max_time of {self._plan.max_time:g} s"
