@@ -6,9 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, in_seconds
 from pipe_runner.ports import AgentDescription, Attempt, Command, Context, NodeError, Outcome, ProcessEnd
-from pipe_runner.text import in_seconds
 from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
 
 if TYPE_CHECKING:

@@ -113,11 +113,6 @@ def dollars(nanos: int) -> str:
     return f"${nanos / 10**9:,.{places}f}"
 
 
-def in_seconds(value: float) -> str:
-    """A time for people, with no more digits than they want to read: `90 s`, `2.5 s`, `0.275 s`."""
-    return f"{value:.3g} s" if value < 1 else f"{round(value, 3):.12g} s"
-
-
 def plain_name(text: str) -> str:
     """A name that every service takes for a tool."""
     name = _NOT_IN_NAMES.sub("_", text)[:_LONGEST_NAME]

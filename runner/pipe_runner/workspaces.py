@@ -11,13 +11,12 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.clearing import clear
-from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.errors import NodeFault, StorageError, in_seconds
 from pipe_runner.halts import LEAST, Halt, Halted, Late
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Emit, Executor, Files, LeftFile, Masker, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import instance
-from pipe_runner.text import in_seconds
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 KEPT: Final = "artifacts"

@@ -79,8 +79,11 @@ class _Reader:
         data = report.data()
         if "nodes" in data and data.keys().isdisjoint(("graders", "cases")):
             stem, suffix = os.path.splitext(os.path.basename(self._path))
-            own = f"{stem.removesuffix('.eval')}.eval{suffix}"
-            hint = f"an evaluation of it is another file, `{own}`, with `cases:` and `graders:`; docs/eval.md has one"
+            hint = f"an evaluation of it is another file, `{stem}.eval{suffix}`, with `cases:` and `graders:`"
+            if stem.endswith(".eval"):
+                own = f"{stem.removesuffix('.eval')}{suffix}"
+                hint = f"let it be `{own}`, and this file the evaluation of it, with `cases:` and `graders:`"
+            hint += "; docs/eval.md has one"
             report.add("E208", "this is a pipeline, and no evaluation", ("nodes",), at="key", hint=hint)
             return None
         shape = Shape(report, context_of, prunable)

@@ -11,10 +11,9 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pipe_runner.errors import NodeFault, PipeError, StorageError
+from pipe_runner.errors import NodeFault, PipeError, StorageError, in_seconds
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
-from pipe_runner.text import in_seconds
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:

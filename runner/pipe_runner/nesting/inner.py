@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.acted import take_back
 from pipe_runner.deciding import acted_of
-from pipe_runner.errors import ExpressionFault, UsageError
+from pipe_runner.errors import ExpressionFault, UsageError, in_seconds
 from pipe_runner.nesting.house import House
 from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import NodeError, Outcome
@@ -19,7 +19,6 @@ from pipe_runner.run import NodeState, is_final
 from pipe_runner.scope import Scope, placed
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import chosen, expanded, instance
-from pipe_runner.text import in_seconds
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipe_runner.text import ci_safe, ci_safe_json, in_seconds, printable, width
+from pipe_runner.errors import in_seconds
+from pipe_runner.text import ci_safe, ci_safe_json, printable, width
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 CONTROLS = [chr(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))]
@@ -28,14 +29,6 @@ def test_s8_newlines_and_tabs_pass_where_they_may() -> None:
     assert printable("a\n\tb\r\n", newlines=True) == "a\n\\x09b\\x0d\n"
     assert printable("a\n\tb", tabs=True) == "a\\x0a\tb"
     assert printable("a\n\tb", newlines=True, tabs=True) == "a\n\tb"
-
-
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [(0.275142, "0.275 s"), (0.00012345, "0.000123 s"), (2.5, "2.5 s"), (59.9996, "60 s"), (12345678, "12345678 s")],
-)
-def test_a_time_has_no_more_digits_than_people_read(value: float, said: str) -> None:
-    assert in_seconds(value) == said
 
 
 def test_letters_of_every_script_pass() -> None:
@@ -121,3 +114,11 @@ def test_widths_are_those_of_a_terminal() -> None:
     assert width("e\u0301") == 1
     assert width("ｶﾞ") == 2
     assert width("") == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.275142, "0.275 s"), (0.00012345, "0.000123 s"), (2.5, "2.5 s"), (59.9996, "60 s"), (12345678, "12345678 s")],
+)
+def test_a_time_has_no_more_digits_than_people_read(value: float, said: str) -> None:
+    assert in_seconds(value) == said
