@@ -104,7 +104,8 @@ def _parsed(text: str, mask: Callable[[str], str]) -> Json:
     stripped = text.strip()
     first: Misfit | None = None
     said = stripped.rpartition(_THOUGHT)[2].strip()  # some servers leave in the text what the model thought before
-    for candidate in dict.fromkeys([stripped, said, *_fenced(said), *_fenced(stripped)]):
+    around = (one for one in _fenced(stripped) if _THOUGHT in one)  # a value that quotes it; the others are thoughts
+    for candidate in dict.fromkeys([stripped, said, *_fenced(said), *around]):
         try:
             return _loaded(candidate, mask)
         except ValueError as error:

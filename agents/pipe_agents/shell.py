@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, in_seconds
 from pipe_runner.ports import AgentDescription, Attempt, Command, Context, NodeError, Outcome, ProcessEnd
 from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
 
@@ -184,7 +184,7 @@ def _error(end: ProcessEnd, command: Command, attempt: Attempt) -> NodeError | N
     if end.unavailable is not None:
         return NodeError(ErrorKind.UNAVAILABLE, end.unavailable)
     if end.timed_out:
-        return NodeError(ErrorKind.TIMEOUT, f"timed out after {attempt.timeout:g} s", end.exit_code, tail)
+        return NodeError(ErrorKind.TIMEOUT, f"timed out after {in_seconds(attempt.timeout or 0)}", end.exit_code, tail)
     if end.lost:
         return NodeError(ErrorKind.LOST, "nobody knows how it ended: what watched over it died", tail=tail)
     if end.stopped and (end.exit_code is None or end.exit_code in _TERMINATED):

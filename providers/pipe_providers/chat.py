@@ -168,6 +168,8 @@ class _Stream:
         self._usage: Any = None
         self._model, self._id = "", ""
         self._begun = False
+        self._first_came, self._others_came = False, False
+        """Which of several answers something has come of."""
         self.ended = False
 
     @property
@@ -217,9 +219,12 @@ class _Stream:
         self._model = self._model or _word(data.get("model"))
         self._id = self._id or _word(data.get("id"))
         self._usage = data.get("usage") or self._usage
-        choice = _first(data.get("choices") or ())
+        choices = data.get("choices") or ()
+        choice = _first(choices)
         if choice is None:
+            self._others_came = self._others_came or bool(choices)
             return ""
+        self._first_came = True
         self._provider.must_be_whole(choice, self._id or None)
         delta = choice.get("delta") or {}
         self._finish = choice.get("finish_reason") or self._finish
@@ -255,6 +260,9 @@ class _Stream:
             raise self._provider._wire.too_large(MOST)
 
     def read(self) -> Read:
+        if self._others_came and not self._first_came:
+            message = f"{self._provider._wire.where} streamed other answers and none that is the first (`index: 0`)"
+            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=_usage(self._usage))
         calls = tuple(
             called(parts[0] or f"call_{number}", parts[1], "".join(parts[2:]))
             for number, (_, parts) in enumerate(sorted(self._calls.items()))
@@ -267,7 +275,7 @@ class _Stream:
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The first of the answers that were asked for."""
-    return next((one for one in choices if not one.get("index")), None)
+    return next((one for one in choices if str(one.get("index") or 0) == "0"), None)
 
 
 def _ended(finish: Any) -> str:

@@ -152,3 +152,8 @@ def no_json(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return _DIGITS if "integer string conversion" in str(error) else str(error)
+
+
+def in_seconds(value: float) -> str:
+    """A time for people, with no more digits than they want to read: `90 s`, `2.5 s`, `0.275 s`."""
+    return f"{value:.3g} s" if value < 1 else f"{round(value, 3):.12g} s"

@@ -41,7 +41,11 @@ class Scope:
         self._key = ""
         self._trace = f"00-{trace.id if trace is not None else f'{random_bits(128) or 1:032x}'}-"
         self._flags = "01" if trace is None or trace.sampled else "00"
-        self._told = trace
+        self._around = ""
+        """What attempts are told where we make no spans: that of whoever started us."""
+        if trace is not None and not trace.made:
+            self._around = f"{self._trace}{trace.parent}-{self._flags}"
+        self._told = trace if not self._around else None
         """Who makes spans of attempts is told their ids."""
         self._secrets: dict[str, Json] = {s.name: secret_marker(s.name) for s in plan.secrets}
         files = 1 + len(plan.parts)
@@ -63,6 +67,7 @@ class Scope:
         """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
         scope = Scope(plan, self.run, self._read_blob, self._random_bits, self._told)
         scope._trace, scope._cut, scope._inputs = self._trace, len(owner) + 1, inputs
+        scope._around = self._around
         return scope
 
     def evaluate_pipeline_env(self) -> None:
@@ -230,7 +235,7 @@ class Scope:
             secrets,
             timeout,
             plan.output_limit,
-            f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-{self._flags}",
+            self._around or f"{self._trace}{self._span.to_bytes(8, 'big').hex()}-{self._flags}",
             validate,
             "",
             None,

@@ -13,13 +13,13 @@ class Trace:
     """Ids of spans that commands and services were told, for those who make the spans.
 
     `id` and `parent` (the span of whoever started us, or empty) are lower-case hex; `sampled`: whoever started us
-    records it.
+    records it; `made`: we make spans.
     """
 
-    __slots__ = ("id", "parent", "sampled", "spans")
+    __slots__ = ("id", "made", "parent", "sampled", "spans")
 
-    def __init__(self, id: str, parent: str = "", *, sampled: bool = True) -> None:
-        self.id, self.parent, self.sampled = id, parent, sampled
+    def __init__(self, id: str, parent: str = "", *, sampled: bool = True, made: bool = True) -> None:
+        self.id, self.parent, self.sampled, self.made = id, parent, sampled, made
         self.spans: dict[tuple[str, int], str] = {}
         """By node and attempt."""
 
@@ -30,3 +30,10 @@ def trace_from(environ: Mapping[str, str], random_bits: Callable[[int], int]) ->
     if match is not None and not environ["TRACEPARENT"].startswith("ff"):
         return Trace(match[1], match[2], sampled=bool(int(match[3], 16) & 1))
     return Trace(f"{random_bits(128) or 1:032x}")
+
+
+def trace_around(environ: Mapping[str, str]) -> Trace | None:
+    """That of `TRACEPARENT` where we make no spans: who works for us hangs theirs on what started us."""
+    trace = trace_from(environ, lambda bits: 1)
+    trace.made = False
+    return trace if trace.parent else None

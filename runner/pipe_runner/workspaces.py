@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.clearing import clear
-from pipe_runner.errors import NodeFault, StorageError
+from pipe_runner.errors import NodeFault, StorageError, in_seconds
 from pipe_runner.halts import LEAST, Halt, Halted, Late
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Emit, Executor, Files, LeftFile, Masker, NodeError, Outcome
@@ -145,7 +145,7 @@ class Workspaces:
         except NodeFault as fault:
             status, error = NodeStatus.FAILED, NodeError(fault.kind, self._masker.mask_text(fault.message))
         except Late:
-            why = f"timed out after {attempt.timeout:g} s while {copied} copied"
+            why = f"timed out after {in_seconds(attempt.timeout or 0)} while {copied} copied"
             status, error = NodeStatus.FAILED, NodeError(ErrorKind.TIMEOUT, why)
         except Halted:
             status, error = NodeStatus.CANCELLED, NodeError(ErrorKind.CANCELLED, "the run was stopped")
@@ -225,7 +225,7 @@ def _of_all_its_time(outcome: Outcome, rest: Attempt, attempt: Attempt) -> Outco
     error = outcome.error
     if error is None or error.kind is not ErrorKind.TIMEOUT or rest.timeout == attempt.timeout:
         return outcome
-    said, meant = f"after {rest.timeout:g} s", f"after {attempt.timeout:g} s"
+    said, meant = (f"after {in_seconds(one.timeout or 0)}" for one in (rest, attempt))
     return outcome._replace(error=error._replace(message=error.message.replace(said, meant, 1)))
 
 

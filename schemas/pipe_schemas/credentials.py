@@ -113,8 +113,9 @@ def _of_address(text: str) -> Iterator[str]:
         password = whole.partition(":")[2]
         if len(password) >= _SHORTEST:
             yield password
-            if "%" in password:  # as it is sent
-                yield unquote(password)
+            sent = unquote(password)
+            if sent != password and len(sent) >= _SHORTEST:
+                yield sent
     for found in _AFTER.finditer(text, user.end() if user is not None else 0):
         for part in (found[1] or found[2]).split("&"):
             key, equals, value = part.partition("=")

@@ -98,6 +98,16 @@ def test_faults_are_told_before_anything_runs(pipe: Shell, tmp_path: Path, text:
         assert not (tmp_path / ".pipe").exists()
 
 
+@pytest.mark.parametrize(("name", "hint"), [("q.yml", "`q.eval.yml`"), ("q.eval.yml", "let it be `q.yml`")])
+def test_a_pipeline_that_is_no_evaluation_is_one_error(pipe: Shell, tmp_path: Path, name: str, hint: str) -> None:
+    (tmp_path / name).write_text(PIPELINE)
+    done = pipe("eval", name)
+    assert done.returncode == 2
+    assert done.stderr.count(": E") == 1
+    assert "E208 this is a pipeline, and no evaluation" in done.stderr
+    assert hint in done.stderr
+
+
 def test_runs_that_cannot_be_opened_are_told_once(pipe: Shell, tmp_path: Path) -> None:
     text = PIPELINE.replace("nodes: {shout: {", "secrets: {KEY: {from: env}}\nnodes: {shout: {secrets: [KEY], ")
     (tmp_path / "p.yml").write_text(text)

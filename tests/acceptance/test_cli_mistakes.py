@@ -76,6 +76,8 @@ def test_a_file_whose_name_begins_with_a_dash_is_told_how_to_be_written(pipe: An
     assert done.returncode == 2
     assert "write './-my file.yml'" in done.stderr
     assert pipe("run", "./-my file.yml").returncode == 0
+    other = pipe("run", "--conc", "--", "-my file.yml")
+    assert "did you mean --concurrency?" in other.stderr, "where it is no option that stands there"
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,18 @@ def test_commands_are_told_whether_their_trace_is_recorded(pipe: Shell, tmp_path
     assert _told(pipe)[1::2] == [trace, flags]
 
 
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_where_no_spans_are_made_commands_are_part_of_what_started_the_run(
+    pipe: Shell, tmp_path: Path, flags: str
+) -> None:
+    (tmp_path / "in.yml").write_text(PIPELINE)
+    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {pipeline: in.yml}}\n")
+    parent = f"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flags}"
+    pipe.alone("run", "p.yml", env={"TRACEPARENT": parent})
+    told = [event["output"] for line in pipe.log().splitlines() if (event := json.loads(line)).get("output")]
+    assert told[0].strip() == parent
+
+
 def _told(pipe: Shell) -> list[str]:
     """What the command printed as its TRACEPARENT, in parts."""
     for line in pipe.log().splitlines():

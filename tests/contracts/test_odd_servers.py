@@ -148,7 +148,7 @@ def test_white_space_behind_the_end_of_a_stream_means_nothing(name: str, bench: 
     assert streamed(bench, body).text == "Hello wörld"
 
 
-def chunk(delta: dict[str, Any], finish: str | None = None, index: int = 0) -> bytes:
+def chunk(delta: dict[str, Any], finish: str | None = None, index: int | str = 0) -> bytes:
     choice = {"index": index, "delta": delta, "finish_reason": finish}
     return b"data: " + json.dumps({"id": "x", "model": "m", "choices": [choice]}).encode() + b"\n\n"
 
@@ -161,10 +161,21 @@ def test_an_error_that_a_server_tells_in_a_field_of_its_own_is_told(name: str, b
 
 
 @openai
-def test_of_several_answers_the_first_counts(name: str, bench: Any) -> None:
-    parts = [chunk({"content": "B"}, index=1), chunk({"content": "A"}), chunk({}, "stop", 1), chunk({}, "length")]
+@pytest.mark.parametrize("number", [0, "0"])
+def test_of_several_answers_the_first_counts(name: str, number: int | str, bench: Any) -> None:
+    parts = [chunk({"content": "B"}, index=1), chunk({"content": "A"}, index=number)]
+    parts += [chunk({}, "stop", 1), chunk({}, "length")]
     answer = streamed(bench, b"".join(parts))
     assert (answer.text, answer.finish) == ("A", Finish.LENGTH)
+
+
+@openai
+def test_other_answers_without_the_first_are_no_answer_of_nothing(name: str, bench: Any) -> None:
+    parts = [chunk({"content": "B"}, index=1), chunk({}, "stop", 1), b"data: [DONE]\n\n"]
+    bench.service.answers(chunked(parts, OPENAI.streams))
+    fault = bench.fault(streamed=True)
+    assert fault.reason is Reason.INVALID_OUTPUT
+    assert "none that is the first" in fault.message
 
 
 @openai

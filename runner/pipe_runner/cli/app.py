@@ -6,6 +6,7 @@ import os
 import shlex
 import textwrap
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Final
 
 import click
@@ -178,7 +179,9 @@ def _explained(error: click.UsageError, words: Sequence[str]) -> UsageError:
         near = did_you_mean(error.option_name, [*known, "--help"])
         message = f"`{path}` has no option {printable(error.option_name)}"
         hint = f"did you mean {near}?" if near else hint
-        file = next((word for word in words if word.startswith("-") and os.path.lexists(word)), None)
+        options = takewhile(lambda word: word != "--", words)
+        begun = error.option_name if error.option_name.startswith("--") else "-"  # of `-qx.yml` `-x` is unknown
+        file = next((word for word in options if word.startswith(begun) and os.path.lexists(word)), None)
         if file is not None:
             hint = f"for the file of that name write {shlex.quote('./' + file)}"
     elif isinstance(error, click.MissingParameter) and error.param is not None:

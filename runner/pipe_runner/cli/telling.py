@@ -45,7 +45,7 @@ class Telling:
         self._sinks: list[EventSink] = []
         self._suspending: Suspending | None = None
         self.trace: Trace | None = _trace(os.environ)
-        """The trace of the run, where somebody wants spans or metrics."""
+        """The trace of the run, where somebody wants spans or metrics, or has started us within one."""
         if self._quiet and self._verbose:
             raise UsageError("--quiet and --verbose say opposite things", hint="give one of them")
         if self._junit is not None:
@@ -70,7 +70,7 @@ class Telling:
 
             self._jsonl = JsonlConsole(sys.stdout, state_dir, commands_matter=reads_commands(os.environ))
             self._sinks.append(self._jsonl)
-        if self.trace is not None:
+        if self.trace is not None and self.trace.made:
             self._listen(self.trace, lambda line: self.say(f"warning: {line}"))
         return self._sinks
 
@@ -181,11 +181,11 @@ def _close(sinks: Sequence[EventSink]) -> None:
 
 
 def _trace(environ: Mapping[str, str]) -> Trace | None:
-    if not any(name.startswith("OTEL_") for name in environ):
+    if not any(name.startswith(("OTEL_", "TRACEPARENT")) for name in environ):
         return None
     from random import SystemRandom
 
     from pipe_runner.telemetry.wanted import wanted
-    from pipe_runner.traces import trace_from
+    from pipe_runner.traces import trace_around, trace_from
 
-    return trace_from(environ, SystemRandom().getrandbits) if wanted(environ) else None
+    return trace_from(environ, SystemRandom().getrandbits) if wanted(environ) else trace_around(environ)

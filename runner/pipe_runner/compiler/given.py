@@ -47,7 +47,7 @@ def check_inputs(
                 faults.append(f"input `{name}` holds {broken}, half of a surrogate pair, which stands for no character")
                 continue
             faults += mismatches(given[name], declared.schema, f"input `{name}`")
-            values[name] = given[name]
+            values[name] = _whole(given[name], declared)
         elif name in told:
             continue
         elif declared.required:
@@ -55,13 +55,20 @@ def check_inputs(
             what = f": {declared.description}" if declared.description else ""
             faults.append(f"input `{name}` is not given{what}")
         else:
-            values[name] = declared.default
+            values[name] = _whole(declared.default, declared)
     if faults:
         hint = " ".join(f"-i {name}=…" for name in missing) if missing else None
         if hint is None and any(name not in known for name in (*given, *told)):
             hint = f"the inputs of {plan.path}: {', '.join(known)}" if known else f"{plan.path} has no inputs"
         raise UsageError("\n".join(faults), hint=hint)
     return values
+
+
+def _whole(value: Json, declared: PlannedInput) -> Json:
+    """An integer as such where it was written as `1.0` or `1e3`: a command would get the point, too."""
+    if isinstance(value, float) and declared.schema.get("type") == "integer" and value.is_integer():
+        return int(value)
+    return value
 
 
 def _half(value: Json) -> str | None:

@@ -136,6 +136,13 @@ class Report:
         notes = (*notes, *self.notes)
         self.found.append(found._replace(notes=notes) if notes else found)
 
+    def unread(self, path: Path_) -> bool:
+        """Whether a number stands there that JSON doesn't have, which has been told and stands for nothing."""
+        origin = self._origin(path := self.written(path)) if self.origins else None
+        document, path = (self.document, path) if origin is None else (origin.document, origin.path)
+        place = document.diagnostic("E115", "", path)[_PLACE]
+        return any(one[_PLACE] == place for one in self.found)
+
     def hint(self, code: str, path: Path_, offset: int, hint: str) -> None:
         """Give a fault at a character of a text another hint, now that more is known than when it was told."""
         origin = self._origin(path := self.written(path)) if self.origins else None

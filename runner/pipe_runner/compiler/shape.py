@@ -176,8 +176,9 @@ class Shape:
         if error_type == "node_kind":
             self._no_kind(path, value)
             return path
-        code, message, hint = said_of(path, details, value, self._report)
-        self._report.add(code, message, path, hint=hint)
+        if value is not None or not self._report.unread(path):
+            code, message, hint = said_of(path, details, value, self._report)
+            self._report.add(code, message, path, hint=hint)
         return self._prune(path)
 
     def _bad_name(self, path: Path_, detail: ErrorDetails) -> None:

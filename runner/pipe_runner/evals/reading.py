@@ -76,8 +76,18 @@ class _Reader:
         from pipe_schemas.evals import EvalSpec, ThresholdSpec
 
         report = self._report
+        data = report.data()
+        if "nodes" in data and data.keys().isdisjoint(("graders", "cases")):
+            stem, suffix = os.path.splitext(os.path.basename(self._path))
+            hint = f"an evaluation of it is another file, `{stem}.eval{suffix}`, with `cases:` and `graders:`"
+            if stem.endswith(".eval"):
+                own = f"{stem.removesuffix('.eval')}{suffix}"
+                hint = f"let it be `{own}`, and this file the evaluation of it, with `cases:` and `graders:`"
+            hint += "; docs/eval.md has one"
+            report.add("E208", "this is a pipeline, and no evaluation", ("nodes",), at="key", hint=hint)
+            return None
         shape = Shape(report, context_of, prunable)
-        spec = shape.check(EvalSpec, report.data())
+        spec = shape.check(EvalSpec, data)
         self.compilation = compilation = self._pipeline(spec)
         if spec is None or compilation is None or compilation.plan is None:
             return None

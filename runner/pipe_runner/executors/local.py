@@ -11,7 +11,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from pipe_runner.errors import NodeFault, PipeError, StorageError
+from pipe_runner.errors import NodeFault, PipeError, StorageError, in_seconds
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
@@ -271,7 +271,7 @@ class LocalExecutor:
             if why == "timeout":
                 notes = "".join(f"; {note}" for note in getattr(cancelled, "__notes__", ()))
                 kind = ErrorKind.UNAVAILABLE if getattr(cancelled, "unsent", False) else ErrorKind.TIMEOUT
-                ended = _failed(kind, f"timed out after {attempt.timeout:g} s{notes}")
+                ended = _failed(kind, f"timed out after {in_seconds(attempt.timeout or 0)}{notes}")
                 return ended._replace(usage=getattr(cancelled, "usage", None))
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, "the run was stopped"))
         finally:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.acted import take_back
 from pipe_runner.deciding import acted_of
-from pipe_runner.errors import ExpressionFault, UsageError
+from pipe_runner.errors import ExpressionFault, UsageError, in_seconds
 from pipe_runner.nesting.house import House
 from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import NodeError, Outcome
@@ -151,7 +151,7 @@ class Inner:
         """Have it stopped when its time is up: that of the attempt, of the file's budget, or of what runs it."""
         bounds: list[tuple[float, NodeError]] = []
         if self._timeout is not None:
-            message = f"the sub-pipeline timed out after {self._timeout:g} s"
+            message = f"the sub-pipeline timed out after {in_seconds(self._timeout)}"
             bounds.append((self._timeout, NodeError(ErrorKind.TIMEOUT, message)))
         if self._plan.max_time is not None:
             message = f"the sub-pipeline took longer than its max_time of {self._plan.max_time:g} s"

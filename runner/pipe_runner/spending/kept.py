@@ -64,9 +64,13 @@ class KeptRows:
         part = flags.beside(self._path)
         with contextlib.suppress(OSError):
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
-            with open(part, "x", encoding="ascii") as file:
-                json.dump({"of": self._stamp, "rows": rows}, file)
-            os.replace(part, self._path)
+            try:
+                with open(part, "x", encoding="ascii") as file:
+                    json.dump({"of": self._stamp, "rows": rows}, file)
+                os.replace(part, self._path)
+            except OSError:
+                os.unlink(part)
+                raise
 
 
 def _stamp() -> str:

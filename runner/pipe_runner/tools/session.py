@@ -172,7 +172,7 @@ class Session:
                 if self._process is None:
                     await asyncio.wait({self._task}, timeout=HOW)
                 raise self._fault("is gone") from None
-            fault = fault_of(error, self._bad_status)
+            fault = fault_of(error, self._bad_status, self._mask)
             if fault is not None:
                 raise self._fault(fault) from None
             raise

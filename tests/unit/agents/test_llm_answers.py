@@ -48,6 +48,7 @@ def test_json_is_found_where_it_stands(text: str, value: Json) -> None:
     [
         "", "  ", "no", "{'a': 1}", '{"a": 1', '{"a": 1} {"b": 2}', "NaN", "[Infinity]", "[1e999]", '"\\ud800"',
         "```json\n1\n```\n```json\n2\n```", "```json\n{\n```", "[" * 100_000, "1" * 5000,
+        "<think>```\n{}\n```</think>", "<think>```\n{}\n```</think>I can't.",
         "[" * 201 + "]" * 201, "[" * 990 + "]" * 990, '{"a": "\\udc00"}',
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipe_runner.errors import in_seconds
 from pipe_runner.text import ci_safe, ci_safe_json, printable, width
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -113,3 +114,11 @@ def test_widths_are_those_of_a_terminal() -> None:
     assert width("e\u0301") == 1
     assert width("ｶﾞ") == 2
     assert width("") == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.275142, "0.275 s"), (0.00012345, "0.000123 s"), (2.5, "2.5 s"), (59.9996, "60 s"), (12345678, "12345678 s")],
+)
+def test_a_time_has_no_more_digits_than_people_read(value: float, said: str) -> None:
+    assert in_seconds(value) == said

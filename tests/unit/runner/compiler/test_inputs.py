@@ -43,6 +43,14 @@ def test_defaults_complete_what_is_given_in_the_order_of_the_file(plan: Plan) ->
     ]
 
 
+@pytest.mark.parametrize("text", ["3", "3.0", "0.3e1", "30e-1"])
+def test_a_whole_number_is_an_integer_however_it_is_written(planned: Planned, text: str) -> None:
+    plan = planned(FILE)
+    given = {"must": 2.0, "count": parse_input(plan.inputs[3], text)}
+    values = check_inputs(plan, given)
+    assert (type(values["count"]), values["count"], type(values["must"])) == (int, 3, float)
+
+
 @pytest.mark.parametrize(
     ("given", "why"),
     [

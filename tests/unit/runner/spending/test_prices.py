@@ -215,3 +215,9 @@ def test_prices_that_change_by_the_hour_are_not_kept(tmp_path: Path, monkeypatch
     monkeypatch.setattr("pipe_runner.spending.kept.listed", lambda *_: (cheap, dear))
     assert KeptRows(str(tmp_path))("openai", {}, "m") == (cheap, dear)
     assert not (tmp_path / "prices.json").exists()
+
+
+def test_prices_that_cannot_be_kept_leave_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "prices.json").mkdir()
+    assert KeptRows(str(tmp_path))("openai", {}, "gpt-4o") == listed("openai", {}, "gpt-4o")
+    assert [file.name for file in tmp_path.iterdir()] == ["prices.json"]

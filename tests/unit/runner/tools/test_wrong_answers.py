@@ -12,7 +12,9 @@ from typing import Any
 import plain_mcp
 import pytest
 
+from pipe_runner.masking import SecretMasker
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
+from pipe_runner.tools.answers import fault_of
 from pipe_runner.tools.heard import MOST, MOST_TOOLS, Heard, refusal
 from pipe_runner.tools.settings import server_settings
 
@@ -26,6 +28,15 @@ def run(root: Path, how: str, call: Answer = ECHO, more: Sequence[str] = ()) -> 
     model = FakeProvider(call, "done")
     node = '{agent: llm, provider: fake, timeout: 20s, with: {prompt: x, tools: ["mcp:plain/echo"]}}'
     return run_pipeline(f"version: 1\nnodes: {{a: {node}}}\n", providers={"fake": model}, root=root), model
+
+
+@pytest.mark.parametrize("said", ["Redirect to ", "Unexpected content type: "])
+def test_s4_no_part_of_a_secret_is_left_where_what_a_server_says_is_cut(said: str) -> None:
+    error = type("Error", (), {"message": said + "x" * 280 + "canary-0123456789" * 2})
+    told = fault_of(error, 200, SecretMasker({"k": "canary-0123456789" * 2}).mask_text)
+    assert told is not None
+    assert "x***" in told
+    assert "canary" not in told
 
 
 def test_r1_of_very_many_contents_some_are_read(tmp_path: Path) -> None:
