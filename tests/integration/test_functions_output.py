@@ -65,6 +65,18 @@ def remains(secret):
     threading.Thread(target=talk, daemon=True).start()
     atexit.register(print, "exit " + secret)
     atexit.register(os.write, 2, b"exit " + secret.encode())
+def layers(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+    print("through a layer " + secret)
+def detaches(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8")
+    print("through a layer " + secret)
+def buffers(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer))
+    print("through two layers " + secret)
 def lasts(secret):
     while True:
         try:
@@ -169,6 +181,17 @@ def test_s4_what_is_left_of_functions_writes_into_no_result(tmp_path: Path, outp
         assert done.stdout == "done: yes\n"
     else:
         assert all(json.loads(line)["run"] == "r1" for line in done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("function", ["layers", "detaches", "buffers"])
+def test_s4_what_goes_through_a_layer_that_a_function_put_on_its_stdout_is_in_no_result(
+    tmp_path: Path, function: str
+) -> None:
+    done = run(tmp_path, pipeline(f"{function} {TOKEN}"), "--output", "json")
+    assert SECRET not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["outputs"] == {"done": "yes"}
+    if function != "buffers":
+        assert printed(tmp_path) == "through a layer ***\n"
 
 
 def test_a_program_that_calls_the_command_has_its_streams_again(tmp_path: Path) -> None:
