@@ -10,6 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Container, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from pipe_runner.types import EventKind
@@ -161,6 +162,15 @@ class Routes:
             if sys.stdin is self._stdin:
                 sys.stdin = self._stdin.original
 
+    def settle(self) -> None:
+        """Have what an attempt has printed come to it, at its end and in its context, where code has put a text layer
+        of its own on top of ours (`io.TextIOWrapper(sys.stdout.buffer)`), which keeps some of it."""
+        for stream in (sys.stdout, sys.stderr):
+            if type(stream) is io.TextIOWrapper:
+                with suppress(Exception):  # it was closed, or taken apart
+                    if isinstance(stream.buffer, _Bytes):
+                        stream.flush()
+
     def _forked(self) -> None:
         """In a process that user code forked, nobody emits events: what it prints goes to the descriptors."""
         if self._users and self._stdout is not None and self._stderr is not None:
@@ -241,6 +251,14 @@ class _Routed(io.TextIOBase):
     def close(self) -> None:
         """Do nothing: it isn't the caller's to close."""
 
+    def detach(self) -> Any:
+        return self.buffer
+
+    def past(self, text: str) -> None:
+        """Written by code whose attempt is over: it goes where its processes and threads print."""
+        if self._strays is not None:
+            self._strays.write(text)
+
     @property
     def buffer(self) -> Any:
         if CURRENT.get() is not None:
@@ -265,7 +283,8 @@ class _Bytes(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         raw = bytes(data)
-        self._text.write(raw.decode("utf-8", "replace"))
+        write = self._text.past if CURRENT.get() is None else self._text.write
+        write(raw.decode("utf-8", "replace"))
         return len(raw)
 
 

@@ -107,7 +107,8 @@ class Loops:
         homes, self._homes = self._homes, []
         for home in homes:
             home.closing = True
-            home.loop.call_soon_threadsafe(home.loop.stop)
+            with suppress(RuntimeError):  # a function has just stopped it, and so it has ended by itself
+                home.loop.call_soon_threadsafe(home.loop.stop)
         for home in homes:
             if not home.given_up:
                 await asyncio.to_thread(home.join, CLOSE_WAIT)

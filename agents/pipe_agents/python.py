@@ -112,6 +112,7 @@ class PythonAgent:
 
             raise fault_of(error, context.masker) from None
         finally:
+            ROUTES.settle()
             CURRENT.reset(token)
             self._performing -= 1
             capture.close()

@@ -31,16 +31,21 @@ class Interrupted(BaseException):
 def leave(error: BaseException | None) -> NoReturn:
     """End a child that a function forked, as Python ends a program: it would go on as a second runner."""
     code = 0 if error is None else 1
-    if isinstance(error, SystemExit) and isinstance(error.code, int | None):
-        code = error.code or 0
-    elif error is not None:
-        from traceback import print_exception
+    try:
+        if isinstance(error, SystemExit):
+            if isinstance(error.code, int | None):
+                code = error.code or 0
+            else:
+                print(error.code, file=sys.stderr)
+        elif error is not None:
+            from traceback import print_exception
 
-        print_exception(error)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # it was closed, or replaced
-            stream.flush()
-    os._exit(code & 0xFF)
+            print_exception(error)
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):  # it was closed, or replaced
+                stream.flush()
+    finally:
+        os._exit(code & 0xFF)
 
 
 class Call:

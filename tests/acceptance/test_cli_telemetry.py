@@ -164,7 +164,11 @@ def _told(pipe: Shell) -> list[str]:
 
 
 def test_a_collector_that_is_gone_fails_no_run(pipe: Shell, tmp_path: Path) -> None:
-    (tmp_path / "p.yml").write_text("version: 1\nnodes: {a: {run: echo done}}\noutputs: {x: '{{ nodes.a.output }}'}\n")
+    (tmp_path / "f.py").write_text("def f(): pass\n")
+    (tmp_path / "p.yml").write_text(
+        "version: 1\nnodes: {a: {run: echo done}, f: {agent: python, with: {call: 'f.py:f'}}}\n"
+        "outputs: {x: '{{ nodes.a.output }}'}\n"
+    )
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "60"}
     began = time.monotonic()
     done = pipe.alone("run", "p.yml", env=env)

@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 TOOLS = """
-import multiprocessing, os, signal, subprocess, threading, time
+import multiprocessing, os, signal, subprocess, sys, threading, time
 def mark(name):
     open(name, "a").close()
 def work(n):
@@ -69,6 +69,11 @@ def raises():
     pid = os.fork()
     if pid == 0:
         raise ValueError("of the child")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+def says():
+    pid = os.fork()
+    if pid == 0:
+        sys.exit("why it ended")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
 async def awaits():
     returns()
@@ -187,7 +192,7 @@ def test_x2_a_thread_that_a_function_left_keeps_nothing_alive(tmp_path: Path, st
 
 
 def test_a_forked_child_ends_where_it_would_go_on_as_the_runner(tmp_path: Path, start: Start) -> None:
-    calls = ("returns", "leaves", "raises", "awaits")
+    calls = ("returns", "leaves", "raises", "says", "awaits")
     more = "  quick: {agent: python, for_each: {items: '{{ range(40) | list }}'}, with: {call: 'tools.py:quick'}}\n"
     more += "concurrency: 1\n"
     runner = start(nodes(tmp_path, *calls, more=more))
@@ -199,4 +204,15 @@ def test_a_forked_child_ends_where_it_would_go_on_as_the_runner(tmp_path: Path, 
     assert log.count('"run.finished"') == 1
     assert "said by the child" in log
     assert "ValueError: of the child" in log
+    assert '"why it ended\\n"' in log, "as Python says it, without a traceback"
     assert within(tmp_path) == []
+
+
+def test_a_forked_child_ends_also_where_it_can_not_say_why() -> None:
+    code = (
+        "import os, sys; from pipe_agents.threads import leave\n"
+        "sys.stderr.close()\n"
+        "try: leave(ValueError('of the child'))\n"
+        "finally: os._exit(42)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 1

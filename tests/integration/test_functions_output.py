@@ -65,6 +65,18 @@ def remains(secret):
     threading.Thread(target=talk, daemon=True).start()
     atexit.register(print, "exit " + secret)
     atexit.register(os.write, 2, b"exit " + secret.encode())
+def layers(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
+    print("through a layer " + secret)
+def detaches(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(sys.stdout.detach(), encoding="utf-8")
+    print("through a layer " + secret)
+def buffers(secret):
+    import io
+    sys.stdout = io.TextIOWrapper(io.BufferedWriter(sys.stdout.buffer))
+    print("through two layers " + secret)
 def lasts(secret):
     while True:
         try:
@@ -88,11 +100,15 @@ TOKEN = "'{{ secrets.TOKEN }}'"
 
 
 def run(project: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return command(project, text, "run", "p.yml", "--run-id", "r1", *words)
+
+
+def command(project: Path, text: str, *words: str) -> subprocess.CompletedProcess[str]:
     (project / "p.yml").write_text(text)
     (project / "tools.py").write_text(TOOLS)
     code = "import sys; from pipe_runner.cli import main; sys.exit(main())"
     return subprocess.run(
-        [sys.executable, "-c", code, "run", "p.yml", "--run-id", "r1", *words],
+        [sys.executable, "-c", code, *words],
         cwd=project,
         capture_output=True,
         text=True,
@@ -169,6 +185,26 @@ def test_s4_what_is_left_of_functions_writes_into_no_result(tmp_path: Path, outp
         assert done.stdout == "done: yes\n"
     else:
         assert all(json.loads(line)["run"] == "r1" for line in done.stdout.splitlines())
+
+
+def test_s4_what_is_left_of_functions_writes_into_no_result_of_tests(tmp_path: Path) -> None:
+    case = f"{{run: all, secrets: {{TOKEN: {SECRET}}}, expect: {{status: succeeded}}}}"
+    (tmp_path / "p.test.yml").write_text(f"version: 1\ncases:\n  one: {case}\n  two: {case}\n")
+    done = command(tmp_path, pipeline(f"remains {TOKEN}"), "test", "p.test.yml", "--output", "json")
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["passed"] == 2
+
+
+@pytest.mark.parametrize("function", ["layers", "detaches", "buffers"])
+def test_s4_what_goes_through_a_layer_that_a_function_put_on_its_stdout_is_in_no_result(
+    tmp_path: Path, function: str
+) -> None:
+    done = run(tmp_path, pipeline(f"{function} {TOKEN}"), "--output", "json")
+    assert SECRET not in done.stdout + done.stderr
+    assert json.loads(done.stdout)["outputs"] == {"done": "yes"}
+    if function != "buffers":
+        assert printed(tmp_path) == "through a layer ***\n"
 
 
 def test_a_program_that_calls_the_command_has_its_streams_again(tmp_path: Path) -> None:

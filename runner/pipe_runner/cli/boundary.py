@@ -89,11 +89,14 @@ def _full(error: Exception) -> PipeError | None:
     return None
 
 
-def say(text: str) -> None:
-    """Write to stderr; somebody who doesn't listen is no reason to fail."""
+def say(text: str, stderr: TextIO | None = None) -> None:
+    """Write to stderr; somebody who doesn't listen is no reason to fail.
+
+    `stderr` is given by who speaks in another thread: what those print as a run has functions is taken for theirs."""
+    stream = stderr or sys.stderr
     try:
-        sys.stderr.write(text if text.endswith("\n") else text + "\n")
-        sys.stderr.flush()
+        stream.write(text if text.endswith("\n") else text + "\n")
+        stream.flush()
     except (OSError, ValueError):
         pass
 

@@ -89,7 +89,7 @@ def _perform(
 
     def ended(result: CaseResult) -> bool:
         signals.detach()
-        signals.let_go_on()
+        signals.let_start()
         suite = result.suite
         collectors.setdefault(suite.pipeline, Collector(suite.pipeline, suite.plan)).see(result.events)
         if signals.any():

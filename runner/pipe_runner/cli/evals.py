@@ -99,9 +99,11 @@ def _telemetry(*, quiet: bool) -> Telemetry | None:
     if not wanted(os.environ):
         return None
 
+    stderr = sys.stderr
+
     def warn(line: str) -> None:
         if not quiet:
-            say(safe(f"warning: {line}"))
+            say(safe(f"warning: {line}"), stderr)
 
     try:
         from pipe_runner.telemetry.opening import Telemetry

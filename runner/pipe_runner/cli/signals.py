@@ -127,10 +127,14 @@ class Signals:
         if others or "multiprocessing" in sys.modules:
             _after(HURRY if self.received else PATIENCE, partial(self._end, code))
 
-    def let_go_on(self) -> None:
-        """The command is over, and this process goes on, since it is somebody's who called it."""
+    def let_start(self) -> None:
+        """The run is over, and this process goes on."""
         if self._run is not None:
             self._run.processes.let_start()
+
+    def let_go_on(self) -> None:
+        """The command is over, and this process goes on, since it is somebody's who called it."""
+        self.let_start()
         if (streams := _of_functions()) is not None:
             streams.restore()
 

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.exits import IO_ERROR
@@ -71,7 +71,8 @@ class Telling:
             self._jsonl = JsonlConsole(sys.stdout, state_dir, commands_matter=reads_commands(os.environ))
             self._sinks.append(self._jsonl)
         if self.trace is not None and self.trace.made:
-            self._listen(self.trace, lambda line: self.say(f"warning: {line}"))
+            stderr = sys.stderr
+            self._listen(self.trace, lambda line: self.say(f"warning: {line}", stderr))
         return self._sinks
 
     def _listen(self, trace: Trace, warn: Callable[[str], None]) -> None:
@@ -107,10 +108,10 @@ class Telling:
             closing.join(_POLL)
         return not closing.is_alive()
 
-    def say(self, line: str) -> None:
+    def say(self, line: str, stderr: TextIO | None = None) -> None:
         """A line on stderr, unless quiet; data in it is made safe."""
         if not self._quiet:
-            say(safe(line))
+            say(safe(line), stderr)
 
     def nothing_to_do(self, run: Run, rundir: RunDir, plan: Plan | None) -> int:
         """The run has succeeded already: say so, and give its results again; also without a plan, where its file can't

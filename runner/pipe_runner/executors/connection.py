@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
 from pipe_runner.executors.leftovers import take_lock
-from pipe_runner.executors.protocol import MARKS, SPAWN
+from pipe_runner.executors.protocol import MARKS, SPAWN, Frames, frame
 from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
@@ -83,12 +82,12 @@ class Connection:
                 os.close(fd)
         ours.setblocking(False)
         self._socket = ours
-        self._received = b""
+        self._frames = Frames()
         self.expected = 0
         """Answers to TAKE that are to come: descriptors are looked for only then."""
         self._fds: list[int] = []
         """What came with reports that are to be read."""
-        self._unsent: deque[tuple[bytes, Sequence[int], int]] = deque()
+        self._unsent: deque[tuple[bytes | memoryview, Sequence[int], int]] = deque()
         """Frames, the descriptors that go with them, and of a command its number."""
         self.untaken: set[int] = set()
         """Commands that could not be sent: the warden was dead before it could take them."""
@@ -107,8 +106,7 @@ class Connection:
 
     def send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
         """Send a message with descriptors, which are closed when they are on their way."""
-        body = marshal.dumps(message)
-        self._unsent.append((len(body).to_bytes(4, "little") + body, fds, message[1] if message[0] == SPAWN else 0))
+        self._unsent.append((frame(message), fds, message[1] if message[0] == SPAWN else 0))
         if len(self._unsent) == 1 and not self._held:
             self.flush()
 
@@ -127,15 +125,8 @@ class Connection:
             data = b""
         if not data:
             return None
-        data = self._received + data
-        at = 0
-        while len(data) >= at + 4:
-            end = at + 4 + int.from_bytes(data[at : at + 4], "little")
-            if len(data) < end:
-                break
-            reports += marshal.loads(data[at + 4 : end])
-            at = end
-        self._received = data[at:]
+        for message in self._frames.take(data):
+            reports += message
         return reports
 
     def _take(self) -> bytes:
@@ -230,7 +221,7 @@ class Connection:
             for fd in fds:
                 os.close(fd)
             if sent < len(data):
-                self._unsent[0] = (data[sent:], (), number)
+                self._unsent[0] = (memoryview(data)[sent:], (), number)
             else:
                 self._unsent.popleft()
         if self._waits:

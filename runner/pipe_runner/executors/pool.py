@@ -45,7 +45,7 @@ class Pool:
         self._strangers: Strangers | None = None
         self._killed = False
         self.last = False
-        """No other run follows in this process."""
+        """The process is a command's: when the run has ended, nothing of its functions is to be seen."""
         self.timetable: Timetable | None = None
         """Where functions that are under way stand, for the warden."""
 
@@ -56,9 +56,9 @@ class Pool:
     def adopt(self, loop: AbstractEventLoop, *, kept: bool = True) -> None:
         """This process is the run's alone: what is left to it, and what its functions start, ends with the run.
 
-        `kept`: there is a log, from which the run can be resumed when this process is ended, and no other run follows.
+        `kept`: there is a log, from which the run can be resumed when this process is ended.
         """
-        self.last = kept
+        self.last = True
         if self.marks:
             self._adopt(kept=kept)
         else:

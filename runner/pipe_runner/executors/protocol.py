@@ -18,8 +18,54 @@ What is left after a command has exited is ended when the runner says so, or is 
 
 from __future__ import annotations
 
+import marshal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 SPAWN, END, GUARD, KIN, TABLE, TAKE, MARKS = range(7)
 EXITED, FAILED, GONE, LEFT, PRINTED, OPEN, PIPES = range(7)
 IN_FOLDER, IN_SEARCH, IN_EXEC, IN_PIPES = range(4)
 """Stages of a start: changing to the working directory, looking for the program, executing it; before them, pipes."""
 Report = tuple[int, int, int, "float | str | bytes"]
+
+
+class Frames:
+    """What has come over the socket, as whole messages; of one that comes in many pieces each is copied once."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._missing = 0
+        """Bytes without which nothing more is whole; of a length that is cut, those of the length."""
+
+    def take(self, data: bytes) -> list[Any]:
+        """The messages that this makes whole."""
+        if self._pieces:
+            self._pieces.append(data)
+            self._missing -= len(data)
+            if self._missing > 0:
+                return []
+            data = b"".join(self._pieces)
+            self._pieces.clear()
+        elif int.from_bytes(data[:4], "little") == len(data) - 4:  # nearly always
+            return [marshal.loads(data[4:])]
+        messages = []
+        at, size = 0, len(data)
+        while at < size:
+            start = end = at + 4
+            if size >= start:
+                end += int.from_bytes(data[at:start], "little")
+            if size < end:
+                self._pieces.append(data[at:])
+                self._missing = end - size
+                break
+            messages.append(marshal.loads(data[start:end]))
+            at = end
+        return messages
+
+
+def frame(message: Any) -> bytes:
+    """A message as it goes over the socket."""
+    body = marshal.dumps(message)
+    return len(body).to_bytes(4, "little") + body

@@ -51,7 +51,7 @@ class Strays:
     """
 
     last: ClassVar[Strays | None] = None
-    """Those of this process's one run, which has ended, while the process goes on."""
+    """Those of this process's last run, which has ended, until another one takes them over, or the process ends."""
 
     def __init__(self, masker: Masker) -> None:
         self._masker = masker
@@ -66,21 +66,32 @@ class Strays:
         self._words: SimpleQueue[bytes | None] | None = None
         self._speaker: threading.Thread | None = None
         self._own = _Own()
+        self._spoken_to = False
+        """A thread of an earlier run still writes to the real stderr."""
 
     def take(self) -> None:
         """Have the descriptors lead here; again does nothing. Raises OSError."""
-        if self._pipes or sys.stdout is None or sys.stderr is None or not _ONE.acquire(blocking=False):
+        if self._pipes or sys.stdout is None or sys.stderr is None:
+            return
+        before, Strays.last = Strays.last, None
+        if before is None and not _ONE.acquire(blocking=False):
             return
         from asyncio import get_running_loop
 
         self._loop = get_running_loop()
+        taken: dict[int, _Pipe] = {}
+        if before is not None:
+            self._own, taken, self._spoken_to = before._own, before._pipes, before._speaks()
         self._own.take()
         try:
             for number, name in ((1, "stdout"), (2, "stderr")):
-                pipe = self._pipes[number] = _Pipe(number, name, self._masker)
+                pipe = self._pipes[number] = _Pipe(number, name, self._masker, taken.get(number))
                 self._poll.register(pipe.fd, select.POLLIN)
                 self._loop.add_reader(pipe.fd, self._readable, pipe)
         except OSError:
+            for number, pipe in taken.items():
+                if number not in self._pipes:
+                    pipe.let_go(busy=False)
             self.close()
             raise
 
@@ -126,11 +137,14 @@ class Strays:
 
     def _give_back(self) -> None:
         for pipe in self._pipes.values():
-            if not (self._speaker is not None and self._speaker.is_alive()):
+            if not self._speaks():
                 os.close(pipe.real)
         self._pipes = {}
         self._own.give_back()
         _ONE.release()
+
+    def _speaks(self) -> bool:
+        return self._spoken_to or (self._speaker is not None and self._speaker.is_alive())
 
     def _readable(self, pipe: _Pipe) -> None:
         self._waits = True
@@ -190,14 +204,14 @@ class Strays:
 class _Own:
     """What is this process's own, and user code may change: its streams by name, and its end."""
 
+    def __init__(self) -> None:
+        self._ours: dict[str, Any] = {}
+
     def take(self) -> None:
-        """To be done before the descriptors lead elsewhere."""
+        """To be done before the descriptors lead elsewhere; again, for another run, it is its end alone."""
         self._exit = os._exit
-        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
-        ours = {id(sys.stderr): _Ours(sys.stderr, 2), id(sys.stdout): _Ours(sys.stdout, 1)}
-        self._ours = {name: ours.get(id(stream), stream) for name, stream in self._streams.items()}
-        for name, stream in self._ours.items():
-            setattr(sys, name, stream)
+        if not self._ours:
+            self._take_streams()
         us = os.getpid()
 
         def end(status: int) -> NoReturn:
@@ -206,6 +220,13 @@ class _Own:
             self._exit(status)
 
         os._exit = end
+
+    def _take_streams(self) -> None:
+        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
+        ours = {id(sys.stderr): _Ours(sys.stderr, 2), id(sys.stdout): _Ours(sys.stdout, 1)}
+        self._ours = {name: ours.get(id(stream), stream) for name, stream in self._streams.items()}
+        for name, stream in self._ours.items():
+            setattr(sys, name, stream)
 
     def give_back(self) -> None:
         for name, stream in self._streams.items():
@@ -246,7 +267,7 @@ class _Ours:
 class _Pipe:
     """The pipe into which a descriptor leads. `real` is where it led before."""
 
-    def __init__(self, number: int, name: str, masker: Masker) -> None:
+    def __init__(self, number: int, name: str, masker: Masker, before: _Pipe | None = None) -> None:
         self.name = name
         self._number = number
         self._masker = masker
@@ -255,15 +276,20 @@ class _Pipe:
         self._line = ""
         self.waits = False
         """Something was read of which the end of the line has not come."""
+        self.real: int
+        self._own: list[io.FileIO]
         self.fd, write = os.pipe()
         try:
             os.set_blocking(self.fd, False)
             with suppress(OSError):
                 fcntl.fcntl(write, _SET_PIPE_SIZE, _WIDE)
-            self.real = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _PRIVATE)
-            self._own = _own_files(number)
-            for file in self._own:
-                _lead(file, self.real)
+            if before is not None:
+                self.real, self._own = before.real, before._own
+            else:
+                self.real = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _PRIVATE)
+                self._own = _own_files(number)
+                for file in self._own:
+                    _lead(file, self.real)
             os.dup2(write, number)
         except OSError:
             os.close(self.fd)

@@ -7,7 +7,6 @@ its socket, even after kill -9. One thread, no user code, and few imports: it mu
 from __future__ import annotations
 
 import errno
-import marshal
 import os
 import select
 import struct
@@ -32,6 +31,8 @@ from pipe_runner.executors.protocol import (
     SPAWN,
     TABLE,
     TAKE,
+    Frames,
+    frame,
 )
 
 TYPE_CHECKING = False
@@ -78,9 +79,9 @@ class Warden:
         self.pipes = Pipes()
         self.marks: dict[str, str] = {}
         self.reports: list[Report] = []
-        self.unsent: list[tuple[bytes, list[int]]] = []
+        self.unsent: list[tuple[bytes | memoryview, list[int]]] = []
         """Frames, each with the descriptors that go with it."""
-        self.received = b""
+        self.frames = Frames()
         self.fds: list[int] = []
         self.null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
         self.woken = hang()
@@ -154,14 +155,7 @@ class Warden:
             if not _CLOEXEC:
                 for fd in fds:
                     os.set_inheritable(fd, False)
-        if self.received:
-            data = self.received + data
-        at = 0
-        while len(data) >= at + 4:
-            end = at + 4 + int.from_bytes(data[at : at + 4], "little")
-            if len(data) < end:
-                break
-            message = marshal.loads(data[at + 4 : end])
+        for message in self.frames.take(data):
             if message[0] == SPAWN:
                 self.spawn(*message[1:])
             elif message[0] == GUARD:
@@ -176,8 +170,6 @@ class Warden:
                 self.marks = message[1]
             elif (attempt := self.family.attempts.get(message[1])) is not None:
                 self.family.end(attempt, message[2])
-            at = end
-        self.received = data[at:]
         return True
 
     def watch_signals(self, grace: float) -> None:
@@ -225,8 +217,7 @@ class Warden:
             self.flush()
 
     def send(self, reports: list[Report], fds: list[int] | None = None) -> None:
-        body = marshal.dumps(reports)
-        self.unsent.append((len(body).to_bytes(4, "little") + body, fds or []))
+        self.unsent.append((frame(reports), fds or []))
         self.flush()
 
     def flush(self) -> None:
@@ -246,7 +237,7 @@ class Warden:
             for fd in fds:
                 os.close(fd)
             if sent < len(data):
-                self.unsent[0] = (data[sent:], [])
+                self.unsent[0] = (memoryview(data)[sent:], [])
             else:
                 del self.unsent[0]
 

@@ -267,3 +267,11 @@ def test_a_system_without_what_it_takes_is_refused_with_a_reason(machine: Any, m
     with pytest.raises(Unsupported, match="can't be run on this system") as error:
         machine.processes.start()
     assert error.value.exit_code == 2
+
+
+def test_a_variable_of_many_megabytes_is_refused_in_a_moment(machine: Any, in_time: Any) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    end = machine.play(machine.run("true", env={**machine.env, "LARGE": "x" * (32 << 20)}))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "more than this system gives to a program" in end.not_found
+    assert in_time(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 3)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipe_agents.loops import Loops
 from pipe_agents.python import PROVEN, PythonAgent
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -219,3 +220,20 @@ def test_a_function_that_stops_its_loop_ends_nothing_but_its_turn(bench: Any, wr
             return list(await asyncio.gather(call(bench, agent, "stops"), call(bench, agent, "stops")))
 
     assert play(scene) == ["went on", "went on"]
+
+
+def test_a_loop_that_a_function_stops_as_the_run_ends_can_be_closed() -> None:
+    async def quick() -> str:
+        return "done"
+
+    async def scene() -> None:
+        loops = Loops("test")
+        began = loops.start(quick)
+        await began.future
+        began.home.closing = True
+        began.home.loop.call_soon_threadsafe(began.home.loop.stop)
+        began.home.join(5)
+        assert began.home.loop.is_closed()
+        await loops.close()
+
+    asyncio.run(scene())
