@@ -1,7 +1,11 @@
-"""Makes data safe to print: for a terminal, and for a CI that reads commands in output; and what can be a key."""
+"""Makes data safe to print: for a terminal, and for a CI that reads commands in output.
+
+And what can be a key of an item, and how paths are shown.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cache
 from typing import Final
@@ -127,3 +131,12 @@ def unfit_key(key: str) -> str | None:
             "of which none could be a command to a CI (`::` at the beginning, `##` with a bracket)"
         )
     return "can't be a key: `].` stands between an item and a node inside it" if "]." in key else None
+
+
+def shown_path(path: str) -> str:
+    """The path as a user would type it: from the working directory, where that is shorter and still there."""
+    try:
+        relative = os.path.relpath(path)
+    except (OSError, ValueError):
+        return path
+    return relative if len(relative) < len(path) else path

@@ -16,7 +16,8 @@ from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
 from pipe_runner.lockfile.contents import Contents, aliases_in
 from pipe_runner.lockfile.differences import Differences
-from pipe_runner.lockfile.files import LOCK_FILE, Locked, lock_path, lock_text, merged, read_lock, shown_file
+from pipe_runner.lockfile.files import LOCK_FILE, Locked, lock_path, lock_text, merged, read_lock
+from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
     from pipe_runner.cli.plans import Planned
@@ -60,7 +61,7 @@ def lock(given: Given) -> int:
         data = {key: {name: data[key][name] for name in one} if key != "version" else one for key, one in now.items()}
     path = lock_path(found.root)
     _write(path, lock_text(data))
-    _tell(shown_file(path), now)
+    _tell(shown_path(path), now)
     loose = [name for name in now["mcp_servers"] if "tools" not in data["mcp_servers"][name]]
     if loose:
         say(f"not pinned: the tools of {safe(', '.join(loose))}; `pipe lock --tools` asks for them")
@@ -113,7 +114,7 @@ def _check(found: _Found, locked: Locked, each: Sequence[tuple[Plan, Mapping[str
         faults += differences.left_over(path for path in locked.data.get("pipelines", {}) if path not in there)
     faults = in_order(faults)
     write_out(render(faults, "text", colour=colours(sys.stdout)))
-    shown = shown_file(lock_path(found.root))
+    shown = shown_path(lock_path(found.root))
     if not faults:
         say(f"{plural(len(each), 'pipeline')} as {safe(shown)} has {'it' if len(each) == 1 else 'them'}")
         return 0

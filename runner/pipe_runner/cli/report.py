@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, PipeError, UsageError
 from pipe_runner.runlog import RunDir, RunLock
+from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan
@@ -31,7 +31,7 @@ def report(given: Given) -> int:
     story = fold_into(Story(rundir.id), LogReader(rundir.log_path, rundir.id))
     live = RunLock.held(rundir) is not None
     plan, missing = _plan(story.run, rundir, state)
-    text = page(story, plan, missing=missing, live=live, blobs=_shown(rundir.blobs))
+    text = page(story, plan, missing=missing, live=live, blobs=shown_path(rundir.blobs))
     pieces = (piece.encode("utf-8") for piece in text)  # whatever the locale is: the page says that it is UTF-8
     out = given.text("out")
     if out == "-":
@@ -68,9 +68,3 @@ def _plan(run: Run, rundir: RunDir, state: str) -> tuple[Plan | None, str]:
     if compilation.plan is None:
         return None, "The pipeline file has faults now"
     return compilation.plan, ""
-
-
-def _shown(path: str) -> str:
-    """A path as people would write it here."""
-    relative = os.path.relpath(path)
-    return relative if len(relative) < len(path) else path

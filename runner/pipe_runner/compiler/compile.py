@@ -13,6 +13,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader import Document, load_text
 from pipe_runner.loader.source import read_bytes
+from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
     from pipe_runner.project import Project
@@ -37,7 +38,7 @@ def compile_file(
     absolute = os.path.abspath(path)
     root = find_root(Path(absolute)) if root is None else root
     home = os.path.realpath(root)
-    shown = _shown(absolute) if shown_as is None else shown_as
+    shown = shown_path(absolute) if shown_as is None else shown_as
     real = os.path.realpath(absolute)
     inside = real == home or real.startswith(home.rstrip(os.sep) + os.sep)
     if not inside and os.path.abspath(os.path.dirname(absolute)) == os.path.abspath(os.path.dirname(real)):
@@ -119,12 +120,3 @@ def _inside(path: str, root: str) -> str:
         if candidate.startswith(root.rstrip(os.sep) + os.sep):
             return os.path.relpath(candidate, root)
     return path
-
-
-def _shown(path: str) -> str:
-    """The path as the user would type it: from the working directory, where that is shorter."""
-    try:
-        relative = os.path.relpath(path)
-    except (OSError, ValueError):
-        return path
-    return relative if len(relative) < len(path) else path

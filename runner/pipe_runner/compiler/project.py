@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.project import PROJECT_FILE, Project
+from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +40,7 @@ def load_project(
     from pipe_runner.errors import UsageError
     from pipe_runner.loader import load
 
-    shown = _shown(path)
+    shown = shown_path(path)
     if os.path.realpath(path) != path:
         return plain, [Diagnostic(shown, 1, 1, "E602", "pipe.yml is a link; what it sets must stand in the project")]
     try:
@@ -175,11 +176,3 @@ def _starred(fault: Diagnostic) -> Diagnostic:
     from pipe_schemas.credentials import starred
 
     return fault._replace(source=starred(fault.source), message=starred(fault.message)) if fault.source else fault
-
-
-def _shown(path: str) -> str:
-    try:
-        relative = os.path.relpath(path)
-    except (OSError, ValueError):
-        return path
-    return relative if len(relative) < len(path) else path

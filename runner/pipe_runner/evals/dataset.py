@@ -13,8 +13,8 @@ from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.errors import UsageError, no_json, unique
 from pipe_runner.evals.inputs import input_faults
 from pipe_runner.evals.suite import Case
-from pipe_runner.lockfile.files import shown_file
 from pipe_runner.plan import Plan
+from pipe_runner.text import shown_path
 
 _KEYS: Final = ("name", "inputs", "expected")
 
@@ -24,7 +24,7 @@ class Dataset:
 
     def __init__(self, path: str, plan: Plan, limit: int) -> None:
         self._path, self._plan, self._limit = path, plan, limit
-        self._shown = shown_file(path)
+        self._shown = shown_path(path)
         self.faults: list[Diagnostic] = []
 
     def cases(self) -> list[Case]:

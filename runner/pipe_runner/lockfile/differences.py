@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.diagnostics import Diagnostic, in_order
-from pipe_runner.lockfile.files import LOCK_FILE, Locked, shown_file
+from pipe_runner.lockfile.files import LOCK_FILE, Locked
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.project import PROJECT_FILE
+from pipe_runner.text import shown_path
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ class Differences:
             if was is None:
                 if path == plan.path:
                     message = f"the project has no {LOCK_FILE}"
-                    hint = f"`pipe lock {shown_file(os.path.join(plan.root, path))}` writes it"
+                    hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` writes it"
                     found.append(self._at(one, one.path, (), _MISSING, message, hint))
             elif path not in was["pipelines"]:
-                hint = f"`pipe lock {shown_file(os.path.join(plan.root, path))}` adds it"
+                hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` adds it"
                 found.append(self._at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
             else:
                 nodes = was["pipelines"][path].get("nodes", {})
@@ -126,7 +127,7 @@ class Differences:
         document = self._document(plan, file)
         base = (str(node.phase), node.id)
         if document is None:
-            shown = shown_file(os.path.join(plan.root, file))
+            shown = shown_path(os.path.join(plan.root, file))
             return Diagnostic(shown, node.line, node.column, _DIFFERS, message, _MEND)
         for path in (place, place[:-1], ("agent",)):
             if path and _is_there(document.data, (*base, *path)):
@@ -136,7 +137,7 @@ class Differences:
     def _at(self, plan: Plan, file: str, path: Path_, code: str, message: str, hint: str) -> Diagnostic:
         document = self._document(plan, file)
         if document is None:
-            return Diagnostic(shown_file(os.path.join(plan.root, file)), 1, 1, code, message, hint)
+            return Diagnostic(shown_path(os.path.join(plan.root, file)), 1, 1, code, message, hint)
         return document.diagnostic(code, message, path, at="key", hint=hint)
 
     def _document(self, plan: Plan, file: str) -> Document | None:
@@ -146,7 +147,7 @@ class Differences:
 
             path = os.path.join(plan.root, file)
             try:
-                document, _ = load(path, shown_as=shown_file(path), max_bytes=64 * 2**20)
+                document, _ = load(path, shown_as=shown_path(path), max_bytes=64 * 2**20)
             except UsageError:
                 document = None
             self._documents[file] = document if document is not None and isinstance(document.data, dict) else None

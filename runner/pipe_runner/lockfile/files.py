@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.errors import UsageError
+from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.contexts import Context
@@ -41,7 +42,7 @@ def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
     from pipe_schemas.lock import LockSpec
 
     path = lock_path(root)
-    shown = shown_file(path) if shown_as is None else shown_as
+    shown = shown_path(path) if shown_as is None else shown_as
     if not os.path.lexists(path):
         return Locked(None, None, [])
     if os.path.realpath(path) != os.path.join(os.path.realpath(root), LOCK_FILE):
@@ -76,7 +77,7 @@ def tool_pins(root: str, *, strict: bool = False) -> dict[str, Any]:
         if not strict:
             return {}
     raise UsageError(
-        f"{shown_file(path)} can't be read, and it may pin the tools of MCP servers",
+        f"{shown_path(path)} can't be read, and it may pin the tools of MCP servers",
         hint="`pipe check .` says what is wrong in it; `pipe lock --tools` writes it anew, once it is gone",
     )
 
@@ -109,15 +110,6 @@ def merged(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str
         if "tools" not in one and was and "tools" in was and was["definition"] == one["definition"]:
             found["mcp_servers"][name] = {**one, "tools": was["tools"]}
     return found
-
-
-def shown_file(path: str) -> str:
-    """A path as the user would type it."""
-    try:
-        relative = os.path.relpath(path)
-    except (OSError, ValueError):
-        return path
-    return relative if len(relative) < len(path) else path
 
 
 def _sorted(value: Any) -> Any:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipe_runner.errors import in_seconds
-from pipe_runner.text import ci_safe, ci_safe_json, printable, width
+from pipe_runner.text import ci_safe, ci_safe_json, printable, shown_path, width
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 CONTROLS = [chr(code) for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))]
@@ -122,3 +123,11 @@ def test_widths_are_those_of_a_terminal() -> None:
 )
 def test_a_time_has_no_more_digits_than_people_read(value: float, said: str) -> None:
     assert in_seconds(value) == said
+
+
+def test_a_path_is_shown_from_the_working_directory_where_that_is_shorter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(str(tmp_path / "a" / "p.yml")) == "a/p.yml"
+    assert shown_path("/p.yml") == "/p.yml"
