@@ -65,6 +65,11 @@ def remains(secret):
     threading.Thread(target=talk, daemon=True).start()
     atexit.register(print, "exit " + secret)
     atexit.register(os.write, 2, b"exit " + secret.encode())
+def babbles(secret):
+    def talk():
+        while True:
+            print("thread " + secret)
+    threading.Thread(target=talk, daemon=True).start()
 def layers(secret):
     import io
     sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8")
@@ -185,6 +190,12 @@ def test_s4_what_is_left_of_functions_writes_into_no_result(tmp_path: Path, outp
         assert done.stdout == "done: yes\n"
     else:
         assert all(json.loads(line)["run"] == "r1" for line in done.stdout.splitlines())
+
+
+def test_a_thread_that_prints_on_and_on_does_not_abort_the_end_of_the_process(tmp_path: Path) -> None:
+    for number in range(5):
+        done = command(tmp_path, pipeline(f"babbles {TOKEN}"), "run", "p.yml", "--run-id", f"r{number}", "--quiet")
+        assert done.returncode == 0, number
 
 
 def test_s4_what_is_left_of_functions_writes_into_no_result_of_tests(tmp_path: Path) -> None:

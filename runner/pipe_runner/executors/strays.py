@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import asyncio
     from queue import SimpleQueue
 
+    from _typeshed import ReadableBuffer
+
     from pipe_runner.ports import Emit, Masker
 
 KEPT: Final = 64 * 1024
@@ -246,13 +248,25 @@ class _Own:
                 stream.hush()
 
 
+class _Whole(io.FileIO):
+    """Writes all of what it is given. It has no lock: Python aborts where a thread is left in a buffer's at its end."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):
+            done += super().write(view[done:]) or 0
+        return done
+
+
 class _Ours:
     """A standard stream of the thread that makes it. What others print goes to the descriptor, as if by a process: a
     thread may be left of a function's, and the runner's streams carry results and show no secret."""
 
     def __init__(self, stream: TextIO, number: int) -> None:
         self._stream, self._owner = stream, threading.get_ident()
-        self._others = open(number, "w", buffering=1, closefd=False, encoding="utf-8", errors="backslashreplace")
+        file = _Whole(number, "w", closefd=False)
+        self._others = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
 
     def hush(self) -> None:
         with suppress(OSError, ValueError):  # nobody reads it, or it was closed
