@@ -55,7 +55,7 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
             return 0  # stdout is full, which is said when it is settled
-        known = _known(error) or _no_folder(error) or _full(error)
+        known = _known(error) or _no_folder(error) or _full(error) or _limited(error)
         if known is not None:
             explain(known)
             return known.exit_code
@@ -86,6 +86,15 @@ def _full(error: Exception) -> PipeError | None:
     """The fault of a stream that took nothing more at once, as an unbuffered stdout on a full disk does."""
     if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
         return StorageError(f"cannot write to stdout: {error.strerror}")
+    return None
+
+
+def _limited(error: Exception) -> PipeError | None:
+    """The fault of a limit that leaves no room for one more file or thread, wherever it is met."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return StorageError("too many files are open", hint="raise the limit: `ulimit -n`")
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return StorageError("the system lets no other thread start", hint="raise the limit: `ulimit -u`, pids.max")
     return None
 
 

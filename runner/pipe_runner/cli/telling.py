@@ -102,7 +102,11 @@ class Telling:
         if not sinks:
             return True
         closing = threading.Thread(target=_close, args=(sinks,), name="closing", daemon=True)
-        closing.start()
+        try:
+            closing.start()
+        except RuntimeError:  # the system has no thread for it
+            _close(sinks)
+            return True
         closing.join(PATIENCE)
         while closing.is_alive() and not enough():
             closing.join(_POLL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from errno import EAGAIN
 from typing import Final, TextIO
 from zlib import crc32
 
@@ -34,12 +35,17 @@ class JsonlConsole:
         self.error: OSError | None = None
 
     def accept(self, event: Event) -> None:
-        if self._thread is None:
+        if self._thread is None and self.error is None:
             path = RunDir.open(self._state_dir, event.run).log_path
             # The log ends with this event's line, since a sink is told what is written already.
             start = os.stat(path).st_size - len(encode_line(event))
-            self._thread = threading.Thread(target=self._work, args=(path, start), name="jsonl", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, args=(path, start), name="jsonl", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                self.error = OSError(EAGAIN, str(error))
+                return
+            self._thread = thread
         if not self._more.is_set():
             self._more.set()
 

@@ -82,8 +82,9 @@ class LiveConsole:
             if kind == EventKind.RUN_STARTED or kind == EventKind.RUN_RESUMED:
                 lines = [str(line_of(event, self.progress)), *self._notes, *reasons(event, self._most_reasons)]
                 self._write_first("\n".join(lines) + "\n")
-                self._thread = threading.Thread(target=self._work, name="console", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="console", daemon=True)
+                thread.start()
+                self._thread = thread
         elif self._verbose:
             if kind == EventKind.NODE_OUTPUT:
                 self._lines.feed(node, str(event.data.get("stream")), str(event.data.get("text")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, TextIO
 
 _PAUSE: Final = 0.05
@@ -17,7 +18,8 @@ _FULL: Final = 20_000
 class Outlet:
     """Text goes in by `put`, from any thread, and out in order. Errors of the stream end it silently.
 
-    What a reader doesn't take in time is counted and left out. `tick` is called twice a second from the writing thread,
+    What a reader doesn't take in time is counted and left out. Where the system has no thread for it, text waits for
+    `close`. `tick` is called twice a second from the writing thread,
     and may `put`.
     """
 
@@ -39,8 +41,10 @@ class Outlet:
             return
         self._pieces.append(text)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="outlet", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="outlet", daemon=True)
+            with suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
         if not self._something.is_set():
             self._something.set()
 

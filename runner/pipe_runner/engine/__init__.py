@@ -6,7 +6,8 @@ Importing it is cheap: the event loop and what runs on it are imported when a ru
 from __future__ import annotations
 
 from pipe_runner.engine.active import ActiveRun
-from pipe_runner.engine.opening import open_resume, open_run, request_of
+from pipe_runner.engine.opening import open_resume, open_run
+from pipe_runner.engine.requests import request_of
 from pipe_runner.engine.settings import RunSettings
 
 __all__ = ["ActiveRun", "RunSettings", "open_resume", "open_run", "request_of"]

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner import __version__
@@ -17,9 +17,11 @@ from pipe_runner.engine.clock import SystemClock
 from pipe_runner.engine.inputs import refuse_secrets
 from pipe_runner.engine.outside import agents_of, in_the_way, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
+from pipe_runner.engine.requests import REQUEST, keep_request, kept_request, request_text
 from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
+from pipe_runner.executors.descriptors import room_to_run
 from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.executors.pool import Pool
 from pipe_runner.executors.reasons import COMMANDS
@@ -29,7 +31,6 @@ from pipe_runner.ports import Clock, EventSink, Masker
 from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault
-from pipe_runner.runlog.lines import MAX_LINE
 from pipe_runner.runlog.order import Order, order_of_next
 from pipe_runner.runlog.reader import opening_of
 from pipe_runner.subplans import expanded, members, secrets_of, versions_of
@@ -38,14 +39,6 @@ from pipe_runner.types import EventKind, Json, RunStatus
 if TYPE_CHECKING:
     from pipe_runner.calls.services import Services
     from pipe_runner.registry import Registry
-
-_REQUESTED = {"pipeline": str, "path": str, "root": str, "inputs": dict, "only": list, "durability": str}
-REQUEST = "request.json"
-"""What `run.started` says, beside the log: a run killed before its first event was whole can still be resumed."""
-
-
-MAX_REQUEST = MAX_LINE // 2
-"""Bytes of what `run.started` says; half of a line, so that a resume has room to say what it changes."""
 
 
 def open_run(
@@ -63,6 +56,7 @@ def open_run(
 
     `idle` are nodes for which something else stands in (`ActiveRun.around`), so that nothing is started for them.
     """
+    room_to_run()
     clock = clock or SystemClock()
     nodes = select(plan, settings.only)
     every = members(nodes, plan.subplans, settings.only)
@@ -87,7 +81,7 @@ def open_run(
     order = order_of_next(settings.state_dir, now) if settings.keeps else None
     if order is not None:
         data["order"] = str(order)
-    request = _request(data)
+    request = request_text(data)
     run_id = settings.run_id or new_run_id(now)
     begin = _begin if settings.keeps else _begin_unkept
     place = begin(run_id, request, settings, [node for node in every if node.id not in idle], registry)
@@ -102,14 +96,17 @@ def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[Pla
         rundir = RunDir.create(settings.state_dir, run_id, settings.where)
     except StorageError as error:
         raise _nothing_begun(error) from error
-    lock = _lock_new(rundir)
-    try:
-        processes = _processes(rundir, nodes, registry)
-        _keep_request(rundir, request)
-        journal = LogWriter.create(rundir, settings.durability)
-    except StorageError as error:
-        lock.release()
-        raise _nothing_begun(error) from error
+    with contextlib.ExitStack() as undo:
+        lock = _lock_new(rundir)
+        undo.callback(lock.release)
+        try:
+            processes = _processes(rundir, nodes, registry)
+            undo.callback(processes.abandon)
+            keep_request(rundir, request)
+            journal = LogWriter.create(rundir, settings.durability)
+        except StorageError as error:
+            raise _nothing_begun(error) from error
+        undo.pop_all()
     return Place(rundir, lock, journal, processes)
 
 
@@ -157,16 +154,18 @@ def open_resume(
     A run that was ended before its first event was whole begins again: nothing of it had started.
     Raises RunBusy while another process works on it, LogDamaged, StorageError, UsageError.
     """
+    room_to_run()
     clock = clock or SystemClock()
     rundir = RunDir.open(settings.state_dir, run_id, settings.where)
-    lock = RunLock.acquire(rundir)
-    try:
+    with contextlib.ExitStack() as undo, _storage(rundir):
+        lock = RunLock.acquire(rundir)
+        undo.callback(lock.release)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(rundir.cancel_path)  # first of all: one that comes from now on is meant for this runner
         repaired = repair(rundir)
         run = repaired.run
         begun = opening_of(rundir.log_path, rundir.id) is not None
-        kept = {} if begun else _kept_request(rundir)
+        kept = {} if begun else kept_request(rundir)
         only = run.only if begun else tuple(kept.get("only", ()))
         done = run.status is RunStatus.SUCCEEDED
         nodes = [] if done else _selected_before(plan, settings.only, only)
@@ -184,41 +183,40 @@ def open_resume(
         granted = _grant(plan, wanted, environ, registry, settings, anew=not begun)
         refuse_secrets(gained, granted)
         journal = LogWriter.append_to(rundir, settings.durability, repaired)
+        undo.callback(journal.close)
         if begun and not done:
             from pipe_runner.engine.overrun import tell_overrun
 
             tell_overrun(rundir, run, journal, clock, reasons)
-        place = Place(rundir, lock, journal, _processes(rundir, wanted, registry))
-    except OSError as error:
-        lock.release()
-        raise storage_fault("go on with", error.filename or rundir.path, error) from error
-    except BaseException:
-        lock.release()
-        raise
-    data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
-    opening = (EventKind.RUN_STARTED, data)
-    if begun:
-        data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
-        anew = run_anew(every, reasons)
-        if anew:
-            data["anew"] = anew
-        items = items_to_rerun(run, every, reasons, plan.subplans)
-        if items:
-            data["items"] = items
-        if gained:
-            data["inputs"] = {**run.inputs, **gained}
-        opening = (EventKind.RUN_RESUMED, data)
-    active = ActiveRun(plan, nodes, run, place, opening, settings, registry, granted, sinks, clock)
+        processes = _processes(rundir, wanted, registry)
+        undo.callback(processes.abandon)
+        place = Place(rundir, lock, journal, processes)
+        data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
+        opening = (EventKind.RUN_STARTED, data)
+        if begun:
+            data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
+            anew = run_anew(every, reasons)
+            if anew:
+                data["anew"] = anew
+            items = items_to_rerun(run, every, reasons, plan.subplans)
+            if items:
+                data["items"] = items
+            if gained:
+                data["inputs"] = {**run.inputs, **gained}
+            opening = (EventKind.RUN_RESUMED, data)
+        active = ActiveRun(plan, nodes, run, place, opening, settings, registry, granted, sinks, clock)
+        undo.pop_all()
     active.reasons, active.nothing_to_do = reasons, done
     return active
 
 
-def request_of(rundir: RunDir) -> tuple[str, str, Mapping[str, Json]]:
-    """Path of the pipeline file, the project's root and the inputs of a run; from its log, or from what stands beside
-    it where the log was cut before the end of its first line. Reads only; raises StorageError, LogDamaged."""
-    opening = opening_of(rundir.log_path, rundir.id)
-    data = _kept_request(rundir) if opening is None else opening.data
-    return data["path"], data["root"], data["inputs"]
+@contextlib.contextmanager
+def _storage(rundir: RunDir) -> Iterator[None]:
+    """What the system says of the run's files, as StorageError."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_fault("go on with", error.filename or rundir.path, error) from error
 
 
 def _gained(run: Run, plan: Plan) -> dict[str, Json]:
@@ -358,41 +356,3 @@ def _choices(nodes: Sequence[PlannedNode]) -> dict[str, Json]:
 def _versions(plan: Plan) -> dict[str, Json]:
     python = ".".join(str(part) for part in sys.version_info[:3])
     return {"pipe": __version__, "python": python, "agents": versions_of(plan)}
-
-
-def _request(data: Mapping[str, Any]) -> str:
-    """What `run.started` will say, as JSON; raises UsageError where that is too much for a line of the log."""
-    text = json.dumps(data)
-    if len(text) > MAX_REQUEST:
-        raise UsageError(
-            f"the run's inputs take {len(json.dumps(data['inputs'])) >> 20} MiB in its log, which writes what is not "
-            f"ASCII as escapes; its first line has room for {MAX_REQUEST >> 20} MiB",
-            hint="write the data to a file, and give the file's path as the input",
-        )
-    return text
-
-
-def _keep_request(rundir: RunDir, text: str) -> None:
-    path = os.path.join(rundir.path, REQUEST)
-    try:
-        with open(path, "x", encoding="ascii") as file:
-            file.write(text)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _kept_request(rundir: RunDir) -> dict[str, Any]:
-    path = os.path.join(rundir.path, REQUEST)
-    try:
-        with open(path, encoding="ascii") as file:
-            data: dict[str, Any] = json.load(file)
-        if not {"path", "root", "inputs"} <= data.keys():
-            raise ValueError("it is not whole")
-        if not all(isinstance(data.get(key, kind()), kind) for key, kind in _REQUESTED.items()):
-            raise ValueError("it holds something else")
-        return data
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise StorageError(
-            f"run {rundir.id} never began: its log holds no whole run.started, and {path} can't be read ({error})",
-            hint="nothing of it had started; start it anew with `pipe run`",
-        ) from error

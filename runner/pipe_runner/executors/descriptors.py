@@ -5,9 +5,32 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from errno import EMFILE
-from typing import TypeVar
+from typing import Final, TypeVar
+
+from pipe_runner.errors import UsageError
 
 T = TypeVar("T")
+
+NEEDED: Final = 64
+"""Descriptors that a run must be able to have: some 30 of its own, and a few for each command at a time."""
+
+
+def room_to_run() -> None:
+    """Lift a limit that is too low for any run, for what it starts, too. Raises UsageError where the system refuses."""
+    try:
+        import resource
+    except ImportError:  # no such limits here, or not even room for what tells of them
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if not 0 <= soft < NEEDED:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (NEEDED, hard))
+    except (OSError, ValueError):
+        raise UsageError(
+            f"only {hard} files may be open at a time here (`ulimit -Hn`), and a run needs {NEEDED}",
+            hint="raise the limit: `ulimit -n`, LimitNOFILE of systemd, or --ulimit of docker",
+        ) from None
 
 
 def file_of(data: bytes) -> int:

@@ -14,6 +14,7 @@ from time import monotonic
 from types import CodeType
 from typing import Final
 
+from pipe_runner.errors import StorageError
 from pipe_runner.executors.overdue import BEAT, HEAD, ROOM, SIZE, SLOT
 from pipe_runner.forks import let_go_in_children
 from pipe_runner.ports import Attempt
@@ -153,7 +154,11 @@ def _shared(size: int) -> int:
 
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
-    os.ftruncate(fd, size)
+    try:
+        os.ftruncate(fd, size)
+    except OSError as error:
+        os.close(fd)
+        raise StorageError(f"no room for the table of functions that are under way: {error.strerror}") from error
     return fd
 
 
