@@ -14,6 +14,7 @@ from pipe_runner import flags
 from pipe_runner.errors import NodeFault, StorageError
 from pipe_runner.halts import Halted
 from pipe_runner.ports import Attempt
+from pipe_runner.sync import sync_directory, sync_file
 from pipe_runner.types import ErrorKind
 
 MOST: Final = 10_000
@@ -289,7 +290,10 @@ def _copy(
     part = flags.beside(os.path.join(folder, "copy"))
     digest, size = sha256(), 0
     try:
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
+            if durable:
+                sync_directory(os.path.dirname(folder))
         with open(os.open(part, _NEW, rights(file) & let_in), "wb", buffering=0) as out:
             for chunk in _chunks(file, halted):
                 digest.update(chunk)
@@ -298,9 +302,9 @@ def _copy(
                 while rest:
                     rest = rest[out.write(rest) :]
                 if durable and size % _STRETCH == 0:
-                    os.fsync(out.fileno())
+                    sync_file(out.fileno())
             if durable:
-                os.fsync(out.fileno())
+                sync_file(out.fileno())
     except OSError as error:
         _unlink(part)
         raise StorageError(f"cannot write {part}: {error.strerror}") from error
@@ -325,11 +329,7 @@ def _name(parts: dict[str, str], folder: str, durable: bool) -> None:
         for digest, part in parts.items():
             os.rename(part, os.path.join(folder, digest))
         if durable and parts:
-            fd = os.open(folder, _FOLDER)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
+            sync_directory(folder)
         parts.clear()
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}") from error

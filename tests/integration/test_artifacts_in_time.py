@@ -189,6 +189,19 @@ def test_who_is_told_to_end_leaves_nothing_half_done(root: Path, tmp_path: Path)
     assert (os.listdir(tmp_path / "kept"), os.listdir(root)) == ([], ["pipe.yml"])
 
 
+def test_d1_the_folder_of_artifacts_is_durable_in_its_run_before_they_are_named(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(artifacts, "sync_file", lambda fd: done.append("file"))
+    monkeypatch.setattr(artifacts, "sync_directory", lambda path: done.append(os.path.basename(path)))
+    (root / "f").write_bytes(b"x")
+    (tmp_path / "run").mkdir()
+    for _ in range(2):
+        collect(attempt(root), [("x", "f")], str(tmp_path / "run/kept"), durable=True)
+    assert done == ["run", "file", "kept", "file", "kept"]
+
+
 def test_a_tree_of_empty_folders_ends_too(root: Path, tmp_path: Path) -> None:
     (root / "d/e/f/g").mkdir(parents=True)
     with pytest.raises(Halted):

@@ -191,7 +191,7 @@ def locks(state: str) -> Finding:
 
 
 def sync(state: str) -> Finding:
-    from pipe_runner.runlog.sync import sync_file
+    from pipe_runner.sync import sync_file
 
     times = []
     try:

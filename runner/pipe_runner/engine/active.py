@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.clearing import clear
 from pipe_runner.engine.beside import Beside
+from pipe_runner.engine.chance import random_bits
 from pipe_runner.engine.marks import Marks
 from pipe_runner.engine.place import SCRATCH, WORK, Granted, Place
 from pipe_runner.engine.settings import RunSettings
@@ -38,10 +39,6 @@ CANCEL_POLL = 0.2
 
 LAST_WAIT = 1.5
 """Seconds after a kill until nobody waits any longer for what doesn't end."""
-
-
-def _random_bits(count: int) -> int:
-    return int.from_bytes(os.urandom((count + 7) // 8), "little") >> (-count % 8)
 
 
 class ActiveRun:
@@ -96,7 +93,10 @@ class ActiveRun:
     # ------------------------------------------------------------ doing it
 
     async def perform(self) -> Run:
-        """The whole run, to its last event. Raises StorageError when the log can't be written."""
+        """The whole run, to its last event; none if `nothing_to_do`. Raises StorageError where it can't be logged."""
+        if self.nothing_to_do:
+            self.close()
+            return self.run
         from pipe_runner.engine.outside import desk_for, orchestrator_for
         from pipe_runner.executors.local import LocalExecutor
 
@@ -146,7 +146,7 @@ class ActiveRun:
 
             self._undecided = tell_unknown(self.run, self.nodes, self._stream.emit)
         self._place.journal.commit()
-        scope = Scope(self.plan, self.run, lambda ref: read_blob(self.rundir, ref), _random_bits, self._settings.trace)
+        scope = Scope(self.plan, self.run, lambda ref: read_blob(self.rundir, ref), random_bits, self._settings.trace)
         watch = asyncio.ensure_future(self._watch())
         try:
             try:
@@ -220,7 +220,7 @@ class ActiveRun:
             clock=self._clock,
             concurrency=self._settings.concurrency or self.plan.concurrency,
             grace=self._settings.grace,
-            random=lambda: _random_bits(53) / 2**53,
+            random=lambda: random_bits(53) / 2**53,
         )
         try:
             if self._error is None:

@@ -16,7 +16,7 @@ from pipe_runner.ports import Journal
 from pipe_runner.run import INLINE_OUTPUT_LIMIT
 from pipe_runner.runlog.faults import RESTORE, storage_fault
 from pipe_runner.runlog.rundir import RunDir
-from pipe_runner.runlog.sync import sync_directory, sync_file
+from pipe_runner.sync import sync_directory, sync_file
 from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")

@@ -13,7 +13,7 @@ from pipe_runner.run import Run
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.reader import LogReader, fold_into
 from pipe_runner.runlog.rundir import RunDir
-from pipe_runner.runlog.sync import sync_directory, sync_file
+from pipe_runner.sync import sync_directory, sync_file
 
 _CHUNK: Final = 1 << 20
 

@@ -16,7 +16,7 @@ from pipe_runner.forks import let_go_in_children
 from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import Heads, encode_line
-from pipe_runner.runlog.sync import sync_directory, sync_file
+from pipe_runner.sync import sync_directory, sync_file
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:

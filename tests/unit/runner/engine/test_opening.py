@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tests.integration.waiting import Waiting
 
+from pipe_runner.engine import opening
 from pipe_runner.errors import StorageError
 from pipe_runner.testing import run_pipeline
 
@@ -53,3 +54,29 @@ def test_d7_what_keeps_a_run_from_going_on_is_named(tmp_path: Path) -> None:
         project.resume()
     (tmp_path / ".pipe/runs/r/cancel").rmdir()
     assert str(project.resume().status) == "failed"
+
+
+def test_a_run_that_has_succeeded_gains_no_event_when_it_is_performed_again(tmp_path: Path) -> None:
+    project = Waiting(tmp_path, "version: 1\nnodes: {a: {run: echo x}}\n")
+    project.run()
+    log = tmp_path / ".pipe/runs/r/log.jsonl"
+    before = log.read_bytes()
+    assert str(project.resume().status) == "succeeded"
+    assert log.read_bytes() == before
+
+
+def test_a_resume_that_can_not_be_opened_holds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Waiting(tmp_path, "version: 1\nnodes: {a: {run: exit 1}}\n")
+    project.run()
+    opened = len(os.listdir("/dev/fd"))
+    for place in ("_processes", "items_to_rerun"):  # before and after a warden was started
+        with monkeypatch.context() as patch:
+            patch.setattr(opening, place, _full)
+            with pytest.raises(StorageError, match="No space left") as raised:
+                project.resume()
+            assert len(os.listdir("/dev/fd")) == opened, raised.value  # its traceback keeps what nobody closed
+    assert str(project.resume().status) == "failed"
+
+
+def _full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -218,7 +218,7 @@ def test_where_there_is_no_fdatasync_the_drive_is_told_and_fsync_does_where_it_d
 ) -> None:
     import fcntl
 
-    from pipe_runner.runlog.sync import sync_directory, sync_file
+    from pipe_runner.sync import sync_directory, sync_file
 
     done: list[str] = []
 
