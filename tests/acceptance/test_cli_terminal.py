@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -187,6 +188,15 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_draws_again(pipe: Any) -> None:
     assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
     terminal.press(b"exit\n")
     terminal.wait()
+
+
+def test_ctrl_backslash_gives_the_terminal_back_before_it_ends_the_process(pipe: Any) -> None:
+    pipe.write("f.yml", NODES.replace("sleep 0.8", "sleep 30"))
+    terminal = Terminal(pipe, "run", "f.yml")
+    terminal.read(until="▸ a")
+    terminal.press(b"\x1c")
+    assert terminal.wait() == -signal.SIGQUIT
+    assert terminal.text.rindex("\x1b[?25h") > terminal.text.rindex("\x1b[?25l")
 
 
 def test_ctrl_z_before_anything_is_drawn_stops_and_goes_on(pipe: Any) -> None:

@@ -1,4 +1,5 @@
-"""Ctrl-Z while a display is drawn: the terminal is given back before the process stops, and drawn on after `fg`."""
+"""Ctrl-Z and Ctrl-\\ while a display is drawn: the terminal is given back before the process stops, and drawn on after
+`fg`, or before it ends."""
 
 from __future__ import annotations
 
@@ -24,22 +25,23 @@ class Suspending:
 
     def __init__(self, display: Display) -> None:
         self._display = display
-        self._installed = False
+        self._installed: list[int] = []
 
     def install(self) -> None:
-        """Take the signal, where there is one and nobody has it or ignores it."""
-        if hasattr(signal, "SIGTSTP") and signal.getsignal(signal.SIGTSTP) is signal.SIG_DFL:
-            signal.signal(signal.SIGTSTP, self._stop)
-            self._installed = True
+        """Take the signals, where there are such and nobody has them or ignores them."""
+        for name in ("SIGTSTP", "SIGQUIT"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, self._stop)
+                self._installed.append(number)
 
     def restore(self) -> None:
-        if self._installed:
-            self._installed = False
-            signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        while self._installed:
+            signal.signal(self._installed.pop(), signal.SIG_DFL)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._display.hide()
         signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)  # it stops here, and goes on here
+        os.kill(os.getpid(), number)  # it ends here, or stops and goes on here
         signal.signal(number, self._stop)
         self._display.show()

@@ -95,13 +95,19 @@ class Output:
         self._write(stream, waiting.rfind(b"\n") + 1 or len(waiting) - _cut(waiting))
 
     def _write(self, stream: Stream, end: int) -> None:
-        if end > self._room:
+        last = end > self._room
+        if last:
             end = self._room - _cut(stream.waiting[: self._room])
-            self._room = 0
         if end > 0:
-            text = stream.waiting[:end].decode("utf-8", "replace")
-            self._room -= end
-            self._emit(EventKind.NODE_OUTPUT, {"stream": stream.name, "text": text})
+            text, size = stream.waiting[:end].decode("utf-8", "replace"), end
+            if "\ufffd" in text:  # which takes more bytes than what it may stand for
+                whole = text.encode()
+                text, size = whole[: self._room].decode("utf-8", "ignore"), len(whole)
+            self._room -= size
+            if text:
+                self._emit(EventKind.NODE_OUTPUT, {"stream": stream.name, "text": text})
+        if last:
+            self._room = 0
         if self._room <= 0:
             stream.waiting = b""
         else:

@@ -49,6 +49,22 @@ def test_the_whole_is_kept_up_to_the_limit_and_told_as_text(pieces: list[bytes],
     assert "".join(told.texts["stdout"]) == whole.decode("utf-8", "replace")
 
 
+@given(st.lists(st.binary(min_size=1, max_size=3000), min_size=1, max_size=5), st.booleans())
+def test_what_is_told_of_an_attempt_takes_at_most_its_bytes_as_text_also_where_it_is_no_text(
+    pieces: list[bytes], often: bool
+) -> None:
+    told = Told()
+    output = Output(told, NoMasking(), 100)
+    while sum(map(len, told.texts["stdout"])) < TOLD // 3 and len(pieces) < 10_000:
+        for piece in pieces:
+            output.take("stdout", piece)
+            if often:
+                output.tell()
+        pieces = pieces * 2
+    output.end("stdout")
+    assert len("".join(told.texts["stdout"]).encode()) <= TOLD
+
+
 @given(st.lists(st.binary(max_size=3000)))
 def test_of_stderr_the_end_is_kept(pieces: list[bytes]) -> None:
     output = Output(Told(), NoMasking(), 100)
