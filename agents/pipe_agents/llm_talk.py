@@ -178,7 +178,7 @@ class Talk:
 
     async def _used(self, toolbox: Toolbox, answer: ModelResponse) -> list[Message]:
         """The answer, and what the tools that it calls have given."""
-        said = Message("assistant", answer.text, tool_calls=answer.tool_calls)
+        said = Message("assistant", answer.text, tool_calls=answer.tool_calls, thought=answer.thought)
         return [said, *await self._use(toolbox, answer.tool_calls)]
 
     async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall]) -> list[Message]:

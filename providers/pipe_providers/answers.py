@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from pipe_runner.models import Finish, ModelFault, ModelResponse, Reason, ToolCall, Usage
+from pipe_runner.types import Json
 
 
 class Read(NamedTuple):
@@ -17,6 +18,8 @@ class Read(NamedTuple):
     usage: Usage | None = None
     model: str = ""
     request_id: str | None = None
+    thought: Json = None
+    """What the service wants back with the answers of the tools."""
 
 
 def declined(where: str, answer: ModelResponse) -> ModelResponse:

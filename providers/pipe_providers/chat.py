@@ -15,6 +15,7 @@ from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
 from pipe_providers.schemas import Wanted, is_strict, wanted
+from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
     Media,
@@ -72,6 +73,7 @@ class OpenAiProvider(HttpProvider):
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
         self._extra = said.get("extra_body") or {}
+        self._returns = said.get("return_reasoning") is not False
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
@@ -115,7 +117,12 @@ class OpenAiProvider(HttpProvider):
         )
         text = _text(message.get("content"))
         read = self._read(request, text, message.get("refusal"), choice.get("finish_reason"), calls, data.get("usage"))
-        return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None)
+        thought = whole_thought(message) if self.wants_thought(request) else None
+        return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None, thought=thought)
+
+    def wants_thought(self, request: ModelRequest) -> bool:
+        """Whether what the model thinks may have to go back to it."""
+        return self._returns and bool(request.tools)
 
     def reading(self, request: ModelRequest) -> Reading:
         return _Stream(self, request)
@@ -163,6 +170,7 @@ class _Stream:
         self._refusal: list[str] = []
         self._calls: dict[tuple[int, int], list[str]] = {}
         """Id, name and parts of the arguments, by the service's number and a count of calls that bear the same."""
+        self._thoughts = Thoughts() if provider.wants_thought(request) else None
         self._size = 0
         self._finish: Any = None
         self._usage: Any = None
@@ -231,6 +239,8 @@ class _Stream:
         if refusal := delta.get("refusal"):
             self._refusal.append(refusal)
             self._size += len(refusal)
+        if self._thoughts is not None:
+            self._size += self._thoughts.take(delta)
         for number, call in enumerate(delta.get("tool_calls") or ()):
             self._call(call, number)
         text = _text(delta.get("content"))
@@ -243,7 +253,7 @@ class _Stream:
         index = call.get("index")
         if not isinstance(index, int):  # whole calls, of servers that don't number them
             index = len(self._calls) if call.get("id") or function.get("name") else max(len(self._calls) - 1, number)
-        id, name, again = _word(call.get("id")), _word(function.get("name")), 0
+        id, name, again = str(call.get("id") or ""), _word(function.get("name")), 0
         while (index, again + 1) in self._calls:
             again += 1
         known = self._calls.get((index, again))
@@ -255,7 +265,9 @@ class _Stream:
             parts[2:] = ["".join(parts[2:])]
         arguments = _arguments(function)
         parts.append(arguments)
-        self._size += len(arguments)
+        self._size += len(arguments) + len(id)
+        if self._thoughts is not None:
+            self._size += self._thoughts.mark((index, again), call)
         if len(self._calls) > 1000 or self._size > MOST:
             raise self._provider._wire.too_large(MOST)
 
@@ -270,7 +282,8 @@ class _Stream:
         finish = self._finish or "stop"
         text, refusal = "".join(self._text), "".join(self._refusal)
         read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
-        return read._replace(model=self._model, request_id=self._id or None)
+        thought = None if self._thoughts is None else self._thoughts.said(sorted(self._calls))
+        return read._replace(model=self._model, request_id=self._id or None, thought=thought)
 
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -301,6 +314,8 @@ def _message(message: Message) -> dict[str, Any]:
             }
             for call in message.tool_calls
         ]
+    if message.thought is not None:
+        put_back(message.thought.said, data)
     return data
 
 

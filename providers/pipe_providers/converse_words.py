@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
+from pipe_providers.blocks import Blocks, put_back
 from pipe_providers.schemas import wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
@@ -84,6 +85,8 @@ def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | N
     answer = answer_tool(request, said)
     if answer is not None and request.output_schema is not None:
         choice = {"any": {}} if specs and request.tool_choice != "none" else {"tool": {"name": answer}}
+        if _thinks(said.get("extra_body") or {}):  # it refuses to be forced
+            choice = {"auto": {}}
         about = "Give the final answer. It must be called once, when everything is known."
         specs.append(_spec(answer, about, wanted(request.output_schema).schema))
     if not specs:
@@ -93,6 +96,11 @@ def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | N
     elif request.tool_choice == "none" and answer is None and not any(m.tool_calls for m in request.messages):
         return None
     return {"tools": specs, "toolChoice": choice} if specs else None
+
+
+def _thinks(extra: Mapping[str, Any]) -> bool:
+    told = [extra.get(name) for name in ("thinking", "reasoning_config")]
+    return any(isinstance(one, dict) and one.get("type") != "disabled" for one in told)
 
 
 def _spec(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +134,14 @@ def _content(message: Message, files: int) -> list[dict[str, Any]]:
         if message.failed:
             result["status"] = "error"
         return [{"toolResult": result}]
+    calls = [{"toolUse": {"toolUseId": c.id, "name": c.name, "input": dict(c.arguments)}} for c in message.tool_calls]
+    if message.thought is not None:
+        return put_back(message.thought.said, calls)
     content: list[dict[str, Any]] = [{"text": message.text}] if message.text.strip() else []
     parts = [_part(one, files + number) for number, one in enumerate(message.media)]
     if not content and any("document" in part for part in parts):
         content.append({"text": "See what is attached."})  # a document needs a text beside it
-    content += parts
-    for call in message.tool_calls:
-        content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": dict(call.arguments)}})
-    return content
+    return content + parts + calls
 
 
 def _part(one: Media, number: int) -> dict[str, Any]:
@@ -157,17 +165,23 @@ def _part(one: Media, number: int) -> dict[str, Any]:
 def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Mapping[str, Any]) -> Read:
     """An answer that came at once. Raises ModelFault, LookupError, TypeError, AttributeError."""
     text, calls, given = [], [], None
-    tool = answer_tool(request, said)
-    for part in answer["output"]["message"]["content"]:
+    tool, blocks = answer_tool(request, said), Blocks()
+    for index, part in enumerate(answer["output"]["message"]["content"]):
         if "text" in part:
             text.append(part["text"])
+            blocks.text(index, part["text"])
+        elif "reasoningContent" in part:
+            inner = part["reasoningContent"]
+            blocks.thought(index, inner.get("reasoningText", inner))
         elif "toolUse" in part:
             use = part["toolUse"]
             if use["name"] == tool:
                 given = json.dumps(use["input"], ensure_ascii=False) if given is None else given
             else:
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
-    return _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
+                blocks.call(index)
+    read = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
+    return read._replace(thought=blocks.said())
 
 
 def _read(
@@ -215,7 +229,8 @@ class Streamed:
         self._tool = answer_tool(request, said)
         self._text: list[str] = []
         self._given: list[str] | None = None
-        self._blocks: dict[int, tuple[str, str, list[str]]] = {}
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+        self._blocks = Blocks()
         self._answering: set[int] = set()
         self._size = 0
         self._stop: Any = None
@@ -244,10 +259,11 @@ class Streamed:
                 self._given = []
                 self._answering.add(index)
             elif use is not None and use["name"] != self._tool:
-                self._blocks[index] = (use["toolUseId"], use["name"], [])
+                self._calls[index] = (use["toolUseId"], use["name"], [])
+                self._blocks.call(index)
         elif "messageStop" in event:
             self._stop = event["messageStop"]["stopReason"]
-            if self._tool is not None and self._given is None and not self._blocks:
+            if self._tool is not None and self._given is None and not self._calls:
                 return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
             self._usage, self._told = event["metadata"].get("usage"), True
@@ -259,6 +275,7 @@ class Streamed:
         piece = ""
         if "text" in delta:
             self._text.append(delta["text"])
+            self._blocks.text(index, delta["text"])
             piece = "" if self._tool is not None else delta["text"]
             self._size += len(delta["text"])
         elif "toolUse" in delta:
@@ -267,8 +284,10 @@ class Streamed:
             if index in self._answering and self._given is not None:
                 self._given.append(part)
                 piece = part
-            elif index in self._blocks:
-                self._blocks[index][2].append(part)
+            elif index in self._calls:
+                self._calls[index][2].append(part)
+        elif "reasoningContent" in delta:
+            self._size += self._blocks.thought(index, delta["reasoningContent"])
         if self._size > self._most:
             what = f"{self._where} sends more than {self._most // 2**20} MiB, which is more than an answer may take"
             raise ModelFault(Reason.INVALID_OUTPUT, what)
@@ -276,6 +295,7 @@ class Streamed:
 
     def read(self) -> Read:
         """All of it, once it has stopped."""
-        calls = [called(id, name, "".join(parts)) for id, name, parts in self._blocks.values()]
+        calls = [called(id, name, "".join(parts)) for id, name, parts in self._calls.values()]
         given = None if self._given is None else "".join(self._given)
-        return _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)
+        read = _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)
+        return read._replace(thought=self._blocks.said())

@@ -81,6 +81,7 @@ class _Stream:
         self._lines = Lines()
         self._text: list[str] = []
         self._calls: list[ToolCall] = []
+        self._thought: list[str] = []
         self._size = 0
         self._last: Mapping[str, Any] = {}
         self._model = ""
@@ -128,6 +129,9 @@ class _Stream:
             self._size += len(str(call))
             if len(self._calls) > 1000 or self._size > MOST:
                 raise self._wire.too_large(MOST)
+        if isinstance(thought := message.get("thinking"), str):
+            self._thought.append(thought)
+            self._size += len(thought)
         self._model = self._model or str(data.get("model") or "")[:300]
         if data.get("done") is True:
             self.ended, self._last = True, data
@@ -143,7 +147,8 @@ class _Stream:
         finish = _FINISH.get(str(last.get("done_reason") or "stop"), Finish.OTHER)
         if self._calls and finish is Finish.STOP:
             finish = Finish.TOOL_CALLS
-        return Read("".join(self._text), finish, tuple(self._calls), usage, self._model)
+        thought = "".join(self._thought)
+        return Read("".join(self._text), finish, tuple(self._calls), usage, self._model, thought=thought)
 
 
 def _call(call: Mapping[str, Any], number: int) -> ToolCall:
@@ -180,6 +185,8 @@ def _message(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
             raise ModelFault(Reason.REFUSED, what, sent=False)
     if texts:
         data["content"] = "\n\n".join([*texts, message.text] if message.text else texts)
+    if message.thought is not None:
+        data["thinking"] = message.thought.said
     if message.tool_calls:
         data["tool_calls"] = [
             {"id": call.id, "function": {"name": call.name, "arguments": dict(call.arguments)}}
