@@ -14,7 +14,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, is_strict, wanted
+from pipe_providers.schemas import Wanted, is_strict, typed, wanted
 from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
@@ -44,8 +44,15 @@ _FINISH = {
 """In small letters, up to a colon."""
 _NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
 """What is said of an answer that its service has cut."""
-_NEW_KEY = ("api.openai.com", ".openai.azure.com")
-"""Hosts whose newer models know `max_completion_tokens` only."""
+_NEW_KEY = (
+    *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
+    *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
+)
+"""Ends of hosts whose newer models know `max_completion_tokens` only."""
+_MISTRAL = ".mistral.ai"
+"""Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
+_OPTIONAL = ("stream_options", "tool_choice")
+"""Fields that a null in `extra_body` takes out: some servers refuse them."""
 
 
 class OpenAiProvider(HttpProvider):
@@ -68,8 +75,8 @@ class OpenAiProvider(HttpProvider):
             where, url, headers, said.get("query") or {}, hiding(settings.secrets, settings.mask), said.get("proxy")
         )
         super().__init__(settings, wire, parse_duration(said["timeout"]))
-        host = urlsplit(url).hostname or ""
-        new = host == _NEW_KEY[0] or host.endswith(_NEW_KEY[1])
+        host = f".{urlsplit(url).hostname}"
+        new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
         self._extra = said.get("extra_body") or {}
@@ -79,7 +86,9 @@ class OpenAiProvider(HttpProvider):
         body: dict[str, Any] = {**self._extra, "model": request.model}
         body["messages"] = [_message(message) for message in request.messages]
         if stream:
-            body["stream"], body["stream_options"] = True, {"include_usage": True}
+            body["stream"] = True
+            if not self._mistral:
+                body["stream_options"] = {"include_usage": True}
         if request.tools:
             body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
             body["tool_choice"] = request.tool_choice
@@ -89,15 +98,18 @@ class OpenAiProvider(HttpProvider):
             body[self._most] = request.max_tokens
         for key in ("temperature", "top_p", "seed"):
             if getattr(request, key) is not None:
-                body[key] = getattr(request, key)
+                body["random_seed" if key == "seed" and self._mistral else key] = getattr(request, key)
         if request.stop:
             body["stop"] = list(request.stop)
+        for key in _OPTIONAL:
+            if self._extra.get(key, ...) is None:
+                body.pop(key, None)
         return Asked(_PATH, body)
 
     def _shape(self, body: dict[str, Any], shape: Wanted) -> None:
         if self._schemas == "json_schema":
-            strict = is_strict(shape.schema)
-            told = {"name": "answer", "schema": shape.schema, "strict": strict}
+            schema = typed(shape.schema)
+            told = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
             body["response_format"] = {"type": "json_schema", "json_schema": told}
             return
         if self._schemas == "json_object":
@@ -353,7 +365,10 @@ def _usage(data: Any) -> Usage | None:
         return None
     cached = _detail(data.get("prompt_tokens_details"), "cached_tokens") or 0  # the others cost more
     reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
-    return counted(count(data.get("prompt_tokens")), count(data.get("completion_tokens")), cached, reasoning=reasoning)
+    read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
+    if read is not None and wrote is not None:  # some count what was thought in the total only
+        wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
+    return counted(read, wrote, cached, reasoning=reasoning)
 
 
 def _detail(details: Any, name: str) -> int | None:

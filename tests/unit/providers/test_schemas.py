@@ -1,0 +1,82 @@
+"""Schemas of answers as services are told them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pipe_providers.schemas import is_strict, typed, wanted
+
+
+def closed(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+
+TEXT = {"type": "string"}
+DEEP: dict[str, Any] = closed(a=TEXT)
+for _ in range(10):
+    DEEP = closed(a=DEEP)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        closed(),
+        closed(a=TEXT, b={"type": ["integer", "null"], "minimum": 1}, c={"enum": ["low", "high"]}),
+        closed(a={"const": 1, "title": "One"}, b={"anyOf": [TEXT, closed(c={"enum": ["x", None]})]}),
+        closed(a={"type": "array", "items": {"$ref": "#/$defs/part"}, "minItems": 1})
+        | {"$defs": {"part": closed(a=TEXT)}},
+        closed(at={"type": "string", "format": "date-time", "x-shown": True}),
+        closed(type=TEXT, properties=TEXT),
+    ],
+)
+def test_a_service_holds_to_what_it_knows(schema: dict[str, Any]) -> None:
+    jsonschema.Draft202012Validator.check_schema(typed(schema))
+    assert is_strict(typed(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object"},
+        closed(a=TEXT) | {"required": []},
+        closed(a={"oneOf": [TEXT, {"type": "integer"}]}),
+        closed(a={"allOf": [TEXT]}),
+        closed(a={"not": TEXT}),
+        closed(a={"type": "array"}),
+        closed(a={"type": "array", "items": TEXT, "uniqueItems": True}),
+        closed(a={"type": "array", "items": True}),
+        closed(a={"type": "string", "format": "uri"}),
+        closed(a={"type": "string", "default": "x"}),
+        closed(a={}),
+        closed(a=True),
+        closed(a={"enum": ["x", {"y": 1}]}),
+        closed(a={"$ref": "#/$defs/part", "description": "A part."}) | {"$defs": {"part": TEXT}},
+        closed(a=TEXT) | {"anyOf": [{"required": ["a"]}]},
+        closed(a=TEXT) | {"patternProperties": {"^x": TEXT}},
+        closed(a={"type": ["object", "null"], "properties": {"b": TEXT}}),
+        DEEP,
+    ],
+)
+def test_with_anything_else_it_needn_t_hold_to_it(schema: dict[str, Any]) -> None:
+    assert not is_strict(typed(schema))
+
+
+def test_a_schema_gets_the_types_of_the_values_that_it_lists() -> None:
+    given = closed(a={"enum": ["x", None]}, b={"type": "array", "items": {"const": 1}}, c={"anyOf": [{"enum": [1.5]}]})
+    assert typed(given)["properties"] == {
+        "a": {"enum": ["x", None], "type": ["string", "null"]},
+        "b": {"type": "array", "items": {"const": 1, "type": "integer"}},
+        "c": {"anyOf": [{"enum": [1.5], "type": "number"}]},
+    }
+    assert given["properties"]["a"] == {"enum": ["x", None]}
+
+
+def test_a_schema_that_refers_to_itself_still_does_where_it_is_put_into_an_object() -> None:
+    tree = {"type": "array", "items": {"$ref": "#"}}
+    told = wanted(tree).schema
+    validator = jsonschema.Draft202012Validator(told)
+    assert validator.is_valid({"value": [[], [[]]]})
+    assert not validator.is_valid({"value": [{"value": []}]})
