@@ -72,6 +72,8 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
     except (ValueError, TypeError, RecursionError):
         return ToolCall(id, name, {}, "the arguments are no JSON")
+    if data is None:  # some say so that there are none
+        return ToolCall(id, name, {})
     if twice:  # readers differ on which one counts
         return ToolCall(id, name, {}, f"the arguments have {json.dumps(twice[0][:80])} more than once in one object")
     if not isinstance(data, dict):

@@ -14,7 +14,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, is_strict, typed, wanted
+from pipe_providers.schemas import Wanted, arguments, instruction, is_strict, typed, wanted
 from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
@@ -90,7 +90,10 @@ class OpenAiProvider(HttpProvider):
             if not self._mistral:
                 body["stream_options"] = {"include_usage": True}
         if request.tools:
-            body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
+            body["tools"] = [
+                {"type": "function", "function": {**tool._asdict(), "parameters": arguments(tool.parameters)}}
+                for tool in request.tools
+            ]
             body["tool_choice"] = request.tool_choice
         if request.output_schema is not None:
             self._shape(body, wanted(request.output_schema))
@@ -114,7 +117,7 @@ class OpenAiProvider(HttpProvider):
             return
         if self._schemas == "json_object":
             body["response_format"] = {"type": "json_object"}
-        text = f"Answer with one JSON object and nothing else. Its JSON Schema: {json.dumps(shape.schema)}"
+        text = instruction(shape.schema, tools="tools" in body)
         body["messages"].append({"role": "system", "content": text})
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:

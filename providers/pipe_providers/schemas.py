@@ -46,6 +46,25 @@ def wanted(schema: JsonObject) -> Wanted:
     return Wanted({**around, "$defs": definitions} if definitions else around, True)
 
 
+def instruction(schema: JsonObject, *, tools: bool) -> str:
+    """For a model whose service isn't told of the schema, or doesn't show it."""
+    first = "When you need no tool any more, answer" if tools else "Answer"
+    return f"{first} with one JSON value and nothing else. Its JSON Schema: {json.dumps(schema)}"
+
+
+def arguments(schema: JsonObject) -> dict[str, Any]:
+    """The schema of a tool's arguments in the form that services take: with properties, and without alternatives at its
+    top, whose properties it gets. What a model then gives is held against the whole one."""
+    found: dict[str, Any] = {key: value for key, value in schema.items() if key not in (*_AT_TOP, "$schema", "$id")}
+    properties = dict(schema.get("properties") or {})
+    for key in ("allOf", "anyOf", "oneOf"):
+        for one in schema.get(key) or () if isinstance(schema.get(key), list) else ():
+            if isinstance(one, dict) and isinstance(one.get("properties"), dict):
+                properties = {**one["properties"], **properties}
+    return {**found, "properties": properties}
+
+
+_AT_TOP: Final = ("allOf", "anyOf", "oneOf", "not", "enum", "if", "then", "else")
 _TAKEN: Final = frozenset(
     (
         *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf", "$ref"),

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pipe_providers.schemas import is_strict, typed, wanted
+from pipe_providers.schemas import arguments, is_strict, typed, wanted
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -80,3 +80,27 @@ def test_a_schema_that_refers_to_itself_still_does_where_it_is_put_into_an_objec
     validator = jsonschema.Draft202012Validator(told)
     assert validator.is_valid({"value": [[], [[]]]})
     assert not validator.is_valid({"value": [{"value": []}]})
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"type": "object"}, {"type": "object", "properties": {}}),
+        (
+            {"type": "object", "$schema": "x", "properties": {"a": TEXT}, "anyOf": [{"required": ["a"]}]},
+            {"type": "object", "properties": {"a": TEXT}},
+        ),
+        (
+            {"type": "object", "oneOf": [closed(a=TEXT), closed(b={"type": "integer"})], "$defs": {"c": TEXT}},
+            {"type": "object", "properties": {"b": {"type": "integer"}, "a": TEXT}, "$defs": {"c": TEXT}},
+        ),
+        (
+            {"type": "object", "properties": {"a": {"anyOf": [TEXT]}}, "required": ["a"]},
+            {"type": "object", "properties": {"a": {"anyOf": [TEXT]}}, "required": ["a"]},
+        ),
+    ],
+)
+def test_arguments_of_a_tool_have_properties_and_no_alternatives_at_their_top(
+    given: dict[str, Any], told: dict[str, Any]
+) -> None:
+    assert arguments(given) == told
