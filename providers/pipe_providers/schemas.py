@@ -55,10 +55,11 @@ def instruction(schema: JsonObject, *, tools: bool) -> str:
 def arguments(schema: JsonObject) -> dict[str, Any]:
     """The schema of a tool's arguments in the form that services take: with properties, and without alternatives at its
     top, whose properties it gets. What a model then gives is held against the whole one."""
-    found: dict[str, Any] = {key: value for key, value in schema.items() if key not in (*_AT_TOP, "$schema", "$id")}
-    properties = dict(schema.get("properties") or {})
+    given: dict[str, Any] = dict(schema)
+    found = {key: value for key, value in given.items() if key not in (*_AT_TOP, "$schema", "$id")}
+    properties = dict(given.get("properties") or {})
     for key in ("allOf", "anyOf", "oneOf"):
-        for one in schema.get(key) or () if isinstance(schema.get(key), list) else ():
+        for one in given.get(key) or ():
             if isinstance(one, dict) and isinstance(one.get("properties"), dict):
                 properties = {**one["properties"], **properties}
     return {**found, "properties": properties}
