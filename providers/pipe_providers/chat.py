@@ -14,7 +14,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, arguments, instruction, is_strict, typed, wanted
+from pipe_providers.schemas import Wanted, instruction, is_strict, told, typed, wanted
 from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
@@ -90,10 +90,7 @@ class OpenAiProvider(HttpProvider):
             if not self._mistral:
                 body["stream_options"] = {"include_usage": True}
         if request.tools:
-            body["tools"] = [
-                {"type": "function", "function": {**tool._asdict(), "parameters": arguments(tool.parameters)}}
-                for tool in request.tools
-            ]
+            body["tools"] = [{"type": "function", "function": told(tool)._asdict()} for tool in request.tools]
             body["tool_choice"] = request.tool_choice
         if request.output_schema is not None:
             self._shape(body, wanted(request.output_schema))
@@ -112,8 +109,8 @@ class OpenAiProvider(HttpProvider):
     def _shape(self, body: dict[str, Any], shape: Wanted) -> None:
         if self._schemas == "json_schema":
             schema = typed(shape.schema)
-            told = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": told}
+            shown = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": shown}
             return
         if self._schemas == "json_object":
             body["response_format"] = {"type": "json_object"}

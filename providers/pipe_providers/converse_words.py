@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
 from pipe_providers.blocks import Blocks, put_back
-from pipe_providers.schemas import arguments, wanted
+from pipe_providers.schemas import told, wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
 ANSWER: Final = "answer"
@@ -80,7 +80,7 @@ def answer_tool(request: ModelRequest, said: Mapping[str, Any]) -> str | None:
 
 
 def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | None:
-    specs = [_spec(tool.name, tool.description, arguments(tool.parameters)) for tool in request.tools]
+    specs = [_spec(tool.name, tool.description, dict(tool.parameters)) for tool in map(told, request.tools)]
     choice: dict[str, Any] = {"any" if request.tool_choice == "required" else "auto": {}}
     answer = answer_tool(request, said)
     if answer is not None and request.output_schema is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.models import ToolSpec
 from pipe_runner.types import JsonObject
 
 VALUE: Final = "value"
@@ -52,17 +53,18 @@ def instruction(schema: JsonObject, *, tools: bool) -> str:
     return f"{first} with one JSON value and nothing else. Its JSON Schema: {json.dumps(schema)}"
 
 
-def arguments(schema: JsonObject) -> dict[str, Any]:
-    """The schema of a tool's arguments in the form that services take: with properties, and without alternatives at its
-    top, whose properties it gets. What a model then gives is held against the whole one."""
-    given: dict[str, Any] = dict(schema)
-    found = {key: value for key, value in given.items() if key not in (*_AT_TOP, "$schema", "$id")}
+def told(tool: ToolSpec) -> ToolSpec:
+    """A tool with a schema that services take: with properties, and without alternatives at its top, whose properties
+    it gets. Those stand in the description; what a model then gives is held against the whole schema."""
+    given: dict[str, Any] = {key: value for key, value in tool.parameters.items() if key not in ("$schema", "$id")}
+    apart = {key: given.pop(key) for key in _AT_TOP if key in given}
     properties = dict(given.get("properties") or {})
     for key in ("allOf", "anyOf", "oneOf"):
-        for one in given.get(key) or ():
+        for one in apart.get(key) or ():
             if isinstance(one, dict) and isinstance(one.get("properties"), dict):
                 properties = {**one["properties"], **properties}
-    return {**found, "properties": properties}
+    about = f"{tool.description}\nThe arguments must fit this, too: {json.dumps(apart)}" if apart else tool.description
+    return ToolSpec(tool.name, about.strip(), {**given, "properties": properties})
 
 
 _AT_TOP: Final = ("allOf", "anyOf", "oneOf", "not", "enum", "if", "then", "else")

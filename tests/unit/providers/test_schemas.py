@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
 import pytest
 
-from pipe_providers.schemas import arguments, is_strict, typed, wanted
+from pipe_providers.schemas import is_strict, told, typed, wanted
+from pipe_runner.models import ToolSpec
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -76,23 +78,18 @@ def test_a_schema_gets_the_types_of_the_values_that_it_lists() -> None:
 
 def test_a_schema_that_refers_to_itself_still_does_where_it_is_put_into_an_object() -> None:
     tree = {"type": "array", "items": {"$ref": "#"}}
-    told = wanted(tree).schema
-    validator = jsonschema.Draft202012Validator(told)
+    validator = jsonschema.Draft202012Validator(wanted(tree).schema)
     assert validator.is_valid({"value": [[], [[]]]})
     assert not validator.is_valid({"value": [{"value": []}]})
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "shown"),
     [
         ({"type": "object"}, {"type": "object", "properties": {}}),
         (
-            {"type": "object", "$schema": "x", "properties": {"a": TEXT}, "anyOf": [{"required": ["a"]}]},
+            {"type": "object", "$schema": "x", "properties": {"a": TEXT}},
             {"type": "object", "properties": {"a": TEXT}},
-        ),
-        (
-            {"type": "object", "oneOf": [closed(a=TEXT), closed(b={"type": "integer"})], "$defs": {"c": TEXT}},
-            {"type": "object", "properties": {"b": {"type": "integer"}, "a": TEXT}, "$defs": {"c": TEXT}},
         ),
         (
             {"type": "object", "properties": {"a": {"anyOf": [TEXT]}}, "required": ["a"]},
@@ -100,7 +97,13 @@ def test_a_schema_that_refers_to_itself_still_does_where_it_is_put_into_an_objec
         ),
     ],
 )
-def test_arguments_of_a_tool_have_properties_and_no_alternatives_at_their_top(
-    given: dict[str, Any], told: dict[str, Any]
-) -> None:
-    assert arguments(given) == told
+def test_the_schema_of_a_tool_has_properties(given: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert told(ToolSpec("add", "Adds.", given)) == ToolSpec("add", "Adds.", shown)
+
+
+def test_alternatives_at_the_top_of_a_tool_s_schema_are_told_in_words() -> None:
+    ways = [closed(a=TEXT), closed(b={"type": "integer"})]
+    spec = told(ToolSpec("add", "Adds.", {"type": "object", "oneOf": ways, "$defs": {"c": TEXT}}))
+    properties = {"a": TEXT, "b": {"type": "integer"}}
+    assert spec.parameters == {"type": "object", "properties": properties, "$defs": {"c": TEXT}}
+    assert spec.description == f"Adds.\nThe arguments must fit this, too: {json.dumps({'oneOf': ways})}"
