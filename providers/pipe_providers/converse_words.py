@@ -22,6 +22,13 @@ _FINISH: Final = {
     "tool_use": Finish.TOOL_CALLS,
 }
 _STOPPED: Final = {"guardrail_intervened": "its guardrail declined", "content_filtered": "its content filter declined"}
+_NEVER_FORCED: Final = frozenset(
+    (
+        *("meta", "deepseek", "openai", "qwen", "cohere", "ai21", "writer", "google", "minimax", "moonshot"),
+        *("moonshotai", "nvidia", "zai"),
+    )
+)
+"""Whose models on Bedrock refuse `any` and `tool` as `toolChoice`."""
 _IMAGES: Final = ("png", "jpeg", "gif", "webp")
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
@@ -84,9 +91,7 @@ def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | N
     choice: dict[str, Any] = {"any" if request.tool_choice == "required" else "auto": {}}
     answer = answer_tool(request, said)
     if answer is not None and request.output_schema is not None:
-        choice = {"any": {}} if specs and request.tool_choice != "none" else {"tool": {"name": answer}}
-        if _thinks(said.get("extra_body") or {}):  # it refuses to be forced
-            choice = {"auto": {}}
+        choice = _forced(request, said, answer)
         about = "Give the final answer. It must be called once, when everything is known."
         specs.append(_spec(answer, about, wanted(request.output_schema).schema))
     if not specs:
@@ -98,9 +103,16 @@ def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | N
     return {"tools": specs, "toolChoice": choice} if specs else None
 
 
-def _thinks(extra: Mapping[str, Any]) -> bool:
-    told = [extra.get(name) for name in ("thinking", "reasoning_config")]
-    return any(isinstance(one, dict) and one.get("type") != "disabled" for one in told)
+def _forced(request: ModelRequest, said: Mapping[str, Any], answer: str) -> dict[str, Any]:
+    """The choice by which a model must call a tool; one that refuses that is only told of it."""
+    extra = said.get("extra_body") or {}
+    thinking = [extra.get(name) for name in ("thinking", "reasoning_config")]
+    thinks = any(isinstance(one, dict) and one.get("type") != "disabled" for one in thinking)
+    vendors = request.model.rpartition("/")[2].split(".")[:2]
+    if thinks or not _NEVER_FORCED.isdisjoint(vendors):
+        return {"auto": {}}
+    several = bool(request.tools) and request.tool_choice != "none"
+    return {"any": {}} if several or "mistral" in vendors else {"tool": {"name": answer}}
 
 
 def _spec(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Output schemas in the forms that services take: an object at the root, and strict where they can be."""
+"""Schemas as services take them: an object at the root, without alternatives, and strict where they can be."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Wanted(NamedTuple):
 
 def wanted(schema: JsonObject) -> Wanted:
     own: dict[str, Any] = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
-    if own.get("type") == "object":
+    if own.get("type") == "object" and not own.keys() & {*_AT_TOP, "$ref"}:
         return Wanted(own, False)
     from pipe_schemas.answers import taken_apart
 

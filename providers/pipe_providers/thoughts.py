@@ -55,8 +55,7 @@ class Thoughts:
                 size += len(value)
             elif isinstance(value, list) and value:
                 blocks = self._blocks.setdefault(name, [])
-                for block in value:
-                    size += _join(blocks, block)
+                size += sum(_join(blocks, block) for block in value if isinstance(block, dict))
         return size
 
     def mark(self, key: Hashable, call: Mapping[str, Any]) -> int:

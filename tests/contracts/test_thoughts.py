@@ -3,11 +3,13 @@ conversation without it."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from model_servers import CEREBRAS, DIALECTS, THINKERS, Service
+from model_servers import CEREBRAS, DIALECTS, THINKERS, Service, chunked, response
 
+from pipe_providers import converse_words
 from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Provider, ToolSpec
 
 ADD = ToolSpec("add", "Adds.", {"type": "object"})
@@ -39,6 +41,21 @@ def test_a_service_gets_back_what_its_model_thought(
 
 
 @both_ways
+@pytest.mark.parametrize("odd", [7, True, {"a": 1}, [], [7, None, "x"], [{"text": 5}, {"type": 3}]])
+def test_thoughts_of_no_known_shape_do_no_harm(
+    odd: object, streamed: bool, service: Service, provider_bench: Any
+) -> None:
+    names = ("reasoning_content", "reasoning_details", "thinking_blocks")
+    choice = {"index": 0, "finish_reason": "stop"}
+    said = {"role": "assistant", "content": "Hi.", **dict.fromkeys(names, odd), "tool_calls": None}
+    part = b"data: " + json.dumps({"choices": [{**choice, "delta": said}]}).encode() + b"\n\n"
+    whole = response({"choices": [{**choice, "message": said}]})
+    service.answers(chunked([part], "text/event-stream") if streamed else whole)
+    bench = provider_bench(DIALECTS["openai"], service)
+    assert bench.ask(ASKED, streamed=streamed).text == "Hi."
+
+
+@both_ways
 def test_a_server_that_refuses_what_it_thought_itself_gets_nothing_back(
     streamed: bool, service: Service, provider_bench: Any
 ) -> None:
@@ -63,3 +80,20 @@ def test_bedrock_forces_no_tool_on_a_model_that_thinks(streamed: bool, service: 
     ):
         assert bench.ask(asked, streamed=streamed, extra_body=extra).text == "Hello wörld"
         assert service.asked[-1].data["toolConfig"]["toolChoice"] == choice
+
+
+@pytest.mark.parametrize(
+    ("model", "choice"),
+    [
+        ("us.meta.llama4-scout-17b-instruct-v1:0", {"auto": {}}),
+        ("openai.gpt-oss-120b-1:0", {"auto": {}}),
+        ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.meta.llama3-3-70b-instruct-v1:0", {"auto": {}}),
+        ("mistral.mistral-large-2407-v1:0", {"any": {}}),
+        ("eu.anthropic.claude-sonnet-4-6-v1:0", {"tool": {"name": "answer"}}),
+        ("amazon.nova-pro-v1:0", {"tool": {"name": "answer"}}),
+        ("arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123", {"tool": {"name": "answer"}}),
+    ],
+)
+def test_bedrock_forces_a_tool_on_models_that_can_be(model: str, choice: object) -> None:
+    asked = ASKED._replace(model=model, tools=(), output_schema={"type": "object"})
+    assert converse_words.asked(asked, {}, stream=False)["toolConfig"]["toolChoice"] == choice

@@ -107,3 +107,21 @@ def test_alternatives_at_the_top_of_a_tool_s_schema_are_told_in_words() -> None:
     properties = {"a": TEXT, "b": {"type": "integer"}}
     assert spec.parameters == {"type": "object", "properties": properties, "$defs": {"c": TEXT}}
     assert spec.description == f"Adds.\nThe arguments must fit this, too: {json.dumps({'oneOf': ways})}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "wrapped"),
+    [
+        (closed(a=TEXT), False),
+        ({"type": "array"}, True),
+        ({"anyOf": [closed(a=TEXT)]}, True),
+        ({"type": "object", "anyOf": [closed(a=TEXT), closed(b=TEXT)]}, True),
+        ({"type": "object", "$ref": "#/$defs/a", "$defs": {"a": closed(a=TEXT)}}, True),
+    ],
+)
+def test_what_services_do_not_take_at_the_top_is_put_into_an_object(schema: dict[str, Any], wrapped: bool) -> None:
+    shown = wanted(schema)
+    assert (shown.wrapped, shown.schema["type"]) == (wrapped, "object")
+    assert jsonschema.Draft202012Validator(shown.schema).is_valid({"value": {"a": "x"}} if wrapped else {"a": "x"}) == (
+        schema.get("type") != "array"
+    )
