@@ -178,8 +178,9 @@ class Talk:
 
     async def _used(self, toolbox: Toolbox, answer: ModelResponse) -> list[Message]:
         """The answer, and what the tools that it calls have given."""
-        said = Message("assistant", answer.text, tool_calls=answer.tool_calls)
-        return [said, *await self._use(toolbox, answer.tool_calls)]
+        calls = _told_apart(answer.tool_calls)
+        said = Message("assistant", answer.text, tool_calls=calls, thought=answer.thought)
+        return [said, *await self._use(toolbox, calls)]
 
     async def _use(self, toolbox: Toolbox, calls: Sequence[ToolCall]) -> list[Message]:
         """Results in the order of the calls; raises NodeFault where a tool is no more what the node lists."""
@@ -198,6 +199,18 @@ class Talk:
         except BaseExceptionGroup as several:
             raise _first(several) from None
         return [task.result() for task in tasks]
+
+
+def _told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls with ids that differ: services want to know which of them a result is of."""
+    found: dict[str, ToolCall] = {}
+    for call in calls:
+        id, number = call.id, 1
+        while id in found:
+            number += 1
+            id = f"{call.id}_{number}"
+        found[id] = call if number == 1 else call._replace(id=id)
+    return tuple(found.values())
 
 
 def _whole(text: str) -> str:

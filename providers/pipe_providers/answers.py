@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from pipe_runner.models import Finish, ModelFault, ModelResponse, Reason, ToolCall, Usage
+from pipe_runner.types import Json
 
 
 class Read(NamedTuple):
@@ -17,6 +18,8 @@ class Read(NamedTuple):
     usage: Usage | None = None
     model: str = ""
     request_id: str | None = None
+    thought: Json = None
+    """What the service wants back with the answers of the tools."""
 
 
 def declined(where: str, answer: ModelResponse) -> ModelResponse:
@@ -69,6 +72,8 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
     except (ValueError, TypeError, RecursionError):
         return ToolCall(id, name, {}, "the arguments are no JSON")
+    if data is None:  # some say so that there are none
+        return ToolCall(id, name, {})
     if twice:  # readers differ on which one counts
         return ToolCall(id, name, {}, f"the arguments have {json.dumps(twice[0][:80])} more than once in one object")
     if not isinstance(data, dict):

@@ -22,6 +22,7 @@ from pipe_runner.models import (
     Pieces,
     ProviderSettings,
     Reason,
+    Thought,
 )
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ class HttpProvider(ABC):
         usage, settings = read.usage, self._settings
         cost = None if usage is None else settings.cost_of(request.model, usage)
         said = _request_id(answer) or read.request_id
+        thought = Thought(settings.name, request.model, read.thought) if read.thought and read.tool_calls else None
         return ModelResponse(
             clean(read.text),
             read.finish,
@@ -236,6 +238,7 @@ class HttpProvider(ABC):
             excerpt(said, self._wire.hide)[:100] if said else None,
             monotonic() - began,
             first,
+            thought,
         )
 
 

@@ -14,7 +14,8 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, is_strict, wanted
+from pipe_providers.schemas import Wanted, instruction, is_strict, told, typed, wanted
+from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
     Media,
@@ -43,8 +44,15 @@ _FINISH = {
 """In small letters, up to a colon."""
 _NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
 """What is said of an answer that its service has cut."""
-_NEW_KEY = ("api.openai.com", ".openai.azure.com")
-"""Hosts whose newer models know `max_completion_tokens` only."""
+_NEW_KEY = (
+    *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
+    *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
+)
+"""Ends of hosts whose newer models know `max_completion_tokens` only."""
+_MISTRAL = ".mistral.ai"
+"""Its service refuses `stream_options`, and tells usage without; a seed is `random_seed` there."""
+_OPTIONAL = ("stream_options", "tool_choice")
+"""Fields that a null in `extra_body` takes out: some servers refuse them."""
 
 
 class OpenAiProvider(HttpProvider):
@@ -67,19 +75,22 @@ class OpenAiProvider(HttpProvider):
             where, url, headers, said.get("query") or {}, hiding(settings.secrets, settings.mask), said.get("proxy")
         )
         super().__init__(settings, wire, parse_duration(said["timeout"]))
-        host = urlsplit(url).hostname or ""
-        new = host == _NEW_KEY[0] or host.endswith(_NEW_KEY[1])
+        host = f".{urlsplit(url).hostname}"
+        new, self._mistral = host.endswith(_NEW_KEY), host.endswith(_MISTRAL)
         self._most = said.get("max_tokens_key") or ("max_completion_tokens" if new else "max_tokens")
         self._schemas = said.get("output_schema") or "json_schema"
         self._extra = said.get("extra_body") or {}
+        self._returns = said.get("return_reasoning") is not False
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
         body["messages"] = [_message(message) for message in request.messages]
         if stream:
-            body["stream"], body["stream_options"] = True, {"include_usage": True}
+            body["stream"] = True
+            if not self._mistral:
+                body["stream_options"] = {"include_usage": True}
         if request.tools:
-            body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
+            body["tools"] = [{"type": "function", "function": told(tool)._asdict()} for tool in request.tools]
             body["tool_choice"] = request.tool_choice
         if request.output_schema is not None:
             self._shape(body, wanted(request.output_schema))
@@ -87,20 +98,23 @@ class OpenAiProvider(HttpProvider):
             body[self._most] = request.max_tokens
         for key in ("temperature", "top_p", "seed"):
             if getattr(request, key) is not None:
-                body[key] = getattr(request, key)
+                body["random_seed" if key == "seed" and self._mistral else key] = getattr(request, key)
         if request.stop:
             body["stop"] = list(request.stop)
+        for key in _OPTIONAL:
+            if self._extra.get(key, ...) is None:
+                body.pop(key, None)
         return Asked(_PATH, body)
 
     def _shape(self, body: dict[str, Any], shape: Wanted) -> None:
         if self._schemas == "json_schema":
-            strict = is_strict(shape.schema)
-            told = {"name": "answer", "schema": shape.schema, "strict": strict}
-            body["response_format"] = {"type": "json_schema", "json_schema": told}
+            schema = typed(shape.schema)
+            shown = {"name": "answer", "schema": schema, "strict": is_strict(schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": shown}
             return
         if self._schemas == "json_object":
             body["response_format"] = {"type": "json_object"}
-        text = f"Answer with one JSON object and nothing else. Its JSON Schema: {json.dumps(shape.schema)}"
+        text = instruction(shape.schema, tools="tools" in body)
         body["messages"].append({"role": "system", "content": text})
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
@@ -115,7 +129,12 @@ class OpenAiProvider(HttpProvider):
         )
         text = _text(message.get("content"))
         read = self._read(request, text, message.get("refusal"), choice.get("finish_reason"), calls, data.get("usage"))
-        return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None)
+        thought = whole_thought(message) if self.wants_thought(request) else None
+        return read._replace(model=_word(data.get("model")), request_id=_word(data.get("id")) or None, thought=thought)
+
+    def wants_thought(self, request: ModelRequest) -> bool:
+        """Whether what the model thinks may have to go back to it."""
+        return self._returns and bool(request.tools)
 
     def reading(self, request: ModelRequest) -> Reading:
         return _Stream(self, request)
@@ -163,6 +182,7 @@ class _Stream:
         self._refusal: list[str] = []
         self._calls: dict[tuple[int, int], list[str]] = {}
         """Id, name and parts of the arguments, by the service's number and a count of calls that bear the same."""
+        self._thoughts = Thoughts() if provider.wants_thought(request) else None
         self._size = 0
         self._finish: Any = None
         self._usage: Any = None
@@ -231,6 +251,8 @@ class _Stream:
         if refusal := delta.get("refusal"):
             self._refusal.append(refusal)
             self._size += len(refusal)
+        if self._thoughts is not None:
+            self._size += self._thoughts.take(delta)
         for number, call in enumerate(delta.get("tool_calls") or ()):
             self._call(call, number)
         text = _text(delta.get("content"))
@@ -243,7 +265,7 @@ class _Stream:
         index = call.get("index")
         if not isinstance(index, int):  # whole calls, of servers that don't number them
             index = len(self._calls) if call.get("id") or function.get("name") else max(len(self._calls) - 1, number)
-        id, name, again = _word(call.get("id")), _word(function.get("name")), 0
+        id, name, again = str(call.get("id") or ""), _word(function.get("name")), 0
         while (index, again + 1) in self._calls:
             again += 1
         known = self._calls.get((index, again))
@@ -255,7 +277,9 @@ class _Stream:
             parts[2:] = ["".join(parts[2:])]
         arguments = _arguments(function)
         parts.append(arguments)
-        self._size += len(arguments)
+        self._size += len(arguments) + len(id)
+        if self._thoughts is not None:
+            self._size += self._thoughts.mark((index, again), call)
         if len(self._calls) > 1000 or self._size > MOST:
             raise self._provider._wire.too_large(MOST)
 
@@ -270,7 +294,8 @@ class _Stream:
         finish = self._finish or "stop"
         text, refusal = "".join(self._text), "".join(self._refusal)
         read = self._provider._read(self._request, text, refusal, finish, calls, self._usage)
-        return read._replace(model=self._model, request_id=self._id or None)
+        thought = None if self._thoughts is None else self._thoughts.said(sorted(self._calls))
+        return read._replace(model=self._model, request_id=self._id or None, thought=thought)
 
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -301,6 +326,8 @@ def _message(message: Message) -> dict[str, Any]:
             }
             for call in message.tool_calls
         ]
+    if message.thought is not None:
+        put_back(message.thought.said, data)
     return data
 
 
@@ -338,7 +365,10 @@ def _usage(data: Any) -> Usage | None:
         return None
     cached = _detail(data.get("prompt_tokens_details"), "cached_tokens") or 0  # the others cost more
     reasoning = _detail(data.get("completion_tokens_details"), "reasoning_tokens")
-    return counted(count(data.get("prompt_tokens")), count(data.get("completion_tokens")), cached, reasoning=reasoning)
+    read, wrote = count(data.get("prompt_tokens")), count(data.get("completion_tokens"))
+    if read is not None and wrote is not None:  # some count what was thought in the total only
+        wrote = max(wrote, (count(data.get("total_tokens")) or 0) - read)
+    return counted(read, wrote, cached, reasoning=reasoning)
 
 
 def _detail(details: Any, name: str) -> int | None:

@@ -266,4 +266,7 @@ class _Reading:
 
 def _size(request: ModelRequest) -> int:
     """Characters of what is asked, about."""
-    return sum(len(message.text) + sum(len(one.data) for one in message.media) for message in request.messages)
+    return sum(
+        len(message.text) + sum(len(one.data) for one in message.media) + len(str(message.thought or ""))
+        for message in request.messages
+    )

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from pipe_providers import media
 from pipe_providers.answers import Read, called, count, counted
-from pipe_providers.schemas import wanted
+from pipe_providers.blocks import Blocks, put_back
+from pipe_providers.schemas import told, wanted
 from pipe_runner.models import Finish, Media, Message, ModelFault, ModelRequest, Reason, ToolCall, Usage
 
 ANSWER: Final = "answer"
@@ -21,6 +22,13 @@ _FINISH: Final = {
     "tool_use": Finish.TOOL_CALLS,
 }
 _STOPPED: Final = {"guardrail_intervened": "its guardrail declined", "content_filtered": "its content filter declined"}
+_NEVER_FORCED: Final = frozenset(
+    (
+        *("meta", "deepseek", "openai", "qwen", "cohere", "ai21", "writer", "google", "minimax", "moonshot"),
+        *("moonshotai", "nvidia", "zai"),
+    )
+)
+"""Whose models on Bedrock refuse `any` and `tool` as `toolChoice`."""
 _IMAGES: Final = ("png", "jpeg", "gif", "webp")
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
@@ -79,11 +87,11 @@ def answer_tool(request: ModelRequest, said: Mapping[str, Any]) -> str | None:
 
 
 def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | None:
-    specs = [_spec(tool.name, tool.description, dict(tool.parameters)) for tool in request.tools]
+    specs = [_spec(tool.name, tool.description, dict(tool.parameters)) for tool in map(told, request.tools)]
     choice: dict[str, Any] = {"any" if request.tool_choice == "required" else "auto": {}}
     answer = answer_tool(request, said)
     if answer is not None and request.output_schema is not None:
-        choice = {"any": {}} if specs and request.tool_choice != "none" else {"tool": {"name": answer}}
+        choice = _forced(request, said, answer)
         about = "Give the final answer. It must be called once, when everything is known."
         specs.append(_spec(answer, about, wanted(request.output_schema).schema))
     if not specs:
@@ -93,6 +101,18 @@ def _tools(request: ModelRequest, said: Mapping[str, Any]) -> dict[str, Any] | N
     elif request.tool_choice == "none" and answer is None and not any(m.tool_calls for m in request.messages):
         return None
     return {"tools": specs, "toolChoice": choice} if specs else None
+
+
+def _forced(request: ModelRequest, said: Mapping[str, Any], answer: str) -> dict[str, Any]:
+    """The choice by which a model must call a tool; one that refuses that is only told of it."""
+    extra = said.get("extra_body") or {}
+    thinking = [extra.get(name) for name in ("thinking", "reasoning_config")]
+    thinks = any(isinstance(one, dict) and one.get("type") != "disabled" for one in thinking)
+    vendors = request.model.rpartition("/")[2].split(".")[:2]
+    if thinks or not _NEVER_FORCED.isdisjoint(vendors):
+        return {"auto": {}}
+    several = bool(request.tools) and request.tool_choice != "none"
+    return {"any": {}} if several or "mistral" in vendors else {"tool": {"name": answer}}
 
 
 def _spec(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -126,14 +146,14 @@ def _content(message: Message, files: int) -> list[dict[str, Any]]:
         if message.failed:
             result["status"] = "error"
         return [{"toolResult": result}]
+    calls = [{"toolUse": {"toolUseId": c.id, "name": c.name, "input": dict(c.arguments)}} for c in message.tool_calls]
+    if message.thought is not None:
+        return put_back(message.thought.said, calls)
     content: list[dict[str, Any]] = [{"text": message.text}] if message.text.strip() else []
     parts = [_part(one, files + number) for number, one in enumerate(message.media)]
     if not content and any("document" in part for part in parts):
         content.append({"text": "See what is attached."})  # a document needs a text beside it
-    content += parts
-    for call in message.tool_calls:
-        content.append({"toolUse": {"toolUseId": call.id, "name": call.name, "input": dict(call.arguments)}})
-    return content
+    return content + parts + calls
 
 
 def _part(one: Media, number: int) -> dict[str, Any]:
@@ -157,17 +177,23 @@ def _part(one: Media, number: int) -> dict[str, Any]:
 def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Mapping[str, Any]) -> Read:
     """An answer that came at once. Raises ModelFault, LookupError, TypeError, AttributeError."""
     text, calls, given = [], [], None
-    tool = answer_tool(request, said)
-    for part in answer["output"]["message"]["content"]:
+    tool, blocks = answer_tool(request, said), Blocks()
+    for index, part in enumerate(answer["output"]["message"]["content"]):
         if "text" in part:
             text.append(part["text"])
+            blocks.text(index, part["text"])
+        elif "reasoningContent" in part:
+            inner = part["reasoningContent"]
+            blocks.thought(index, inner.get("reasoningText", inner))
         elif "toolUse" in part:
             use = part["toolUse"]
             if use["name"] == tool:
                 given = json.dumps(use["input"], ensure_ascii=False) if given is None else given
             else:
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
-    return _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
+                blocks.call(index)
+    read = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
+    return read._replace(thought=blocks.said())
 
 
 def _read(
@@ -215,7 +241,8 @@ class Streamed:
         self._tool = answer_tool(request, said)
         self._text: list[str] = []
         self._given: list[str] | None = None
-        self._blocks: dict[int, tuple[str, str, list[str]]] = {}
+        self._calls: dict[int, tuple[str, str, list[str]]] = {}
+        self._blocks = Blocks()
         self._answering: set[int] = set()
         self._size = 0
         self._stop: Any = None
@@ -244,10 +271,11 @@ class Streamed:
                 self._given = []
                 self._answering.add(index)
             elif use is not None and use["name"] != self._tool:
-                self._blocks[index] = (use["toolUseId"], use["name"], [])
+                self._calls[index] = (use["toolUseId"], use["name"], [])
+                self._blocks.call(index)
         elif "messageStop" in event:
             self._stop = event["messageStop"]["stopReason"]
-            if self._tool is not None and self._given is None and not self._blocks:
+            if self._tool is not None and self._given is None and not self._calls:
                 return "".join(self._text)  # it said the answer instead of giving it by the tool
         elif "metadata" in event:
             self._usage, self._told = event["metadata"].get("usage"), True
@@ -259,6 +287,7 @@ class Streamed:
         piece = ""
         if "text" in delta:
             self._text.append(delta["text"])
+            self._blocks.text(index, delta["text"])
             piece = "" if self._tool is not None else delta["text"]
             self._size += len(delta["text"])
         elif "toolUse" in delta:
@@ -267,8 +296,10 @@ class Streamed:
             if index in self._answering and self._given is not None:
                 self._given.append(part)
                 piece = part
-            elif index in self._blocks:
-                self._blocks[index][2].append(part)
+            elif index in self._calls:
+                self._calls[index][2].append(part)
+        elif "reasoningContent" in delta:
+            self._size += self._blocks.thought(index, delta["reasoningContent"])
         if self._size > self._most:
             what = f"{self._where} sends more than {self._most // 2**20} MiB, which is more than an answer may take"
             raise ModelFault(Reason.INVALID_OUTPUT, what)
@@ -276,6 +307,7 @@ class Streamed:
 
     def read(self) -> Read:
         """All of it, once it has stopped."""
-        calls = [called(id, name, "".join(parts)) for id, name, parts in self._blocks.values()]
+        calls = [called(id, name, "".join(parts)) for id, name, parts in self._calls.values()]
         given = None if self._given is None else "".join(self._given)
-        return _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)
+        read = _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)
+        return read._replace(thought=self._blocks.said())

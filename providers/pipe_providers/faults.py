@@ -17,9 +17,9 @@ MOST_READ: Final = 16 * 1024
 LONGEST_SECRET: Final = 8 * 1024
 """Of a secret, in the form that takes most."""
 _TOO_LONG: Final = re.compile(
-    r"context (?:length|window|size)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
+    r"context (?:length|window|size|limit)|context_length|too many (?:input )?tokens|reduce the length|max_model_len"
     r"|(?:prompt|input|request) (?:is|was) too (?:long|large)|maximum (?:number of )?(?:input )?tokens"
-    r"|longer than the (?:maximum|model)",
+    r"|longer than the (?:maximum|model)|maximum (?:prompt|input|sequence) length|input tokens exceed",
     re.I,
 )
 _FILTER: Final = re.compile(r"content.?filter|content.?policy|responsibleai|moderation|safety system|guardrail", re.I)
@@ -35,6 +35,8 @@ _NO_MODEL: Final = re.compile(
     r"on-demand throughput",
     re.I | re.S,
 )
+_ITS_OWN: Final = re.compile(r"tool_use_failed|json_validate_failed", re.I)
+"""What services say of an answer that they can't read themselves."""
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
@@ -152,7 +154,8 @@ def _reason(status: int, told: Said) -> Reason:
     if status == 429 and "modelnotready" in code:
         return Reason.UNAVAILABLE
     if status == 429:
-        return Reason.CREDENTIALS if _QUOTA.search(words) else Reason.RATE_LIMITED
+        used_up = _QUOTA.search(words) and ("insufficient_quota" in code or retry_after({}, told.message) is None)
+        return Reason.CREDENTIALS if used_up else Reason.RATE_LIMITED
     if status in (401, 402, 403, 407):
         return Reason.REFUSED if status == 403 and _FILTER.search(words) else Reason.CREDENTIALS
     if status in (404, 405, 410) or 300 <= status < 400:
@@ -162,6 +165,7 @@ def _reason(status: int, told: Said) -> Reason:
     if status >= 500 or status in (408, 409, 424, 425):
         return Reason.UNAVAILABLE
     for pattern, reason in (
+        (_ITS_OWN, Reason.INVALID_OUTPUT),
         (_FILTER, Reason.REFUSED),
         (_TOO_LONG, Reason.TOO_LONG),
         (_NO_MODEL, Reason.NOT_FOUND),

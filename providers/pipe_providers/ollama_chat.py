@@ -13,6 +13,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines, is_cut, loaded
 from pipe_providers.given import host_of
+from pipe_providers.schemas import instruction
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall
 from pipe_schemas.durations import parse_duration
 
@@ -49,9 +50,13 @@ class OllamaProvider(HttpProvider):
         body: dict[str, Any] = {"model": request.model, "messages": _messages(request.messages), "stream": stream}
         if options:
             body["options"] = options
-        if request.tools and request.tool_choice != "none":
+        tools = bool(request.tools) and request.tool_choice != "none"
+        if tools:
             body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
-        if request.output_schema is not None:
+        if request.output_schema is not None and tools:  # held to a format, a model calls no tool
+            text = instruction(request.output_schema, tools=True)
+            body["messages"].append({"role": "system", "content": text})
+        elif request.output_schema is not None:
             body["format"] = request.output_schema
         if self._keep_alive is not None:
             body["keep_alive"] = f"{parse_duration(self._keep_alive):g}s"
@@ -81,6 +86,7 @@ class _Stream:
         self._lines = Lines()
         self._text: list[str] = []
         self._calls: list[ToolCall] = []
+        self._thought: list[str] = []
         self._size = 0
         self._last: Mapping[str, Any] = {}
         self._model = ""
@@ -128,6 +134,9 @@ class _Stream:
             self._size += len(str(call))
             if len(self._calls) > 1000 or self._size > MOST:
                 raise self._wire.too_large(MOST)
+        if isinstance(thought := message.get("thinking"), str):
+            self._thought.append(thought)
+            self._size += len(thought)
         self._model = self._model or str(data.get("model") or "")[:300]
         if data.get("done") is True:
             self.ended, self._last = True, data
@@ -143,7 +152,8 @@ class _Stream:
         finish = _FINISH.get(str(last.get("done_reason") or "stop"), Finish.OTHER)
         if self._calls and finish is Finish.STOP:
             finish = Finish.TOOL_CALLS
-        return Read("".join(self._text), finish, tuple(self._calls), usage, self._model)
+        thought = "".join(self._thought)
+        return Read("".join(self._text), finish, tuple(self._calls), usage, self._model, thought=thought)
 
 
 def _call(call: Mapping[str, Any], number: int) -> ToolCall:
@@ -180,6 +190,8 @@ def _message(message: Message, names: Mapping[str, str]) -> dict[str, Any]:
             raise ModelFault(Reason.REFUSED, what, sent=False)
     if texts:
         data["content"] = "\n\n".join([*texts, message.text] if message.text else texts)
+    if message.thought is not None:
+        data["thinking"] = message.thought.said
     if message.tool_calls:
         data["tool_calls"] = [
             {"id": call.id, "function": {"name": call.name, "arguments": dict(call.arguments)}}

@@ -38,7 +38,9 @@ class OpenAiType:
         given.take("organization", "OPENAI_ORG_ID")
         given.take("project", "OPENAI_PROJECT_ID")
         headers = given.headers()
-        for option in ("query", "timeout", "insecure", "max_tokens_key", "output_schema", "extra_body"):
+        for option in (
+            *("query", "timeout", "insecure", "max_tokens_key", "output_schema", "extra_body", "return_reasoning"),
+        ):
             given.take(option, default=DEFAULT_TIMEOUT if option == "timeout" else None)
         if url is not None:
             given.proxy(url)

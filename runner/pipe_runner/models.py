@@ -43,6 +43,15 @@ class ToolCall(NamedTuple):
     """Why the arguments can't be used, where the model gave what is no JSON object; `arguments` is then empty."""
 
 
+class Thought(NamedTuple):
+    """What a model thought before it called tools, as its service wants it back with what they gave: of no meaning to
+    anybody else, and neither shown nor recorded."""
+
+    provider: str
+    model: str
+    said: Json
+
+
 class Message(NamedTuple):
     """One turn. `tool` answers one call of the assistant's turn before it."""
 
@@ -53,6 +62,7 @@ class Message(NamedTuple):
     tool_call_id: str = ""
     failed: bool = False
     """Of a tool's answer: it is an error."""
+    thought: Thought | None = None
 
 
 class ToolSpec(NamedTuple):
@@ -103,16 +113,6 @@ class ModelChoice(NamedTuple):
     """Empty: the provider's own default, by its settings."""
 
 
-MEDIA: Final = ("images", "files")
-"""Options of `agent: llm` that name files of the project."""
-
-
-def files_of(options: JsonObject) -> list[str]:
-    """The files that go with a question, by their paths from the root."""
-    given = [options.get(key) for key in MEDIA]
-    return [one for each in given if isinstance(each, list) for one in each if isinstance(one, str)]
-
-
 # ---------------------------------------------------------------- what comes back
 
 
@@ -160,6 +160,7 @@ class ModelResponse(NamedTuple):
     """Seconds from sending until the answer was whole."""
     first_piece: float | None = None
     """Seconds until its first piece, where it was streamed."""
+    thought: Thought | None = None
 
 
 class Reason(StrEnum):
@@ -376,10 +377,10 @@ class Outside(Protocol):
 
 
 def _set(value: Any) -> dict[str, Any]:
-    """The fields of a tuple with names that are not as by default, nested ones too."""
+    """The fields of a tuple with names that are not as by default, nested ones too; of a message not its thought."""
     found: dict[str, Any] = {}
     for name, item in value._asdict().items():
-        if item == value._field_defaults.get(name, ...):
+        if name == "thought" or item == value._field_defaults.get(name, ...):
             continue
         if isinstance(item, tuple):
             item = [_set(each) if hasattr(each, "_asdict") else each for each in item]

@@ -103,6 +103,14 @@ class CachePolicy(NamedTuple):
 
 MOST_OUT: Final = 4096
 """Tokens of a model's answer, at most, where a node doesn't say: every call has a bound."""
+MEDIA: Final = ("images", "files")
+"""Options of `agent: llm` that name files of the project."""
+
+
+def files_of(options: Mapping[str, Json]) -> list[str]:
+    """The files that go with a question, by their paths from the root."""
+    given = [options.get(key) for key in MEDIA]
+    return [one for each in given if isinstance(each, list) for one in each if isinstance(one, str)]
 
 
 class Budget(NamedTuple):

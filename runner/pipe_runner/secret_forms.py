@@ -100,8 +100,10 @@ def _core(value: str) -> bytes:
 def _text_forms(value: str) -> Iterator[str]:
     yield value
     yield from _json_forms(value)
-    yield from _html_forms(value)
-    yield from _shell_forms(value)
+    for quoted in {*_html_forms(value), *_shell_forms(value)}:
+        yield quoted
+        for ascii_only in (True, False) if quoted != value else ():
+            yield json.dumps(quoted, ensure_ascii=ascii_only)[1:-1]
     yield repr(value)[1:-1]
 
 

@@ -136,6 +136,9 @@ class OpenAiOptions(Closed):
     extra_body: dict[str, Any] | None = Field(
         default=None, description="Further fields of every request: `{reasoning_effort: low}`."
     )
+    return_reasoning: bool = Field(
+        default=True, description="Give a model back what it thought, with what its tools gave; some servers refuse it."
+    )
 
 
 class OllamaOptions(Closed):
@@ -149,7 +152,9 @@ class OllamaOptions(Closed):
     insecure: bool = Field(default=False, description=_INSECURE)
     proxy: Proxy | None = Field(default=None, description=_PROXY)
     keep_alive: Duration | None = Field(default=None, description="How long the server keeps the model in memory.")
-    think: bool | None = Field(default=None, description="Let a model that can think do so before it answers.")
+    think: Literal[True, False, "low", "medium", "high", "max"] | None = Field(
+        default=None, description="Let a model that can think do so before it answers, or how much."
+    )
     options: dict[str, Scalar | list[Scalar]] | None = Field(
         default=None, description="Of the model, as Ollama calls them: `{num_ctx: 8192, top_k: 20}`."
     )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from model_servers import DIALECTS, OPENAI, Said, Service, chunked, response
 
-from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason
+from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason, ToolSpec
 
 of_http = pytest.mark.parametrize("name", ["openai", "ollama"])
 openai = pytest.mark.parametrize("name", ["openai"])
@@ -241,3 +241,38 @@ def _ended(said: str, in_one: bool) -> list[Any]:
         return [chunked([chunk({"content": "Hel"}), chunk({}, said)], OPENAI.streams)]
     choice = {"index": 0, "message": {"role": "assistant", "content": "Hel"}, "finish_reason": said}
     return [response({"id": "x", "model": "m", "choices": [choice], "usage": None})]
+
+
+def test_a_null_in_extra_body_takes_out_what_a_server_refuses(service: Service, provider_bench: Any) -> None:
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either())
+    asked = REQUEST._replace(tools=(ToolSpec("add", "Adds.", {"type": "object"}),), max_tokens=9)
+    extra = {"stream_options": None, "tool_choice": None, "max_tokens": None, "user": None}
+    assert bench.ask(asked, streamed=True, extra_body=extra).text == "Hello wörld"
+    sent = service.asked[-1].data
+    assert (sent.keys() & extra.keys(), sent["max_tokens"]) == ({"max_tokens", "user"}, 9)
+
+
+@pytest.mark.parametrize(
+    ("host", "key"),
+    [
+        ("api.openai.com", "max_completion_tokens"),
+        ("eu.api.openai.com", "max_completion_tokens"),
+        ("ours.openai.azure.com", "max_completion_tokens"),
+        ("ours.services.ai.azure.com", "max_completion_tokens"),
+        ("notapi.openai.com.example.com", "max_tokens"),
+        ("api.mistral.ai", "max_tokens"),
+    ],
+)
+def test_the_bound_of_an_answer_is_called_as_the_service_calls_it(host: str, key: str, provider_bench: Any) -> None:
+    provider = provider_bench(DIALECTS["openai"], None, f"https://{host}").open(
+        api_key={"from": "env", "key": "OPENAI_API_KEY"}
+    )
+    assert key in provider.asked(REQUEST._replace(max_tokens=9), stream=False).body
+
+
+def test_mistral_is_asked_for_nothing_that_it_refuses(provider_bench: Any) -> None:
+    key = {"from": "env", "key": "OPENAI_API_KEY"}
+    provider = provider_bench(DIALECTS["openai"], None, "https://api.mistral.ai").open(api_key=key)
+    body = provider.asked(REQUEST._replace(seed=7), stream=True).body
+    assert (body.keys() & {"seed", "stream_options"}, body["random_seed"], body["stream"]) == (set(), 7, True)

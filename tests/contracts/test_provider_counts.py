@@ -87,6 +87,17 @@ def test_ollama_counts_what_it_had_read_before_within_the_prompt(
     assert bench.ask().usage == Usage(12, 5, cached=cached)
 
 
+def test_v1_what_a_service_counts_in_the_total_only_has_been_written() -> None:
+    """xAI and Gemini count so what a model thought."""
+    thought = {"prompt_tokens": 12, "completion_tokens": 5, "total_tokens": 317}
+    assert chat._usage(thought) == Usage(12, 305)
+    assert chat._usage({**thought, "completion_tokens_details": {"reasoning_tokens": 300}}) == Usage(
+        12, 305, reasoning=300
+    )
+    for total in (None, 17, 3, "many", -5):
+        assert chat._usage({**thought, "total_tokens": total}) == Usage(12, 5)
+
+
 def test_parts_that_nobody_counted_or_that_make_a_call_cheaper_leave_the_rest_known() -> None:
     plain = {"prompt_tokens": 12, "completion_tokens": 5.0}
     for details in (None, {}, {"cached_tokens": None}, {"cached_tokens": "some"}, "none"):

@@ -217,6 +217,19 @@ def test_an_output_schema_may_be_of_anything(name: str, streamed: bool, bench: A
     assert json.loads(answer.text) == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["ollama"])
+@both_ways
+def test_a_schema_beside_tools_is_told_in_words_where_it_would_keep_a_model_from_calling_one(
+    name: str, streamed: bool, bench: Any
+) -> None:
+    said = Said((), [("c1", "weather", {"place": "Ulm"})], "tool_calls")
+    bench.service.decides(lambda asked: bench.dialect.either(Said() if "format" in asked.data else said)(asked))
+    answer = bench.ask(REQUEST._replace(tools=(WEATHER,), output_schema=SCHEMA), streamed=streamed)
+    assert [call.name for call in answer.tool_calls] == ["weather"]
+    role, text = bench.heard["messages"][-1]
+    assert (role, json.dumps(SCHEMA) in text) == ("system", True)
+
+
 @every
 @both_ways
 def test_an_answer_that_is_cut_at_its_bound_says_so(name: str, streamed: bool, bench: Any) -> None:

@@ -25,8 +25,9 @@ from pipe_runner.types import ErrorKind, Json
 
 
 def response_to_json(answer: ModelResponse) -> dict[str, Any]:
-    """The answer without what is as by default; `response_from_json` gives an equal one back."""
+    """The answer without its thought and what is as by default; `response_from_json` gives an equal one back."""
     data = {k: v for k, v in answer._asdict().items() if v != answer._field_defaults.get(k, ...)}
+    data.pop("thought", None)
     data["finish"] = str(answer.finish)
     if answer.usage is not None:
         data["usage"] = usage_to_json(answer.usage)

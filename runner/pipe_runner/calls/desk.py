@@ -16,6 +16,7 @@ from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
 from pipe_runner.errors import NodeFault, NoRecording, PriceUnknown
 from pipe_runner.models import (
+    Message,
     ModelChoice,
     ModelFault,
     ModelRequest,
@@ -115,7 +116,8 @@ class Desk:
                 f"no model is named: set `with.model`, or `model` of provider {name} in pipe.yml",
             )
         most_out = request.max_tokens or MOST_OUT
-        request = request._replace(model=model, max_tokens=most_out)
+        messages = _without_others(request.messages, name, model)
+        request = request._replace(model=model, max_tokens=most_out, messages=messages)
         tokens = most_tokens(request)
         prices = service.prices
         most = Most(tokens, prices.most(model, tokens - most_out, most_out))
@@ -196,6 +198,14 @@ class Desk:
         for one in self._closing:
             await one.close()
         await self._services.close()
+
+
+def _without_others(messages: tuple[Message, ...], provider: str, model: str) -> tuple[Message, ...]:
+    """The messages without what other models thought."""
+    mine = (provider, model)
+    if all(one.thought is None or one.thought[:2] == mine for one in messages):
+        return messages
+    return tuple(one if one.thought and one.thought[:2] == mine else one._replace(thought=None) for one in messages)
 
 
 def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:

@@ -43,6 +43,8 @@ def most_tokens(request: ModelRequest) -> int:
         total += _bytes(message.text) + AROUND_MESSAGE
         for media in message.media:
             total += image if media.media_type.startswith("image/") else len(media.data) // PAGE_BYTES + image
+        if message.thought is not None:
+            total += _bytes(json.dumps(message.thought.said))
         for call in message.tool_calls:
             total += _bytes(call.name) + _bytes(json.dumps(dict(call.arguments))) + AROUND_MESSAGE
     for tool in request.tools:

@@ -13,8 +13,7 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
-from pipe_runner.models import files_of
-from pipe_runner.plan import CachePolicy, Value
+from pipe_runner.plan import CachePolicy, Value, files_of
 from pipe_runner.types import Path_
 from pipe_schemas.nodes import PipelineNode
 

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from pipe_runner.artifacts import kept, put_back
 from pipe_runner.errors import NodeFault
 from pipe_runner.halts import Halted
-from pipe_runner.plan import NOTHING, CachePolicy, Plan, PlannedNode
+from pipe_runner.plan import NOTHING, CachePolicy, Plan, PlannedNode, files_of
 from pipe_runner.ports import Attempt, Clock, Masker, Outcome
 from pipe_runner.resultcache.around import tools_around
 from pipe_runner.resultcache.bound import Bound
@@ -261,8 +261,6 @@ class Keeper:
         if attempt.agent != "llm":
             return ()
         from glob import escape
-
-        from pipe_runner.models import files_of
 
         known = node.cache.files if node.cache is not None else ()
         along = tuple(glob for path in files_of(attempt.options) if (glob := escape(path)) not in known)

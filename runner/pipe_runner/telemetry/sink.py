@@ -104,7 +104,7 @@ class TelemetrySink:
             self._call(event, f"chat {data['model']}", names.of_call(data), at)
             self._measure_call(event)
         elif kind == EventKind.TOOL_CALLED:
-            self._call(event, f"execute_tool {data.get('tool')}", names.of_tool(data), at)
+            self._call(event, f"execute_tool {data.get('tool')}", names.of_tool(data), at, SpanKind.INTERNAL)
         elif kind in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
             self._begin_run(event, at)
         elif kind == EventKind.RUN_FINISHED:
@@ -207,12 +207,14 @@ class TelemetrySink:
 
     # ------------------------------------------------------------ calls
 
-    def _call(self, event: Event, name: str, attributes: dict[str, Any], end: int) -> None:
+    def _call(
+        self, event: Event, name: str, attributes: dict[str, Any], end: int, kind: SpanKind = SpanKind.CLIENT
+    ) -> None:
         start = end - int((event.data.get("duration_s") or 0.0) * 1e9)
         above = self._attempts.get(event.node or "") or self._run
         if above is not None and start < above.start:  # the clock was set back within the attempt
             start, end = above.start, end + above.start - start
-        span = self._spans.begin(name, _context(above), start, attributes, SpanKind.CLIENT)
+        span = self._spans.begin(name, _context(above), start, attributes, kind)
         _fail(span, event)
         self._spans.end(span, end)
 

@@ -187,3 +187,20 @@ def test_a_node_without_tools_has_none(bench: Any) -> None:
     assert talk(bench, model, Box({}), tools=[], output_schema=NUMBER).output == 7
     assert model.requests[0].tools == ()
     assert "there is no tool clock" in model.requests[1].messages[-1].text
+
+
+def test_calls_of_one_answer_get_ids_that_differ(bench: Any) -> None:
+    """Services refuse results of which they can't say whose they are."""
+
+    class Alike(FakeProvider):
+        async def generate_with_metadata(self, request: Any, on_piece: Any = None) -> Any:
+            answer = await super().generate_with_metadata(request, on_piece)
+            return answer._replace(tool_calls=tuple(call._replace(id="c") for call in answer.tool_calls))
+
+    model = Alike(Answer(tools=[("clock", {}), ("count", {}), ("clock", {})]), "done")
+    assert talk(bench, model, Box({"clock": "12:00", "count": "3"})).output == "done"
+    said, *given = model.requests[-1].messages[-4:]
+    ids = [call.id for call in said.tool_calls]
+    assert (ids[0], len(set(ids))) == ("c", 3)
+    assert [one.tool_call_id for one in given] == ids
+    assert ["12:00" in one.text for one in given] == [True, False, True]

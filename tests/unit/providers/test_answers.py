@@ -7,6 +7,7 @@ import time
 import pytest
 
 from pipe_providers.answers import called
+from pipe_runner.models import ToolCall
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,8 @@ def test_many_keys_that_stand_twice_take_no_time() -> None:
 
 def test_arguments_that_are_right_are_taken() -> None:
     assert called("c1", "write", '{"a": {"b": 1}, "b": [{"b": 1}]}').arguments == {"a": {"b": 1}, "b": [{"b": 1}]}
+
+
+@pytest.mark.parametrize("given", ["null", " null\n", "", None, "{}", {}])
+def test_no_arguments_may_be_said_in_many_ways(given: object) -> None:
+    assert called("c1", "now", given) == ToolCall("c1", "now", {})

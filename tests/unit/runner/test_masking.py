@@ -57,6 +57,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "html, text only": lambda s: html.escape(s, quote=False),
     "shell": lambda s: shlex.quote(s).removeprefix("'").removesuffix("'"),
     "shell, backslash before quote": lambda s: s.replace("'", "'\\''"),
+    "shell in json": lambda s: json.dumps(shlex.quote(s).removeprefix("'").removesuffix("'"))[1:-1],
+    "html in json": lambda s: json.dumps(html.escape(s), ensure_ascii=False)[1:-1],
     "python": lambda s: repr(s)[1:-1],
 }
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe_runner.calls.size import AROUND_MESSAGE, AROUND_REQUEST, IMAGE, most_tokens
-from pipe_runner.models import Media, Message, ModelRequest, ToolCall, ToolSpec
+from pipe_runner.models import Media, Message, ModelRequest, Thought, ToolCall, ToolSpec
 
 
 def size(*messages: Message, **more: object) -> int:
@@ -34,6 +34,11 @@ def test_what_is_answered_tools_schemas_and_calls_count() -> None:
     assert size(tools=(spec,)) >= AROUND_REQUEST + len("look Looks.") + len(json.dumps({"type": "object"}))
     assert size(output_schema={"type": "object"}) == AROUND_REQUEST + len(json.dumps({"type": "object"}))
     assert size(max_tokens=77) == 77
+
+
+def test_what_goes_back_of_a_thought_counts() -> None:
+    thought = Thought("p", "m", {"fields": {"reasoning_content": "x" * 1000}})
+    assert size(Message("assistant", "", thought=thought)) >= 1000 + AROUND_MESSAGE
 
 
 def test_an_image_counts_as_its_dearest_service_takes_it() -> None:

@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
 from pipe_runner.ports import Event
 from pipe_runner.telemetry.ids import ChosenIds
@@ -83,6 +83,8 @@ def test_spans_stand_in_each_other_under_the_ids_that_were_told() -> None:
     assert parents["run triage"] is None
     assert parents["ask"] == ids["run triage"]
     assert parents["ask attempt 1"] == parents["ask attempt 2"] == ids["ask"]
+    kinds = {name: span.kind for name, span in spans.items()}
+    assert (kinds["chat m"], kinds["execute_tool now"]) == (SpanKind.CLIENT, SpanKind.INTERNAL)
     assert parents["chat m"] == parents["execute_tool now"] == ids["ask attempt 1"]
     assert spans["ask attempt 1"].status.status_code is StatusCode.ERROR
     assert spans["ask"].status.status_code is StatusCode.UNSET
