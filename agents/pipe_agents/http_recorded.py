@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.models import Outside
 from pipe_runner.ports import Attempt, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
+
+_ENDS: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
+_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
 
 
 async def through(outside: Outside, attempt: Attempt, perform: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -33,11 +36,18 @@ def _from_json(data: Json) -> Outcome:
     """Raises NodeFault where a recording was changed into something else."""
     try:
         if not isinstance(data, dict):
-            raise TypeError("it is no object")
+            raise ValueError("it is no object")
         values: dict[str, Any] = dict(data)
-        error = values.get("error")
+        status, error = values["status"], values.get("error")
+        if status not in _ENDS:
+            raise ValueError("`status` is neither succeeded nor failed")
+        if (status == NodeStatus.FAILED) != isinstance(error, dict):
+            raise ValueError("`error` is an object where it failed, and stands nowhere else")
         if error is not None:
+            if error["kind"] not in list(ErrorKind) or not isinstance(error["message"], str):
+                raise ValueError("`error` is not a `kind` that there is, with a `message`")
             error = NodeError(ErrorKind(error["kind"]), error["message"], error.get("exit_code"), error.get("tail"))
-        return Outcome(NodeStatus(values["status"]), values.get("output"), error, retry_after=values.get("retry_after"))
-    except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of a request can't be used: {fault}") from None
+        return Outcome(NodeStatus(status), values.get("output"), error, retry_after=values.get("retry_after"))
+    except (KeyError, ValueError) as fault:
+        why = f"it lacks {fault}" if isinstance(fault, KeyError) else fault
+        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of a request can't be used: {why}; {_MEND}") from None

@@ -142,6 +142,8 @@ CODES: Final[dict[str, str]] = {
     "W508": "budget into which no call fits",
     "W509": "status that is another where an earlier result is taken",
     "W510": "retry for which there is no time",
+    "W511": "provider of a node that asks no model",
+    "W512": "model without a known price under a budget of dollars",
     "W601": "secret that the node isn't granted",
     "W603": "pattern where a path stands",
     "W604": "file of a function that isn't there",

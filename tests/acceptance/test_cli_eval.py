@@ -45,6 +45,15 @@ def test_the_example_runs_from_its_recordings(pipe: Shell, tmp_path: Path) -> No
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("5", "0", "0")
 
 
+def test_what_makes_missing_recordings_is_told_from_where_the_user_stands(pipe: Shell, tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLE, tmp_path / "evals")
+    (tmp_path / "pipe.yml").write_text("version: 1\n")
+    (tmp_path / "here" / "none").mkdir(parents=True)
+    done = pipe("eval", "../evals/ticket.eval.yml", "--replay", "none", cwd=tmp_path / "here")
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "make them with `pipe eval ../evals/ticket.eval.yml --record none`" in done.stdout
+
+
 def test_a_prompt_without_its_recordings_is_undecided(pipe: Shell, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLE, tmp_path / "evals")
     file = tmp_path / "evals" / "ticket.yml"

@@ -204,6 +204,19 @@ def test_s4_a_password_of_the_task_goes_to_no_model_and_into_no_log(tmp_path: Pa
     assert LEFT_OUT in printed(done)
 
 
+@pytest.mark.parametrize(
+    "more", ["why is {} slow", "'why is {} slow, is the CPU busy, what is in the log', most: 3", "why is {}, by: model"]
+)
+def test_s4_a_password_of_a_task_that_the_file_has_stays_in_the_file_alone(tmp_path: Path, more: str) -> None:
+    provider = "provider: p, " if "by: model" in more else ""
+    task = more.format("https://ada:sup3rPassw0rd@shop.example/")
+    text = f"version: 1\nnodes: {{a: {{agent: auto, {provider}with: {{task: {task}}}}}}}\n"
+    model = FakeProvider(answer(("net", {"host": "shop.example"})))
+    done = run_text(text, made(("p", model)), root=tmp_path, inputs={})
+    assert done.status == "succeeded", done.run.nodes["a"].error
+    assert "sup3rPassw0rd" not in repr((model.requests, done.events))
+
+
 def test_by_a_model_needs_a_provider() -> None:
     with pytest.raises(InvalidPipeline) as caught:
         run(BY_MODEL.replace("provider: p, ", ""))

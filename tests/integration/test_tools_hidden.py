@@ -18,6 +18,7 @@ TOKEN = "canary/of+a<engine>-0123456789"
 SERVER = """
 import json, os, sys
 how, token = sys.argv[1], os.environ["TOKEN"]
+NAME = token if how == "named" else "echo"
 if how == "ends":
     sys.stderr.write(token + "x" * (4096 - len(token) // 2))
     sys.exit(3)
@@ -35,7 +36,7 @@ for line in sys.stdin:
         answer["error"] = {"code": -1, "message": "x" * 285 + token}
     else:
         schema = {"type": "object", "properties": {"a": {"type": "string", "description": token}}}
-        answer["result"] = {"tools": [{"name": "echo", "description": "its key is " + token, "inputSchema": schema}]}
+        answer["result"] = {"tools": [{"name": NAME, "description": "its key is " + token, "inputSchema": schema}]}
     if "id" in asked:
         print(json.dumps(answer), flush=True)
 """
@@ -52,6 +53,12 @@ def test_s4_tools_are_listed_without_the_secrets_of_their_server(tmp_path: Path)
     assert TOKEN not in json.dumps(found.tools)
     assert found.tools[0]["description"] == "its key is ***"
     assert found.digests["echo"] != listed(tmp_path, "lists", "another-one")[2]["echo"], "pins are of what it says"
+
+
+def test_s4_tools_whose_names_hold_a_secret_are_pinned_all_together(tmp_path: Path) -> None:
+    found = listed(tmp_path, "named", "key-0123456789")
+    assert found.pins == found.digest != listed(tmp_path, "lists", "key-0123456789").digest
+    assert listed(tmp_path, "lists").pins == listed(tmp_path, "lists").digests
 
 
 @pytest.mark.parametrize("how", ["fails", "ends", "talks"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from math import inf
 from typing import Any, Final
@@ -44,6 +44,7 @@ def response_from_json(data: Json) -> ModelResponse:
     if not isinstance(data, dict):
         raise TypeError("an answer is an object")
     values: dict[str, Any] = dict(data)
+    _known(values, ModelResponse._fields)
     _typed(values, "text", str)
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")
@@ -51,7 +52,9 @@ def response_from_json(data: Json) -> ModelResponse:
         raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:
-        usage = Usage(**_typed(values, "usage", dict))
+        said = _typed(values, "usage", dict)
+        _known(said, Usage._fields)
+        usage = Usage(**{"input": said["input"], "output": said["output"], **said})
         if not counted(usage):
             raise ValueError("`usage` says something else than numbers of tokens")
         values["usage"] = usage
@@ -63,9 +66,16 @@ def _call(data: Any) -> ToolCall:
     if not isinstance(data, dict):
         raise TypeError("a tool call is an object")
     call: dict[str, Any] = dict(data)
+    _known(call, ToolCall._fields)
     for name, kind in (("id", str), ("name", str), ("arguments", dict)):
         _typed(call, name, kind)
     return ToolCall(**call)
+
+
+def _known(values: Mapping[str, Any], names: Sequence[str]) -> None:
+    unknown = ", ".join(f"`{name}`" for name in values if name not in names)
+    if unknown:
+        raise ValueError(f"it has {unknown}, and only {', '.join(names)} are known there")
 
 
 def _typed(values: Mapping[str, Any], name: str, kind: type, default: Any = ...) -> Any:

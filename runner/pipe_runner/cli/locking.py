@@ -82,7 +82,7 @@ def refuse_changes(given: Given, planned: Planned) -> None:
         raise InvalidPipeline(faults)
 
 
-def _ask(found: _Found, locks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, str]]:
+def _ask(found: _Found, locks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, str] | str]:
     """Digests of the tools of the servers that are used and that pipe.yml doesn't pin; raises PipeError where one
     can't be asked."""
     import anyio
@@ -94,11 +94,11 @@ def _ask(found: _Found, locks: Sequence[Mapping[str, Any]]) -> dict[str, Mapping
     for plan, one in zip(found.plans, locks, strict=True):
         servers, policy = plan.services.get("mcp_servers", {}), plan.policy
         written.update((name, servers[name]) for name, said in one["mcp_servers"].items() if "tools" not in said)
-    lists: dict[str, Mapping[str, str]] = {}
+    lists: dict[str, Mapping[str, str] | str] = {}
     for name, listed in anyio.run(list_tools, written, list(written), os.environ, found.root, policy).items():
         if isinstance(listed, NodeFault):
             raise PipeError(listed.message, hint=f"it wrote: {listed.tail}" if listed.tail else None)
-        lists[name] = listed.digests
+        lists[name] = listed.pins
     return lists
 
 

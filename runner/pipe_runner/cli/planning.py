@@ -17,6 +17,7 @@ from pipe_runner.cli.history import table
 from pipe_runner.cli.plans import shown_warnings
 from pipe_runner.cli.preview import flat_and_chosen, node_json
 from pipe_runner.cli.settings import cache_domain, concurrency, said, state_dir
+from pipe_runner.cli.unpriced import tell_unpriced
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import one_line, plural, safe, seconds, short
 from pipe_runner.errors import InvalidPipeline
@@ -89,6 +90,8 @@ def _outlook(given: Given) -> _Outlook:
         raise InvalidPipeline(compilation.diagnostics)
     for one in shown_warnings(found, os.path.normpath(file)):
         say(safe(f"warning: {one}"))
+    for told in tell_unpriced(found, registry):
+        say(safe(f"warning: {told.path}:{told.line}:{told.column}: {told.code} {told.message}"))
     inputs = read_inputs(found, given)
     slots = concurrency(given) or found.concurrency
     whole, only = found, given.many("only")

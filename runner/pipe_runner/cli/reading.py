@@ -130,6 +130,7 @@ def _checked(file: str, registry: Registry, *, named: bool) -> Checked:
 
     from pipe_runner.compiler import compile_file
     from pipe_runner.compiler.project import load_project
+    from pipe_runner.diagnostics import in_order
     from pipe_runner.project import find_root
 
     path = os.path.abspath(file)
@@ -148,7 +149,12 @@ def _checked(file: str, registry: Registry, *, named: bool) -> Checked:
 
         return Checked(named, path, read_lock(os.path.dirname(path)).faults)
     found = compile_file(file, root=find_root(Path(path)), registry=registry, only_faults=True)
-    return Checked(named, os.path.realpath(path), found.diagnostics, frozenset(real for _, real, _ in found.files))
+    told = found.diagnostics
+    if found.plan is not None:
+        from pipe_runner.cli.unpriced import tell_unpriced
+
+        told = in_order([*told, *tell_unpriced(found.plan, registry)])
+    return Checked(named, os.path.realpath(path), told, frozenset(real for _, real, _ in found.files))
 
 
 def pipeline_files(paths: tuple[str, ...] | Any) -> list[str]:

@@ -138,7 +138,8 @@ class Agents:
         return self._cards[key]
 
     def routed(self, task: str, names: Sequence[str] | None) -> Routing | None:
-        """Who fits a task; None where the pipeline has asked for too many."""
+        """Who fits a task, its passwords left out; None where the pipeline has asked for too many."""
+        from pipe_runner.routing.passwords import routed_without
         from pipe_runner.routing.scores import scored
 
         key = (task, None if names is None else tuple(names))
@@ -146,7 +147,7 @@ class Agents:
         if found is None:
             if len(self._routed) >= MOST_TASKS or sum(len(one) for one, _ in self._routed) > MOST_OF_TASKS:
                 return None
-            found = self._routed[key] = scored(task, self.cards(names or None))
+            found = self._routed[key] = routed_without(task, lambda asked: scored(asked, self.cards(names or None)))
         return found
 
     def used(self) -> list[AgentInfo]:

@@ -55,8 +55,11 @@ class ModelNode:
         told = given is None and self._report.wrote(self._path, "provider")
         needed = not info.may_do_without
         place_ = (*self._path, "provider")
+        before = len(self._report.found)
         providers = [] if told else self._models.providers(given, place_, self._report, needed=needed)
         if not needed and not (providers and info.asks(options)):
+            if given is not None and not info.asks(options) and len(self._report.found) == before:
+                self._idle(info.name, place_)
             options = {name: value for name, value in options.items() if name != "provider"}
             return options, options
         options = {**options, "provider": providers}
@@ -79,6 +82,13 @@ class ModelNode:
                 if isinstance(one, str) and not may_hold_template(one):
                     self._inside(one, (*place, key, number))
         return options, checked
+
+    def _idle(self, agent: str, place: Path_) -> None:
+        """Warn of the node's own `provider`, where no model is asked; that of a preset is for others of its nodes."""
+        if place not in self._report.origins:
+            message = f"`provider` counts for nothing: the agent `{short(agent)}` asks no model with these options"
+            hint = "leave it out; agents that measure ask one with `explain: true`"
+            self._report.add("W511", message, place, at="key", hint=hint)
 
     def _one_question(self, options: dict[str, Any], checked: dict[str, Any], place: Path_) -> None:
         """Exactly one of `prompt` and `messages`; told here, since it is known whatever their templates give."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipe_runner.plan import MOST_OUT, Budget
+from pipe_runner.plan import MOST_OUT, Budget, Plan
 from pipe_schemas.durations import parse_duration
 from pipe_schemas.fields import BudgetSpec
 
@@ -36,6 +36,13 @@ def tell_of_budgets(drafts: Sequence[Draft], whole: BudgetSpec | None, report: R
     """Warn of budgets that bound nothing, and of those that let nothing out; `whole` is the file's own."""
     _tell_idle(drafts, whole, report)
     _tell_too_small(drafts, whole, report)
+
+
+def bounds_cost(drafts: Sequence[Draft], whole: BudgetSpec | None, inner: Mapping[str, Plan]) -> bool:
+    """Whether some `max_cost` stands in the files; `whole` is the file's own, `inner` are sub-pipelines."""
+    said = [whole, *(draft.spec.budget for draft in drafts)]
+    said += [budget for plan in inner.values() for budget in (plan.budget, *(node.budget for node in plan.nodes))]
+    return any(budget is not None and budget.max_cost is not None for budget in said)
 
 
 def asks_models(draft: Draft) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.alike import draft_each
-from pipe_runner.compiler.budgets import budget_of, tell_of_budgets, time_of
+from pipe_runner.compiler.budgets import bounds_cost, budget_of, tell_of_budgets, time_of
 from pipe_runner.compiler.checks import check_types
 from pipe_runner.compiler.doubts import look_over
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
@@ -24,11 +24,12 @@ from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
 from pipe_runner.compiler.references import Broken, Declared, References
 from pipe_runner.compiler.report import Report, TooManyFaults, listed, several, short
+from pipe_runner.compiler.retries import Retries
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.loader.neighbours import Neighbours, digest_of, note_of
-from pipe_runner.plan import NO_RETRY, Plan, PlannedInput, PlannedNode, RetryPolicy, SecretSource, Value
+from pipe_runner.plan import Plan, PlannedInput, PlannedNode, SecretSource, Value
 from pipe_runner.types import Effect, Phase, RunOn
 from pipe_schemas.durations import parse_duration
 from pipe_schemas.pipeline import ConcurrencySpec, PipelineSpec
@@ -36,7 +37,6 @@ from pipe_schemas.pipeline import ConcurrencySpec, PipelineSpec
 if TYPE_CHECKING:
     from pipe_runner.project import Project
     from pipe_runner.registry import Registry
-    from pipe_schemas.nodes import RetrySpec
 
 _FIELDS: Final = {Phase.NODES: "nodes", Phase.ON_FAILURE: "on_failure", Phase.FINALLY: "finally_"}
 
@@ -61,7 +61,7 @@ class Build:
         self._project = project
         self._presets = project.presets or NO_PRESETS
         self.agents = Agents(registry, report, project)
-        self._retries: dict[Any, RetryPolicy] = {}
+        self._retries = Retries()
         self._complete = True
 
     def plan(self, absolute: str, path: str, content: bytes, *, only_faults: bool = False) -> Plan | None:
@@ -118,7 +118,8 @@ class Build:
         look_over(parts, drafts, uses, None if self.family.inside else self._root, self._project.policy)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")
-        if report.failed or self.family.failed or not self._wanted:
+        wanted = self._wanted or bounds_cost(drafts, spec.budget, self.family.plans)
+        if not wanted or report.failed or self.family.failed:
             return None
         self.outputs = schema_of_outputs(spec.outputs, uses, main.references)
         plan = self._frozen(main, path, digest_of(content, self.neighbours.states()), drafts, secrets, outputs, parts)
@@ -342,7 +343,7 @@ class Build:
             None if draft.when is None else draft.when.source,
             RunOn.SUCCESS if node.run_on == "success" else RunOn(node.run_on),
             node.continue_on_error,
-            NO_RETRY if retry is None else self._retry(retry),
+            self._retries.policy(retry),
             (None if inside else self._project.timeout) if timeout is None else parse_duration(timeout),
             time_of(max_time, node.budget),
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
@@ -378,21 +379,6 @@ class Build:
             "source": diagnostic.source,
             **({"from": other} if other is not None else {}),
         }
-
-    def _retry(self, retry: int | RetrySpec) -> RetryPolicy:
-        if isinstance(retry, int):
-            found = self._retries.get(retry)
-            if found is None:
-                found = self._retries[retry] = RetryPolicy(max_attempts=retry)
-            return found
-        return RetryPolicy(
-            max_attempts=retry.max_attempts,
-            delay=parse_duration(retry.delay, zero=True),
-            backoff=retry.backoff,
-            max_delay=None if retry.max_delay is None else parse_duration(retry.max_delay),
-            jitter=retry.jitter,
-            on=tuple(retry.on),
-        )
 
 
 def _keys(data: Mapping[str, Any], key: str) -> list[str]:

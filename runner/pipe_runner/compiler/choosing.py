@@ -13,6 +13,7 @@ from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.routing.asking import ASKS
 from pipe_runner.routing.choices import MOST, Choice
 from pipe_runner.routing.options import accepted
+from pipe_runner.routing.passwords import without_passwords
 from pipe_runner.types import AUTO, Path_
 from pipe_schemas.auto import SET_BEFORE
 
@@ -84,9 +85,10 @@ class Choosing:
             return AUTO, given, self._place
         if given.get("by", "words") not in ("words", "model"):
             return AUTO, given, self._place
-        if by_model or may_hold_template(task):
+        if may_hold_template(task):
             return self._later(given, cards, by_model)
-        return self._now(task, given, options, cards)
+        given["task"] = without_passwords(task)
+        return self._later(given, cards, by_model) if by_model else self._now(task, given, options, cards)
 
     # ------------------------------------------------------------ the two ways
 

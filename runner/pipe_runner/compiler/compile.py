@@ -30,7 +30,7 @@ def compile_file(
 ) -> Compilation:
     """Compile a pipeline file. What is wrong in it is told, never raised; a file that can't be opened: UsageError.
 
-    `only_faults`: there is no plan, since nobody wants it.
+    `only_faults`: there is no plan, since nobody wants it, but where a budget bounds costs, which are then looked at.
     """
     from pipe_runner.compiler.project import load_project
     from pipe_runner.project import PROJECT_FILE, find_root

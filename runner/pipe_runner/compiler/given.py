@@ -42,7 +42,7 @@ def check_inputs(
     missing = []
     for name, declared in known.items():
         if name in given:
-            broken = _half(given[name])
+            broken = half_pair(given[name])
             if broken is not None:
                 faults.append(f"input `{name}` holds {broken}, half of a surrogate pair, which stands for no character")
                 continue
@@ -71,7 +71,7 @@ def _whole(value: Json, declared: PlannedInput) -> Json:
     return value
 
 
-def _half(value: Json) -> str | None:
+def half_pair(value: Json) -> str | None:
     """The first half of a surrogate pair in a value, written out. A byte of a command line that is no UTF-8 is none:
     Python keeps it as U+DC80 to U+DCFF, and it reaches the shell as it was."""
     pending = [value]

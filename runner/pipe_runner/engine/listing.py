@@ -30,6 +30,8 @@ class Listed(NamedTuple):
     """Of all of them, as `mcp_servers.NAME.digest` may say it."""
     digests: Mapping[str, str]
     """Of each, by its name; `digest` may say these, too."""
+    pins: Mapping[str, str] | str
+    """What pipe.lock keeps: these, or `digest` where a name holds a secret, and can stand in no file."""
 
 
 async def list_tools(
@@ -60,7 +62,9 @@ async def list_tools(
                 return fault
             shown: Any = masker.mask_json(tools)
             digests = {one["name"]: tool_digest(tool) for one, tool in zip(shown, tools, strict=True)}
-            return Listed(tuple(shown), list_digest(tools), digests)
+            whole = list_digest(tools)
+            named = [one["name"] for one in shown] == [tool["name"] for tool in tools]
+            return Listed(tuple(shown), whole, digests, digests if named else whole)
 
         try:
             found = await asyncio.gather(*(ask(name) for name in names))

@@ -7,7 +7,7 @@ import os
 import stat
 from typing import Any, Final
 
-from pipe_runner.compiler import finite
+from pipe_runner.compiler.given import finite, half_pair
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.errors import UsageError, no_json, unique
@@ -69,6 +69,10 @@ class Dataset:
         before = len(self.faults)
         if not isinstance(data, dict):
             self._fault(number, "the line is no JSON object", 'write {"inputs": {…}, "expected": …}')
+            return None
+        broken = half_pair(data)
+        if broken is not None:
+            self._fault(number, f"the line holds {broken}, half of a surrogate pair, which stands for no character")
             return None
         for key in data:
             if key not in _KEYS and not key.startswith("x-"):

@@ -23,6 +23,8 @@ class Grade(NamedTuple):
     """None: it could not say."""
     why: str = ""
     """Why it didn't pass, or couldn't say."""
+    hopeless: bool = False
+    """It could say nothing of any other sample either."""
 
 
 class Answered(NamedTuple):
@@ -30,6 +32,7 @@ class Answered(NamedTuple):
 
     answer: Json = None
     fault: str | None = None
+    hopeless: bool = False
 
 
 Ask = Callable[[Plan, Mapping[str, Json], str], Awaitable[Answered]]
@@ -57,7 +60,7 @@ async def _judged(name: str, judge: Judge, scope: Mapping[str, Json], ask: Ask) 
     told = {key: value_to_text(evaluate(template, scope)) for key, template in judge.templates.items()}
     said = await ask(judge.plan, told, name)
     if said.fault is not None:
-        return Grade(name, None, said.fault)
+        return Grade(name, None, said.fault, said.hopeless)
     passed, values = evaluate_condition(judge.passes, {**scope, "answer": said.answer})
     return Grade(name, passed, "" if passed else _read(values))
 

@@ -78,6 +78,8 @@ class Performing:
     ) -> None:
         """`ended` is told each sample that counts."""
         self._evaluation, self._registry, self._around, self._told = evaluation, registry, around, ended
+        self._recordings = None if around.replay is None else os.path.relpath(around.replay)
+        """Their folder as the user, in whose directory this begins, would name it."""
         self._together = Together(evaluation.budget)
         self._names = run_names([case.name for case in evaluation.cases])
         names = [case.name for case in evaluation.cases]
@@ -146,6 +148,11 @@ class Performing:
         if self._stopped is None:
             self.stop(why)
 
+    def _stop_others(self) -> None:
+        """Since the result is decided; those that are being stopped are not told again, which would kill them."""
+        for active in list(self._active) if self._stopped is None else ():
+            active.stop("the result is decided")
+
     def _enough(self) -> bool:
         return self._decided is not None or self._stopped is not None
 
@@ -164,11 +171,9 @@ class Performing:
         """Count what has ended, as far as nothing before it is missing."""
         while self._decided is None and self._seen in self._ended:
             sample = self._ended[self._seen]
-            if self._stopped is not None and sample.passed is None and not self._together.used_up:
-                return  # it was cut short, as all that follow
             self._seen += 1
             if self._stopped is not None and sample.passed is None:
-                continue  # the budget was not for those that were planned first, and what was paid for counts
+                continue  # it was cut short; what others were paid for counts, wherever they stand in the plan
             self._counted.append(sample)
             if sample.passed is None:
                 self._in_a_row += 1
@@ -179,8 +184,7 @@ class Performing:
             if self._evaluation.early_stop and len(self._counted) < len(self._plan):
                 self._decided = self._decider.verdict()
             if self._decided is not None:
-                for active in list(self._active):
-                    active.stop("the result is decided")
+                self._stop_others()
             elif sample.hopeless or self._in_a_row == IN_A_ROW:
                 self._give_up("the samples can't be graded")
             elif self._together.used_up:
@@ -217,7 +221,8 @@ class Performing:
         if all(one.passed for one in grades):
             passed = True
         why = "; ".join(f"{one.grader}: {one.why}" for one in grades if not one.passed)
-        return Sample(case.name, number, name, passed, why, grades, given.output, seconds, tokens, cost)
+        hopeless = any(one.hopeless for one in grades)
+        return Sample(case.name, number, name, passed, why, grades, given.output, seconds, tokens, cost, hopeless)
 
     async def _grades(self, scope: Mapping[str, Json], name: str) -> tuple[Grade, ...]:
         """What the graders say; models are asked last, and not where another one has said no."""
@@ -231,7 +236,7 @@ class Performing:
                 given, _ = await self._run(plan, inputs, f"{name}.{tail}", (), str(scope["case"]), node=NODE)
             except UsageError as error:
                 return Answered(fault=error.message)
-            return Answered(given.output, given.fault)
+            return Answered(given.output, given.fault, given.hopeless)
 
         for grader in sorted(graders, key=lambda one: one.judge is not None):
             if grader.judge is not None and any(one.passed is False for one in found.values()):
@@ -294,9 +299,9 @@ class Performing:
 
     def _unrecorded(self, name: str) -> str | None:
         """What a call of a run is told that has no folder: it has asked nobody, or was never made."""
-        if self._around.replay is None:
+        if self._recordings is None:
             return None
-        folder = os.path.relpath(self._around.replay)
+        folder = self._recordings
         mend = f"make them with `pipe eval {self._evaluation.path} --record {folder}`"
         return f"{folder} has no recordings of run {name}; {mend}"
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from pipe_runner.compiler.nodeplaces import NodePlaces
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.lockfile.files import LOCK_FILE, Locked
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.project import PROJECT_FILE
 from pipe_runner.text import shown_path
 from pipe_runner.types import Path_
-
-if TYPE_CHECKING:
-    from pipe_runner.loader import Document
 
 _MEND: Final = f"`pipe lock` writes {LOCK_FILE} anew, once the change is meant"
 _MEND_PINS: Final = (
@@ -24,11 +22,11 @@ _DIFFERS, _MISSING = "E611", "E612"
 
 
 class Differences:
-    """Compares plans with a lock; a file is read for its places when something of it differs, and only then."""
+    """Compares plans with a lock."""
 
     def __init__(self, locked: Locked) -> None:
         self._locked = locked
-        self._documents: dict[str, Document | None] = {}
+        self._places = NodePlaces()
 
     def of(self, plan: Plan, now: Mapping[str, Any]) -> list[Diagnostic]:
         """What differs; `now` is what the lock of this plan would be (`Contents.of`)."""
@@ -43,10 +41,10 @@ class Differences:
                 if path == plan.path:
                     message = f"the project has no {LOCK_FILE}"
                     hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` writes it"
-                    found.append(self._at(one, one.path, (), _MISSING, message, hint))
+                    found.append(self._places.at(one, one.path, (), _MISSING, message, hint))
             elif path not in was["pipelines"]:
                 hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` adds it"
-                found.append(self._at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
+                found.append(self._places.at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
             else:
                 nodes = was["pipelines"][path].get("nodes", {})
                 found += self._nodes(one, pipeline["nodes"], nodes)
@@ -118,58 +116,15 @@ class Differences:
                 else:
                     continue
                 file = PROJECT_FILE if os.path.exists(os.path.join(plan.root, PROJECT_FILE)) else plan.path
-                yield self._at(plan, file, (key, name), _DIFFERS, message, mend)
-
-    # ------------------------------------------------------------ places
+                yield self._places.at(plan, file, (key, name), _DIFFERS, message, mend)
 
     def _of_node(self, plan: Plan, node: PlannedNode, place: Path_, message: str) -> Diagnostic:
-        file = plan.file_of(node.part)
-        document = self._document(plan, file)
-        base = (str(node.phase), node.id)
-        if document is None:
-            shown = shown_path(os.path.join(plan.root, file))
-            return Diagnostic(shown, node.line, node.column, _DIFFERS, message, _MEND)
-        for path in (place, place[:-1], ("agent",)):
-            if path and _is_there(document.data, (*base, *path)):
-                return document.diagnostic(_DIFFERS, message, (*base, *path), at=_at(path), hint=_MEND)
-        return document.diagnostic(_DIFFERS, message, base, at="key", hint=_MEND)
-
-    def _at(self, plan: Plan, file: str, path: Path_, code: str, message: str, hint: str) -> Diagnostic:
-        document = self._document(plan, file)
-        if document is None:
-            return Diagnostic(shown_path(os.path.join(plan.root, file)), 1, 1, code, message, hint)
-        return document.diagnostic(code, message, path, at="key", hint=hint)
-
-    def _document(self, plan: Plan, file: str) -> Document | None:
-        if file not in self._documents:
-            from pipe_runner.errors import UsageError
-            from pipe_runner.loader import load
-
-            path = os.path.join(plan.root, file)
-            try:
-                document, _ = load(path, shown_as=shown_path(path), max_bytes=64 * 2**20)
-            except UsageError:
-                document = None
-            self._documents[file] = document if document is not None and isinstance(document.data, dict) else None
-        return self._documents[file]
-
-
-def _at(path: Path_) -> Any:
-    return "key" if path[:1] == ("with",) else "value"
+        return self._places.of_node(plan, node, place, _DIFFERS, message, _MEND)
 
 
 def _place_of_models(now: list[Mapping[str, Any]], was: list[Mapping[str, Any]]) -> Path_:
     asked = [[(one["provider"], one.get("type")) for one in models] for models in (now, was)]
     return ("provider",) if asked[0] != asked[1] else ("with", "model")
-
-
-def _is_there(value: Any, path: Path_) -> bool:
-    for step in path:
-        there = step in value if isinstance(value, dict) else isinstance(value, list) and step in range(len(value))
-        if not there:
-            return False
-        value = value[step]
-    return True
 
 
 def _sentence(models: list[Mapping[str, Any]]) -> str:

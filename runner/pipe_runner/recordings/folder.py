@@ -86,15 +86,18 @@ class Folder:
                 raise ValueError("it is no file")
             if os.stat(path).st_size > _MOST:
                 raise ValueError(f"it has more than {_MOST >> 20} MiB")
-            with open(path, encoding="utf-8", errors="surrogatepass") as file:
+            with open(path, encoding="utf-8-sig", errors="surrogatepass") as file:
                 return Entry.from_text(file.read())._replace(file=path)
+        except UnicodeDecodeError as error:
+            raise self._unfit(path, f"it is not UTF-8, at byte {error.start}") from error
         except OSError as error:
             raise UsageError(f"the recording {path} can't be read: {error.strerror}") from error
         except ValueError as error:
-            raise UsageError(
-                f"the recording {path} can't be used: {error}",
-                hint="mend it, record again with --record, or remove the file",
-            ) from error
+            raise self._unfit(path, error) from error
+
+    def _unfit(self, path: str, why: object) -> UsageError:
+        hint = "mend it, record again with --record, or remove the file"
+        return UsageError(f"the recording {path} can't be used: {why}", hint=hint)
 
     def _fault(self, what: str, error: OSError) -> StorageError:
         return StorageError(f"the recording in {self.path} can't {what}: {error.strerror}")

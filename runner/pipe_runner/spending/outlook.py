@@ -40,8 +40,8 @@ class Bound(NamedTuple):
     by_budget: bool = False
 
 
-class _Unbounded(Exception):
-    """Nothing in the file bounds the node; says why."""
+class Unbounded(Exception):
+    """The file doesn't say something of a node that would bound it; says why."""
 
 
 def bound(plan: Plan, nodes: Sequence[PlannedNode], asking: Collection[str], environ: Mapping[str, str]) -> Bound:
@@ -60,7 +60,7 @@ def _of_node(plan: Plan, node: PlannedNode, environ: Mapping[str, str]) -> NodeB
     limit = node.budget.max_cost if node.budget is not None else None
     try:
         calls, each = _calls(node), _each(plan, node, environ)
-    except _Unbounded as error:
+    except Unbounded as error:
         return NodeBound(node.id, limit, None, "" if limit is not None else str(error), limit is not None)
     most = calls * each
     if limit is not None and limit < most:
@@ -102,7 +102,7 @@ def _rounds(node: PlannedNode) -> int:
         if options.get(beside):
             times = options.get(name, default)
             if not isinstance(times, int):
-                raise _Unbounded(f"its `{name}` is known to the run alone")
+                raise Unbounded(f"its `{name}` is known to the run alone")
             found *= 1 + times
     return found
 
@@ -112,7 +112,7 @@ def _items(fan_out: FanOut | None) -> int:
         return 1
     if isinstance(fan_out.items.data, list):
         return len(fan_out.items.data)
-    raise _Unbounded("how many items it has is known to the run alone")
+    raise Unbounded("how many items it has is known to the run alone")
 
 
 def _each(plan: Plan, node: PlannedNode, environ: Mapping[str, str]) -> int:
@@ -120,19 +120,19 @@ def _each(plan: Plan, node: PlannedNode, environ: Mapping[str, str]) -> int:
     options, total = _options(node), 0
     most_out = options.get("max_tokens") or MOST_OUT
     if not isinstance(most_out, int):
-        raise _Unbounded("its `max_tokens` is known to the run alone")
-    for name, model in _choices(plan, options):
+        raise Unbounded("its `max_tokens` is known to the run alone")
+    for name, model in choices(plan, options):
         if not model:
-            raise _Unbounded(f"neither it nor provider {name} in pipe.yml names a model")
-        prices = _prices(plan, name, environ)
+            raise Unbounded(f"neither it nor provider {name} in pipe.yml names a model")
+        prices = prices_of(plan, name, environ)
         read = _read(node, model, most_out)
         if read is None:
             read = prices.window(model)
         if read is None:
-            raise _Unbounded("the size of what it asks is known to the run alone")
+            raise Unbounded("the size of what it asks is known to the run alone")
         cost = prices.most(model, read, most_out)
         if cost is None:
-            raise _Unbounded(f"the price of model {model} of provider {name} is not known")
+            raise Unbounded(f"the price of model {model} of provider {name} is not known")
         total += nanos_up(cost)
     return total
 
@@ -147,14 +147,14 @@ def _read(node: PlannedNode, model: str, most_out: int) -> int | None:
     return most_tokens(ModelRequest(model, messages, max_tokens=most_out)) - most_out
 
 
-def _choices(plan: Plan, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def choices(plan: Plan, options: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Providers and models; with lists of the same length by pairs, else each with each."""
     names, models = options.get("provider"), options.get("model")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise _Unbounded("its provider is known to the run alone")
+        raise Unbounded("its provider is known to the run alone")
     said = models if isinstance(models, list) else [models]
     if not all(model is None or isinstance(model, str) for model in said):
-        raise _Unbounded("its model is known to the run alone")
+        raise Unbounded("its model is known to the run alone")
     pairs = zip(names, said, strict=True) if len(names) == len(said) > 1 else ((n, m) for n in names for m in said)
     for name, model in pairs:
         yield name, model or _written(plan, name).get("model") or ""
@@ -165,7 +165,7 @@ def _written(plan: Plan, name: str) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _prices(plan: Plan, name: str, environ: Mapping[str, str]) -> ListedPrices:
+def prices_of(plan: Plan, name: str, environ: Mapping[str, str]) -> ListedPrices:
     """Without the provider itself: what pipe.yml and the usual variables say is enough."""
     options = dict(_written(plan, name))
     kind = options.get("type") or name

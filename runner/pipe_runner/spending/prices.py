@@ -31,10 +31,16 @@ class ListedPrices:
     def __init__(
         self, type_name: str, settings: ProviderSettings, written: Mapping[str, Any], rows: Rows = listed
     ) -> None:
-        self._type, self._options, self._listed = type_name, settings.options, rows
+        self.type, self._options, self._listed = type_name, settings.options, rows
         self._said = AsTheTypeSays(type_name, settings, written)
         self._written = {model: _row(said) for model, said in written.items()}
         self._rows: dict[str, tuple[Row, ...]] = {}
+
+    @property
+    def address(self) -> str | None:
+        """Where the provider is asked, as far as pipe.yml and the environment say."""
+        said = self._options.get("base_url")
+        return None if said is None else str(said)
 
     def cost(self, model: str, usage: Usage) -> float | None:
         """US dollars of a call; None: the price is not known."""
@@ -68,9 +74,9 @@ class ListedPrices:
             return (written,)
         if self._said.cost(model, Usage(1, 1)) is not None:
             return ()
-        if self._type in FREE:
+        if self.type in FREE:
             return (_row({"input": 0, "output": 0}),)
-        return self._listed(self._type, self._options, model)
+        return self._listed(self.type, self._options, model)
 
 
 def _row(said: Mapping[str, Any]) -> Row:

@@ -12,9 +12,10 @@ import pytest
 
 from pipe_runner.cases import SUFFIXES
 from pipe_runner.cases.reading import Reader
+from pipe_runner.cli.unpriced import tell_unpriced
 from pipe_runner.codes import CODES
 from pipe_runner.compiler import compile_file
-from pipe_runner.diagnostics import Diagnostic
+from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.registry import Registry
 from pipe_runner.reports.diagnostics import render
 
@@ -41,7 +42,9 @@ def told(file: Path, registry: Registry) -> tuple[list[Diagnostic], bool]:
         reading = Reader(registry).read(str(file), shown_as=file.name, root=file.parent)
         return reading.diagnostics, reading.suite is not None
     compilation = compile_file(file, root=file.parent, registry=registry, shown_as=file.name)
-    return compilation.diagnostics, compilation.plan is not None
+    plan = compilation.plan
+    more = [] if plan is None else [one._replace(path=file.name) for one in tell_unpriced(plan, registry)]
+    return in_order([*compilation.diagnostics, *more]), plan is not None
 
 
 @pytest.mark.parametrize("file", RIGHT, ids=lambda file: file.stem)

@@ -179,8 +179,14 @@ def test_an_agent_that_may_do_without_a_model_gets_no_provider_where_it_asks_non
     (tmp_path / "pipe.yml").write_text("defaults: {provider: openai}\n")
     for provider in ("", "provider: ollama, "):
         found = compiled(tmp_path, f"nodes: {{a: {{agent: findings, {provider}with: {{results: []{explain}}}}}}}")
-        assert codes(found) == []
+        assert codes(found) == (["W511"] if provider else [])
         assert "provider" not in node(found).options.data
+
+
+def test_a_preset_may_name_a_provider_for_those_of_its_nodes_that_ask(tmp_path: Path) -> None:
+    (tmp_path / "pipe.yml").write_text("agents: {report: {agent: findings, provider: ollama}}\n")
+    found = compiled(tmp_path, "nodes: {a: {agent: report, with: {results: []}}}")
+    assert codes(found) == []
 
 
 @pytest.mark.parametrize("explain", ["true", '"{{ inputs.e }}"'])

@@ -289,6 +289,31 @@ graders: {new: {expression: output == ""}}
     assert result.stopped == "it took longer than 0.3 s"
 
 
+def test_a_slow_sample_hides_none_of_those_that_were_graded_before_the_time_was_up(tmp_path: Path) -> None:
+    pipeline = "version: 1\ninputs: {wait: {type: number}}\nnodes: {a: {run: 'sleep {{ inputs.wait }}'}}\n"
+    text = """\
+version: 1
+node: a
+samples: 2
+early_stop: false
+budget: {max_time: 2s}
+cases: [{name: slow, inputs: {wait: 30}}, {name: quick, inputs: {wait: 0}, expected: ""}]
+graders: {same: {expression: output == expected}}
+"""
+    result = evaluated(tmp_path, text, {}, pipeline)
+    assert result.stopped == "it took longer than 2 s" and result.verdict is Verdict.UNDECIDED
+    assert [(sample.run, sample.passed) for sample in result.counted] == [("quick.1", True), ("quick.2", True)]
+
+
+def test_a_judge_without_a_key_ends_it_as_a_pipeline_without_one_does(tmp_path: Path) -> None:
+    judge = FakeProvider(ModelFault(Reason.CREDENTIALS, "no key", sent=False))
+    grader = "{model: {provider: judge, prompt: x, pass: answer == 'good'}}"
+    text = EVAL.replace("{expression: output.severity == expected}", grader) + "concurrency: 1\n"
+    result = evaluated(tmp_path, text, {"fake": FakeProvider(honest), "judge": judge})
+    assert (result.verdict, len(result.counted)) == (Verdict.UNDECIDED, 1)
+    assert result.stopped == "the samples can't be graded"
+
+
 def test_a_run_that_nobody_recorded_says_so_and_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "rec").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_cases_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
         ("case 1", 1, {"x": 1}),
         ("b", 3, None),
     ]
+
+
+@pytest.mark.parametrize("key", ["name", "expected"])
+def test_half_of_a_surrogate_pair_is_told_at_its_line(tmp_path: Path, key: str) -> None:
+    second = json.dumps({"inputs": {"text": "b"}, key: "\ud800"})
+    (tmp_path / "cases.jsonl").write_text(f'{{"inputs": {{"text": "a"}}}}\n{second}\n')
+    text = "version: 1\nfile: cases.jsonl\ngraders: {a: {expression: output == expected}}\n"
+    reading = read(tmp_path, text, {"fake": FakeProvider()})
+    assert reading.evaluation is None
+    (fault,) = reading.diagnostics
+    assert (fault.line, fault.code) == (2, "E707") and "\\ud800" in fault.message
 
 
 def test_a_number_too_large_for_a_log_is_told_at_its_line(tmp_path: Path) -> None:

@@ -219,6 +219,15 @@ def test_one_that_was_edited_by_hand_is_told_with_its_line_and_what_to_do(
     assert "mend it" in str(caught.value.hint)
 
 
+def test_one_that_an_editor_saved_with_a_mark_at_its_beginning_is_read(tmp_path: Path) -> None:
+    text = Entry("model", "n", 1, 1, {"p": 1}, 1).to_text()
+    (tmp_path / "x.json").write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert [entry.answer for entry in Folder(str(tmp_path)).read()] == [1]
+    (tmp_path / "x.json").write_text(text, encoding="utf-16")
+    with pytest.raises(UsageError, match="it is not UTF-8, at byte 0"):
+        Folder(str(tmp_path)).read()
+
+
 def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Folder(str(tmp_path / "no")).read()
@@ -278,6 +287,11 @@ def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
         ({"cost": "1"}, "`cost` is no amount of dollars"),
         ({"usage": []}, "`usage` is no object"),
         ({"usage": {"input": 1.5, "output": 1}}, "`usage` says something else than numbers of tokens"),
+        ({"usage": {"input": 1}}, "it lacks 'output'"),
+        (
+            {"usage": {"input": 1, "output": 1, "outptu": 1}},
+            "it has `outptu`, and only input, output, cached, cache_written, reasoning are known there",
+        ),
         ({"tool_calls": {}}, "`tool_calls` is no list"),
         ({"tool_calls": [{"id": "1", "name": "x", "arguments": "{}"}]}, "`arguments` is no object"),
         ({"finish": "wel"}, "'wel' is not a valid Finish"),
