@@ -159,6 +159,9 @@ def merge(taken: Iterable[Given | Missing], window_minutes: float, now_ns: int) 
         ),
         *(_blind(one) for one in found if one["status"] == "unavailable"),
     ]
+    if pool.left_out:
+        why = f"there are {pool.left_out:,} more than the {len(found):,} that one report holds"
+        blind.append({"what": "findings", "why": why, "needs": "several reports", "agent": "findings"})
     measured = [one for one in found if one["status"] != "unavailable"]
     counts = {name: sum(one["severity"] == name for one in measured) for name in RANK}
     output |= {

@@ -116,9 +116,8 @@ class LogAnalysisAgent:
         options: Mapping[str, Any] = attempt.options
         began, started = context.clock.now_ns(), context.clock.monotonic()
         try:
-            asked = options_of(
-                options, attempt.workspace or attempt.root, began / 1e9, deadline(started, attempt.timeout)
-            )
+            until = deadline(started, attempt.timeout)
+            asked = options_of(options, attempt.workspace or attempt.root, began / 1e9, until, context.masker.mask_text)
         except ValueError as error:
             raise NodeFault(ErrorKind.REFUSED, context.masker.mask_text(str(error))) from None
         journal = await self._journal(attempt, context, asked)
@@ -203,7 +202,7 @@ class LogAnalysisAgent:
         measurements = measured(read, asked, 1000)
         compared = _compared(options, asked, read, measurements, context)
         findings, beyond = judged(read, asked, measurements, options.get("thresholds") or {}, compared)
-        measurements["templates"] = measurements["templates"][: options.get("top_templates", 200)]
+        measurements["templates"] = measurements["templates"][: options.get("top_templates", 300)]
         measurements["findings_beyond"] = beyond
         return findings, measurements
 

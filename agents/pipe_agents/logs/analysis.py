@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.files import Reader, Window
 from pipe_agents.logs.journal import Journal, lines_of
+from pipe_agents.logs.mining import Hide, as_it_is
 from pipe_agents.logs.newest import Times, newest
 from pipe_agents.logs.pacing import Pace
 from pipe_agents.logs.reading import Pieces, Readable, Unreadable, UpTo, looks_binary, opened
@@ -44,6 +45,7 @@ class Asked(NamedTuple):
     now: float
     deadline: float | None
     """Until when there is time to read, by the monotonic clock."""
+    hide: Hide
 
 
 class Read(NamedTuple):
@@ -78,7 +80,7 @@ class Tell:
 def analyse(asked: Asked, say: Callable[[str], None], now: Callable[[], float], journal: Journal | None = None) -> Read:
     """Read everything. Raises NodeFault for a path that is named exactly and isn't there, if nothing else is."""
     there = journal is not None and journal.path is not None and not journal.why
-    tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success)
+    tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success, asked.hide)
     found = find(asked.paths, asked.base, asked.text is not None or there)
     read = Read(tally, [], list(found.unread), found.empty)
     planned = [min(unpacked(file), asked.max_bytes) for file in found.files]
@@ -164,7 +166,7 @@ def speed_of(asked: Asked, file: File, now: Callable[[], float]) -> float:
 
 def _speed(asked: Asked, pieces: Iterable[bytes], modified: float, now: Callable[[], float]) -> float:
     reader = Reader("", 0, "", Window(None, None))
-    tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success)
+    tally = Tally(asked.checks, asked.max_templates, asked.failures_before_success, asked.hide)
     began, size = now(), 0
     for piece in pieces:
         if not size:
@@ -239,7 +241,9 @@ def _text(asked: Asked, text: str, tally: Tally, readers: list[Reader], tell: Te
     tell.after(reader)
 
 
-def options_of(options: Mapping[str, Any], base: str, now: float, deadline: float | None = None) -> Asked:
+def options_of(
+    options: Mapping[str, Any], base: str, now: float, deadline: float | None = None, hide: Hide = as_it_is
+) -> Asked:
     """Options as the node has them; raises ValueError with a sentence."""
     from pipe_agents.logs.times import moment, zone_of
 
@@ -266,6 +270,7 @@ def options_of(options: Mapping[str, Any], base: str, now: float, deadline: floa
         failures_before_success=(options.get("thresholds") or {}).get("failures_before_login", 5),
         now=now,
         deadline=deadline,
+        hide=hide,
     )
 
 

@@ -17,13 +17,16 @@ SYSLOG_LEVELS: Final = (FATAL, FATAL, FATAL, ERROR, WARNING, INFO, INFO, DEBUG)
 _TENS: Final = {10: DEBUG, 20: DEBUG, 30: INFO, 40: WARNING, 50: ERROR, 60: FATAL}
 """As pino and bunyan write."""
 LONGEST_MESSAGE: Final = 1000
+CARRIERS: Final = frozenset(("cri", "syslog", "syslog_iso", "rfc5424"))
+"""Formats whose message may be an object of JSON, as what programs write is carried on."""
 
 _WORDS: Final = {
     **dict.fromkeys(("fatal", "f", "emerg", "emergency", "alert", "crit", "critical", "panic"), FATAL),
     **dict.fromkeys(("error", "err", "e", "severe", "exception"), ERROR),
     **dict.fromkeys(("warn", "warning", "w"), WARNING),
     **dict.fromkeys(("info", "information", "informational", "notice", "i", "log", "config"), INFO),
-    **dict.fromkeys(("debug", "debug1", "debug2", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
+    **dict.fromkeys(("debug", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
+    **dict.fromkeys((f"{word}{number}" for word in ("debug", "d") for number in range(1, 6)), DEBUG),
 }
 _UPPER: Final = re.compile(
     rb"(?<![A-Za-z])(EMERG|EMERGENCY|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
@@ -79,20 +82,16 @@ def by_words(message: bytes) -> int:
 
 def entry_of(one: Format, line: bytes) -> Entry:
     """What the line says, if it has that format; else by the formats that are known."""
-    line = line[:8192]
-    if one.name == "json":
-        value = parsed(line) if line[:9].lstrip()[:1] == b"{" else None
-        if isinstance(value, dict):
-            return _json(value)
-    elif one.name == "logfmt" and one.head.match(line):
-        return _logfmt(line)
-    elif one.name not in ("plain", "access") and (found := one.head.match(line)):
-        return _headed(one, line, found)
+    if one.name == "json" and line[:9].lstrip()[:1] == b"{" and isinstance(value := parsed(line), dict):
+        return _json(value)
+    whole, line = line, line[:8192]
+    if one.name not in ("plain", "access", "json") and (found := one.head.match(line)):
+        return _logfmt(line) if one.name == "logfmt" else _headed(one, whole, found)
     joined = joins(line)
     if joined == JOIN_NO and one.name != "access" and line[:1] in b"<[0123456789JFMASONDIWE":
         for other in FORMATS:
             if other.name not in ("json", "logfmt", "access", "epoch") and (found := other.head.match(line)):
-                return _headed(other, line, found)._replace(known=False)
+                return _headed(other, whole, found)._replace(known=False)
     return Entry(line[:LONGEST_MESSAGE], by_words(line), joined, one.name == "plain")
 
 
@@ -104,11 +103,15 @@ def _headed(one: Format, line: bytes, found: re.Match[bytes]) -> Entry:
         level = SYSLOG_LEVELS[priority(line)[1] or 0]
     elif groups.get("level"):
         level = level_of(groups["level"])
-    if level == NONE:
-        level = by_words(message)
-    partial = one.name == "cri" and line[found.end() - 2 : found.end()] == b"P "
-    joined = JOIN_YES if partial or (one.name == "cri" and message[:1] in (b" ", b"\t")) else JOIN_NO
-    return Entry(message, level, joined, True)
+    joined = JOIN_NO
+    if one.name == "cri":
+        inner = _inner(line[found.end() :])
+        message, level = inner.message, inner.level
+        joined = JOIN_YES if line[found.end() - 2 : found.end()] == b"P " else inner.joined
+    elif message[:1] == b"{" and one.name in CARRIERS and isinstance(value := parsed(line[found.end() :]), dict):
+        inner = _json(value)
+        message, level = inner.message, level if inner.level == NONE else inner.level
+    return Entry(message, by_words(message) if level == NONE else level, joined, True)
 
 
 def _json(value: dict[str, Any]) -> Entry:
@@ -119,20 +122,23 @@ def _json(value: dict[str, Any]) -> Entry:
     if message is None:
         rest = {key: item for key, item in value.items() if key not in TIME_KEYS}
         message = " ".join(f"{key}={item}" for key, item in list(rest.items())[:30])
-    raw = message[:LONGEST_MESSAGE].encode("utf-8", "replace").rstrip(b"\n")
-    joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
+    raw = message.encode("utf-8", "replace").rstrip(b"\n")
     if "log" in value and "stream" in value:
         inner_entry = _inner(raw)
-        raw, joined = inner_entry.message, inner_entry.joined
-        level = inner_entry.level if level == NONE else level
+        return inner_entry if level == NONE else inner_entry._replace(level=level)
+    raw = raw[:LONGEST_MESSAGE]
+    joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
     return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
 
 
 def _inner(raw: bytes) -> Entry:
-    """A container's line inside Docker's."""
+    """A container's line inside that of Docker or of Kubernetes."""
+    if raw[:1] == b"{" and isinstance(value := parsed(raw), dict):
+        return _json(value)
     for other in FORMATS:
-        if other.name not in ("json", "logfmt", "access", "cri") and (found := other.head.match(raw)):
+        if other.name not in ("json", "logfmt", "access", "cri") and (found := other.head.match(raw[:8192])):
             return _headed(other, raw, found)
+    raw = raw[:LONGEST_MESSAGE]
     return Entry(raw, by_words(raw), joins(raw), True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from datetime import tzinfo
 from typing import Final, NamedTuple
 
@@ -168,10 +170,15 @@ class Reader:
         for line in lines:
             at = line.find(message)
             if at < 0:
-                made.append(line.translate(None, DIGITS))
+                made.append(levelled(line).translate(None, DIGITS))
                 continue
             at += size
-            text = line[at : line.find(b'"', at)]
+            end = line.find(b'"', at)
+            if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
+                end = found.end()
+            text = line[at:end]
+            if text[:1] == b"{":
+                text = levelled(text)
             place = line.find(level) if level_size else -1
             if place >= 0:
                 text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
@@ -181,8 +188,18 @@ class Reader:
         return made
 
 
+BACKSLASH: Final = ord("\\")
+_TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
+_NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')
+
+
+def levelled(text: bytes) -> bytes:
+    """Levels that JSON says by numbers as letters: so lines of different ones differ without their digits, too."""
+    return _NUMBERED.sub(lambda found: found[1] + b"ABCDEFGHIJ"[found[2][0] - 48 :][:1], text)
+
+
 def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
-    """What stands before the message's text and before the level's value in most JSON lines."""
+    """What stands before the message's text and before the level's value in most JSON lines that say one."""
     from pipe_agents.logs.entries import NONE, level_of
     from pipe_agents.logs.formats import LEVEL_KEYS
 
@@ -190,10 +207,11 @@ def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
     for key in MESSAGE_KEYS:
         for mark in (b'"%b":"' % key.encode(), b'"%b": "' % key.encode()):
             if sum(mark in line for line, value in rows if isinstance(value.get(key), str)) * 2 > len(rows):
-                for name in LEVEL_KEYS:
-                    level = b'"%b":' % name.encode()
-                    having = sum(level in line and level_of(value.get(name)) != NONE for line, value in rows)
-                    if having * 2 > len(rows):
-                        return mark, level
-                return mark, b""
+                levels = Counter(
+                    level
+                    for line, value in rows
+                    for name in LEVEL_KEYS
+                    if (level := b'"%b":' % name.encode()) in line and level_of(value.get(name)) != NONE
+                )
+                return mark, max(levels, key=lambda level: levels[level], default=b"")
     return None

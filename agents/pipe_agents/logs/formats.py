@@ -77,7 +77,20 @@ SAMPLE_LINES: Final = 200
 ENOUGH: Final = 0.5
 """The part of a sample's lines that must have a format for it to be taken as the file's."""
 
-MESSAGE_KEYS: Final = ("message", "msg", "MESSAGE", "log", "event", "text", "error", "body")
+MESSAGE_KEYS: Final = (
+    "message",
+    "msg",
+    "MESSAGE",
+    "short_message",
+    "textPayload",
+    "@m",
+    "@mt",
+    "log",
+    "event",
+    "text",
+    "error",
+    "body",
+)
 TIME_KEYS: Final = (
     "time",
     "timestamp",
@@ -87,6 +100,7 @@ TIME_KEYS: Final = (
     "date",
     "asctime",
     "t",
+    "@t",
     "eventTime",
     "__REALTIME_TIMESTAMP",
 )
@@ -100,6 +114,9 @@ LEVEL_KEYS: Final = (
     "log_level",
     "PRIORITY",
     "severity_text",
+    "severityText",
+    "@l",
+    "s",
 )
 
 
@@ -110,10 +127,30 @@ class Detected(NamedTuple):
     coverage: float
 
 
+_ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-9;?:]{0,64}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-_])?")
+
+
+def cleaned(piece: bytes) -> bytes:
+    """Without what terminals and editors leave: marks of byte order, zero bytes, CRLF, escape sequences."""
+    if b"\0" in piece:
+        piece = (piece[2:] if piece[:2] in (b"\xff\xfe", b"\xfe\xff") else piece).replace(b"\0", b"")
+    if b"\xef\xbb\xbf" in piece:
+        piece = piece.replace(b"\xef\xbb\xbf", b"")
+    if b"\r" in piece:
+        piece = piece.replace(b"\r\n", b"\n")
+        if piece.endswith(b"\r"):
+            piece = piece[:-1]
+    if b"\x1b" in piece:
+        piece = _ESCAPES.sub(b"", piece)
+    return piece
+
+
 def sample_of(piece: bytes) -> list[bytes]:
     """The first lines that can tell a format: none that are empty, or that go on with the line before them."""
-    lines = [line for line in piece[: 1 << 17].split(b"\n")[: 10 * SAMPLE_LINES] if line.strip() and not joins(line)]
-    return [line[:4096] for line in lines[:SAMPLE_LINES]]
+    lines = [
+        line for line in cleaned(piece[: 1 << 17]).split(b"\n")[: 10 * SAMPLE_LINES] if line.strip() and not joins(line)
+    ]
+    return lines[:SAMPLE_LINES]
 
 
 def detect(lines: Sequence[bytes], asked: str = "auto") -> Detected:
@@ -135,7 +172,7 @@ def detect(lines: Sequence[bytes], asked: str = "auto") -> Detected:
 def _fits(one: Format, line: bytes) -> bool:
     if one.name == "json":
         return isinstance(parsed(line), dict)
-    return one.head.match(line) is not None
+    return one.head.match(line[:4096]) is not None
 
 
 def parsed(line: bytes) -> Any:

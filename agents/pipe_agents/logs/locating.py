@@ -102,7 +102,8 @@ def locate(one: Format, lines: Sequence[bytes]) -> Locator:
         return _in_logfmt(lines)
     if "time" not in one.head.groupindex:
         return Locator()
-    matches = [found for line in lines if (found := one.head.match(line)) and found["time"] and len(found["time"]) > 1]
+    heads = [one.head.match(line[:4096]) for line in lines]
+    matches = [found for found in heads if found and found["time"] and len(found["time"]) > 1]
     if not matches:
         return Locator()
     sample = matches[0]["time"]
@@ -127,7 +128,7 @@ def _most(found: Any) -> bytes:
 def _in_json(lines: Sequence[bytes]) -> Locator:
     rows = [(line, value) for line in lines if isinstance(value := parsed(line), dict)]
     for key in TIME_KEYS:
-        having = [(line, value[key]) for line, value in rows if isinstance(value.get(key), str | int | float)]
+        having = [(line, value[key]) for line, value in rows if isinstance(value.get(key), str | int | float | dict)]
         if len(having) * 2 <= len(rows) or not rows:
             continue
         marks = Counter(mark for line, value in having if (mark := _mark(line, key, value)))
@@ -142,7 +143,7 @@ def _in_json(lines: Sequence[bytes]) -> Locator:
 
 
 def _mark(line: bytes, key: str, value: Any) -> bytes | None:
-    quote = rb'"' if isinstance(value, str) else rb""
+    quote = rb'"' if isinstance(value, str) else rb"\{ ?\"\$date\" ?: ?\"" if isinstance(value, dict) else rb""
     found = re.search(rb'"' + re.escape(key.encode()) + rb'" ?: ?' + quote, line)
     return found[0] if found else None
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.logs.entries import ERROR, LEVELS, NONE
 from pipe_agents.logs.series import Series
+from pipe_agents.redacting import redacted
 
+Hide = Callable[[str], str]
+"""Takes out the secrets that were granted."""
 WILD: Final = "<*>"
 TWICE: Final = "<*><*>"
 MOST_TOKENS: Final = 60
@@ -67,8 +71,16 @@ class Template:
         return str(self.cluster.get_template()) if self.cluster is not None else self.masked
 
 
-def masked(message: bytes) -> str:
-    """The message with numbers, addresses and quoted text replaced, cut to a number of words."""
+def as_it_is(text: str) -> str:
+    return text
+
+
+def masked(message: bytes, hide: Hide = as_it_is) -> str:
+    """The message with numbers, addresses and quoted text replaced, cut to a number of words.
+
+    Secrets go first: without their numbers nobody knows them any more, and most of one would be shown.
+    """
+    message = redacted(hide(message.decode("utf-8", "surrogateescape"))).encode("utf-8", "surrogateescape")
     words = _MASKS.sub(b"<*>", message).decode("utf-8", "replace").split()[:MOST_TOKENS]
     return " ".join([WILD if word.count(WILD) > 2 else word.replace(TWICE, WILD) for word in words])
 
@@ -79,8 +91,9 @@ class Miner:
     Messages of different levels have different templates.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, hide: Hide = as_it_is) -> None:
         self._most = most
+        self._hide = hide
         self._known: dict[tuple[int, str], Template] = {}
         self._by_cluster: dict[tuple[int, int], Template] = {}
         self._plain: dict[tuple[int, str], Template] = {}
@@ -110,7 +123,7 @@ class Miner:
         return [one for one in (*self._by_cluster.values(), *self._plain.values()) if one.count]
 
     def template(self, message: bytes, level: int) -> Template:
-        key = (level, masked(message))
+        key = (level, masked(message, self._hide))
         found = self._known.get(key)
         if found is None:
             found = self._ask(*key)
@@ -121,7 +134,7 @@ class Miner:
 
     def request(self, message: bytes, status: str, level: int) -> Template:
         """The template of a web request: its path without numbers, and its status; few of them are kept apart."""
-        text = f"{masked(message)} -> {status}"
+        text = f"{masked(message, self._hide)} -> {status}"
         found = self._plain.get((level, text))
         if found is None:
             if len(self._plain) >= min(self._most // 2, MOST_REQUESTS):

@@ -51,7 +51,10 @@ class Pieces:
 
     def __iter__(self) -> Iterator[bytes]:
         rest, skipping = b"", False
+        wide = None
+        """Whether it is UTF-16 whose newlines end with a zero byte."""
         while block := self._block():
+            wide = block[:2] == b"\xff\xfe" if wide is None else wide
             if skipping:
                 at = block.find(b"\n")
                 if at < 0:
@@ -67,7 +70,7 @@ class Pieces:
                 self.cut_lines += 1
                 yield rest[:LONGEST_LINE]
                 rest, skipping = b"", True
-        if rest:
+        if rest and not (wide and rest == b"\0"):
             yield rest
 
     def _block(self) -> bytes:
@@ -115,10 +118,10 @@ class _Xz:
 
 
 class _Over:
-    """An unpacking stream that closes the file below it, too."""
+    """An unpacking stream that closes the file below it, too. Gives what it has before it tells of a damage."""
 
-    def __init__(self, stream: Readable, raw: io.BufferedIOBase) -> None:
-        self.read, self._stream, self._raw = stream.read, stream, raw
+    def __init__(self, stream: io.BufferedIOBase, raw: io.BufferedIOBase) -> None:
+        self.read, self._stream, self._raw = stream.read1, stream, raw
 
     def close(self) -> None:
         self._stream.close()
@@ -214,11 +217,11 @@ def _unpacked(first: bytes, raw: Any, size: int) -> tuple[Readable, str]:
     return UpTo(raw, size) if size or not first else Sizeless(raw), "none"
 
 
-def _zstd(raw: Any) -> Readable:
+def _zstd(raw: Any) -> io.BufferedIOBase:
     try:
         from importlib import import_module
 
-        made: Readable = import_module("compression.zstd").ZstdFile(raw, "rb")
+        made: io.BufferedIOBase = import_module("compression.zstd").ZstdFile(raw, "rb")
     except ImportError:
         raise Unreadable("it is compressed with zstd, which this Python can't read", "Python 3.14 or later") from None
     return made

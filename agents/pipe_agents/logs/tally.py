@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import compress
@@ -10,11 +9,12 @@ from typing import Final, NamedTuple
 
 from pipe_agents.logs.access import DIGITS, Access, request_of
 from pipe_agents.logs.counts import Counts
-from pipe_agents.logs.entries import ERROR, EXCEPTION, INFO, entry_of
-from pipe_agents.logs.files import Reader
+from pipe_agents.logs.entries import CARRIERS, ERROR, EXCEPTION, INFO, entry_of
+from pipe_agents.logs.files import Reader, levelled
+from pipe_agents.logs.formats import cleaned
 from pipe_agents.logs.joining import JOIN_AFTER, JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.logins import Logins
-from pipe_agents.logs.mining import HEXES, Miner, Template, Where
+from pipe_agents.logs.mining import HEXES, Hide, Miner, Template, Where
 from pipe_agents.logs.needles import NEEDLES
 from pipe_agents.logs.patterns import PATTERNS, Pattern, found_in
 from pipe_agents.logs.series import Series
@@ -27,7 +27,6 @@ MOST_BUCKETS: Final = 4096
 CROWDED: Final = 0.3
 """The part of a piece's lines that may be different before what mostly makes them so is masked in the whole piece."""
 EXAMPLE: Final = 2000
-_ESCAPES: Final = re.compile(rb"\x1b(?:\[[0-9;?:]{0,64}[ -/]{0,4}[@-~]|\][^\x07\x1b\n]{0,500}(?:\x07|\x1b\\)|[@-_])?")
 
 
 class Shape(NamedTuple):
@@ -73,8 +72,8 @@ class Tally:
     """All that is counted in one attempt. Every line is in exactly one of: a template, `other`, `joined`, `blank`,
     `outside`."""
 
-    def __init__(self, groups: frozenset[str], most_templates: int, least_failures: int) -> None:
-        self.miner = Miner(most_templates)
+    def __init__(self, groups: frozenset[str], most_templates: int, least_failures: int, hide: Hide) -> None:
+        self.miner = Miner(most_templates, hide)
         self.patterns = tuple(one for one in PATTERNS if one.group in groups)
         self.levels = [0] * 6
         self.lines = self.joined = self.blank = self.outside = self.untimed = 0
@@ -135,6 +134,8 @@ class Tally:
             return self.access.shapes(lines)
         if (shapes := reader.messages(lines)) is not None:
             return shapes
+        if reader.format.name == "json" or (reader.format.name in CARRIERS and b"{" in piece):
+            piece = levelled(piece)
         if reader.crowded:
             piece = HEXES.sub(b"#", piece)
         return piece.translate(None, DIGITS).split(b"\n")
@@ -296,16 +297,3 @@ class Tally:
                 where = Where(lines[at][:EXAMPLE], reader.number, number(at), reader.moment(keys[at])[0])
                 for one in detailed[shape]:
                     self.logins.line(one.check, where)
-
-
-def cleaned(piece: bytes) -> bytes:
-    """Without what terminals and editors leave: CRLF, zero bytes, escape sequences."""
-    if b"\r" in piece:
-        piece = piece.replace(b"\r\n", b"\n")
-        if piece.endswith(b"\r"):
-            piece = piece[:-1]
-    if b"\0" in piece:
-        piece = piece.replace(b"\0", b"")
-    if b"\x1b" in piece:
-        piece = _ESCAPES.sub(b"", piece)
-    return piece

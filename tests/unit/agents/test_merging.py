@@ -121,6 +121,7 @@ def test_texts_and_numbers_of_findings_are_bounded() -> None:
     output = together([many])
     assert len(output["findings"]) == 1000
     assert output["measurements"]["left_out"] == 200
+    assert output["blind_spots"][-1]["why"] == "there are 200 more than the 1,000 that one report holds"
     assert {one["severity"] for one in output["findings"]} == {"info"}
     assert max(len(one["summary"]) for one in output["findings"]) == 500
     first = next(one for one in output["findings"] if one["check"] == "c0")
