@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
-from pipe_agents.values import MAX_DEPTH, NotJson, copied
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind, Json
+from pipe_schemas.values import MAX_DEPTH, NotJson, copied
 
 _CHUNK: Final = 256 * 1024
 _GZIP: Final = zlib.MAX_WBITS | 16

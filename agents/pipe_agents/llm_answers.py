@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 from pipe_agents.llm_validating import Misfit, excerpt, misfits
-from pipe_agents.values import NotJson, copied
 from pipe_runner.errors import no_json
 from pipe_runner.types import Json, JsonObject
+from pipe_schemas.values import NotJson, copied
 
 NOOP_TYPE: Final[dict[str, Any]] = {
     "type": "object",

@@ -83,8 +83,8 @@ class NodeFault(Exception):
 
     def __init__(self, kind: ErrorKind, message: str, *, exit_code: int | None = None, tail: str | None = None) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.message = message
+        self.kind = ErrorKind(kind)
+        self.message = str(message)
         self.exit_code = exit_code
         self.tail = tail
 

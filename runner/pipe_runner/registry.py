@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.declared import declared
 from pipe_runner.errors import PipeError, UsageError
+from pipe_runner.plugins import (
+    BrokenPlugin,
+    Clash,
+    Entry,
+    Origin,
+    choose,
+    found_in,
+    load,
+    made_agent,
+    made_provider,
+    outputs_of,
+    schema_of,
+)
 from pipe_runner.types import AUTO
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from pipe_runner.models import ProviderType
     from pipe_runner.ports import Agent
 
 AGENTS: Final = "pipe_runner.agents"
 PROVIDERS: Final = "pipe_runner.providers"
 TOOLS: Final = "pipe_runner.tools"
-OURS: Final = "pipe-runner"
-_PORT: Final = ("describe", "options_model", "output_schema", "perform")
 
 
 def asks_models(agent: Agent, options: Any) -> bool:
@@ -39,48 +47,10 @@ class UnknownPlugin(UsageError):
         self.name, self.suggestion, self.known = name, suggestion, known
 
 
-class BrokenPlugin(PipeError):
-    """A plugin is installed but can't be used; says which distribution brings it, and why."""
-
-    exit_code = 2
-
-
-class Origin(NamedTuple):
-    """The installed distribution that brings a plugin."""
-
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version}"
-
-
-class Clash(NamedTuple):
-    """One name brought by several distributions. `used` is the one that is taken, None when none is."""
-
-    name: str
-    distributions: tuple[str, ...]
-    used: str | None
-
-
-class _Entry(NamedTuple):
-    target: str
-    distribution: str | None = None
-    version: Callable[[], str] | None = None
-    rivals: tuple[str, ...] = ()
-    """Distributions between which nobody has decided: the name can't be used."""
-
-    def must_be_one(self, whose: str) -> None:
-        """Raises BrokenPlugin where several distributions bring it."""
-        if self.rivals:
-            why = f"{whose} is brought by several distributions: {', '.join(self.rivals)}"
-            raise BrokenPlugin(why, hint="uninstall all but one of them")
-
-
 class Registry:
     """The agents that a run, or a check, may use. Each is loaded and made once, when first asked for."""
 
-    def __init__(self, entries: Mapping[str, _Entry] | None = None, clashes: tuple[Clash, ...] = ()) -> None:
+    def __init__(self, entries: Mapping[str, Entry] | None = None, clashes: tuple[Clash, ...] = ()) -> None:
         self._entries = dict(entries or {})
         self._clashes = clashes
         self._factories: dict[str, Callable[[], Agent]] = {}
@@ -106,8 +76,8 @@ class Registry:
     def installed(cls, group: str = AGENTS) -> Registry:
         """Everything that installed distributions declare in an entry-point group; imports none of it."""
         entries, clashes = {}, []
-        for name, by_distribution in sorted(_declared(group).items()):
-            entry, clash = _choose(name, by_distribution)
+        for name, by_distribution in sorted(found_in(group).items()):
+            entry, clash = choose(name, by_distribution)
             entries[name] = entry
             if clash is not None:
                 clashes.append(clash)
@@ -116,7 +86,7 @@ class Registry:
     @classmethod
     def from_targets(cls, targets: Mapping[str, str]) -> Registry:
         """Agents known by `module:attribute` already, from a plan; reads no metadata."""
-        return cls({name: _Entry(target) for name, target in targets.items()})
+        return cls({name: Entry(target) for name, target in targets.items()})
 
     def fresh(self) -> Registry:
         """The same names with nothing made yet: one registry for each run."""
@@ -208,7 +178,7 @@ class Registry:
         """The clash about this name, if several distributions bring it."""
         return next((clash for clash in self._clashes if clash.name == name), None)
 
-    def _entry(self, name: str) -> _Entry:
+    def _entry(self, name: str) -> Entry:
         entry = self._entries.get(name)
         if entry is None:
             from pipe_runner.diagnostics import did_you_mean
@@ -221,58 +191,20 @@ class Registry:
         factory = self._factories.get(name)
         if factory is None:
             entry = self._entry(name)
-            if entry.rivals:
-                raise BrokenPlugin(
-                    f"agent {name!r} is brought by several distributions: {', '.join(entry.rivals)}",
-                    hint="uninstall all but one of them",
-                )
+            entry.must_be_one(f"agent {name!r}")
             whose = f"agent {name!r} of {entry.distribution or entry.target}"
-            factory = _load(entry.target, whose)
+            factory = load(entry.target, whose)
         else:
             whose = f"agent {name!r}"
-        try:
-            agent = factory()
-        except (Exception, SystemExit) as error:
-            raise BrokenPlugin(f"{whose} can't be made: {_reason(error)}") from error
-        lacking = [part for part in _PORT if not callable(getattr(agent, part, None))]
-        lacking += [part for part in ("name", "version") if not isinstance(getattr(agent, part, None), str)]
-        if lacking:
-            raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
-        _check_description(agent, whose)
-        return agent
+        return made_agent(factory, whose)
 
-    def options_model(self, name: str) -> type[BaseModel]:
-        """The model of an agent's options. Raises BrokenPlugin where the agent can't say it."""
-        return model_of(self.get(name), name)
+    def options_schema(self, name: str) -> dict[str, Any]:
+        """The JSON Schema of an agent's options. Raises BrokenPlugin where the agent can't say it."""
+        return schema_of(self.get(name), f"agent {name!r}")
 
     def output_schema(self, name: str) -> Mapping[str, Any]:
         """The schema of what an agent gives, whatever its options. Raises BrokenPlugin where the agent can't say it."""
-        try:
-            return dict(self.get(name).output_schema({}))
-        except (Exception, SystemExit) as error:
-            if isinstance(error, PipeError):
-                raise
-            raise BrokenPlugin(f"agent {name!r} can't say what it gives: {_reason(error)}") from error
-
-
-def model_of(agent: Agent, name: str) -> type[BaseModel]:
-    """The model of an agent's options. Raises BrokenPlugin where the agent can't say it."""
-    try:
-        return agent.options_model()
-    except (Exception, SystemExit) as error:
-        raise BrokenPlugin(f"agent {name!r} can't say what it takes: {_reason(error)}") from error
-
-
-def _check_description(agent: Agent, whose: str) -> None:
-    from pipe_runner.ports import AgentDescription
-
-    try:
-        about: Any = agent.describe()
-    except (Exception, SystemExit) as error:
-        raise BrokenPlugin(f"{whose} can't describe itself: {_reason(error)}") from error
-    if not isinstance(about, AgentDescription):
-        why = f"describe() gives {type(about).__name__}, and no AgentDescription"
-        raise BrokenPlugin(f"{whose} can't describe itself: {why}", hint="see docs/agents.md")
+        return outputs_of(self.get(name), {}, f"agent {name!r}")
 
 
 class ProviderTypes(Mapping[str, "ProviderType"]):
@@ -280,12 +212,12 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
 
     def __init__(self, group: str = PROVIDERS) -> None:
         self._made: dict[str, ProviderType] = {}
-        self._entries = {name: _choose(name, entries)[0] for name, entries in _declared(group).items()}
+        self._entries = {name: choose(name, entries)[0] for name, entries in found_in(group).items()}
 
     def register(self, name: str, made: ProviderType) -> None:
         """Put a kind under a name; for tests and embedding programs."""
         self._made[name] = made
-        self._entries.setdefault(name, _Entry(""))
+        self._entries.setdefault(name, Entry(""))
 
     def __getitem__(self, name: str) -> ProviderType:
         """The kind of that name. Raises KeyError, or BrokenPlugin with the reason."""
@@ -293,12 +225,7 @@ class ProviderTypes(Mapping[str, "ProviderType"]):
         if found is None:
             whose, entry = f"provider type {name!r}", self._entries[name]
             entry.must_be_one(whose)
-            try:
-                found = self._made[name] = cast("ProviderType", _load(entry.target, whose)())
-            except (Exception, SystemExit) as error:
-                if isinstance(error, (KeyError, BrokenPlugin)):
-                    raise
-                raise BrokenPlugin(f"{whose} can't be made: {_reason(error)}") from error
+            found = self._made[name] = made_provider(load(entry.target, whose), whose)
         return found
 
     def __iter__(self) -> Iterator[str]:
@@ -315,7 +242,7 @@ class ToolFunctions:
     """The functions that installed distributions bring as tools; each is loaded when it is asked for."""
 
     def __init__(self, group: str = TOOLS) -> None:
-        self._entries = {name: _choose(name, entries)[0] for name, entries in _declared(group).items()}
+        self._entries = {name: choose(name, entries)[0] for name, entries in found_in(group).items()}
         self._made: dict[str, Callable[..., Any]] = {}
         self.recorded: set[str] | None = None  # a set: recordings answer for those that are lacking, which come into it
 
@@ -335,61 +262,10 @@ class ToolFunctions:
                 known = f"; there is {', '.join(self.names())}" if self.names() else ""
                 raise BrokenPlugin(f"there is no function {name!r} in the entry points `{TOOLS}`{known}")
             entry.must_be_one(f"the function {name!r}")
-            found = self._made[name] = _load(entry.target, f"the function {name!r} of {entry.distribution}")
+            found = self._made[name] = load(entry.target, f"the function {name!r} of {entry.distribution}")
         return found
 
 
 def means(asked: str, capability: str) -> bool:
     """Whether a capability is what was asked for: by its name, or by the first or the last words of it."""
     return asked == capability or capability.startswith(f"{asked}.") or capability.endswith(f".{asked}")
-
-
-def _declared(group: str) -> dict[str, dict[str, _Entry]]:
-    """What installed distributions declare in an entry-point group, by name and distribution."""
-    found: dict[str, dict[str, _Entry]] = {}
-    for one in declared(group):
-        found.setdefault(one.name, {}).setdefault(one.distribution, _Entry(*one[1:]))
-    return found
-
-
-def _choose(name: str, by_distribution: Mapping[str, _Entry]) -> tuple[_Entry, Clash | None]:
-    """Ours wins over others; between others nobody does."""
-    if len(by_distribution) == 1:
-        return next(iter(by_distribution.values())), None
-    rivals = tuple(sorted(by_distribution))
-    ours = next((entry for dist, entry in by_distribution.items() if _normalised(dist) == OURS), None)
-    if ours is not None:
-        return ours, Clash(name, rivals, ours.distribution)
-    return _Entry("", rivals=rivals), Clash(name, rivals, None)
-
-
-def _normalised(distribution: str) -> str:
-    return distribution.lower().replace("_", "-").replace(".", "-")
-
-
-def _load(target: str, whose: str) -> Callable[[], Agent]:
-    from importlib import import_module
-
-    module_name, _, attribute = target.partition(":")
-    if not module_name or not attribute:
-        raise BrokenPlugin(f"{whose} can't be loaded: {target!r} is not `module:attribute`")
-    try:
-        found: Any = import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (Exception, SystemExit) as error:
-        raise BrokenPlugin(
-            f"{whose} can't be loaded from {target}: {_reason(error)}",
-            hint="reinstall the distribution, or remove it",
-        ) from error
-    if not callable(found):
-        raise BrokenPlugin(f"{whose} can't be loaded: {target} is not a class or a function that makes one")
-    return cast("Callable[[], Agent]", found)
-
-
-def _reason(error: BaseException) -> str:
-    try:
-        text = str(error).strip().splitlines()
-    except Exception:
-        text = []
-    return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__

@@ -20,7 +20,17 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 LAYERS: dict[str, tuple[str, ...]] = {
     "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags", "sync"),
     "shapes": ("plan", "plandata", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
-    "reading": ("loader", "expressions", "declared", "registry", "routing", "project", "compiler", "plancache"),
+    "reading": (
+        "loader",
+        "expressions",
+        "declared",
+        "plugins",
+        "registry",
+        "routing",
+        "project",
+        "compiler",
+        "plancache",
+    ),
     "running": (
         "retry",
         "limits",

@@ -75,7 +75,16 @@ class Services:
         if kind is None:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
         options = {key: value for key, value in said.items() if key not in COMMON}
-        settings = kind.settings(name, options, said.get("model", ""), self._environ)
+        try:
+            settings: Any = kind.settings(name, options, said.get("model", ""), self._environ)
+        except (NodeFault, PipeError):
+            raise
+        except Exception as error:  # of a plugin: its words may hold a key
+            why = f"provider {name!r} can't be set up: its type {type_name!r} raises {type(error).__name__}"
+            raise NodeFault(ErrorKind.NOT_FOUND, why) from error
+        if not isinstance(settings, ProviderSettings):
+            why = f"provider {name!r} can't be set up: its type {type_name!r} gives no ProviderSettings"
+            raise NodeFault(ErrorKind.NOT_FOUND, why)
         prices = self._make_prices(type_name, settings, said.get("prices") or {})
         return Service(kind, settings, said.get("limits") or {}, prices)
 

@@ -10,7 +10,9 @@ from pipe_runner.cases.names import Names
 from pipe_runner.cases.suite import OTHERS
 from pipe_runner.compiler.matching import matches, misplaced
 from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.errors import PipeError
 from pipe_runner.plan import Plan, PlannedNode
+from pipe_runner.plugins import outputs_of
 from pipe_runner.subplans import secrets_of
 from pipe_runner.types import Path_
 
@@ -118,8 +120,8 @@ class _Checks:
         options = node.options.data if isinstance(node.options.data, dict) else {}
         known = {name: value for name, value in options.items() if not _is_template(value)}
         try:
-            return self._registry.get(node.agent).output_schema(known)
-        except Exception:  # a plugin's own fault: what it gives is not known
+            return outputs_of(self._registry.get(node.agent), known, node.agent)
+        except PipeError:  # a plugin's own fault: what it gives is not known
             return {}
 
     # ------------------------------------------------------------ what is expected

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import PipeError, UsageError
-from pipe_runner.registry import Clash, Registry, means
+from pipe_runner.plugins import Clash
+from pipe_runner.registry import Registry, means
 from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
 
 def _options(registry: Registry, name: str) -> dict[str, Any]:
     """The schema of the options that a file may set."""
-    schema = registry.options_model(name).model_json_schema()
+    schema = registry.options_schema(name)
     given = schema.get("properties", {})
     for option in [option for option, about in given.items() if about.get("x-set-before-the-run")]:
         del given[option]

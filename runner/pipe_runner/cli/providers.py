@@ -11,6 +11,7 @@ from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
+from pipe_runner.plugins import schema_of
 from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _text(services: Services, about: dict[str, Any]) -> list[str]:
     if "check" in about:
         lines.append(f"  check: {'' if about['check']['ok'] else 'FAILED: '}{about['check']['message']}")
     service: Service = services.get(about["name"])
-    options = service.type.options_model().model_json_schema().get("properties", {})
+    options = schema_of(service.type, f"provider type {about['type']!r}").get("properties", {})
     left = [key for key in options if key not in about["settings"]]
     if left:
         lines.append("  further options of its type, for pipe.yml")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.errors import PipeError
+from pipe_runner.plugins import BrokenPlugin, model_of, outputs_of
 from pipe_runner.ports import Agent
-from pipe_runner.registry import BrokenPlugin, Registry, UnknownPlugin, model_of
+from pipe_runner.registry import Registry, UnknownPlugin
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class AgentInfo:
 
     @cached_property
     def model(self) -> Any:
-        return model_of(self.agent, self.name)
+        return model_of(self.agent, f"agent {self.name!r}")
 
     @cached_property
     def options(self) -> Lookup:
@@ -90,13 +91,9 @@ class AgentInfo:
     def output(self, options: Mapping[str, Any]) -> Schema:
         """The schema of the output; `options` as far as they are known before the run."""
         try:
-            found = self.agent.output_schema(options)
-        except (
-            Exception,
-            SystemExit,
-        ):  # a plugin's own fault: what it gives is not known, the pipeline may still be right
+            return outputs_of(self.agent, options, f"agent {self.name!r}")
+        except PipeError:  # a plugin's own fault: what it gives is not known, the pipeline may still be right
             return ANY
-        return found if isinstance(found, Mapping) else ANY
 
 
 class Agents:

@@ -14,6 +14,7 @@ from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.sentences import named
 from pipe_runner.compiler.shape import real_path, said_of
 from pipe_runner.errors import PipeError
+from pipe_runner.plugins import model_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _model(
     kind = written or name
     if kind in types:
         try:
-            return types[kind].options_model()
+            return model_of(types[kind], f"provider type {kind!r}")
         except PipeError as error:
             report.add("E502", error.message, path, at="key", hint=error.hint)
             return None

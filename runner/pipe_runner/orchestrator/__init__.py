@@ -78,7 +78,7 @@ class Orchestrator:
         """The text of a pipeline of these choices."""
         from pipe_runner.routing.drafting import MERGES, draft
 
-        outputs = {one.agent: self.registry.get(one.agent).output_schema({}) for one in chosen}
+        outputs = {one.agent: self.registry.output_schema(one.agent) for one in chosen}
         return draft(routing, chosen, outputs, merges=MERGES in self.registry, provider=provider)
 
     def validate(self, text: str, *, root: Path, path: str = "ask.yml") -> Compilation:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.errors import PipeError
+from pipe_runner.plugins import model_of
 from pipe_runner.routing.words import stem, stems, words
 
 if TYPE_CHECKING:
@@ -60,8 +62,8 @@ class Card:
     @cached_property
     def model(self) -> type[BaseModel] | None:
         try:
-            return self.agent.options_model()
-        except (Exception, SystemExit):  # a plugin's own fault: nothing is known of its options
+            return model_of(self.agent, self.name)
+        except PipeError:  # a plugin's own fault: nothing is known of its options
             return None
 
     @cached_property

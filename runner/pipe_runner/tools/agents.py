@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ToolResult, ToolSpec
+from pipe_runner.plugins import schema_of
 from pipe_runner.ports import Attempt, Emit
 from pipe_runner.text import plain_name
 from pipe_runner.tools.kinds import PerformAttempt, Tool, result_of
@@ -62,7 +63,7 @@ def _check(name: str, fixed: JsonObject) -> None:
 
 def _parameters(agent: Agent, fixed: JsonObject) -> JsonObject:
     """The agent's options but for those that are fixed, as JSON Schema."""
-    schema = agent.options_model().model_json_schema()
+    schema = schema_of(agent, f"agent {agent.name!r}")
     properties = {key: value for key, value in schema.get("properties", {}).items() if key not in fixed}
     found: dict[str, Any] = {"type": "object", "properties": properties}
     required = [key for key in schema.get("required", ()) if key not in fixed]

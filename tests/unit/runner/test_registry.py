@@ -294,7 +294,7 @@ def test_options_that_cannot_be_told_are_the_fault_of_the_plugin(install: Instal
     install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
     registry = Registry.installed()
     with pytest.raises(BrokenPlugin) as caught:
-        registry.options_model("odd")
+        registry.options_schema("odd")
     assert "agent 'odd' can't say what it takes: " in str(caught.value)
     from pipe_runner.compiler import compile_text
 
@@ -310,3 +310,59 @@ def test_an_output_that_cannot_be_told_is_the_fault_of_the_plugin(install: Insta
     with pytest.raises(BrokenPlugin) as caught:
         Registry.installed().output_schema("odd")
     assert "agent 'odd' can't say what it gives: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "why"),
+    [
+        ("def options_model(self): ...", "def options_model(self): return 5", "gives an int, and no pydantic model"),
+        ("return {}", "return True", "gives a bool, and no JSON Schema as a dictionary"),
+    ],
+)
+def test_what_an_agent_tells_of_itself_is_held_to_its_type(install: Install, right: str, wrong: str, why: str) -> None:
+    install("odd-dist", "plug_odd", AGENT.replace(right, wrong), odd="plug_odd:Greeter")
+    registry = Registry.installed()
+    tells = registry.options_schema if "model" in right else registry.output_schema
+    with pytest.raises(BrokenPlugin, match=why):
+        tells("odd")
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("None", "`summary` is None, and no text"),
+        ('"greets", capabilities="greet"', "`capabilities` is a str, and no tuple of texts"),
+        ('"greets", capabilities=(1,)', "`capabilities` is a tuple, and no tuple of texts"),
+        ('"greets", secret_options="token"', "`secret_options` is a str, and no tuple of texts"),
+    ],
+)
+def test_a_description_is_held_to_its_types(install: Install, words: str, why: str) -> None:
+    text = AGENT.replace('"greets", capabilities=("greet",)', words)
+    install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
+    with pytest.raises(BrokenPlugin, match=why):
+        Registry.installed().get("odd")
+
+
+def test_what_a_plugin_prints_is_no_part_of_a_result(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "print('imported')\n" + AGENT.replace("return {}", "print('asked'); return {}")
+    install("loud-dist", "plug_loud", text, loud="plug_loud:Greeter")
+    Registry.installed().output_schema("loud")
+    assert capsys.readouterr() == ("", "imported\nasked\n")
+
+
+def test_a_module_that_raises_what_is_no_exception_costs_no_other(install: Install) -> None:
+    install("odd-dist", "plug_odd", "class Odd(BaseException): ...\nraise Odd('so')\n", odd="plug_odd:Greeter")
+    registry = Registry.installed()
+    assert "Odd: so" in registry.faults()["odd"].message
+    assert "shell" in registry.get_all()
+
+
+def test_an_entry_point_may_name_extras(install: Install) -> None:
+    install("extra-dist", "plug_extra", AGENT, greeter="plug_extra:Greeter [more]")
+    assert Registry.installed().get("greeter").version == "1"
+
+
+def test_a_provider_type_is_held_to_its_port(install: Install) -> None:
+    install("odd-dist", "plug_odd", "class Odd: summary = 'odd'\n", odd="plug_odd:Odd", group="pipe_runner.providers")
+    with pytest.raises(BrokenPlugin, match="is no type of providers: it has no options_model, settings, open"):
+        ProviderTypes()["odd"]

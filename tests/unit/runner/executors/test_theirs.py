@@ -1,0 +1,233 @@
+"""What an agent of a plugin gives or raises, however wrong, is the end of its node and of nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio
+import pytest
+from pydantic import BaseModel
+
+from pipe_runner.executors.local import LocalExecutor
+from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
+from pipe_runner.testing import FakeClock, failed, run_pipeline, succeeded
+from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
+
+Emitted = list[tuple[Any, Any]]
+
+
+class Scripted:
+    name = "scripted"
+    version = "1"
+
+    def __init__(self, script: Callable[[Attempt, Context], Awaitable[Any]]) -> None:
+        self.perform: Any = script
+
+    def describe(self) -> AgentDescription:
+        return AgentDescription("for tests")
+
+    def options_model(self) -> type[BaseModel]:
+        return BaseModel
+
+    def output_schema(self, options: JsonObject) -> JsonObject:
+        return {}
+
+
+class Agents:
+    def __init__(self, agent: Scripted) -> None:
+        self.agent = agent
+
+    def get(self, name: str) -> Any:
+        return self.agent
+
+
+class Idle:
+    async def run(self, *_: Any) -> Any:
+        raise AssertionError("no process is wanted here")
+
+    def stop(self, grace: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def ended(script: Any, *, timeout: float | None = None, secret: str = "", emitted: Emitted | None = None) -> Outcome:
+    masker = SecretMasker({"S": secret}) if secret else NoMasking()
+    executor = LocalExecutor(
+        Agents(Scripted(script)),
+        Idle(),
+        secrets={},
+        masker=masker,
+        clock=FakeClock(),
+        policy={},
+        scratch="/nowhere",
+    )
+    attempt = Attempt("r", "n", 1, "scripted", {}, {}, "/", "k", timeout=timeout, output_limit=1000)
+    kept: Emitted = [] if emitted is None else emitted
+
+    async def main() -> Outcome:
+        with anyio.fail_after(10):
+            return await executor.perform(attempt, lambda kind, data: kept.append((kind, data)))
+
+    return anyio.run(main)
+
+
+def giving(value: Any) -> Any:
+    async def perform(attempt: Attempt, context: Context) -> Any:
+        return value
+
+    return perform
+
+
+def raising(error: BaseException) -> Any:
+    async def perform(attempt: Attempt, context: Context) -> Any:
+        raise error
+
+    return perform
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, "text", NodeStatus.SUCCEEDED])
+def test_what_is_no_outcome_fails_the_node_with_a_sentence(value: Any) -> None:
+    outcome = ended(giving(value))
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.kind) == (NodeStatus.FAILED, ErrorKind.EXCEPTION)
+    assert outcome.error.message.startswith(f"agent scripted gives {type(value).__name__} and no Outcome")
+
+
+def deep() -> Any:
+    found: Any = []
+    for _ in range(5000):
+        found = [found]
+    return found
+
+
+def circle() -> Any:
+    found: Any = []
+    found.append(found)
+    return found
+
+
+NO_JSON: dict[str, Callable[[], Any]] = {
+    "not a number": lambda: float("nan"),
+    "tuple": lambda: (1, 2),
+    "object": object,
+    "deep": deep,
+    "circle": circle,
+    "long number": lambda: 10**5000,
+    "half a pair": lambda: "\ud800",
+    "key": lambda: {1: 2},
+    "bytes": lambda: {"a": b"x"},
+}
+
+
+@pytest.mark.parametrize("name", NO_JSON)
+def test_an_output_that_is_no_json_is_an_invalid_one(name: str) -> None:
+    outcome = ended(giving(succeeded(NO_JSON[name]())))
+    assert outcome.error is not None and outcome.error.kind is ErrorKind.INVALID_OUTPUT
+    assert outcome.error.message.startswith("output")
+
+
+def test_an_output_above_the_limit_is_too_large() -> None:
+    error = ended(giving(succeeded("x" * 2000))).error
+    assert error is not None and error.kind is ErrorKind.OUTPUT_TOO_LARGE
+
+
+@pytest.mark.parametrize("status", [NodeStatus.SKIPPED, NodeStatus.RUNNING, NodeStatus.BLOCKED, "nonsense", None])
+def test_an_attempt_ends_in_one_of_four_ways(status: Any) -> None:
+    error = ended(giving(Outcome(status, 1))).error
+    assert error is not None and "succeeded, failed, cancelled or waiting" in error.message
+
+
+def test_a_status_may_be_its_word() -> None:
+    assert ended(giving(Outcome("succeeded", 1))) == succeeded(1)  # type: ignore[arg-type]
+
+
+def test_a_failure_without_an_error_says_so() -> None:
+    error = ended(giving(Outcome(NodeStatus.FAILED, 1))).error
+    assert error == NodeError(ErrorKind.EXCEPTION, "agent scripted gives no error, and has failed")
+
+
+@pytest.mark.parametrize("seconds", [-5.0, float("nan"), float("inf"), "soon"])
+def test_a_wait_that_is_none_is_left_out(seconds: Any) -> None:
+    assert ended(giving(failed()._replace(retry_after=seconds))).retry_after is None
+
+
+@pytest.mark.parametrize("error", [SystemExit(4), BaseException("worse"), asyncio.CancelledError(), StopIteration()])
+def test_whatever_an_agent_raises_fails_its_node_alone(error: BaseException) -> None:
+    outcome = ended(raising(error))
+    assert outcome.error is not None and outcome.error.kind is ErrorKind.EXCEPTION
+
+
+def test_a_task_that_an_agent_cancelled_by_itself_does_not_end_the_run_as_a_success() -> None:
+    async def perform(attempt: Attempt, context: Context) -> Any:
+        task = asyncio.create_task(asyncio.sleep(60))
+        task.cancel()
+        await task
+
+    assert ended(perform).status is NodeStatus.FAILED
+
+
+def test_a_success_that_comes_after_its_time_is_a_timeout_and_its_output_is_kept() -> None:
+    async def deaf(attempt: Attempt, context: Context) -> Outcome:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+        return succeeded("late")
+
+    async def blocking(attempt: Attempt, context: Context) -> Outcome:
+        time.sleep(0.1)  # noqa: ASYNC251
+        return succeeded("late")
+
+    for script in (deaf, blocking):
+        outcome = ended(script, timeout=0.05)
+        assert outcome.error is not None and outcome.error.kind is ErrorKind.TIMEOUT
+        assert outcome.output == "late"
+
+
+def emitting(kind: Any, data: Any) -> Any:
+    async def perform(attempt: Attempt, context: Context) -> Outcome:
+        context.emit(kind, data)
+        return succeeded()
+
+    return perform
+
+
+@pytest.mark.parametrize(
+    ("kind", "data"),
+    [
+        (EventKind.RUN_FINISHED, {"status": "succeeded"}),
+        ("nonsense", {}),
+        (EventKind.NODE_OUTPUT, {"stream": "weird", "text": "x"}),
+        (EventKind.NODE_OUTPUT, {"stream": "stdout", "text": 5}),
+    ],
+)
+def test_an_agent_writes_no_event_but_its_output(kind: Any, data: Any) -> None:
+    emitted: Emitted = []
+    outcome = ended(emitting(kind, data), emitted=emitted)
+    assert outcome.error is not None and "EventKind.NODE_OUTPUT" in outcome.error.message
+    assert emitted == []
+
+
+def test_what_an_agent_says_is_masked_and_within_the_bound_of_an_attempt() -> None:
+    emitted: Emitted = []
+
+    async def perform(attempt: Attempt, context: Context) -> Outcome:
+        context.emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": "it is hunter2-secret\n"})
+        for _ in range(3):
+            context.emit(EventKind.NODE_OUTPUT, {"stream": "stderr", "text": "é" * 20_000})
+        return succeeded()
+
+    ended(perform, secret="hunter2-secret", emitted=emitted)
+    assert emitted[0][1]["text"] == "it is ***\n"
+    assert 65_000 < sum(len(data["text"].encode()) for _, data in emitted) <= 65_536
+
+
+def test_a_run_goes_on_beside_an_agent_that_gives_nonsense() -> None:
+    text = "version: 1\nnodes:\n  a: {agent: odd}\n  b: {agent: odd, needs: [a]}\n  c: {run: echo c}\n"
+    run = run_pipeline(text, agents={"odd": lambda options: {1, 2}})  # type: ignore[dict-item, return-value]
+    assert run.statuses == {"a": "failed", "b": "blocked", "c": "succeeded"}
+    assert "output is not JSON: a set; return a list" in str(run.node("a").error)
