@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 from pipe_runner.expressions.shell_grammar import ShellGrammar
-from pipe_runner.expressions.shell_model import Facts, Word
+from pipe_runner.expressions.shell_model import Facts, Quote, Word
 from pipe_runner.expressions.shell_simple import suspicious
 from pipe_runner.expressions.tokens import Refused
 
+_BASH: Final = "say `shell: bash` on the node, or in `defaults:`"
 _LONGEST: Final = 20_000
 """Characters of a text that is read for this alone."""
+_COUNTING: Final = re.compile(r"for[ \t]*\(\(")
+_COMMAND: Final = re.compile(
+    r"""(?:source|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)(?=[ \t])
+    | (?P<set>set[ \t]+(?:-[a-z]+[ \t]+)*-[a-z]*o[ \t]+pipefail\b)
+    | (?P<test>\[|test)[ \t]+(?:"[^"\n]*"|[^\s"']+)[ \t]+(?P<equal>==)[ \t]""",
+    re.VERBOSE,
+)
+_EXPANSION: Final = re.compile(r"![A-Za-z_]|[A-Za-z_]\w*(?:\[|//?|\^\^?|,,?|:(?=[\s\w$(]))")
 
 
 class Trouble(NamedTuple):
@@ -64,8 +74,7 @@ class _Reading(ShellGrammar):
             self._note(max(before - 1, 0), f"the text ends where `{word}` is missing", f"write `{word}` behind it")
 
     def test(self) -> Facts:
-        if self._shell == "sh":
-            self._note(self.position, "`[[ … ]]` is bash's: `sh` needn't know it", _BASH)
+        self._bash(self.position, "[[ … ]]")
         return super().test()
 
     def array(self, *, keyed: bool) -> Word:
@@ -73,5 +82,44 @@ class _Reading(ShellGrammar):
             self._note(self.position, "arrays are bash's: `sh` needn't know them", _BASH)
         return super().array(keyed=keyed)
 
+    def _one(self, keyword: str) -> Facts:
+        if keyword == "function":
+            self._bash(self.position, keyword)
+        elif keyword == "for" and (counting := _COUNTING.match(self.text, self.position, self.limit)) is not None:
+            self._bash(counting.end() - 2, "for ((")
+        return super()._one(keyword)
 
-_BASH: Final = "say `shell: bash` on the node, or in `defaults:`"
+    def _simple(self) -> Facts:
+        begun = self.position
+        if self._shell == "sh" and (found := _COMMAND.match(self.text, begun, self.limit)) is not None:
+            self._known_to_bash(begun, found)
+        return super()._simple()
+
+    def _known_to_bash(self, begun: int, found: re.Match[str]) -> None:
+        """A command that only bash has, or another shell knows less of; nothing where the text sees to that."""
+        if found["equal"]:
+            hint = f"write `=`, or {_BASH}"
+            self._note(found.start("equal"), f"`==` is bash's: `{found['test']}` of `sh` needn't know it", hint)
+        elif "2>" not in self.text[begun:].partition("\n")[0] and f"{found[0]}()" not in self.text:
+            hint = "write `.`, or " + _BASH if found[0] == "source" else _BASH
+            self._bash(begun, "set -o pipefail" if found["set"] else found[0], hint)
+
+    def _redirection(self, facts: Facts) -> str | None:
+        for operator in ("<<<", "&>"):
+            if self.at(operator):
+                self._bash(self.position, operator)
+        return super()._redirection(facts)
+
+    def _substitution(self, word: Word, pieces: list[str], length: int) -> None:
+        if not self.at("$"):
+            self._bash(self.position, self.peek() + "( … )")
+        super()._substitution(word, pieces, length)
+
+    def _braces(self, word: Word, quote: Quote) -> None:
+        if (found := _EXPANSION.match(self.text, self.position, self.limit)) is not None:
+            self._bash(self.position - 2, "${" + found[0] + "…}")
+        super()._braces(word, quote)
+
+    def _bash(self, position: int, what: str, hint: str = _BASH) -> None:
+        if self._shell == "sh" and "BASH_VERSION" not in self.text:
+            self._note(position, f"`{what}` is bash's: `sh` needn't know it", hint)

@@ -21,6 +21,11 @@ _ARGUMENT: Final = rf"(?:{_PLAIN}++|{_HOLE}|\"(?:{_PLAIN}|[ ;'()#]|{_HOLE})*+\")
 _SIMPLE: Final = re.compile(rf"(?:(?:{_COMMANDS})(?: ++{_ARGUMENT}++)*+ *+(?:\n|\Z))++")
 _QUOTE_OR_HOLE: Final = re.compile(r"\"|\{\{[^}]*\}\}")
 _LONGEST: Final = 2000
+_BASH: Final = re.compile(
+    r"\[\[|=\(|<<<|[<>]\(|&>|\(\(|pipefail|\b(?:source|function|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)\s"
+    r"|\$\{(?:!|\w+[\[/^,:])| == "
+)
+"""What a text has where it says something that only bash knows, and others have, too."""
 _OPENED: Final = tuple(
     (word, re.compile(rf"\b{closed}\b")) for word, closed in (("if", "fi"), ("do", "done"), ("case", "esac"))
 )
@@ -63,7 +68,7 @@ def simple_shell(text: str) -> ShellText | None:
 
 def suspicious(text: str, shell: str) -> bool:
     """Whether a text may open what it doesn't close, or say what no other shell than bash knows."""
-    if text.count("'") % 2 or text.count('"') % 2 or (shell == "sh" and ("[[" in text or "=(" in text)):
+    if text.count("'") % 2 or text.count('"') % 2 or (shell == "sh" and _BASH.search(text) is not None):
         return True
     opened = [closed for word, closed in _OPENED if word in text]
     return bool(opened) and any(closed.search(text) is None for closed in opened)
