@@ -54,6 +54,7 @@ class RetrySpec(Closed):
     jitter: bool = Field(default=False, description="Take a random part of each wait, so that many nodes spread out.")
     on: list[Annotated[str, Field(pattern=RETRY_PATTERN)]] = Field(
         default_factory=list,
+        min_length=1,
         description="Kinds of error after which to try again; `error` is any that another attempt could change, "
         "`exit:75` one exit code. Default: `error`.",
         examples=[["timeout", "unavailable", "exit:75"]],
