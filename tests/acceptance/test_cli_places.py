@@ -109,3 +109,23 @@ def test_services_are_told_paths_from_the_top_of_the_repository(pipe: Any, form:
     done = pipe("check", "x/bad.yml", "--format", form, cwd=pipe.folder / "svc")
     assert "svc/x/bad.yml" in done.stdout
     assert pipe("check", "x/bad.yml", "--format", "json", cwd=pipe.folder / "svc").stdout.count("svc/x") == 0
+
+
+@pytest.mark.parametrize("words", [["runs"], ["show", "latest"], ["resume", "r"], ["runs", "prune", "--keep", "0"]])
+def test_runs_that_can_not_be_read_are_not_called_none(pipe: Any, words: list[str]) -> None:
+    (pipe.folder / ".pipe").mkdir()
+    (pipe.folder / ".pipe/runs").symlink_to("runs")  # an error that root meets, too
+    done = pipe(*words)
+    assert (done.returncode, done.stdout) == (74, "")
+    assert done.stderr == f"error: cannot read {pipe.folder}/.pipe/runs: Too many levels of symbolic links (ELOOP)\n"
+
+
+def test_a_run_whose_directory_can_not_be_read_is_listed_as_that(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo hi}}\n")
+    assert pipe("run", "p.yml", "--run-id", "good").returncode == 0
+    (pipe.folder / ".pipe/runs/bad").symlink_to("bad")
+    rows = {row["run"]: row["status"] for row in json.loads(pipe("runs", "--output", "json").stdout)}
+    assert rows == {"good": "succeeded", "bad": "unreadable"}
+    done = pipe("show", "bad")
+    assert (done.returncode, done.stdout) == (74, "")
+    assert "runs/bad/log.jsonl: Too many levels of symbolic links" in done.stderr

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 
 from pipe_runner.cli.settings import kept_elsewhere
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import UsageError
 from pipe_runner.runlog import RunDir
+from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RUN_ID
 
 
@@ -16,7 +18,7 @@ def find_run(given: Given, state: str, reference: str) -> RunDir:
     near."""
     from pipe_runner.stores import open_store
 
-    if not os.path.isdir(os.path.join(state, "runs")):
+    if not has_runs(state):
         raise UsageError(
             f"there are no runs in {state}",
             hint="`pipe run FILE` makes one; --state-dir or PIPE_STATE_DIR says where others are kept",
@@ -29,6 +31,17 @@ def find_run(given: Given, state: str, reference: str) -> RunDir:
         return RunDir.open(state, store.find(reference, where), where)
     finally:
         store.close()
+
+
+def has_runs(state: str) -> bool:
+    """Whether runs were ever kept in a state directory; raises StorageError where that can't be seen."""
+    path = os.path.join(state, "runs")
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise storage_fault("read", path, error) from error
 
 
 def refuse_missing(named: str | None, state: str) -> None:

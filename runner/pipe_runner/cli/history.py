@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
-from pipe_runner.cli.found import find_run, refuse_missing
+from pipe_runner.cli.found import find_run, has_runs, refuse_missing
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe, seconds
@@ -53,7 +53,7 @@ def runs(given: Given) -> int:
         raise UsageError(f"--limit: {limit} is negative")
     refuse_missing(given.text("state_dir"), state)
     found: list[RunSummary] = []
-    if os.path.isdir(os.path.join(state, "runs")):
+    if has_runs(state):
         store = open_store(state)
         try:
             found = list(store.runs(limit or None))

@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from pipe_runner.cli.boundary import say
+from pipe_runner.cli.found import has_runs
 from pipe_runner.cli.settings import duration, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import plural, safe
@@ -65,7 +66,7 @@ def prune(given: Given, state: str) -> int:
 
 
 def _newest_first(state: str) -> list[RunSummary]:
-    if not os.path.isdir(os.path.join(state, "runs")):
+    if not has_runs(state):
         return []
     store = open_store(state)
     try:

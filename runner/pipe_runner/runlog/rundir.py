@@ -107,16 +107,20 @@ class RunDir(NamedTuple):
 
     @classmethod
     def open(cls, state_dir: str | os.PathLike[str], run_id: str, where: str = "") -> RunDir:
-        """The directory of a run that exists; raises UsageError."""
+        """The directory of a run that exists; raises UsageError, StorageError."""
         check_run_id(run_id)
         found = cls(run_id, os.path.join(os.path.abspath(state_dir), RUNS, run_id), where=where)
-        if not os.path.lexists(found.log_path):
+        try:
+            os.lstat(found.log_path)
+        except (FileNotFoundError, NotADirectoryError):
             if os.path.isdir(found.path):
                 raise UsageError(
                     f"run {run_id} never began: it was ended before its first event",
                     hint=f"start it anew: `pipe run FILE --run-id {run_id}{where}`",
-                )
-            raise UsageError(f"there is no run {run_id}", hint=f"`pipe runs{where}` lists those that exist")
+                ) from None
+            raise UsageError(f"there is no run {run_id}", hint=f"`pipe runs{where}` lists those that exist") from None
+        except OSError as error:
+            raise storage_fault("read", found.log_path, error) from error
         return found
 
     @property

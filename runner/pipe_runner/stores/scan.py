@@ -68,7 +68,10 @@ class ScanStore:
         for name in names:
             try:
                 log = os.lstat(os.path.join(self.runs_dir, name, "log.jsonl"))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
             except OSError:
+                found[name] = ""  # `summarise` says what it is
                 continue
             if stat.S_ISREG(log.st_mode):
                 found[name] = f"{log.st_size}:{log.st_mtime_ns}:{log.st_ino}"
