@@ -37,13 +37,16 @@ _FINISH = {
     "model_length": Finish.LENGTH,
     "tool_calls": Finish.TOOL_CALLS,
     "function_call": Finish.TOOL_CALLS,
-    "content_filter": Finish.REFUSED,
-    "safety": Finish.REFUSED,
-    "sensitive": Finish.REFUSED,
+    **dict.fromkeys(
+        ("content_filter", "safety", "sensitive", "refusal", "prohibited_content", "blocklist", "spii", "recitation"),
+        Finish.REFUSED,
+    ),
 }
 """In small letters, up to a colon."""
 _NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
 """What is said of an answer that its service has cut."""
+_UNREADABLE = ("function_call_filter", "malformed_function_call")
+"""What is said of an answer that its service can't read."""
 _NEW_KEY = (
     *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
     *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
@@ -153,6 +156,9 @@ class OpenAiProvider(HttpProvider):
         if why is Finish.REFUSED:
             message = f"{self._wire.where}: its content filter declined to answer"
             raise ModelFault(Reason.REFUSED, message, usage=used)
+        if _ended(finish) in _UNREADABLE:
+            message = f"{self._wire.where}: the model wrote what the service can't read ({_ended(finish)})"
+            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
             return Read(refusal, Finish.REFUSED, (), used)
         if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`

@@ -243,6 +243,25 @@ def _ended(said: str, in_one: bool) -> list[Any]:
     return [response({"id": "x", "model": "m", "choices": [choice], "usage": None})]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("content_filter: PROHIBITED_CONTENT", Reason.REFUSED),
+        ("RECITATION", Reason.REFUSED),
+        ("refusal", Reason.REFUSED),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", Reason.INVALID_OUTPUT),
+    ],
+)
+def test_an_end_that_is_none_says_why(
+    finish: str, reason: Reason, streamed: bool, service: Service, provider_bench: Any
+) -> None:
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either(Said((), finish=finish)))
+    fault = bench.fault(streamed=streamed)
+    assert (fault.reason, fault.usage is not None) == (reason, True)
+
+
 def test_a_null_in_extra_body_takes_out_what_a_server_refuses(service: Service, provider_bench: Any) -> None:
     bench = provider_bench(DIALECTS["openai"], service)
     service.decides(bench.dialect.either())
