@@ -14,7 +14,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, instruction, is_strict, told, typed, wanted
+from pipe_providers.schemas import Wanted, instruct, is_strict, told, typed, wanted
 from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
@@ -117,8 +117,7 @@ class OpenAiProvider(HttpProvider):
             return
         if self._schemas == "json_object":
             body["response_format"] = {"type": "json_object"}
-        text = instruction(shape.schema, tools="tools" in body)
-        body["messages"].append({"role": "system", "content": text})
+        instruct(body["messages"], shape.schema, tools="tools" in body)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         if "choices" not in data and data.get("error"):

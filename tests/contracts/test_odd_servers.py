@@ -262,6 +262,24 @@ def test_an_end_that_is_none_says_why(
     assert (fault.reason, fault.usage is not None) == (reason, True)
 
 
+@pytest.mark.parametrize("way", ["prompt", "json_object"])
+@pytest.mark.parametrize("system", [True, False])
+def test_a_schema_in_words_stands_at_the_beginning(
+    way: str, system: bool, service: Service, provider_bench: Any
+) -> None:
+    """Templates of many models refuse a message of the system anywhere else."""
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either(Said(('{"a": 1}',))))
+    first = (Message("system", "Be brief."),) if system else ()
+    asked = REQUEST._replace(messages=(*first, *REQUEST.messages), output_schema={"type": "object"})
+    assert bench.ask(asked, output_schema=way).text == '{"a": 1}'
+    sent = service.asked[-1].data
+    assert [one["role"] for one in sent["messages"]] == ["system", "user"]
+    assert sent["messages"][0]["content"].startswith("Be brief.\n\nAnswer with" if system else "Answer with")
+    assert sent["messages"][0]["content"].endswith('Its JSON Schema: {"type": "object"}')
+    assert sent.get("response_format") == ({"type": "json_object"} if way == "json_object" else None)
+
+
 def test_a_null_in_extra_body_takes_out_what_a_server_refuses(service: Service, provider_bench: Any) -> None:
     bench = provider_bench(DIALECTS["openai"], service)
     service.decides(bench.dialect.either())
