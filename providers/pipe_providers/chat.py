@@ -87,7 +87,7 @@ class OpenAiProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
-        body["messages"] = [_message(message) for message in request.messages]
+        body["messages"] = _messages(request.messages)
         if stream:
             body["stream"] = True
             if not self._mistral:
@@ -311,6 +311,14 @@ def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def _ended(finish: Any) -> str:
     """How an answer ended, in small letters, without what some services add behind a colon."""
     return finish.lower().partition(":")[0] if isinstance(finish, str) else ""
+
+
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """All of them; what the system says first in one, since many servers take no second one."""
+    told = [_message(message) for message in messages]
+    while len(told) > 1 and told[0]["role"] == told[1]["role"] == "system":
+        told[0]["content"] += f"\n\n{told.pop(1)['content']}"
+    return told
 
 
 def _message(message: Message) -> dict[str, Any]:

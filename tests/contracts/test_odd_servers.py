@@ -280,6 +280,14 @@ def test_a_schema_in_words_stands_at_the_beginning(
     assert sent.get("response_format") == ({"type": "json_object"} if way == "json_object" else None)
 
 
+def test_what_the_system_says_first_is_one_message(service: Service, provider_bench: Any) -> None:
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either())
+    system = (Message("system", "Be brief."), Message("system", "Be kind."))
+    bench.ask(REQUEST._replace(messages=(*system, *REQUEST.messages)))
+    assert bench.heard["messages"] == [("system", "Be brief.\n\nBe kind."), ("user", "Say hello.")]
+
+
 def test_a_null_in_extra_body_takes_out_what_a_server_refuses(service: Service, provider_bench: Any) -> None:
     bench = provider_bench(DIALECTS["openai"], service)
     service.decides(bench.dialect.either())
