@@ -14,7 +14,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import DONE, Event, Events, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import Wanted, instruction, is_strict, told, typed, wanted
+from pipe_providers.schemas import Wanted, instruct, is_strict, told, typed, wanted
 from pipe_providers.thoughts import Thoughts, put_back, whole_thought
 from pipe_runner.models import (
     Finish,
@@ -37,13 +37,16 @@ _FINISH = {
     "model_length": Finish.LENGTH,
     "tool_calls": Finish.TOOL_CALLS,
     "function_call": Finish.TOOL_CALLS,
-    "content_filter": Finish.REFUSED,
-    "safety": Finish.REFUSED,
-    "sensitive": Finish.REFUSED,
+    **dict.fromkeys(
+        ("content_filter", "safety", "sensitive", "refusal", "prohibited_content", "blocklist", "spii", "recitation"),
+        Finish.REFUSED,
+    ),
 }
 """In small letters, up to a colon."""
 _NOT_ENDED = ("error", "abort", "network_error", "insufficient_system_resource")
 """What is said of an answer that its service has cut."""
+_UNREADABLE = ("function_call_filter", "malformed_function_call")
+"""What is said of an answer that its service can't read."""
 _NEW_KEY = (
     *(".api.openai.com", ".openai.azure.com", ".openai.azure.us", ".openai.azure.cn"),
     *(".cognitiveservices.azure.com", ".services.ai.azure.com"),
@@ -84,7 +87,7 @@ class OpenAiProvider(HttpProvider):
 
     def asked(self, request: ModelRequest, *, stream: bool) -> Asked:
         body: dict[str, Any] = {**self._extra, "model": request.model}
-        body["messages"] = [_message(message) for message in request.messages]
+        body["messages"] = _messages(request.messages)
         if stream:
             body["stream"] = True
             if not self._mistral:
@@ -114,8 +117,7 @@ class OpenAiProvider(HttpProvider):
             return
         if self._schemas == "json_object":
             body["response_format"] = {"type": "json_object"}
-        text = instruction(shape.schema, tools="tools" in body)
-        body["messages"].append({"role": "system", "content": text})
+        instruct(body["messages"], shape.schema, tools="tools" in body)
 
     def whole(self, request: ModelRequest, data: Mapping[str, Any]) -> Read:
         if "choices" not in data and data.get("error"):
@@ -153,6 +155,9 @@ class OpenAiProvider(HttpProvider):
         if why is Finish.REFUSED:
             message = f"{self._wire.where}: its content filter declined to answer"
             raise ModelFault(Reason.REFUSED, message, usage=used)
+        if _ended(finish) in _UNREADABLE:
+            message = f"{self._wire.where}: the model wrote what the service can't read ({_ended(finish)})"
+            raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
             return Read(refusal, Finish.REFUSED, (), used)
         if calls and why in (Finish.STOP, Finish.OTHER):  # some servers say `stop`
@@ -306,6 +311,14 @@ def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def _ended(finish: Any) -> str:
     """How an answer ended, in small letters, without what some services add behind a colon."""
     return finish.lower().partition(":")[0] if isinstance(finish, str) else ""
+
+
+def _messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """All of them; what the system says first in one, since many servers take no second one."""
+    told = [_message(message) for message in messages]
+    while len(told) > 1 and told[0]["role"] == told[1]["role"] == "system":
+        told[0]["content"] += f"\n\n{told.pop(1)['content']}"
+    return told
 
 
 def _message(message: Message) -> dict[str, Any]:

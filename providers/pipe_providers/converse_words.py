@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from pipe_providers import media
@@ -29,6 +30,7 @@ _NEVER_FORCED: Final = frozenset(
     )
 )
 """Whose models on Bedrock refuse `any` and `tool` as `toolChoice`."""
+_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _IMAGES: Final = ("png", "jpeg", "gif", "webp")
 _DOCUMENTS: Final = {
     "application/pdf": "pdf",
@@ -141,12 +143,15 @@ def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
 
 def _content(message: Message, files: int) -> list[dict[str, Any]]:
     if message.role == "tool":
-        result: dict[str, Any] = {"toolUseId": message.tool_call_id}
+        result: dict[str, Any] = {"toolUseId": _id(message.tool_call_id)}
         result["content"] = [{"text": message.text}] if message.text else []
         if message.failed:
             result["status"] = "error"
         return [{"toolResult": result}]
-    calls = [{"toolUse": {"toolUseId": c.id, "name": c.name, "input": dict(c.arguments)}} for c in message.tool_calls]
+    calls: list[dict[str, Any]] = [
+        {"toolUse": {"toolUseId": _id(call.id), "name": call.name, "input": dict(call.arguments)}}
+        for call in message.tool_calls
+    ]
     if message.thought is not None:
         return put_back(message.thought.said, calls)
     content: list[dict[str, Any]] = [{"text": message.text}] if message.text.strip() else []
@@ -154,6 +159,11 @@ def _content(message: Message, files: int) -> list[dict[str, Any]]:
     if not content and any("document" in part for part in parts):
         content.append({"text": "See what is attached."})  # a document needs a text beside it
     return content + parts + calls
+
+
+def _id(id: str) -> str:
+    """The id of a call as Bedrock takes it: another service may have given it, where a conversation goes on here."""
+    return id if _ID.fullmatch(id) else sha256(id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _part(one: Media, number: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.faults import hiding, in_stream
 from pipe_providers.framing import Lines, is_cut, loaded
 from pipe_providers.given import host_of
-from pipe_providers.schemas import instruction
+from pipe_providers.schemas import instruct
 from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ProviderSettings, Reason, ToolCall
 from pipe_schemas.durations import parse_duration
 
@@ -54,8 +54,7 @@ class OllamaProvider(HttpProvider):
         if tools:
             body["tools"] = [{"type": "function", "function": tool._asdict()} for tool in request.tools]
         if request.output_schema is not None and tools:  # held to a format, a model calls no tool
-            text = instruction(request.output_schema, tools=True)
-            body["messages"].append({"role": "system", "content": text})
+            instruct(body["messages"], request.output_schema, tools=True)
         elif request.output_schema is not None:
             body["format"] = request.output_schema
         if self._keep_alive is not None:

@@ -47,10 +47,15 @@ def wanted(schema: JsonObject) -> Wanted:
     return Wanted({**around, "$defs": definitions} if definitions else around, True)
 
 
-def instruction(schema: JsonObject, *, tools: bool) -> str:
-    """For a model whose service isn't told of the schema, or doesn't show it."""
+def instruct(messages: list[dict[str, Any]], schema: JsonObject, *, tools: bool) -> None:
+    """Tell a model of a schema that its service isn't told of, or doesn't show it: at the beginning, since many servers
+    refuse a message of the system that stands anywhere else."""
     first = "When you need no tool any more, answer" if tools else "Answer"
-    return f"{first} with one JSON value and nothing else. Its JSON Schema: {json.dumps(schema)}"
+    text = f"{first} with one JSON value and nothing else. Its JSON Schema: {json.dumps(schema)}"
+    if messages and messages[0]["role"] == "system" and isinstance(messages[0]["content"], str):
+        messages[0]["content"] = f"{messages[0]['content']}\n\n{text}".strip()
+    else:
+        messages.insert(0, {"role": "system", "content": text})
 
 
 def told(tool: ToolSpec) -> ToolSpec:

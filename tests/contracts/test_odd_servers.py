@@ -243,6 +243,51 @@ def _ended(said: str, in_one: bool) -> list[Any]:
     return [response({"id": "x", "model": "m", "choices": [choice], "usage": None})]
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("content_filter: PROHIBITED_CONTENT", Reason.REFUSED),
+        ("RECITATION", Reason.REFUSED),
+        ("refusal", Reason.REFUSED),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", Reason.INVALID_OUTPUT),
+    ],
+)
+def test_an_end_that_is_none_says_why(
+    finish: str, reason: Reason, streamed: bool, service: Service, provider_bench: Any
+) -> None:
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either(Said((), finish=finish)))
+    fault = bench.fault(streamed=streamed)
+    assert (fault.reason, fault.usage is not None) == (reason, True)
+
+
+@pytest.mark.parametrize("way", ["prompt", "json_object"])
+@pytest.mark.parametrize("system", [True, False])
+def test_a_schema_in_words_stands_at_the_beginning(
+    way: str, system: bool, service: Service, provider_bench: Any
+) -> None:
+    """Templates of many models refuse a message of the system anywhere else."""
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either(Said(('{"a": 1}',))))
+    first = (Message("system", "Be brief."),) if system else ()
+    asked = REQUEST._replace(messages=(*first, *REQUEST.messages), output_schema={"type": "object"})
+    assert bench.ask(asked, output_schema=way).text == '{"a": 1}'
+    sent = service.asked[-1].data
+    assert [one["role"] for one in sent["messages"]] == ["system", "user"]
+    assert sent["messages"][0]["content"].startswith("Be brief.\n\nAnswer with" if system else "Answer with")
+    assert sent["messages"][0]["content"].endswith('Its JSON Schema: {"type": "object"}')
+    assert sent.get("response_format") == ({"type": "json_object"} if way == "json_object" else None)
+
+
+def test_what_the_system_says_first_is_one_message(service: Service, provider_bench: Any) -> None:
+    bench = provider_bench(DIALECTS["openai"], service)
+    service.decides(bench.dialect.either())
+    system = (Message("system", "Be brief."), Message("system", "Be kind."))
+    bench.ask(REQUEST._replace(messages=(*system, *REQUEST.messages)))
+    assert bench.heard["messages"] == [("system", "Be brief.\n\nBe kind."), ("user", "Say hello.")]
+
+
 def test_a_null_in_extra_body_takes_out_what_a_server_refuses(service: Service, provider_bench: Any) -> None:
     bench = provider_bench(DIALECTS["openai"], service)
     service.decides(bench.dialect.either())

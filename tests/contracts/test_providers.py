@@ -226,8 +226,8 @@ def test_a_schema_beside_tools_is_told_in_words_where_it_would_keep_a_model_from
     bench.service.decides(lambda asked: bench.dialect.either(Said() if "format" in asked.data else said)(asked))
     answer = bench.ask(REQUEST._replace(tools=(WEATHER,), output_schema=SCHEMA), streamed=streamed)
     assert [call.name for call in answer.tool_calls] == ["weather"]
-    role, text = bench.heard["messages"][-1]
-    assert (role, json.dumps(SCHEMA) in text) == ("system", True)
+    (role, text), *others = bench.heard["messages"]
+    assert (role, json.dumps(SCHEMA) in text, [role for role, _ in others]) == ("system", True, ["user"])
 
 
 @every

@@ -44,7 +44,7 @@ def response_from_json(data: Json) -> ModelResponse:
     if not isinstance(data, dict):
         raise TypeError("an answer is an object")
     values: dict[str, Any] = dict(data)
-    _known(values, ModelResponse._fields)
+    _known(values, [name for name in ModelResponse._fields if name != "thought"])
     _typed(values, "text", str)
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")

@@ -292,6 +292,11 @@ def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
             {"usage": {"input": 1, "output": 1, "outptu": 1}},
             "it has `outptu`, and only input, output, cached, cache_written, reasoning are known there",
         ),
+        (
+            {"thought": ["x"]},
+            "it has `thought`, and only text, finish, tool_calls, usage, cost, provider, model, request_id, latency, "
+            "first_piece are known there",
+        ),
         ({"tool_calls": {}}, "`tool_calls` is no list"),
         ({"tool_calls": [{"id": "1", "name": "x", "arguments": "{}"}]}, "`arguments` is no object"),
         ({"finish": "wel"}, "'wel' is not a valid Finish"),
