@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 _DIGITS: Final = "it holds an integer of more than 4,300 digits"
 """Of which Python speaks in words about Python."""
+
+CONFLICT: Final = re.compile(r"^<{7}(?= |\r?$)", re.MULTILINE)
+"""What git writes above the two sides that it could not merge."""
+MEND_CONFLICT: Final = "keep one of the two sides, and remove the lines of `<<<<<<<`, `=======` and `>>>>>>>`"
 
 
 class PipeError(Exception):
@@ -134,6 +139,8 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def no_json(error: ValueError | RecursionError) -> str:
     """Why a text is no JSON, for those who wrote it by hand."""
+    if CONFLICT.search(getattr(error, "doc", "")):
+        return f"git left a conflict of a merge: {MEND_CONFLICT}"
     match getattr(error, "msg", None):
         case "Expecting ',' delimiter":
             return "a comma is missing before this, or a bracket that closes"

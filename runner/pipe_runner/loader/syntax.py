@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.errors import CONFLICT, MEND_CONFLICT
 from pipe_runner.loader.lines import Lines
 from pipe_runner.loader.oddities import MAX_DEPTH, unquoted
 
@@ -85,6 +86,9 @@ _TOO_DEEP: Final = "exceeded maximum nesting depth"
 def explain(error: Any, lines: Lines) -> Explained:
     """Translates a parser's error, which has `problem`, `problem_mark`, `context` and `context_mark`."""
     place = _Place(error, lines)
+    conflict = CONFLICT.search(place.text)
+    if conflict is not None:
+        return Explained("E101", "git left a conflict of a merge here", conflict.start(), 7, MEND_CONFLICT)
     if place.problem == _TOO_DEEP:
         return Explained("E116", f"more than {MAX_DEPTH} maps and lists inside one another", place.index)
     for rule in _RULES_OF_LONG_LINES if len(place.source) > _LONG_LINE else _RULES:

@@ -199,6 +199,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
         ('"answer": 1', '"answer": 1,', "a name in double quotes must stand here"),
         ('"answer": 1', '"answer": ', "a value must stand here"),
         ('"n"', '"n\nm"', "a line end stands in a text"),
+        ('  "attempt"', '<<<<<<< HEAD\n  "attempt"', "line 5, column 1: git left a conflict of a merge: keep one"),
         ('"attempt": 1', '"attempt": "1"', "its `attempt` is not a whole number"),
         ('"attempt": 1,', "", "it lacks `attempt`, which is a whole number"),
         ('"answer": 1', '"answer": 1, "fault": {}', "leave one out"),
