@@ -13,7 +13,7 @@ from pipe_schemas.log_counts import LogMeasurements
 Check: TypeAlias = Literal["levels", "templates", "rates", "gaps", "security", "kernel", "services", "http", "baseline"]
 FormatName: TypeAlias = Literal[
     "auto", "plain", "json", "rfc5424", "syslog", "syslog_iso", "access", "apache", "nginx", "apache_error",
-    "nginx_error", "docker", "cri", "klog", "glog", "logfmt", "postgresql", "java", "python", "dpkg",
+    "nginx_error", "docker", "cri", "klog", "glog", "audit", "logfmt", "postgresql", "java", "python", "dpkg",
     "dmesg", "iso", "log4j", "epoch",
 ]  # fmt: skip
 

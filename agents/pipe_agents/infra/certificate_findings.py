@@ -50,8 +50,9 @@ def of_file(look: Look, source: str, certificates: Sequence[Mapping[str, Any]]) 
         over.sort(key=lambda one: -one["days_left"])
         names = [one["subject"] for one in over]
         total = sum(one["authority"] for one in certificates)
+        have = "has" if len(over) == 1 else "have"
         summary = (
-            f"{len(over)} of {plural(total, 'authority', 'authorities')} in {source} have expired: {listed(names)}"
+            f"{len(over)} of {plural(total, 'authority', 'authorities')} in {source} {have} expired: {listed(names)}"
         )
         evidence = {"expired": len(over), "authorities": total, "subjects": some(names), "last": over[0]["not_after"]}
         how = "update the bundle; if one of them is needed, what it has signed is trusted no longer"

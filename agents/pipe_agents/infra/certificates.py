@@ -27,7 +27,7 @@ MOST_FILES: Final = 500
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
 _MISSING: Final = "pip install 'pipe-runner[ops]'"
 _EXPIRED: Final = (9, 10)
-"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: nothing is said of the rest of the chain."""
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED: of the host's own, or of one of its chain."""
 
 
 class Seen(NamedTuple):
@@ -157,9 +157,12 @@ async def _host(look: Look, said: str, trust: ssl.SSLContext | None) -> Looked:
         one = _read_der(look, seen.der, subject)
     except Unreached as fault:
         return Looked([unavailable("certificate", subject, fault.why, fault.needs)])
-    one["trusted"] = seen.trusted
+    trusted, why = seen.trusted, seen.why
+    if trusted is None and one["days_left"] >= 0 and one["not_before"] <= (stamp(look.now) or ""):
+        trusted, why = False, f"in its chain: {why}"
+    one["trusted"] = trusted
     one["name_matches"] = matches(host, one["names"])
-    return Looked(of_host(look, one, host, seen.why), one)
+    return Looked(of_host(look, one, host, why), one)
 
 
 def host_and_port(said: str) -> tuple[str, int]:

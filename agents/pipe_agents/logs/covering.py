@@ -6,6 +6,7 @@ from pipe_agents.logs.analysis import Read
 from pipe_agents.logs.files import Reader, Window
 from pipe_agents.logs.series import Series, Silence
 from pipe_agents.logs.sources import rotation
+from pipe_agents.logs.times import turned_back
 
 
 def logs_of(readers: list[Reader]) -> dict[str, list[Reader]]:
@@ -44,6 +45,12 @@ def inside(silence: Silence, files: list[Reader]) -> bool:
     """Whether one of the files covers the silence, so that nothing of it is missing there."""
     spans = [span for one in files if (span := one.series.span()) is not None]
     return any(begin < silence.start and silence.end < end for begin, end in spans)
+
+
+def silent(files: list[Reader], start: float, end: float) -> float:
+    """Seconds from `start` to `end` of which it is known that these files say nothing."""
+    clocks = [one.clock for one in files if one.clock is not None and one.clock.assumed_zone]
+    return end - start - max((turned_back(clock.zone, start, end) for clock in clocks), default=0.0)
 
 
 def covered(readers: list[Reader]) -> Window:

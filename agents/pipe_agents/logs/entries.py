@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final, NamedTuple
 
-from pipe_agents.logs.formats import FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
+from pipe_agents.logs.formats import CAUSE_KEYS, FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
 from pipe_agents.logs.joining import JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.locating import priority
 from pipe_agents.logs.zeros import speaks, without_zeros
@@ -37,6 +37,7 @@ _LOWER: Final = re.compile(
 )
 _LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
 _LOGFMT_MESSAGE: Final = re.compile(rb"(?:^|(?<= ))(?:msg|message)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{1,2000}))")
+_LOGFMT_CAUSE: Final = re.compile(rb"(?:^|(?<= ))(?:error|err)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{3,2000}))")
 EXCEPTION: Final = re.compile(
     rb"(?:^|Caused by: |Exception in thread \"[^\"\n]{0,200}\" |Uncaught |[:\s])([A-Za-z_$][\w.$]{0,200}(?:Error"
     rb"|Exception|Throwable|Panic))(?=:|\s|$)"
@@ -122,6 +123,8 @@ def _json(value: dict[str, Any]) -> Entry:
     if message is None:
         rest = {key: item for key, item in value.items() if key not in TIME_KEYS}
         message = " ".join(f"{key}={item}" for key, item in list(rest.items())[:30])
+    elif (cause := _cause(value)) not in message:
+        message = f"{message[: LONGEST_MESSAGE // 2]}: {cause}"
     raw = message.encode("utf-8", "replace").rstrip(b"\n")
     if "log" in value and "stream" in value:
         inner_entry = _inner(raw)
@@ -129,6 +132,17 @@ def _json(value: dict[str, Any]) -> Entry:
     raw = raw[:LONGEST_MESSAGE]
     joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
     return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
+
+
+def _cause(value: dict[str, Any]) -> str:
+    """What an error says that stands beside the message."""
+    for key in CAUSE_KEYS:
+        said = value.get(key)
+        if isinstance(said, dict):
+            said = said.get("message") or said.get("msg")
+        if isinstance(said, str) and said:
+            return said
+    return ""
 
 
 def _inner(raw: bytes) -> Entry:
@@ -145,4 +159,6 @@ def _inner(raw: bytes) -> Entry:
 def _logfmt(line: bytes) -> Entry:
     level, message = _LOGFMT_LEVEL.search(line), _LOGFMT_MESSAGE.search(line)
     text = (message[1] or message[2] or b"") if message else line
+    if message and (found := _LOGFMT_CAUSE.search(line)) and (cause := found[1] or found[2] or b"") not in text:
+        text = text[: LONGEST_MESSAGE // 2] + b": " + cause
     return Entry(text[:LONGEST_MESSAGE], level_of(level[1]) if level else by_words(text), JOIN_NO, True)

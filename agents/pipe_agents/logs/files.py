@@ -169,7 +169,7 @@ class Reader:
         made = []
         for line in lines:
             at = line.find(message)
-            if at < 0:
+            if at < 0 or line.find(message, at + size) >= 0:
                 made.append(levelled(line).translate(None, DIGITS))
                 continue
             at += size
@@ -179,6 +179,8 @@ class Reader:
             text = line[at:end]
             if text[:1] == b"{":
                 text = levelled(text)
+            elif b'"err' in line or b'"exception"' in line:
+                text += _cause_in(line)
             place = line.find(level) if level_size else -1
             if place >= 0:
                 text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
@@ -191,6 +193,19 @@ class Reader:
 BACKSLASH: Final = ord("\\")
 _TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
 _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')
+
+
+_CAUSE: Final = re.compile(
+    rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
+)
+_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?[{"]')
+
+
+def _cause_in(line: bytes) -> bytes:
+    """What an error beside the message says; where that isn't found, all that follows its key."""
+    if found := _CAUSE.search(line):
+        return found[1][:300]
+    return line[found.end() :] if (found := _CAUSE_KEY.search(line)) else b""
 
 
 def levelled(text: bytes) -> bytes:

@@ -53,6 +53,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         rb"|[+-]\d\d:?\d\d)) \S{1,255} " + _TAG + rb"(?:\[\d{1,10}\])?: ?"),
     _format("cri", rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) [FP] "),
     _format("klog", rb"(?P<time>(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ [^\s\]]{1,200}:\d+\] "),
+    _format("audit", rb"type=[A-Z0-9_]{1,40} msg=audit\((?P<time>1\d{9}\.\d{3}):\d{1,10}\): ?"),
     _format("logfmt", rb"(?=(?:[a-zA-Z_][\w.]{0,40}=(?:\"[^\"\n]{0,200}\"|[^\s\"]{0,200}) ?){2})"),
     _format("postgresql", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: [A-Z]{2,5}"
         rb"| ?[+-]\d\d(?::?\d\d)?)?) \[\d+(?:-\d+)?\] (?:\S{1,128} )?"
@@ -91,6 +92,7 @@ MESSAGE_KEYS: Final = (
     "error",
     "body",
 )
+CAUSE_KEYS: Final = ("error", "err", "error.message", "exception")
 TIME_KEYS: Final = (
     "time",
     "timestamp",

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipe_agents.findings import Finding, Severity, finding, ordered, unavailable
 from pipe_agents.logs.analysis import Asked, Read
 from pipe_agents.logs.baseline import Change, Compared
-from pipe_agents.logs.covering import ends, logs_of, missing, series_of
+from pipe_agents.logs.covering import ends, logs_of, missing, series_of, silent
 from pipe_agents.logs.judging_people import http, logins
 from pipe_agents.logs.judging_words import worded
 from pipe_agents.logs.measured import place_of
@@ -227,13 +227,13 @@ def _stopped(read: Read, asked: Asked) -> list[Finding]:
         bound, span = silence_bound(series), series.span()
         if bound is None or span is None or log == "text" or not ends(readers, unread.get(log)):
             continue
-        silent = asked.now - span[1]
-        if bound < silent <= ARCHIVE:
+        quiet = asked.now - span[1]
+        if bound < silent(readers, span[1], asked.now) and quiet <= ARCHIVE:
             summary = (
-                f"{shown(log, 300)}: nothing was logged since {iso(span[1])}, {_long(silent)} ago; "
+                f"{shown(log, 300)}: nothing was logged since {iso(span[1])}, {_long(quiet)} ago; "
                 "such a silence is unusual for it"
             )
-            evidence = {"last_minute": iso(span[1] - series.width), "silent_s": round(silent), "above_s": bound}
+            evidence = {"last_minute": iso(span[1] - series.width), "silent_s": round(quiet), "above_s": bound}
             found.append(
                 finding(
                     "logs.stopped",

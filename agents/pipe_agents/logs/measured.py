@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pipe_agents.logs.analysis import Asked, Read
-from pipe_agents.logs.covering import covered, inside, logs_of, missing, series_of, within
+from pipe_agents.logs.covering import covered, inside, logs_of, missing, series_of, silent, within
 from pipe_agents.logs.entries import LEVELS
 from pipe_agents.logs.files import Reader
 from pipe_agents.logs.mining import Template, Where
@@ -217,7 +217,8 @@ def _gaps(read: Read) -> list[dict[str, Any]]:
     unread = missing(read)
     for log, files in logs_of(read.readers).items():
         whole = log not in unread and not any(one.cut_before or one.cut_after for one in files)
-        for one in [one for one in silences(series_of(files)) if whole or inside(one, files)][:5]:
+        known = [one for one in silences(series_of(files)) if whole or inside(one, files)]
+        for one in [one for one in known[:50] if silent(files, one.start, one.end) > one.bound][:5]:
             found.append(
                 {
                     "log": shown(log, 300),

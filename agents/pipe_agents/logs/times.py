@@ -37,7 +37,7 @@ class Clockwork:
     """Reads the times of one file."""
 
     def __init__(self, zone: tzinfo, now: float, reference: float) -> None:
-        self._zone = zone
+        self.zone = zone
         self._latest = now + AHEAD
         self._reference = min(reference, now) + AHEAD
         """What has no year is the last such day before this."""
@@ -133,7 +133,7 @@ class Clockwork:
             datetime(year, month, day, hour, minute, seconds)  # refuses what is no date
             return timegm((year, month, day, hour, minute, seconds, 0, 0, 0)) - offset(zone) + rest
         self.assumed_zone = True
-        return datetime(year, month, day, hour, minute, seconds, tzinfo=self._zone).timestamp() + rest
+        return datetime(year, month, day, hour, minute, seconds, tzinfo=self.zone).timestamp() + rest
 
 
 def offset(zone: bytes) -> int:
@@ -165,6 +165,13 @@ def zone_of(name: str) -> tzinfo:
         ) from None
 
 
+def _offset_at(when: float) -> int:
+    """Seconds east of UTC of this machine's zone."""
+    import time
+
+    return time.localtime(when).tm_gmtoff
+
+
 def _local() -> tzinfo:
     """The zone of this machine, with its summer time."""
     return _Local()
@@ -174,18 +181,31 @@ class _Local(tzinfo):
     """Asks the system, so that each time has the offset of its day."""
 
     def utcoffset(self, when: datetime | None) -> timedelta:
-        import time
-
+        """Of an hour that comes twice that of its first time, whatever was asked before."""
         if when is None:
             return timedelta(0)
-        stamp = time.mktime((when.year, when.month, when.day, when.hour, when.minute, when.second, 0, 0, -1))
-        return timedelta(seconds=time.localtime(stamp).tm_gmtoff)
+        wall = timegm(when.timetuple())
+        near = [_offset_at(wall - 86400), _offset_at(wall + 86400)]
+        return timedelta(
+            seconds=next((one for one in sorted(near, reverse=True) if _offset_at(wall - one) == one), near[0])
+        )
 
     def dst(self, when: datetime | None) -> timedelta:
         return timedelta(0)
 
     def tzname(self, when: datetime | None) -> str:
         return "local"
+
+
+def turned_back(zone: tzinfo, start: float, end: float) -> float:
+    """Seconds by which clocks of the zone were set back between an hour before `start` and `end`.
+
+    What was written in the hour that came twice counts as of its first time.
+    """
+    if isinstance(zone, _Local):
+        return max(0.0, _offset_at(start - 3600) - _offset_at(end))
+    before, after = (datetime.fromtimestamp(when, zone).utcoffset() for when in (start - 3600, end))
+    return max(0.0, ((before or timedelta(0)) - (after or timedelta(0))).total_seconds())
 
 
 def moment(text: str, now: float, zone: tzinfo) -> float:

@@ -26,8 +26,8 @@ def facts(measurements: Mapping[str, Any]) -> str | None:
     """`db.internal: 10.0.0.5, 2 of 2 ports open, 0.4 ms by icmp without loss`; None where there is nothing to tell."""
     lines = [
         *(line for host in measurements["hosts"] if (line := _host(host))),
-        *map(_url, measurements["http"]),
-        *map(_server, measurements["tls"]),
+        *(_url(one) for one in measurements["http"] if one["status"] is not None and one["fault"] is None),
+        *(_server(one) for one in measurements["tls"] if one["version"] is not None),
         *_resolvers(measurements["resolvers"]),
         *_local(measurements["local"], _tried(measurements["hosts"])),
     ]
@@ -50,7 +50,7 @@ def _host(host: Mapping[str, Any]) -> str:
         loss = f"{latency['loss_percent']:g} % loss" if latency["loss_percent"] else "no loss"
         parts.append(f"{latency['median_ms']:g} ms by {latency['method']}, {loss}")
     if route and route["reached"]:
-        parts.append("1 hop" if len(route["hops"]) == 1 else f"{len(route['hops'])} hops")
+        parts.append(many(len(route["hops"]), "hop", "hops"))
     return f"{host['name']}: {', '.join(parts)}" if parts else ""
 
 
@@ -97,8 +97,14 @@ def _local(local: Mapping[str, Any] | None, ports: set[int]) -> Iterator[str]:
         return
     up = [one["name"] for one in local["interfaces"] if one["up"]]
     if up:
-        yield f"{len(up)} interfaces are up ({', '.join(up[:4])}{', …' if len(up) > 4 else ''})"
+        names = ", ".join(up[:4]) + (", …" if len(up) > 4 else "")
+        yield f"{many(len(up), 'interface is', 'interfaces are')} up ({names})"
     if local["default_gateways"]:
         yield f"the default gateway is {' and '.join(local['default_gateways'][:2])}"
     if local["listening_count"] is not None:
-        yield f"{local['listening_count']} sockets listen{_listening(local, ports)}"
+        yield f"{many(local['listening_count'], 'socket listens', 'sockets listen')}{_listening(local, ports)}"
+
+
+def many(count: int, one: str, more: str) -> str:
+    """`1 hop`, `2 hops`."""
+    return f"{count} {one if count == 1 else more}"

@@ -76,6 +76,12 @@ def read(tree: Tree) -> Snapshot | None:
     return found or None
 
 
+def lives(tree: Tree, pid: int) -> bool:
+    """Whether it has not ended meanwhile."""
+    one = stat(text(f"{tree.proc}/{pid}/stat", 8192) or "")
+    return one is not None and one.state not in "ZX"
+
+
 def open_files(tree: Tree, pid: int) -> int | None:
     """How many; None where this user may not know. Since Linux 6.2 the size of the folder says it."""
     folder = f"{tree.proc}/{pid}/fd"
@@ -175,6 +181,7 @@ def now(
     if tree.here:
         ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
     alive = [one.pid for one in after.values() if not one.kernel and one.state not in "ZX"] if count_files else []
-    files = {pid: open_files(tree, pid) for pid in alive}
+    counted = {pid: open_files(tree, pid) for pid in alive}
+    files = {pid: count for pid, count in counted.items() if count is not None or lives(tree, pid)}
     began = int(((uptime or 0) - seconds) * ticks)
     return Now(tree, before, after, ticks, page, seconds, began, cores, files, arguments, {}, {})

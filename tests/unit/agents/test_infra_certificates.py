@@ -89,6 +89,18 @@ def test_hosts_of_each_kind(ops: Ops, authority: Authority, presents: Callable[[
     )  # fmt: skip
 
 
+def test_a_chain_that_has_expired_above_a_certificate_that_holds(
+    ops: Ops, tmp_path: Path, presents: Callable[[Signed], str]
+) -> None:
+    old = Authority(datetime.now(UTC), "Old")
+    old.root = old.sign("Old", [], days=-1, since=400, authority=True, own=True)
+    (tmp_path / "ca.pem").write_bytes(old.root.pem)
+    host = presents(old.sign("good", ["127.0.0.1"], days=200))
+    output = ops.look(checks=["certificates"], ca_file="ca.pem", hosts=[host])
+    assert told(output) == {f"certificate.untrusted:{host}": "high"}
+    assert "in its chain: certificate has expired" in output["findings"][0]["summary"]
+
+
 def test_what_can_t_be_connected_is_unavailable(ops: Ops) -> None:
     class Greets(socketserver.BaseRequestHandler):
         def handle(self) -> None:

@@ -76,6 +76,34 @@ def test_a_message_that_begins_with_a_quotation_mark_is_looked_at_for_itself(whe
     assert [(one["check"], one["lines"]) for one in found["patterns"]] == [("disk_full", 1)]
 
 
+CAUSES = {
+    "json": '{"time":"TIME","level":"error","msg":"it failed","error":"WHY"}',
+    "json of pino": '{"level":50,"err":{"type":"Error","message":"WHY","stack":"a"},"msg":"it failed"}',
+    "json with the text far in": '{"level":50,"err":{"stack":"' + "a" * 290 + '","message":"WHY"},"msg":"it failed"}',
+    "json of ecs": '{"level":"error","error":{"message":"it failed"},"message":"WHY"}',
+    "logfmt": 'time=TIME level=error msg="it failed" error="WHY"',
+    "audit": "type=AVC msg=audit(1772366400.123:NUMBER): WHY",
+}
+
+
+@pytest.mark.parametrize("form", CAUSES)
+def test_what_an_error_says_beside_the_message_is_looked_at(form: str, tmp_path: Path) -> None:
+    rows = [
+        CAUSES[form].replace("TIME", iso(n)).replace("NUMBER", f"{n}").replace("WHY", why)
+        for n, why in enumerate([*["it is gone"] * 10, *["no space left on device"] * 20, *["it is gone"] * 10])
+    ]
+    (tmp_path / "a.log").write_text("\n".join(rows) + "\n")
+    found: Any = analysed(tmp_path, paths="a.log")
+    assert [(one["check"], one["lines"]) for one in found["patterns"]] == [("disk_full", 20)]
+
+
+def test_logs_of_auditd_have_times(tmp_path: Path) -> None:
+    rows = [f"type={'AVC' if n % 2 else 'SYSCALL'} msg=audit({1772366400 + n}.123:{n}): a=b c=d" for n in range(100)]
+    (tmp_path / "a.log").write_text("\n".join(rows) + "\n")
+    found: Any = analysed(tmp_path, paths="a.log")
+    assert (found["files"][0]["format"], found["untimed_entries"]) == ("audit", 0)
+
+
 @pytest.mark.parametrize(
     ("encoding", "before", "end"),
     [("utf-16-le", "\ufeff", "\r\n"), ("utf-16-be", "\ufeff", "\r\n"), ("utf-8", "\ufeff", "\n")],

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from logs_reading import analysed
+from logs_reading import analysed, output_of
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,46 @@ def test_an_offset_that_changes_within_a_file_is_followed(tmp_path: Path) -> Non
     assert [one["at"] for one in found["rate"]["buckets"]] == [
         "2026-03-01T00:29:00Z", "2026-03-01T00:59:00Z", "2026-03-01T01:01:00Z",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def vienna(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("vienna")
+@pytest.mark.parametrize("before", ["2025-07-01", "2025-12-01"])
+def test_of_an_hour_that_comes_twice_it_is_the_first_whatever_was_read_before(before: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(f"{before} 12:00:00 INFO x\n2025-10-26 02:30:00 ERROR y\n")
+    found: Any = analysed(tmp_path, paths="a.log", timezone="local")
+    assert [one["first_at"] for one in found["templates"] if one["level"] == "error"] == ["2025-10-26T00:30:00Z"]
+
+
+@pytest.mark.usefixtures("vienna")
+@pytest.mark.parametrize("zone", ["Europe/Vienna", "local"])
+@pytest.mark.parametrize(("quiet", "told"), [(0, []), (10, []), (40, ["logs.gap"])])
+def test_an_hour_that_comes_twice_is_no_silence(zone: str, quiet: int, told: list[str], tmp_path: Path) -> None:
+    begin = datetime(2025, 10, 25, 20, 0, tzinfo=UTC)
+    back = datetime(2025, 10, 26, 2, 0, tzinfo=UTC)
+    every = (begin + timedelta(minutes=number) for number in range(600))
+    rows = [one for one in every if not back <= one < back + timedelta(minutes=quiet)]
+    (tmp_path / "a.log").write_text(
+        "".join(f"{one.astimezone(ZoneInfo('Europe/Vienna')):%Y-%m-%d %H:%M:%S} INFO x\n" for one in rows)
+    )
+    now = rows[-1].timestamp() + 60
+    output = output_of(tmp_path, now=now, paths="a.log", timezone=zone)
+    assert [one["check"] for one in output["findings"]] == told
+
+
+@pytest.mark.usefixtures("vienna")
+def test_a_log_that_is_written_in_the_hour_that_comes_twice_has_not_stopped(tmp_path: Path) -> None:
+    now = datetime(2025, 10, 26, 1, 40, tzinfo=UTC)
+    rows = [now - timedelta(minutes=number) for number in range(300, 0, -1)]
+    (tmp_path / "a.log").write_text(
+        "".join(f"{one.astimezone(ZoneInfo('Europe/Vienna')):%Y-%m-%d %H:%M:%S} INFO x\n" for one in rows)
+    )
+    assert output_of(tmp_path, now=now.timestamp(), paths="a.log", timezone="local")["findings"] == []

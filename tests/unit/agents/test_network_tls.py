@@ -332,6 +332,7 @@ def test_link_local_addresses_are_never_asked(bench: Any, host: str, monkeypatch
         "tls": "unavailable", "http": "unavailable",
     }  # fmt: skip
     assert "credentials" in outcome.output["findings"][0]["why"]
+    assert "answers" not in outcome.output["summary"]
 
 
 @pytest.mark.parametrize(

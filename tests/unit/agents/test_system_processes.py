@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,16 @@ def test_files_that_this_user_cannot_see_are_counted_and_said(here: Recorded, mo
     assert (one["status"], one["id"]) == ("unavailable", "processes.open_files:other users' processes")
     assert one["evidence"] == {"processes": 1, "processes_counted": 2}
     assert "of 1 of 2 can't be read" in one["why"]
+
+
+def test_a_process_that_ends_while_files_are_counted_is_none_that_cannot_be_seen(here: Recorded) -> None:
+    here.process(10, "mine")
+    here.process(11, "gone")
+    read = snapshots.read(here.tree)
+    assert read is not None
+    shutil.rmtree(here.folder / "proc/11")
+    found = snapshots.now(here.tree, read, read, 1.0, cores=1, arguments=False, uptime=100.0, count_files=True)
+    assert set(found.files) == {10}
 
 
 def test_processes_that_proc_hides_are_said(here: Recorded) -> None:
