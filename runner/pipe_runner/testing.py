@@ -5,15 +5,18 @@ Public: what stands here is kept stable. Nothing in it is used when a pipeline i
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import InvalidPipeline, NodeFault
-from pipe_runner.models import Finish, ModelRequest, ModelResponse, Pieces, ProviderSettings, ToolCall, Usage
+from pipe_runner.fakes import Answer, FakeProvider
 from pipe_runner.ports import AgentDescription, Attempt, Context, Emit, Event, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
@@ -175,122 +178,6 @@ class FakeAgent:
             return failed(fault.kind, fault.message, fault.exit_code)
 
 
-SOME_USAGE: Final = Usage(10, 5)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a fake model says once: text (or a value, as JSON), tools to call as (name, arguments), how, and how long it
-    takes."""
-
-    text: Json = ""
-    tools: Sequence[tuple[str, Mapping[str, Json]]] = ()
-    pieces: Sequence[str] = ()
-    """The text as it is streamed; all at once by default."""
-    delay: float = 0.0
-    """Seconds before the answer, and before each of its pieces."""
-    finish: Finish | None = None
-    usage: Usage | None = SOME_USAGE
-    cost: float | None = 0.001
-
-
-Said: TypeAlias = "Answer | Json | BaseException"
-"""An answer, a text, a value that is answered as JSON, or what is raised."""
-
-
-class FakeProvider:
-    """A model service that says what a script says, turn by turn, the last turn again and again; or what a function
-    says to a request; `done` without any. `requests` are all that it was asked. It is a provider type and its client
-    in one."""
-
-    summary = "Says what a test wants."
-
-    def __init__(
-        self,
-        *script: Said | Callable[[ModelRequest], Said],
-        model: str = "fake-1",
-        secrets: Sequence[str] = (),
-        price: float | None = 0.001,
-    ) -> None:
-        """`price`: US dollars of a call whose answer doesn't say what it cost; None: nobody knows."""
-        self.requests: list[ModelRequest] = []
-        self.running = 0
-        self.most = 0
-        """The largest number of requests that were in flight at once."""
-        self.cancelled = 0
-        self.closed = False
-        self._script = script or ("done",)
-        self._model, self._secrets, self._price = model, tuple(secrets), price
-
-    def options_model(self) -> type[BaseModel]:
-        from pydantic import BaseModel, ConfigDict
-
-        class Options(BaseModel):
-            model_config = ConfigDict(extra="allow")
-
-        return Options
-
-    def settings(
-        self, name: str, options: Mapping[str, Any], model: str, environ: Mapping[str, str]
-    ) -> ProviderSettings:
-        return ProviderSettings(name, options, model or self._model, self._secrets, cost_of=lambda m, u: self._price)
-
-    def open(self, settings: ProviderSettings) -> FakeProvider:
-        return self
-
-    async def generate(self, request: ModelRequest) -> str:
-        return (await self.generate_with_metadata(request)).text
-
-    async def stream(self, request: ModelRequest) -> AsyncIterator[str]:
-        pieces: list[str] = []
-        await self.generate_with_metadata(request, pieces.append)
-        for piece in pieces:
-            yield piece
-
-    async def generate_with_metadata(self, request: ModelRequest, on_piece: Pieces | None = None) -> ModelResponse:
-        import anyio
-
-        self.requests.append(request)
-        number = len(self.requests)
-        said = self._script[min(number, len(self._script)) - 1]
-        said = said(request) if callable(said) else said
-        self.running += 1
-        self.most = max(self.most, self.running)
-        try:
-            answer = said if isinstance(said, Answer) else Answer("" if isinstance(said, BaseException) else said)
-            await anyio.sleep(answer.delay)
-            if isinstance(said, BaseException):
-                raise said
-            text = "".join(answer.pieces) or _as_text(answer.text)
-            for piece in answer.pieces or [text]:
-                if answer.pieces:
-                    await anyio.sleep(answer.delay)
-                if on_piece is not None and piece:
-                    on_piece(piece)
-        except anyio.get_cancelled_exc_class():
-            self.cancelled += 1
-            raise
-        finally:
-            self.running -= 1
-        calls = tuple(ToolCall(f"call-{number}-{n}", name, args) for n, (name, args) in enumerate(answer.tools, 1))
-        finish = answer.finish or (Finish.TOOL_CALLS if calls else Finish.STOP)
-        return ModelResponse(
-            text, finish, calls, answer.usage, answer.cost, "fake", request.model, f"request-{number}", answer.delay
-        )
-
-    async def check(self) -> str:
-        return "a fake is always there"
-
-    async def close(self) -> None:
-        self.closed = True
-
-
-def _as_text(value: Json) -> str:
-    import json
-
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 @dataclass(frozen=True)
 class FinishedRun:
     """A run that has ended, with its log's events."""
@@ -337,7 +224,8 @@ def run_pipeline(
     only: Sequence[str] = (),
     grace: float = 1.0,
 ) -> FinishedRun:
-    """Compile this pipeline and run it, for real, in `root` (a new temporary directory by default).
+    """Compile this pipeline and run it, for real, in `root` (by default a new directory, which is removed when the
+    process ends).
 
     `agents` adds fake agents by name, `providers` model services, `tools` functions that models may call. Raises
     InvalidPipeline with all diagnostics.
@@ -365,13 +253,25 @@ def run_text(
     grace: float = 1.0,
 ) -> FinishedRun:
     """`run_pipeline` with a registry of the caller's."""
+    import asyncio
+
     import anyio
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:  # a test that is async itself, a notebook: the run has a loop of its own, in a thread
+        from concurrent.futures import ThreadPoolExecutor
+
+        more: dict[str, Any] = {"root": root, "inputs": inputs, "environ": environ, "only": only, "grace": grace}
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(run_text, text, registry, **more).result()
     from pipe_runner.compiler import check_inputs, compile_text
     from pipe_runner.engine import RunSettings, open_run
     from pipe_runner.runlog import read_log
 
-    root = Path(tempfile.mkdtemp(prefix="pipe-test-")) if root is None else root
+    root = _temporary() if root is None else root
     compilation = compile_text(text, path=str(root / "pipeline.yml"), root=root, registry=registry)
     if compilation.plan is None:
         raise InvalidPipeline(compilation.diagnostics)
@@ -380,3 +280,15 @@ def run_text(
     active = open_run(plan, check_inputs(plan, inputs), settings, registry=registry, environ=environ)
     run = anyio.run(active.perform)
     return FinishedRun(run, list(read_log(active.rundir.log_path).events), root, root / ".pipe")
+
+
+def _temporary() -> Path:
+    """A new directory, there until this process ends."""
+    root = tempfile.mkdtemp(prefix="pipe-test-")
+    atexit.register(_remove, root, os.getpid())
+    return Path(root)
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child ends before the process whose it is
+        shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,11 @@ import re
 from functools import lru_cache
 from typing import Final
 
-DURATION_PATTERN: Final = r"^([0-9]{1,9}(\.[0-9]{1,9})?(ms|s|m|h|d))+$"
+WAIT_PATTERN: Final = (
+    r"^(?=.)" + "".join(rf"([0-9]{{1,9}}(\.[0-9]{{1,9}})?{unit})?" for unit in ("d", "h", "m", "s", "ms")) + "$"
+)
+"""Of a duration that may be zero: units from large to small, each once."""
+DURATION_PATTERN: Final = WAIT_PATTERN.replace("(?=.)", "(?=.*[1-9])")
 SIZE_PATTERN: Final = r"^[0-9]{1,12}(\.[0-9]{1,6})?\s?(B|[kKMGT](i?B)?)?$"
 COUNT_PATTERN: Final = r"^[0-9]{1,12}(\.[0-9]{1,6})?[kKM]?$"
 

@@ -20,6 +20,7 @@ from pipe_schemas.durations import (
     COUNT_PATTERN,
     DURATION_PATTERN,
     SIZE_PATTERN,
+    WAIT_PATTERN,
     parse_count,
     parse_duration,
     parse_size,
@@ -93,7 +94,7 @@ def _wait(value: Any) -> Any:
 Wait: TypeAlias = Annotated[
     str,
     BeforeValidator(_wait),
-    WithJsonSchema({"type": "string", "pattern": DURATION_PATTERN, "examples": ["0s", "250ms", "90s"]}),
+    WithJsonSchema({"type": "string", "pattern": WAIT_PATTERN, "examples": ["0s", "250ms", "90s"]}),
 ]
 """A duration that may be zero: time between two things."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
@@ -101,10 +101,26 @@ class ForEachSpec(Closed):
     )
 
 
+def _both(key: str, value: str, *others: str) -> dict[str, Any]:
+    return {"required": [key, *others], "properties": {key: {"const": value, "description": "Where it is this."}}}
+
+
+CONTRADICTIONS: Final[list[Any]] = [
+    {"required": ["for_each", "matrix"]},
+    {"required": ["min_success"], "not": {"required": ["matrix"]}},
+    _both("effect", "once", "retry"),
+    _both("workspace", "own", "cwd"),
+]
+"""What no node may say together, as schemas: for editors, since the compiler says of each why."""
+
+
 class AnyNode(Closed):
     """What every node may say, whatever it does."""
 
-    model_config = ConfigDict(defer_build=True)  # most files have nodes of one or two kinds
+    model_config = ConfigDict(
+        defer_build=True,  # most files have nodes of one or two kinds
+        json_schema_extra={"not": {"anyOf": CONTRADICTIONS}},
+    )
 
     description: str | None = Field(default=None, description="For people; changes nothing.")
     needs: Annotated[
@@ -153,6 +169,7 @@ class AnyNode(Closed):
         default=None,
         description="Run the node for each combination of values; `include` and `exclude` as in GitHub Actions.",
         examples=[{"os": ["debian", "alpine"], "python": ["3.11", "3.12"]}],
+        json_schema_extra={"minProperties": 1},
     )
     min_success: Annotated[int, Field(ge=0)] | None = Field(
         default=None, description="How many items of a `matrix` must succeed; all by default."

@@ -16,6 +16,13 @@ Parallel: TypeAlias = Annotated[int, Field(ge=1, le=10000)]
 class SecretSpec(Closed):
     """Where a secret comes from. The value itself never stands in a file."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"required": ["from"], "properties": {"from": {"const": "file", "description": "Where it is this."}}},
+            "then": {"required": ["key"]},
+        }
+    )
+
     from_: Literal["env", "file", "aws-secretsmanager", "aws-ssm"] = Field(
         alias="from", description="The kind of source."
     )

@@ -67,7 +67,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "telling": ("runlog", "stores", "bus", "telemetry", "console", "reports"),
     "composing": ("engine", "orchestrator"),
-    "doors": ("__main__", "cli", "cases", "evals", "server", "testing", "here"),
+    "doors": ("__main__", "cli", "cases", "evals", "server", "fakes", "testing", "here"),
 }
 RANK = {module: rank for rank, modules in enumerate(LAYERS.values()) for module in modules}
 

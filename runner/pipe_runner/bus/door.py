@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 ADDRESS, TOKEN = "PIPE_BUS", "PIPE_BUS_TOKEN"
 _LONGEST: Final = 100
 """Bytes of a socket's path; systems take 104 or 108."""
+_FOLDER: Final = "pipe-bus-"
+_YOUNG: Final = 60.0
+"""Seconds in which a socket may be one on which nobody listens yet."""
 _BACKLOG: Final = 64
 _TOKEN: Final = 16
 """Bytes of a token."""
@@ -50,11 +54,12 @@ class Door:
         found = self._listen_at(os.path.join(self.rundir.path, "scratch", "bus"))
         if found is not None:
             return found
-        from tempfile import mkdtemp
+        from tempfile import gettempdir, mkdtemp
 
         for place in (None, "/tmp"):
             with suppress(OSError):
-                folder = mkdtemp(prefix="pipe-", dir=place)
+                _clear(place or gettempdir())
+                folder = mkdtemp(prefix=_FOLDER, dir=place)
                 found = self._listen_at(os.path.join(folder, "bus"))
                 if found is not None:
                     self._folder = folder
@@ -131,3 +136,28 @@ class Door:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+def _clear(place: str) -> None:
+    """Remove what runners that were killed have left there: sockets on which nobody listens."""
+    with suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(_FOLDER):
+                path = os.path.join(entry.path, "bus")
+                with suppress(OSError):
+                    if _is_nobodys(path):
+                        os.unlink(path)
+                        os.rmdir(entry.path)
+
+
+def _is_nobodys(path: str) -> bool:
+    about = os.lstat(path)
+    if about.st_uid != os.getuid() or time.time() - about.st_mtime < _YOUNG:
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
+        try:
+            asking.connect(path)
+        except ConnectionRefusedError:
+            return True
+    return False
