@@ -24,6 +24,7 @@ _NAME: Final = "a node is called by its key; say more in `description:`"
 _SECRETS: Final = "declare it in `secrets:` at the top, grant it with `secrets: [NAME]` on the node"
 _TRIGGER: Final = "pipelines have no triggers: `pipe run FILE` starts one, from cron or CI where that is wanted"
 _IMAGE: Final = "commands run on this machine; start a container in `run:`, as `run: docker run …`"
+_RIGHTS: Final = "commands run with your own rights: leave it out; secrets are granted by the `secrets:` of a node"
 _POLICY: Final = "this stands in pipe.yml at the project's root, never in a pipeline file"
 _ARTIFACTS: Final = "write `artifacts: [{name, path}]`"
 _CACHE: Final = "write `cache: true`, or `cache: {key, files, ttl}`"
@@ -60,6 +61,11 @@ TOP: Final = {
     "retry": "write `defaults: {retry: 3}`",
     "retries": "write `defaults: {retry: 3}`",
     "default": "write `defaults:`",
+    "permissions": _RIGHTS,
+    "shell": "write `defaults: {shell: bash}`",
+    "image": _IMAGE,
+    "services": _IMAGE,
+    "runs-on": "nodes run on this machine; leave it out",
     "providers": _POLICY,
     "mcp_servers": _POLICY,
     "policy": _POLICY,
@@ -109,6 +115,11 @@ NODE: Final = {
     "args": "write `argv: [program, argument]` for a program with its arguments",
     "image": _IMAGE,
     "container": _IMAGE,
+    "permissions": _RIGHTS,
+    "services": _IMAGE,
+    "deps": _NEEDS,
+    "generates": _ARTIFACTS,
+    "sources": "write `cache: {files: [src/**]}`",
     "runs-on": "nodes run on this machine; leave it out",
     "runs_on": "nodes run on this machine; leave it out",
     "timeout-minutes": _TIMEOUT,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pipe_runner.compiler.agents import Agents
 from pipe_runner.compiler.alike import draft_each
 from pipe_runner.compiler.budgets import bounds_cost, budget_of, tell_of_budgets, time_of
-from pipe_runner.compiler.checks import check_types
+from pipe_runner.compiler.checks import check_all
 from pipe_runner.compiler.doubts import look_over
 from pipe_runner.compiler.drafts import NO_VALUES, Draft
 from pipe_runner.compiler.gives import output_of
@@ -112,9 +112,7 @@ class Build:
             part.references.check(part.env_uses)
         order(drafts, report)
         tell_of_budgets(drafts, spec.budget, report)
-        for draft in drafts:
-            if draft.uses:
-                check_types(draft, draft.part.references, draft.part.report)
+        check_all(parts, drafts)
         look_over(parts, drafts, uses, None if self.family.inside else self._root, self._project.policy)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")

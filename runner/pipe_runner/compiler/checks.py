@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pipe_runner.compiler.advice import PRINTED, of_use
 from pipe_runner.compiler.attributes import LACKS
@@ -12,6 +14,32 @@ from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
 from pipe_runner.compiler.references import References
 from pipe_runner.compiler.report import Report
 from pipe_runner.compiler.values import Use
+
+if TYPE_CHECKING:
+    from pipe_runner.compiler.parts import Part
+
+
+def check_all(parts: Collection[Part], drafts: list[Draft]) -> None:
+    """All that needs the types of what is read."""
+    for draft in drafts:
+        if draft.uses:
+            check_types(draft, draft.part.references, draft.part.report)
+    for part in parts:
+        if part.report.options:
+            _tell_options(part, drafts)
+
+
+def _tell_options(part: Part, drafts: list[Draft]) -> None:
+    """Tell of values that may be options."""
+    from pipe_runner.compiler.leading import in_env, is_no_option
+
+    by_path = {draft.path: draft for draft in drafts}
+    for fault, path in part.report.options:
+        draft = by_path.get(path[:2])
+        of_path = partial(part.references.schema, reader=draft)
+        if not is_no_option(part.spec if draft is None else draft.spec, path, fault, of_path):
+            offset, length = (None, None) if in_env(path) else (fault.offset, fault.length)
+            part.report.add(fault.code, fault.message, path, offset=offset, length=length, hint=fault.hint)
 
 
 def check_types(draft: Draft, references: References, report: Report) -> None:

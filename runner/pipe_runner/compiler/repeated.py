@@ -14,6 +14,8 @@ Path: TypeAlias = tuple[str | int, ...]
 _DEPTH: Final = 20
 _MOST: Final = 10_000
 """Values of one list that are looked at."""
+_CLOSED: Final = 20
+"""Values of which it is kept what they are."""
 
 
 def read_by(draft: Draft, root: str, of_path: SchemaOf, lookup_of: Callable[[Path], Lookup]) -> tuple[Schema, Lookup]:
@@ -56,6 +58,8 @@ def _of_values(values: Iterable[Any], depth: int = 0) -> Schema:
         return ANY
     types = frozenset[str]().union(*map(type_of, values))
     found: dict[str, Any] = {"type": sorted(types)} if types else {}
+    if 0 < len(values) <= _CLOSED and not types & {"array", "object"}:
+        found["enum"] = values
     maps = [value for value in values if isinstance(value, dict)]
     if maps:
         by_name: dict[str, list[Any]] = {}

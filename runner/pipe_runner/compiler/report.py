@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.diagnostics import Diagnostic, Note, did_you_mean
+from pipe_runner.expressions.compiled import Fault
 from pipe_runner.loader import Document
 from pipe_runner.loader.document import At
 from pipe_runner.loader.neighbours import note_of
@@ -85,6 +86,8 @@ class Report:
         self.presets: dict[Path_, str] = {}
         """Nodes that name a preset, and its name."""
         self._way: tuple[tuple[Document, Path_], ...] = ()
+        self.options: list[tuple[Fault, Path_]] = []
+        """Values that would be options if they began with `-`: told when more is known of them."""
         self.origins: dict[Path_, Origin] = {}
         self._words: _Words | None = None
         self._shared = _Shared(len(document.text), document.text.count("{{"))

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
+from pipe_runner.expressions.compiled import OPTION
 from pipe_runner.expressions.plain import path_text
 from pipe_runner.plan import Value
 from pipe_runner.types import Json, Path_
@@ -99,6 +100,9 @@ class Values:
     def tell(self, faults: list[Fault], path: Path_) -> None:
         """Report the faults of the text at `path`."""
         for fault in faults:
+            if fault.code == OPTION:
+                self._report.options.append((fault, path))
+                continue
             self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=fault.hint)
 
     def _encode(

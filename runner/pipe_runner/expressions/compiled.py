@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from pipe_runner.types import Json
 
@@ -19,6 +19,10 @@ class Reference(NamedTuple):
     """Character offset, in the text that was compiled, of the reference's first letter."""
     guarded: bool = False
     """Under `| default(…)`, `is defined` and the like: a value that isn't there is tolerated."""
+
+
+OPTION: Final = "W406"
+"""The code of a value that would be an option if it began with `-`."""
 
 
 class Fault(NamedTuple):

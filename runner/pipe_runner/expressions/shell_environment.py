@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from pipe_runner.expressions.compiled import Fault
+from pipe_runner.expressions.compiled import OPTION, Fault
 from pipe_runner.expressions.interpreter_table import CHOICE_VARIABLES
-from pipe_runner.expressions.shell_leading import OPTION, OPTION_HINT, OPTION_MESSAGE
+from pipe_runner.expressions.shell_leading import OPTION_HINT, OPTION_MESSAGE
 from pipe_runner.expressions.shell_model import Facts, Hole
 from pipe_runner.expressions.shell_variables import holds_code
 from pipe_runner.expressions.shelltext import MAX_SHELL, as_word

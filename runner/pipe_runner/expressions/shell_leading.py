@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.expressions.compiled import OPTION
 from pipe_runner.expressions.shell_files import runs
 from pipe_runner.expressions.shell_marks import ASSIGNED, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Hole, Word
@@ -30,7 +31,6 @@ OPTION_MESSAGE: Final = (
 )
 OPTION_HINT: Final = "put `--` before it, if the program knows that"
 _TAKING: Final = "${} takes the value; {}"
-OPTION: Final = "W406"
 HERE: Final = "write ./ before it"
 
 

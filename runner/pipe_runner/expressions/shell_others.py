@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pipe_runner.expressions.compiled import OPTION
 from pipe_runner.expressions.shell_files import choose_parts, file_key
-from pipe_runner.expressions.shell_leading import BEGINS, HERE, OPTION, begins, could_be_options, lead, warn
+from pipe_runner.expressions.shell_leading import BEGINS, HERE, begins, could_be_options, lead, warn
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:

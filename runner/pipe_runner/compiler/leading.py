@@ -1,0 +1,58 @@
+"""Values that would be options if they began with `-` (W406): whether it is known that they don't."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from pipe_runner.compiler.infer import SchemaOf, schema_of
+from pipe_runner.compiler.kinds import Schema, types_of
+from pipe_runner.expressions import Fault
+from pipe_runner.expressions.compile import compile_value
+from pipe_runner.expressions.values import value_to_text
+from pipe_runner.types import Path_
+
+_WORD: Final = re.compile(r"[^-\s*?\[\\][^\s*?\[\\]*")
+"""A text of which the shell makes one word, without quotes too, and that is no option."""
+_ENDS: Final = re.compile(r"[\"']?(?:[\s;|&)]|\Z)")
+
+
+def is_no_option(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
+    """Whether no value at that place of a node, or of the file's `env`, is an option."""
+    return _env(spec.env[path[-1]], of_path) if in_env(path) else _hole(spec, path, fault, of_path)
+
+
+def in_env(path: Path_) -> bool:
+    """Whether the place is a variable of the file or of a node; a node may be called `env`."""
+    return path[0] == "env" or path[2] == "env"
+
+
+def _hole(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
+    """Whether no value of an expression in a command is an option; a negative number is none if it is a whole word."""
+    text: Any = getattr(spec, str(path[2]), None)
+    text = text[int(path[3])] if path[2] == "argv" and isinstance(text, list) else text
+    if not isinstance(text, str):
+        return False
+    end = fault.offset + fault.length
+    value, faults = compile_value(text[fault.offset : end])
+    alone = not fault.message.startswith("$") and _ENDS.match(text, end) is not None
+    return not faults and value.whole and _words(schema_of(value, of_path), negative=alone)
+
+
+def _env(text: str, of_path: SchemaOf) -> bool:
+    """Whether no value in a variable is an option, nor begins one where the shell makes several words of it."""
+    value = compile_value(text)[0]
+    if value.kind != "text":
+        return value.whole and _words(schema_of(value, of_path))
+    return all(isinstance(part, str) or _words(of_path(part), negative=at > 0) for at, part in enumerate(value.body))
+
+
+def _words(schema: Schema, *, negative: bool = False) -> bool:
+    """Whether each value is known to be one word that doesn't begin with `-`; `negative`: a number may."""
+    closed = [schema["const"]] if "const" in schema else schema.get("enum")
+    if isinstance(closed, list):
+        return all(_WORD.fullmatch(value_to_text(value)) for value in closed)
+    types, least = types_of(schema), schema.get("minimum")
+    if not types <= {"integer", "number"}:
+        return types == {"boolean"}
+    return negative or (isinstance(least, int | float) and least >= 0)
