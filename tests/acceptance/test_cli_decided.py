@@ -82,3 +82,16 @@ def test_a_run_that_somebody_only_decides_on_is_cancelled(pipe: Any) -> None:
         pipe.until(lambda: Path(rundir.cancel_path).exists())
     assert process.communicate(timeout=30)[0] == f"run {pipe.run_id()} cancelled\n"
     assert json.loads(pipe.log().splitlines()[-1])["status"] == "cancelled"
+
+
+def test_a_run_that_has_succeeded_takes_no_decision_since_nothing_goes_on_from_it(pipe: Any) -> None:
+    node = "{for_each: {items: [1, 2], min_success: 1}, run: 'test {{ item }} = 1', effect: once}"
+    pipe.write("p.yml", f"version: 1\nnodes: {{n: {node}}}\n")
+    assert pipe("run", "p.yml", "--run-id", "r").returncode == 0
+    log = pipe.folder / ".pipe/runs/r/log.jsonl"
+    before = log.read_bytes()
+    for word in ("--done", "--again"):
+        done = pipe("settle", "r", "n[1]", word)
+        assert done.returncode == 2
+        assert "run r has succeeded with n[1] as it is: nothing goes on from it" in done.stderr
+    assert log.read_bytes() == before

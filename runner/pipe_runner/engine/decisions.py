@@ -133,6 +133,11 @@ def _names(run: Run, rundir: RunDir, node: str, word: Word) -> list[str]:
             f"{node} is {_standing(state)}: there is nothing to settle",
             hint="what can be settled is a node with `effect: once` that began and did not succeed",
         )
+    if run.status is RunStatus.SUCCEEDED:
+        raise UsageError(
+            f"run {run.id} has succeeded with {node} as it is: nothing goes on from it",
+            hint="`pipe run` starts another run, in which it acts anew",
+        )
     return [node] if word == "done" else open_ones
 
 
