@@ -37,6 +37,10 @@ _NO_MODEL: Final = re.compile(
 )
 _ITS_OWN: Final = re.compile(r"tool_use_failed|json_validate_failed", re.I)
 """What services say of an answer that they can't read themselves."""
+_THOUGHT: Final = re.compile(
+    r"(?:reasoning|thinking_blocks).{0,100}(?:unsupported|not supported|not permitted)", re.I | re.S
+)
+"""Of a server that refuses to get back what its model thought."""
 _RATE: Final = re.compile(r"rate.?limit|too many requests|throttl|overloaded_quota", re.I)
 
 _REQUEST_IDS: Final = ("x-request-id", "request-id", "x-amzn-requestid")
@@ -201,6 +205,10 @@ def _advice(
             return "; the request is longer than the model takes: shorten it, or ask one with a larger context"
         case Reason.REFUSED if _FILTER.search(f"{told.code} {told.message}"):
             return "; its content filter declined"
+        case Reason.REFUSED if "response_format" in told.message:
+            return "; `output_schema` of the provider in pipe.yml tells it otherwise: `json_object`, `prompt`"
+        case Reason.REFUSED if _THOUGHT.search(told.message):
+            return "; `return_reasoning: false` of the provider in pipe.yml leaves that out"
         case _:
             return ""
 

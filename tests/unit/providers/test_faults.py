@@ -63,3 +63,21 @@ def test_an_answer_that_its_own_service_can_not_read_is_worth_another_attempt(sa
 )
 def test_other_requests_that_are_wrong_are_refused(said: str) -> None:
     assert fault(400, said).reason is Reason.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("This response_format type is unavailable now", "`json_object`"),
+        (
+            "messages.2.assistant.reasoning_content: property 'x.reasoning_content' is unsupported",
+            "`return_reasoning: false`",
+        ),
+        ('{"loc": ["assistant", "reasoning_content"], "msg": "Extra inputs are not permitted"}', "`return_reasoning"),
+        ("bad request", ""),
+    ],
+)
+def test_what_a_setting_mends_is_told_with_it(said: str, advice: str) -> None:
+    message = fault(400, said).message
+    assert advice in message
+    assert advice or message == f"it answered 400: {said}"
