@@ -244,6 +244,19 @@ def test_in_a_replay_a_question_that_nobody_recorded_is_answered_by_nobody(pipe:
     assert len(service.asked) == 1
 
 
+def test_the_recording_of_a_task_holds_the_choice_and_what_was_done_after_it(pipe: Any, service: Service) -> None:
+    env = settings(pipe, service)
+    answer = {"choices": [{"agent": "system_monitoring", "options": '{"checks": ["disk"]}', "why": "disks"}]}
+    service.decides(lambda asked: OPENAI.either(Said(pieces=(json.dumps(answer),)))(asked))
+    words = ("ask", "why is the disk full", "--provider", "service", "--output", "json")
+    pipe.write("kept/old-model-0123456789ab-1.json", "{}")
+    assert pipe(*words, "--record", "kept", env=env).returncode == 0
+    assert [file.name.rpartition("-model-")[0] for file in (pipe.folder / "kept").iterdir()] == ["choose"]
+    done = pipe(*words, "--replay", "kept", env=env)
+    assert (done.returncode, json.loads(done.stdout)["by"]) == (0, "model"), done.stderr
+    assert len(service.asked) == 1
+
+
 def test_a_replay_of_a_model_that_could_not_be_asked_has_words_choose_as_they_did(pipe: Any, service: Service) -> None:
     env = settings(pipe, service)
     service.decides(lambda asked: OPENAI.declines("model"))

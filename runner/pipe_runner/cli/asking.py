@@ -149,4 +149,5 @@ def _run(file: str, text: str, routing: Routing, chosen: Sequence[Choice], given
     planned = planned._replace(shown=os.path.relpath(file))
     telling = AskTelling(words, described(text, routing, chosen, file))
     settings = run_settings(words, state, planned.plan.settings)._replace(trace=telling.trace, task=routing.task)
+    settings = settings._replace(adds=given.text("provider") is not None)  # the model's choice is in the recording
     return perform_new(telling, planned, settings, {})

@@ -90,7 +90,7 @@ def _outlook(given: Given) -> _Outlook:
         raise InvalidPipeline(compilation.diagnostics)
     for one in shown_warnings(found, os.path.normpath(file)):
         say(safe(f"warning: {one}"))
-    for told in tell_unpriced(found, registry):
+    for told in tell_unpriced(found, compilation.document, registry):
         say(safe(f"warning: {told.path}:{told.line}:{told.column}: {told.code} {told.message}"))
     inputs = read_inputs(found, given)
     slots = concurrency(given) or found.concurrency

@@ -153,7 +153,7 @@ def _checked(file: str, registry: Registry, *, named: bool) -> Checked:
     if found.plan is not None:
         from pipe_runner.cli.unpriced import tell_unpriced
 
-        told = in_order([*told, *tell_unpriced(found.plan, registry)])
+        told = in_order([*told, *tell_unpriced(found.plan, found.document, registry)])
     return Checked(named, os.path.realpath(path), told, frozenset(real for _, real, _ in found.files))
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
+from pipe_runner.plan import NOTHING
 from pipe_runner.text import shown_path
 from pipe_runner.types import Path_
 
@@ -21,8 +23,9 @@ _MOST = 64 * 2**20
 class NodePlaces:
     """Makes diagnostics; a file is read when something of it is told, and only then."""
 
-    def __init__(self) -> None:
-        self._documents: dict[str, Document | None] = {}
+    def __init__(self, read: Mapping[str, Document] = NOTHING) -> None:
+        """`read`: files that have been read already, by their paths from the root."""
+        self._documents: dict[str, Document | None] = dict(read)
 
     def of_node(self, plan: Plan, node: PlannedNode, place: Path_, code: str, message: str, hint: str) -> Diagnostic:
         """A diagnostic at `place` in the node, else at what is above it, at the node's agent, or at the node."""

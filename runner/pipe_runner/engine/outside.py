@@ -176,7 +176,7 @@ def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Record
 
     if settings.replay is not None:
         return Replaying(Folder(settings.replay), masker, settings.unrecorded)
-    return Recording(Folder(str(settings.record)), masker, anew=anew)
+    return Recording(Folder(str(settings.record)), masker, anew=anew and not settings.adds)
 
 
 def in_the_way(settings: RunSettings) -> list[str]:

@@ -42,6 +42,8 @@ class RunSettings(NamedTuple):
     """Say why cached results were not used."""
     record: str | None = None
     """A folder in which every call that leaves the machine is kept."""
+    adds: bool = False
+    """What that folder holds already is of the same recording, and stays."""
     replay: str | None = None
     """A folder from which they are answered; nothing goes out."""
     unrecorded: str | None = None

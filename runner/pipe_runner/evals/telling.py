@@ -45,12 +45,12 @@ class Text:
         confidence = result.evaluation.confidence
         rows = [("case", "passed", "rate", f"{confidence * 100:.4g} % bounds")]
         rows += [
-            (_cut(name), f"{tally.passed} of {tally.graded}", _percent(tally.rate), _bounds(tally, confidence))
+            (safe(_cut(name)), f"{tally.passed} of {tally.graded}", _percent(tally.rate), _bounds(tally, confidence))
             for name, tally in result.decider.cases.items()
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
-            self._line("  ".join(f"{safe(cell):<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+            self._line("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
     def _line(self, text: str) -> None:
         self._write(f"{text}\n")

@@ -43,7 +43,7 @@ def told(file: Path, registry: Registry) -> tuple[list[Diagnostic], bool]:
         return reading.diagnostics, reading.suite is not None
     compilation = compile_file(file, root=file.parent, registry=registry, shown_as=file.name)
     plan = compilation.plan
-    more = [] if plan is None else [one._replace(path=file.name) for one in tell_unpriced(plan, registry)]
+    more = [] if plan is None else tell_unpriced(plan, compilation.document, registry)
     return in_order([*compilation.diagnostics, *more]), plan is not None
 
 

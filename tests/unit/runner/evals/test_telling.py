@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.unit.runner.evals.conftest import PIPELINE, evaluated, read
 
-from pipe_runner.evals.telling import as_json, sentence
+from pipe_runner.evals.telling import Text, as_json, sentence
 from pipe_runner.models import ModelFault, Reason, Usage
 from pipe_runner.testing import Answer, FakeProvider
 
@@ -27,6 +27,15 @@ def test_what_was_set_aside_is_told_as_a_bound(tmp_path: Path) -> None:
     sure = evaluated(tmp_path, EVAL, {"fake": FakeProvider(Answer({"severity": "high"}, cost=0.01))}, home="sure")
     assert "up to" not in sentence(sure)
     assert json.loads(as_json(sure, "x"))["up_to"] is False
+
+
+def test_a_name_that_is_shown_escaped_keeps_the_columns_in_line(tmp_path: Path) -> None:
+    told: list[str] = []
+    fake = FakeProvider(Answer({"severity": "high"}))
+    result = evaluated(tmp_path, EVAL.replace("name: fire", 'name: "fi\\u001bre"'), {"fake": fake})
+    Text(told.append, quiet=False, colour=False).end(result, "x")
+    assert told[1].startswith("fi\\x1bre  1 of 1")
+    assert told[0].index("passed") == told[1].index("1 of 1")
 
 
 def test_a_budget_that_is_used_up_advises_no_resume_of_a_sample(tmp_path: Path) -> None:
