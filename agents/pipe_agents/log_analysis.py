@@ -153,7 +153,8 @@ class LogAnalysisAgent:
             since = moment(own, asked.now, asked.zone) if own else asked.window.since
         except ValueError as error:
             raise NodeFault(ErrorKind.REFUSED, context.masker.mask_text(f"journal.since: {error}")) from None
-        return await ask(attempt, context, given, since, asked.window.until, asked.now, asked.max_bytes)
+        seconds = None if asked.deadline is None else (asked.deadline - context.clock.monotonic()) / 2
+        return await ask(attempt, context, given, since, asked.window.until, asked.now, asked.max_bytes, seconds)
 
     async def _in_thread(self, work: Any, context: Context) -> Any:
         """Work in a thread that ends when the attempt is cancelled."""
@@ -198,7 +199,7 @@ class LogAnalysisAgent:
         if journal is not None and journal.why is not None:
             read.unread.append(Unread("journal", journal.why, journal.needs or ""))
         if journal is not None and journal.note is not None:
-            read.unread.append(Unread("journal", journal.note, "the group systemd-journal or adm, or root"))
+            read.unread.append(Unread("journal", journal.note, journal.needs or ""))
         measurements = measured(read, asked, 1000)
         compared = _compared(options, asked, read, measurements, context)
         findings, beyond = judged(read, asked, measurements, options.get("thresholds") or {}, compared)

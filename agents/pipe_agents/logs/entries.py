@@ -58,11 +58,12 @@ def level_of(word: Any) -> int:
     """The level that a word or a number stands for: names, 0 to 7 of syslog, 10 to 60 of pino and Python."""
     if isinstance(word, bool) or word is None:
         return NONE
-    if isinstance(word, int | float) or (isinstance(word, str) and word.isdigit() and word.isascii()):
-        number = int(word)
-        if 0 <= number <= 7:
-            return SYSLOG_LEVELS[number]
-        return _TENS.get(number, NONE)
+    if isinstance(word, str) and len(word) < 4 and word.isdigit() and word.isascii():
+        word = int(word)
+    if isinstance(word, int | float):
+        if not 0 <= word <= 60:  # nor is what is no number
+            return NONE
+        return SYSLOG_LEVELS[int(word)] if word < 8 else _TENS.get(int(word), NONE)
     if isinstance(word, bytes):
         word = word.decode("ascii", "replace")
     return _WORDS.get(str(word).strip().lower()[:20], NONE)

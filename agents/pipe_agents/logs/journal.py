@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -26,16 +27,23 @@ class Journal(NamedTuple):
     why: str | None = None
     needs: str | None = None
     note: str | None = None
-    """What journalctl said: that not everything is shown to this user, for example."""
+    """What journalctl said beside its entries: that not everything is shown to this user, or can be read."""
     size: int = 0
     cut: bool = False
     """Whether there is more of it, before what was read."""
 
 
 async def asked(
-    attempt: Attempt, context: Context, given: Any, since: float | None, until: float | None, now: float, most: int
+    attempt: Attempt,
+    context: Context,
+    given: Any,
+    since: float | None,
+    until: float | None,
+    now: float,
+    most: int,
+    seconds: float | None = None,
 ) -> Journal:
-    """Have journalctl write what is wanted to a file of this attempt."""
+    """Have journalctl write what is wanted to a file of this attempt, for so long at most."""
     if shutil.which("journalctl") is None or shutil.which("head") is None:
         return Journal(None, "there is no journalctl on this machine", "systemd; or name files with `paths`")
     options: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
@@ -52,7 +60,12 @@ async def asked(
         "PIPE_LOGS_FILE": path,
     }
     command = Command(("/bin/sh", "-c", SCRIPT, "sh", *argv), env, attempt.root)
-    end = await context.launcher.run(command, attempt, lambda kind, data: None, context.masker)
+    try:
+        async with asyncio.timeout(seconds):
+            end = await context.launcher.run(command, attempt, lambda kind, data: None, context.masker)
+    except TimeoutError:
+        why = f"journalctl had not ended within {seconds:.1f} s"
+        return Journal(path, why, "a longer `timeout` of the node, or a later `since`")
     said = shown(end.stderr_tail.strip(), 300)
     if end.not_found or end.unavailable or end.lost or end.stopped:
         return Journal(path, end.not_found or end.unavailable or "journalctl was ended", "a machine that can start it")
@@ -63,7 +76,10 @@ async def asked(
     if not size:
         why = f"journalctl says: {said}" if said else f"it has no entries since {iso(begin)} that this user may see"
         return Journal(path, why, "a journal with entries; the group systemd-journal or adm, or root")
-    return Journal(path, note=said if "not seeing messages" in said else None, size=size, cut=size >= most)
+    if "not seeing messages" in said:
+        return Journal(path, None, "the group systemd-journal or adm, or root", said, size, size >= most)
+    note = f"journalctl says: {said}" if said else None
+    return Journal(path, None, "a journal that can be read whole", note, size, size >= most)
 
 
 def lines_of(path: str, most: int | None = None) -> Iterator[bytes]:

@@ -331,6 +331,11 @@ def test_a_journal_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     assert [one["status"] for one in output["findings"]] == ["unavailable"]
     output = perform(tmp_path, {"journal": True}, launcher=Journalctl([], b"No journal files were found.")).output
     assert "No journal files" in output["findings"][0]["why"]
+    said = b"Journal file system.journal is truncated, ignoring file."
+    output = perform(tmp_path, {"journal": True}, launcher=Journalctl([entry(BEGIN, "6", "x")], said)).output
+    assert [(one["status"], one["why"]) for one in output["findings"]] == [
+        ("unavailable", f"journalctl says: {said.decode()}")
+    ]
 
 
 def test_without_journalctl_the_journal_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

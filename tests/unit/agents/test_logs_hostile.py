@@ -288,3 +288,13 @@ def test_memory_is_bounded_whatever_the_lines_are(tmp_path: Path) -> None:
     lines, peak = map(int, done.stdout.split())
     assert lines == 8_000
     assert peak < 300 * 1024
+
+
+@pytest.mark.parametrize(
+    "level", ["1e999", "-1e999", "NaN", "1e300", f'"{"9" * 5000}"', "9" * 4000, "-1", "[]", "{}", '"\\ud800"']
+)
+def test_s11_no_level_of_a_line_of_json_ends_the_reading(level: str, tmp_path: Path) -> None:
+    rows = [f'{{"time":"2026-03-01T12:00:0{number}Z","level":{level},"msg":"it"}}\n' for number in range(5)]
+    (tmp_path / "a.log").write_text("".join(rows) + '{"time":"2026-03-01T12:00:09Z","level":50,"msg":"no"}\n')
+    found = analysed(tmp_path, paths="a.log")
+    assert (found["entries"], found["levels"]["error"], found["levels"]["none"]) == (6, 1, 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,11 @@ from logs_reading import NOW
 
 from pipe_agents.logs import analysis, pacing
 from pipe_agents.logs.analysis import Read, analyse, options_of
+from pipe_agents.logs.journal import asked
 from pipe_agents.logs.measured import measured
+from pipe_runner.masking import NoMasking
+from pipe_runner.ports import Attempt, Context
+from pipe_runner.testing import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +79,20 @@ def test_a_file_that_takes_longer_than_its_sample_is_read_as_far_as_there_is_tim
     assert reader.bytes < 3 << 20
     (told,) = found.unread
     assert told.why == f"there was no time left to read it beyond {reader.bytes:,} bytes"
+
+
+class Hangs:
+    """A journalctl that never ends."""
+
+    async def run(self, command: Any, attempt: Any, emit: Any, masker: Any) -> Any:
+        await asyncio.Event().wait()
+
+
+def test_a_journal_that_does_not_come_costs_its_own_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    attempt = Attempt("r", "n", 1, "log_analysis", {}, {}, str(tmp_path), "key")
+    context = Context(lambda kind, data: None, Hangs(), FakeClock(), NoMasking(), {}, {}, str(tmp_path))  # type: ignore[arg-type]
+    found = asyncio.run(asked(attempt, context, True, None, None, NOW, 1000, 0.1))
+    assert (found.why, found.needs) == (
+        "journalctl had not ended within 0.1 s", "a longer `timeout` of the node, or a later `since`",
+    )  # fmt: skip
