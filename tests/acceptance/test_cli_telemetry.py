@@ -154,6 +154,16 @@ def test_where_no_spans_are_made_commands_are_part_of_what_started_the_run(
     assert told[0].strip() == parent
 
 
+def test_where_no_spans_are_made_commands_of_an_evaluation_are_part_of_what_started_it(
+    pipe: Shell, tmp_path: Path
+) -> None:
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    (tmp_path / "p.yml").write_text(PIPELINE.replace("; exit 3", ""))
+    graders = f"graders: {{told: {{expression: output.told == '{parent}'}}}}"
+    (tmp_path / "p.eval.yml").write_text(f"version: 1\ncases: [{{name: one}}]\n{graders}\n")
+    assert pipe.alone("eval", "p.eval.yml", env={"TRACEPARENT": parent}).returncode == 0
+
+
 def _told(pipe: Shell) -> list[str]:
     """What the command printed as its TRACEPARENT, in parts."""
     for line in pipe.log().splitlines():

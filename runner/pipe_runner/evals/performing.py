@@ -26,6 +26,7 @@ from pipe_runner.plan import Plan
 from pipe_runner.run import Run
 from pipe_runner.subplans import members
 from pipe_runner.telemetry.conventions import CASE
+from pipe_runner.traces import trace_around
 from pipe_runner.types import Durability, Json
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ class Performing:
             replay=_folder(around.replay, name),
             unrecorded=self._unrecorded(name),
             shared=Shared(self._together.gates, self._together.within),
-            trace=None if listens is None else listens.trace,
+            trace=trace_around(around.environ) if listens is None else listens.trace,
         )
         registry = self._registry.fresh()
         try:

@@ -320,13 +320,13 @@ class LocalExecutor:
                     self._hurry(task, partial(self._end, task, "stop"))
 
     async def close(self) -> None:
-        """Close agents that hold something, and leave no process behind."""
-        busy = False
+        """Close agents that hold something, each once, and leave no process behind."""
+        busy, known, self._known = self.busy, self._known, {}
         try:
-            for agent, *_ in self._known.values():
+            for agent, _, _, theirs in known.values():
                 close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
                 if close is not None:
-                    busy = await close() is True or busy
+                    busy = await (close() if theirs is None else theirs.closed(agent)) is True or busy
         finally:  # whatever an agent of somebody's does when it is closed
             if self._outside is not None:
                 await self._outside.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, in_seconds
 from pipe_runner.ports import NodeError, Outcome
+from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 from pipe_schemas.values import NotJson, TooLarge, copied
 
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 64 * 1024
 """Bytes of what an attempt says that are in the log."""
+_CLOSING: Final = 5.0
+"""Seconds in which an agent is to have closed what it holds."""
 _ENDS: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED, NodeStatus.WAITING)
 _OF_CALLS: Final = (EventKind.MODEL_RESERVED, EventKind.MODEL_CALLED, EventKind.TOOL_CALLED)
 """What goes through the agent's `emit` where it asks models, and is the runner's own."""
@@ -50,6 +56,21 @@ def well_formed(outcome: Any, attempt: Attempt, took: float) -> Outcome:
         float(later) if type(later) in (int, float) and isfinite(later) and later >= 0 else None,
     )
     return _in_time(ended, took, attempt.timeout)
+
+
+async def closed(agent: Any) -> bool:
+    """Close it; whether code of the user's still runs. One that raises, or takes too long, is told."""
+    what = ""
+    try:
+        async with asyncio.timeout(_CLOSING):
+            return await agent.close() is True
+    except TimeoutError:
+        what = f"takes more than {in_seconds(_CLOSING)}"
+    except Exception as error:  # whose words may hold a secret
+        what = f"raises {type(error).__name__}"
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"warning: agent {ci_safe(printable(agent.name))}: close() {what}\n")
+    return False
 
 
 def _in_time(outcome: Outcome, took: float, timeout: float | None) -> Outcome:

@@ -11,6 +11,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
+from pipe_runner.executors import theirs
 from pipe_runner.executors.local import LocalExecutor
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
@@ -231,3 +232,20 @@ def test_a_run_goes_on_beside_an_agent_that_gives_nonsense() -> None:
     run = run_pipeline(text, agents={"odd": lambda options: {1, 2}})  # type: ignore[dict-item, return-value]
     assert run.statuses == {"a": "failed", "b": "blocked", "c": "succeeded"}
     assert "output is not JSON: a set; return a list" in str(run.node("a").error)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(None, "close() raises RuntimeError"), (60, "takes more than 0.05 s")])
+def test_an_agent_that_can_not_be_closed_holds_up_no_other(
+    seconds: float | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def close() -> None:
+        if seconds is None:
+            raise RuntimeError("with a secret")
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr(theirs, "_CLOSING", 0.05)
+    agent: Any = Scripted(giving(None))
+    agent.close = close
+    assert anyio.run(theirs.closed, agent) is False
+    printed = capsys.readouterr().err
+    assert told in printed and "secret" not in printed
