@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 _NODE_MAP: Final = "nodes stand in a map: `nodes: {build: {run: make}}`"
@@ -224,9 +225,15 @@ def of_shape(key: str, value: Any) -> str | None:
         return "write the list under `items:`"
     if key == "retry" and isinstance(value, str) and value.isdecimal() and len(value) < 6:
         return f"leave the quotes out: `retry: {value}`"
-    if key == "shell" and isinstance(value, str) and value.isalnum():
-        return f"another program is a list: `[{value}]`"
+    if key == "shell" and isinstance(value, str) and re.fullmatch(r"\w+(?: +-\w+)*", value) and len(value) <= 80:
+        what = "a program with arguments" if " " in value else "another program"
+        return f"{what} is a list: `[{', '.join(value.split())}]`"
     return None
+
+
+def is_other_shell(value: Any) -> bool:
+    """Whether a text for `shell:` names a program that is meant, however near its name is to `sh`."""
+    return value in ("ash", "csh", "dash", "fish", "ksh", "zsh") or (isinstance(value, str) and " " in value)
 
 
 _REPLACES_KIND: Final = (

@@ -291,7 +291,9 @@ def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report
         message = message.replace(MAPS["with"], OF_INCLUDE["a map", True])
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
-        hint = f"did you mean `{near}`?" if near else aliases.of_shape(str(path[-1]), value)
+        hint = f"did you mean `{near}`?" if near else None
+        if near is None or aliases.is_other_shell(value):
+            hint = aliases.of_shape(str(path[-1]), value) or hint
     return code, message, hint
 
 

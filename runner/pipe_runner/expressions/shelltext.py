@@ -86,7 +86,7 @@ def compile_python_text(text: str) -> tuple[ShellText, list[Fault]]:
             at,
             end - at,
             'give it by the environment: `env: {X: "' + scan.text[at:end].replace('"', "'") + '"}` on the node and '
-            "os.environ['X'] in the program; {% raw %}…{% endraw %} around braces that belong to it",
+            "its variable in the program (in Python os.environ['X']); {% raw %}…{% endraw %} around braces of its own",
         )
         scan.position = end
     return ShellText(scan.text), scan.faults
