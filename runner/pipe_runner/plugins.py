@@ -20,6 +20,8 @@ OURS: Final = "pipe-runner"
 _PACKAGES: Final = ("pipe_agents.", "pipe_providers.")
 _AGENT: Final = ("describe", "options_model", "output_schema", "perform")
 _PROVIDER: Final = ("options_model", "settings", "open")
+others: Final[list[str]] = []
+"""Plugins of other distributions than this one of which code was imported: `module:attribute`."""
 
 
 class BrokenPlugin(PipeError):
@@ -92,6 +94,8 @@ def load(target: str, whose: str) -> Callable[..., Any]:
     module_name, _, attribute = target.partition("[")[0].strip().partition(":")
     if not module_name or not attribute:
         raise BrokenPlugin(f"{whose} can't be loaded: {target!r} is not `module:attribute`")
+    if not target.startswith(_PACKAGES):
+        others.append(target)
     try:
         with apart(target):
             found: Any = import_module(module_name)

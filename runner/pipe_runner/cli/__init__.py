@@ -20,6 +20,10 @@ def main(words: Sequence[str] | None = None) -> int:
             last.see_out(code)
         elif last is not None:
             last.let_go_on()
+        if words is None:
+            from pipe_runner.cli.leaving import leave
+
+            leave(code)
         return code
     except KeyboardInterrupt:  # before there was a boundary, or behind it
         return INTERRUPTED
