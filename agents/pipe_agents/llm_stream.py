@@ -6,7 +6,7 @@ import asyncio
 import codecs
 from typing import Final
 
-from pipe_runner.ports import Emit, Masker
+from pipe_runner.ports import Emit, Masker, StreamMasker
 from pipe_runner.types import EventKind
 
 EVERY: Final = 0.1
@@ -19,7 +19,9 @@ class Live:
     """What one attempt's model says. Costs one timer for each tenth of a second in which something arrived."""
 
     def __init__(self, emit: Emit, masker: Masker) -> None:
-        self._emit, self._masker = emit, masker.stream()
+        self._emit, self._masker = emit, masker
+        self._stream: StreamMasker | None = None
+        """Of an answer that is not told all at once."""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting: list[str] = []
         self._room = TOLD
@@ -61,10 +63,13 @@ class Live:
 
     def _tell(self, *, last: bool = False) -> None:
         self.stop()
-        data = self._masker.feed("".join(self._waiting).encode("utf-8", "replace"))
+        data = "".join(self._waiting).encode("utf-8", "replace")
         self._waiting = []
-        if last:
-            data += self._masker.flush()
+        if last and self._stream is None:
+            data = self._masker.mask_text(data.decode()).encode()
+        else:
+            self._stream = self._stream or self._masker.stream()
+            data = self._stream.feed(data) + (self._stream.flush() if last else b"")
         data, self._room = data[: max(self._room, 0)], self._room - len(data)
         text = self._decoder.decode(data, final=last)
         if text and self._fault is None:

@@ -99,10 +99,9 @@ class Talk:
 
     async def run(self, request: ModelRequest, toolbox: Toolbox, most_reasks: int, most_rounds: int) -> Json:
         """The output. Raises NodeFault: of a call, or of kinds `invalid_output`, `refused` and `tool`."""
-        messages = list(request.messages)
         reasks = rounds = 0
         while True:
-            answer = await self._ask(request._replace(messages=tuple(messages)))
+            answer = await self._ask(request)
             if answer.finish is Finish.REFUSED:
                 raise NodeFault(ErrorKind.REFUSED, f"the model declined{self._quoted(answer.text)}")
             if answer.finish is Finish.LENGTH:
@@ -120,7 +119,7 @@ class Talk:
                         f"the model wants tools ({excerpt(names, 100)}), and the node lists none"
                         f"{self._quoted(answer.text)}",
                     )
-                messages += await self._used(toolbox, answer)
+                request = _going_on(request, *await self._used(toolbox, answer))
                 continue
             if answer.tool_calls:
                 rounds += 1
@@ -131,7 +130,7 @@ class Talk:
                         f"the model wants tools ({excerpt(names, 100)}) after {most_rounds} rounds of them: "
                         "raise `max_iterations`, or ask for less",
                     )
-                messages += await self._used(toolbox, answer)
+                request = _going_on(request, *await self._used(toolbox, answer))
                 continue
             try:
                 return self._wanted.read(self._text_of(answer))
@@ -143,7 +142,8 @@ class Talk:
                         ErrorKind.INVALID_OUTPUT,
                         f"the answer doesn't fit output_schema{again}: {misfit}{self._quoted(answer.text)}",
                     ) from None
-                messages += [Message("assistant", answer.text or "(empty)"), Message("user", _again(misfit))]
+                said = Message("assistant", answer.text or "(empty)")
+                request = _going_on(request, said, Message("user", _again(misfit)))
 
     async def _ask(self, request: ModelRequest) -> ModelResponse:
         timeout = self._attempt.timeout
@@ -211,6 +211,10 @@ def _told_apart(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
             id = f"{call.id}_{number}"
         found[id] = call if number == 1 else call._replace(id=id)
     return tuple(found.values())
+
+
+def _going_on(request: ModelRequest, *messages: Message) -> ModelRequest:
+    return request._replace(messages=(*request.messages, *messages))
 
 
 def _whole(text: str) -> str:

@@ -113,6 +113,8 @@ class Halves:
         """What of the text so far can be shown."""
         if self._half:
             text, self._half = self._half + text, ""
-        if text and "\ud800" <= text[-1] <= "\udbff":
+        if text.isascii():
+            return text
+        if "\ud800" <= text[-1] <= "\udbff":
             text, self._half = text[:-1], text[-1]
         return clean(text)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pipe_providers.wire import Answer, Wire
 
 _CHECK: Final = 30.0
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=dict)
 
 
 class Asked(NamedTuple):
@@ -165,7 +166,7 @@ class HttpProvider(ABC):
         seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
         deadline = asyncio.get_running_loop().time() + seconds
         extra = {"traceparent": request.traceparent} if request.traceparent else {}
-        body = json.dumps(asked.body, separators=(",", ":"), default=dict).encode()
+        body = _ENCODER.encode(asked.body).encode()
         return await self._wire.send(asked.path, body, deadline, extra=extra, model=request.model)
 
     async def _pieces(self, request: ModelRequest, found: list[ModelResponse]) -> AsyncGenerator[str, None]:

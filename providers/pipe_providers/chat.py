@@ -168,9 +168,9 @@ class OpenAiProvider(HttpProvider):
 
     def must_be_whole(self, choice: Mapping[str, Any], request_id: str | None = None) -> None:
         """Raises ModelFault where the service says that it could not end this answer."""
-        error = choice.get("error")
-        if error or _ended(choice.get("finish_reason")) in _NOT_ENDED:
-            told = choice if error else choice["finish_reason"]
+        error, finish = choice.get("error"), choice.get("finish_reason")
+        if error or (finish and _ended(finish) in _NOT_ENDED):
+            told = choice if error else finish
             raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
@@ -217,32 +217,30 @@ class _Stream:
                 yield piece
 
     def _take(self, event: Event) -> str:
-        provider = self._provider
-        about: dict[str, Any] = {"request_id": self._id or None, "begun": self._begun}
-        data, wrong = None, False
+        data: Any = None
         try:
             data = loaded(event.data)
         except (ValueError, RecursionError):
-            wrong = True
-        if isinstance(data, dict) and (data.get("error") or event.name == "error"):
-            raise in_stream(provider._wire.where, data, provider._wire.hide, **about)
-        if event.name == "error":
-            told = event.data.decode("utf-8", "replace")
-            raise in_stream(provider._wire.where, told, provider._wire.hide, **about)
-        if wrong or not isinstance(data, dict):
-            message = f"{provider._wire.where} streamed a part that is no JSON object"
+            pass
+        is_object = isinstance(data, dict)
+        if event.name == "error" or (is_object and data.get("error")):
+            wire, told = self._provider._wire, data if is_object else event.data.decode("utf-8", "replace")
+            raise in_stream(wire.where, told, wire.hide, request_id=self._id or None, begun=self._begun)
+        if not is_object:
+            message = f"{self._provider._wire.where} streamed a part that is no JSON object"
             raise ModelFault(Reason.INVALID_OUTPUT, message)
         self._begun = True
         try:
             return self._part(data)
         except (LookupError, TypeError, AttributeError, ValueError):
             pass
-        message = f"{provider._wire.where} streamed a part of another shape than a chat completion's"
+        message = f"{self._provider._wire.where} streamed a part of another shape than a chat completion's"
         raise ModelFault(Reason.INVALID_OUTPUT, message)
 
     def _part(self, data: dict[str, Any]) -> str:
-        self._model = self._model or _word(data.get("model"))
-        self._id = self._id or _word(data.get("id"))
+        if not (self._model and self._id):
+            self._model = self._model or _word(data.get("model"))
+            self._id = self._id or _word(data.get("id"))
         self._usage = data.get("usage") or self._usage
         choices = data.get("choices") or ()
         choice = _first(choices)
@@ -258,8 +256,9 @@ class _Stream:
             self._size += len(refusal)
         if self._thoughts is not None:
             self._size += self._thoughts.take(delta)
-        for number, call in enumerate(delta.get("tool_calls") or ()):
-            self._call(call, number)
+        if calls := delta.get("tool_calls"):
+            for number, call in enumerate(calls):
+                self._call(call, number)
         text = _text(delta.get("content"))
         if text:
             self._text.append(text)
@@ -305,7 +304,10 @@ class _Stream:
 
 def _first(choices: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The first of the answers that were asked for."""
-    return next((one for one in choices if str(one.get("index") or 0) == "0"), None)
+    for one in choices:
+        if str(one.get("index") or 0) == "0":
+            return one
+    return None
 
 
 def _ended(finish: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
@@ -16,6 +15,7 @@ from pipe_providers.bounds import MOST
 from pipe_providers.converse_words import Streamed, asked, whole
 from pipe_providers.eventstream import Messages
 from pipe_providers.faults import hiding
+from pipe_providers.framing import loaded
 from pipe_providers.given import host_of
 from pipe_providers.signing import METHODS, Signed, Signer
 from pipe_providers.threads import Threads
@@ -49,6 +49,8 @@ class BedrockProvider(HttpProvider):
         self.where = f"provider {settings.name} ({host_of(url) if url else 'bedrock in ' + said['region']})"
         self._threads = Threads(_SIGNING, f"pipe-{settings.name}")
         self._helpers, self._turns = Helpers(), Turns()
+        self.headers: dict[bytes, Mapping[str, Any]] = {}
+        """Of messages of streams, as they came."""
         self._lock = threading.Lock()
         self._signer: Signer | None = None
         self._ca_bundle = ""
@@ -220,7 +222,7 @@ class _Reading:
 
     def __init__(self, provider: BedrockProvider, request: ModelRequest) -> None:
         self._provider = provider
-        self._messages = Messages()
+        self._messages = Messages(provider.headers)
         self._streamed = Streamed(provider.where, request, provider._said, MOST)
         self._begun = False
         self.ended = False
@@ -239,7 +241,7 @@ class _Reading:
                 if message is not None and message.headers.get(":message-type") == "event":
                     name = str(message.headers[":event-type"])
                     self._begun = True
-                    piece = self._streamed.take({name: json.loads(message.payload)})
+                    piece = self._streamed.take({name: loaded(message.payload)})
                     self.ended = self._streamed.whole
             except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
                 wrong = True

@@ -29,10 +29,10 @@ class AwsMessage(NamedTuple):
 class Messages:
     """Messages of a stream of bytes. Linear in what is fed, also where one comes byte by byte."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: dict[bytes, Mapping[str, Any]] | None = None) -> None:
+        """`known`: headers that came before, also in other streams of the service: it has a few kinds only."""
         self._begun = bytearray()
-        self._known: dict[bytes, Mapping[str, Any]] = {}
-        """Headers that came before: a stream has a few kinds only."""
+        self._known = {} if known is None else known
 
     @property
     def held(self) -> int:

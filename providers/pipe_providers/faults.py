@@ -105,7 +105,7 @@ def excerpt(text: str, hide: Hide) -> str:
     if len(text) > MOST_READ:  # it may end within a secret, which nobody can tell then
         line = line[:-LONGEST_SECRET]
     line = line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-    return "".join(c if c.isprintable() else "·" for c in line)
+    return line if line.isprintable() else "".join(c if c.isprintable() else "·" for c in line)
 
 
 def of_status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 DONE: Final = b"[DONE]"
@@ -10,6 +11,7 @@ DONE: Final = b"[DONE]"
 
 
 _BOM: Final = b"\xef\xbb\xbf"
+_decode: Final = json.JSONDecoder().decode
 
 
 class Lines:
@@ -30,7 +32,8 @@ class Lines:
         lines = [b"".join(self._begun), *others]
         self._begun = [lines.pop()]
         self.held = len(self._begun[0])
-        return [line.removesuffix(b"\r") for line in lines]
+        returns = b"\r" in data or lines[0].endswith(b"\r")
+        return [line.removesuffix(b"\r") for line in lines] if returns else lines
 
     def rest(self) -> bytes:
         """A last line that had no end."""
@@ -40,7 +43,7 @@ class Lines:
 
 def loaded(data: bytes) -> Any:
     """A value of JSON; bytes that are no UTF-8 become U+FFFD, as events have it. Raises ValueError, RecursionError."""
-    return json.loads(data.removeprefix(_BOM).decode("utf-8", "replace"))
+    return _decode(data.removeprefix(_BOM).decode("utf-8", "replace"))
 
 
 def is_cut(last: bytes) -> bool:
@@ -86,25 +89,28 @@ class Events:
         if b"\r" in data:
             self._returned = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return [event for line in self._lines.feed(data) if (event := self._take(line)) is not None]
+        return self._take(self._lines.feed(data))
 
     def rest(self) -> list[Event]:
         """What the stream ended with: some services leave out the last blank line."""
-        lines = (self._lines.rest(), b"")
-        return [event for line in lines if (event := self._take(line)) is not None]
+        return self._take((self._lines.rest(), b""))
 
-    def _take(self, line: bytes) -> Event | None:
-        if not line:
-            event = Event(self._name, b"\n".join(self._data)) if self._data else None
-            self._name, self._data, self._size = "", [], 0
-            return event
-        field, _, value = line.removeprefix(_BOM).partition(b":")
-        value = value.removeprefix(b" ")
-        if field == b"error":  # llama.cpp's, up to 2025
-            self._name = "error"
-        if field in (b"data", b"error"):
-            self._data.append(value)
-            self._size += len(value)
-        elif field == b"event":
-            self._name = value.decode("utf-8", "replace")
-        return None
+    def _take(self, lines: Iterable[bytes]) -> list[Event]:
+        """The events that end with these lines."""
+        events: list[Event] = []
+        for line in lines:
+            if not line:
+                if self._data:
+                    events.append(Event(self._name, b"\n".join(self._data)))
+                self._name, self._data, self._size = "", [], 0
+                continue
+            field, _, value = line.removeprefix(_BOM).partition(b":")
+            value = value.removeprefix(b" ")
+            if field == b"error":  # llama.cpp's, up to 2025
+                self._name = "error"
+            if field == b"data" or field == b"error":
+                self._data.append(value)
+                self._size += len(value)
+            elif field == b"event":
+                self._name = value.decode("utf-8", "replace")
+        return events

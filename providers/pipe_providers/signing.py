@@ -8,9 +8,11 @@ keys are about to expire, botocore signs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from hashlib import sha256
 from hmac import digest
 from typing import Any, Final, NamedTuple, NoReturn
@@ -32,6 +34,7 @@ _KNOWN: Final = {
 """Headers of which none but the time, the length and the id of the call differs from one request to the next."""
 _MANDATORY: Final = 600
 """Seconds before their end from which keys are not used any more where others can be had."""
+_KINDS: Final = 256
 _DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
@@ -132,6 +135,8 @@ class Signer:
         protocol = client.meta.service_model.resolved_protocol
         self._serializer = create_serializer(protocol, client.meta.config.parameter_validation)
         self._examples: dict[tuple[str, str], _Example] = {}
+        self._plain: set[str] = set()
+        """Kinds of words that botocore lets pass, and puts into a body as `_plainly` does."""
         self._keys: Any = None
         """Those that the examples are signed with, as long as botocore doesn't want others."""
         self._secrets, self._conceal, self._mask = list(settings.secrets), settings.conceal, settings.mask
@@ -214,5 +219,24 @@ class Signer:
                 self._conceal(secret)
 
     def _body(self, operation: str, words: dict[str, Any]) -> bytes:
+        kind = _kind(operation, words)
+        if kind in self._plain:
+            return _plainly(words)
         body: bytes = self._serializer.serialize_to_request(words, self._models[operation])["body"]
+        if kind and len(self._plain) < _KINDS and body == _plainly(words):
+            self._plain.add(kind)
         return body
+
+
+def _kind(operation: str, words: Mapping[str, Any]) -> str:
+    """All that botocore looks at in words, which is the same for many; empty where they hold more than texts."""
+    turns = [("system", words.get("system", ())), *((turn["role"], turn["content"]) for turn in words["messages"])]
+    if any(part.keys() != {"text"} or type(part["text"]) is not str for _, parts in turns for part in parts):
+        return ""
+    others = {name: value for name, value in words.items() if name not in ("modelId", "system", "messages")}
+    said = [(role, *[part["text"] != "" for part in parts]) for role, parts in turns]
+    return repr((operation, list(words), said, others))
+
+
+def _plainly(words: Mapping[str, Any]) -> bytes:
+    return json.dumps({name: value for name, value in words.items() if name != "modelId"}).encode()

@@ -8,108 +8,65 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.payload import Payload
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from pipe_providers.bounds import MOST, MOST_STREAMED
+from pipe_providers.connections import Pool, drop, exchange, let_go
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_providers.turns import Turns
 from pipe_runner.models import ModelFault, Reason, nothing_sent
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
-    from multidict import CIMultiDictProxy
+    from aiohttp.connector import Connection
+    from aiohttp.http_parser import RawResponseMessage
 
 _MOST_OF_ERROR: Final = 64 * 1024
 _CONNECTIONS: Final = 512
-_KEEP: Final = 4.0
-"""Seconds that an unused connection is kept: shorter than servers do, since what is sent into one that is just being
-closed is lost."""
-_CONNECT: Final = 15.0
 _AFTER_ERROR: Final = 5.0
 """Seconds in which the rest of an error's words must come."""
 _LOOK: Final = 1.0
 _MOMENT: Final = 0.2
 _FAREWELL: Final = 0.1
 """Seconds in which the other side of a connection that was closed under TLS may say so, too."""
-_PIECE: Final = 256 * 1024
-_LONGEST_HEADER: Final = 64 * 1024
-"""Bytes of one header of an answer: gateways add much."""
 _START: Final = 12
 """Bytes by which it is told what an answer is."""
 _START_MOST: Final = 1024
 """Bytes, white space included, that are looked through for these."""
 
 
-class _Connection(ResponseHandler):
-    """One that isn't used again where its server has closed it and the loop hasn't heard of that yet: what is sent into
-    it is lost."""
-
-    def is_connected(self) -> bool:
-        if not super().is_connected() or not hasattr(select, "poll"):
-            return super().is_connected()
-        own = self.transport.get_extra_info("socket") if self.transport is not None else None
-        if own is None:
-            return True
-        poll = select.poll()
-        poll.register(own.fileno(), select.POLLIN)
-        return not poll.poll(0)
-
-
-class _Body(Payload):
-    """The bytes of a request, which know whether any of them have been sent."""
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data, content_type="application/json")
-        self._size = len(data)
-        self.begun = False
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return ""  # for those who show a request
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        self.begun = True
-        data: bytes = self._value
-        if len(data) <= _PIECE:
-            await writer.write(data)
-            return
-        for start in range(0, len(data), _PIECE):
-            await writer.write(data[start : start + _PIECE])
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        await self.write(writer)
-
-
 class Answer:
     """A success whose body is still to be read."""
 
-    def __init__(self, wire: Wire, response: aiohttp.ClientResponse, deadline: float | None) -> None:
-        self._wire, self._response, self._deadline = wire, response, deadline
-        coding = response.headers.get("Content-Encoding", "").strip().lower()
+    def __init__(
+        self,
+        wire: Wire,
+        connection: Connection,
+        message: RawResponseMessage,
+        content: aiohttp.StreamReader,
+        deadline: float | None,
+    ) -> None:
+        self._wire, self._connection, self._deadline = wire, connection, deadline
+        self._version, self._content = message.version, content
+        self.status, self.headers = message.code, message.headers
+        self.coding = message.headers.get("Content-Encoding", "").strip()
+        coding = self.coding.lower()
         self._inflate = Inflate(coding, MOST_STREAMED) if coding in PACKED else None
         self._start = b""
         self.bytes = 0
 
     @property
-    def headers(self) -> CIMultiDictProxy[str]:
-        return self._response.headers
-
-    @property
     def framed(self) -> bool:
         """Whether the service says where the body ends, so that one which is cut is seen."""
         return "Content-Length" in self.headers or (
-            self._response.version != aiohttp.HttpVersion10
-            and ("chunked" in self.headers.get("Transfer-Encoding", "").lower())
+            self._version != aiohttp.HttpVersion10 and ("chunked" in self.headers.get("Transfer-Encoding", "").lower())
         )
 
     async def read(self) -> bytes:
@@ -139,20 +96,19 @@ class Answer:
         Looks now and then whether the connection is still there: the client library closes it where chunks have wrong
         lengths, and lets those who wait for the body wait on.
         """
-        response, deadline, now = self._response, self._deadline, asyncio.get_running_loop().time
-        if there := response.content.read_nowait():
+        content, deadline, now = self._content, self._deadline, asyncio.get_running_loop().time
+        if there := content.read_nowait():
             return there  # without a timer, which costs more than the rest
         while True:
             look = now() + _LOOK
             until = look if deadline is None else min(look, deadline)
             try:
                 async with asyncio.timeout_at(until):
-                    return await response.content.readany()
+                    return await content.readany()
             except TimeoutError:
                 if deadline is not None and now() >= deadline:
                     raise
-            connection = response.connection
-            transport = None if connection is None else connection.transport
+            transport = self._connection.transport
             if transport is None or transport.is_closing():
                 raise aiohttp.ClientPayloadError
 
@@ -171,13 +127,13 @@ class Answer:
             if self.bytes > most:
                 self.close()
                 raise self._wire.too_large(most)
-            if self._inflate is None and self._response.content.at_eof():
+            if self._inflate is None and self._content.at_eof():
                 break
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def drain(self) -> None:
         """Wait a moment for the end of a body of which all is known that matters, so that its connection is of use."""
-        content = self._response.content
+        content = self._content
         if not content.at_eof():
             try:
                 async with asyncio.timeout(_MOMENT):
@@ -188,10 +144,7 @@ class Answer:
 
     def close(self) -> None:
         """Give the connection back where the answer was read to its end; else close it. Never waits."""
-        if self._response.content.at_eof():
-            self._response.release()
-        else:
-            self._response.close()
+        if not let_go(self._connection, self._content):
             self._wire.note_cut()
 
 
@@ -217,8 +170,7 @@ class Wire:
         self.where, self.hide = where, hide
         self._base, self._query = base_url.rstrip("/"), dict(query)
         self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
-        self._urls: dict[str, URL] = {}
-        self._pool: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
         self._out, self._in = Turns(), Turns()
         self._closed = False
         self.trusts = "SSL_CERT_FILE"
@@ -229,72 +181,53 @@ class Wire:
     def __repr__(self) -> str:
         return f"Wire({self.where!r})"
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _opened(self) -> Pool:
         if self._closed:
             raise ModelFault(Reason.UNAVAILABLE, f"{self.where} is closed: the run has ended", sent=False)
         if self._pool is None:
-            connector = aiohttp.TCPConnector(
-                limit=self._connections, keepalive_timeout=_KEEP, ttl_dns_cache=30, ssl=self._tls or True
-            )
-            handler: Any = partial(_Connection, loop=asyncio.get_running_loop())
-            connector._factory = handler
-            self._pool = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=self._headers,
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT),
-                max_field_size=_LONGEST_HEADER,
-            )
+            self._pool = Pool(self._base, self._headers, self._query, self._proxy, self._tls, self._connections)
         return self._pool
-
-    def _url(self, path: str) -> URL:
-        found = self._urls.get(path)
-        if found is None:
-            url = URL(self._base + path, encoded=True)
-            found = self._urls[path] = url.update_query(self._query) if self._query else url
-        return found
 
     async def send(
         self, path: str, body: bytes | None, deadline: float | None, *, extra: Mapping[str, str] = {}, model: str = ""
     ) -> Answer:
         """Ask; gives the answer when its headers are there. `deadline`: on the loop's clock. Raises ModelFault, also
         for every status that is no success. `body`: JSON for a POST; None is a GET."""
-        sent = None if body is None else _Body(body)
+        connection: Connection | None = None
         fault: ModelFault | None = None
         try:
             await self._out.take()
             async with asyncio.timeout_at(deadline):
-                response = await self._opened().request(
-                    "GET" if sent is None else "POST",
-                    self._url(path),
-                    data=sent,
-                    headers=extra or None,
-                    allow_redirects=False,
-                    proxy=self._proxy,
-                )
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            fault = self.fault(error, sent is None or sent.begun, "before it answered")
+                connection, request = await self._opened().connect(path, body, extra)
+                message, content = await exchange(connection, request)
+            await self._in.take()
+        except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
+            fault = self.fault(error, connection is not None, "before it answered")
         except BaseException as error:
-            self.note_cut()
-            if isinstance(error, asyncio.CancelledError) and sent is not None and not sent.begun:
+            self._dropped(connection)
+            if isinstance(error, asyncio.CancelledError) and connection is None:
                 nothing_sent(error, f"{self.where}: no connection within the time; is it running?")
             raise
-        if fault is not None:
-            self.note_cut()
+        if fault is not None or connection is None:
+            self._dropped(connection)
+            assert fault is not None
             raise fault
-        await self._in.take()
-        answer = Answer(self, response, deadline)
-        packed = response.headers.get("Content-Encoding", "identity").strip()
-        if not 200 <= response.status < 300:
-            raise await self._declined(answer, response, model)
-        if packed.lower() not in (*PACKED, "", "identity"):
+        answer = Answer(self, connection, message, content, deadline)
+        if not 200 <= answer.status < 300:
+            raise await self._declined(answer, model)
+        if answer.coding.lower() not in (*PACKED, "", "identity"):
             answer.close()
-            message = f"{self.where} packs its answer as {excerpt(packed, self.hide)[:40]!r}, which nobody asked for"
-            raise ModelFault(Reason.INVALID_OUTPUT, message, status=response.status)
+            coding = excerpt(answer.coding, self.hide)[:40]
+            told = f"{self.where} packs its answer as {coding!r}, which nobody asked for"
+            raise ModelFault(Reason.INVALID_OUTPUT, told, status=answer.status)
         return answer
 
-    async def _declined(self, answer: Answer, response: aiohttp.ClientResponse, model: str) -> ModelFault:
+    def _dropped(self, connection: Connection | None) -> None:
+        if connection is not None:
+            drop(connection)
+        self.note_cut()
+
+    async def _declined(self, answer: Answer, model: str) -> ModelFault:
         """The fault of an answer that is no success, with as much of its words as come soon."""
         parts: list[bytes] = []
         soon = asyncio.get_running_loop().time() + _AFTER_ERROR
@@ -307,7 +240,7 @@ class Wire:
         finally:
             answer.close()
         body = b"".join(parts)[:_MOST_OF_ERROR]
-        return self._declines(self.where, response.status, response.headers, body, self.hide, model=model)
+        return self._declines(self.where, answer.status, answer.headers, body, self.hide, model=model)
 
     def fault(self, error: BaseException, sent: bool, when: str) -> ModelFault:
         """What the client library ran into. `sent`: bytes of the request have left."""
@@ -358,7 +291,7 @@ class Wire:
             return "the connection ended before the answer did"
         if isinstance(error, aiohttp.ClientHttpProxyError):
             return f"the proxy answered {error.status}"
-        if isinstance(error, aiohttp.ClientResponseError | ValueError):
+        if isinstance(error, HttpProcessingError | ValueError):
             return "what it sent is no HTTP"
         return type(error).__name__
 
@@ -377,8 +310,7 @@ class Wire:
 
     async def close(self) -> None:
         self._closed = True
-        pool: Any = self._pool
-        self._pool = None
+        pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()
             if self.cut:

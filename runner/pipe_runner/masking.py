@@ -148,9 +148,12 @@ class _Finder:
         self._cut = Needles(cut_forms(value, errors) for value in values)
         self._dumps = Dumps(piece for value in values for piece in shown_forms(value, errors))
         self._reach = self._cut.longest * (1 + _LONGEST_END)
+        self._shortest = min(self._forms.shortest, self._cut.shortest, self._dumps.shortest)
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:
         """Start and end of each stretch to hide, in order; stretches that meet are one."""
+        if len(data) < self._shortest:
+            return []
         found = self._forms.spans(data)
         if _may_end_lines(data) and self._cut.may_hold(_without_ends(data)):
             text = _Joined(data)

@@ -45,6 +45,7 @@ class Dumps:
 
     def __init__(self, values: Iterable[bytes]) -> None:
         self._values = Needles({value: [value]} for value in values)
+        self.shortest = self._values.shortest  # a dump is longer than what it shows
         self._reach = _WIDTH * min(self._values.longest, LONGEST) + _LONGEST_LINE
 
     def spans(self, data: bytes) -> list[tuple[int, int]]:

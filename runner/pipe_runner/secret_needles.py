@@ -33,6 +33,7 @@ class Needles:
                 groups.setdefault(core, set()).update(needles)
         whole = sorted(set().union(*groups.values()))
         self.longest = max(map(len, whole), default=0)
+        self.shortest = min(map(len, whole), default=sys.maxsize)
         found = [(core, [(needle, _period(needle)) for needle in sorted(group)]) for core, group in groups.items()]
         found.sort(key=lambda group: len(group[0]))
         self._each, self._tiers = _planned(found)

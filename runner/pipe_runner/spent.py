@@ -7,7 +7,7 @@ where a log tells of a call.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -48,6 +48,25 @@ class SetAside(NamedTuple):
 
     tokens: int
     cost: int | None
+
+
+class Used(NamedTuple):
+    """What a call that has ended says of itself."""
+
+    tokens: int | None = None
+    known: Mapping[str, int] = {}
+    """The tokens by name, as `COUNTED` has them."""
+    cost: int | None = None
+    """1e-9 dollars."""
+    free: bool = False
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Used:
+        """`data` is what `model.called` says; empty of a call that was cut off."""
+        said, cost = data.get("tokens"), data.get("cost")
+        tokens = None if said is None else said["input"] + said["output"]
+        known = {} if said is None else {name: said[name] for name in COUNTED if said.get(name)}
+        return cls(tokens, known, None if cost is None else nanos(cost), bool(data.get("free")))
 
 
 class Spent:
@@ -92,12 +111,11 @@ class Spent:
         for name in self.__slots__:
             if name != "known":
                 setattr(self, name, getattr(self, name) + getattr(other, name))
-        self._count(other.known)
+        self._count({name: other.known[name] for name in COUNTED if name in other.known})
 
     def _count(self, tokens: Mapping[str, int]) -> None:
-        for name in COUNTED:
-            if tokens.get(name):
-                self.known[name] = self.known.get(name, 0) + tokens[name]
+        for name, count in tokens.items():
+            self.known[name] = self.known.get(name, 0) + count
 
     def reserve(self, held: SetAside) -> None:
         self.aside += 1
@@ -105,26 +123,24 @@ class Spent:
         self.aside_cost += held.cost or 0
         self.aside_unpriced += held.cost is None
 
-    def settle(self, held: SetAside | None, data: Mapping[str, Any]) -> None:
-        """`data` is what `model.called` says; empty of a call that was cut off."""
+    def settle(self, held: SetAside | None, used: Used) -> None:
         if held is not None:
             self.aside -= 1
             self.aside_tokens -= held.tokens
             self.aside_cost -= held.cost or 0
             self.aside_unpriced -= held.cost is None
         self.calls += 1
-        said, cost = data.get("tokens"), data.get("cost")
-        if said is not None:
-            self.tokens += said["input"] + said["output"]
-            self._count(said)
-        if cost is not None:
-            self.cost += nanos(cost)
-        if data.get("free"):
+        if used.tokens is not None:
+            self.tokens += used.tokens
+            self._count(used.known)
+        if used.cost is not None:
+            self.cost += used.cost
+        if used.free:
             return
-        if said is None:
+        if used.tokens is None:
             self.whole += 1
             self.tokens += held.tokens if held is not None else 0
-        if cost is None:
+        if used.cost is None:
             kept = held.cost if held is not None else None
             self.unpriced += kept is None
             self.cost += kept or 0
@@ -217,18 +233,18 @@ class Ledger:
             self._settle(key, {})
 
     def _settle(self, key: tuple[str, str], data: Mapping[str, Any]) -> None:
-        held = self.open.pop(key, None)
+        used, held = Used.of(data), self.open.pop(key, None)
         for spent in self._tallies(key[0]):
-            spent.settle(held, data)
+            spent.settle(held, used)
 
-    def _tallies(self, node: str) -> Iterable[Spent]:
+    def _tallies(self, node: str) -> list[Spent]:
         own = self.nodes.get(node)
         if own is None:
             own = self.nodes[node] = Spent()
-        yield self.total
-        yield own
+        tallies = [self.total, own]
         for scope in self._scopes_of(node):
             found = self.scopes.get(scope)
             if found is None:
                 found = self.scopes[scope] = Spent()
-            yield found
+            tallies.append(found)
+        return tallies

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 
 from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import Clock
@@ -129,7 +128,7 @@ class Workers:
                     self.wake()
                 self._looking = 0
                 if monotonic() - self._last_turn > LONGEST_STRETCH:
-                    await anyio.lowlevel.checkpoint()
+                    await asyncio.sleep(0)
                     self._last_turn = monotonic()
         except Exception as error:
             host.fail(error)

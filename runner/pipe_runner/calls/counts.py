@@ -7,13 +7,15 @@ from pipe_runner.models import Usage
 
 def counted(usage: Usage) -> bool:
     """Whether these can be numbers of tokens; what no service can have counted is told by none."""
-    return all(type(count) is int and 0 <= count < 2**53 for count in usage)
+    return set(map(type, usage)) == {int} and min(usage) >= 0 and max(usage) < 2**53
 
 
 def fitting(usage: Usage) -> Usage:
     """The usage with parts that fit into their wholes. A service that counts more cached than read, or more reasoning
     than written, has counted them apart: then the whole is the sum, and no call counts less than in any reading."""
     read, wrote, cached, cache_written, reasoning = usage
+    if cached + cache_written <= read and reasoning <= wrote:
+        return usage
     if cached + cache_written > read:
         read += cached + cache_written
     if reasoning > wrote:
@@ -26,6 +28,8 @@ def readings(usage: Usage) -> list[Usage]:
     since the price of all the tokens may be that of plain ones."""
     whole = fitting(usage)
     found = [whole]
+    if whole is usage:
+        return found
     if whole.input > usage.input:
         found.append(whole._replace(cached=0, cache_written=0))
     if whole.output > usage.output:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
 from pipe_runner.calls.around import NotRecorded
@@ -45,6 +44,7 @@ FALLS_BACK: Final = frozenset(
 )
 """After these the next choice is asked; another service would say the same to the others."""
 
+T = TypeVar("T")
 MakeToolbox = Callable[[Attempt, Sequence[Json], Emit, Recorder, Callable[[Attempt], NodeFault | None]], Any]
 
 
@@ -86,8 +86,7 @@ class Desk:
             try:
                 longest = None if number == len(choices) else BRIEF
                 asking = self._ask(attempt, choice, request, emit, on_piece, longest)
-                with self._noting(attempt):
-                    return await self._askers.inside(asking)
+                return await self._noting(attempt, self._askers.inside(asking))
             except (ModelFault, PriceUnknown) as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if isinstance(fault, ModelFault) and fault.reason not in FALLS_BACK:
@@ -175,21 +174,19 @@ class Desk:
         if self._make_toolbox is None:
             raise NodeFault(ErrorKind.TOOL, "no tools are set up for this run")
         making = self._make_toolbox(attempt, wanted, emit, self._recorder, self.missed)
-        with self._noting(attempt):
-            box: Toolbox = await self._askers.inside(making)  # a server that never comes up must hold up no stop
+        inside = self._askers.inside(making)  # a server that never comes up must hold up no stop
+        box: Toolbox = await self._noting(attempt, inside)
         return box
 
     async def exchange(self, attempt: Attempt, kind: str, asked: JsonObject, perform: Perform) -> Json:
-        with self._noting(attempt):
-            return await self._recorder.through(attempt, kind, asked, perform)
+        return await self._noting(attempt, self._recorder.through(attempt, kind, asked, perform))
 
     def missed(self, attempt: Attempt) -> NodeFault | None:
         return self.misses.get((attempt.node, attempt.number))
 
-    @contextmanager
-    def _noting(self, attempt: Attempt) -> Iterator[None]:
+    async def _noting(self, attempt: Attempt, asking: Awaitable[T]) -> T:
         try:
-            yield
+            return await asking
         except NoRecording as fault:
             self.misses.setdefault((attempt.node, attempt.number), fault)
             raise
@@ -210,17 +207,14 @@ def _without_others(messages: tuple[Message, ...], provider: str, model: str) ->
 
 def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     """The answer with what it cost: here, unless the service says it, so that a recording holds it."""
-    said = answer.cost
-    if said is not None and not 0 <= said < inf:  # the service says nonsense
-        answer = answer._replace(cost=None)
-    usage = _counted(answer.usage)
-    answer = answer._replace(usage=None if usage is None else fitting(usage))
-    if usage is None or answer.cost is not None:
-        return answer
-    cost = prices.cost(model, usage)
-    if cost is None and answer.model:
-        cost = prices.cost(answer.model, usage)
-    return answer if cost is None else answer._replace(cost=cost)
+    usage, cost = _counted(answer.usage), answer.cost
+    if cost is not None and not 0 <= cost < inf:  # the service says nonsense
+        cost = None
+    if usage is not None and cost is None:
+        cost = prices.cost(model, usage)
+        if cost is None and answer.model:
+            cost = prices.cost(answer.model, usage)
+    return answer._replace(usage=None if usage is None else fitting(usage), cost=cost)
 
 
 def _counted(usage: Usage | None) -> Usage | None:

@@ -355,11 +355,13 @@ def _nothing(secret: str) -> None:
 
 def _masked(outcome: Outcome, masker: Masker) -> Outcome:
     """Nothing that an agent returns holds a secret, whether it looked after that itself or not (S4)."""
-    error = outcome.error
+    error, output = outcome.error, masker.mask_json(outcome.output)
     if error is not None:
         tail = None if error.tail is None else masker.mask_text(error.tail)
         error = error._replace(message=masker.mask_text(error.message), tail=tail)
-    return outcome._replace(output=masker.mask_json(outcome.output), error=error)
+    elif output is outcome.output:
+        return outcome
+    return outcome._replace(output=output, error=error)
 
 
 def validate_options(agent: Agent, attempt: Attempt) -> None:

@@ -31,19 +31,18 @@ class Row(NamedTuple):
         """US dollars of a call. Where a service contradicts itself (more cached than read, more reasoning than written)
         the dearest of what it can mean counts: those parts are added to their wholes, at their own price or at that of
         plain tokens, so that it never costs less than the larger count says."""
-        return max(self._cost(reading) for reading in readings(usage))
+        return max(map(self._cost, readings(usage)))
 
     def _cost(self, usage: Usage) -> Decimal:
-        size = usage.input
-
-        def at(tiers: Tiers | None, general: Tiers) -> Decimal:
-            return _at(general if tiers is None else tiers, size)
-
-        plain = usage.input - usage.cached - usage.cache_written
-        total = plain * _at(self.input, size) + usage.cached * at(self.cached, self.input)
-        total += usage.cache_written * at(self.cache_written, self.input)
-        said = usage.output - usage.reasoning
-        total += said * _at(self.output, size) + usage.reasoning * at(self.reasoning, self.output)
+        read, wrote, cached, cache_written, reasoning = usage
+        total = (read - cached - cache_written) * _at(self.input, read) + (wrote - reasoning) * _at(self.output, read)
+        for tokens, own, general in (
+            (cached, self.cached, self.input),
+            (cache_written, self.cache_written, self.input),
+            (reasoning, self.reasoning, self.output),
+        ):
+            if tokens:
+                total += tokens * _at(general if own is None else own, read)
         return total / _MILLION + self.request
 
     def most(self, tokens_in: int, tokens_out: int) -> Decimal:
@@ -55,7 +54,10 @@ class Row(NamedTuple):
 
 def _at(tiers: Tiers, size: int) -> Decimal:
     """The price of a call that reads `size` tokens."""
-    return next(price for start, price in reversed(tiers) if size > start or start == 0)
+    for start, price in reversed(tiers):
+        if size > start or start == 0:
+            return price
+    raise ValueError("a price begins at 0")
 
 
 def _dearest(prices: tuple[Tiers | None, ...], size: int) -> Decimal:

@@ -37,8 +37,10 @@ _NOTHING: Final = frozenset({EventKind.NODE_OUTPUT, EventKind.MODEL_RESERVED})
 _SLACK: Final = 2_000_000_000
 """Nanoseconds that an end may be away from the time that the attempt took; above it somebody has set the clock."""
 PAUSE: Final = 0.02
-MOST_AT_ONCE: Final = 50
-"""Events of which spans are made before the thread pauses, and seconds for which it does."""
+LEAST_AT_ONCE: Final = 10
+SHARE: Final = 100
+"""Seconds for which the thread pauses, and of how many events it makes spans then: of so many at least, and of one in
+so many that wait. So a burst becomes spans when it is over, and doesn't take the time of the loop."""
 PATIENCE: Final = 5.0
 """Seconds that exporters have at the end of a run; a collector that is gone holds nobody up longer."""
 
@@ -78,7 +80,8 @@ class TelemetrySink:
         over = False
         while not over:
             over = self._over.wait(PAUSE)
-            for _ in range(len(self._told) if over else MOST_AT_ONCE):
+            waiting = len(self._told)
+            for _ in range(waiting if over else max(LEAST_AT_ONCE, waiting // SHARE)):
                 if not self._told:
                     break
                 self._make(self._told.popleft())

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipe_agents.llm import LlmAgent, choices
+from pipe_agents.llm import LlmAgent
+from pipe_agents.llm_asking import choices
 from pipe_runner.models import Finish, Message, ModelChoice, ModelFault, Reason, Usage
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 from pipe_runner.types import Json

@@ -90,3 +90,47 @@ def test_keys_that_must_be_fetched_are_not_for_a_provider_that_is_warmed_up(
     monkeypatch.setattr("socket.socket.connect", None)
     provider.warm()
     assert not (tmp_path / "asked").exists()
+
+
+def turns(*texts: str, **more: Any) -> dict[str, Any]:
+    roles = ("user", "assistant")
+    messages = [{"role": roles[at % 2], "content": [{"text": text}]} for at, text in enumerate(texts)]
+    return {"modelId": "m", "messages": messages, **more}
+
+
+def test_a_body_of_texts_is_botocore_s_also_where_botocore_has_not_made_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = signed(monkeypatch, {"AWS_BEARER_TOKEN_BEDROCK": "bearer-secret"}).signer
+    tool = {"toolSpec": {"name": "look", "inputSchema": {"json": {"type": "object"}}}}
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"system": [{"text": "Be short."}], "inferenceConfig": {"maxTokens": 3, "temperature": 0.5}},
+        {"toolConfig": {"tools": [tool]}, "additionalModelRequestFields": {"k": [1, None]}},
+    ]
+    for more in kinds:
+        for words in (turns("a", **more), turns('wörld "\\ \x01', **more), turns("one", "two", "three", **more)):
+            body = signer._serializer.serialize_to_request(words, signer._models["Converse"])["body"]
+            assert signer._body("Converse", words) == body
+            with monkeypatch.context() as without:
+                without.setattr(signer._serializer, "serialize_to_request", None)
+                assert signer._body("Converse", words) == body
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"inferenceConfig": {"maxTokens": 0}},
+        {"inferenceConfig": {"maxTokens": "3"}},
+        {"system": [{"text": 3}]},
+        {"unheardOf": 1},
+    ],
+)
+def test_what_botocore_lets_not_pass_passes_neither_after_words_that_it_did(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from botocore.exceptions import ParamValidationError
+
+    signer = signed(monkeypatch, {"AWS_BEARER_TOKEN_BEDROCK": "bearer-secret"}).signer
+    for right in ({}, {"inferenceConfig": {"maxTokens": 3}}, {"system": [{"text": "x"}]}):
+        signer._body("Converse", turns("a", **right))
+    with pytest.raises(ParamValidationError):
+        signer._body("Converse", turns("a", **more))
