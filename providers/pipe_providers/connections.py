@@ -28,11 +28,13 @@ _WAYS: Final = 64
 
 class _Connection(ResponseHandler):
     """One that isn't used again where its server has closed it and the loop hasn't heard of that yet: what is sent into
-    it is lost."""
+    it is lost. Nor where an answer came that nobody had asked for: it would be taken for that of the next request."""
 
     def is_connected(self) -> bool:
-        if not super().is_connected() or not hasattr(select, "poll"):
-            return super().is_connected()
+        if not super().is_connected() or self.should_close:
+            return False
+        if not hasattr(select, "poll"):
+            return True
         own = self.transport.get_extra_info("socket") if self.transport is not None else None
         if own is None:
             return True
@@ -137,8 +139,7 @@ async def exchange(connection: Connection, request: bytes) -> tuple[RawResponseM
 def let_go(connection: Connection, content: aiohttp.StreamReader) -> bool:
     """Give a connection back where all was sent and the answer was read to its end; False: it was closed. Never
     waits."""
-    transport = connection.transport
-    if content.at_eof() and (transport is None or not transport.get_write_buffer_size()):
+    if content.at_eof() and not _unsent(connection.transport):
         connection.release()
         return True
     drop(connection)
@@ -148,6 +149,15 @@ def let_go(connection: Connection, content: aiohttp.StreamReader) -> bool:
 def drop(connection: Connection) -> None:
     """Close it, also where somebody would have to read first what is still to be sent."""
     transport = connection.transport
-    if transport is not None and transport.get_write_buffer_size():
+    if transport is not None and _unsent(transport):
         transport.abort()
     connection.close()
+
+
+def _unsent(transport: asyncio.WriteTransport | None) -> int:
+    """Bytes that wait to be sent, also those that wait below TLS, of which asyncio's own count doesn't know."""
+    size = 0
+    while transport is not None:
+        size += transport.get_write_buffer_size()
+        transport = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+    return size

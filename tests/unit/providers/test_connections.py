@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
+from made_certificates import Authority
 from model_servers import Service, response
 
 from pipe_providers.wire import Wire
@@ -62,7 +65,12 @@ def test_a_header_of_two_lines_is_not_sent() -> None:
     service.close()
 
 
-def test_what_is_declined_before_all_of_it_was_sent_is_told_by_its_status() -> None:
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_what_is_declined_before_all_of_it_was_sent_is_told_by_its_status(over_tls: bool, tmp_path: Path) -> None:
+    authority = Authority()
+    theirs = authority.issue().server(tmp_path) if over_tls else None
+    ours = ssl.create_default_context(cadata=authority.pem) if over_tls else None
+
     async def main() -> tuple[ModelFault, int]:
         connections, over = 0, asyncio.Event()
 
@@ -73,11 +81,11 @@ def test_what_is_declined_before_all_of_it_was_sent_is_told_by_its_status() -> N
             writer.write(response({"error": {"message": "that is too much"}}, 413))
             await writer.drain()
             await over.wait()
-            writer.close()
+            writer.transport.abort()
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        wire = Wire("the service", f"http://127.0.0.1:{port}", {}, {}, str)
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=theirs)
+        address = f"http{'s' if over_tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        wire = Wire("the service", address, {}, {}, str, tls=ours)
         try:
             with pytest.raises(ModelFault) as raised:
                 await wire.send("/ask", b" " * 30_000_000, asyncio.get_running_loop().time() + 10)
@@ -94,3 +102,31 @@ def test_what_is_declined_before_all_of_it_was_sent_is_told_by_its_status() -> N
     assert fault.status == 413
     assert "that is too much" in fault.message
     assert connections == 2
+
+
+def test_an_answer_that_nobody_asked_for_is_given_to_nobody() -> None:
+    async def main() -> list[bytes]:
+        late = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"{}")
+            writer.write(response("right"))
+            await late.wait()
+            writer.write(response("wrong"))
+            await reader.read()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        wire = Wire("the service", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", {}, {}, str)
+        found = []
+        for _ in range(2):
+            answer = await wire.send("/ask", b"{}", asyncio.get_running_loop().time() + 10)
+            found.append(await answer.whole())
+            answer.close()
+            late.set()
+            await asyncio.sleep(0.1)  # the loop reads it
+        await wire.close()
+        server.close()
+        return found
+
+    assert asyncio.run(main()) == [b"right", b"right"]
