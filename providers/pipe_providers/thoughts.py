@@ -105,7 +105,8 @@ def _join(blocks: list[dict[str, Any]], block: dict[str, Any]) -> int:
         if name in pieces:
             if not isinstance(last.get(name), _Pieces):
                 last[name] = _Pieces()
-            last[name].append(value)
+            if value:  # some give an empty signature with every piece
+                last[name].append(value)
         elif value is not None or name not in last:
             last[name] = value
     return sum(map(len, pieces.values())) if pieces else len(json.dumps(block))
