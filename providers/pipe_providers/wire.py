@@ -78,7 +78,7 @@ class Answer:
             data = await (self._next() if self._inflate is None else self._unpacked(self._inflate))
             self.bytes += len(data)
             return data
-        except (TimeoutError, aiohttp.ClientError, OSError, zlib.error, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, zlib.error, ValueError) as error:
             fault = self._wire.fault(error, True, f"after {self.bytes} bytes of its answer")
         raise fault
 
@@ -139,7 +139,7 @@ class Answer:
                 async with asyncio.timeout(_MOMENT):
                     while await content.readany():
                         pass
-            except (TimeoutError, aiohttp.ClientError, OSError):
+            except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError):
                 pass
 
     def close(self) -> None:

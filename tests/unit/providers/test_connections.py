@@ -7,9 +7,11 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
+import aiohttp.client_proto
+import aiohttp.http_parser
 import pytest
 from made_certificates import Authority
-from model_servers import Service, response
+from model_servers import Service, chunked, response
 
 from pipe_providers.wire import Wire
 from pipe_runner.models import ModelFault
@@ -26,8 +28,10 @@ def ask(
         try:
             for body in bodies:
                 answer = await wire.send("/ask", body, asyncio.get_running_loop().time() + 10, extra=extra)
-                found.append(await answer.whole())
-                answer.close()
+                try:
+                    found.append(await answer.whole())
+                finally:
+                    answer.close()
         finally:
             await wire.close()
         return found
@@ -130,3 +134,15 @@ def test_an_answer_that_nobody_asked_for_is_given_to_nobody() -> None:
         return found
 
     assert asyncio.run(main()) == [b"right", b"right"]
+
+
+@pytest.mark.parametrize("parser", ["HttpResponseParser", "HttpResponseParserPy"])
+def test_a_chunk_that_is_none_is_a_fault_whichever_parser_the_library_has(
+    parser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aiohttp.client_proto, "HttpResponseParser", getattr(aiohttp.http_parser, parser))
+    service = Service()
+    service.answers([*chunked([b"begun"], "text/plain", end=False), 0.1, b"no size\r\n"])
+    with pytest.raises(ModelFault, match="broke off after 5 bytes"):
+        ask(service, b"{}")
+    service.close()
