@@ -25,6 +25,8 @@ class Live:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._waiting: list[str] = []
         self._room = TOLD
+        self._cut = False
+        """What came last was too long: it may end within a secret, so that nothing is told of what may be one."""
         self._timer: asyncio.TimerHandle | None = None
         self._fault: Exception | None = None
         self._heard = False
@@ -35,8 +37,9 @@ class Live:
         if not text:
             return
         self._heard, self._ends_line = True, text.endswith("\n")
-        if self._room <= 0:
+        if self._room <= 0 or self._cut:
             return
+        self._cut = len(text) > self._room
         self._waiting.append(text[: self._room])
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(EVERY, self._tell)
@@ -65,11 +68,11 @@ class Live:
         self.stop()
         data = "".join(self._waiting).encode("utf-8", "replace")
         self._waiting = []
-        if last and self._stream is None:
+        if last and self._stream is None and not self._cut:
             data = self._masker.mask_text(data.decode()).encode()
         else:
             self._stream = self._stream or self._masker.stream()
-            data = self._stream.feed(data) + (self._stream.flush() if last else b"")
+            data = self._stream.feed(data) + (self._stream.flush() if last and not self._cut else b"")
         data, self._room = data[: max(self._room, 0)], self._room - len(data)
         text = self._decoder.decode(data, final=last)
         if text and self._fault is None:

@@ -77,6 +77,28 @@ def test_events_are_bounded_however_much_is_said(bench: Any) -> None:
     assert len(bench.printed().encode()) <= TOLD + 3
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("shown", [3, len(SECRET) - 1])
+def test_s4_nothing_is_told_of_a_secret_at_which_a_long_answer_is_cut(streamed: bool, shown: int, bench: Any) -> None:
+    bench.keep(SECRET)
+    text = "x" * (TOLD - shown) + SECRET + " and more"
+
+    async def speak() -> None:
+        stream = live(bench)
+        if streamed:
+            stream.piece(text[:10])
+            await asyncio.sleep(EVERY * 2)
+            stream.piece(text[10:])
+            stream.piece("more still")
+        stream.whole(text)
+        stream.close()
+
+    asyncio.run(speak())
+    assert bench.printed().startswith("x" * (TOLD - shown))
+    assert SECRET[:3] not in bench.printed()
+    assert "more" not in bench.printed()
+
+
 def test_half_characters_wait_for_their_other_half(bench: Any) -> None:
     async def speak() -> None:
         stream = live(bench)
