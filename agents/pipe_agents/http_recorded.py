@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, held_to
 from pipe_runner.models import Outside
 from pipe_runner.ports import Attempt, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
@@ -43,7 +43,9 @@ def _from_json(data: Json) -> Outcome:
             raise ValueError("`status` is neither succeeded nor failed")
         if (status == NodeStatus.FAILED) != isinstance(error, dict):
             raise ValueError("`error` is an object where it failed, and stands nowhere else")
+        held_to(values, {"retry_after": float})
         if error is not None:
+            held_to(error, {"exit_code": int, "tail": str})
             if error["kind"] not in list(ErrorKind) or not isinstance(error["message"], str):
                 raise ValueError("`error` is not a `kind` that there is, with a `message`")
             error = NodeError(ErrorKind(error["kind"]), error["message"], error.get("exit_code"), error.get("tail"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.types import ErrorKind, Path_
@@ -135,6 +136,19 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
     shown = f"{twice[:60]}…" if len(twice) > 60 else twice
     raise KeyTwice(f'the key "{shown}" stands twice in one object')
+
+
+_WORDS: Final[Mapping[type, str]] = {str: "text", int: "whole number", float: "number of seconds"}
+
+
+def held_to(kept: Mapping[str, Any], shapes: Mapping[str, type]) -> None:
+    """Raises ValueError where a value that people may have edited is neither None nor of its type; a float is any
+    finite number."""
+    for name, kind in shapes.items():
+        value: Any = kept.get(name)
+        fits = type(value) in (int, float) and -inf < value < inf if kind is float else type(value) is kind
+        if value is not None and not fits:
+            raise ValueError(f"`{name}` is no {_WORDS[kind]}")
 
 
 def no_json(error: ValueError | RecursionError) -> str:

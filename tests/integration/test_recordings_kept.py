@@ -12,11 +12,12 @@ import pytest
 from pipe_runner.compiler import compile_text
 from pipe_runner.engine import RunSettings, open_resume, open_run
 from pipe_runner.errors import StorageError
+from pipe_runner.fakes import SOME_USAGE
 from pipe_runner.models import ModelRequest
 from pipe_runner.plan import Plan
 from pipe_runner.registry import Registry
 from pipe_runner.runlog import read_log
-from pipe_runner.testing import SOME_USAGE, Answer, FakeProvider
+from pipe_runner.testing import Answer, FakeProvider
 
 TEXT = """
 version: 1

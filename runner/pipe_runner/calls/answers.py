@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.counts import counted, fitting
-from pipe_runner.errors import NodeFault, NoRecording, StorageError
+from pipe_runner.errors import NodeFault, NoRecording, StorageError, held_to
 from pipe_runner.models import (
     Finish,
     ModelFault,
@@ -48,6 +48,7 @@ def response_from_json(data: Json) -> ModelResponse:
     _typed(values, "text", str)
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")
+    held_to(values, {"request_id": str, "latency": float, "first_piece": float})
     if (cost := values.get("cost")) is not None and not (isinstance(cost, (int, float)) and 0 <= cost < inf):
         raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
@@ -69,6 +70,7 @@ def _call(data: Any) -> ToolCall:
     _known(call, ToolCall._fields)
     for name, kind in (("id", str), ("name", str), ("arguments", dict)):
         _typed(call, name, kind)
+    held_to(call, {"fault": str})
     return ToolCall(**call)
 
 
@@ -122,6 +124,7 @@ def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
             raise TypeError("it is no object")
         data: dict[str, Any] = dict(kept)
         pieces = data.pop("pieces", None) or ([data["text"]] if data.get("text") else [])
+        _typed({"pieces": pieces}, "pieces", list)
         answer = response_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else error

@@ -7,7 +7,7 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from pipe_runner.errors import NodeFault, NoRecording
+from pipe_runner.errors import NodeFault, NoRecording, held_to
 from pipe_runner.models import ModelFault, Reason, Usage, out_of_time, was_sent
 from pipe_runner.ports import Attempt, Masker
 from pipe_runner.recordings.difference import difference
@@ -169,6 +169,9 @@ def _wrong_result(answer: Json) -> str | None:
 def _fault_from_json(data: Mapping[str, Any], file: str = "") -> NodeFault:
     """The fault as it was; raises NodeFault where a recording was changed into something else."""
     try:
+        if not isinstance(data["message"], str):
+            raise ValueError("`message` is no text")
+        held_to(data, {"retry_after": float, "status": int, "exit_code": int, "tail": str})
         if "reason" in data:
             usage = Usage(**data["usage"]) if data.get("usage") else None
             return ModelFault(

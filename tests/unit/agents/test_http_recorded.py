@@ -35,6 +35,8 @@ def answered(kept: Any) -> Outcome:
         ({"status": "failed", "error": {"kind": "zzz", "message": "x"}}, "not a `kind` that there is"),
         ({"status": "failed", "error": {"kind": "http", "message": 1}}, "with a `message`"),
         ({"status": "failed", "error": {"kind": "http"}}, "it lacks 'message'"),
+        ({"status": "failed", "error": {"kind": "http", "message": "x", "tail": 1}}, "`tail` is no text"),
+        ({"status": "succeeded", "retry_after": "soon"}, "`retry_after` is no number of seconds"),
     ],
 )
 def test_s11_an_answer_that_was_edited_into_another_type_is_told_in_words(kept: Any, why: str) -> None:

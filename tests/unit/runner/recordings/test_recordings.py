@@ -274,6 +274,27 @@ def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> Non
     assert caught.value.message.startswith(f"{file}: its `fault` has not the shape of one: it lacks 'message'; mend")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"later"', "5", "`message` is no text"),
+        ('"retry_after": 2.0', '"retry_after": "soon"', "`retry_after` is no number of seconds"),
+        ('"status": 429', '"status": "429"', "`status` is no whole number"),
+    ],
+)
+def test_s11_a_fault_that_was_edited_into_another_type_is_told_in_words(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    fault = ModelFault(Reason.RATE_LIMITED, "later", retry_after=2.0, status=429)
+    record(tmp_path, [(attempt(), {"p": 1}, fault)])
+    (file,) = tmp_path.iterdir()
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(NodeFault, match=f"its `fault` has not the shape of one: {said}; mend"):
+        replay(tmp_path, [(attempt(), {"p": 1})])
+
+
 def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
     with pytest.raises(NodeFault, match="it lacks 'finish'; mend its file"):
         replayed({"text": "x"}, None)
@@ -302,6 +323,10 @@ def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
         ({"tool_calls": [{"id": "1", "name": "x", "arguments": "{}"}]}, "`arguments` is no object"),
         ({"finish": "wel"}, "'wel' is not a valid Finish"),
         ({"text": None}, "`text` is no text"),
+        ({"pieces": 5}, "`pieces` is no list"),
+        ({"request_id": 5}, "`request_id` is no text"),
+        ({"latency": "long"}, "`latency` is no number of seconds"),
+        ({"tool_calls": [{"id": "1", "name": "x", "arguments": {}, "fault": 5}]}, "`fault` is no text"),
     ],
 )
 def test_s11_an_answer_that_was_edited_into_another_type_is_told_in_words(more: dict[str, Any], said: str) -> None:
