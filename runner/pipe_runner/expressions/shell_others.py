@@ -88,8 +88,6 @@ _BY_OPTION: Final = {
     "rpm": _Options(code="-E --eval --pipe -D --define", letters="", warned=False),
     "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
-
-
 _JOINED: Final = {
     "entr": ("", ""),
     "hyperfine": ("wmMrsnpcS", "-p -c -s -S --prepare --setup --cleanup --conclude --shell"),
@@ -100,8 +98,6 @@ _JOINED: Final = {
     "clush": ("wxgfbtul", ""),
 }
 """Programs that join their operands for a shell: letters of options with a value, options whose value is a command."""
-
-
 _FD_RUNS: Final = re.compile(r"-[HIasLpFgil0]*[xX]")
 _JOINED_TAKE: Final = _set(
     "--export-json --export-csv --export-markdown --runs --warmup --min-runs --max-runs --parameter-list --watch --ext "
@@ -357,7 +353,7 @@ def _filtered(command: Command, index: int) -> None:
     options, _ = command.options(index, "abClntkoST", running | taking, permute=True)
     for option, value in options:
         if option in running and value is not None:
-            command.code(value, "what this option says is run", "write the command without values")
+            command.code(value, _RUNS, _PLAIN)
         elif option in ("-o", "--output") and value is not None and (key := file_key(value)):
             command.scan.flows.files.add(key)
             command.facts.takes.append(key)
