@@ -211,12 +211,11 @@ class LocalExecutor:
                 ),
             )
             began = monotonic()
-            ended: Outcome = await (
-                agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
-            )
+            coming = agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
+            outcome = await coming
             if theirs is not None:
-                ended = theirs.well_formed(ended, attempt, monotonic() - began)
-            return ended
+                outcome = theirs.well_formed(outcome, attempt, monotonic() - began)
+            return outcome
         except NodeFault as fault:
             failed = _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
             return failed._replace(retry_after=getattr(fault, "retry_after", None))
