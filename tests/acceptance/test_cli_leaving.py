@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ atexit.register(print, "registered")
 if "PIPE_TEST_THREAD" in __import__("os").environ:
     threading.Thread(target=threading.main_thread().join).start()
 """
+PIPE = str(Path(sys.executable).with_name("pipe"))
 COMMAND = "version: 1\nnodes:\n  a: {run: echo hello}\n"
 FUNCTION = 'version: 1\nnodes:\n  a: {agent: python, with: {call: "f.py:f"}}\n'
 
@@ -66,3 +69,31 @@ def test_a_command_beside_a_thread_ends_as_python_does(pipe: Any, watched: dict[
     done = pipe.alone("check", "p.yml", env={**watched, "PIPE_TEST_THREAD": "1"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("registered\nfreed\n")
+
+
+@pytest.mark.parametrize("start", ["run_path(sys.argv[0]", "run_module('pipe_runner', alter_sys=True"])
+def test_a_program_that_runs_the_command_goes_on_behind_it(pipe: Any, start: str) -> None:
+    pipe.write("p.yml", COMMAND)
+    run = f"try:\n    runpy.{start}, run_name='__main__')\nfinally:\n    print('goes on')\n"
+    done = _python(pipe, "-c", f"import runpy, sys\n\nsys.argv = [{PIPE!r}, 'check', 'p.yml']\n{run}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("goes on\n")
+
+
+def test_a_debugger_sees_the_end_of_the_command(pipe: Any) -> None:
+    pipe.write("p.yml", COMMAND)
+    done = _python(pipe, "-m", "pdb", "-c", "continue", PIPE, "check", "p.yml", stdin="quit\n")
+    assert "The program exited via sys.exit(). Exit status: 0" in done.stdout, done.stderr
+
+
+def _python(pipe: Any, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=pipe.folder,
+        env=pipe.env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

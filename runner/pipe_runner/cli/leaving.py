@@ -10,7 +10,10 @@ import atexit
 import os
 import sys
 from os import _exit  # functions of a run find another one
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _NEEDS_AN_END: Final = ("pipe_agents.functions", "multiprocessing")
 """Modules behind which there is code that could count on Python's own end."""
@@ -35,11 +38,20 @@ def leave(code: int) -> None:
 
 
 def _is_ours() -> bool:
-    """Whether the process was started as `pipe` or `python -m pipe_runner`."""
+    """Whether the process was started as `pipe` or `python -m pipe_runner`, and by nobody (a debugger, a measurement of
+    coverage) who goes on when the command has ended."""
     program = sys.modules["__main__"]
-    if program.__spec__ is not None:
-        return program.__spec__.name == "pipe_runner.__main__"
-    return os.path.basename(getattr(program, "__file__", "")) == "pipe"
+    spec = getattr(program, "__spec__", None)
+    if spec is not None and spec.name != "pipe_runner.__main__":
+        return False
+    if spec is None and os.path.basename(getattr(program, "__file__", "")) != "pipe":
+        return False
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_globals is not program.__dict__:
+        frame = frame.f_back
+    while frame is not None and (frame.f_globals is program.__dict__ or frame.f_globals.get("__name__") == "runpy"):
+        frame = frame.f_back
+    return frame is None
 
 
 def _holds_others() -> bool:
