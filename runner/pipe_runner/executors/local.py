@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipe_runner.models import Orchestrates, Outside
 
 LONGEST_MESSAGE = 4096
-"""Characters of an error's sentence that are kept."""
+"""Characters of an error's sentence that are kept, and of the end of what was printed."""
 
 CONTEXT: Final[ContextVar[Context]] = ContextVar("pipe_runner.context")
 """What the attempt has to which code belongs that runs in this process: a function finds there what it is part of."""
@@ -177,7 +177,7 @@ class LocalExecutor:
         return _masked(await self._perform(attempt, emit, own), self._masker)
 
     async def _perform(self, attempt: Attempt, emit: Emit, own: bool) -> Outcome:
-        bus = None
+        bus, mask = None, self._masker.mask_text
         try:
             name = attempt.agent
             agent, keeps_time, strays, theirs = self._known.get(name) or self._meet(name)
@@ -214,20 +214,20 @@ class LocalExecutor:
             coming = agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
             outcome = await coming
             if theirs is not None:
-                outcome = theirs.well_formed(outcome, attempt, monotonic() - began)
+                outcome = theirs.well_formed(outcome, attempt, monotonic() - began, self._masker)
             return outcome
         except NodeFault as fault:
-            failed = _failed(fault.kind, self._masker.mask_text(fault.message), fault.exit_code, fault.tail)
+            tail = mask(fault.tail or "")[-LONGEST_MESSAGE:] or None
+            failed = _failed(fault.kind, mask(fault.message), fault.exit_code, tail)
             return failed._replace(retry_after=getattr(fault, "retry_after", None))
         except StorageError:
             raise
         except PipeError as error:
             return _failed(ErrorKind.EXCEPTION, error.message)
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt | GeneratorExit) or _is_stop(error):
+            if isinstance(error, KeyboardInterrupt | GeneratorExit) or is_stop(error):
                 raise
-            said = f"{type(error).__name__}: {error}".removesuffix(": ")
-            return _failed(ErrorKind.EXCEPTION, self._masker.mask_text(said))
+            return _failed(ErrorKind.EXCEPTION, mask(f"{type(error).__name__}: {error}".removesuffix(": ")))
         finally:
             if bus is not None and (bus._bus is not None or bus.token):
                 bus.leave()
@@ -342,7 +342,7 @@ def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: s
     return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
 
 
-def _is_stop(error: BaseException) -> bool:
+def is_stop(error: BaseException) -> bool:
     """Somebody has cancelled the task; what an agent cancels by itself raises the same exception."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

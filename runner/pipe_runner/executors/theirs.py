@@ -10,6 +10,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, in_seconds
+from pipe_runner.executors.local import LONGEST_MESSAGE, is_stop
+from pipe_runner.executors.output import TAIL
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
@@ -27,7 +29,7 @@ _OF_CALLS: Final = (EventKind.MODEL_RESERVED, EventKind.MODEL_CALLED, EventKind.
 """What goes through the agent's `emit` where it asks models, and is the runner's own."""
 
 
-def well_formed(outcome: Any, attempt: Attempt, took: float) -> Outcome:
+def well_formed(outcome: Any, attempt: Attempt, took: float, masker: Masker) -> Outcome:
     """How the attempt ended, after `took` seconds, with nothing in it that can't stand in a log. Raises NodeFault where
     it is no outcome."""
     if type(outcome) is not Outcome:
@@ -40,7 +42,7 @@ def well_formed(outcome: Any, attempt: Attempt, took: float) -> Outcome:
     if status is NodeStatus.SUCCEEDED:
         error = None
     elif error is not None:
-        error = _error(error, attempt)
+        error = _error(error, attempt, masker)
     elif status is NodeStatus.FAILED:
         error = NodeError(ErrorKind.EXCEPTION, f"agent {attempt.agent} gives no error, and has failed")
     if status is NodeStatus.WAITING and type(outcome.output) is not str:
@@ -66,7 +68,9 @@ async def closed(agent: Any) -> bool:
             return await agent.close() is True
     except TimeoutError:
         what = f"takes more than {in_seconds(_CLOSING)}"
-    except Exception as error:  # whose words may hold a secret
+    except BaseException as error:  # whose words may hold a secret
+        if isinstance(error, KeyboardInterrupt) or is_stop(error):
+            raise
         what = f"raises {type(error).__name__}"
     with suppress(OSError, ValueError):
         sys.stderr.write(f"warning: agent {ci_safe(printable(agent.name))}: close() {what}\n")
@@ -101,11 +105,13 @@ def emits(emit: Emit, masker: Masker) -> Emit:
     return checked
 
 
-def _error(error: Any, attempt: Attempt) -> NodeError:
+def _error(error: Any, attempt: Attempt, masker: Masker) -> NodeError:
+    """Masked before it is cut, so that no part of a secret stays."""
     try:
         kind, message, exit_code, tail = error
         code = exit_code if type(exit_code) is int else None
-        return NodeError(ErrorKind(kind), str(message), code, None if tail is None else str(tail))
+        said = masker.mask_text(str(message))[:LONGEST_MESSAGE]
+        return NodeError(ErrorKind(kind), said, code, None if tail is None else masker.mask_text(str(tail))[-TAIL:])
     except (TypeError, ValueError):
         raise _wrong(attempt, "gives an error that is no NodeError of a kind of ErrorKind") from None
 

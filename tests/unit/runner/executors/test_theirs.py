@@ -11,6 +11,7 @@ import anyio
 import pytest
 from pydantic import BaseModel
 
+from pipe_runner.errors import NodeFault
 from pipe_runner.executors import theirs
 from pipe_runner.executors.local import LocalExecutor
 from pipe_runner.masking import NoMasking, SecretMasker
@@ -151,6 +152,18 @@ def test_a_failure_without_an_error_says_so() -> None:
     assert error == NodeError(ErrorKind.EXCEPTION, "agent scripted gives no error, and has failed")
 
 
+def test_an_error_is_cut_as_others_are_and_no_part_of_a_secret_stays() -> None:
+    long, secret = "x" * 5000, "hunter2-secret"
+    fault = NodeFault(ErrorKind.EXCEPTION, "m", tail=f"{secret}{long[: 4096 - 7]}")
+    for script in (
+        giving(Outcome(NodeStatus.FAILED, error=NodeError(ErrorKind.EXCEPTION, long, None, fault.tail))),
+        raising(fault),
+    ):
+        error = ended(script, secret=secret).error
+        assert error is not None and len(error.message) <= 4096
+        assert error.tail is not None and len(error.tail) <= 4096 and "-secret" not in error.tail
+
+
 @pytest.mark.parametrize("seconds", [-5.0, float("nan"), float("inf"), "soon"])
 def test_a_wait_that_is_none_is_left_out(seconds: Any) -> None:
     assert ended(giving(failed()._replace(retry_after=seconds))).retry_after is None
@@ -234,14 +247,22 @@ def test_a_run_goes_on_beside_an_agent_that_gives_nonsense() -> None:
     assert "output is not JSON: a set; return a list" in str(run.node("a").error)
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(None, "close() raises RuntimeError"), (60, "takes more than 0.05 s")])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RuntimeError("with a secret"), "close() raises RuntimeError"),
+        (SystemExit("with a secret"), "close() raises SystemExit"),
+        (asyncio.CancelledError(), "close() raises CancelledError"),
+        (None, "takes more than 0.05 s"),
+    ],
+)
 def test_an_agent_that_can_not_be_closed_holds_up_no_other(
-    seconds: float | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException | None, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def close() -> None:
-        if seconds is None:
-            raise RuntimeError("with a secret")
-        await asyncio.sleep(seconds)
+        if error is not None:
+            raise error
+        await asyncio.sleep(60)
 
     monkeypatch.setattr(theirs, "_CLOSING", 0.05)
     agent: Any = Scripted(giving(None))
