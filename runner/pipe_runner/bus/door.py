@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
+from zlib import crc32
 
 from pipe_runner.forks import let_go_in_children
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 ADDRESS, TOKEN = "PIPE_BUS", "PIPE_BUS_TOKEN"
 _LONGEST: Final = 100
 """Bytes of a socket's path; systems take 104 or 108."""
-_FOLDER: Final = "pipe-bus-"
+_FOLDER: Final = f"pipe-bus-{crc32(os.fsencode(socket.gethostname())):08x}-"
+"""How folders begin that runners of this machine make; a socket of another one refuses us, though somebody listens."""
 _YOUNG: Final = 60.0
 """Seconds in which a socket may be one on which nobody listens yet."""
 _BACKLOG: Final = 64
@@ -145,14 +148,14 @@ def _clear(place: str) -> None:
             if entry.name.startswith(_FOLDER):
                 path = os.path.join(entry.path, "bus")
                 with suppress(OSError):
-                    if _is_nobodys(path):
+                    if _is_own(entry.stat(follow_symlinks=False), stat.S_IFDIR) and _is_nobodys(path):
                         os.unlink(path)
                         os.rmdir(entry.path)
 
 
 def _is_nobodys(path: str) -> bool:
     about = os.lstat(path)
-    if about.st_uid != os.getuid() or time.time() - about.st_mtime < _YOUNG:
+    if not _is_own(about, stat.S_IFSOCK) or time.time() - about.st_mtime < _YOUNG:
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         asking.setblocking(False)
@@ -161,3 +164,8 @@ def _is_nobodys(path: str) -> bool:
         except ConnectionRefusedError:
             return True
     return False
+
+
+def _is_own(about: os.stat_result, kind: int) -> bool:
+    """Whether it is of this user and this kind, and no link to such a one."""
+    return about.st_uid == os.getuid() and stat.S_IFMT(about.st_mode) == kind

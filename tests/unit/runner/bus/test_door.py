@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipe_runner.bus.door import Door
+from pipe_runner.bus.door import _FOLDER, Door
 
 
 def left(folder: Path, age: float) -> socket.socket:
@@ -29,14 +29,18 @@ def left(folder: Path, age: float) -> socket.socket:
 def test_a_run_removes_the_sockets_of_killed_runners_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
     with tempfile.TemporaryDirectory(prefix="t") as place:
         monkeypatch.setattr(tempfile, "tempdir", place)
-        left(Path(place, "pipe-bus-killed"), 100).close()
-        left(Path(place, "pipe-bus-young"), 0).close()
+        left(Path(place, f"{_FOLDER}killed"), 100).close()
+        left(Path(place, f"{_FOLDER}young"), 0).close()
         left(Path(place, "somebody-else"), 100).close()
-        Path(place, "pipe-bus-empty").mkdir()
-        with left(Path(place, "pipe-bus-alive"), 100):
+        Path(place, f"{_FOLDER}empty").mkdir()
+        left(Path(place, "pipe-bus-00000000-of-another-machine"), 100).close()
+        with tempfile.TemporaryDirectory(prefix="t") as other, left(Path(place, f"{_FOLDER}alive"), 100):
+            left(Path(other, "elsewhere"), 100).close()
+            Path(place, f"{_FOLDER}link").symlink_to(Path(other, "elsewhere"))
             asyncio.run(_opened_and_closed(os.path.join(place, "x" * 120)))
-        found = sorted(os.listdir(place))
-    assert found == ["pipe-bus-alive", "pipe-bus-empty", "pipe-bus-young", "somebody-else"]
+            assert os.listdir(Path(other, "elsewhere")) == ["bus"]
+        found = {name.removeprefix(_FOLDER) for name in os.listdir(place)}
+    assert found == {"alive", "empty", "link", "pipe-bus-00000000-of-another-machine", "somebody-else", "young"}
 
 
 async def _opened_and_closed(path: str) -> None:
