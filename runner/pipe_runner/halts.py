@@ -22,6 +22,12 @@ class Late(Halted):
     """Its time was up."""
 
 
+def is_stop(error: BaseException) -> bool:
+    """Somebody has cancelled the task; what an agent cancels by itself raises the same exception."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
+
+
 class Halt:
     """For one piece of work, which looks at `halted` again and again. Lives on one event loop."""
 

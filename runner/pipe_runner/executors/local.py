@@ -12,6 +12,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError, in_seconds
+from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
+from pipe_runner.halts import is_stop
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
@@ -21,9 +23,6 @@ if TYPE_CHECKING:
     from pipe_runner.executors.timetable import Timetable
     from pipe_runner.messages import Message
     from pipe_runner.models import Orchestrates, Outside
-
-LONGEST_MESSAGE = 4096
-"""Characters of an error's sentence that are kept, and of the end of what was printed."""
 
 CONTEXT: Final[ContextVar[Context]] = ContextVar("pipe_runner.context")
 """What the attempt has to which code belongs that runs in this process: a function finds there what it is part of."""
@@ -217,7 +216,7 @@ class LocalExecutor:
                 outcome = theirs.well_formed(outcome, attempt, monotonic() - began, self._masker)
             return outcome
         except NodeFault as fault:
-            tail = mask(fault.tail or "")[-LONGEST_MESSAGE:] or None
+            tail = mask(fault.tail or "")[-TAIL:] or None
             failed = _failed(fault.kind, mask(fault.message), fault.exit_code, tail)
             return failed._replace(retry_after=getattr(fault, "retry_after", None))
         except StorageError:
@@ -340,12 +339,6 @@ class LocalExecutor:
 def _failed(kind: ErrorKind, message: str, exit_code: int | None = None, tail: str | None = None) -> Outcome:
     error = NodeError(kind, message[:LONGEST_MESSAGE], exit_code, tail)
     return Outcome(NodeStatus.FAILED, error=error, exit_code=exit_code)
-
-
-def is_stop(error: BaseException) -> bool:
-    """Somebody has cancelled the task; what an agent cancels by itself raises the same exception."""
-    task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _nothing(secret: str) -> None:

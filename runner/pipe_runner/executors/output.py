@@ -14,6 +14,8 @@ TOLD: Final = 64 * 1024
 """Bytes of an attempt's output that become `node.output` events, both streams together."""
 TAIL: Final = 4096
 """Bytes of stderr that are kept: its last."""
+LONGEST_MESSAGE: Final = 4096
+"""Characters of an error's sentence that are kept."""
 PIECE: Final = 8192
 """Bytes from which an event doesn't wait for more."""
 

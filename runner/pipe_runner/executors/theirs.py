@@ -10,8 +10,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, in_seconds
-from pipe_runner.executors.local import LONGEST_MESSAGE, is_stop
-from pipe_runner.executors.output import TAIL
+from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
+from pipe_runner.halts import is_stop
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
