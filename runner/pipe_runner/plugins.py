@@ -102,6 +102,11 @@ def load(target: str, whose: str) -> Callable[..., Any]:
             for part in attribute.split("."):
                 found = getattr(found, part)
     except BaseException as error:
+        from pipe_runner.halfcompiled import cut_short
+
+        half = cut_short(error)
+        if half is not None:
+            raise half from error
         raise broken(
             f"{whose} can't be loaded from {target}", error, hint="reinstall the distribution, or remove it"
         ) from error

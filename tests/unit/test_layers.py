@@ -18,7 +18,18 @@ SOURCE_ROOTS = ("schemas", "runner", "agents", "providers")
 
 # From the bottom to the top; ARCHITECTURE.md has the same table, and a test below compares the two.
 LAYERS: dict[str, tuple[str, ...]] = {
-    "words": ("types", "collecting", "text", "diagnostics", "errors", "codes", "forks", "flags", "sync"),
+    "words": (
+        "types",
+        "collecting",
+        "text",
+        "diagnostics",
+        "errors",
+        "halfcompiled",
+        "codes",
+        "forks",
+        "flags",
+        "sync",
+    ),
     "shapes": ("plan", "plandata", "subplans", "acted", "states", "run", "spent", "ports", "messages", "models"),
     "reading": (
         "loader",

@@ -55,7 +55,7 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
     except Exception as error:
         if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
             return 0  # stdout is full, which is said when it is settled
-        known = _known(error) or _no_folder(error) or _full(error) or _limited(error)
+        known = _known(error) or _no_folder(error) or _full(error) or _limited(error) or _half(error)
         if known is not None:
             explain(known)
             return known.exit_code
@@ -96,6 +96,14 @@ def _limited(error: Exception) -> PipeError | None:
     if isinstance(error, RuntimeError) and "start new thread" in str(error):
         return StorageError("the system lets no other thread start", hint="raise the limit: `ulimit -u`, pids.max")
     return None
+
+
+def _half(error: Exception) -> PipeError | None:
+    if not isinstance(error, EOFError):
+        return None
+    from pipe_runner.halfcompiled import cut_short
+
+    return cut_short(error)
 
 
 def say(text: str, stderr: TextIO | None = None) -> None:
