@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Hashable
 from contextlib import suppress
+from errno import EAGAIN
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TextIO
 
 from pipe_runner.text import ci_safe, printable
@@ -116,9 +117,12 @@ class Strays:
         for pipe in self._pipes.values():
             self._loop.remove_reader(pipe.fd)
             os.close(pipe.fd)
-        if self._words is not None and self._speaker is not None:
+        if self._words is not None:
             self._words.put(None)
-            self._speaker.join(_LAST_WORDS)
+            if self._speaker is None:
+                self._speak(self._words, self._pipes[2].real)
+            else:
+                self._speaker.join(_LAST_WORDS)
         self._loop = None
         self._own.give_back_exit(busy=busy)
         if last and not busy:
@@ -192,8 +196,10 @@ class Strays:
             from queue import SimpleQueue
 
             self._words = SimpleQueue()
-            self._speaker = threading.Thread(target=self._speak, args=(self._words, self._pipes[2].real), daemon=True)
-            self._speaker.start()
+            speaker = threading.Thread(target=self._speak, args=(self._words, self._pipes[2].real), daemon=True)
+            with suppress(RuntimeError):  # the system has no thread for it: they wait for the end
+                speaker.start()
+                self._speaker = speaker
         self._words.put("".join(lines).encode("utf-8", "backslashreplace"))
 
     def _speak(self, words: SimpleQueue[bytes | None], fd: int) -> None:
@@ -255,7 +261,10 @@ class _Whole(io.FileIO):
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
-            done += super().write(view[done:]) or 0
+            written: int | None = super().write(view[done:])
+            if written is None:  # it doesn't block, and nobody reads it now
+                raise BlockingIOError(EAGAIN, os.strerror(EAGAIN), done)
+            done += written
         return done
 
 
