@@ -15,6 +15,7 @@ from pipe_schemas.llm import MOST_MEDIA, MOST_TOOLS, NOTHING_ASKED, ONE_OF
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.agents import AgentInfo, Agents
+    from pipe_runner.compiler.drafts import Draft
 
 _LLM: Final = "llm"
 _STATIC: Final = {
@@ -38,9 +39,10 @@ _STAND_IN: Final = "-"
 class ModelNode:
     """One node whose agent asks models."""
 
-    def __init__(self, path: Path_, agents: Agents, report: Report, inside: Callable[[str, Path_], None]) -> None:
+    def __init__(self, draft: Draft, agents: Agents, report: Report, inside: Callable[[str, Path_], None]) -> None:
         """`inside` reports a path that leaves the root."""
-        self._path, self._agents, self._report, self._inside = path, agents, report, inside
+        self._path, self._agents, self._report, self._inside = draft.path, agents, report, inside
+        self._chosen = bool(draft.chosen)
         self._models = agents.models
 
     def options(self, info: AgentInfo, given: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,8 +86,9 @@ class ModelNode:
         return options, checked
 
     def _idle(self, agent: str, place: Path_) -> None:
-        """Warn of the node's own `provider`, where no model is asked; that of a preset is for others of its nodes."""
-        if place not in self._report.origins:
+        """Warn of the node's own `provider`, where no model is asked; that of a preset is for others of its nodes, and
+        of one beside `agent: auto` it has been told."""
+        if place not in self._report.origins and not self._chosen:
             message = f"`provider` counts for nothing: the agent `{short(agent)}` asks no model with these options"
             hint = "leave it out; agents that measure ask one with `explain: true`"
             self._report.add("W511", message, place, at="key", hint=hint)
