@@ -17,7 +17,7 @@ _COUNTING: Final = re.compile(r"for[ \t]*\(\(")
 _COMMAND: Final = re.compile(
     r"""(?:source|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)(?=[ \t])
     | (?P<set>set[ \t]+(?:-[a-z]+[ \t]+)*-[a-z]*o[ \t]+pipefail\b)
-    | (?P<test>\[|test)[ \t]+(?:"[^"\n]*"|[^\s"']+)[ \t]+(?P<equal>==)[ \t]""",
+    | (?P<test>\[|test)[ \t]+(?:"[^"\n]*"|\$\{\w+\}|[^\s"'({`]+)[ \t]+(?P<equal>==)[ \t]""",
     re.VERBOSE,
 )
 _EXPANSION: Final = re.compile(r"![A-Za-z_]|[A-Za-z_]\w*(?:\[|//?|\^\^?|,,?|:(?=[\s\w$(]))")
