@@ -15,7 +15,6 @@ from pipe_schemas.llm import MOST_MEDIA, MOST_TOOLS, NOTHING_ASKED, ONE_OF
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.agents import AgentInfo, Agents
-    from pipe_runner.compiler.drafts import Draft
 
 _LLM: Final = "llm"
 _STATIC: Final = {
@@ -39,10 +38,12 @@ _STAND_IN: Final = "-"
 class ModelNode:
     """One node whose agent asks models."""
 
-    def __init__(self, draft: Draft, agents: Agents, report: Report, inside: Callable[[str, Path_], None]) -> None:
-        """`inside` reports a path that leaves the root."""
-        self._path, self._agents, self._report, self._inside = draft.path, agents, report, inside
-        self._chosen = bool(draft.chosen)
+    def __init__(
+        self, path: Path_, agents: Agents, report: Report, inside: Callable[[str, Path_], None], chosen: bool
+    ) -> None:
+        """`inside` reports a path that leaves the root; `chosen`: the agent is the one that `auto` has chosen."""
+        self._path, self._agents, self._report, self._inside = path, agents, report, inside
+        self._chosen = chosen
         self._models = agents.models
 
     def options(self, info: AgentInfo, given: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -88,8 +88,6 @@ _BY_OPTION: Final = {
     "rpm": _Options(code="-E --eval --pipe -D --define", letters="", warned=False),
     "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
-
-
 _JOINED: Final = {
     "entr": ("", ""),
     "hyperfine": ("wmMrsnpcS", "-p -c -s -S --prepare --setup --cleanup --conclude --shell"),
