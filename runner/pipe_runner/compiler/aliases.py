@@ -217,6 +217,10 @@ def of_output(value: Any) -> str | None:
     return OUTPUT.get(value) if isinstance(value, str) else None
 
 
+_PROGRAM: Final = re.compile(r"\w[\w./-]*(?: +(?:[\w./-]+|\{0\}))*")
+"""A program with its arguments; `{0}` is the script at GitHub."""
+
+
 def of_shape(key: str, value: Any) -> str | None:
     """The hint for a value that nearly has the shape which its key wants."""
     if key == "for_each" and isinstance(value, str) and "{{" in value and '"' not in value and len(value) <= 80:
@@ -225,15 +229,15 @@ def of_shape(key: str, value: Any) -> str | None:
         return "write the list under `items:`"
     if key == "retry" and isinstance(value, str) and value.isdecimal() and len(value) < 6:
         return f"leave the quotes out: `retry: {value}`"
-    if key == "shell" and isinstance(value, str) and re.fullmatch(r"\w+(?: +-\w+)*", value) and len(value) <= 80:
+    if key == "shell" and isinstance(value, str) and _PROGRAM.fullmatch(value) and len(value) <= 80:
         what = "a program with arguments" if " " in value else "another program"
-        return f"{what} is a list: `[{', '.join(value.split())}]`"
+        return f"{what} is a list: `[{', '.join(word for word in value.split() if word != '{0}')}]`"
     return None
 
 
 def is_other_shell(value: Any) -> bool:
     """Whether a text for `shell:` names a program that is meant, however near its name is to `sh`."""
-    return value in ("ash", "csh", "dash", "fish", "ksh", "zsh") or (isinstance(value, str) and " " in value)
+    return value in ("ash", "csh", "dash", "fish", "ksh", "pwsh", "zsh") or (isinstance(value, str) and " " in value)
 
 
 _REPLACES_KIND: Final = (

@@ -38,9 +38,12 @@ _STAND_IN: Final = "-"
 class ModelNode:
     """One node whose agent asks models."""
 
-    def __init__(self, path: Path_, agents: Agents, report: Report, inside: Callable[[str, Path_], None]) -> None:
-        """`inside` reports a path that leaves the root."""
+    def __init__(
+        self, path: Path_, agents: Agents, report: Report, inside: Callable[[str, Path_], None], chosen: bool
+    ) -> None:
+        """`inside` reports a path that leaves the root; `chosen`: the agent is the one that `auto` has chosen."""
         self._path, self._agents, self._report, self._inside = path, agents, report, inside
+        self._chosen = chosen
         self._models = agents.models
 
     def options(self, info: AgentInfo, given: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,8 +87,9 @@ class ModelNode:
         return options, checked
 
     def _idle(self, agent: str, place: Path_) -> None:
-        """Warn of the node's own `provider`, where no model is asked; that of a preset is for others of its nodes."""
-        if place not in self._report.origins:
+        """Warn of the node's own `provider`, where no model is asked; that of a preset is for others of its nodes, and
+        of one beside `agent: auto` it has been told."""
+        if place not in self._report.origins and not self._chosen:
             message = f"`provider` counts for nothing: the agent `{short(agent)}` asks no model with these options"
             hint = "leave it out; agents that measure ask one with `explain: true`"
             self._report.add("W511", message, place, at="key", hint=hint)

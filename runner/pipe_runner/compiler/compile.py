@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.compiler.compilation import Compilation
 from pipe_runner.compiler.report import EXPRESSIONS as EXPRESSIONS
@@ -18,6 +18,9 @@ from pipe_runner.text import shown_path
 if TYPE_CHECKING:
     from pipe_runner.project import Project
     from pipe_runner.registry import Registry
+
+_NO_EXPRESSION: Final = frozenset({"E204", "E207", "E213", "E301", "E408", "E501"})
+"""What is told of an expression where none can stand."""
 
 
 def compile_file(
@@ -100,7 +103,7 @@ def _compile(
             plan = plan._replace(subplans=family.plans, warnings=(*plan.warnings, *family.warnings))
         return Compilation(
             plan,
-            in_order([*report.found, *family.faults]),
+            in_order(_said_once([*report.found, *family.faults])),
             document,
             {**family.targets, **build.agents.targets()},
             tuple(sorted({*build.watched(), *family.watched})),
@@ -110,6 +113,16 @@ def _compile(
     finally:
         if collecting:
             gc.enable()
+
+
+def _said_once(found: list[Diagnostic]) -> list[Diagnostic]:
+    """Without the advice to quote an expression, where quotes are not what is missing."""
+    if not any(one.code == "E117" for one in found):
+        return found
+    places = {
+        one[:3] for one in found if one.code in _NO_EXPRESSION or (one.code == "E203" and '"{{' in (one.hint or ""))
+    }
+    return [one for one in found if one.code != "E117" or one[:3] not in places]
 
 
 def _inside(path: str, root: str) -> str:

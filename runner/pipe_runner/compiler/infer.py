@@ -119,10 +119,15 @@ def _never_equal(sign: str, *sides: Schema) -> Iterator[str]:
     """A sentence where a text is compared with one of a closed list that doesn't hold it: `status == 'success'`."""
     for one, other in (sides, reversed(sides)):
         wanted, closed = one.get("const"), other.get("enum")
-        if isinstance(wanted, str) and closed and wanted not in closed:
-            near = did_you_mean(wanted, [text for text in closed if isinstance(text, str)])
+        texts = [text for text in closed if isinstance(text, str)] if closed else []
+        if isinstance(wanted, str) and texts and wanted not in texts:  # without texts the types say it
+            near = did_you_mean(wanted, texts)
             outcome = f"is always {'false' if sign == '==' else 'true'}"
-            meant = f"; did you mean `{near}`?" if near else f"; it may be {', '.join(map(str, closed))}"
+            meant = (
+                f"; did you mean `{near}`?"
+                if near
+                else f"; it may be {', '.join(dict.fromkeys(map(str, closed or ())))}"
+            )
             yield f"`{wanted}` is no value that this can have, so comparing by `{sign}` {outcome}{meant}"
 
 

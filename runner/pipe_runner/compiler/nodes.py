@@ -350,7 +350,7 @@ class NodeCompiler:
         if info.describe.asks_models:
             from pipe_runner.compiler.asking import ModelNode
 
-            node = ModelNode(draft.path, self._agents, self._report, self._inside)
+            node = ModelNode(draft.path, self._agents, self._report, self._inside, bool(draft.chosen))
             options, checked = node.options(info, spec.provider, options)
         elif spec.provider is not None and "provider" not in options and name != AUTO:  # of it that is told already
             from pipe_runner.compiler.asking import not_asking

@@ -17,10 +17,12 @@ _COUNTING: Final = re.compile(r"for[ \t]*\(\(")
 _COMMAND: Final = re.compile(
     r"""(?:source|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)(?=[ \t])
     | (?P<set>set[ \t]+(?:-[a-z]+[ \t]+)*-[a-z]*o[ \t]+pipefail\b)
-    | (?P<test>\[|test)[ \t]+(?:"[^"\n]*"|[^\s"']+)[ \t]+(?P<equal>==)[ \t]""",
+    | (?P<test>\[|test)[ \t]+(?:"[^"\n]*"|\$\{\w+\}|[^\s"'({`]+)[ \t]+(?P<equal>==)[ \t]""",
     re.VERBOSE,
 )
 _EXPANSION: Final = re.compile(r"![A-Za-z_]|[A-Za-z_]\w*(?:\[|//?|\^\^?|,,?|:(?=[\s\w$(]))")
+_ASKED: Final = re.compile(r"\bSHELLOPTS\b|\bset[ \t]+-o[ \t]*[|)]")
+"""Where a text asks the shell for the options that it knows."""
 
 
 class Trouble(NamedTuple):
@@ -50,6 +52,7 @@ class _Reading(ShellGrammar):
     def __init__(self, text: str, shell: str) -> None:
         super().__init__(text)
         self._shell = shell
+        self._seen_to: dict[str, bool] = {}
         self.found: list[Trouble] = []
 
     def _note(self, position: int, message: str, hint: str) -> None:
@@ -100,9 +103,13 @@ class _Reading(ShellGrammar):
         if found["equal"]:
             hint = f"write `=`, or {_BASH}"
             self._note(found.start("equal"), f"`==` is bash's: `{found['test']}` of `sh` needn't know it", hint)
-        elif "2>" not in self.text[begun:].partition("\n")[0] and f"{found[0]}()" not in self.text:
-            hint = "write `.`, or " + _BASH if found[0] == "source" else _BASH
-            self._bash(begun, "set -o pipefail" if found["set"] else found[0], hint)
+            return
+        name = "pipefail" if found["set"] else found[0]
+        if name not in self._seen_to:
+            self._seen_to[name] = _seen_to(name, self.text)
+        if not self._seen_to[name]:
+            hint = "write `.`, or " + _BASH if name == "source" else _BASH
+            self._bash(begun, "set -o pipefail" if found["set"] else name, hint)
 
     def _redirection(self, facts: Facts) -> str | None:
         for operator in ("<<<", "&>"):
@@ -123,3 +130,13 @@ class _Reading(ShellGrammar):
     def _bash(self, position: int, what: str, hint: str = _BASH) -> None:
         if self._shell == "sh" and "BASH_VERSION" not in self.text:
             self._note(position, f"`{what}` is bash's: `sh` needn't know it", hint)
+
+
+def _seen_to(name: str, text: str) -> bool:
+    """Whether a text may know that the shell needn't have a command or option: some line with its name says where
+    errors go, as `(set -o pipefail) 2>/dev/null && …` does, or the text defines it."""
+    if name == "pipefail" and _ASKED.search(text) is not None:
+        return True
+    if re.search(rf"\b{name}[ \t]*\(\)|\balias[ \t]+{name}=", text) is not None:
+        return True
+    return any("2>" in line and re.search(rf"\b{name}\b", line) for line in text.split("\n") if name in line)

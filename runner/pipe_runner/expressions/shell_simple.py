@@ -22,8 +22,9 @@ _SIMPLE: Final = re.compile(rf"(?:(?:{_COMMANDS})(?: ++{_ARGUMENT}++)*+ *+(?:\n|
 _QUOTE_OR_HOLE: Final = re.compile(r"\"|\{\{[^}]*\}\}")
 _LONGEST: Final = 2000
 _BASH: Final = re.compile(
-    r"\[\[|=\(|<<<|[<>]\(|&>|\(\(|pipefail|\b(?:source|function|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)\s"
-    r"|\$\{(?:!|\w+[\[/^,:])| == "
+    r"\[\[\s|=\(|<<<|[<>]\(|&>|\bfor[ \t]*\(\(|pipefail"
+    r"|\b(?:source|function|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)\s"
+    r"|\$\{(?:!|\w+[\[/^,:])|(?:\[|\btest)[ \t][^\n\]&|;]{1,80}? == "
 )
 """What a text has where it says something that only bash knows, and others have, too."""
 _OPENED: Final = tuple(

@@ -13,7 +13,7 @@ _EXPRESSION: Final = re.compile(r"(?:^|[:\-?,\[{]|[:\-?,\[]\s+)\s*(\$?\{\{)")
 _KEY_WITHOUT_SPACE: Final = re.compile(r"\s*(?:- +)*[A-Za-z_][\w-]*(:)[^\s:/]")
 _WORD: Final = re.compile(r"\s*(?:- +)*[\w.-]+\s*(?:#.*)?$")
 _KEY_BEFORE_SPACE: Final = re.compile(r"\s*(?:- +)*([A-Za-z_][\w-]*)\s+(\S.*)$")
-_NO_SPACE_TO_YAML: Final = re.compile(r":([^\S \t\r\n])")
+_NO_SPACE_TO_YAML: Final = re.compile(r"\s*(?:- +)*[\w.-]+:([^\S \t\r\n])")
 _VALUE: Final = re.compile(r"\s*(?:- +)*[^\s:#][^:]*:\s+(\S.*)$")
 _VALUE_OF_LINE: Final = re.compile(r"(\s*(?:- +)*(?:[^\s:#'\"\[{&*!|>@`%-][^:]*: +|(?<=- )))([^\s|>].*?)\s*(?:\s#.*)?$")
 _IN_ENTRY: Final = r"(?:[^\[\]{},:'\"]|:(?!\s))*"
@@ -225,7 +225,7 @@ def _mapping_value(place: _Place) -> Explained | None:
             len(line.strip()),
             (f"write {line.strip()}:" if end - start < 60 else None),
         )
-    if strange := _NO_SPACE_TO_YAML.search(line):
+    if strange := _NO_SPACE_TO_YAML.match(line):
         message = f"behind the `:` stands U+{ord(strange[1]):04X}, which looks like a space and is none in YAML"
         return Explained("E101", message, start + strange.start(1), 1, "write a space in its place")
     own, above = _indent(place.source), _indent(line)
