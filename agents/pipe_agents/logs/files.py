@@ -11,6 +11,7 @@ from pipe_agents.logs.access import DIGITS
 from pipe_agents.logs.entries import SYSLOG_LEVELS
 from pipe_agents.logs.formats import MESSAGE_KEYS, Detected, detect, parsed, sample_of
 from pipe_agents.logs.locating import ZONE, Locator, anywhere, locate, priority
+from pipe_agents.logs.mining import HEXES
 from pipe_agents.logs.series import MINUTE, Series
 from pipe_agents.logs.times import Clockwork
 
@@ -169,16 +170,19 @@ class Reader:
         made = []
         for line in lines:
             at = line.find(message)
-            if at < 0 or line.find(message, at + size) >= 0:
-                made.append(levelled(line).translate(None, DIGITS))
+            if at < 0 or line.count(message, at) > MOST_MESSAGES:
+                made.append(self._bare(line))
                 continue
-            at += size
-            end = line.find(b'"', at)
-            if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
-                end = found.end()
-            text = line[at:end]
+            text = b""
+            while at >= 0:
+                at += size
+                end = line.find(b'"', at)
+                if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
+                    end = found.end()
+                text += line[at:end]
+                at = line.find(message, end)
             if text[:1] == b"{":
-                text = levelled(text)
+                text = self._bare(text)
             elif b'"err' in line or b'"exception"' in line:
                 text += _cause_in(line)
             place = line.find(level) if level_size else -1
@@ -189,7 +193,14 @@ class Reader:
             made.append(text)
         return made
 
+    def _bare(self, text: bytes) -> bytes:
+        """Without digits, and in a crowd without what mostly makes each line another."""
+        text = levelled(text)
+        return (HEXES.sub(b"#", text) if self.crowded else text).translate(None, DIGITS)
 
+
+MOST_MESSAGES: Final = 4
+"""Of one line: one inside another tells more of it, or what its error says."""
 BACKSLASH: Final = ord("\\")
 _TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
 _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')
@@ -198,7 +209,7 @@ _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?
 _CAUSE: Final = re.compile(
     rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
 )
-_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?[{"]')
+_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{(?! ?\})|")')
 
 
 def _cause_in(line: bytes) -> bytes:
@@ -215,7 +226,7 @@ def levelled(text: bytes) -> bytes:
 
 def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
     """What stands before the message's text and before the level's value in most JSON lines that say one."""
-    from pipe_agents.logs.entries import NONE, level_of
+    from pipe_agents.logs.entries import NONE, level_in
     from pipe_agents.logs.formats import LEVEL_KEYS
 
     rows = [(line, value) for line in sample if isinstance(value := parsed(line), dict)]
@@ -226,7 +237,7 @@ def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
                     level
                     for line, value in rows
                     for name in LEVEL_KEYS
-                    if (level := b'"%b":' % name.encode()) in line and level_of(value.get(name)) != NONE
+                    if (level := b'"%b":' % name.encode()) in line and level_in(value, name) != NONE
                 )
                 return mark, max(levels, key=lambda level: levels[level], default=b"")
     return None
