@@ -169,23 +169,23 @@ class Reader:
         size, level_size = len(message), len(level)
         made = []
         for line in lines:
-            at = line.find(message)
-            if at < 0 or line.count(message, at) > MOST_MESSAGES:
-                made.append(self._bare(line))
+            at, place = line.find(message), line.find(level) if level_size else -1
+            if (
+                at < 0
+                or line.find(message, at + size) >= 0
+                or (place >= 0 and line.find(level, place + level_size) >= 0)
+            ):
+                made.append(self._several(line, message, level))
                 continue
-            text = b""
-            while at >= 0:
-                at += size
-                end = line.find(b'"', at)
-                if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
-                    end = found.end()
-                text += line[at:end]
-                at = line.find(message, end)
+            at += size
+            end = line.find(b'"', at)
+            if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
+                end = found.end()
+            text = line[at:end]
             if text[:1] == b"{":
                 text = self._bare(text)
             elif b'"err' in line or b'"exception"' in line:
                 text += _cause_in(line)
-            place = line.find(level) if level_size else -1
             if place >= 0:
                 text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
             else:
@@ -193,14 +193,20 @@ class Reader:
             made.append(text)
         return made
 
+    def _several(self, line: bytes, message: bytes, level: bytes) -> bytes:
+        """Of a line with none or more than one of them: objects inside it have their own, which may stand first."""
+        texts = re.findall(re.escape(message) + rb'((?:[^"\\]++|\\.)*+)', line)
+        if not texts:
+            return self._bare(line)
+        levels = re.findall(re.escape(level) + rb"(.{1,5})", line) if level else ()
+        return b"".join(levels) + self._bare(b'"'.join([*texts, _cause_in(line)]))
+
     def _bare(self, text: bytes) -> bytes:
         """Without digits, and in a crowd without what mostly makes each line another."""
         text = levelled(text)
         return (HEXES.sub(b"#", text) if self.crowded else text).translate(None, DIGITS)
 
 
-MOST_MESSAGES: Final = 4
-"""Of one line: one inside another tells more of it, or what its error says."""
 BACKSLASH: Final = ord("\\")
 _TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
 _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')

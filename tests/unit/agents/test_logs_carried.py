@@ -51,6 +51,10 @@ FORMS: dict[str, Callable[[int, str], str]] = {
     "json with a level for errors only": lambda n, level: json.dumps(
         {"@t": iso(n), "@mt": "it", **({"@l": "Error"} if level == "error" else {})}
     ),
+    "json with another level before its own": lambda n, level: json.dumps(
+        {"time": iso(n), "within": {"level": 7, "msg": "x"}, "msg": f"it {n}", "level": SYSLOG[level]},
+        separators=(",", ":"),
+    ),
     "json of long lines": lambda n, level: json.dumps(
         {"time": iso(n), "trace": "x" * 10_000, "level": level, "msg": "it"}
     ),
