@@ -161,35 +161,42 @@ class Reader:
         self._keep_last = last
         return keep
 
-    def messages(self, lines: list[bytes]) -> list[bytes] | None:
-        """Of JSON lines, what their message and level say, for grouping; None where that isn't known."""
+    def messages(self, piece: bytes, lines: list[bytes], mixed: bool = False) -> list[bytes] | None:
+        """Of JSON lines, what their message and level say, for grouping; None where that isn't known.
+
+        Unless they are `mixed`, each has one of both.
+        """
         if self._marks is None:
             return None
         message, level = self._marks
         size, level_size = len(message), len(level)
+        causes = any(mark in piece for mark in _CAUSES)
+        mixed = mixed or not piece.count(message) == (piece.count(level) if level else len(lines)) == len(lines)
         made = []
         for line in lines:
             at, place = line.find(message), line.find(level) if level_size else -1
-            if (
-                at < 0
-                or line.find(message, at + size) >= 0
-                or (place >= 0 and line.find(level, place + level_size) >= 0)
-            ):
-                made.append(self._several(line, message, level))
-                continue
+            if mixed:
+                if (
+                    at < 0
+                    or line.find(message, at + size) >= 0
+                    or (place >= 0 and line.find(level, place + level_size) >= 0)
+                ):
+                    made.append(self._several(line, message, level))
+                    continue
+            elif at < 0 or (place < 0 and level_size):  # so another line has two of them
+                return self.messages(piece, lines, mixed=True)
             at += size
             end = line.find(b'"', at)
             if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
                 end = found.end()
-            text = line[at:end]
-            if text[:1] == b"{":
-                text = self._bare(text)
-            elif b'"err' in line or b'"exception"' in line:
-                text += _cause_in(line)
+            text = line[at:end].translate(None, DIGITS)
+            if end > at and line[at] == BRACE:
+                text = self._bare(line[at:end])
+            elif causes and (b'"err' in line or b'"exception"' in line):
+                text += _cause_in(line).translate(None, DIGITS)
             if place >= 0:
-                text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
-            else:
-                text = text.translate(None, DIGITS)
+                place += level_size
+                text = line[place : place + 5] + text
             made.append(text)
         return made
 
@@ -207,15 +214,15 @@ class Reader:
         return (HEXES.sub(b"#", text) if self.crowded else text).translate(None, DIGITS)
 
 
-BACKSLASH: Final = ord("\\")
+BACKSLASH, BRACE = b"\\{"
 _TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
 _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')
-
-
+_CAUSES: Final = (b'"err":', b'"error":', b'"error.message":', b'"exception":')
+"""One of them stands in each line that says the cause of an error."""
 _CAUSE: Final = re.compile(
-    rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
+    rb'"(?:err(?:or(?:\.message)?)?|exception)": ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
 )
-_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{(?! ?\})|")')
+_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)": ?(?:\{(?! ?\})|")')
 
 
 def _cause_in(line: bytes) -> bytes:
