@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from pipe_agents.logs.formats import CAUSE_KEYS, FORMATS, LEVEL_KEYS, MESSAGE_KEYS, TIME_KEYS, Format, parsed
 from pipe_agents.logs.joining import JOIN_NO, JOIN_YES, joins
 from pipe_agents.logs.locating import priority
-from pipe_agents.logs.zeros import speaks, without_zeros
+from pipe_agents.logs.zeros import speaks, without_empty, without_zeros
 
 LEVELS: Final = ("fatal", "error", "warning", "info", "debug", "none")
 FATAL, ERROR, WARNING, INFO, DEBUG, NONE = range(6)
@@ -20,6 +20,8 @@ LONGEST_MESSAGE: Final = 1000
 CARRIERS: Final = frozenset(("cri", "syslog", "syslog_iso", "rfc5424"))
 """Formats whose message may be an object of JSON, as what programs write is carried on."""
 
+NOTHING: Final = frozenset(("", "null", "none", "nil", "<nil>", "false", "undefined", "-"))
+
 _WORDS: Final = {
     **dict.fromkeys(("fatal", "f", "emerg", "emergency", "alert", "crit", "critical", "panic"), FATAL),
     **dict.fromkeys(("error", "err", "e", "severe", "exception"), ERROR),
@@ -28,6 +30,7 @@ _WORDS: Final = {
     **dict.fromkeys(("debug", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
     **dict.fromkeys((f"{word}{number}" for word in ("debug", "d") for number in range(1, 6)), DEBUG),
 }
+_LETTERS: Final = ("F", "E", "W", "I", "D", "D1", "D2", "D3", "D4", "D5")
 _UPPER: Final = re.compile(
     rb"(?<![A-Za-z])(EMERG|EMERGENCY|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
     rb"|TRACE)(?![A-Za-z])"
@@ -69,10 +72,16 @@ def level_of(word: Any) -> int:
     return _WORDS.get(str(word).strip().lower()[:20], NONE)
 
 
+def level_in(value: dict[str, Any], key: str) -> int:
+    """The level under a key; under `s`, which is seconds elsewhere, as MongoDB writes it alone."""
+    said = value.get(key)
+    return NONE if key == "s" and said not in _LETTERS else level_of(said)
+
+
 def by_words(message: bytes) -> int:
     """The level that a message names itself, near its beginning; `fatal:` is what many tools say for an error. One that
-    counts errors, finds none and speaks of no others informs."""
-    rest = without_zeros(message)
+    says there are no errors and speaks of no others informs."""
+    rest = without_empty(without_zeros(message))
     if rest != message:
         level = by_words(rest)
         return INFO if level == NONE and not speaks(rest) else level
@@ -117,7 +126,7 @@ def _headed(one: Format, line: bytes, found: re.Match[bytes]) -> Entry:
 
 
 def _json(value: dict[str, Any]) -> Entry:
-    level = next((found for key in LEVEL_KEYS if (found := level_of(value.get(key))) != NONE), NONE)
+    level = next((found for key in LEVEL_KEYS if (found := level_in(value, key)) != NONE), NONE)
     if level == NONE and isinstance(inner := value.get("log"), dict):
         level = level_of(inner.get("level"))
     message = next((text for key in MESSAGE_KEYS if isinstance(text := value.get(key), str) and text), None)
@@ -135,13 +144,18 @@ def _json(value: dict[str, Any]) -> Entry:
     return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
 
 
+def says(cause: str) -> bool:
+    """Whether a field for an error holds one."""
+    return cause.strip().lower() not in NOTHING
+
+
 def _cause(value: dict[str, Any]) -> str:
     """What an error says that stands beside the message."""
     for key in CAUSE_KEYS:
         said = value.get(key)
         if isinstance(said, dict):
             said = said.get("message") or said.get("msg")
-        if isinstance(said, str) and said:
+        if isinstance(said, str) and says(said):
             return said
     return ""
 
@@ -160,6 +174,8 @@ def _inner(raw: bytes) -> Entry:
 def _logfmt(line: bytes) -> Entry:
     level, message = _LOGFMT_LEVEL.search(line), _LOGFMT_MESSAGE.search(line)
     text = (message[1] or message[2] or b"") if message else line
-    if message and (found := _LOGFMT_CAUSE.search(line)) and (cause := found[1] or found[2] or b"") not in text:
+    found = _LOGFMT_CAUSE.search(line) if message else None
+    cause = (found[1] or found[2] or b"") if found else b""
+    if cause not in text and says(cause.decode("utf-8", "replace")):
         text = text[: LONGEST_MESSAGE // 2] + b": " + cause
     return Entry(text[:LONGEST_MESSAGE], level_of(level[1]) if level else by_words(text), JOIN_NO, True)

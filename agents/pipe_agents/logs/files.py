@@ -11,6 +11,7 @@ from pipe_agents.logs.access import DIGITS
 from pipe_agents.logs.entries import SYSLOG_LEVELS
 from pipe_agents.logs.formats import MESSAGE_KEYS, Detected, detect, parsed, sample_of
 from pipe_agents.logs.locating import ZONE, Locator, anywhere, locate, priority
+from pipe_agents.logs.mining import HEXES
 from pipe_agents.logs.series import MINUTE, Series
 from pipe_agents.logs.times import Clockwork
 
@@ -160,45 +161,68 @@ class Reader:
         self._keep_last = last
         return keep
 
-    def messages(self, lines: list[bytes]) -> list[bytes] | None:
-        """Of JSON lines, what their message and level say, for grouping; None where that isn't known."""
+    def messages(self, piece: bytes, lines: list[bytes], mixed: bool = False) -> list[bytes] | None:
+        """Of JSON lines, what their message and level say, for grouping; None where that isn't known.
+
+        Unless they are `mixed`, each has one of both.
+        """
         if self._marks is None:
             return None
         message, level = self._marks
         size, level_size = len(message), len(level)
+        causes = any(mark in piece for mark in _CAUSES)
+        mixed = mixed or not piece.count(message) == (piece.count(level) if level else len(lines)) == len(lines)
         made = []
         for line in lines:
-            at = line.find(message)
-            if at < 0 or line.find(message, at + size) >= 0:
-                made.append(levelled(line).translate(None, DIGITS))
-                continue
+            at, place = line.find(message), line.find(level) if level_size else -1
+            if mixed:
+                if (
+                    at < 0
+                    or line.find(message, at + size) >= 0
+                    or (place >= 0 and line.find(level, place + level_size) >= 0)
+                ):
+                    made.append(self._several(line, message, level))
+                    continue
+            elif at < 0 or (place < 0 and level_size):  # so another line has two of them
+                return self.messages(piece, lines, mixed=True)
             at += size
             end = line.find(b'"', at)
             if end > at and line[end - 1] == BACKSLASH and (found := _TEXT.match(line, at)):
                 end = found.end()
-            text = line[at:end]
-            if text[:1] == b"{":
-                text = levelled(text)
-            elif b'"err' in line or b'"exception"' in line:
-                text += _cause_in(line)
-            place = line.find(level) if level_size else -1
+            text = line[at:end].translate(None, DIGITS)
+            if end > at and line[at] == BRACE:
+                text = self._bare(line[at:end])
+            elif causes and (b'"err' in line or b'"exception"' in line):
+                text += _cause_in(line).translate(None, DIGITS)
             if place >= 0:
-                text = line[place + level_size : place + level_size + 5] + text.translate(None, DIGITS)
-            else:
-                text = text.translate(None, DIGITS)
+                place += level_size
+                text = line[place : place + 5] + text
             made.append(text)
         return made
 
+    def _several(self, line: bytes, message: bytes, level: bytes) -> bytes:
+        """Of a line with none or more than one of them: objects inside it have their own, which may stand first."""
+        texts = re.findall(re.escape(message) + rb'((?:[^"\\]++|\\.)*+)', line)
+        if not texts:
+            return self._bare(line)
+        levels = re.findall(re.escape(level) + rb"(.{1,5})", line) if level else ()
+        return b"".join(levels) + self._bare(b'"'.join([*texts, _cause_in(line)]))
 
-BACKSLASH: Final = ord("\\")
+    def _bare(self, text: bytes) -> bytes:
+        """Without digits, and in a crowd without what mostly makes each line another."""
+        text = levelled(text)
+        return (HEXES.sub(b"#", text) if self.crowded else text).translate(None, DIGITS)
+
+
+BACKSLASH, BRACE = b"\\{"
 _TEXT: Final = re.compile(rb'(?:[^"\\]++|\\.)*+')
 _NUMBERED: Final = re.compile(rb'((?:level|lvl|severity|PRIORITY)\\{0,7}" ?: ?(?:\\{0,7}")?)(\d)')
-
-
+_CAUSES: Final = (b'"err":', b'"error":', b'"error.message":', b'"exception":')
+"""One of them stands in each line that says the cause of an error."""
 _CAUSE: Final = re.compile(
-    rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
+    rb'"(?:err(?:or(?:\.message)?)?|exception)": ?(?:\{[^{}]{0,200}?"(?:message|msg)" ?: ?)?"((?:[^"\\]++|\\.)*+)'
 )
-_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)" ?: ?[{"]')
+_CAUSE_KEY: Final = re.compile(rb'"(?:err(?:or(?:\.message)?)?|exception)": ?(?:\{(?! ?\})|")')
 
 
 def _cause_in(line: bytes) -> bytes:
@@ -215,7 +239,7 @@ def levelled(text: bytes) -> bytes:
 
 def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
     """What stands before the message's text and before the level's value in most JSON lines that say one."""
-    from pipe_agents.logs.entries import NONE, level_of
+    from pipe_agents.logs.entries import NONE, level_in
     from pipe_agents.logs.formats import LEVEL_KEYS
 
     rows = [(line, value) for line in sample if isinstance(value := parsed(line), dict)]
@@ -226,7 +250,7 @@ def _message_marks(sample: list[bytes]) -> tuple[bytes, bytes] | None:
                     level
                     for line, value in rows
                     for name in LEVEL_KEYS
-                    if (level := b'"%b":' % name.encode()) in line and level_of(value.get(name)) != NONE
+                    if (level := b'"%b":' % name.encode()) in line and level_in(value, name) != NONE
                 )
                 return mark, max(levels, key=lambda level: levels[level], default=b"")
     return None

@@ -132,7 +132,7 @@ class Tally:
     def _shapes_of(self, piece: bytes, lines: list[bytes], reader: Reader) -> list[bytes]:
         if reader.format.name == "access":
             return self.access.shapes(lines)
-        if (shapes := reader.messages(lines)) is not None:
+        if (shapes := reader.messages(piece, lines)) is not None:
             return shapes
         if reader.format.name == "json" or (reader.format.name in CARRIERS and b"{" in piece):
             piece = levelled(piece)

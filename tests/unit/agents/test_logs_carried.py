@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from logs_reading import analysed, perform
 
+from pipe_agents.logs import tally
 from pipe_runner.masking import SecretMasker
 
 BEGIN = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -50,6 +51,10 @@ FORMS: dict[str, Callable[[int, str], str]] = {
     "json with a level for errors only": lambda n, level: json.dumps(
         {"@t": iso(n), "@mt": "it", **({"@l": "Error"} if level == "error" else {})}
     ),
+    "json with another level before its own": lambda n, level: json.dumps(
+        {"time": iso(n), "within": {"level": 7, "msg": "x"}, "msg": f"it {n}", "level": SYSLOG[level]},
+        separators=(",", ":"),
+    ),
     "json of long lines": lambda n, level: json.dumps(
         {"time": iso(n), "trace": "x" * 10_000, "level": level, "msg": "it"}
     ),
@@ -63,6 +68,43 @@ def test_each_line_has_its_own_level_and_time(form: str, tmp_path: Path) -> None
     found = analysed(tmp_path, paths="a.log")
     assert (found["entries"], found["levels"]["error"], found["untimed_entries"]) == (200, 20, 0)
     assert (found["first_at"], found["last_at"]) == ("2026-03-01T12:00:00Z", "2026-03-01T12:03:19Z")
+
+
+@pytest.mark.parametrize("said", [0, 3, 3.5, "3"])
+def test_seconds_are_no_level(said: object, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(
+        "".join(json.dumps({"time": iso(n), "msg": "it", "s": said}) + "\n" for n in range(20))
+    )
+    assert analysed(tmp_path, paths="a.log")["levels"]["none"] == 20
+
+
+@pytest.mark.parametrize("said", ["null", "<nil>", "false"])
+@pytest.mark.parametrize("form", ['{{"time":"{}","msg":"done","error":"{}"}}', 'time={} msg="done" err={}'])
+def test_a_message_stands_alone_where_the_error_beside_it_says_there_is_none(
+    form: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.log").write_text("".join(form.format(iso(n), said) + "\n" for n in range(20)))
+    assert [one["template"] for one in analysed(tmp_path, paths="a.log")["templates"]] == ["done"]
+
+
+ASIDE: dict[str, dict[str, Any]] = {
+    "an empty error": {"msg": "it", "error": {}},
+    "json in docker's lines": {"log": '{"msg":"it","request":"REQUEST"}\n', "stream": "stdout"},
+    "an error with a message": {"message": "it", "error": {"message": "is gone"}, "level": "error"},
+}
+
+
+@pytest.mark.parametrize("form", ASIDE)
+def test_lines_that_differ_in_their_ids_alone_are_looked_at_once(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, looked = random.Random(1), []
+    at_one = tally.entry_of
+    monkeypatch.setattr(tally, "entry_of", lambda one, line: looked.append(line) or at_one(one, line))
+    rows = [json.dumps({"time": iso(n), **ASIDE[form], "request": "REQUEST"}) for n in range(40_000)]
+    (tmp_path / "a.log").write_text("".join(row.replace("REQUEST", rng.randbytes(8).hex()) + "\n" for row in rows))
+    analysed(tmp_path, paths="a.log")
+    assert len(looked) < 20_000
 
 
 @pytest.mark.parametrize("where", [0, 7])

@@ -9,7 +9,7 @@ import pytest
 from logs_reading import findings, output_of
 
 from pipe_agents.logs.entries import ERROR, NONE, by_words
-from pipe_agents.logs.zeros import speaks, without_zeros
+from pipe_agents.logs.zeros import speaks, without_empty, without_zeros
 
 LINE = "2026-03-01 12:00:0{} host app[12]: {}\n"
 
@@ -44,6 +44,35 @@ ZEROS = [
     "error_count=0",
     '"errors": 0, "done": 12',
 ]
+
+
+EMPTY = [
+    '{"status": 200, "error": null}',
+    '{"status":200,"error":"","id":"a"}',
+    'status=200 error=false path="/a"',
+    "status=200 error= path=/a",
+    "done, error: null, id 7",
+    "{'error': None, 'failed': False}",
+    "errors=[] exception=None id=7",
+]
+
+
+@pytest.mark.parametrize("said", EMPTY)
+@pytest.mark.parametrize("before", ["2026-03-01 12:00:00 app ", "Mar  1 12:00:00 host app[12]: "])
+def test_an_empty_field_for_an_error_is_none(before: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(f"{before}{said}\n" * 3)
+    given = output_of(tmp_path, paths=["a.log"])
+    assert (given["findings"], given["measurements"]["levels"]["error"]) == ([], 0)
+
+
+@pytest.mark.parametrize("said", ["Error: null", "error: undefined", "fatal: none"])
+def test_a_line_that_says_no_more_of_its_error_has_one(said: str) -> None:
+    assert by_words(said.encode()) == ERROR
+
+
+@pytest.mark.parametrize("said", ['"error": "null pointer", "a": 1', "error=null failed=true", "error: none of 7"])
+def test_a_field_for_an_error_that_says_something_is_one(said: str) -> None:
+    assert speaks(without_empty(said.encode()))
 
 
 @pytest.mark.parametrize("said", ZEROS)
