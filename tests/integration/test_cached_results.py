@@ -110,7 +110,7 @@ def test_a_second_run_takes_the_result_of_the_first_and_its_dependents_go_on(pro
     assert not [e for e in project.events(again) if e.event == "node.started" and e.node == "n"]
 
 
-@pytest.mark.parametrize("output", [None, 0, False, "", [], {"a": [1.5, "ü\ud800"]}, "x" * (INLINE_OUTPUT_LIMIT + 1)])
+@pytest.mark.parametrize("output", [None, 0, False, "", [], {"a": [1.5, "ü"]}, "x" * (INLINE_OUTPUT_LIMIT + 1)])
 @pytest.mark.few(4)
 def test_a_cached_output_is_the_same_in_kind_and_content(project: Project, output: Json) -> None:
     project.gives = lambda options: output
