@@ -37,10 +37,15 @@ _NOTHING: Final = frozenset({EventKind.NODE_OUTPUT, EventKind.MODEL_RESERVED})
 _SLACK: Final = 2_000_000_000
 """Nanoseconds that an end may be away from the time that the attempt took; above it somebody has set the clock."""
 PAUSE: Final = 0.02
+LONG_PAUSE: Final = 0.1
+"""Seconds for which the thread pauses; the longer one while a burst goes on: to look takes time of the loop, too."""
+BURST: Final = 300
+"""Events of a second from which they are a burst, which becomes spans when it is over."""
+MOST: Final = 5000
+"""Events that wait for that."""
 LEAST_AT_ONCE: Final = 10
 SHARE: Final = 100
-"""Seconds for which the thread pauses, and of how many events it makes spans then: of so many at least, and of one in
-so many that wait. So a burst becomes spans when it is over, and doesn't take the time of the loop."""
+"""Of how many events spans are made after a pause: of so many at least, and of one in so many that wait."""
 PATIENCE: Final = 5.0
 """Seconds that exporters have at the end of a run; a collector that is gone holds nobody up longer."""
 
@@ -77,14 +82,15 @@ class TelemetrySink:
             self._told.append(event)
 
     def _make_all(self) -> None:
-        over = False
+        over, pause, left = False, PAUSE, 0
         while not over:
-            over = self._over.wait(PAUSE)
+            over = self._over.wait(pause)
             waiting = len(self._told)
-            for _ in range(waiting if over else max(LEAST_AT_ONCE, waiting // SHARE)):
-                if not self._told:
-                    break
+            count = waiting if over else min(waiting, at_once(waiting, waiting - left, pause))
+            for _ in range(count):
                 self._make(self._told.popleft())
+            left = waiting - count
+            pause = LONG_PAUSE if left and not count else PAUSE
         now = self._steady.at(time.time_ns())
         for span in (*self._attempts.values(), *self._nodes.values(), *([] if self._run is None else [self._run])):
             self._spans.end(span, now)
@@ -234,6 +240,13 @@ class TelemetrySink:
         histogram = self._histograms.get(name)
         if histogram is not None and value is not None:
             histogram.record(value, attributes)
+
+
+def at_once(waiting: int, came: int, seconds: float) -> int:
+    """Of how many events that wait spans are made at once, where so many of them came within the last seconds."""
+    if came >= BURST * seconds and waiting < MOST:
+        return 0
+    return max(LEAST_AT_ONCE, waiting // SHARE)
 
 
 def send(tracers: TracerProvider, meters: MeterProvider | None, warn: Callable[[str], None]) -> None:

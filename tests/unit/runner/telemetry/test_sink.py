@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from pipe_runner.ports import Event
 from pipe_runner.telemetry.ids import ChosenIds
-from pipe_runner.telemetry.sink import TelemetrySink
+from pipe_runner.telemetry.sink import LEAST_AT_ONCE, MOST, TelemetrySink, at_once
 from pipe_runner.telemetry.wanted import exporters, wanted
 from pipe_runner.traces import Trace, trace_from
 from pipe_runner.types import EventKind
@@ -264,3 +264,9 @@ def test_c3_no_span_ends_before_it_begins_or_lasts_longer_where_the_clock_is_set
     assert {name: (begin / 1e9, end / 1e9) for name, (begin, end) in found.items()} == {
         "run p": (0, 5), "a": (0, 2), "a attempt 1": (0, 2), "b": (2, 5), "b attempt 1": (2, 5)
     }  # fmt: skip
+
+
+def test_no_span_of_a_burst_is_made_while_it_goes_on_unless_too_many_events_wait() -> None:
+    assert at_once(waiting=200, came=100, seconds=0.1) == 0
+    assert at_once(waiting=MOST, came=100, seconds=0.1) >= MOST // 100
+    assert at_once(waiting=200, came=5, seconds=0.1) == LEAST_AT_ONCE
