@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import aiohttp.client_proto
 import aiohttp.http_parser
 import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+from aiohttp.http_parser import RawResponseMessage
 from made_certificates import Authority
 from model_servers import Service, chunked, response
 
@@ -37,6 +42,37 @@ def ask(
         return found
 
     return asyncio.run(main())
+
+
+def test_the_client_library_has_the_parts_that_are_used_though_it_does_not_promise_them() -> None:
+    """Where this fails, a version of aiohttp has changed one of them: `connections.py` has to go with it, or
+    pyproject.toml to keep that version out."""
+    loop = asyncio.new_event_loop()
+    handler = ResponseHandler(loop)
+    parts: dict[object, tuple[str, ...]] = {
+        handler: ("_reading_paused", "transport", "is_connected", "read"),
+        Connection: ("protocol", "transport", "release", "close"),
+        aiohttp.StreamReader: ("read_nowait", "readany", "at_eof"),
+        ClientRequest: ("is_ssl", "connection_key"),
+        RawResponseMessage: ("code", "headers", "version"),
+    }
+    options: dict[Callable[..., object], tuple[str, ...]] = {
+        ResponseHandler.resume_reading: ("resume_parser",),
+        ResponseHandler.set_response_params: ("read_until_eof", "auto_decompress", "max_field_size"),
+        ClientRequest.__init__: ("method", "url", "headers", "loop", "proxy"),
+        aiohttp.TCPConnector.connect: ("req", "traces", "timeout"),
+    }
+    missing = [f"{whose!r}.{name}" for whose, names in parts.items() for name in names if not hasattr(whose, name)]
+    missing += [
+        f"{name} of {called.__qualname__}"
+        for called, names in options.items()
+        for name in names
+        if name not in inspect.signature(called).parameters
+    ]
+    if "self._factory(" not in inspect.getsource(aiohttp.TCPConnector) + inspect.getsource(aiohttp.BaseConnector):
+        missing.append("TCPConnector._factory, which makes what is behind a connection")
+    loop.close()
+    assert missing == [], f"aiohttp {aiohttp.__version__} lacks what connections.py uses: {', '.join(missing)}"
 
 
 def test_a_connection_is_used_again_and_each_request_has_its_own_length_and_headers() -> None:
