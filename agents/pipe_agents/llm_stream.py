@@ -22,7 +22,8 @@ class Live:
         self._emit, self._masker = emit, masker
         self._stream: StreamMasker | None = None
         """Of an answer that is not told all at once."""
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder: codecs.IncrementalDecoder | None = None
+        """Of such a one, too."""
         self._waiting: list[str] = []
         self._room = TOLD
         self._cut = False
@@ -74,9 +75,16 @@ class Live:
             self._stream = self._stream or self._masker.stream()
             data = self._stream.feed(data) + (self._stream.flush() if last and not self._cut else b"")
         data, self._room = data[: max(self._room, 0)], self._room - len(data)
-        text = self._decoder.decode(data, final=last)
+        text = self._decoded(data, last)
         if text and self._fault is None:
             try:
                 self._emit(EventKind.NODE_OUTPUT, {"stream": "stdout", "text": text})
             except Exception as error:  # a log that can't be written ends the attempt, not a callback of the loop
                 self._fault = error
+
+    def _decoded(self, data: bytes, last: bool) -> str:
+        if self._decoder is None:
+            if last:
+                return data.decode("utf-8", "replace")
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return self._decoder.decode(data, final=last)

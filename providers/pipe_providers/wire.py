@@ -19,6 +19,7 @@ from yarl import URL
 
 from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.connections import Pool, drop, exchange, let_go
+from pipe_providers.deadlines import Deadlines
 from pipe_providers.faults import Hide, excerpt, of_status
 from pipe_providers.inflate import PACKED, Inflate
 from pipe_providers.turns import Turns
@@ -103,7 +104,7 @@ class Answer:
             look = now() + _LOOK
             until = look if deadline is None else min(look, deadline)
             try:
-                async with asyncio.timeout_at(until):
+                with self._wire._deadlines.by(until):
                     return await content.readany()
             except TimeoutError:
                 if deadline is not None and now() >= deadline:
@@ -136,7 +137,7 @@ class Answer:
         content = self._content
         if not content.at_eof():
             try:
-                async with asyncio.timeout(_MOMENT):
+                with self._wire._deadlines.by(asyncio.get_running_loop().time() + _MOMENT):
                     while await content.readany():
                         pass
             except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError):
@@ -172,6 +173,7 @@ class Wire:
         self._headers = {"User-Agent": "pipe-runner", "Accept-Encoding": "identity", **headers}
         self._pool: Pool | None = None
         self._out, self._in = Turns(), Turns()
+        self._deadlines = Deadlines()
         self._closed = False
         self.trusts = "SSL_CERT_FILE"
         """The variable that names whom to trust beside the machine's own."""
@@ -197,7 +199,7 @@ class Wire:
         fault: ModelFault | None = None
         try:
             await self._out.take()
-            async with asyncio.timeout_at(deadline):
+            with self._deadlines.by(deadline):
                 connection, request = await self._opened().connect(path, body, extra)
                 message, content = await exchange(connection, request)
             await self._in.take()
@@ -310,6 +312,7 @@ class Wire:
 
     async def close(self) -> None:
         self._closed = True
+        self._deadlines.close()
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.close()

@@ -40,13 +40,15 @@ class Scopes:
         """The budgets that hold for a node or an item, from the outside to the inside."""
         if not self.any:
             return ()
+        if not self._plan.subplans:
+            node = node.partition("[")[0]  # all items are within the same ones
         found = self._known.get(node)
         if found is None:
             found = self._known[node] = tuple(self._find(node))
         return found
 
     def keys_of(self, node: str) -> Sequence[str]:
-        return [scope.key for scope in self.of(node)]
+        return [scope[0] for scope in self.of(node)]
 
     def _find(self, node: str) -> Sequence[Scope]:
         found = list(self._outermost)
