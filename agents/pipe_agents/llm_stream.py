@@ -15,8 +15,43 @@ TOLD: Final = 64 * 1024
 """Bytes of an attempt's output that become events."""
 
 
+class _Due:
+    """Those that have something to tell soon. All wait for the same time, so that one timer of the loop is enough."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.when: dict[Live, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, live: Live) -> None:
+        self.when[live] = at = self.loop.time() + EVERY
+        if self._timer is None:
+            self._timer = self.loop.call_at(at, self._tell)
+
+    def _tell(self) -> None:
+        now, self._timer = self.loop.time(), None
+        try:
+            while self.when and next(iter(self.when.values())) <= now:
+                next(iter(self.when)).tell()  # which takes it out
+        finally:
+            if self.when and self._timer is None:
+                self._timer = self.loop.call_at(next(iter(self.when.values())), self._tell)
+
+
+_due: _Due | None = None
+"""Of the loop in which something was told last."""
+
+
+def _due_in(loop: asyncio.AbstractEventLoop) -> _Due:
+    global _due
+    due = _due
+    if due is None or due.loop is not loop:
+        due = _due = _Due(loop)
+    return due
+
+
 class Live:
-    """What one attempt's model says. Costs one timer for each tenth of a second in which something arrived."""
+    """What one attempt's model says, each tenth of a second in which something arrived."""
 
     def __init__(self, emit: Emit, masker: Masker) -> None:
         self._emit, self._masker = emit, masker
@@ -28,7 +63,7 @@ class Live:
         self._room = TOLD
         self._cut = False
         """What came last was too long: it may end within a secret, so that nothing is told of what may be one."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._due: _Due | None = None
         self._fault: Exception | None = None
         self._heard = False
         self._ends_line = True
@@ -42,8 +77,9 @@ class Live:
             return
         self._cut = len(text) > self._room
         self._waiting.append(text[: self._room])
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(EVERY, self._tell)
+        if self._due is None:
+            self._due = _due_in(asyncio.get_running_loop())
+            self._due.add(self)
 
     def whole(self, text: str) -> None:
         """Take the end of an answer; its text is told now, if it did not come in pieces."""
@@ -55,17 +91,18 @@ class Live:
 
     def close(self) -> None:
         """Tell what is left. Raises what could not be written."""
-        self._tell(last=True)
+        self.tell(last=True)
         if self._fault is not None:
             raise self._fault
 
     def stop(self) -> None:
         """Tell nothing more: the attempt has ended, by itself or not."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._due is not None:
+            self._due.when.pop(self, None)
+            self._due = None
 
-    def _tell(self, *, last: bool = False) -> None:
+    def tell(self, *, last: bool = False) -> None:
+        """Tell what has come."""
         self.stop()
         data = "".join(self._waiting).encode("utf-8", "replace")
         self._waiting = []

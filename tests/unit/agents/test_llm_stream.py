@@ -34,6 +34,25 @@ def test_pieces_are_told_a_few_times_a_second(bench: Any) -> None:
     assert bench.printed().count("ignored") == 0
 
 
+def test_what_several_say_is_told_of_each_when_its_time_comes(bench: Any) -> None:
+    async def speak() -> None:
+        streams = []
+        for number in range(3):
+            streams.append(live(bench))
+            streams[-1].piece(f"{number};")
+            await asyncio.sleep(EVERY / 2)
+        streams[1].stop()
+        await asyncio.sleep(EVERY * 2)
+        streams[0].piece("again;")
+        await asyncio.sleep(EVERY * 2)
+        for stream in streams:
+            stream.stop()
+
+    asyncio.run(speak())
+    said = bench.printed()
+    assert said.replace("1;", "") == "0;2;again;"
+
+
 def test_an_answer_that_comes_whole_is_told_whole(bench: Any) -> None:
     async def speak() -> None:
         stream = live(bench)
