@@ -35,6 +35,8 @@ def count(value: Any, missing: int | None = None) -> int | None:
     """A number of tokens, `missing` where there is none; None: the service says what is no number of tokens."""
     if value is None:
         return missing
+    if type(value) is int:
+        return value if value >= 0 else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

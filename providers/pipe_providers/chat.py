@@ -151,12 +151,13 @@ class OpenAiProvider(HttpProvider):
         usage: Any,
     ) -> Read:
         used = _usage(usage)
-        why = _FINISH.get(_ended(finish), Finish.OTHER)
+        end = _ended(finish)
+        why = _FINISH.get(end, Finish.OTHER)
         if why is Finish.REFUSED:
             message = f"{self._wire.where}: its content filter declined to answer"
             raise ModelFault(Reason.REFUSED, message, usage=used)
-        if _ended(finish) in _UNREADABLE:
-            message = f"{self._wire.where}: the model wrote what the service can't read ({_ended(finish)})"
+        if end in _UNREADABLE:
+            message = f"{self._wire.where}: the model wrote what the service can't read ({end})"
             raise ModelFault(Reason.INVALID_OUTPUT, message, usage=used)
         if isinstance(refusal, str) and refusal and not text:
             return Read(refusal, Finish.REFUSED, (), used)

@@ -100,13 +100,13 @@ class LogWriter:
 
     def _hold(self, line: bytes) -> bool:
         """Have it written with the next line, or when the loop goes on; False where no loop runs."""
-        import asyncio
-
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return False
         if not self._held:
+            import asyncio
+
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                return False
             loop.call_soon(self._step_is_over)
         self._held.append(line)
         return True
