@@ -62,7 +62,7 @@ class Journal(Protocol):
     """The sink that is the truth. Raises StorageError from any call when the log can't be written (D7)."""
 
     def append(self, event: Event) -> None:
-        """Write the event (how a call ended: when the loop goes on); it survives the process, not yet the power."""
+        """Write the event; survives the process when it returns (not yet the power)."""
         ...
 
     def commit(self) -> None:

@@ -1,15 +1,11 @@
 """Writes the log: one unbuffered write for an event, one fdatasync for all that was written before it.
 
-How a call ended is written together with what follows in the same step of the loop (what was answered, how the node
-ended), at the latest before anything else is done in the loop.
-
 After a failed write or fdatasync the writer stays failed: the kernel forgets what it could not write, so a second
 fdatasync that succeeds proves nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import threading
@@ -21,13 +17,11 @@ from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import Heads, encode_line
 from pipe_runner.sync import sync_directory, sync_file
-from pipe_runner.types import Durability, EventKind
+from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
     from pipe_runner.runlog.mend import Repaired
     from pipe_runner.runlog.rundir import RunDir
-
-_CALLED, _OUTPUT = EventKind.MODEL_CALLED, EventKind.NODE_OUTPUT
 
 
 class LogWriter:
@@ -41,10 +35,6 @@ class LogWriter:
         self._durable = durability is Durability.FULL
         self._next_seq = next_seq
         self._heads: Heads = {}
-        self._held: list[bytes] = []
-        """Lines that are written with the next one."""
-        self._pen = threading.Lock()
-        """Whose it is writes: lines stand in the order of their numbers."""
         self._synced = next_seq
         """The number of the first event that is not durable yet."""
         self._fresh: tuple[str, ...] = rundir.fresh or (rundir.path,)
@@ -87,47 +77,13 @@ class LogWriter:
         line = encode_line(event, self._heads)
         if self._failed is not None:
             self._check()
-        kind, pen = event[3], self._pen
-        pen.acquire()
-        try:
-            if not ((kind == _CALLED or (self._held and kind == _OUTPUT)) and self._hold(line)):
-                if self._held:
-                    line, self._held = b"".join((*self._held, line)), []
-                self._write(line)
-            self._next_seq = seq + 1
-        finally:
-            pen.release()
-
-    def _hold(self, line: bytes) -> bool:
-        """Have it written with the next line, or when the loop goes on; False where no loop runs."""
-        if not self._held:
-            import asyncio
-
-            try:
-                loop = asyncio.get_running_loop()
-            except RuntimeError:
-                return False
-            loop.call_soon(self._step_is_over)
-        self._held.append(line)
-        return True
-
-    def _step_is_over(self) -> None:
-        with contextlib.suppress(StorageError), self._pen:  # the next call says so
-            self._write_held()
-
-    def _write_held(self) -> None:
-        if self._held:
-            line, self._held = b"".join(self._held), []
-            self._check()
-            self._write(line)
-
-    def _write(self, line: bytes) -> None:
         try:
             done = os.write(self._fd, line)
         except OSError as error:
             raise self._fail("write", error) from error
         if done != len(line):
             self._write_rest(memoryview(line)[done:])
+        self._next_seq = seq + 1
 
     def commit(self) -> None:
         """Make what was appended before the call durable, also for the power; raises StorageError.
@@ -135,9 +91,6 @@ class LogWriter:
         Calls from several threads share one fdatasync where they can; none returns before its events are safe.
         """
         self._check()
-        if self._held:
-            with self._pen:
-                self._write_held()
         target = self._next_seq
         if self._safe(target):
             return
@@ -145,9 +98,7 @@ class LogWriter:
             self._check()
             if self._safe(target):  # another thread's fdatasync came after our events
                 return
-            with self._pen:
-                self._write_held()
-                goal = self._next_seq
+            goal = self._next_seq
             try:
                 sync_file(self._fd)
                 while self._fresh:  # the entries of a new run in its directories, once
@@ -185,12 +136,6 @@ class LogWriter:
 
     def close(self) -> None:
         """Close the file; again does nothing. What must be durable has been committed before."""
-        self._step_is_over()
-        self.let_go()
-
-    def let_go(self) -> None:
-        """Close the file, and write nothing more: in a forked child, what is held is its parent's."""
-        self._held = []
         fd, self._fd = self._fd, -1
         if fd >= 0:
             if self._failed is None:
@@ -199,6 +144,8 @@ class LogWriter:
                 os.close(fd)
             except OSError as error:
                 raise storage_fault("close", self._path, error) from error
+
+    let_go = close
 
     def _write_rest(self, view: memoryview) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import threading
@@ -51,59 +50,6 @@ def test_events_are_in_the_file_when_append_returns(log: LogWriter, rundir: RunD
         log.append(event)
         assert read_log(rundir.log_path).events[-1] == event
     assert Path(rundir.log_path).read_bytes() == b"".join(map(encode_line, ten))
-
-
-def test_how_a_call_ended_is_written_with_what_follows_and_before_the_loop_goes_on(
-    log: LogWriter, rundir: RunDir, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kinds = ("node.started", "model.called", "node.output", "node.succeeded", "model.called", "model.called")
-    events = [Event(n, "2026-01-01T00:00:00.000000Z", "r1", kind, "a", 1) for n, kind in enumerate(kinds, 1)]
-    lines = [encode_line(event) for event in events]
-    writes: list[bytes] = []
-    write = os.write
-
-    def noted(fd: int, data: bytes) -> int:
-        writes.append(bytes(data))
-        return write(fd, data)
-
-    async def main() -> None:
-        append(log, events[:4])
-        assert writes == [lines[0], b"".join(lines[1:4])]
-        log.append(events[4])
-        asyncio.get_running_loop().call_soon(lambda: written.append(len(writes)))
-        assert len(writes) == 2
-        await asyncio.sleep(0)
-        assert written == [3]
-        log.append(events[5])
-        log.commit()
-        assert writes[2:] == lines[4:]
-
-    written: list[int] = []
-    monkeypatch.setattr(os, "write", noted)
-    asyncio.run(main())
-    monkeypatch.undo()
-    assert Path(rundir.log_path).read_bytes() == b"".join(lines)
-
-
-def test_what_is_held_is_written_when_the_log_is_closed_and_not_by_a_forked_child(
-    log: LogWriter, rundir: RunDir
-) -> None:
-    event = Event(1, "2026-01-01T00:00:00.000000Z", "r1", "model.called", "a", 1)
-
-    def fork_and_close() -> None:
-        log.append(event)
-        child = os.fork()
-        if child == 0:
-            os._exit(0)
-        os.waitpid(child, 0)
-        assert Path(rundir.log_path).read_bytes() == b""
-        log.close()
-        assert Path(rundir.log_path).read_bytes() == encode_line(event)
-
-    async def main() -> None:
-        fork_and_close()
-
-    asyncio.run(main())
 
 
 def test_an_event_out_of_order_or_of_another_run_is_refused_before_it_is_written(
