@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +21,9 @@ from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Attempt, Command, Masker, ProcessEnd
 from pipe_runner.types import EventKind
 
+_SUBREAPER = 36
+"""PR_SET_CHILD_SUBREAPER"""
+
 
 def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
     until = time.monotonic() + seconds
@@ -26,6 +32,20 @@ def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+@pytest.fixture(autouse=True)
+def _none_that_others_left() -> None:
+    """Runs of other tests in this process have made it a subreaper: what their killed runners left has ended as its
+    child, and would be counted with those of these tests. They begin as in a process of their own."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 0, 0, 0, 0)
+    us = os.getpid()
+    with contextlib.suppress(OSError):
+        for pid in Path(f"/proc/{us}/task/{us}/children").read_text().split():
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z"):
+                    os.waitpid(int(pid), os.WNOHANG)
 
 
 @dataclass
