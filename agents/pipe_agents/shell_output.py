@@ -7,8 +7,7 @@ import os
 import stat
 from typing import Any, Final, NoReturn
 
-from pipe_agents.values import output_of
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import NodeFault, output_of
 from pipe_runner.ports import Masker
 from pipe_runner.types import ErrorKind, Json
 

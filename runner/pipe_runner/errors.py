@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.types import ErrorKind, Path_
+from pipe_runner.types import ErrorKind, Json, Path_
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic
@@ -173,6 +173,22 @@ def no_json(error: ValueError | RecursionError) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
     return _DIGITS if "integer string conversion" in str(error) else str(error)
+
+
+def output_of(value: Any, limit: int, name: str = "output") -> Json:
+    """What Python code gave back as a node's output: `copied`, within so many bytes, with the faults of a node."""
+    kind = type(value)
+    if value is None or kind is bool:
+        copy: Json = value
+        return copy
+    from pipe_schemas.values import NotJson, TooLarge, copied
+
+    try:
+        return copied(value, limit)
+    except NotJson as error:
+        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{error.where(name)} is not JSON: {error.why}") from None
+    except TooLarge:
+        raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"{name} is larger than the limit of {limit} bytes") from None
 
 
 def in_seconds(value: float) -> str:

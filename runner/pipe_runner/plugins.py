@@ -115,13 +115,17 @@ def load(target: str, whose: str) -> Callable[..., Any]:
     return cast("Callable[..., Any]", found)
 
 
-def made_agent(factory: Callable[[], Any], whose: str) -> Agent:
-    """The agent that a factory makes. Raises BrokenPlugin where it is none."""
+def _made(factory: Callable[[], Any], whose: str) -> Any:
     try:
         with apart(getattr(factory, "__module__", "")):
-            agent = factory()
+            return factory()
     except BaseException as error:
         raise broken(f"{whose} can't be made", error) from error
+
+
+def made_agent(factory: Callable[[], Any], whose: str) -> Agent:
+    """The agent that a factory makes. Raises BrokenPlugin where it is none."""
+    agent = _made(factory, whose)
     lacking = _lacking(agent, _AGENT, ("name", "version"))
     if lacking:
         raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
@@ -131,11 +135,7 @@ def made_agent(factory: Callable[[], Any], whose: str) -> Agent:
 
 def made_provider(factory: Callable[[], Any], whose: str) -> ProviderType:
     """The provider type that a factory makes. Raises BrokenPlugin where it is none."""
-    try:
-        with apart(getattr(factory, "__module__", "")):
-            made = factory()
-    except BaseException as error:
-        raise broken(f"{whose} can't be made", error) from error
+    made = _made(factory, whose)
     lacking = _lacking(made, _PROVIDER, ("summary",))
     if lacking:
         why = f"{whose} is no type of providers: it has no {', '.join(lacking)}"

@@ -9,13 +9,12 @@ from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import NodeFault, in_seconds
+from pipe_runner.errors import NodeFault, in_seconds, output_of
 from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
 from pipe_runner.halts import is_stop
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
-from pipe_schemas.values import NotJson, TooLarge, copied
 
 if TYPE_CHECKING:
     from pipe_runner.ports import Attempt, Emit, Masker
@@ -50,7 +49,7 @@ def well_formed(outcome: Any, attempt: Attempt, took: float, masker: Masker) -> 
     later: Any = outcome.retry_after
     ended = Outcome(
         status,
-        _json(outcome.output, attempt.output_limit, "output"),
+        output_of(outcome.output, attempt.output_limit, "output"),
         error,
         outcome.exit_code if type(outcome.exit_code) is int else None,
         _map(outcome.usage, "usage"),
@@ -116,17 +115,8 @@ def _error(error: Any, attempt: Attempt, masker: Masker) -> NodeError:
         raise _wrong(attempt, "gives an error that is no NodeError of a kind of ErrorKind") from None
 
 
-def _json(value: Any, limit: int, name: str) -> Any:
-    try:
-        return copied(value, limit)
-    except NotJson as error:
-        raise NodeFault(ErrorKind.INVALID_OUTPUT, f"{error.where(name)} is not JSON: {error.why}") from None
-    except TooLarge:
-        raise NodeFault(ErrorKind.OUTPUT_TOO_LARGE, f"{name} is larger than the limit of {limit} bytes") from None
-
-
 def _map(value: Any, name: str) -> Any:
-    return _json(dict(value), _SHOWN, name) if isinstance(value, Mapping) else None
+    return output_of(dict(value), _SHOWN, name) if isinstance(value, Mapping) else None
 
 
 def _wrong(attempt: Attempt, what: str) -> NodeFault:
