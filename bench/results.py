@@ -9,7 +9,8 @@ from bench.rows import Row
 HEAD = """# Speed
 
 Written by `python -m bench`; every ratio is of two figures of this one run, which took turns on the same machine
-(medians). "At most" is the bound that the project holds itself to.
+(medians). "At most" is the bound that the project holds itself to. Bounds for nodes are told in nodes of a bare loop
+in Python with a plain log (`bench/bare.py`), since machines differ: 4 of these are 40 µs where one takes 10.
 """
 
 
