@@ -20,8 +20,8 @@ from bench.peers import Peers, run_commands, run_functions
 MICRO = 1e6
 MIB = 2**20
 NODE, NODE_GOAL, LINK = 4, 2, 6
-"""Bound and goal for a node, and what one of a chain may take beside its fdatasync, in nodes of the bare loop: 40, 20 and
-60 µs where that takes 10."""
+"""Bound and goal for a node, and what one of a chain may take beside its fdatasync, in nodes of the bare loop: 40, 20
+and 60 µs where that takes 10."""
 
 
 @dataclass(frozen=True, slots=True)
