@@ -289,7 +289,8 @@ def is_other_shell(value: Any) -> bool:
 
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
-    "plugin action type template templateRef uses_pipeline image container args trigger bash_command python_callable operator"
+    "plugin action type template templateRef uses_pipeline image container args trigger bash_command python_callable "
+    "operator"
 )
 REPLACES_KIND: Final = frozenset(_REPLACES_KIND.split())
 """Keys that stand where `run`, `argv`, `agent` or `pipeline` was meant."""
