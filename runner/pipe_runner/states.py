@@ -41,6 +41,8 @@ class NodeState(State):
     """How many there are beside those of `by`, at least."""
     when: str | None = None
     values: Mapping[str, Any] | None = None
+    reason: str | None = None
+    """Why it did not run, or was stopped, in words, where no condition decided that."""
     usage: Mapping[str, Any] | None = None
     truncated: Mapping[str, Any] | None = None
     artifacts: tuple[Mapping[str, Any], ...] | list[Mapping[str, Any]] = ()

@@ -101,6 +101,23 @@ def test_show_tells_the_attempts_of_nodes_that_took_several(pipe: Any) -> None:
     assert "NODE  ATTEMPT  " not in pipe("show", "latest").stdout
 
 
+HANDLED = """
+version: 1
+nodes: {a: {run: "true"}}
+on_failure: {page: {run: "true"}}
+finally: {z: {run: "true", run_on: failure}}
+"""
+
+
+def test_show_and_junit_say_why_a_handler_did_not_run(pipe: Any) -> None:
+    pipe.write("h.yml", HANDLED)
+    assert pipe("run", "h.yml", "--junit", "j.xml").returncode == 0
+    shown = pipe("show", "latest").stdout
+    for why in ("on_failure: the run did not fail", "run_on: failure, and no need failed"):
+        assert why in shown
+        assert f'<skipped message="{why}"' in (pipe.folder / "j.xml").read_text()
+
+
 def test_show_and_report_name_the_items_of_a_node_where_they_are_few(pipe: Any) -> None:
     pipe.write(
         "p.yml",

@@ -14,7 +14,6 @@ from pipe_runner.cli.history import table
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import (
-    and_more,
     counts,
     error_line,
     moment,
@@ -176,8 +175,7 @@ def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:
         case NodeStatus.FAILED:
             return error_line(state.error) + (" (tolerated)" if state.tolerated else "")
         case NodeStatus.SKIPPED | NodeStatus.BLOCKED | NodeStatus.CANCELLED:
-            by = safe(f"by {', '.join(state.by)}{and_more(state.more)}") if state.by else ""
-            return reason_line({"when": state.when, "values": state.values}) if state.when else by
+            return f"{'by ' if state.by and not state.reason else ''}{reason_line(vars(state))}"
         case NodeStatus.UNKNOWN:
             return "nobody knows whether it took effect"
         case NodeStatus.WAITING:

@@ -20,6 +20,9 @@ _AGENT: Final = "write `agent:` with the agent's name, and its options under `wi
 _EFFECT: Final = "write `effect: once`"
 _FAILURE: Final = "write `on_failure:` at the top of the file, with nodes that run when the run has failed"
 _FINALLY: Final = "write `finally:` at the top of the file, with nodes that always run"
+_GROUP: Final = "write `concurrency: {group: …}` at the top of the file: one run of a group at a time"
+_BEFORE: Final = "put it at the beginning of `run:`, or into a node that this one needs"
+_PYTHON: Final = 'write `agent: python` and `with: {call: "module:function"}`'
 _CONCURRENCY: Final = "write `concurrency: 8`: attempts in flight for the run"
 _NAME: Final = "a node is called by its key; say more in `description:`"
 _SECRETS: Final = "declare it in `secrets:` at the top, grant it with `secrets: [NAME]` on the node"
@@ -85,6 +88,12 @@ TOP: Final = {
     "after": _FINALLY,
     "run": "a command stands in a node: `nodes: {build: {run: make}}`",
     "title": "write `name:`",
+    "resource_group": _GROUP,
+    "on_success": "what runs after success is a node as any other: `needs: [a]`",
+    "handlers": _FAILURE,
+    "secret": "write `secrets:`",
+    "before_script": _BEFORE,
+    "after_script": _FINALLY,
 }
 NODE: Final = {
     "depends_on": _NEEDS,
@@ -189,9 +198,47 @@ NODE: Final = {
     "model": "options of an agent stand under `with:`",
     "template": "write `pipeline:` with the path of another pipeline file",
     "uses_pipeline": "write `pipeline:` with the path of another pipeline file",
-    "call": 'write `agent: python` and `with: {call: "module:function"}`',
-    "python": 'write `agent: python` and `with: {call: "module:function"}`',
-    "function": 'write `agent: python` and `with: {call: "module:function"}`',
+    "call": _PYTHON,
+    "python": _PYTHON,
+    "function": _PYTHON,
+    # GitLab
+    "stage": "order comes from `needs: [a]` and references; leave it out",
+    "before_script": _BEFORE,
+    "after_script": _FINALLY,
+    "only": _WHEN,
+    "except": _WHEN,
+    "extends": "parts of a file are shared by anchors: `<<: *name`",
+    "tags": "nodes run on this machine; leave it out",
+    "trigger": "write `pipeline:` with the path of another pipeline file",
+    "resource_group": _GROUP,
+    # Argo Workflows
+    "withParam": _FOR_EACH,
+    "withSequence": _FOR_EACH,
+    "arguments": "options of an agent, and inputs of a sub-pipeline, stand under `with:`",
+    "templateRef": "write `pipeline:` with the path of another pipeline file",
+    "retryStrategy": _RETRY,
+    "activeDeadlineSeconds": _TIMEOUT,
+    "continueOn": _TOLERATE,
+    "onExit": _FINALLY,
+    "parallelism": "write `for_each: {items: …, max_parallel: 4}`",
+    "failFast": "write `fail_fast: true` at the top of the file",
+    # Airflow
+    "task_id": _NAME,
+    "upstream": _NEEDS,
+    "bash_command": _RUN,
+    "python_callable": _PYTHON,
+    "op_args": _PYTHON,
+    "op_kwargs": _PYTHON,
+    "operator": _AGENT,
+    "execution_timeout": _TIMEOUT,
+    "expand": _FOR_EACH,
+    "partial": _FOR_EACH,
+    "on_failure_callback": _FAILURE,
+    # Taskfile, Dagu
+    "preconditions": _WHEN,
+    "precondition": _WHEN,
+    "ignore_error": _TOLERATE,
+    "method": "write `cache: {files: [src/**]}`",
 }
 _WITH: Final = "values of the file's inputs stand under `with:`"
 OUTPUTS_OF_FILE: Final = "a sub-pipeline gives the `outputs:` of its own file"
@@ -242,7 +289,8 @@ def is_other_shell(value: Any) -> bool:
 
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
-    "plugin action type template uses_pipeline image container args"
+    "plugin action type template templateRef uses_pipeline image container args trigger bash_command python_callable "
+    "operator"
 )
 REPLACES_KIND: Final = frozenset(_REPLACES_KIND.split())
 """Keys that stand where `run`, `argv`, `agent` or `pipeline` was meant."""

@@ -27,6 +27,8 @@ EXPRESSIONS: Final = 20_000
 CHARACTERS_EACH: Final = 50
 _PLACE: Final = slice(0, 4)
 """Of a diagnostic: where it is, and its code."""
+_UNREAD: Final = ("E111", "E112", "E115")
+"""Codes of what can't be read, and stands for nothing."""
 PUT_IN: Final = 300_000
 """Values that presets may put into the nodes of a pipeline."""
 
@@ -140,11 +142,12 @@ class Report:
         self.found.append(found._replace(notes=notes) if notes else found)
 
     def unread(self, path: Path_) -> bool:
-        """Whether a number stands there that JSON doesn't have, which has been told and stands for nothing."""
+        """Whether what stands there could not be read, and stands for nothing, which has been told: a number that JSON
+        doesn't have, an alias of nothing."""
         origin = self._origin(path := self.written(path)) if self.origins else None
         document, path = (self.document, path) if origin is None else (origin.document, origin.path)
-        place = document.diagnostic("E115", "", path)[_PLACE]
-        return any(one[_PLACE] == place for one in self.found)
+        place = document.diagnostic("", "", path)[:3]
+        return any(one[:3] == place and one.code in _UNREAD for one in self.found)
 
     def hint(self, code: str, path: Path_, offset: int, hint: str) -> None:
         """Give a fault at a character of a text another hint, now that more is known than when it was told."""

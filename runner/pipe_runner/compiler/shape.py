@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from unicodedata import combining, normalize
 
 from pydantic import BaseModel
 
@@ -260,6 +261,8 @@ class Shape:
     def _no_kind(self, path: Path_, node: Any) -> None:
         add = self._report.add
         if not isinstance(node, dict):
+            if node is None and self._report.unread(path):
+                return
             message, hint = wrong_type(path, ["dict_type"], node)
             if node is None:
                 hint = "write `{run: …}`, or its keys below it, indented further than its id"
@@ -363,7 +366,8 @@ def real_path(detail: ErrorDetails, data: Any) -> tuple[Path_, bool]:
 
 def identifier(name: str) -> str | None:
     """The identifier that is nearest to a name."""
-    found = re.sub(r"[^A-Za-z0-9_]+", "_", name).strip("_")
+    plain = "".join(c for c in normalize("NFKD", name) if not combining(c))
+    found = re.sub(r"[^A-Za-z0-9_]+", "_", plain).strip("_")
     if not found:
         return None
     return f"_{found}" if found[0].isdigit() else found

@@ -30,6 +30,11 @@ _ROOTS_OF_OTHERS: Final = {
     "loop": "the item of a for_each is item, its place is index",
     "null": "write none; `x is none` asks for it",
     "nil": "write none; `x is none` asks for it",
+    "always": "say `run_on: always` on the node",
+    "on_success": "a node runs after success by itself; leave it out",
+    "on_failure": "say `run_on: failure` on the node",
+    "manual": "a node that waits for a person is one of its own: `agent: approval`",
+    "never": "write false",
 }
 _FUNCTIONS_OF_OTHERS: Final = {
     "always": "say `run_on: always` on the node",

@@ -75,13 +75,13 @@ def _case(run: Run, node: str, state: NodeState, under_way: bool, *, tolerated: 
         case NodeStatus.FAILED:
             _verdict(case, "failure", str(error.get("kind", "")), message)
         case NodeStatus.CANCELLED if state.attempts:
-            _verdict(case, "error", "cancelled", message or "cancelled while it ran")
+            _verdict(case, "error", "cancelled", message or state.reason or "cancelled while it ran")
         case NodeStatus.RUNNING | NodeStatus.WAITING if under_way:
             _verdict(case, "skipped", "", f"{state.status}: the run is under way")
         case NodeStatus.RUNNING | NodeStatus.WAITING | NodeStatus.UNKNOWN:
             _verdict(case, "error", str(state.status), f"the run ended while the node was {state.status}")
         case NodeStatus.CANCELLED:
-            _verdict(case, "skipped", "", "cancelled before it ran")
+            _verdict(case, "skipped", "", state.reason or "cancelled before it ran")
         case status if status in _SKIPPED:
             _verdict(case, "skipped", "", _why(state))
         case _:
@@ -121,7 +121,7 @@ def _why(state: NodeState) -> str:
         return f"when: {state.when}"
     if state.by:
         return f"{state.status} by {', '.join(state.by)}"
-    return str(state.status)
+    return state.reason or str(state.status)
 
 
 def xml_time(seconds: float | None) -> str:
