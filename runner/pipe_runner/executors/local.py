@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mappi
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from pipe_runner.errors import NodeFault, PipeError, StorageError, in_seconds
 from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
@@ -19,6 +19,7 @@ from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Lau
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.port_check import PortCheck
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
     from pipe_runner.messages import Message
@@ -119,6 +120,17 @@ class LateBus:
             self._bus.close()
 
 
+class _Known(NamedTuple):
+    """An agent that was asked before, with what its attempts need."""
+
+    agent: Agent
+    keeps_time: bool
+    strays: Strays | None
+    """Takes what is printed in this process while its functions run."""
+    check: PortCheck | None
+    """Of an agent of a plugin; ours are held to the port by tests."""
+
+
 class LocalExecutor:
     """The executor `local`. One per run; `secrets` holds the values of all that the plan grants to any node."""
 
@@ -150,7 +162,7 @@ class LocalExecutor:
         self._hurry: Callable[[asyncio.Task[Any], Callable[[], None]], None] | None = getattr(outside, "hurry", None)
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop of the last attempt: asyncio would look for it with a system call, each time."""
-        self._known: dict[str, tuple[Agent, bool, Strays | None, Any]] = {}
+        self._known: dict[str, _Known] = {}
         self._strays: Strays | None = None
         self._timetable: Timetable | None = getattr(launcher, "timetable", None)
         self._runs_in: Callable[[Attempt, int], None] | None = None
@@ -179,9 +191,9 @@ class LocalExecutor:
         bus, mask = None, self._masker.mask_text
         try:
             name = attempt.agent
-            agent, keeps_time, strays, theirs = self._known.get(name) or self._meet(name)
-            if theirs is not None:
-                emit = theirs.emits(emit, self._masker)
+            agent, keeps_time, strays, check = self._known.get(name) or self._meet(name)
+            if check is not None:
+                emit = check.emit(emit)
             secrets: Mapping[str, str] = {}
             if attempt.secrets:
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
@@ -212,8 +224,8 @@ class LocalExecutor:
             began = monotonic()
             coming = agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
             outcome = await coming
-            if theirs is not None:
-                outcome = theirs.well_formed(outcome, attempt, monotonic() - began, self._masker)
+            if check is not None:
+                outcome = check.outcome(outcome, attempt, monotonic() - began)
             return outcome
         except NodeFault as fault:
             tail = mask(fault.tail or "")[-TAIL:] or None
@@ -231,15 +243,16 @@ class LocalExecutor:
             if bus is not None and (bus._bus is not None or bus.token):
                 bus.leave()
 
-    def _meet(self, name: str) -> tuple[Agent, bool, Strays | None, Any]:
-        theirs: Any = None
-        agent = self._agents.get(name)
-        if not type(agent).__module__.startswith("pipe_agents."):  # ours are held to the port by tests
-            from pipe_runner.executors import theirs
+    def _meet(self, name: str) -> _Known:
+        agent, check = self._agents.get(name), None
+        if not type(agent).__module__.startswith("pipe_agents."):
+            from pipe_runner.executors.port_check import PortCheck
+
+            check = PortCheck(agent, self._masker)
         description = agent.describe()
         # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
         strays = self._take_strays() if description.runs_functions and sys.platform != "win32" else None
-        known = self._known[name] = (agent, description.keeps_time, strays, theirs)
+        known = self._known[name] = _Known(agent, description.keeps_time, strays, check)
         return known
 
     def _take_strays(self) -> Strays:
@@ -321,10 +334,10 @@ class LocalExecutor:
         """Close agents that hold something, each once, and leave no process behind."""
         busy, known, self._known = self.busy, self._known, {}
         try:
-            for agent, _, _, theirs in known.values():
+            for agent, _, _, check in known.values():
                 close: Callable[[], Awaitable[bool | None]] | None = getattr(agent, "close", None)
                 if close is not None:
-                    busy = await (close() if theirs is None else theirs.closed(agent)) is True or busy
+                    busy = await (close() if check is None else check.close()) is True or busy
         finally:  # whatever an agent of somebody's does when it is closed
             if self._outside is not None:
                 await self._outside.close()

@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.executors import theirs
+from pipe_runner.executors import port_check
 from pipe_runner.executors.local import LocalExecutor
+from pipe_runner.executors.port_check import PortCheck
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.ports import AgentDescription, Attempt, Context, NodeError, Outcome
 from pipe_runner.testing import FakeClock, failed, run_pipeline, succeeded
@@ -264,9 +265,9 @@ def test_an_agent_that_can_not_be_closed_holds_up_no_other(
             raise error
         await asyncio.sleep(60)
 
-    monkeypatch.setattr(theirs, "_CLOSING", 0.05)
+    monkeypatch.setattr(port_check, "_CLOSING", 0.05)
     agent: Any = Scripted(giving(None))
     agent.close = close
-    assert anyio.run(theirs.closed, agent) is False
+    assert anyio.run(PortCheck(agent, NoMasking()).close) is False
     printed = capsys.readouterr().err
     assert told in printed and "secret" not in printed
