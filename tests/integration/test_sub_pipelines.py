@@ -289,3 +289,11 @@ def test_a_retry_goes_by_the_exit_code_of_what_failed_inside(project: Any) -> No
     )
     assert (done.node("s").attempts, done.node("t").attempts) == (2, 1)
     assert done.node("s").exit_code == 75
+
+
+def test_an_input_that_was_not_given_can_be_handed_on(project: Any) -> None:
+    project.write(sub=ECHO.replace("default: d", "required: false"))
+    done = project.run(
+        "inputs: {x: {type: string, required: false}}\nnodes: {s: {pipeline: sub.yml, with: {x: '{{ inputs.x }}'}}}\n"
+    )
+    assert done.output("s") == {"y": ""}

@@ -43,6 +43,8 @@ def missing(tree: Any, members: Schema) -> Iterator[str]:
         return
     lookup = Lookup(members)
     if lookup.types(members) != {"array"}:
+        if lookup.types(members) == {"string"}:
+            yield f"text has characters, which have no `{short(written[1])}`, so `| {name}` fails the node"
         return
     for attribute in written[1].split(",") if name in _SEVERAL else [written[1]]:
         found: Any = lookup.step(members, 0)
@@ -52,7 +54,7 @@ def missing(tree: Any, members: Schema) -> Iterator[str]:
             found = lookup.step(found, int(step) if step.isascii() and step.isdigit() else step)
             if isinstance(found, Nothing):
                 why = _why(found, step, attribute)
-                yield f"{why}, so `| {name}` by `{short(attribute)}` fails the node{_meant(found, step)}"
+                yield f"{why}, so `| {name}` by `{short(attribute)}` fails the node{meant(found, step)}"
                 return
 
 
@@ -62,7 +64,8 @@ def _why(nothing: Nothing, step: str, attribute: str) -> str:
     return f"{LACKS} has a `{short(step)}`"
 
 
-def _meant(nothing: Nothing, step: str) -> str:
+def meant(nothing: Nothing, step: str) -> str:
+    """What may be meant by a step that leads nowhere, as the end of a sentence."""
     if not nothing.keys:
         return ""
     near = did_you_mean(step, nothing.keys)

@@ -112,7 +112,7 @@ class Build:
             part.references.check(part.env_uses)
         order(drafts, report)
         tell_of_budgets(drafts, spec.budget, report)
-        check_all(parts, drafts)
+        check_all(parts, drafts, uses)
         look_over(parts, drafts, uses, None if self.family.inside else self._root, self._project.policy)
         if self._complete and not report.failed and not any(draft.phase is Phase.NODES for draft in drafts):
             report.add("E209", "the file has no nodes, nor have those that it includes", ("include",), at="key")

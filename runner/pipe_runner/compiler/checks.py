@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pipe_runner.compiler.advice import PRINTED, of_use
 from pipe_runner.compiler.attributes import LACKS
 from pipe_runner.compiler.drafts import Draft
-from pipe_runner.compiler.infer import doubtful, failing, schema_of
+from pipe_runner.compiler.failing import doubtful, failing
+from pipe_runner.compiler.infer import SchemaOf, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
 from pipe_runner.compiler.references import References
 from pipe_runner.compiler.report import Report
+from pipe_runner.compiler.trees import all_in
 from pipe_runner.compiler.values import Use
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
 
 
-def check_all(parts: Collection[Part], drafts: list[Draft]) -> None:
-    """All that needs the types of what is read."""
+def check_all(parts: Collection[Part], drafts: list[Draft], others: Collection[Use]) -> None:
+    """All that needs the types of what is read. `others`: templates of the pipeline's own file in no node."""
+    main = next(iter(parts))
+    for part, uses in ((main, others), *((part, part.env_uses) for part in parts)):
+        for use in uses:
+            if use.sound:
+                _doubts(use, part.references.schema, part.references.declared.nodes, part.report, "the run")
     for draft in drafts:
         if draft.uses:
             check_types(draft, draft.part.references, draft.part.report)
@@ -54,14 +61,20 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
-        for sentence, tree in failing(use.compiled, of_path):
-            hint = None if sentence.startswith(LACKS) else of_use(use, nodes)
-            offset, length = use.spot(tree)
-            report.add("W506", sentence, use.path, offset=offset, length=length, hint=hint)
-        for sentence, tree in doubtful(use.compiled, of_path):
-            hint = of_use(use, nodes) if sentence.startswith("comparing") else None
-            offset, length = use.spot(tree)
-            report.add("W501", sentence, use.path, offset=offset, length=length, hint=hint)
+        _doubts(use, of_path, nodes, report)
+
+
+def _doubts(use: Use, of_path: SchemaOf, nodes: Mapping[str, Draft], report: Report, fails: str = "the node") -> None:
+    """What fails wherever the template is evaluated, and comparisons that come out in one way only."""
+    for sentence, tree in failing(use.compiled, of_path):
+        silent = sentence.startswith(LACKS) or tree[0] == "get" or all(one[0] != "ref" for one in all_in(tree))
+        hint = None if silent else of_use(use, nodes)
+        offset, length = use.spot(tree)
+        report.add("W506", sentence.replace("the node", fails), use.path, offset=offset, length=length, hint=hint)
+    for sentence, tree in doubtful(use.compiled, of_path):
+        hint = of_use(use, nodes) if sentence.startswith("comparing") else None
+        offset, length = use.spot(tree)
+        report.add("W501", sentence.replace("the node", fails), use.path, offset=offset, length=length, hint=hint)
 
 
 def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
-from pipe_runner.compiler.matching import described, mismatches
+from pipe_runner.compiler.matching import described, may_be_null, mismatches
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import KeyTwice, UsageError, unique
 from pipe_runner.plan import NOTHING, Plan, PlannedInput
@@ -47,7 +47,7 @@ def check_inputs(
                 faults.append(f"input `{name}` holds {broken}, half of a surrogate pair, which stands for no character")
                 continue
             faults += mismatches(given[name], declared.schema, f"input `{name}`")
-            values[name] = _whole(given[name], declared)
+            values[name] = _whole(given[name], declared.schema)
         elif name in told:
             continue
         elif declared.required:
@@ -55,7 +55,7 @@ def check_inputs(
             what = f": {declared.description}" if declared.description else ""
             faults.append(f"input `{name}` is not given{what}")
         else:
-            values[name] = _whole(declared.default, declared)
+            values[name] = _whole(declared.default, declared.schema)
     if faults:
         hint = " ".join(f"-i {name}=…" for name in missing) if missing else None
         if hint is None and any(name not in known for name in (*given, *told)):
@@ -64,10 +64,20 @@ def check_inputs(
     return values
 
 
-def _whole(value: Json, declared: PlannedInput) -> Json:
-    """An integer as such where it was written as `1.0` or `1e3`: a command would get the point, too."""
-    if isinstance(value, float) and declared.schema.get("type") == "integer" and value.is_integer():
+def check_handed_on(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
+    """The same, of what another file gives under `with:`: null is as if nothing were given, where that gives null."""
+    nulls = {one.name for one in plan.inputs if given.get(one.name) is None and may_be_null(one)}
+    return check_inputs(plan, {name: value for name, value in given.items() if name not in nulls})
+
+
+def _whole(value: Json, schema: Mapping[str, Any]) -> Json:
+    """Integers as such where they were written as `1.0` or `1e3`: a command would get the point, too."""
+    if isinstance(value, float) and schema.get("type") == "integer" and value.is_integer():
         return int(value)
+    if isinstance(value, list) and "items" in schema:
+        return [_whole(item, schema["items"]) for item in value]
+    if isinstance(value, dict) and "properties" in schema:
+        return {key: _whole(item, schema["properties"].get(key, {})) for key, item in value.items()}
     return value
 
 

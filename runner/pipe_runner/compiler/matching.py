@@ -12,6 +12,8 @@ from pipe_runner.types import Path_
 if TYPE_CHECKING:
     from pydantic_core import SchemaValidator
 
+    from pipe_runner.plan import PlannedInput
+
 _WORDS: Final = {
     "string": "text",
     "integer": "a whole number",
@@ -27,6 +29,18 @@ _MOST: Final = 20
 def mismatches(value: Any, schema: Mapping[str, Any], name: str) -> list[str]:
     """Sentences that say where the value is not what the schema asks for; empty: it fits."""
     return [sentence for _, sentence in misplaced(value, schema, name)]
+
+
+def may_be_null(declared: PlannedInput) -> bool:
+    """Whether the input is null where none is given; so another file can hand on what it was not given itself."""
+    return not declared.required and declared.default is None
+
+
+def misfits(value: Any, declared: PlannedInput) -> list[tuple[Path_, str]]:
+    """`misplaced`, of what another file gives an input under `with:`."""
+    if value is None and may_be_null(declared):
+        return []
+    return misplaced(value, declared.schema, f"input `{declared.name}`")
 
 
 def misplaced(value: Any, schema: Mapping[str, Any], name: str) -> list[tuple[Path_, str]]:

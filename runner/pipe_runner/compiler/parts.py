@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.contexts import of_pipeline
 from pipe_runner.compiler.inputs import compile_inputs
-from pipe_runner.compiler.matching import misplaced
+from pipe_runner.compiler.matching import misfits
 from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.shape import Shape
@@ -184,7 +184,7 @@ class Includes:
                 hint = "write the value itself; nodes of an included file can read `nodes.…` of every file"
                 report.add("E213", "`with:` of an include is plain data, no template", place, hint=hint)
             else:
-                for inner, sentence in misplaced(value, declared.schema, f"input `{name}`"):
+                for inner, sentence in misfits(value, declared):
                     report.add("E806", sentence, (*place, *inner), notes=_declared(part, name))
                 values[name] = value
         for name, declared in known.items():

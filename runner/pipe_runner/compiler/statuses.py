@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.trees import all_in, names_in, top
 from pipe_runner.compiler.values import Use
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def tell_cached(drafts: Iterable[Draft], others: Iterable[Use], report: Report) 
 def _tell(use: Use, reader: _Reader, report: Report) -> None:
     if use.compiled.kind != "jinja" or not use.sound:
         return
-    for (subject, right, texts), tree in reader.compared(use.compiled.body):
+    for (subject, right, texts), tree in reader.compared(top(use.compiled)):
         message = f"{subject} is `cached` where an earlier result is taken, and not `succeeded`"
         wanted = ", ".join(f'"{short(text)}"' for text in [*texts, "cached"])
         open_ = right.count("(") - right.count(")")
@@ -79,9 +80,9 @@ class _Reader:
             if use.path == path and use.compiled.kind == "reference":
                 self._items = self._results(["ref", list(use.compiled.body)])
 
-    def compared(self, body: Any) -> Iterator[tuple[Compared, Any]]:
+    def compared(self, body: list[Any]) -> Iterator[tuple[Compared, Any]]:
         """Comparisons that leave out what was cached, with their trees; none where the template speaks of `cached`."""
-        trees = list(_trees(body))
+        trees = [one for tree in body for one in all_in(tree)]
         if not any(tree == ["const", "cached"] or (tree[0] == "const" and _lists(tree[1], "cached")) for tree in trees):
             self._locals = {}
             for _ in range(_PASSES):
@@ -160,7 +161,7 @@ class _Reader:
         found: dict[str, _Means] = {}
         for tree in trees:
             for target, means in self._given(tree):
-                for name in _names(target):
+                for name in names_in(target):
                     found[name] = means if found.get(name, means) == means else _NOTHING
         return {name: means for name, means in found.items() if means is not _NOTHING}
 
@@ -203,14 +204,6 @@ def _repeated(draft: Draft) -> bool:
     return draft.spec.for_each is not None or draft.spec.matrix is not None
 
 
-def _names(target: Any) -> Iterator[str]:
-    if isinstance(target, str):
-        yield target
-    else:
-        for one in target:
-            yield from _names(one)
-
-
 def _texts(tree: Any) -> list[str]:
     """The texts that a tree is, one or a list of them."""
     if tree[:1] == ["list"]:
@@ -223,14 +216,3 @@ def _texts(tree: Any) -> list[str]:
 
 def _lists(value: Any, text: str) -> bool:
     return isinstance(value, list | tuple) and text in value
-
-
-def _trees(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
-    if not isinstance(tree, list | tuple) or depth > _DEPTH or not tree:
-        return
-    if isinstance(tree[0], str):
-        yield list(tree)
-        if tree[0] in ("const", "ref", "local", "data"):
-            return
-    for inner in tree:
-        yield from _trees(inner, depth + 1)

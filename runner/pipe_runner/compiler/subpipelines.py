@@ -12,7 +12,7 @@ from pipe_runner.compiler.budgets import asks_models
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import uses_without_list, without_list
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
-from pipe_runner.compiler.matching import misplaced
+from pipe_runner.compiler.matching import misfits
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.surroundings import ENCODE
 from pipe_runner.compiler.values import Values, may_hold_template
@@ -256,7 +256,7 @@ def _check_inputs(
                 hint = "values of its inputs stand directly under `with:`"
             report.add("E804", f"{short(sub.shown, 100)} has no input `{short(name)}`", path, at="key", hint=hint)
         elif not may_hold_template(value):
-            for inner, sentence in misplaced(value, known[name].schema, f"input `{name}`"):
+            for inner, sentence in misfits(value, known[name]):
                 report.add("E806", sentence, (*path, *inner), notes=_declared(sub, name))
     for name, one in known.items():
         if one.required and name not in given:

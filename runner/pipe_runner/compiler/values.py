@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.trees import all_in, own_path
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
 from pipe_runner.expressions.compiled import OPTION
@@ -34,19 +35,14 @@ class Use:
         the whole is the place."""
         if self.place == "run" or "\n" in self.compiled.source:
             known = {reference.path: reference.offset for reference in reversed(self.compiled.references)}
-            for path in _paths(tree):
+            for path in (tuple(one[1]) for one in all_in(tree) if one[0] == "ref"):
                 if path in known:
                     return known[path], len(path_text(path))
+            own = next(filter(None, map(own_path, all_in(tree))), None)
+            found = re.search(rf"\b{re.escape(path_text(own))}\b", self.compiled.source) if own else None
+            if found is not None:
+                return found.start(), len(found[0])
         return None, None
-
-
-def _paths(tree: Any) -> Iterator[Path_]:
-    if isinstance(tree, list | tuple) and tree:
-        if tree[0] == "ref":
-            yield tuple(tree[1])
-        elif tree[0] != "const":
-            for inner in tree:
-                yield from _paths(inner)
 
 
 def sound(faults: list[Fault]) -> bool:

@@ -28,6 +28,11 @@ def methods_named(name: str) -> list[Callable[..., Any]]:
     ]
 
 
+def receivers(name: str) -> frozenset[str]:
+    """The JSON types of values that have a method of that name."""
+    return frozenset(_TYPES[kind] for kind, methods in _METHODS.items() if name in methods)
+
+
 def _simple(function: Callable[..., Any]) -> Callable[..., Any]:
     """A method of Python's str whose result is never larger than the text."""
 
@@ -181,3 +186,4 @@ _METHODS: Final[dict[type, dict[str, Callable[..., Any]]]] = {
     dict: {"get": _get, "keys": _listed(dict.keys), "values": _listed(dict.values), "items": _listed(dict.items)},
     list: {"count": _member_count, "index": _member_index},
 }
+_TYPES: Final[dict[type, str]] = {str: "string", dict: "object", list: "array"}

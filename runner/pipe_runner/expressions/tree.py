@@ -255,6 +255,9 @@ class Lowering:
 
     def _filter(self, node: nodes.Filter, tolerant: bool) -> Tree:
         guards = node.name in ("default", "d")
+        if guards and not node.args:  # by its name it is the same
+            node.args = [pair.value for pair in node.kwargs if pair.key == "instead"]
+            node.kwargs = [pair for pair in node.kwargs if pair.key != "instead"]
         inner = self.expression(node.node, tolerant=guards) if node.node is not None else ["const", ""]
         args, kwargs = self._arguments(node, tolerant=guards and tolerant)
         self.faults += filter_faults(node)

@@ -82,10 +82,10 @@ class Inner:
         return data | {name: ids for name, ids in more.items() if ids}
 
     def _take_inputs(self) -> None:
-        from pipe_runner.compiler.given import check_inputs
+        from pipe_runner.compiler.given import check_handed_on
 
         try:
-            self._inputs = check_inputs(self._plan, self._given)
+            self._inputs = check_handed_on(self._plan, self._given)
         except UsageError as error:
             self._refused = error.message.replace("\n", "; ")
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.compiler.given import check_inputs
+from pipe_runner.compiler.given import check_handed_on
 from pipe_runner.errors import ExpressionFault, UsageError
 from pipe_runner.expressions import Compiled, evaluate_condition
 from pipe_runner.fanout import Item, make_items
@@ -159,7 +159,7 @@ class _Look:
             self._check_paths(paths_in(node.options.data), "")
             given = self._scope.render(node.options, self._scope.names_of(node))
             assert isinstance(given, dict)
-            inputs = check_inputs(plan, given)
+            inputs = check_handed_on(plan, given)
         except _Open as open_:
             no_env = no_env or f"the inputs of {node.id}: {open_}"
         except (ExpressionFault, UsageError) as fault:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipe_runner.compiler import check_inputs, parse_input
+from pipe_runner.compiler.given import check_handed_on
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import Plan, PlannedInput
 
@@ -157,3 +158,20 @@ def test_a_pattern_can_not_run_away(planned: Planned) -> None:
     plan = planned('inputs: {x: {pattern: "^(a+)+$"}}\nnodes: {a: {run: echo}}\n')
     with pytest.raises(UsageError, match="must match"):
         check_inputs(plan, {"x": "a" * 5000 + "!"})
+
+
+def test_a_whole_number_is_an_integer_within_lists_and_objects_too(planned: Planned) -> None:
+    file = """
+        inputs:
+          ports: {type: array, items: {type: integer}, default: [80.0]}
+          conf: {type: object, properties: {n: {type: integer}, f: {type: number}}}
+        nodes: {a: {run: echo}}
+        """
+    found = check_inputs(planned(file), {"conf": {"n": 1e3, "f": 1.0, "other": 2.0}})
+    assert str(found) == "{'ports': [80], 'conf': {'n': 1000, 'f': 1.0, 'other': 2.0}}"
+
+
+def test_null_of_another_file_is_as_if_nothing_were_given_where_that_gives_null(plan: Plan) -> None:
+    assert check_handed_on(plan, {"must": 1, "may": None})["may"] is None
+    with pytest.raises(UsageError, match="input `host` must be text, not null"):
+        check_handed_on(plan, {"must": 1, "host": None})
