@@ -29,6 +29,12 @@ _OF_LONG: Final = 128
 _URL_SAFE_BASE64: Final = str.maketrans("+/", "-_")
 _DUMPED: Final = 16
 """Bytes of a line of `od`."""
+_BASH_QUOTED: Final = re.compile(r"[\\ '\"`$&|;,()<>{}\[\]*?!^]|^[#~]|(?<=[:=])~")
+"""What `printf %q` puts a backslash before, where a text holds nothing that can't be printed."""
+_NAMED: Final = str.maketrans(
+    {char: "\\" + name for char, name in zip("\\\a\b\t\n\v\f\r\x1b", "\\abtnvfrE", strict=True)}
+)
+_OTHERS: Final = re.compile(r"[^ -~]")
 _URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
 """What RFC 3986, Python's `quote`, JavaScript's `encodeURIComponent` and its `encodeURI` leave alone."""
 
@@ -50,7 +56,8 @@ def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
         ):
             for piece in _pieces(to_bytes(form, errors)):
                 found.setdefault(core if core and core in piece else piece, set()).add(piece)
-        _add(found, _base64_forms(to_bytes(value, errors)))
+        for text in {value, *(json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))}:
+            _add(found, _base64_forms(to_bytes(text, errors)))
     data = to_bytes(secret, errors)
     for form in (*(f for text in _digits(data) for f in _lines(text, _WRAPS)), *_dumps(data)):
         found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
@@ -104,7 +111,9 @@ def _text_forms(value: str) -> Iterator[str]:
         yield quoted
         for ascii_only in (True, False) if quoted != value else ():
             yield json.dumps(quoted, ensure_ascii=ascii_only)[1:-1]
-    yield repr(value)[1:-1]
+    yield from _escaped_forms(value)
+    yield value.replace('"', '""')  # CSV
+    yield value.replace("'", "''")  # SQL, YAML
 
 
 def _json_forms(value: str) -> Iterator[str]:
@@ -123,16 +132,31 @@ def _html_forms(value: str) -> Iterator[str]:
     doubles = ("&quot;", "&#34;", '"') if '"' in value else ('"',)
     singles = ("&#x27;", "&#39;", "&apos;", "'") if "'" in value else ("'",)
     for double, single in product(doubles, singles):
-        yield escaped.replace('"', double).replace("'", single)
+        yield (form := escaped.replace('"', double).replace("'", single))
+        yield form.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 
 def _shell_forms(value: str) -> Iterator[str]:
     yield value.replace("'", "'\"'\"'")
     yield value.replace("'", "'\\''")
     yield re.sub(r'([$`"\\])', r"\\\1", value)
+    yield _BASH_QUOTED.sub(r"\\\g<0>", value)
+    yield re.sub(r"([^\w@+:,./-])", r"\\\1", value, flags=re.ASCII)  # Ruby
     yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", value, flags=re.ASCII)
     yield re.sub(r"([^\w@%+=:,./-])", r"\\\1", value)
-    yield value.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r")
+
+
+def _escaped_forms(value: str) -> Iterator[str]:
+    """As Python, bash (`$'…'`) and YAML name what can't be printed, or is no ASCII."""
+    yield repr(value)[1:-1]
+    yield ascii(value)[1:-1]
+    yield repr(to_bytes(value, "surrogatepass"))[2:-1]
+    named = value.translate(_NAMED)
+    single = named.replace("'", "\\'")
+    yield single
+    yield _OTHERS.sub(lambda found: "".join(f"\\{byte:03o}" for byte in to_bytes(found[0], "surrogatepass")), single)
+    double = named.replace('"', '\\"').replace("\\E", "\\e")
+    yield _OTHERS.sub(lambda found: (escape := ascii(found[0])[1:-1])[:2] + escape[2:].upper(), double)
 
 
 def _url_forms(value: str, errors: str) -> Iterator[str]:
