@@ -17,7 +17,7 @@ from pipe_runner.errors import ExpressionFault, StorageError
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Executor
 from pipe_runner.run import Run
-from pipe_runner.runlog import output_fields, read_blob
+from pipe_runner.runlog import LastRead, output_fields
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import leaves_files
 from pipe_runner.types import ErrorKind, EventKind, Json, Phase, RunStatus
@@ -146,7 +146,7 @@ class ActiveRun:
 
             self._undecided = tell_unknown(self.run, self.nodes, self._stream.emit)
         self._place.journal.commit()
-        scope = Scope(self.plan, self.run, lambda ref: read_blob(self.rundir, ref), random_bits, self._settings.trace)
+        scope = Scope(self.plan, self.run, LastRead(self.rundir), random_bits, self._settings.trace)
         watch = asyncio.ensure_future(self._watch())
         try:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipe_runner.runlog.blobs import encode_output, output_fields, read_blob
+    from pipe_runner.runlog.blobs import LastRead, encode_output, output_fields, read_blob
     from pipe_runner.runlog.lock import RunLock
     from pipe_runner.runlog.mend import Repaired, repair
     from pipe_runner.runlog.reader import LogContents, LogReader, fold_log, read_log
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipe_runner.runlog.writer import LogWriter
 
 __all__ = [
+    "LastRead",
     "LogContents",
     "LogReader",
     "LogWriter",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LastRead": "blobs",
     "LogContents": "reader",
     "LogReader": "reader",
     "LogWriter": "writer",

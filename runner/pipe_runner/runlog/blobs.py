@@ -21,6 +21,8 @@ from pipe_runner.types import Json
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}\Z")
 _EXCERPT: Final = 1024
+_KEPT: Final = 2**24
+"""Bytes of files whose outputs are kept as they were read: one as large as it may be by default."""
 _SHOWN: Final = 100
 """Characters of a field in a message."""
 
@@ -81,6 +83,29 @@ def read_blob(rundir: RunDir, ref: Mapping[str, Any]) -> Json:
         return data.decode("utf-8", "surrogatepass") if kind == "text" else json.loads(data)
     except (ValueError, RecursionError) as error:
         raise StorageError(f"{path} does not hold {kind}: {error}") from error
+
+
+class LastRead:
+    """Reads outputs of one run, and keeps what was read last, so that a hundred nodes that refer to one large output
+    parse it once. Who reads a value may not change it."""
+
+    def __init__(self, rundir: RunDir) -> None:
+        self._rundir = rundir
+        self._kept: dict[tuple[object, object], tuple[Json, int]] = {}
+        """By digest and type: the value, and bytes of its file; in the order in which they were read."""
+        self._bytes = 0
+
+    def __call__(self, ref: Mapping[str, Any]) -> Json:
+        """As `read_blob`."""
+        name, size = (ref.get("sha256"), ref.get("type")), ref.get("bytes")
+        found = self._kept.pop(name, None)
+        if found is None or found[1] != size:
+            found = read_blob(self._rundir, ref), int(size or 0)
+            self._bytes += found[1]
+        self._kept[name] = found
+        while self._bytes > _KEPT:
+            self._bytes -= self._kept.pop(next(iter(self._kept)))[1]
+        return found[0]
 
 
 def _shown(ref: Mapping[str, Any]) -> str:

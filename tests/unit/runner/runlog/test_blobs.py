@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipe_runner.errors import StorageError
-from pipe_runner.runlog import LogWriter, RunDir, encode_output, read_blob
+from pipe_runner.runlog import LastRead, LogWriter, RunDir, encode_output, read_blob
 from pipe_runner.types import Durability, Json
 
 outputs = st.recursive(
@@ -125,3 +125,24 @@ def test_s4_a_reference_that_is_none_is_named_without_the_output(kept: tuple[Run
         read_blob(rundir, ref)
     assert "what the node said" not in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+def test_what_was_read_last_is_parsed_once_and_no_more_than_16_mib_of_it_are_kept(
+    kept: tuple[RunDir, LogWriter],
+) -> None:
+    rundir, log = kept
+    read = LastRead(rundir)
+    parts = [ref_of([number] * 2_000_000, log) for number in range(5)]  # of 4 MB each
+    first = read(parts[0])
+    assert read(parts[0]) is first
+    for part in parts:
+        read(part)
+    assert read(parts[4]) is read(parts[4])
+    assert read(parts[0]) is not first
+    assert read(parts[0]) == first
+
+
+def test_the_same_bytes_as_text_and_as_json_are_two_outputs(kept: tuple[RunDir, LogWriter]) -> None:
+    rundir, log = kept
+    read = LastRead(rundir)
+    assert (read(ref_of([1], log)), read(ref_of("[1]", log)), read(ref_of([1], log))) == ([1], "[1]", [1])
