@@ -8,11 +8,15 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from model_servers import Service
 
 settings.register_profile("pipe", deadline=None)
 settings.load_profile("pipe")
@@ -95,3 +99,22 @@ class InTime:
 @pytest.fixture(scope="session")
 def in_time() -> InTime:
     return InTime()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """A model service on loopback."""
+    from model_servers import Service
+
+    made = Service()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No account of AWS that this machine may have is found."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

@@ -22,9 +22,6 @@ MOST: Final = 10_000
 _CHUNK: Final = 1 << 18
 _STRETCH: Final = 1 << 25
 """Bytes after which what was written is made durable, where it is to be: so that no wait for the disk is long."""
-_READ: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 def _go_on() -> bool:
@@ -59,9 +56,9 @@ def working_directory(attempt: Attempt) -> tuple[str, int, int]:
     if real != root and not real.startswith(root.rstrip("/") + "/"):
         raise NodeFault(ErrorKind.REFUSED, f"the working directory {cwd} is outside the project's root")
     try:
-        top = os.open(root, _FOLDER if attempt.workspace else os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+        top = os.open(root, flags.FOLDER if attempt.workspace else os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
         try:
-            return real, *_open(top, os.path.relpath(real, root), _FOLDER)
+            return real, *_open(top, os.path.relpath(real, root), flags.FOLDER)
         finally:
             os.close(top)
     except OSError as error:
@@ -115,7 +112,7 @@ def collect(
 def kept(source: str, digest: str, folder: str, *, durable: bool, halted: Callable[[], bool] = _go_on) -> bool:
     """Copy a file of the cache into `folder`; False where it isn't what its name says. Raises StorageError, Halted."""
     try:
-        file = open(os.open(source, _READ), "rb", buffering=0)
+        file = open(os.open(source, flags.READ), "rb", buffering=0)
     except OSError:
         return False
     with file:
@@ -155,7 +152,7 @@ def put_back(
                     with contextlib.suppress(FileExistsError):
                         os.mkdir(below, 0o700, dir_fd=way[-1])
                         made[tuple(folders[: depth + 1])] = 0o700
-                    way.append(os.open(below, _FOLDER, dir_fd=way[-1]))
+                    way.append(os.open(below, flags.FOLDER, dir_fd=way[-1]))
                 mode = _place(way[-1], name, os.path.join(folder, item["sha256"]), item, verify, halted)
                 for depth, here in enumerate(way[1:], 1):
                     _let_in(here, mode, tuple(folders[:depth]), made)
@@ -176,7 +173,7 @@ def _let_in(folder: int, mode: int, path: tuple[str, ...], made: dict[tuple[str,
 
 def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: bool, halted: Callable[[], bool]) -> int:
     """Put a file into a folder; its mode there."""
-    with contextlib.suppress(OSError), open(os.open(name, _READ, dir_fd=here), "rb", buffering=0) as there:
+    with contextlib.suppress(OSError), open(os.open(name, flags.READ, dir_fd=here), "rb", buffering=0) as there:
         found = os.fstat(there.fileno())
         same = stat.S_ISREG(found.st_mode) and found.st_size == item["bytes"] and bool(found.st_mode & 0o100) == bool(
             item.get("executable")
@@ -194,7 +191,7 @@ def _place(here: int, name: str, source: str, item: Mapping[str, Any], verify: b
             mode = rights(kept_file)
             if item.get("executable"):
                 mode |= (mode & 0o444) >> 2
-            with open(os.open(part, _NEW, mode, dir_fd=here), "wb") as file:
+            with open(os.open(part, flags.NEW, mode, dir_fd=here), "wb") as file:
                 mode = os.fstat(file.fileno()).st_mode
                 for chunk in _chunks(kept_file, halted):
                     file.write(chunk)
@@ -250,19 +247,19 @@ def _inside(base: str, name: str, path: str) -> str:
     return real
 
 
-def _open(top: int, path: str, how: int = _READ) -> tuple[int, int]:
+def _open(top: int, path: str, how: int = flags.READ) -> tuple[int, int]:
     """Folder by folder: what is exchanged for a link meanwhile is refused by the system. With the descriptor, as bits
     of a mode: to whom the folders on the way are open."""
     *folders, name = path.split("/")
     here, let_in = os.dup(top), 0o666
     try:
         for folder in folders:
-            below = os.open(folder, _FOLDER, dir_fd=here)
+            below = os.open(folder, flags.FOLDER, dir_fd=here)
             os.close(here)
             here = below
             let_in &= _lets_in(here)
         found = os.open(name, how, dir_fd=here)
-        return found, let_in & (_lets_in(found) if how == _FOLDER and name != "." else 0o666)
+        return found, let_in & (_lets_in(found) if how == flags.FOLDER and name != "." else 0o666)
     finally:
         os.close(here)
 
@@ -294,7 +291,7 @@ def _copy(
             os.makedirs(folder, exist_ok=True)
             if durable:
                 sync_directory(os.path.dirname(folder))
-        with open(os.open(part, _NEW, rights(file) & let_in), "wb", buffering=0) as out:
+        with open(os.open(part, flags.NEW, rights(file) & let_in), "wb", buffering=0) as out:
             for chunk in _chunks(file, halted):
                 digest.update(chunk)
                 size += len(chunk)

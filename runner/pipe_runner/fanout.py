@@ -18,13 +18,11 @@ from pipe_runner.expressions.values import describe
 from pipe_runner.plan import FanOut, PlannedNode
 from pipe_runner.ports import NodeError
 from pipe_runner.run import NodeState
-from pipe_runner.text import unfit_key
-from pipe_runner.types import ErrorKind, Json, NodeStatus
+from pipe_runner.text import canonical_json, unfit_key
+from pipe_runner.types import ENDED_WELL, ErrorKind, Json, NodeStatus
 
 _NAMED: Final = 5
-_GOOD: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _tuple: Any = tuple.__new__
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Item(NamedTuple):
@@ -60,7 +58,7 @@ def make_items(
         if why is not None:
             raise ExpressionFault(f"{where}: {_shown(key)} of item {index} {why}")
         seen[key] = index
-        told = str(value) if type(value) is int else _ENCODE(value)
+        told = str(value) if type(value) is int else canonical_json(value)
         if fan_out.index_read:
             told = f"[{told},{index}]"
         items.append(_tuple(Item, (key, own, sha256(told.encode()).hexdigest()[:16])))
@@ -113,7 +111,7 @@ class Fan:
                 self.asked.append(number)
             elif is_refused(known):
                 refused = True
-            elif known.status not in _GOOD:
+            elif known.status not in ENDED_WELL:
                 self.todo.append(number)
         if refused and self.fan_out.fail_fast:
             self.todo.clear()
@@ -152,7 +150,7 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
         if known is not None and status is NodeStatus.FAILED:
             failed.append(unit)
             first = first or known.error
-    total, succeeded = len(fan.items), sum(counts.get(status, 0) for status in _GOOD)
+    total, succeeded = len(fan.items), sum(counts.get(status, 0) for status in ENDED_WELL)
     if total and counts[NodeStatus.SKIPPED] == total:
         return Verdict(NodeStatus.SKIPPED)
     wanted = fan.fan_out.min_success

@@ -16,6 +16,10 @@ READ: Final = os.O_RDONLY | _together(*_ALWAYS, "NONBLOCK")
 """To read a file, no link, without waiting for whoever may be at the other end of it."""
 NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _together(*_ALWAYS)
 """To write a file that isn't there yet."""
+LOCK: Final = os.O_RDWR | os.O_CREAT | _together(*_ALWAYS, "NONBLOCK")
+"""To hold a lock on a file, which is made where it isn't there."""
+FOLDER: Final = os.O_RDONLY | _together(*_ALWAYS, "DIRECTORY")
+"""To open what lies in a directory, which is no link."""
 REWRITE: Final = os.O_WRONLY | os.O_CREAT | _together(*_ALWAYS, "NONBLOCK")
 """To write over the beginning of a file, which is made where it isn't there."""
 

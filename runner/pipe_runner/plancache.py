@@ -24,7 +24,7 @@ try:  # the part of hashlib that needs no OpenSSL: loading that costs as much as
 except ImportError:
     from hashlib import blake2b
 
-from pipe_runner import __version__
+from pipe_runner import __version__, flags
 from pipe_runner.plan import Plan
 from pipe_runner.plandata import plan_from_json, plan_to_json
 from pipe_runner.project import PROJECT_FILE
@@ -118,8 +118,8 @@ def store_plan(
             os.unlink(part)
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+def _private(path: str, how: int) -> int:
+    return os.open(path, how, 0o600)
 
 
 def _empty(plan: dict[str, Any], root: str) -> list[list[Any]] | None:
@@ -218,7 +218,7 @@ def _is_as_it_was(path: str, real: str, digest: str) -> bool:
 
 def _content(path: str) -> bytes | None:
     """Of a regular file that is not too large; nothing else is waited for. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    fd = os.open(path, flags.READ)
     with open(fd, "rb") as file:
         found = os.fstat(fd)
         return file.read() if stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_READ else None

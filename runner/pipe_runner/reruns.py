@@ -9,7 +9,7 @@ from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers, is_refu
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, inner, instance
-from pipe_runner.types import Effect, NodeStatus, Phase, RunStatus
+from pipe_runner.types import ENDED_WELL, Effect, NodeStatus, Phase, RunStatus
 
 _UNDONE: Final = {
     NodeStatus.PENDING: "not started",
@@ -20,7 +20,6 @@ _UNDONE: Final = {
     NodeStatus.CANCELLED: "cancelled",
     NodeStatus.UNKNOWN: "interrupted",
 }
-_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _FAILED: Final = ("failed", "queued")
 """Of a run, or of a node that runs a sub-pipeline: it is tried again as a whole."""
 
@@ -103,7 +102,7 @@ def items_to_rerun(
             if node.pipeline is not None:
                 plan = instance(subplans[node.pipeline], owner, node.priority)
                 again.update(left_inside(run, owner, chosen(plan, owner, run.only), plan, subplans))
-        done = sum(item.status in _DONE for item in items.values())
+        done = sum(item.status in ENDED_WELL for item in items.values())
         told[node.id] = {"done": done, "again": again, **({"more": more} if more else {})}
     return told
 

@@ -11,7 +11,7 @@ from pipe_runner.expressions import Compiled, evaluate, value_to_text
 from pipe_runner.plan import Plan, PlannedNode, Value
 from pipe_runner.ports import Attempt, secret_marker
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import Json, NodeStatus, Phase, RunStatus
+from pipe_runner.types import Json, NodeStatus, Phase, ReadBlob, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.traces import Trace
@@ -20,7 +20,6 @@ _tuple: Any = tuple.__new__  # without the call that its class would make of it:
 _of_node = itemgetter(
     *map(PlannedNode._fields.index, ("id", "agent", "options", "env", "secrets", "part", "validate_options"))
 )  # at once: one by one they take twice as long
-ReadBlob = Callable[[Mapping[str, Any]], Json]
 
 
 class Scope:

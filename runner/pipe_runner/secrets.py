@@ -1,17 +1,24 @@
-"""Reads the values of a pipeline's secrets when a run starts; says all that is missing at once, and never a value."""
+"""Reads the values of a pipeline's secrets when a run starts, and puts them in; says all that is missing at once, and
+never a value."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Mapping
-from typing import Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import NodeFault, UsageError
 from pipe_runner.plan import SecretSource
+from pipe_runner.types import ErrorKind, Json
+
+if TYPE_CHECKING:
+    from pipe_runner.ports import Attempt
 
 LARGEST_FILE: Final = 64 * 1024
 SHORTEST_MASKED: Final = 6
+_MARKER: Final = re.compile("\x00pipe-secret:([A-Za-z_][A-Za-z0-9_]*)\x00")
 _SHORT: Final = f"is shorter than {SHORTEST_MASKED} characters and is not masked in outputs"
 
 
@@ -90,3 +97,27 @@ def _read(key: str, root: str) -> str:
     if not value:
         raise _Missing(f"the file {key} is empty")
     return value
+
+
+def with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
+    """The attempt with values where `ports.secret_marker` stands for them; raises NodeFault for a secret that
+    was not granted."""
+
+    def put(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in secrets:
+            raise NodeFault(ErrorKind.REFUSED, f"secret {name} was not granted to this node")
+        return secrets[name]
+
+    def walk(value: Json) -> Json:
+        if isinstance(value, str):
+            return _MARKER.sub(put, value) if "\x00" in value else value
+        if isinstance(value, dict):
+            return {key: walk(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [walk(item) for item in value]
+        return value
+
+    options = {key: walk(value) for key, value in attempt.options.items()}
+    env = {key: _MARKER.sub(put, value) if "\x00" in value else value for key, value in attempt.env.items()}
+    return attempt._replace(options=options, env=env)

@@ -5,8 +5,10 @@ And what can be a key of an item, and how paths are shown.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
@@ -28,6 +30,20 @@ _CI_COMMAND: Final = re.compile(
     r"|(#)(?=#(?:vso|teamcity)?\[)",
     re.IGNORECASE,
 )
+
+
+def _canonical() -> Callable[[object], str]:
+    """As `json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode`, which sets itself up anew for each value."""
+    whole = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return whole.encode
+    encode = make(None, whole.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, True)
+    return lambda value: whole.encode(value) if type(value) is str else "".join(encode(value, 0))
+
+
+canonical_json: Final = _canonical()
+"""The one text that a value has as JSON: ASCII, keys in order, no blanks."""
 
 
 def printable(text: str, *, newlines: bool = False, tabs: bool = False) -> str:
@@ -88,8 +104,6 @@ def ci_safe_json(text: str) -> str:
 
 def json_text(value: object, indent: int | None = 2) -> str:
     """What a command prints as JSON: ASCII, with a newline, harmless in any CI's log."""
-    import json
-
     return ci_safe_json(json.dumps(value, indent=indent)) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -17,6 +17,10 @@ Path_: TypeAlias = tuple[PathStep, ...]
 
 IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 """What a node id, an input name or an output name may be."""
+
+
+ReadBlob: TypeAlias = Callable[[Mapping[str, Json]], Json]
+"""Gives what the log keeps beside itself, by the reference that stands in its place."""
 
 
 class RunStatus(StrEnum):
@@ -57,6 +61,9 @@ FINAL_NODE_STATUSES: Final = frozenset(
         NodeStatus.UNKNOWN,
     }
 )
+
+
+ENDED_WELL: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 
 
 class ErrorKind(StrEnum):

@@ -17,12 +17,11 @@ from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Attempt, Emit, Executor, Files, LeftFile, Masker, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import instance
-from pipe_runner.types import ErrorKind, Json, NodeStatus
+from pipe_runner.types import ENDED_WELL, ErrorKind, Json, NodeStatus
 
 KEPT: Final = "artifacts"
 """Where a run keeps artifacts, in its directory, by digest."""
 _NO_ROOM: Final = (ENOSPC, EDQUOT, EIO)
-_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 
 
 class Left(NamedTuple):
@@ -57,7 +56,7 @@ def _left_by(
             inside = instance(subplans[node.pipeline], name, node.priority).nodes
             for one in sorted(inside, key=lambda one: (-one.priority, one.index)):
                 yield from _left_by(one, subplans, run, output)
-        elif state.status in _DONE:
+        elif state.status in ENDED_WELL:
             yield from (Left(node, name, file) for file in state.artifacts)
 
 

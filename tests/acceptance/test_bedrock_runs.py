@@ -24,13 +24,6 @@ outputs: {said: "{{ nodes.a.output }} {{ nodes.b.output }}"}
 
 
 @pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def home(pipe: Shell, service: Service) -> dict[str, str]:
     """An environment without keys; files of AWS's are those of the project."""
     pipe.write("pipe.yml", "version: 1\n")

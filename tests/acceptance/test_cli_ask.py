@@ -187,13 +187,6 @@ def test_yes_asks_nobody(pipe: Any) -> None:
 # ---------------------------------------------------------------- by a model
 
 
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
-
-
 def settings(pipe: Any, service: Service) -> dict[str, str]:
     entry = json.dumps({"type": OPENAI.name, "model": "m", **OPENAI.options(service.url)})
     pipe.write("pipe.yml", f"version: 1\nproviders:\n  service: {entry}\n")

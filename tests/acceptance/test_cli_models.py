@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +32,6 @@ nodes:
   page: {when: nodes.triage.output.severity == 'high', run: "echo {{ nodes.triage.usage.calls | default(0) }} calls"}
 outputs: {severity: "{{ nodes.triage.output.severity }}"}
 """
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -24,13 +24,6 @@ outputs: {said: "{{ nodes.ask.output }}"}
 
 
 @pytest.fixture
-def service() -> Any:
-    made = Service()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def project(pipe: Any, service: Service) -> Path:
     folder: Path = pipe.folder
     (folder / "pipe.yml").write_text(PROJECT % service.url)

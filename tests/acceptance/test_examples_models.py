@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,13 +72,6 @@ def asked(folder: Path) -> list[Any]:
                 call.pop("id", None)
         found.append(one)
     return sorted(found, key=lambda one: json.dumps(one, sort_keys=True))
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
 
 
 def test_the_recording_needs_no_service_no_key_and_no_node(pipe: Shell, project: Path) -> None:

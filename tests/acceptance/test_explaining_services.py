@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +34,6 @@ outputs: {explanation: "{{ nodes.all.output.explanation }}", usage: "{{ nodes.al
 """
 
 every = pytest.mark.parametrize("name", sorted(DIALECTS))
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
 
 
 def asks(folder: Path, name: str, options: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -73,13 +73,6 @@ class ProviderBench:
     @property
     def heard(self) -> dict[str, Any]:
         return self.dialect.heard(self.service.asked[-1].data)
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
 
 
 @pytest.fixture

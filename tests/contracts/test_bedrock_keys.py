@@ -17,15 +17,9 @@ from model_servers import BEDROCK, Service, response
 from pipe_runner.models import Message, ModelFault, ModelRequest, ModelResponse, Reason
 from pipe_runner.registry import ProviderTypes
 
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
+
 REQUEST = ModelRequest("m", (Message("user", "Say hello."),))
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def ask(service: Service, **options: Any) -> ModelResponse:

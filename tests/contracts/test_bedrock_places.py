@@ -19,11 +19,7 @@ KEYS = "aws_access_key_id = AKID%s\naws_secret_access_key = s\n"
 
 
 @pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+def empty_folder(nothing_of_this_machine: None, tmp_path: Path) -> None:
     (tmp_path / ".aws").mkdir()
 
 

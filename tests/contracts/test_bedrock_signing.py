@@ -29,6 +29,8 @@ PROFILE = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.a-mode
 
 KEYS = """
 import datetime, json, pathlib, sys, time
+
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
 count, seconds, slow = pathlib.Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 number = len(count.read_text()) if count.exists() else 0
 count.write_text("x" * (number + 1))
@@ -39,14 +41,6 @@ until = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(second
 said = {"AccessKeyId": f"AKID{number}", "SecretAccessKey": f"secret-{number}", "SessionToken": f"session-{number}"}
 print(json.dumps({"Version": 1, **said, "Expiration": until.isoformat()}))
 """
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,9 @@ from pipe_runner.engine import RunSettings, open_run
 from pipe_runner.registry import Registry
 from pipe_runner.runlog import read_log
 
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
+
 NODE = "a: {agent: llm, provider: P, timeout: 2s, with: {model: m, prompt: x}}"
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
-
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 
 def perform(root: Path, provider: str, providers: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,6 @@ BASE64, HEX = base64.b64encode(KEY.encode()).decode(), KEY.encode().hex()
 def answer(model: str = "m") -> dict[str, Any]:
     choice = {"index": 0, "message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}
     return {"model": model, "choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
-
-
-@pytest.fixture
-def service() -> Iterator[Service]:
-    made = Service()
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(

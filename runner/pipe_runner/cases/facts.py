@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from shlex import join
 from typing import Any
 
@@ -14,9 +14,7 @@ from pipe_runner.cases.standin import StandIn
 from pipe_runner.cases.suite import Case
 from pipe_runner.ports import Attempt, Command, Event
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import EventKind, Json, NodeStatus
-
-ReadBlob = Callable[[Mapping[str, Any]], Json]
+from pipe_runner.types import EventKind, Json, NodeStatus, ReadBlob
 
 _ALL_KNOWN = (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED)
 """Ends of a repeated node with an output that lists all its items."""

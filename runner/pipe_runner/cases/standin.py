@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.cases.matching import Absent
 from pipe_runner.cases.suite import Case
 from pipe_runner.errors import NodeFault, PipeError
-from pipe_runner.executors.local import validate_options, with_secrets
+from pipe_runner.executors.local import validate_options
 from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking
 from pipe_runner.ports import Attempt, Clock, Command, Context, Emit, Executor, Masker, NodeError, Outcome, ProcessEnd
+from pipe_runner.secrets import with_secrets
 from pipe_runner.types import ErrorKind, NodeStatus
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner.console.words import plural, safe
 from pipe_runner.registry import asks_models
+from pipe_runner.spent import NANO
 from pipe_runner.subplans import members
 from pipe_runner.text import dollars
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pipe_runner.spending.outlook import Bound
     from pipe_runner.stores.costs import PastCosts
 
-_NANO: Final = 10**9
 _NAMED: Final = 20
 
 
@@ -82,7 +82,7 @@ def costs_json(costs: Costs | None) -> dict[str, Any] | None:
     bound, past = costs
 
     def dollars_of(nanos: int | None) -> float | None:
-        return None if nanos is None else nanos / _NANO
+        return None if nanos is None else nanos / NANO
 
     def shares(runs: tuple[int, ...]) -> dict[str, Any]:
         half, most = _shares(runs) if runs else (None, None)

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import NamedTuple
 
+from pipe_runner import flags
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.errors import InvalidPipeline
@@ -82,7 +83,7 @@ def shown_warnings(plan: Plan, shown: str) -> list[str]:
 def _content(path: str) -> bytes | None:
     """The file's bytes, None where a kept plan can't be used and the compiler has to look, and to say what is wrong."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, flags.READ)
         with open(fd, "rb") as file:
             found = os.fstat(fd)
             if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_KEPT:

@@ -25,7 +25,7 @@ from pipe_runner.console.words import (
     used,
 )
 from pipe_runner.runlog import RunLock, fold_log
-from pipe_runner.types import NodeStatus, RunStatus
+from pipe_runner.types import ENDED_WELL, NodeStatus, RunStatus
 
 if TYPE_CHECKING:
     from pipe_runner.reports.story import Story
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _MOST_TRIES: Final = 100
 _ARTIFACTS: Final = 100
 _MODELS: Final = 50
-_DONE: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 _FEW: Final = 6
 """Items of one repeated node that are named however they ended."""
 _ITEMS: Final = 20
@@ -164,7 +163,7 @@ def _row(name: str, state: NodeState, about: str) -> tuple[str, str, str, str, s
 
 def _remarkable(items: Mapping[str, NodeState]) -> Iterator[tuple[str, NodeState]]:
     """Those items of a repeated node that did not simply succeed."""
-    return ((k, s) for k, s in items.items() if s.status not in _DONE or s.attempts > 1)
+    return ((k, s) for k, s in items.items() if s.status not in ENDED_WELL or s.attempts > 1)
 
 
 def _about(state: NodeState, items: Mapping[str, NodeState]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from glob import escape
 from hashlib import sha256
@@ -14,10 +13,10 @@ from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
 from pipe_runner.plan import CachePolicy, Value, files_of
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Path_
 from pipe_schemas.nodes import PipelineNode
 
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NOT_OF_THE_OUTPUT: Final = frozenset(
     {
         "description", "needs", "when", "run_on", "continue_on_error", "retry", "timeout", "max_time", "effect",
@@ -61,7 +60,7 @@ def compile_cache(
             ttl = parse_duration(spec.ttl)
     files += map(escape, _own_files(draft))
     kept = {name: value for name, value in content.items() if name not in _NOT_OF_THE_OUTPUT and name[:2] != "x-"}
-    draft.cache = CachePolicy(sha256(_ENCODE(kept).encode()).hexdigest(), key, tuple(files), ttl)
+    draft.cache = CachePolicy(sha256(canonical_json(kept).encode()).hexdigest(), key, tuple(files), ttl)
 
 
 def _own_files(draft: Draft) -> list[str]:

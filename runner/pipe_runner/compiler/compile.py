@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.collecting import uncollected
 from pipe_runner.compiler.compilation import Compilation
-from pipe_runner.compiler.report import EXPRESSIONS as EXPRESSIONS
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.loader import Document, load_text
@@ -81,9 +80,7 @@ def _compile(
     *,
     only_faults: bool = False,
 ) -> Compilation:
-    collecting = gc.isenabled()
-    gc.disable()  # everything made here lives until the end: each collection would walk through it in vain
-    try:
+    with uncollected():
         document, faults = load_text(content, shown)
         if not isinstance(document.data, dict):
             return Compilation(None, in_order([*project_faults, *faults]), document, content=content)
@@ -110,9 +107,6 @@ def _compile(
             build.neighbours.states(),
             content,
         )
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _said_once(found: list[Diagnostic]) -> list[Diagnostic]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
@@ -11,6 +10,7 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.plan import FanOut, Value
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
 
 MOST: Final = 10_000
@@ -20,7 +20,6 @@ STEPS: Final = 100_000
 WORK: Final = 160_000
 """Steps of some 10 µs that looking through the shell texts of one file may take."""
 _SPLIT: Final = "make the list in a node, and repeat over it with `for_each`; or split the file"
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _OF_ITEM: Final = frozenset({"item", "index", "matrix"})
 SPECIAL: Final = ("include", "exclude")
 
@@ -146,7 +145,7 @@ def expand(axes: dict[str, list[Json]], include: Any, exclude: Any, room: Room |
     for given in axes.values():
         size *= len(given)
     room.take(size * (1 + len(names) // 4))
-    coded = [[(value, _ENCODE(value)) for value in given] for given in axes.values()]
+    coded = [[(value, canonical_json(value)) for value in given] for given in axes.values()]
     # Each combination, and the texts of its values: 1, 1.0 and true are equal in Python, and different in a matrix.
     made: list[tuple[dict[str, Json], tuple[str, ...]]] = [
         ({name: value for name, (value, _) in zip(names, one, strict=True)}, tuple(code for _, code in one))
@@ -189,7 +188,7 @@ def _wanted(
     columns: list[list[str]] = []
     size = 1
     for place in at:
-        part, code = parts[place], _ENCODE(parts[place])
+        part, code = parts[place], canonical_json(parts[place])
         if isinstance(part, (dict, list)):
             room.take(len(coded[place]) * (1 + len(code) // 8))
             columns.append(list(dict.fromkeys(own for value, own in coded[place] if _fits(part, value))))
@@ -206,7 +205,7 @@ def _fits(part: Json, value: Json) -> bool:
         return isinstance(value, dict) and all(name in value and _fits(one, value[name]) for name, one in part.items())
     if isinstance(part, list):
         return isinstance(value, list) and len(part) <= len(value) and all(map(_fits, part, value))
-    return _ENCODE(part) == _ENCODE(value)
+    return canonical_json(part) == canonical_json(value)
 
 
 def _enough(wanted: int | None, items: Any, path: Any, report: Report) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from pipe_runner.compiler.matching import TYPE_WORDS
 from pipe_runner.types import NodeStatus, RunStatus
 
 Schema: TypeAlias = Mapping[str, Any]
@@ -44,16 +45,6 @@ RUN: Final[Mapping[str, Schema]] = {
     "attempt": {"type": "integer"},
     "status": {"type": "string", "enum": [str(status) for status in RunStatus]},
     "failed": {"type": "array", "items": TEXT},
-}
-_TYPES: Final = ("string", "integer", "number", "boolean", "array", "object", "null")
-_WORDS: Final = {
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-    "null": "null",
 }
 _DEPTH: Final = 20
 
@@ -173,12 +164,12 @@ def types_of(schema: Schema) -> frozenset[str]:
         for word, value in (("const", [schema.get("const")]), ("enum", schema.get("enum"))):
             if word in schema and isinstance(value, list):
                 return frozenset().union(*(type_of(item) for item in value))
-        return frozenset(_TYPES)
+        return frozenset(TYPE_WORDS)
     names = [declared] if isinstance(declared, str) else declared
     if not isinstance(names, Iterable):
-        return frozenset(_TYPES)
-    found = {name for name in names if name in _TYPES}
-    return frozenset(found | {"integer"} if "number" in found else found) or frozenset(_TYPES)
+        return frozenset(TYPE_WORDS)
+    found = {name for name in names if name in TYPE_WORDS}
+    return frozenset(found | {"integer"} if "number" in found else found) or frozenset(TYPE_WORDS)
 
 
 def type_of(value: Any) -> frozenset[str]:
@@ -198,10 +189,10 @@ def type_of(value: Any) -> frozenset[str]:
 
 def words(types: frozenset[str]) -> str:
     """`text`, `a list or null`, …; `anything` for all."""
-    names = [name for name in _TYPES if name in types and not (name == "integer" and "number" in types)]
-    if len(names) == len(_TYPES) - 1:
+    names = [name for name in TYPE_WORDS if name in types and not (name == "integer" and "number" in types)]
+    if len(names) == len(TYPE_WORDS) - 1:
         return "anything"
-    return " or ".join(_WORDS[name] for name in names) or "nothing"
+    return " or ".join(TYPE_WORDS[name] for name in names) or "nothing"
 
 
 def clash(source: Schema, source_in: Lookup, target: Any, target_in: Lookup, depth: int = 0) -> str | None:

@@ -14,14 +14,16 @@ if TYPE_CHECKING:
 
     from pipe_runner.plan import PlannedInput
 
-_WORDS: Final = {
+TYPE_WORDS: Final = {
     "string": "text",
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
     "array": "a list",
     "object": "an object",
+    "null": "null",
 }
+"""The types of JSON Schema, as they are called in sentences."""
 _MOST: Final = 20
 """Faults that are told of one value."""
 
@@ -56,7 +58,10 @@ def _mismatches(value: Any, schema: Mapping[str, Any] | bool, name: str, path: P
     wanted = schema.get("type")
     if wanted is not None and not _is(value, wanted):
         words = [wanted] if isinstance(wanted, str) else wanted
-        yield path, f"{name} must be {' or '.join(_WORDS.get(word, word) for word in words)}, not {described(value)}"
+        yield (
+            path,
+            f"{name} must be {' or '.join(TYPE_WORDS.get(word, word) for word in words)}, not {described(value)}",
+        )
         return
     choices = schema.get("enum")
     if choices is not None and not any(same(value, choice) for choice in choices):

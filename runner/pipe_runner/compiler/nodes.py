@@ -14,7 +14,7 @@ from pipe_runner.compiler.environment import commands_of
 from pipe_runner.compiler.fanout import STEPS, WORK, Room, compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
-from pipe_runner.compiler.surroundings import ENCODE, Surroundings, check_shell
+from pipe_runner.compiler.surroundings import Surroundings, check_shell, is_shell
 from pipe_runner.compiler.values import Use, Values, sound
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_condition
@@ -22,6 +22,7 @@ from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
+from pipe_runner.text import canonical_json
 from pipe_runner.types import AUTO, Path_, Phase
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 
@@ -169,14 +170,18 @@ class NodeCompiler:
 
     def _digest(self, draft: Draft, content: Mapping[str, Any], uses: Sequence[Use]) -> str:
         spec = draft.spec
-        parts = [ENCODE(content)] if draft.chosen is None else [ENCODE(content), ENCODE(draft.chosen)]
+        parts = (
+            [canonical_json(content)]
+            if draft.chosen is None
+            else [canonical_json(content), canonical_json(draft.chosen)]
+        )
         if draft.agent is not None and draft.agent.name != "shell":
             parts.append(draft.agent.agent.version)
         if self.around.env_text:
             parts.append(self.around.env_text)
         if spec.secrets:
             sources = self.around.secrets
-            parts.append(ENCODE([sources.get(name) for name in sorted(spec.secrets)]))
+            parts.append(canonical_json([sources.get(name) for name in sorted(spec.secrets)]))
         if self._part.number and (read := self.around.values_read(uses)):
             parts.append(read)
         return sha256("\0".join(parts).encode()).hexdigest()[:16]
@@ -215,7 +220,7 @@ class NodeCompiler:
         if "{{" in text or "{%" in text:
             static = self._script(draft, text, shell, options)
         if not draft.env.static or self._inherits or spec.stdin is not None:
-            commands = commands_of(shell, text, shelled=_is_shell(shell))
+            commands = commands_of(shell, text, shelled=is_shell(shell))
             self._environment.check_input(spec.stdin, (*draft.path, "stdin"), commands)
             if self._environment.check(spec.env, (*draft.path, "env"), commands, options):
                 static = False
@@ -227,7 +232,7 @@ class NodeCompiler:
         faults: list[Fault] = []
         if simple is not None:
             compiled = simple
-        elif _is_shell(shell):
+        elif is_shell(shell):
             from pipe_runner.expressions import weighed_shell
 
             if self._work.full:  # it has been told
@@ -391,10 +396,3 @@ def check_names(env: Mapping[str, Any], path: Path_, report: Report) -> None:
         if name.startswith(_RESERVED):
             hint = "the runner sets PIPE_… and TRACEPARENT itself; take another name"
             report.add("E211", f"`{short(name)}` is a reserved name", (*path, name), at="key", hint=hint)
-
-
-def _is_shell(shell: str | list[str]) -> bool:
-    """Whether the text is for a shell of the Bourne family, into which values can be put."""
-    if isinstance(shell, str):
-        return shell != "python"
-    return os.path.basename(shell[0]) in ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox")

@@ -14,11 +14,11 @@ from pipe_runner.compiler.fanout import uses_without_list, without_list
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
 from pipe_runner.compiler.matching import misfits
 from pipe_runner.compiler.report import Report, listed, short
-from pipe_runner.compiler.surroundings import ENCODE
 from pipe_runner.compiler.values import Values, may_hold_template
 from pipe_runner.diagnostics import Diagnostic, Note
 from pipe_runner.loader.neighbours import Neighbour, Neighbours, Refused, note_of, told_from
 from pipe_runner.plan import Plan, PlannedInput, SecretSource
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Json, Path_
 from pipe_schemas.nodes import PipelineNode
 
@@ -277,4 +277,4 @@ def _keys(data: Any, key: str) -> Mapping[str, Any]:
 
 
 def _digest(value: Any) -> str:
-    return sha256(ENCODE(value).encode()).hexdigest()[:16]
+    return sha256(canonical_json(value).encode()).hexdigest()[:16]

@@ -5,31 +5,19 @@ Those of an included file stand over those of the file that includes it, key by 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.compiler.environment import Environment
 from pipe_runner.compiler.report import Report
 from pipe_runner.compiler.values import Use, may_hold_template
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
     from pipe_schemas.pipeline import DefaultsSpec
-
-
-def _encoder() -> Callable[[Any], str]:
-    """As `json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode`, which sets itself up anew for each value."""
-    whole = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return whole.encode
-    encode = make(None, whole.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, True)
-    return lambda value: whole.encode(value) if type(value) is str else "".join(encode(value, 0))
-
-
-ENCODE: Final = _encoder()
 
 
 class Surroundings:
@@ -49,7 +37,7 @@ class Surroundings:
         self._env: dict[str, Any] = {**outer._env, **spec.env} if outer else dict(spec.env)
         self._env_reads: dict[str, Any] = dict(outer._env_reads) if outer else {}
         self._env_reads.update(self._inputs_read(part.env_uses))
-        self.env_text = ENCODE(self._env) if self._env else ""
+        self.env_text = canonical_json(self._env) if self._env else ""
         self.secrets: dict[str, Any] = {**(outer.secrets if outer else {}), **part.data.get("secrets", {})}
         """Where each secret comes from, as it is written."""
         self._cwd_from = self
@@ -70,7 +58,7 @@ class Surroundings:
         """Inputs of included files that a node reads, itself or through `env:`, for its digest: they stand in files, as
         all else of the node does. Empty where it reads none."""
         read = {**(self._env_reads if env else {}), **self._inputs_read(uses)}
-        return ENCODE(read) if read else ""
+        return canonical_json(read) if read else ""
 
     def _inputs_read(self, uses: Iterable[Use]) -> dict[str, Any]:
         if not self._part.number:
@@ -83,6 +71,13 @@ class Surroundings:
                     names = list(values) if len(reference.path) == 1 else [str(reference.path[1])]
                     found.update((f"{self._depth}.{name}", values.get(name)) for name in names)
         return found
+
+
+def is_shell(shell: str | list[str]) -> bool:
+    """Whether the text is for a shell of the Bourne family, into which values can be put."""
+    if isinstance(shell, str):
+        return shell != "python"
+    return os.path.basename(shell[0]) in ("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "busybox")
 
 
 def check_shell(shell: list[str], path: Path_, report: Report) -> None:

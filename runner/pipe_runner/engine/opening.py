@@ -18,7 +18,7 @@ from pipe_runner.engine.inputs import refuse_secrets
 from pipe_runner.engine.outside import agents_of, in_the_way, recorder_for, servers_for, services_for
 from pipe_runner.engine.place import Granted, Place
 from pipe_runner.engine.requests import REQUEST, keep_request, kept_request, request_text
-from pipe_runner.engine.selection import items_to_rerun, reasons_to_rerun, run_anew, select
+from pipe_runner.engine.selection import select
 from pipe_runner.engine.settings import RunSettings
 from pipe_runner.errors import PipeError, StorageError, UsageError
 from pipe_runner.executors.descriptors import room_to_run
@@ -28,6 +28,7 @@ from pipe_runner.executors.reasons import COMMANDS
 from pipe_runner.masking import NoMasking, SecretMasker
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import Clock, EventSink, Masker
+from pipe_runner.reruns import items_to_rerun, reasons_to_rerun, run_anew
 from pipe_runner.run import Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, UnkeptLog, new_run_id, repair
 from pipe_runner.runlog.faults import storage_fault

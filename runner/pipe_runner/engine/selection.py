@@ -1,4 +1,4 @@
-"""Which nodes of a plan a run or a resume performs, and why."""
+"""Which nodes of a plan a run performs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Sequence
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.reruns import SETTLED, items_to_rerun, reasons_to_rerun, run_anew
 from pipe_runner.subplans import expanded
-
-__all__ = ["SETTLED", "items_to_rerun", "reasons_to_rerun", "run_anew", "select"]
 
 
 def select(plan: Plan, only: Sequence[str]) -> list[PlannedNode]:

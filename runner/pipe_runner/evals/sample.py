@@ -10,7 +10,7 @@ from pipe_runner.evals.graders import Grade
 from pipe_runner.reports.result import outputs
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir, read_blob
-from pipe_runner.types import ErrorKind, Json, NodeStatus, RunStatus
+from pipe_runner.types import ENDED_WELL, ErrorKind, Json, RunStatus
 
 NOT_MEASURED: Final = frozenset(
     {
@@ -26,7 +26,6 @@ NOT_MEASURED: Final = frozenset(
 """After these nothing is known of the pipeline: it was its surroundings that failed."""
 HOPELESS: Final = frozenset({ErrorKind.CREDENTIALS})
 """The next sample would end the same."""
-_GOOD: Final = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ def given_by(run: Run, rundir: RunDir, node: str | None, *, used_up: bool, unpri
     if run.status is RunStatus.CANCELLED:
         return Given(fault="the run was stopped", measured=False)
     state = run.nodes.get(node) if node is not None else None
-    if node is not None and state is not None and state.status in _GOOD:
+    if node is not None and state is not None and state.status in ENDED_WELL:
         return Given(read_blob(rundir, state.output_ref) if state.output_ref is not None else state.output)
     if node is None and run.status is RunStatus.SUCCEEDED:
         return Given(outputs(run, lambda ref: read_blob(rundir, ref)))

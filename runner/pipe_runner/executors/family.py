@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 else:  # the part in C alone: starting the warden takes half the time
     import _signal as signal
 
+WARDEN = b"pipe_runner.executors.warden"
+"""Stands in the command line of every warden."""
 AGAIN = 0.02
 """Seconds between two looks at what doesn't end at once."""
 RARELY = 1.0

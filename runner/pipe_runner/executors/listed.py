@@ -11,9 +11,10 @@ import subprocess
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from pipe_runner.executors.family import WARDEN
+
 PS: Final = "ps"
 _TIME: Final = 10.0
-_WARDEN: Final = b"pipe_runner.executors.warden"
 
 
 class Listed(NamedTuple):
@@ -26,7 +27,7 @@ class Listed(NamedTuple):
     def shows(self, entries: Collection[bytes]) -> bool:
         """Whether all of these `NAME=value` are there, whatever is in the values; wardens, which end by themselves,
         and are told them as arguments, don't count."""
-        return _WARDEN not in self.text and all(b" %b " % entry in self.text for entry in entries)
+        return WARDEN not in self.text and all(b" %b " % entry in self.text for entry in entries)
 
     def value(self, name: str) -> bytes:
         """What a variable holds whose value has no blank; empty when it isn't there."""

@@ -31,7 +31,6 @@ CONTEXT: Final[ContextVar[Context]] = ContextVar("pipe_runner.context")
 _NUMBER: Final = re.compile(r"#[0-9]+\Z")
 """By which functions are told apart that a model calls at the same time."""
 _tuple: Any = tuple.__new__  # without the call that its class would make of it: one for each attempt
-_MARKER = re.compile("\x00pipe-secret:([A-Za-z_][A-Za-z0-9_]*)\x00")
 
 
 class Agents(Protocol):
@@ -196,6 +195,8 @@ class LocalExecutor:
                 emit = check.emit(emit)
             secrets: Mapping[str, str] = {}
             if attempt.secrets:
+                from pipe_runner.secrets import with_secrets
+
                 secrets = {name: self._secrets[name] for name in attempt.secrets}
                 attempt = with_secrets(attempt, secrets)
             if attempt.validate:
@@ -383,24 +384,3 @@ def validate_options(agent: Agent, attempt: Attempt) -> None:
 
         told = misfits(error.errors(include_url=False, include_context=False), attempt.options)
         raise NodeFault(ErrorKind.TEMPLATE, f"the values don't fit what agent {agent.name} takes: {told}") from None
-
-
-def with_secrets(attempt: Attempt, secrets: Mapping[str, str]) -> Attempt:
-    def put(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in secrets:
-            raise NodeFault(ErrorKind.REFUSED, f"secret {name} was not granted to this node")
-        return secrets[name]
-
-    def walk(value: Json) -> Json:
-        if isinstance(value, str):
-            return _MARKER.sub(put, value) if "\x00" in value else value
-        if isinstance(value, dict):
-            return {key: walk(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [walk(item) for item in value]
-        return value
-
-    options = {key: walk(value) for key, value in attempt.options.items()}
-    env = {key: _MARKER.sub(put, value) if "\x00" in value else value for key, value in attempt.env.items()}
-    return attempt._replace(options=options, env=env)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from pipe_runner.executors.family import AGAIN, children_of, stat_words
+from pipe_runner.executors.family import AGAIN, WARDEN, children_of, stat_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ SELDOM = 0.015
 """Seconds between two such looks, however many are started."""
 GIVE_UP = 3.0
 """Seconds after which what doesn't end is waited for no longer."""
-_WARDEN = b"pipe_runner.executors.warden"
 
 
 class Relatives:
@@ -113,6 +112,6 @@ def _is_warden(pid: int) -> bool:
     """Whether a process is one that ends by itself what it has started."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return _WARDEN in file.read(4096)
+            return WARDEN in file.read(4096)
     except OSError:
         return False

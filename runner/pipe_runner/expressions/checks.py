@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault, Path
@@ -121,7 +120,6 @@ _TESTS_OF_OTHERS: Final = {
 }
 MEANS_OUTPUT: Final = ("outputs", "result", "results", "value", "stdout", "text", "json", "out")
 """What others call what a node gave."""
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def check_path(path: Path, offset: int, roots: frozenset[str] = ROOTS) -> Fault | None:

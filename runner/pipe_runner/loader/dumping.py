@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+from pipe_runner.types import IDENTIFIER
+
 _MEANT_OTHERWISE: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _BREAKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]+")
 _BIDI: Final = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -20,7 +21,7 @@ def dumped(data: Any) -> str:
             return True
 
     def text(dumper: Any, value: str) -> Any:
-        plain = _PLAIN.match(value) and value.lower() not in _MEANT_OTHERWISE
+        plain = IDENTIFIER.match(value) and value.lower() not in _MEANT_OTHERWISE
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=None if plain else '"')
 
     Dumper.add_representer(str, text)

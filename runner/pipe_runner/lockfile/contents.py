@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.lockfile.names import is_alias
 from pipe_runner.plan import NOTHING, Plan, PlannedNode
 from pipe_runner.registry import asks_models
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ _NOT_ASKED: Final = frozenset({"limits", "prices", "type", "model"})
 
 def digest(value: Json) -> str:
     """Of a value, whatever the order of its keys."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return f"sha256:{sha256(text.encode('ascii')).hexdigest()}"
+    return f"sha256:{sha256(canonical_json(value).encode()).hexdigest()}"
 
 
 class Contents:

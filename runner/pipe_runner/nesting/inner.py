@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from pipe_runner.run import NodeState, is_final
 from pipe_runner.scope import Scope, placed
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import chosen, expanded, instance
+from pipe_runner.text import canonical_json
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from pipe_runner.resultcache.host import Keeping
 
 _NAMED: Final = 5
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Inner:
@@ -66,7 +65,7 @@ class Inner:
         self._take_inputs()
         every = expanded(self._nodes, self._house.subplans, run.only)
         back = take_back(run, (each.id for each in every))
-        given = sha256(_ENCODE(self._inputs).encode()).hexdigest()[:16]
+        given = sha256(canonical_json(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
         anew: list[str] = []
         if before is not None and before != given:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import no_json
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Json, JsonObject
 
 VERSION: Final = 1
@@ -91,8 +92,7 @@ def _named(error: json.JSONDecodeError) -> str:
 
 def key_of(kind: str, asked: JsonObject) -> str:
     """What a call is found by: a digest of what it asks, whatever the order of keys."""
-    text = json.dumps([kind, asked], sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return sha256(text.encode("ascii")).hexdigest()
+    return sha256(canonical_json([kind, asked]).encode()).hexdigest()
 
 
 def _spread(value: Any) -> Any:

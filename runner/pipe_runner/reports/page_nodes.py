@@ -13,7 +13,7 @@ from pipe_runner.reports.planned import how, paths_read
 from pipe_runner.reports.run_graph import Known
 from pipe_runner.reports.story import MANY, Story, Told, Try
 from pipe_runner.run import NodeState
-from pipe_runner.types import NodeStatus
+from pipe_runner.types import ENDED_WELL, NodeStatus
 
 ORDER: Final = tuple(
     NodeStatus(name)
@@ -225,8 +225,7 @@ def _items(view: View, node: str) -> Iterator[str]:
     items = view.story.run.items.get(node, {})
     if not items:
         return
-    plain = (NodeStatus.SUCCEEDED, NodeStatus.CACHED)
-    ordered = sorted(items.items(), key=lambda pair: pair[1].status in plain and pair[1].attempts < 2)
+    ordered = sorted(items.items(), key=lambda pair: pair[1].status in ENDED_WELL and pair[1].attempts < 2)
     rows = []
     for key, state in ordered[:_MOST_ITEMS]:
         told = view.story.told(f"{node}[{key}]")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby, islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.reports.pieces import gathered, json_pieces
 from pipe_runner.run import NodeState, Run
 from pipe_runner.text import ci_safe_json
-from pipe_runner.types import Json
+from pipe_runner.types import Json, ReadBlob
 
 if TYPE_CHECKING:
     from pipe_runner.spent import Spent
 
-ReadBlob = Callable[[Mapping[str, Any]], Json]
 """Gives the output that an `output_ref` stands for; raises StorageError."""
 
 _NODES_IN_ONE: Final = 100

@@ -305,7 +305,7 @@ def _remove(path: str) -> int:
 
 def _content(path: str) -> bytes | None:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, flags.READ)
         with open(fd, "rb") as file:
             found = os.fstat(fd)
             return file.read() if stat.S_ISREG(found.st_mode) and found.st_size <= _LARGEST else None

@@ -12,12 +12,12 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, TypeAlias
 
+from pipe_runner import flags
+
 _CHUNK: Final = 1 << 20
 _SETTLED: Final = 2.0
 """Seconds after a change of a file in which another one may bear the same time."""
 _SPECIAL: Final = re.compile(r"[*?\[]")
-_FILE: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_FOLDER: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_DIRECTORY
 
 
 class NotRead(Exception):
@@ -175,11 +175,11 @@ def _open(top: int, path: str) -> int:
     here = top
     try:
         for folder in folders:
-            below = os.open(folder, _FOLDER, dir_fd=here)
+            below = os.open(folder, flags.FOLDER, dir_fd=here)
             if here != top:
                 os.close(here)
             here = below
-        return os.open(name, _FILE, dir_fd=here)
+        return os.open(name, flags.READ, dir_fd=here)
     finally:
         if here != top:
             os.close(here)

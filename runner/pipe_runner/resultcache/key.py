@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt
+from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
 
 FORMAT: Final = 2
-_ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 _NAMES: Final = {"node": "the node", "agent": "the agent's version", "root": "the project's root", "key": "`key`"}
 _LABELS: Final = {
     "script": "`run`",
@@ -48,7 +47,7 @@ class Parts(NamedTuple):
 
     def digest(self) -> str:
         """The key itself."""
-        return sha256(_ENCODE([FORMAT, *self[:-1], dict(self.artifacts)]).encode("ascii")).hexdigest()
+        return sha256(canonical_json([FORMAT, *self[:-1], dict(self.artifacts)]).encode("ascii")).hexdigest()
 
 
 def make_parts(
@@ -110,4 +109,4 @@ def parts_from_json(data: Mapping[str, Any]) -> Parts:
 
 
 def _digest(value: Any) -> str:
-    return sha256(_ENCODE(value).encode("ascii")).hexdigest()
+    return sha256(canonical_json(value).encode("ascii")).hexdigest()

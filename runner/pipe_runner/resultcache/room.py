@@ -14,9 +14,9 @@ from collections.abc import Callable
 from errno import EAGAIN
 from typing import Final
 
+from pipe_runner import flags
 from pipe_runner.forks import let_go_in_children
 
-_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _PAUSE: Final = 0.005
 _MOMENT: Final = 1000
 """Nanoseconds; the times of files are as fine on most systems."""
@@ -131,7 +131,7 @@ def _open(path: str) -> int:
     try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(os.path.dirname(path))  # within a state directory that is there: a look at nothing makes none
-        return os.open(path, _FLAGS, 0o666)
+        return os.open(path, flags.LOCK, 0o666)
     except OSError:
         return -1
 

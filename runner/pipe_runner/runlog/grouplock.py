@@ -11,6 +11,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from pipe_runner import flags
 from pipe_runner.forks import let_go_in_children
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.rundir import RUN_ID, RunDir
@@ -135,7 +136,7 @@ def _read(fd: int) -> Holder | None:
 def _open(path: str) -> int:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        return os.open(path, flags.LOCK, 0o666)
     except OSError as error:
         raise storage_fault("open", error.filename or path, error) from error
 

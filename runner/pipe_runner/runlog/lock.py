@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import Final, Self
 
+from pipe_runner import flags
 from pipe_runner.errors import RunBusy
 from pipe_runner.forks import let_go_in_children
 from pipe_runner.runlog.faults import storage_fault
@@ -59,7 +60,7 @@ class RunLock:
         import fcntl
 
         try:
-            fd = os.open(rundir.live_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = os.open(rundir.live_path, flags.READ)
         except OSError:
             return None
         try:
@@ -87,7 +88,7 @@ class RunLock:
 
 
 def _open(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    return os.open(path, flags.LOCK, 0o666)
 
 
 def _close(fds: Iterable[int]) -> None:

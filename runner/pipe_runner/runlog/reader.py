@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO, Final, NamedTuple, Protocol, TypeVar
 
+from pipe_runner import flags
 from pipe_runner.errors import LogDamaged, StorageError
 from pipe_runner.ports import Event
 from pipe_runner.run import Run
@@ -166,7 +167,7 @@ def refuse_misshapen(event: Event, path: str, at: int) -> None:
 
 def open_log(path: str) -> BinaryIO:
     """Open for reading, never through a link, never anything but a regular file; raises OSError or StorageError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    fd = os.open(path, flags.READ)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise StorageError(f"cannot read {path}: it is no regular file")

@@ -51,7 +51,7 @@ class KeptRows:
 
     def _load(self) -> dict[str, Any]:
         try:
-            fd = os.open(self._path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+            fd = os.open(self._path, flags.READ)
             with open(fd, "rb") as file:
                 data = json.loads(file.read(_MOST_BYTES))
             rows = data["rows"] if data["of"] == self._stamp else {}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
+from pipe_runner.text import canonical_json
 from pipe_runner.tools.kinds import shown
 from pipe_runner.types import ErrorKind
 
@@ -54,5 +54,4 @@ def check_pins(server: str, pinned: Any, whole: str, tools: Sequence[Mapping[str
 
 
 def _digest(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return f"sha256:{sha256(text.encode()).hexdigest()}"
+    return f"sha256:{sha256(canonical_json(value).encode()).hexdigest()}"

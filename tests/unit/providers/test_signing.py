@@ -13,13 +13,7 @@ from pipe_providers.aws_client import client_of
 from pipe_providers.signing import Signer
 from pipe_runner.registry import ProviderTypes
 
-
-@pytest.fixture(autouse=True)
-def nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
 
 
 def signed(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], **options: Any) -> Any:

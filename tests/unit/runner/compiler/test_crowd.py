@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipe_runner.compiler import compile_text
-from pipe_runner.compiler.compile import EXPRESSIONS
+from pipe_runner.compiler.report import EXPRESSIONS
 from pipe_runner.registry import Registry
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipe_runner.engine.selection import reasons_to_rerun, select
+from pipe_runner.engine.selection import select
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import Plan, PlannedNode, Value
+from pipe_runner.reruns import reasons_to_rerun
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, Phase
 
