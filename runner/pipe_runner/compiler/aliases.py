@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from pipe_runner.types import Path_
+
 _NODE_MAP: Final = "nodes stand in a map: `nodes: {build: {run: make}}`"
 _ENV: Final = "write `env:` with names and values"
 _INPUTS: Final = "write `inputs:`; an expression reads them as `inputs.<name>`"
@@ -29,11 +31,16 @@ _RIGHTS: Final = "commands run with your own rights: leave it out; secrets are g
 _POLICY: Final = "this stands in pipe.yml at the project's root, never in a pipeline file"
 _ARTIFACTS: Final = "write `artifacts: [{name, path}]`"
 _CACHE: Final = "write `cache: true`, or `cache: {key, files, ttl}`"
+_ONE_THING: Final = "a node does one thing: make each of them a node, which has the one before in its `needs:`"
+_HERE: Final = "nodes run on this machine; leave it out"
+_BEFORE: Final = "write it at the beginning of `run:`; what several nodes want done before is a node that they need"
+_AFTER: Final = "write a node that needs this one with `run_on: always`, or `finally:` at the top of the file"
 _OUTPUT: Final = (
     "write `output: text`, `json`, `lines` or `file`: how to read what the command prints, or writes to `$PIPE_OUTPUT`"
 )
 
 _FILES: Final = (".yml", ".yaml")
+_KINDS: Final = ("run", "argv", "agent", "pipeline")
 
 TOP: Final = {
     "steps": _NODE_MAP,
@@ -45,6 +52,15 @@ TOP: Final = {
     "on": _TRIGGER,
     "triggers": _TRIGGER,
     "schedule": _TRIGGER,
+    "cron": _TRIGGER,
+    "spec": _NODE_MAP,
+    "apiVersion": "write `version: 1`",
+    "kind": "leave it out",
+    "metadata": "write `name:`",
+    "before_script": _BEFORE,
+    "after_script": _FINALLY,
+    "dotenv": _ENV + ", or read the file in `run:`",
+    "env_file": _ENV + ", or read the file in `run:`",
     "params": _INPUTS,
     "parameters": _INPUTS,
     "args": _INPUTS,
@@ -66,7 +82,7 @@ TOP: Final = {
     "shell": "write `defaults: {shell: bash}`",
     "image": _IMAGE,
     "services": _IMAGE,
-    "runs-on": "nodes run on this machine; leave it out",
+    "runs-on": _HERE,
     "providers": _POLICY,
     "mcp_servers": _POLICY,
     "policy": _POLICY,
@@ -119,10 +135,21 @@ NODE: Final = {
     "permissions": _RIGHTS,
     "services": _IMAGE,
     "deps": _NEEDS,
+    "stage": _NEEDS,
+    "only": _WHEN,
+    "except": _WHEN,
+    "before_script": _BEFORE,
+    "after_script": _AFTER,
+    "resource_group": "write `concurrency: {group: …}` at the top of the file",
+    "extends": "write `<<: *name`, and the node or the `x-…` key that it extends with `&name`",
+    "trigger": "write `pipeline:` with the path of another pipeline file",
+    "preconditions": "make it a node that fails where it doesn't hold, and name that in `needs:`",
     "generates": _ARTIFACTS,
     "sources": "write `cache: {files: [src/**]}`",
-    "runs-on": "nodes run on this machine; leave it out",
-    "runs_on": "nodes run on this machine; leave it out",
+    "runs-on": _HERE,
+    "runs_on": _HERE,
+    "tags": _HERE,
+    "platforms": _HERE,
     "timeout-minutes": _TIMEOUT,
     "timeout_minutes": _TIMEOUT,
     "timeoutMinutes": _TIMEOUT,
@@ -135,7 +162,7 @@ NODE: Final = {
     "retryPolicy": _RETRY,
     "retry_policy": _RETRY,
     "retry_delay": "write `retry: {max_attempts: 3, delay: 5s}`",
-    "environment": _ENV,
+    "environment": _ENV + "; a person is asked by a node with `agent: approval` that this one needs",
     "envs": _ENV,
     "variables": _ENV,
     "vars": _ENV,
@@ -152,7 +179,7 @@ NODE: Final = {
     "allow-failure": _TOLERATE,
     "fail-fast": "write `fail_fast: true` at the top of the file",
     "fail_fast": "it stands at the top of the file: `fail_fast: true`",
-    "strategy": "write `matrix:`",
+    "strategy": "write `matrix:` with the lists that stand under its own `matrix:`",
     "foreach": _FOR_EACH,
     "forEach": _FOR_EACH,
     "loop": _FOR_EACH,
@@ -183,8 +210,8 @@ NODE: Final = {
     "parameters": "options of an agent stand under `with:`",
     "options": "options of an agent stand under `with:`",
     "prompt": "options of an agent stand under `with:`",
-    "steps": "a node does one thing: make each step a node of its own",
-    "tasks": "a node does one thing: make each of them a node of its own",
+    "steps": _ONE_THING,
+    "tasks": _ONE_THING,
     "tool": _AGENT,
     "model": "options of an agent stand under `with:`",
     "template": "write `pipeline:` with the path of another pipeline file",
@@ -201,6 +228,8 @@ PIPELINE_NODE: Final = {
 }
 """Of a node that runs a sub-pipeline, where another hint holds than of other nodes."""
 _LEFT: Final = "files that it leaves are kept by `artifacts:`; `output: file` is what it writes to `$PIPE_OUTPUT`"
+_KEPT: Final = "`files:` names what counts by its content; files that the node leaves are kept by its `artifacts:`"
+CACHE: Final = dict.fromkeys(("path", "paths", "untracked", "restore-keys", "restore_keys", "policy"), _KEPT)
 OUTPUT: Final = {
     **dict.fromkeys(("files", "path", "artifact", "artifacts"), _LEFT),
     **dict.fromkeys(("stdout", "string", "str", "raw"), "write `output: text`"),
@@ -215,6 +244,25 @@ def of_output(value: Any) -> str | None:
     if isinstance(value, dict) or (isinstance(value, str) and ("." in value or "/" in value)):
         return _LEFT
     return OUTPUT.get(value) if isinstance(value, str) else None
+
+
+_MATRIX: Final = {
+    "matrix": "the lists stand directly under the node's `matrix:`",
+    **dict.fromkeys(("fail-fast", "fail_fast"), "leave it out: after a failed combination the others go on"),
+    **dict.fromkeys(
+        ("max-parallel", "max_parallel"), "leave it out: `concurrency:` at the top of the file bounds what runs at once"
+    ),
+}
+
+
+def of_matrix(path: Path_) -> str | None:
+    """The hint for a key that stands beside the lists of a matrix and is none of them."""
+    return _MATRIX.get(str(path[3])) if len(path) == 4 and path[2] == "matrix" else None
+
+
+def is_node(value: Any) -> bool:
+    """Whether a map is a node, of ours or of others."""
+    return isinstance(value, dict) and any(key in NODE or key in _KINDS for key in value)
 
 
 _PROGRAM: Final = re.compile(r"\w[\w./-]*(?: +(?:[\w./-]+|\{0\}))*")

@@ -194,7 +194,7 @@ class Shape:
         owner = str(path[-2]) if len(path) > 1 else ""
         message = f"`{short(name)}` is not an identifier, and {what.get(owner, 'a node id')} is one"
         wanted = identifier(name)
-        hint = f"write `{wanted}`" if wanted else "use letters, digits and `_`, and begin with no digit"
+        hint = f"write `{wanted}`" if wanted else "use a to z, A to Z, digits and `_`, and begin with no digit"
         if "{{" in name:
             hint = "a name can't be a template"
         self._report.add("E205", message, path, at="key", hint=hint)
@@ -213,6 +213,10 @@ class Shape:
             if key == "uses":
                 other = aliases.of_uses(at(data, path), other)
             add("E208", f"`{short(key)}` is not a key of {context.name}", path, at="key", hint=other)
+            return
+        if not owner and aliases.is_node(at(data, path)):
+            mend = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
+            add("E201", f"unknown key `{short(key)}` in {context.name}", path, at="key", hint=mend)
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
@@ -309,7 +313,7 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         return "E210", f"the language has version 1, not {kind(value)}", mend
     if not others:
         message, hint = wrong_type(path, types, value)
-        return "E203", message, hint or aliases.of_shape(str(key), value)
+        return "E203", message, aliases.of_matrix(path) or hint or aliases.of_shape(str(key), value)
     if error_type in _OWN_SENTENCES and value is None:
         what = _OWN_SENTENCES[error_type]
         return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
