@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Final
 
 _NODE_MAP: Final = "nodes stand in a map: `nodes: {build: {run: make}}`"
 _ENV: Final = "write `env:` with names and values"
@@ -21,7 +20,6 @@ _EFFECT: Final = "write `effect: once`"
 _FAILURE: Final = "write `on_failure:` at the top of the file, with nodes that run when the run has failed"
 _FINALLY: Final = "write `finally:` at the top of the file, with nodes that always run"
 _GROUP: Final = "write `concurrency: {group: …}` at the top of the file: one run of a group at a time"
-_BEFORE: Final = "put it at the beginning of `run:`, or into a node that this one needs"
 _PYTHON: Final = 'write `agent: python` and `with: {call: "module:function"}`'
 _CONCURRENCY: Final = "write `concurrency: 8`: attempts in flight for the run"
 _NAME: Final = "a node is called by its key; say more in `description:`"
@@ -32,11 +30,13 @@ _RIGHTS: Final = "commands run with your own rights: leave it out; secrets are g
 _POLICY: Final = "this stands in pipe.yml at the project's root, never in a pipeline file"
 _ARTIFACTS: Final = "write `artifacts: [{name, path}]`"
 _CACHE: Final = "write `cache: true`, or `cache: {key, files, ttl}`"
+_ONE_THING: Final = "a node does one thing: make each of them a node, which has the one before in its `needs:`"
+_HERE: Final = "nodes run on this machine; leave it out"
+_BEFORE: Final = "write it at the beginning of `run:`; what several nodes want done before is a node that they need"
+_AFTER: Final = "write a node that needs this one with `run_on: always`, or `finally:` at the top of the file"
 _OUTPUT: Final = (
     "write `output: text`, `json`, `lines` or `file`: how to read what the command prints, or writes to `$PIPE_OUTPUT`"
 )
-
-_FILES: Final = (".yml", ".yaml")
 
 TOP: Final = {
     "steps": _NODE_MAP,
@@ -48,6 +48,15 @@ TOP: Final = {
     "on": _TRIGGER,
     "triggers": _TRIGGER,
     "schedule": _TRIGGER,
+    "cron": _TRIGGER,
+    "spec": _NODE_MAP,
+    "apiVersion": "write `version: 1`",
+    "kind": "leave it out",
+    "metadata": "write `name:`",
+    "before_script": _BEFORE,
+    "after_script": _FINALLY,
+    "dotenv": _ENV + ", or read the file in `run:`",
+    "env_file": _ENV + ", or read the file in `run:`",
     "params": _INPUTS,
     "parameters": _INPUTS,
     "args": _INPUTS,
@@ -69,7 +78,7 @@ TOP: Final = {
     "shell": "write `defaults: {shell: bash}`",
     "image": _IMAGE,
     "services": _IMAGE,
-    "runs-on": "nodes run on this machine; leave it out",
+    "runs-on": _HERE,
     "providers": _POLICY,
     "mcp_servers": _POLICY,
     "policy": _POLICY,
@@ -92,8 +101,6 @@ TOP: Final = {
     "on_success": "what runs after success is a node as any other: `needs: [a]`",
     "handlers": _FAILURE,
     "secret": "write `secrets:`",
-    "before_script": _BEFORE,
-    "after_script": _FINALLY,
 }
 NODE: Final = {
     "depends_on": _NEEDS,
@@ -128,10 +135,21 @@ NODE: Final = {
     "permissions": _RIGHTS,
     "services": _IMAGE,
     "deps": _NEEDS,
+    "stage": _NEEDS,
+    "only": _WHEN,
+    "except": _WHEN,
+    "before_script": _BEFORE,
+    "after_script": _AFTER,
+    "resource_group": _GROUP,
+    "extends": "write `<<: *name`, and the node or the `x-…` key that it extends with `&name`",
+    "trigger": "write `pipeline:` with the path of another pipeline file",
+    "preconditions": "make it a node that fails where it doesn't hold, and name that in `needs:`",
     "generates": _ARTIFACTS,
     "sources": "write `cache: {files: [src/**]}`",
-    "runs-on": "nodes run on this machine; leave it out",
-    "runs_on": "nodes run on this machine; leave it out",
+    "runs-on": _HERE,
+    "runs_on": _HERE,
+    "tags": _HERE,
+    "platforms": _HERE,
     "timeout-minutes": _TIMEOUT,
     "timeout_minutes": _TIMEOUT,
     "timeoutMinutes": _TIMEOUT,
@@ -144,7 +162,7 @@ NODE: Final = {
     "retryPolicy": _RETRY,
     "retry_policy": _RETRY,
     "retry_delay": "write `retry: {max_attempts: 3, delay: 5s}`",
-    "environment": _ENV,
+    "environment": _ENV + "; a person is asked by a node with `agent: approval` that this one needs",
     "envs": _ENV,
     "variables": _ENV,
     "vars": _ENV,
@@ -161,7 +179,7 @@ NODE: Final = {
     "allow-failure": _TOLERATE,
     "fail-fast": "write `fail_fast: true` at the top of the file",
     "fail_fast": "it stands at the top of the file: `fail_fast: true`",
-    "strategy": "write `matrix:`",
+    "strategy": "write `matrix:` with the lists that stand under its own `matrix:`",
     "foreach": _FOR_EACH,
     "forEach": _FOR_EACH,
     "loop": _FOR_EACH,
@@ -192,8 +210,8 @@ NODE: Final = {
     "parameters": "options of an agent stand under `with:`",
     "options": "options of an agent stand under `with:`",
     "prompt": "options of an agent stand under `with:`",
-    "steps": "a node does one thing: make each step a node of its own",
-    "tasks": "a node does one thing: make each of them a node of its own",
+    "steps": _ONE_THING,
+    "tasks": _ONE_THING,
     "tool": _AGENT,
     "model": "options of an agent stand under `with:`",
     "template": "write `pipeline:` with the path of another pipeline file",
@@ -201,16 +219,6 @@ NODE: Final = {
     "call": _PYTHON,
     "python": _PYTHON,
     "function": _PYTHON,
-    # GitLab
-    "stage": "order comes from `needs: [a]` and references; leave it out",
-    "before_script": _BEFORE,
-    "after_script": _FINALLY,
-    "only": _WHEN,
-    "except": _WHEN,
-    "extends": "parts of a file are shared by anchors: `<<: *name`",
-    "tags": "nodes run on this machine; leave it out",
-    "trigger": "write `pipeline:` with the path of another pipeline file",
-    "resource_group": _GROUP,
     # Argo Workflows
     "withParam": _FOR_EACH,
     "withSequence": _FOR_EACH,
@@ -235,7 +243,6 @@ NODE: Final = {
     "partial": _FOR_EACH,
     "on_failure_callback": _FAILURE,
     # Taskfile, Dagu
-    "preconditions": _WHEN,
     "precondition": _WHEN,
     "ignore_error": _TOLERATE,
     "method": "write `cache: {files: [src/**]}`",
@@ -247,46 +254,8 @@ PIPELINE_NODE: Final = {
     "outputs": OUTPUTS_OF_FILE,
 }
 """Of a node that runs a sub-pipeline, where another hint holds than of other nodes."""
-_LEFT: Final = "files that it leaves are kept by `artifacts:`; `output: file` is what it writes to `$PIPE_OUTPUT`"
-OUTPUT: Final = {
-    **dict.fromkeys(("files", "path", "artifact", "artifacts"), _LEFT),
-    **dict.fromkeys(("stdout", "string", "str", "raw"), "write `output: text`"),
-    **dict.fromkeys(("list", "array"), "write `output: lines`, or `output: json` where it prints JSON"),
-    **dict.fromkeys(("object", "map", "dict"), "write `output: json` where it prints JSON"),
-    **dict.fromkeys(("env", "outputs", "$PIPE_OUTPUT", "PIPE_OUTPUT"), "write `output: file`"),
-}
-
-
-def of_output(value: Any) -> str | None:
-    """The hint for what can't stand as `output:` of a command."""
-    if isinstance(value, dict) or (isinstance(value, str) and ("." in value or "/" in value)):
-        return _LEFT
-    return OUTPUT.get(value) if isinstance(value, str) else None
-
-
-_PROGRAM: Final = re.compile(r"\w[\w./-]*(?: +(?:[\w./-]+|\{0\}))*")
-"""A program with its arguments; `{0}` is the script at GitHub."""
-
-
-def of_shape(key: str, value: Any) -> str | None:
-    """The hint for a value that nearly has the shape which its key wants."""
-    if key == "for_each" and isinstance(value, str) and "{{" in value and '"' not in value and len(value) <= 80:
-        return f'write `{{items: "{value}"}}`'
-    if key == "for_each" and isinstance(value, (str, list)):
-        return "write the list under `items:`"
-    if key == "retry" and isinstance(value, str) and value.isdecimal() and len(value) < 6:
-        return f"leave the quotes out: `retry: {value}`"
-    if key == "shell" and isinstance(value, str) and _PROGRAM.fullmatch(value) and len(value) <= 80:
-        what = "a program with arguments" if " " in value else "another program"
-        return f"{what} is a list: `[{', '.join(word for word in value.split() if word != '{0}')}]`"
-    return None
-
-
-def is_other_shell(value: Any) -> bool:
-    """Whether a text for `shell:` names a program that is meant, however near its name is to `sh`."""
-    return value in ("ash", "csh", "dash", "fish", "ksh", "pwsh", "zsh") or (isinstance(value, str) and " " in value)
-
-
+_KEPT: Final = "`files:` names what counts by its content; files that the node leaves are kept by its `artifacts:`"
+CACHE: Final = dict.fromkeys(("path", "paths", "untracked", "restore-keys", "restore_keys", "policy"), _KEPT)
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
     "plugin action type template templateRef uses_pipeline image container args trigger bash_command python_callable "
@@ -364,16 +333,6 @@ TYPES: Final = {
     "choice": "string",
 }
 """Type names of other systems → JSON Schema's."""
-
-
-def of_uses(value: Any, hint: str) -> str:
-    """The hint for `uses:`, which names a file where a whole workflow is meant."""
-    name = value.partition("@")[0] if isinstance(value, str) else ""
-    if not name.endswith(_FILES):
-        return hint
-    if name.startswith("./") and name == value and name.isprintable() and len(name) <= 100:
-        return f"write `pipeline: {name}`, with its inputs under `with:`; the path counts from this file"
-    return "write `pipeline:` with the path of another pipeline file, and its inputs under `with:`"
 
 
 MCP_SERVER: Final = {

@@ -35,12 +35,12 @@ _UNDER_TOP: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
     "defaults": (pipeline.DefaultsSpec, aliases.DEFAULTS),
     "concurrency": (pipeline.ConcurrencySpec, aliases.CONCURRENCY),
     "budget": (fields.BudgetSpec, _OF_BUDGET),
-    "include": (pipeline.IncludeSpec, {"path": "write `file:`"}),
+    "include": (pipeline.IncludeSpec, dict.fromkeys(("path", "local"), "write `file:`")),
 }
 UNDER_NODE: dict[str, tuple[type[BaseModel], Mapping[str, str]]] = {
     "retry": (nodes.RetrySpec, aliases.RETRY),
     "budget": (fields.BudgetSpec, _OF_BUDGET),
-    "cache": (nodes.CacheSpec, {"paths": "write `files:`"}),
+    "cache": (nodes.CacheSpec, aliases.CACHE),
     "artifacts": (nodes.ArtifactSpec, {}),
     "for_each": (nodes.ForEachSpec, {"in": "write `items:`", "list": "write `items:`"}),
 }

@@ -14,6 +14,12 @@ from pipe_runner.types import Path_
 
 _WORD: Final = re.compile(r"[^-\s*?\[\\][^\s*?\[\\]*")
 """A text of which the shell makes one word, without quotes too, and that is no option."""
+_SET: Final = r"(?:[a-z]-[a-z]|[A-Z]-[A-Z]|\d-\d|\\[dw.]|[\w./:@+,=])+"
+_PATTERN: Final = re.compile(
+    rf"\^(?:\\[dw.]|\[{_SET}\]|[\w/:@,=])(?:\+|\{{[1-9][\d,]*\}})?"
+    rf"(?:(?:\\[dw.]|\[{_SET}-?\]|[\w/:@,=-])(?:[+*?]|\{{[\d,]+\}})?)*\$"
+)
+"""A plain pattern that only such words match, as `^v\\d+\\.\\d+$` or `^[a-z][a-z0-9-]*$`."""
 _ENDS: Final = re.compile(r"[\"']?(?:[\s;|&)]|\Z)")
 
 
@@ -54,5 +60,6 @@ def _words(schema: Schema, *, negative: bool = False) -> bool:
         return all(_WORD.fullmatch(value_to_text(value)) for value in closed)
     types, least = types_of(schema), schema.get("minimum")
     if not types <= {"integer", "number"}:
-        return types == {"boolean"}
+        pattern = schema.get("pattern") if types == {"string"} else None
+        return types == {"boolean"} or (isinstance(pattern, str) and _PATTERN.fullmatch(pattern) is not None)
     return negative or (isinstance(least, int | float) and least >= 0)

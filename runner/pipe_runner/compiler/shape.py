@@ -9,7 +9,7 @@ from unicodedata import combining, normalize
 
 from pydantic import BaseModel
 
-from pipe_runner.compiler import aliases
+from pipe_runner.compiler import aliases, foreign
 from pipe_runner.compiler.contexts import PHASES, Context, keys_of
 from pipe_runner.compiler.pieces import alike, split, validated
 from pipe_runner.compiler.pruning import at, prunable, renamed, with_stand_ins, without, without_extras
@@ -195,7 +195,7 @@ class Shape:
         owner = str(path[-2]) if len(path) > 1 else ""
         message = f"`{short(name)}` is not an identifier, and {what.get(owner, 'a node id')} is one"
         wanted = identifier(name)
-        hint = f"write `{wanted}`" if wanted else "use letters, digits and `_`, and begin with no digit"
+        hint = f"write `{wanted}`" if wanted else "use a to z, A to Z, digits and `_`, and begin with no digit"
         if "{{" in name:
             hint = "a name can't be a template"
         self._report.add("E205", message, path, at="key", hint=hint)
@@ -212,8 +212,12 @@ class Shape:
             other = aliases.PIPELINE_NODE.get(key, other)
         if other is not None:
             if key == "uses":
-                other = aliases.of_uses(at(data, path), other)
+                other = foreign.of_uses(at(data, path), other)
             add("E208", f"`{short(key)}` is not a key of {context.name}", path, at="key", hint=other)
+            return
+        if not owner and foreign.is_node(at(data, path)):
+            mend = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
+            add("E201", f"unknown key `{short(key)}` in {context.name}", path, at="key", hint=mend)
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
@@ -295,8 +299,8 @@ def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
         hint = f"did you mean `{near}`?" if near else None
-        if near is None or aliases.is_other_shell(value):
-            hint = aliases.of_shape(str(path[-1]), value) or hint
+        if near is None or foreign.is_other_shell(value):
+            hint = foreign.of_shape(str(path[-1]), value) or hint
     return code, message, hint
 
 
@@ -312,7 +316,7 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         return "E210", f"the language has version 1, not {kind(value)}", mend
     if not others:
         message, hint = wrong_type(path, types, value)
-        return "E203", message, hint or aliases.of_shape(str(key), value)
+        return "E203", message, foreign.of_matrix(path) or hint or foreign.of_shape(str(key), value)
     if error_type in _OWN_SENTENCES and value is None:
         what = _OWN_SENTENCES[error_type]
         return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
@@ -322,14 +326,14 @@ def sentence(path: Path_, details: list[ErrorDetails], value: Any) -> tuple[str,
         what = context.get("what") or WHAT.get(str(key), "a value of another type")
         if value is None:
             return "E203", f"{named(path)} is empty: it is {what}", "give it a value, or leave the key out"
-        return "E203", f"{named(path)} is {what}, not {kind(value)}", aliases.of_shape(str(key), value)
+        return "E203", f"{named(path)} is {what}, not {kind(value)}", foreign.of_shape(str(key), value)
     if error_type in ("literal_error", "enum"):
         message, words = one_of(path, context["expected"], value)
         hint = None
         if key == "type" and isinstance(value, str) and value in aliases.TYPES and aliases.TYPES[value] in words:
             hint = f"write `{aliases.TYPES[value]}`"
         if key == "output" and path[0] in PHASES:
-            hint = aliases.of_output(value)
+            hint = foreign.of_output(value)
         return "E204", message, hint
     bounds = out_of_bounds(path, error_type, context, value)
     if bounds is not None:

@@ -29,11 +29,12 @@ _ROOTS_OF_OTHERS: Final = {
     "loop": "the item of a for_each is item, its place is index",
     "null": "write none; `x is none` asks for it",
     "nil": "write none; `x is none` asks for it",
-    "always": "say `run_on: always` on the node",
-    "on_success": "a node runs after success by itself; leave it out",
-    "on_failure": "say `run_on: failure` on the node",
-    "manual": "a node that waits for a person is one of its own: `agent: approval`",
-    "never": "write false",
+    "manual": "a person is asked by a node with `agent: approval`, which this one needs",
+    **dict.fromkeys(("always", "all_done"), "say `run_on: always` on the node"),
+    **dict.fromkeys(("failure", "on_failure"), "say `run_on: failure` on the node"),
+    **dict.fromkeys(("success", "on_success"), "a node runs after success by itself: leave it out"),
+    **dict.fromkeys(("yes", "on"), "write true"),
+    **dict.fromkeys(("no", "off", "never"), "write false"),
 }
 _FUNCTIONS_OF_OTHERS: Final = {
     "always": "say `run_on: always` on the node",
@@ -120,6 +121,8 @@ _TESTS_OF_OTHERS: Final = {
 }
 MEANS_OUTPUT: Final = ("outputs", "result", "results", "value", "stdout", "text", "json", "out")
 """What others call what a node gave."""
+_MEANS_STATUS: Final = ("outcome", "conclusion", "state")
+"""What others call how it ended; a `result` is that in some of them, the output in others."""
 
 
 def check_path(path: Path, offset: int, roots: frozenset[str] = ROOTS) -> Fault | None:
@@ -156,7 +159,11 @@ def _unknown_field(path: Path, at: int, known: tuple[str, ...], offset: int, own
         near = "output"
     shown = path_text(path[: at + 1])
     hint = f"did you mean `{owner}.{near}`?" if near else f"there is {', '.join(known)}"
-    if near is None and at == 2:
+    if at == 2 and field in _MEANS_STATUS:
+        hint = f"how it ended is `{owner}.status`"
+    elif at == 2 and field == "result":
+        hint += f"; how it ended is `{owner}.status`"
+    elif near is None and at == 2:
         hint += f"; what the node gave stands under `{owner}.output`"
     return Fault("E413", f"{owner} has no `{field}`", offset, len(shown), hint)
 

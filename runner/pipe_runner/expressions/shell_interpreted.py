@@ -87,7 +87,7 @@ def inspect_interpreter(command: Command, index: int, name: str, program: Interp
     if coded and first is not None and program.goes_on and command.leads(first):
         command.scan.inserted[command.words[first].start] = "-- "
     if program.permute and program.code:
-        could_be_options(command, operands)
+        could_be_options(command, operands, ends=not program.single_dash)
     letters = {option for option, _ in options}
     if program.what == "Perl" and not letters.isdisjoint({"-n", "-p"}) and "-i" not in letters:
         for operand in operands:

@@ -75,16 +75,18 @@ def begins(command: Command, word: Word, characters: str, message: str, hint: st
         lead(command, word, BEGINS, "E420", message, hint)
 
 
-def could_be_options(command: Command, operands: Sequence[int]) -> None:
-    """Operands of a program that has options which hold code: reported where a value begins one."""
+def could_be_options(command: Command, operands: Sequence[int], *, ends: bool = True) -> None:
+    """Operands of a program that has options which hold code: reported where a value begins one. `ends`: the program
+    knows `--` as the end of its options."""
+    hint = OPTION_HINT if ends else HERE
     for operand in operands:
         word = command.words[operand]
         if operand >= command.protected:
             continue
         if word.text.startswith(HOLE) and not any(hole.code for hole in word.holes):
-            warn(command.scan, word.holes[0], OPTION, OPTION_MESSAGE, OPTION_HINT)
+            warn(command.scan, word.holes[0], OPTION, OPTION_MESSAGE, hint)
         elif word.text.startswith(EXPANSION):
-            lead(command, word, BEGINS, OPTION, OPTION_MESSAGE, OPTION_HINT)
+            lead(command, word, BEGINS, OPTION, OPTION_MESSAGE, hint)
 
 
 def warn(scan: ShellLexer, hole: Hole, code: str, message: str, hint: str) -> None:

@@ -55,7 +55,14 @@ def test_a_hint_names_a_key_that_there_is(
         ("script: make", "run:"),
         ("command: make", "run:"),
         ("image: alpine", "docker run"),
-        ("steps: []", "a node of its own"),
+        ("steps: []", "the one before in its `needs:`"),
+        ("stage: build", "needs:"),
+        ("tags: [linux]", "leave it out"),
+        ("only: [main]", "when:"),
+        ("before_script: [make]", "run:"),
+        ("after_script: [make]", "run_on: always"),
+        ("resource_group: prod", "concurrency: {group"),
+        ("environment: production", "agent: approval"),
     ],
 )
 def test_aliases_from_other_systems_get_an_error_that_names_ours(
@@ -67,6 +74,33 @@ def test_aliases_from_other_systems_get_an_error_that_names_ours(
     assert (fault.line, fault.column) == (5, 5)
     assert fault.hint is not None
     assert ours in fault.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "code", "ours"),
+    [
+        ("cache: {paths: [x]}", 13, "E208", "`artifacts:`"),
+        ("needs: [{job: b}]", 13, "E203", "write the node's id: `b`"),
+        ("matrix: {os: [a], fail-fast: false}", 34, "E203", "the others go on"),
+        ("matrix: {matrix: {os: [a]}}", 22, "E203", "directly under the node's `matrix:`"),
+        ("when: manual", 11, "E410", "agent: approval"),
+        ("when: on_failure", 11, "E410", "run_on: failure"),
+        ("when: 'yes'", 12, "E410", "write true"),
+        ("when: nodes.b.outcome == 'x'", 11, "E413", "nodes.b.status"),
+    ],
+)
+def test_what_other_systems_write_into_a_key_that_we_have_gets_an_error_that_says_ours(
+    compiled: Callable[[str], Compilation], text: str, column: int, code: str, ours: str
+) -> None:
+    (fault,) = compiled(f"nodes:\n  a:\n    run: echo\n    {text}\n  b: {{run: echo}}\n").diagnostics
+    assert (fault.code, fault.line, fault.column) == (code, 5, column)
+    assert fault.hint is not None
+    assert ours in fault.hint
+
+
+def test_a_job_at_the_top_of_a_file_is_told_to_be_a_node(compiled: Callable[[str], Compilation]) -> None:
+    (fault,) = compiled("nodes:\n  a: {run: echo}\nbuild-app: {stage: build, script: make}\n").diagnostics
+    assert (fault.code, fault.hint) == ("E201", "nodes stand in a map: `nodes: {build_app: …}`")
 
 
 def test_a_foreign_key_beside_nothing_else_is_told_once(compiled: Callable[[str], Compilation]) -> None:
