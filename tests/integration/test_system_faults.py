@@ -50,3 +50,17 @@ def test_s11_output_that_the_loop_can_not_watch_fails_its_command_in_words(tmp_p
 def test_a_sandbox_that_forbids_signals_costs_no_run_its_result(tmp_path: Path) -> None:
     done = running(tmp_path, *injecting(tmp_path, "kill:error=EPERM:when=1"))
     assert (done.returncode, done.stdout) == (0, "said: one two\n"), done.stderr
+
+
+WAITS = "version: 1\nnodes:\n  ok: {agent: approval, with: {message: go?}}\n"
+
+
+@pytest.mark.parametrize("command", [["approve", "r1", "ok"], ["cancel", "r1"]])
+def test_s11_a_decision_on_a_run_whose_folder_can_not_be_read_says_so(tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "p.yml").write_text(WAITS)
+    pipe = [sys.executable, "-m", "pipe_runner"]
+    subprocess.run([*pipe, "run", "p.yml", "--run-id", "r1"], cwd=tmp_path, capture_output=True, timeout=60)
+    folder = tmp_path / ".pipe" / "runs" / "r1"
+    forbidden = injecting(tmp_path, "openat:error=EACCES:when=1+", folder)
+    done = subprocess.run([*forbidden, *pipe, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (74, f"error: cannot look into {folder}: Permission denied\n")
