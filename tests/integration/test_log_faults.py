@@ -16,11 +16,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
 from _pytest.mark import ParameterSet
+from tests.integration.injecting import injecting
 
 from pipe_runner.runlog import RunDir, fold_log, read_blob, read_log
 from pipe_runner.types import EventKind, NodeStatus, RunStatus
@@ -113,24 +113,6 @@ def writing(
     if not before and not limit:
         assert done.returncode == 0, done.stderr
     return Written(state, done)
-
-
-@cache
-def strace_works() -> str | None:
-    """Why strace can't be used here, or None."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = ["strace", "-f", "-o", "/dev/null", "-e", "inject=getpriority:error=EIO", "true"]
-    done = subprocess.run(probe, capture_output=True, text=True)
-    return None if done.returncode == 0 else f"strace does not work here: {done.stderr.strip()[-100:]}"
-
-
-def injecting(tmp_path: Path, fault: str, *paths: Path) -> tuple[str, ...]:
-    why = strace_works()
-    if why:
-        pytest.skip(why)
-    only = [word for path in paths for word in ("-P", str(path))]
-    return ("strace", "-f", "-qq", "-o", str(tmp_path / "strace.out"), *only, "-e", f"inject={fault}")
 
 
 def log_of(state: Path) -> Path:

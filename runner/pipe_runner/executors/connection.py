@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import time
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
 from pipe_runner.executors.leftovers import take_lock
-from pipe_runner.executors.protocol import MARKS, SPAWN, Frames, frame
+from pipe_runner.executors.protocol import LATER, MARKS, SPAWN, Frames, frame, hang_up
+from pipe_runner.executors.reasons import WATCHES
 from pipe_runner.forks import let_go_in_children
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class Connection:
         import signal
 
         lock = _lock(lock_path)
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            os.close(lock)
+            raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         given: list[int] = []
         try:
@@ -100,9 +104,16 @@ class Connection:
         self.send((MARKS, marks))
 
     def attach(self, loop: asyncio.AbstractEventLoop, on_reports: Any) -> None:
-        """Let the loop call `on_reports` when there is something to receive."""
+        """Let the loop call `on_reports` when there is something to receive, and send what found no room before.
+
+        Raises StorageError where the system watches over nothing more.
+        """
+        try:
+            loop.add_reader(self._socket.fileno(), on_reports)
+        except OSError as error:
+            raise StorageError(f"cannot wait for what commands do: {error.strerror}", hint=WATCHES) from error
         self._loop = loop
-        loop.add_reader(self._socket.fileno(), on_reports)
+        self.flush()
 
     def send(self, message: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
         """Send a message with descriptors, which are closed when they are on their way."""
@@ -170,11 +181,12 @@ class Connection:
         self._fds.clear()
 
     def wake(self) -> None:
-        """Have the warden go on if somebody has stopped it."""
+        """Have the warden go on if somebody has stopped it; where a sandbox forbids signals it has to wait."""
         import signal
 
         if not self._reaped:
-            os.kill(self.pid, signal.SIGCONT)
+            with suppress(OSError):
+                os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End the warden itself, which doesn't answer, and take its exit status."""
@@ -212,12 +224,12 @@ class Connection:
                 else:
                     sent = self._socket.send(data)
             except OSError as error:
-                # ETOOMANYREFS: too many descriptors are on their way already.
-                if isinstance(error, BlockingIOError) or error.errno in (errno.ETOOMANYREFS, errno.ENOBUFS):
+                if isinstance(error, BlockingIOError) or error.errno in LATER:
                     self._wait(True)
                     return
-                sent = len(data)  # the warden is dead, which the loop will tell
+                sent = len(data)  # the warden is dead, or ends now that it can't be told; the loop will tell
                 self.untaken.add(number)
+                hang_up(self._socket)
             for fd in fds:
                 os.close(fd)
             if sent < len(data):

@@ -48,11 +48,15 @@ def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Lefto
     """Wait until the run's earlier wardens have ended what they watched over, then end what is still there (D4).
 
     `lock_path` is what the first warden locks; the others' have a number behind it. Raises RunBusy when one of them is
-    still held after `timeout` seconds.
+    still held after `timeout` seconds, StorageError.
     """
     until = time.monotonic() + timeout
     folder, name = os.path.split(lock_path)
-    for other in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+    try:
+        there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+    except OSError as error:
+        raise StorageError(f"cannot look into {folder}: {error.strerror}") from error
+    for other in there:
         if other == name or other.startswith(f"{name}."):
             _await_lock(os.path.join(folder, other), until)
     return end_marked(marks(run, lock_path))
@@ -103,6 +107,8 @@ def _await_lock(path: str, until: float) -> None:
                 f"processes that the run left behind are still being ended ({path} is locked)",
                 hint="try again in a few seconds",
             )
+    except OSError as error:
+        raise StorageError(f"cannot lock {path}: {error.strerror}") from error
     finally:
         os.close(fd)
 

@@ -158,10 +158,7 @@ class Processes:
             flight.stopped = flight.stopped or flight.code is None
 
     async def close(self) -> None:
-        """End what there is, and the warden; returns when it is gone.
-
-        A warden that doesn't go (it was stopped, or waits for what can't be ended) is killed after `CLOSE_WAIT`.
-        """
+        """End what there is, and the warden, which is killed if that takes it more than `CLOSE_WAIT`."""
         if self._cleaning is not None:
             await self._cleaning.wait()
         connection = self._hang_up()
@@ -190,16 +187,19 @@ class Processes:
     def _attach(self) -> asyncio.AbstractEventLoop:
         from asyncio import get_running_loop
 
-        self._loop = loop = get_running_loop()
+        loop = get_running_loop()
         if self._connection is not None:
             self._connection.attach(loop, self._reported)
+        self._loop = loop
         return loop
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> Connection:
         self.start()
-        assert self._connection is not None
-        self._connection.attach(loop, self._reported)
-        return self._connection
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        connection.attach(loop, self._reported)
+        self._connection = connection
+        return connection
 
     def _hang_up(self) -> Connection | None:
         connection, self._connection = self._connection, None

@@ -18,16 +18,20 @@ What is left after a command has exited is ended when the runner says so, or is 
 
 from __future__ import annotations
 
+import errno
 import marshal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Any
 
 SPAWN, END, GUARD, KIN, TABLE, TAKE, MARKS = range(7)
 EXITED, FAILED, GONE, LEFT, PRINTED, OPEN, PIPES = range(7)
 IN_FOLDER, IN_SEARCH, IN_EXEC, IN_PIPES = range(4)
 """Stages of a start: changing to the working directory, looking for the program, executing it; before them, pipes."""
+LATER = (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
+"""What sending may fail with that passes: too many descriptors are on their way already, or there is no memory."""
 Report = tuple[int, int, int, "float | str | bytes"]
 
 
@@ -69,3 +73,11 @@ def frame(message: Any) -> bytes:
     """A message as it goes over the socket."""
     body = marshal.dumps(message)
     return len(body).to_bytes(4, "little") + body
+
+
+def hang_up(line: socket.socket) -> None:
+    """End the socket for both sides: what could not be sent is missed, and nobody may wait for its answer."""
+    try:
+        line.shutdown(2)
+    except OSError:  # the other side has done so
+        pass

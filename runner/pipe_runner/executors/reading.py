@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.executors.descriptors import Rooms, before_many, file_of, with_room
 from pipe_runner.executors.flight import Flight
-from pipe_runner.executors.reasons import no_pipe
+from pipe_runner.executors.reasons import no_pipe, unwatched
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -112,8 +112,12 @@ class Reading:
                 self._ask(flight.number)
         elif not flight.watched:
             flight.watched = True
-            for fd in flight.streams:
-                flight.future.get_loop().add_reader(fd, self._readable, flight, fd)
+            try:
+                for fd in flight.streams:
+                    flight.future.get_loop().add_reader(fd, self._readable, flight, fd)
+            except OSError as error:  # else nobody would read it, and the command would wait for ever
+                flight.unavailable = unwatched(error.errno or 0)
+                self._end(flight, 0.0)
 
     def _readable(self, flight: Flight, fd: int) -> None:
         flight.read(fd)

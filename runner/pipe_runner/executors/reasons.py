@@ -15,6 +15,8 @@ COMMANDS: Final = sys.platform != "win32"
 
 _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETXTBSY)
 
+WATCHES: Final = "fs.epoll.max_user_watches says how many files and sockets may be waited for"
+
 
 def why_not_started(command: Command, number: int, stage: int) -> tuple[str, bool]:
     """A sentence, and whether another try could go otherwise; `number` is the system's error, 0 for a text that no
@@ -48,6 +50,11 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
 
 def no_pipe(number: int) -> str:
     return f"no pipe for the command's output could be opened: {os.strerror(number)}"
+
+
+def unwatched(number: int) -> str:
+    hint = f" ({WATCHES})" if number == errno.ENOSPC else ""
+    return f"the system could not wait for the command's output: {os.strerror(number)}{hint}"
 
 
 def _unfit(command: Command) -> str:

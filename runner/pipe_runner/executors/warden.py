@@ -6,7 +6,6 @@ its socket, even after kill -9. One thread, no user code, and few imports: it mu
 
 from __future__ import annotations
 
-import errno
 import os
 import select
 import struct
@@ -25,6 +24,7 @@ from pipe_runner.executors.protocol import (
     IN_PIPES,
     IN_SEARCH,
     KIN,
+    LATER,
     LEFT,
     MARKS,
     PIPES,
@@ -33,6 +33,7 @@ from pipe_runner.executors.protocol import (
     TAKE,
     Frames,
     frame,
+    hang_up,
 )
 
 TYPE_CHECKING = False
@@ -58,8 +59,6 @@ _RESET = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 """Commands start with all signals as they are by default, whatever started the runner ignored. Also those that nobody
 uses: of each that isn't named the C library asks first, 31 system calls more for each command."""
 _SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin"
-_LATER = (errno.ETOOMANYREFS, errno.ENOBUFS)
-"""Too many descriptors are on their way already."""
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -101,6 +100,9 @@ class Warden:
                 seconds = _sooner(seconds, self.guard.wait())
             if self.relatives is not None:
                 seconds = _sooner(seconds, self.relatives.wait())
+            if waits != bool(self.unsent):
+                waits = not waits
+                poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
             events = poll.poll(None if seconds is None else seconds * 1000 + 1)
             has_come = False
             for fd, event in events:
@@ -121,9 +123,6 @@ class Warden:
                 self.reports += [(GONE, attempt.id, 0, 0) for attempt in family.proceed()]
             if self.reports or self.unsent:
                 self.report()
-            if waits != bool(self.unsent):
-                waits = not waits
-                poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
             if has_come and not self.receive():
                 return
 
@@ -231,9 +230,10 @@ class Warden:
                 else:
                     sent = self.socket.send(data)
             except OSError as error:
-                if isinstance(error, BlockingIOError) or error.errno in _LATER:
+                if isinstance(error, BlockingIOError) or error.errno in LATER:
                     return
-                sent = len(data)  # the runner is gone, which the next look at the socket tells
+                sent = len(data)  # the runner is gone, or loses us now; the next look at the socket tells
+                hang_up(self.socket)
             for fd in fds:
                 os.close(fd)
             if sent < len(data):

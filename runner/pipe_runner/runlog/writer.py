@@ -59,9 +59,9 @@ class LogWriter:
         path = rundir.log_path
         try:
             fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+            found = os.fstat(fd)
         except OSError as error:
             raise storage_fault("open", path, error) from error
-        found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode) or found.st_size != tail.length:
             os.close(fd)
             raise StorageError(
