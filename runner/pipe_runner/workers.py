@@ -56,6 +56,7 @@ class Workers:
         """A number for each node: less for a longer way to the end, then for an earlier place."""
         self._parked: list[asyncio.Future[None]] = []
         self._count = self._looking = 0
+        self._waking = False
         self._last_turn = 0.0
 
     def begin(self, group: anyio.abc.TaskGroup) -> None:
@@ -80,17 +81,28 @@ class Workers:
         self._parked.clear()
 
     def wake(self) -> None:
-        """Have enough workers awake for what is ready; a worker that is just deciding looks by itself."""
-        wanted = len(self._ready) - self._looking
-        while wanted > 0 and self._parked:
+        """Have enough workers awake for what is ready; a worker that is just deciding looks by itself.
+
+        One in each turn of the loop: of a hundred at once none would have sent what it asks for before all had made it.
+        """
+        if self._waking or len(self._ready) <= self._looking:
+            return
+        while self._parked:
             parked = self._parked.pop()
             if not parked.done():
                 parked.set_result(None)
-                wanted -= 1
-        while wanted > 0 and self._count < self._limit and self.group is not None:
+                break
+        else:
+            if self._count >= self._limit or self.group is None:
+                return
             self._count += 1
             self.group.start_soon(self._work)
-            wanted -= 1
+        self._waking = True
+        asyncio.get_running_loop().call_soon(self._wake_next)
+
+    def _wake_next(self) -> None:
+        self._waking = False
+        self.wake()
 
     @property
     def can_begin(self) -> bool:
