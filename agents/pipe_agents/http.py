@@ -59,7 +59,7 @@ class HttpAgent:
         """Why no request with these options, without templates, is ever sent; None where that isn't known."""
         from urllib.parse import urlsplit
 
-        from pipe_agents.http_policy import HttpRules, literal
+        from pipe_agents.http_policy import HttpRules, in_url, literal
 
         try:
             host = urlsplit(options["url"]).hostname or ""
@@ -67,7 +67,7 @@ class HttpAgent:
         except (NodeFault, ValueError):  # told elsewhere
             return None
         why = None if address is None or rules.proxy else rules.refusal(host, address)
-        return None if why is None else f"{host} is {why}, which is not reached"
+        return None if why is None else f"{in_url(host)} is {why}, which is not reached"
 
     async def perform(self, attempt: Attempt, context: Context) -> Outcome:
         from pipe_agents.http_client import exchange

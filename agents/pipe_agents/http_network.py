@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import httpcore2
 
-from pipe_agents.http_policy import Address, HttpRules, Reach, literal, reach_of
+from pipe_agents.http_policy import Address, HttpRules, Reach, in_url, literal, reach_of
 from pipe_agents.threads import Threads
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
@@ -59,7 +59,7 @@ class CheckedNetwork(httpcore2.AsyncNetworkBackend):
             for address in addresses:
                 why = self._rules.refusal(host, address, redirected_from_public=self._redirected_from_public)
                 if why is not None:
-                    shown = host if host == str(address) else f"{host} ({address})"
+                    shown = in_url(host) if host == str(address) else f"{in_url(host)} ({address})"
                     raise NodeFault(
                         ErrorKind.REFUSED,
                         f"{shown} is {why}, which is not reached; policy.http.allow in pipe.yml can allow hosts and "

@@ -171,6 +171,11 @@ class HttpRules:
         return name in self.hosts or any(name.endswith(domain) for domain in self.domains)
 
 
+def in_url(host: str) -> str:
+    """The host as URLs have it: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 def literal(host: str) -> Address | None:
     """The address that a URL's host is, if it is one in its usual form.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipe_agents.http_policy import HttpRules, literal
+from pipe_agents.http_policy import HttpRules, in_url, literal
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
 
@@ -29,7 +29,7 @@ def proxy_for(rules: HttpRules, url: httpx2.URL, *, redirected_from_public: bool
     if address is not None:
         why = rules.refusal(host, address, redirected_from_public=redirected_from_public)
         if why is not None:
-            raise NodeFault(ErrorKind.REFUSED, f"{host} is {why}, which is not reached")
+            raise NodeFault(ErrorKind.REFUSED, f"{in_url(host)} is {why}, which is not reached")
     if host == "localhost" or host.endswith(".localhost") or (address is not None and address.is_loopback):
         return None
     return proxy

@@ -14,8 +14,10 @@ from pipe_runner.compiler.infer import SchemaOf, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
 from pipe_runner.compiler.references import References
 from pipe_runner.compiler.report import Report
+from pipe_runner.compiler.room import WORK, Room
 from pipe_runner.compiler.trees import all_in
 from pipe_runner.compiler.values import Use
+from pipe_runner.expressions.compiled import IN_CODE
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
@@ -31,20 +33,27 @@ def check_all(parts: Collection[Part], drafts: list[Draft], others: Collection[U
     for draft in drafts:
         if draft.uses:
             check_types(draft, draft.part.references, draft.part.report)
+    room = Room(WORK // 10)
     for part in parts:
         if part.report.options:
-            _tell_options(part, drafts)
+            _tell_options(part, drafts, room)
 
 
-def _tell_options(part: Part, drafts: list[Draft]) -> None:
-    """Tell of values that may be options."""
+def _tell_options(part: Part, drafts: list[Draft], room: Room) -> None:
+    """Tell of values that may be options, or would be code."""
     from pipe_runner.compiler.leading import in_env, is_no_option
+    from pipe_runner.compiler.listed import is_written_out
 
     by_path = {draft.path: draft for draft in drafts}
     for fault, path in part.report.options:
         draft = by_path.get(path[:2])
         of_path = partial(part.references.schema, reader=draft)
-        if not is_no_option(part.spec if draft is None else draft.spec, path, fault, of_path):
+        spec = part.spec if draft is None else draft.spec
+        if fault.code in IN_CODE:
+            passes = is_written_out(spec, path, fault, of_path, room)
+        else:
+            passes = is_no_option(spec, path, fault, of_path)
+        if not passes:
             offset, length = (None, None) if in_env(path) else (fault.offset, fault.length)
             part.report.add(fault.code, fault.message, path, offset=offset, length=length, hint=fault.hint)
 

@@ -9,8 +9,9 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.budgets import time_of
-from pipe_runner.compiler.fanout import SPECIAL, WORK, Room
+from pipe_runner.compiler.fanout import SPECIAL
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.room import WORK, Room
 from pipe_runner.compiler.statuses import tell_cached
 from pipe_runner.compiler.values import Use
 from pipe_runner.errors import ExpressionFault

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.room import NoRoom, Room
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.plan import FanOut, Value
 from pipe_runner.text import canonical_json
@@ -15,10 +16,6 @@ from pipe_runner.types import Json
 
 MOST: Final = 10_000
 """Combinations of one matrix."""
-STEPS: Final = 100_000
-"""Of all matrices of one file."""
-WORK: Final = 160_000
-"""Steps of some 10 µs that looking through the shell texts of one file may take."""
 _SPLIT: Final = "make the list in a node, and repeat over it with `for_each`; or split the file"
 _OF_ITEM: Final = frozenset({"item", "index", "matrix"})
 SPECIAL: Final = ("include", "exclude")
@@ -98,32 +95,6 @@ def _matrix(draft: Draft, report: Report, room: Room) -> None:
     _enough(spec.min_success, combinations, (*draft.path, "min_success"), report)
     items: Any = combinations
     draft.fan_out = FanOut(Value(items), Value(None), True, None, False, spec.min_success, _reads_item(draft))
-
-
-class NoRoom(Exception):
-    """All matrices of a file together take more steps than are allowed."""
-
-
-class Room:
-    """How many steps something in one file may take (R2); of matrices a microsecond and a few hundred bytes each."""
-
-    def __init__(self, steps: int = STEPS) -> None:
-        self._left = steps
-
-    def take(self, steps: int) -> None:
-        self._left -= steps
-        if self._left < 0:
-            raise NoRoom
-
-    @property
-    def full(self) -> bool:
-        """More was wanted than there is."""
-        return self._left < 0
-
-    def holds(self, steps: int) -> bool:
-        """Take them, if there are as many."""
-        self._left -= steps
-        return self._left >= 0
 
 
 def names_of(matrix: dict[str, list[Json]]) -> list[str]:

@@ -35,14 +35,26 @@ def in_env(path: Path_) -> bool:
 
 def _hole(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
     """Whether no value of an expression in a command is an option; a negative number is none if it is a whole word."""
-    text: Any = getattr(spec, str(path[2]), None)
-    text = text[int(path[3])] if path[2] == "argv" and isinstance(text, list) else text
-    if not isinstance(text, str):
+    text = text_at(spec, path)
+    if text is None:
         return False
     end = fault.offset + fault.length
     value, faults = compile_value(text[fault.offset : end])
     alone = not fault.message.startswith("$") and _ENDS.match(text, end) is not None
     return not faults and value.whole and _words(schema_of(value, of_path), negative=alone)
+
+
+def text_at(spec: Any, path: Path_) -> str | None:
+    """The text of a command, or of an item of `argv`."""
+    text: Any = getattr(spec, str(path[2]), None)
+    text = text[int(path[3])] if path[2] == "argv" and isinstance(text, list) else text
+    return text if isinstance(text, str) else None
+
+
+def closed_list(schema: Schema) -> list[Any] | None:
+    """All values that there are, where the schema lists them."""
+    closed = [schema["const"]] if "const" in schema else schema.get("enum")
+    return closed if isinstance(closed, list) else None
 
 
 def _env(text: str, of_path: SchemaOf) -> bool:
@@ -55,8 +67,8 @@ def _env(text: str, of_path: SchemaOf) -> bool:
 
 def _words(schema: Schema, *, negative: bool = False) -> bool:
     """Whether each value is known to be one word that doesn't begin with `-`; `negative`: a number may."""
-    closed = [schema["const"]] if "const" in schema else schema.get("enum")
-    if isinstance(closed, list):
+    closed = closed_list(schema)
+    if closed is not None:
         return all(_WORD.fullmatch(value_to_text(value)) for value in closed)
     types, least = types_of(schema), schema.get("minimum")
     if not types <= {"integer", "number"}:

@@ -11,9 +11,10 @@ from pipe_runner.compiler.agents import AgentInfo, Agents, timeless, unguarded
 from pipe_runner.compiler.choices import chosen_function
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
-from pipe_runner.compiler.fanout import STEPS, WORK, Room, compile_fan_out, uses_without_list, without_list
+from pipe_runner.compiler.fanout import compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.room import STEPS, WORK, Room
 from pipe_runner.compiler.surroundings import Surroundings, check_shell, is_shell
 from pipe_runner.compiler.values import Use, Values, sound
 from pipe_runner.expressions import Fault
@@ -43,14 +44,13 @@ class NodeCompiler:
         self, part: Part, agents: Agents, root: str, outer: NodeCompiler | None = None, *, planned: bool = True
     ) -> None:
         """`planned`: whether anybody wants a plan of the nodes."""
-        report = part.report
         self.planned = planned
         self._part = part
         self._stand_ins = part.stand_ins
         self._data = part.data
         self._whole = part.written
         self._agents = agents
-        self._report = report
+        self._report = report = part.report
         self._values = Values(report)
         self.around: Surroundings = Surroundings(part, outer.around if outer else None)
         self._environment = self.around.environment

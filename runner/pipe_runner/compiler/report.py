@@ -89,7 +89,7 @@ class Report:
         """Nodes that name a preset, and its name."""
         self._way: tuple[tuple[Document, Path_], ...] = ()
         self.options: list[tuple[Fault, Path_]] = []
-        """Values that would be options if they began with `-`: told when more is known of them."""
+        """Values that would be options if they began with `-`, or code: told when more is known of them."""
         self.origins: dict[Path_, Origin] = {}
         self._words: _Words | None = None
         self._shared = _Shared(len(document.text), document.text.count("{{"))

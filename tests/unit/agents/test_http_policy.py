@@ -159,6 +159,7 @@ def test_addresses_in_their_usual_form_are_addresses(host: str) -> None:
     ("url", "policy", "told"),
     [
         ("http://10.0.0.7/", {}, "10.0.0.7 is a private address, which is not reached"),
+        ("http://[::ffff:10.0.0.7]/", {}, "[::ffff:10.0.0.7] is a private address, which is not reached"),
         ("http://10.0.0.7/", {"http": {"allow": ["10.0.0.0/8"]}}, None),
         ("http://10.0.0.7/", {"http": {"proxy": "http://proxy.example:3128"}}, None),
         ("http://internal.example/", {}, None),
