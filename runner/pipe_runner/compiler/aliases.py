@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from pipe_runner.types import YAML_ENDINGS
+
 _NODE_MAP: Final = "nodes stand in a map: `nodes: {build: {run: make}}`"
 _ENV: Final = "write `env:` with names and values"
 _INPUTS: Final = "write `inputs:`; an expression reads them as `inputs.<name>`"
@@ -36,7 +38,6 @@ _OUTPUT: Final = (
     "write `output: text`, `json`, `lines` or `file`: how to read what the command prints, or writes to `$PIPE_OUTPUT`"
 )
 
-_FILES: Final = (".yml", ".yaml")
 
 TOP: Final = {
     "steps": _NODE_MAP,
@@ -369,7 +370,7 @@ TYPES: Final = {
 def of_uses(value: Any, hint: str) -> str:
     """The hint for `uses:`, which names a file where a whole workflow is meant."""
     name = value.partition("@")[0] if isinstance(value, str) else ""
-    if not name.endswith(_FILES):
+    if not name.endswith(YAML_ENDINGS):
         return hint
     if name.startswith("./") and name == value and name.isprintable() and len(name) <= 100:
         return f"write `pipeline: {name}`, with its inputs under `with:`; the path counts from this file"
