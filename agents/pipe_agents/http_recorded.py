@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from pipe_runner.errors import NodeFault, held_to
+from pipe_runner.errors import MEND_RECORDING, NodeFault, held_to
 from pipe_runner.models import Outside
 from pipe_runner.ports import Attempt, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 _ENDS: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
-_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
 
 
 async def through(outside: Outside, attempt: Attempt, perform: Callable[[], Awaitable[Outcome]]) -> Outcome:
@@ -52,4 +51,6 @@ def _from_json(data: Json) -> Outcome:
         return Outcome(NodeStatus(status), values.get("output"), error, retry_after=values.get("retry_after"))
     except (KeyError, ValueError) as fault:
         why = f"it lacks {fault}" if isinstance(fault, KeyError) else fault
-        raise NodeFault(ErrorKind.NOT_FOUND, f"the recording of a request can't be used: {why}; {_MEND}") from None
+        raise NodeFault(
+            ErrorKind.NOT_FOUND, f"the recording of a request can't be used: {why}; {MEND_RECORDING}"
+        ) from None

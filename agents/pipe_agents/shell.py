@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, in_seconds
 from pipe_runner.ports import AgentDescription, Attempt, Command, Context, NodeError, Outcome, ProcessEnd
-from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
+from pipe_runner.types import BASE_ENVIRONMENT, DEFAULT_PATH, ErrorKind, Json, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-BASE_ENVIRONMENT: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
-"""What a command gets of the runner's environment, and every LC_… variable; all else is given by the file."""
-DEFAULT_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 LARGE: Final = 100 * 1024
 """Characters from which a script is not given as an argument: systems take 128 KiB, in bytes."""
 

@@ -95,6 +95,10 @@ class NodeFault(Exception):
         self.tail = tail
 
 
+MEND_RECORDING: Final = "mend its file, whose name begins with the node's, or record again with --record"
+"""What to do about a recording that can't be used."""
+
+
 class NoRecording(NodeFault):
     """What a recording was to answer, and doesn't. Nobody does without: the run would tell otherwise than it would with
     the service."""

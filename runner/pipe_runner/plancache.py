@@ -27,7 +27,7 @@ except ImportError:
 from pipe_runner import __version__, flags
 from pipe_runner.plan import Plan
 from pipe_runner.plandata import plan_from_json, plan_to_json
-from pipe_runner.project import PROJECT_FILE
+from pipe_runner.project import OF_EVERY_PROVIDER, PROJECT_FILE
 
 FORMAT: Final = 7
 KEPT: Final = 64
@@ -36,8 +36,6 @@ KEPT: Final = 64
 
 _MOST_READ: Final = 64 * 2**20
 _OURS: Final = ("pipe_runner", "pipe_schemas", "pipe_agents")
-_TOLD: Final = frozenset({"type", "model", "limits", "prices"})
-"""Keys of services under which no credential stands, and values are as our models read them."""
 _SCALARS: Final[Mapping[str, Any]] = {"str": str, "int": int, "float": float}
 
 
@@ -140,7 +138,7 @@ def _empty(plan: dict[str, Any], root: str) -> list[list[Any]] | None:
 
 
 def _emptied(value: Any, keys: tuple[str | int, ...], content: bytes, places: list[list[Any]]) -> Any:
-    if len(keys) == 3 and keys[2] in _TOLD:
+    if len(keys) == 3 and keys[2] in OF_EVERY_PROVIDER:  # no credential stands there, and values are as we read them
         return value
     if isinstance(value, Mapping):
         if value.get("from") in ("env", "file") and value.keys() <= {"from", "key"}:

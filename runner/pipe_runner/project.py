@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pipe_runner.diagnostics import Diagnostic
 from pipe_runner.plan import NOTHING
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 PROJECT_FILE: Final = "pipe.yml"
 _FILE_LIMIT: Final = 64 * 2**20
+OF_EVERY_PROVIDER: Final = ("type", "model", "limits", "prices")
+"""What every provider in pipe.yml may say; the rest is its type's."""
 
 
 class Project(NamedTuple):
@@ -78,6 +81,12 @@ def repository_of(folder: str) -> str | None:
         if here == before:
             return None
     return here
+
+
+def link_out(shown: str, root: str) -> Diagnostic:
+    """The fault of a file, by the name that is shown of it, that is a link to somewhere out of the project."""
+    hint = f"a file of the project stays in its root, {root}, links resolved"
+    return Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)
 
 
 def is_inside(path: str, root: Path) -> bool:

@@ -66,3 +66,15 @@ def test_a_graph_that_cannot_be_written_leaves_what_was_there(pipe: Any) -> None
     assert (done.returncode, done.stdout) == (74, "")
     assert "cannot write no/such/folder/drawn: No such file or directory" in done.stderr
     assert pipe("graph", "g.yml", "-o", "/dev/stdout").stdout == pipe("graph", "g.yml").stdout
+
+
+def test_a_node_is_shown_by_its_description_or_the_first_line_that_says_something(pipe: Any) -> None:
+    pipe.write(
+        "g.yml",
+        "version: 1\nnodes:\n"
+        "  a: {run: x --all, description: Build it all}\n"
+        '  b: {run: "#!/bin/sh\\nset -eu\\n\\n# The docs.\\nmake docs"}\n'
+        "  c: {run: set -e}\n",
+    )
+    lines = [line.split(maxsplit=1) for line in pipe("graph", "g.yml").stdout.splitlines() if line.startswith("  ")]
+    assert lines == [["a", "Build it all"], ["b", "The docs."], ["c", "set -e"]]

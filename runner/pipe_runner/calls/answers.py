@@ -9,7 +9,7 @@ from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.counts import counted, fitting
-from pipe_runner.errors import NodeFault, NoRecording, StorageError, held_to
+from pipe_runner.errors import MEND_RECORDING, NodeFault, NoRecording, StorageError, held_to
 from pipe_runner.models import (
     Finish,
     ModelFault,
@@ -114,9 +114,6 @@ def recorded(answer: ModelResponse, pieces: list[Json]) -> dict[str, Any]:
     return data
 
 
-_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
-
-
 def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
     """The answer that was kept, told in its pieces; raises NodeFault where a recording was changed into nonsense."""
     try:
@@ -128,7 +125,7 @@ def replayed(kept: Json, on_piece: Pieces | None) -> ModelResponse:
         answer = response_from_json(data)
     except (KeyError, TypeError, ValueError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else error
-        raise NoRecording(f"the recording of an answer can't be used: {why}; {_MEND}") from None
+        raise NoRecording(f"the recording of an answer can't be used: {why}; {MEND_RECORDING}") from None
     if on_piece is not None:
         for piece in pieces:
             on_piece(str(piece))

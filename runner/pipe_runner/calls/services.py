@@ -10,12 +10,11 @@ from pipe_runner.calls.around import AsTheTypeSays
 from pipe_runner.calls.seams import MakePrices, Prices
 from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.models import ModelFault, Provider, ProviderSettings, ProviderType, Reason
+from pipe_runner.project import OF_EVERY_PROVIDER
 from pipe_runner.types import ErrorKind
 
 BUILT_IN: Final = ("bedrock", "openai", "ollama")
 """Names that exist without pipe.yml; each is the name of its type, too."""
-COMMON: Final = frozenset({"type", "model", "limits", "prices"})
-"""What every provider in pipe.yml may say; the rest is its type's."""
 
 
 class Service(NamedTuple):
@@ -74,7 +73,7 @@ class Services:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: {error.message}") from error
         if kind is None:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
-        options = {key: value for key, value in said.items() if key not in COMMON}
+        options = {key: value for key, value in said.items() if key not in OF_EVERY_PROVIDER}
         try:
             settings: Any = kind.settings(name, options, said.get("model", ""), self._environ)
         except (NodeFault, PipeError):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from pipe_runner.types import YAML_ENDINGS
+
 _KINDS: Final = (".test", ".eval")
-_ENDINGS: Final = (".yml", ".yaml")
 
 
 def pipeline_beside(name: str) -> str:
     """`x.yml` for `x.test.yml` and for `x.eval.yml`."""
     stem, ending = os.path.splitext(name)
     start, kind = os.path.splitext(stem)
-    return start + ending if kind in _KINDS and ending in _ENDINGS else name
+    return start + ending if kind in _KINDS and ending in YAML_ENDINGS else name
 
 
 def pipelines_in(folder: str) -> list[str]:
@@ -22,4 +23,4 @@ def pipelines_in(folder: str) -> list[str]:
         names = os.listdir(folder)
     except OSError:
         return []
-    return [name for name in names if name.endswith(_ENDINGS) and pipeline_beside(name) == name]
+    return [name for name in names if name.endswith(YAML_ENDINGS) and pipeline_beside(name) == name]

@@ -19,7 +19,7 @@ from pipe_runner.diagnostics import Diagnostic, did_you_mean, in_order
 from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
-from pipe_runner.project import find_root, is_inside, root_of
+from pipe_runner.project import find_root, is_inside, link_out, root_of
 from pipe_runner.types import ErrorKind, NodeStatus, Path_
 
 if TYPE_CHECKING:
@@ -60,8 +60,7 @@ class Reader:
         limit = load_project(root)[0].file_limit
         shown = os.path.normpath(file) if shown_as is None else shown_as
         if os.path.exists(absolute) and not is_inside(absolute, root):
-            hint = f"a file of the project stays in its root, {os.path.realpath(root)}, links resolved"
-            return Reading(None, [Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)])
+            return Reading(None, [link_out(shown, os.path.realpath(root))])
         document, faults = load(absolute, shown_as=shown, max_bytes=limit, root=root)
         if not isinstance(document.data, dict):
             return Reading(None, faults)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pipe_runner.cases.coverage import Coverage, percent
 from pipe_runner.cases.performing import CaseResult
 from pipe_runner.cases.words import Failure
-from pipe_runner.console.words import plural, safe, seconds
+from pipe_runner.console.words import inked, plural, safe, seconds
 from pipe_runner.text import ci_safe_json
 
 _GREEN, _RED, _BOLD, _DIM = "32", "31", "1", "2"
@@ -56,7 +56,7 @@ class Text:
         self._write(f"{text}\n")
 
     def _ink(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self._colour else text
+        return inked(text, style, self._colour)
 
 
 def as_json(results: Sequence[tuple[CaseResult, Sequence[Failure]]], found: Sequence[Coverage], total: float) -> str:

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import safe
+from pipe_runner.console.words import as_written, safe
 from pipe_runner.errors import PipeError, UsageError
 from pipe_runner.plugins import Clash
 from pipe_runner.registry import Registry, means
@@ -127,16 +127,12 @@ def _preset_text(preset: Preset) -> str:
     for heading, values in (("with", preset.options), ("env", preset.env)):
         if values:
             lines.append(f"  {heading}")
-            lines += [f"    {name}: {_written(one.value)}" for name, one in values.items()]
+            lines += [f"    {name}: {as_written(one.value)}" for name, one in values.items()]
     if preset.secrets:
         lines.append(f"  secrets: {', '.join(one.value for one in preset.secrets)}")
-    lines += [f"  {name}: {_written(one.value)}" for name, one in preset.keys.items()]
+    lines += [f"  {name}: {as_written(one.value)}" for name, one in preset.keys.items()]
     lines.append(f"  `pipe agents {preset.agent}` says what it takes and gives")
     return "".join(safe(line) + "\n" for line in lines)
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _as_far(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:

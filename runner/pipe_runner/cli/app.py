@@ -18,6 +18,7 @@ from pipe_runner.cli.words import Argument, Command, Flag, Given
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import UsageError
 from pipe_runner.text import printable
+from pipe_runner.types import YAML_ENDINGS
 
 _NAME: Final = "pipe"
 _ABOUT: Final = """Runs pipelines of commands, Python, HTTP and agents from a YAML file.
@@ -206,7 +207,7 @@ class _Group(click.Group):
             if name in ("help", "version"):
                 known = name == "help" and len(args) > 1 and args[1] in table.BY_NAME
                 hint = f"write `pipe {args[1]} --help`" if known else f"write `pipe --{name}`"
-            if name.endswith((".yml", ".yaml")):
+            if name.endswith(YAML_ENDINGS):
                 hint = f"did you mean `pipe run {printable(name)}`?"
             raise UsageError(f"pipe has no command {printable(name)}", hint=hint)
         return super().resolve_command(ctx, args)

@@ -11,7 +11,7 @@ from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.machine import Finding
 from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import plural, safe
+from pipe_runner.console.words import inked, plural, safe
 from pipe_runner.text import json_text
 
 _INK = {"ok": "32", "warn": "33", "fail": "31"}
@@ -61,9 +61,7 @@ def _examined(examine: Callable[[], Finding]) -> Finding:
 
 
 def _told(one: Finding, colour: bool) -> str:
-    mark = one.status.ljust(4)
-    if colour:
-        mark = f"\x1b[{_INK[one.status]}m{mark}\x1b[0m"
+    mark = inked(one.status.ljust(4), _INK[one.status], colour)
     lines = [f"{mark}  {one.name}: {safe(one.found)}"]
     if one.status != "ok":
         lines += [f"        {label} {safe(text)}" for label, text in (("why:", one.why), ("do: ", one.do)) if text]

@@ -13,7 +13,7 @@ from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run, has_runs, refuse_missing
 from pipe_runner.cli.settings import state_dir, whole
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import safe, seconds
+from pipe_runner.console.words import inked, safe, seconds
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import RunBusy, StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
@@ -225,5 +225,5 @@ def table(rows: Sequence[tuple[str, ...]]) -> str:
     for number, row in enumerate(rows):
         cells = [cell + " " * (columns[at] - width(cell)) for at, cell in enumerate(row)]
         line = "  ".join(cells).rstrip()
-        lines.append(f"\x1b[1m{line}\x1b[0m" if number == 0 and bold else line)
+        lines.append(inked(line, "1", number == 0 and bold))
     return "".join(f"{line}\n" for line in lines)

@@ -217,13 +217,13 @@ def _times(outlook: _Outlook) -> Iterator[str]:
         yield path
     else:
         runs = "times of the last run" if past.runs == 1 else f"medians of the last {past.runs} runs"
-        yield f"longest path: {seconds(forecast.path_time)}, by the {runs}"
-        yield path
         unsure = any(outlook.fates[node.index].verdict == "open" for node in outlook.running)
         condition = ", if every condition holds" if unsure else ""
-        yield f"estimated time: {seconds(forecast.time)} at {outlook.concurrency} at a time{condition}"
+        yield f"estimated time: {seconds(forecast.time)} at {outlook.concurrency} at a time, by the {runs}{condition}"
         if forecast.guessed:
             yield f"  no times yet, counted with {seconds(forecast.guess)} each: {_names(forecast.guessed)}"
+        yield f"longest path: {seconds(forecast.path_time)} of it, which more at a time would not make shorter"
+        yield path
     slots = f"more than {forecast.useful} at a time would change nothing"
     yield f"parallelism: {slots}" if forecast.useful > 1 else "parallelism: none, the nodes run one after the other"
 

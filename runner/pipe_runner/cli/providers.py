@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
-from pipe_runner.console.words import safe
+from pipe_runner.console.words import as_written, safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
 from pipe_runner.plugins import schema_of
 from pipe_runner.text import json_text
@@ -162,10 +161,10 @@ def _text(services: Services, about: dict[str, Any]) -> list[str]:
     lines.append(f"  {about['summary']}")
     lines.append(f"  model: {about['model'] or 'none by default; nodes name one'}")
     for key, one in about["settings"].items():
-        lines.append(f"  {key}: {_written(one['value'])}  ({one['source']})")
+        lines.append(f"  {key}: {as_written(one['value'])}  ({one['source']})")
     for key in ("limits", "prices"):
         if about[key]:
-            lines.append(f"  {key}: {_written(about[key])}  (pipe.yml)")
+            lines.append(f"  {key}: {as_written(about[key])}  (pipe.yml)")
     lines += [f"  warning: {one}" for one in about["warnings"]]
     lines.append("  ready" if about["ready"] else f"  lacks something: {about['missing']}")
     if "check" in about:
@@ -177,7 +176,3 @@ def _text(services: Services, about: dict[str, Any]) -> list[str]:
         lines.append("  further options of its type, for pipe.yml")
         lines += [f"    {key}: {options[key].get('description', '')}" for key in left]
     return lines
-
-
-def _written(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -16,13 +16,13 @@ from pipe_runner.collecting import uncollected
 from pipe_runner.console.words import safe
 from pipe_runner.errors import InvalidPipeline, UsageError
 from pipe_runner.evals import SUFFIXES as EVALS
+from pipe_runner.types import YAML_ENDINGS
 
 if TYPE_CHECKING:
     from pipe_runner.diagnostics import Diagnostic, Note
     from pipe_runner.registry import Registry
     from pipe_runner.reports.diagnostics import Format
 
-_SUFFIXES = (".yml", ".yaml")
 _PROJECT = "pipe.yml"
 _LOCK = "pipe.lock"
 _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?nodes["']?\s*:)""", re.MULTILINE)
@@ -185,7 +185,7 @@ def near(path: str) -> str | None:
     except OSError:
         return None
     wanted = os.path.basename(path)
-    found = did_you_mean(wanted, [name for name in names if name.endswith(_SUFFIXES)])
+    found = did_you_mean(wanted, [name for name in names if name.endswith(YAML_ENDINGS)])
     if found and found[0].lower() != wanted[0].lower() and abs(len(found) - len(wanted)) > 1:
         return None  # `other.yml` for `nothere`: the letters are there, but nobody slips like that
     return f"did you mean {os.path.join(os.path.dirname(path), found)}?" if found else None
@@ -205,7 +205,7 @@ def files_below(folder: str) -> Iterator[str]:
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _SKIPPED_FOLDERS)
         for name in sorted(names):
             file = os.path.join(home, name)
-            if (name.endswith(_SUFFIXES) or name == _LOCK) and _is_ours(file):
+            if (name.endswith(YAML_ENDINGS) or name == _LOCK) and _is_ours(file):
                 yield file
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipe_runner.run import Run
     from pipe_runner.runlog import RunDir
-    from pipe_runner.types import Json
 
 
 def print_result(run: Run, rundir: RunDir, output: str) -> None:
@@ -36,24 +35,16 @@ def print_result(run: Run, rundir: RunDir, output: str) -> None:
 
 def outputs_text(run: Run, rundir: RunDir, indent: str = "") -> Iterator[str]:
     """`name: value` for every output, in pieces; further lines of a value are indented. Safe to print."""
-    from pipe_runner.console.words import safe
+    from pipe_runner.console.words import as_written, safe
     from pipe_runner.reports.pieces import gathered, line_pieces
     from pipe_runner.reports.result import outputs
     from pipe_runner.runlog import read_blob
 
     for name, value in outputs(run, lambda ref: read_blob(rundir, ref)).items():
-        shown = _shown(value)
+        shown = as_written(value)
         yield f"{indent}{name}:" + (" " if shown[:1] not in ("", "\n") else "")
         yield from gathered(line_pieces(shown, safe, f"{indent}  "))
         yield "\n"
-
-
-def _shown(value: Json) -> str:
-    if isinstance(value, str):
-        return value
-    import json
-
-    return json.dumps(value, ensure_ascii=False)
 
 
 def write_junit(run: Run, path: str, *, under_way: bool = False) -> None:

@@ -6,11 +6,9 @@ from typing import Final
 
 from pipe_runner.cli.table_agents import AGENTS, ASK, PROVIDERS, TOOLS
 from pipe_runner.cli.table_bus import BUS
-from pipe_runner.cli.words import Argument, Command, Flag
+from pipe_runner.cli.words import RECORD, REPLAY, STATE_DIR, TABLE_OUTPUT, Argument, Command, Flag
 
-_STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
 _OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json", "jsonl"))
-_TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
 _QUIET = Flag("--quiet", "Say nothing on stderr but errors.", short="-q")
 _VERBOSE = Flag("--verbose", "Also show each line that the nodes print, and each message.", short="-v")
 _CONCURRENCY = Flag("--concurrency", "At most N attempts at the same time. [PIPE_CONCURRENCY]", "N")
@@ -20,8 +18,6 @@ _DURABILITY = Flag(
     "LEVEL",
     choices=("full", "os"),
 )
-_RECORD = Flag("--record", "Keep what models, tools and HTTP services answer in a folder.", "DIR")
-_REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a folder; nothing goes out.", "DIR")
 _GRACE = Flag("--grace", "How long a node may take to end after TERM (default: 10s). [PIPE_GRACE]", "DURATION")
 _CACHE_DOMAIN = Flag("--cache-domain", "Read and keep cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME")
 _JUNIT = Flag("--junit", "Also write the nodes' results as JUnit XML.", "FILE")
@@ -45,8 +41,8 @@ RUN: Final = Command(
         Flag("--only", "Run this node and what it needs. Repeatable.", "NODE", many=True),
         _CONCURRENCY,
         Flag("--executor", "Where attempts are performed; this version has `local`. [PIPE_EXECUTOR]", "NAME"),
-        _RECORD,
-        _REPLAY,
+        RECORD,
+        REPLAY,
         _FROZEN,
         Flag("--run-id", "Name the run (default: a new id).", "ID"),
         _DURABILITY,
@@ -58,7 +54,7 @@ RUN: Final = Command(
         Flag("--dry-run", "Show what would run, in order, and start nothing."),
         _QUIET,
         _VERBOSE,
-        _STATE_DIR,
+        STATE_DIR,
     ),
     "Results go to stdout, progress to stderr: live on a terminal, one line per change elsewhere. The run's log is "
     "kept in .pipe/runs/ID/log.jsonl; a run that failed or was interrupted goes on with `pipe resume`.",
@@ -122,13 +118,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "pipe_runner.cli.evals:evaluate",
         (_FILE,),
         (
-            _RECORD,
-            _REPLAY,
+            RECORD,
+            REPLAY,
             Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json")),
             Flag("--junit", "Also write the cases' results as JUnit XML.", "FILE"),
             _GRACE,
             Flag("--quiet", "Only say the result.", short="-q"),
-            _STATE_DIR,
+            STATE_DIR,
         ),
         "FILE is an evaluation (*.eval.yml), or a pipeline that has one beside it. Runs the pipeline for each case as "
         "often as the file says, and grades what it gives. Exit code 0: enough samples passed; 1: too few did; 4: not "
@@ -166,8 +162,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--only", "Plan this node and what it needs. Repeatable.", "NODE", many=True),
             Flag("--cache-domain", "Look for cached results of this domain only. [PIPE_CACHE_DOMAIN]", "NAME"),
             _CONCURRENCY,
-            _TABLE_OUTPUT,
-            _STATE_DIR,
+            TABLE_OUTPUT,
+            STATE_DIR,
         ),
         "Order, waves, the longest path, an estimate from the times of earlier runs, what the cache holds, what is "
         "decided already and what only the run can decide, and which secrets it takes. Runs nothing, connects nowhere.",
@@ -214,8 +210,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--explain", "Say for every node that runs again why it does, and why cached results were not used."),
             _CACHE_DOMAIN,
             _CONCURRENCY,
-            _RECORD,
-            _REPLAY,
+            RECORD,
+            REPLAY,
             _FROZEN,
             _DURABILITY,
             _GRACE,
@@ -223,7 +219,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             _JUNIT,
             _QUIET,
             _VERBOSE,
-            _STATE_DIR,
+            STATE_DIR,
         ),
         "Runs the nodes that were interrupted, failed, blocked or cancelled, those that changed in the file since, and "
         "what depends on them. What has succeeded keeps its output and never runs again; only handlers (`on_failure`, "
@@ -241,8 +237,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--older-than", "With `prune`: remove the runs that ended longer ago than this.", "DURATION"),
             Flag("--keep", "With `prune`: the newest N stay, whatever their age.", "N"),
             Flag("--dry-run", "With `prune`: only say which runs would be removed."),
-            _TABLE_OUTPUT,
-            _STATE_DIR,
+            TABLE_OUTPUT,
+            STATE_DIR,
         ),
         "ACTION is `ls` (the default) or `prune`. A run that goes on or waits for a person is never removed. With a "
         "run go its log, outputs and artifacts; cached results stay.",
@@ -253,7 +249,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Show a run: its nodes with state, attempts, time and error, and its outputs.",
         "pipe_runner.cli.show:show",
         (_RUN,),
-        (_TABLE_OUTPUT, _JUNIT, _STATE_DIR),
+        (TABLE_OUTPUT, _JUNIT, STATE_DIR),
         "With `--output json` it prints the object that `pipe run --output json` printed. RUN is an id, the start of "
         "one, or `latest`. It only reads.",
         ("pipe show latest", "pipe show latest --output json | jq '.nodes.build.output'"),
@@ -266,7 +262,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (
             Flag("--follow", "Go on until the run has ended.", short="-f"),
             Flag("--output", "text, or jsonl: the log's own lines.", "FORMAT", choices=("text", "jsonl")),
-            _STATE_DIR,
+            STATE_DIR,
         ),
         "RUN is an id, the start of one, or `latest`. It only reads.",
         ("pipe logs latest", "pipe logs latest build -f", "pipe logs latest --output jsonl | jq .event"),
@@ -279,7 +275,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         (_RUN,),
         (
             Flag("--out", "The file to write (default: report-RUN.html); `-` is stdout.", "FILE", short="-o"),
-            _STATE_DIR,
+            STATE_DIR,
         ),
         "Totals, graph, timeline, and a section for each node with attempts, errors, output and what it printed. The "
         "file runs no script and requests nothing. RUN is an id, the start of one, or `latest`. It only reads.",
@@ -290,7 +286,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Cancel a run that another process is working on, or one that waits for a person.",
         "pipe_runner.cli.history:cancel",
         (_RUN,),
-        (_STATE_DIR,),
+        (STATE_DIR,),
         "No new node starts, running ones get TERM and their grace, `finally` runs. Waits until the run has ended. "
         "In a run that waits for a person nothing runs any more.",
         ("pipe cancel latest",),
@@ -306,7 +302,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--again", "It did not take effect: the next resume may run it again."),
             _BY,
             _REASON,
-            _STATE_DIR,
+            STATE_DIR,
         ),
         "A node that acts once is never run again by itself. Look whether it acted, say so, and go on with `pipe "
         "resume`. NODE may be an item, as `notify[a]`.",
@@ -320,7 +316,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Approve a node that waits for a person.",
         "pipe_runner.cli.deciding:approve",
         (_RUN, _NODE),
-        (_BY, _REASON, _STATE_DIR),
+        (_BY, _REASON, STATE_DIR),
         "The node has then succeeded, with `{approved, by, at, reason}`; `pipe resume` goes on. A rejection can be "
         "changed into an approval, unless the run, or what the node is a part of, has succeeded without it.",
         ("pipe approve latest release --reason 'tests are green'",),
@@ -330,7 +326,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Reject a node that waits for a person.",
         "pipe_runner.cli.deciding:reject",
         (_RUN, _NODE),
-        (_BY, _REASON, _STATE_DIR),
+        (_BY, _REASON, STATE_DIR),
         "The node has then failed with the error `refused`; `pipe resume` ends the run accordingly, handlers included.",
         ("pipe reject latest release --reason 'not on a Friday'",),
     ),
@@ -343,8 +339,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Flag("--older-than", "With `prune`: remove the results that are older than this.", "DURATION"),
             Flag("--max-size", "With `prune`: remove what was used least recently until it takes no more.", "SIZE"),
             Flag("--all", "With `prune`: remove every result."),
-            _TABLE_OUTPUT,
-            _STATE_DIR,
+            TABLE_OUTPUT,
+            STATE_DIR,
         ),
         "ACTION is `ls` or `prune`. Results are kept in .pipe/cache until they are pruned, or take more room than "
         "limits.cache in pipe.yml allows (1 GiB). Pruning removes damaged ones too, and no run: a run's log has its "
@@ -368,7 +364,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         "Say what is missing on this machine, why it matters, and what to do.",
         "pipe_runner.cli.doctor:doctor",
         (),
-        (_TABLE_OUTPUT, _STATE_DIR),
+        (TABLE_OUTPUT, STATE_DIR),
         "Exit code 1 when something that runs need is missing.",
         ("pipe doctor",),
     ),

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipe_runner.cli.words import Argument, Command, Flag
-
-_STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
-_RECORD = Flag("--record", "Keep what models, tools and HTTP services answer in a folder.", "DIR")
-_REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a folder; nothing goes out.", "DIR")
-_TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
+from pipe_runner.cli.words import RECORD, REPLAY, STATE_DIR, TABLE_OUTPUT, Argument, Command, Flag
 
 AGENTS: Final = Command(
     "agents",
@@ -23,7 +18,7 @@ AGENTS: Final = Command(
             "NAME",
             many=True,
         ),
-        _TABLE_OUTPUT,
+        TABLE_OUTPUT,
     ),
     "",
     (
@@ -41,7 +36,7 @@ PROVIDERS: Final = Command(
     (Argument("NAME", required=False),),
     (
         Flag("--check", "Really ask: NAME, or every one that lacks nothing."),
-        _TABLE_OUTPUT,
+        TABLE_OUTPUT,
     ),
     "Those of pipe.yml, and `bedrock`, `openai` and `ollama`, which are set up from their usual environment "
     "variables. Each setting is shown with where it comes from; secrets are not shown. Connects nowhere without "
@@ -54,7 +49,7 @@ TOOLS: Final = Command(
     "List what models can be given, or what an MCP server offers.",
     "pipe_runner.cli.tools:tools",
     (Argument("SERVER", required=False),),
-    (_TABLE_OUTPUT,),
+    (TABLE_OUTPUT,),
     "Functions that are installed, and MCP servers of pipe.yml; connects nowhere. With SERVER it is started or "
     "asked, and its tools are shown with the digests that pin them.",
     ("pipe tools", "pipe tools time", "pipe tools time --output json    # with descriptions and schemas"),
@@ -73,11 +68,11 @@ ASK: Final = Command(
         Flag("--save", "Also keep the pipeline as this file; an existing one is left as it is.", "FILE"),
         Flag("--yes", "Run it without asking.", short="-y"),
         Flag("--dry-run", "Print the pipeline and run nothing."),
-        _RECORD,
-        _REPLAY,
-        _TABLE_OUTPUT,
+        RECORD,
+        REPLAY,
+        TABLE_OUTPUT,
         Flag("--quiet", "Say nothing on stderr but errors.", short="-q"),
-        _STATE_DIR,
+        STATE_DIR,
     ),
     "Shows the plan as a pipeline file, then runs it: on a terminal after a question, elsewhere at once, since only "
     "agents that measure are ever chosen. The findings go to stdout, the worst first. The file is kept in .pipe/asked, "

@@ -25,6 +25,13 @@ class Flag(NamedTuple):
         return (self.short, self.long) if self.short else (self.long,)
 
 
+# Flags of commands in several tables.
+STATE_DIR = Flag("--state-dir", "Where runs are kept (default: .pipe in the project's root). [PIPE_STATE_DIR]", "DIR")
+TABLE_OUTPUT = Flag("--output", "What stdout gets (default: text).", "FORMAT", choices=("text", "json"))
+RECORD = Flag("--record", "Keep what models, tools and HTTP services answer in a folder.", "DIR")
+REPLAY = Flag("--replay", "Answer models, tools and HTTP requests from such a folder; nothing goes out.", "DIR")
+
+
 class Argument(NamedTuple):
     """A positional argument; with `many` it takes one or more, and none where it isn't required."""
 

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
+from pipe_runner.compiler.kinds import ANY, Lookup, Schema
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.errors import PipeError
 from pipe_runner.plugins import BrokenPlugin, model_of, outputs_of
@@ -59,12 +59,7 @@ class AgentInfo:
 
     def option(self, path: Path_) -> Schema:
         """The schema of an option, by its path under `with:`; anything where nothing is known."""
-        found: Schema | Nothing = self.options.root
-        for step in path:
-            found = self.options.step(found, step)
-            if isinstance(found, Nothing):
-                return ANY
-        return found if not isinstance(found, Nothing) else ANY
+        return self.options.at(path)
 
     def takes_secret(self, path: Path_) -> bool:
         """Whether the agent declares that a secret may stand in this option."""

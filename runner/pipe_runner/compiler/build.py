@@ -23,7 +23,7 @@ from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
 from pipe_runner.compiler.references import Broken, Declared, References
-from pipe_runner.compiler.report import Report, TooManyFaults, listed, several, short
+from pipe_runner.compiler.report import Report, TooManyFaults, headline, listed, several, short
 from pipe_runner.compiler.retries import Retries
 from pipe_runner.compiler.subpipelines import Family
 from pipe_runner.compiler.values import Use, Values
@@ -347,7 +347,7 @@ class Build:
             Effect.IDEMPOTENT if node.effect == "idempotent" else Effect(node.effect),
             draft.validate_options,
             known,
-            draft.title,
+            headline(node.description) if node.description else draft.title,
             draft.fan_out,
             draft.cache,
             draft.artifacts,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.compiler.agents import MOST_OF_TASKS, MOST_TASKS, AgentInfo, Agents
 from pipe_runner.compiler.kinds import Lookup, Schema
 from pipe_runner.compiler.options import check_options
-from pipe_runner.compiler.report import Report, listed, short
+from pipe_runner.compiler.report import TITLE, Report, listed, short
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.routing.asking import ASKS
 from pipe_runner.routing.choices import MOST, Choice
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _OURS: Final = ("provider", *SET_BEFORE)
 """Options that are set here, and by no file; `provider:` stands in the node."""
 _STATIC: Final = ("agents", "most", "by", "model")
-_TITLE: Final = 80
 
 Resolved = tuple[str, dict[str, Any], Path_]
 """The agent, what it is given, and where that stands."""
@@ -118,7 +117,7 @@ class Choosing:
                     "E503", f"{who} have no option `{short(key)}`", (*self._place, "options", key), at="key"
                 )
         self._draft.chosen = [_told(one, own) for one, own in zip(chosen, found, strict=True)]
-        self._draft.title = short(f"agent {AUTO}: {', '.join(one.agent for one in chosen)}", _TITLE)
+        self._draft.title = short(f"agent {AUTO}: {', '.join(one.agent for one in chosen)}", TITLE)
         if len(chosen) == 1:
             return chosen[0].agent, found[0], (*self._place, "options")
         for one, own in zip(chosen, found, strict=True):

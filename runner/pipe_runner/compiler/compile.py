@@ -35,7 +35,7 @@ def compile_file(
     `only_faults`: there is no plan, since nobody wants it, but where a budget bounds costs, which are then looked at.
     """
     from pipe_runner.compiler.project import load_project
-    from pipe_runner.project import PROJECT_FILE, find_root
+    from pipe_runner.project import PROJECT_FILE, find_root, link_out
 
     absolute = os.path.abspath(path)
     root = find_root(Path(absolute)) if root is None else root
@@ -46,9 +46,7 @@ def compile_file(
     if not inside and os.path.abspath(os.path.dirname(absolute)) == os.path.abspath(os.path.dirname(real)):
         inside = True  # no link: the caller chose a root that the file isn't in
     if not inside and os.path.exists(real):
-        hint = f"a file of the project stays in its root, {home}, links resolved"
-        fault = Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)
-        return Compilation(None, [fault], Document(shown, "", None))
+        return Compilation(None, [link_out(shown, home)], Document(shown, "", None))
     project, faults = load_project(Path(home), registry)
     limit = project.file_limit
     content = read_bytes(real if os.path.exists(real) else absolute, limit)  # no link is followed after the check

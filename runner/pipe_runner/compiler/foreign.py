@@ -6,9 +6,8 @@ import re
 from typing import Any, Final
 
 from pipe_runner.compiler import aliases
-from pipe_runner.types import Path_
+from pipe_runner.types import YAML_ENDINGS, Path_
 
-_FILES: Final = (".yml", ".yaml")
 _KINDS: Final = ("run", "argv", "agent", "pipeline")
 
 _LEFT: Final = "files that it leaves are kept by `artifacts:`; `output: file` is what it writes to `$PIPE_OUTPUT`"
@@ -73,7 +72,7 @@ def is_other_shell(value: Any) -> bool:
 def of_uses(value: Any, hint: str) -> str:
     """The hint for `uses:`, which names a file where a whole workflow is meant."""
     name = value.partition("@")[0] if isinstance(value, str) else ""
-    if not name.endswith(_FILES):
+    if not name.endswith(YAML_ENDINGS):
         return hint
     if name.startswith("./") and name == value and name.isprintable() and len(name) <= 100:
         return f"write `pipeline: {name}`, with its inputs under `with:`; the path counts from this file"

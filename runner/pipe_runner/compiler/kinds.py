@@ -99,6 +99,16 @@ class Lookup:
             return max(nothings, key=lambda n: len(n.keys))
         return there[0] if len(there) == 1 else {"anyOf": there}
 
+    def at(self, path: Iterable[str | int], start: Schema | None = None) -> Schema:
+        """The schema at the end of a path, which counts from the root or from `start`; anything where there is none."""
+        found = self.root if start is None else start
+        for key in path:
+            inner = self.step(found, key)
+            if isinstance(inner, Nothing):
+                return ANY
+            found = inner
+        return found
+
     def _alternatives(self, schema: Any) -> list[Schema]:
         """The schemas of which a value fits one, each once; anything, deep down."""
         found: dict[int, Schema] = {}

@@ -13,7 +13,7 @@ from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
 from pipe_runner.compiler.fanout import compile_fan_out, uses_without_list, without_list
 from pipe_runner.compiler.options import check_options
-from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.report import TITLE, Report, headline, short
 from pipe_runner.compiler.room import STEPS, WORK, Room
 from pipe_runner.compiler.surroundings import Surroundings, check_shell, is_shell
 from pipe_runner.compiler.values import Use, Values, sound
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _FAN_OUT: Final = frozenset({"for_each", "matrix", "min_success"})
 _SIMPLE_SHELLS: Final = ("sh", "bash")
 _RESERVED: Final = ("PIPE_", "TRACEPARENT")
-_TITLE: Final = 80
 _TOO_MUCH: Final = "the shell texts of this file have more commands beside values than can be looked through"
 
 
@@ -89,7 +88,7 @@ class NodeCompiler:
         elif type(spec) is AgentNode:
             self._agent(draft, spec)
         else:
-            draft.title = short(f"pipeline {spec.pipeline}", _TITLE)
+            draft.title = short(f"pipeline {spec.pipeline}", TITLE)
             draft.written = self._data[phase.value][id]
         if spec.cache is not None and spec.cache is not False:
             from pipe_runner.compiler.caching import compile_cache
@@ -207,7 +206,7 @@ class NodeCompiler:
 
     def _run(self, draft: Draft, spec: RunNode) -> None:
         text = spec.run
-        draft.title = short(text.lstrip().partition("\n")[0], _TITLE).rstrip()
+        draft.title = headline(text)
         options: dict[str, Any] = {"script": text}
         shell = spec.shell
         if self.around.defaults is not None and "shell" not in spec.model_fields_set:
@@ -258,7 +257,7 @@ class NodeCompiler:
 
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
         words = [value_to_text(item) for item in spec.argv]
-        draft.title = short(" ".join(words), _TITLE)
+        draft.title = short(" ".join(words), TITLE)
         items, static = self._words(draft, words)
         if not words[0]:
             self._report.add("E204", "the program's name is empty", (*draft.path, "argv", 0))
@@ -328,7 +327,7 @@ class NodeCompiler:
 
     def _agent(self, draft: Draft, spec: AgentNode) -> None:
         path = (*draft.path, "agent")
-        draft.title = short(f"agent {self._report.presets.get(draft.path, spec.agent)}", _TITLE)
+        draft.title = short(f"agent {self._report.presets.get(draft.path, spec.agent)}", TITLE)
         if spec.agent == "shell":
             message = "the agent `shell` is written `run:` (shell text) or `argv:` (a program with its arguments)"
             self._report.add("E506", message, path, hint="so that no value of a template can become shell text")

@@ -15,6 +15,7 @@ from pipe_runner.compiler.sentences import named
 from pipe_runner.compiler.shape import real_path, said_of
 from pipe_runner.errors import PipeError
 from pipe_runner.plugins import model_of
+from pipe_runner.project import OF_EVERY_PROVIDER
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pipe_runner.models import ProviderType
     from pipe_schemas.providers import ProviderSpec
 
-COMMON: Final = ("type", "model", "limits", "prices")
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}\Z")
 _SECRET: Final = "secret_value"
 _OWN: Final = frozenset({"address", "header", _SECRET})
@@ -70,11 +70,11 @@ def read_providers(
             hint = "use letters, digits, `_`, `-` and `.`"
             report.add("E505", f"`{short(name)}` can't be the name of a provider", path, at="key", hint=hint)
             continue
-        options = {key: value for key, value in data.items() if key not in COMMON}
+        options = {key: value for key, value in data.items() if key not in OF_EVERY_PROVIDER}
         model = _model(name, spec.type, types, path, report)
         if model is not None:
             _check(name, model, options, path, report, hidden)
-            common = spec.model_dump(include=set(COMMON), exclude_none=True)
+            common = spec.model_dump(include=set(OF_EVERY_PROVIDER), exclude_none=True)
             found[name] = {**_rooted(options, root, path, report), **common}
         else:
             for key in filter(_LIKE_SECRET.search, options):
@@ -143,7 +143,7 @@ def _check(
 def _hint(inner: Path_, known: list[str], report: Report) -> str | None:
     if len(inner) > 1:
         return None
-    words = [*known, *COMMON]
+    words = [*known, *OF_EVERY_PROVIDER]
     key = str(inner[0])
     near = _OTHERS.get(key.lower().replace("-", "_"))
     near = near if near in words else report.suggest(key, words)

@@ -74,12 +74,7 @@ class References:
     def schema(self, path: tuple[str | int, ...], reader: Draft | None = None) -> Schema:
         """What a path reads in a template of that node, where that is known; never reports."""
         found, lookup, rest = self._start(path, reader)
-        for step in rest:
-            inner = lookup.step(found, step)
-            if isinstance(inner, Nothing):
-                return ANY
-            found = inner
-        return found
+        return lookup.at(rest, found)
 
     def lookup(self, path: tuple[str | int, ...], reader: Draft | None = None) -> Lookup:
         """The document that `$ref`s in the schema of a path count from."""

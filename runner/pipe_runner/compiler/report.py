@@ -22,6 +22,8 @@ _CANDIDATES: Final = 100
 """Words that are compared for one suggestion where there are very many."""
 
 
+TITLE: Final = 80
+"""Characters of what a node is shown by."""
 EXPRESSIONS: Final = 20_000
 """Expressions that any pipeline may hold; longer ones one for every `CHARACTERS_EACH` characters."""
 CHARACTERS_EACH: Final = 50
@@ -253,6 +255,13 @@ def no_name(name: str, what: str) -> str | None:
     if IDENTIFIER.match(name):
         return None
     return f"{what} is an identifier, without `-`" if "-" in name else f"{what} is letters, digits and `_`"
+
+
+def headline(text: str) -> str:
+    """The first line of a script or a description that says something: no `set -e`, no `#!`, no mark of a comment."""
+    lines = (line.strip() for line in text.split("\n"))
+    found = next((line for line in lines if line.strip("# ") and not line.startswith(("set -", "#!"))), text.strip())
+    return short(found.partition("\n")[0].lstrip("# "), TITLE).rstrip()
 
 
 def short(text: str, most: int = 60) -> str:

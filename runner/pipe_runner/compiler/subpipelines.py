@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from pipe_runner.compiler.budgets import asks_models
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import uses_without_list, without_list
-from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema
+from pipe_runner.compiler.kinds import ANY, Lookup, Schema
 from pipe_runner.compiler.matching import misfits
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import Values, may_hold_template
@@ -61,12 +61,7 @@ class SubPipeline:
 
     def option(self, path: Path_) -> Schema:
         """The schema of an input, or of a part of one; anything where nothing is known."""
-        found: Schema | Nothing = self.options.root
-        for step in path:
-            found = self.options.step(found, step)
-            if isinstance(found, Nothing):
-                return ANY
-        return found if not isinstance(found, Nothing) else ANY
+        return self.options.at(path)
 
     def output(self, options: Mapping[str, Any]) -> Schema:
         return self._outputs

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipe_runner.console.words import counts, error_line, plural, safe, seconds, used
+from pipe_runner.console.words import counts, error_line, inked, plural, safe, seconds, used
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import NodeStatus, RunStatus
 
@@ -143,4 +143,4 @@ def usage(run: Run) -> str:
 
 
 def _ink(style: str, colour: bool) -> Any:
-    return (lambda text: f"\x1b[{style}m{text}\x1b[0m") if colour else (lambda text: text)
+    return lambda text: inked(text, style, colour)

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from pipe_runner.console.words import safe
+from pipe_runner.console.words import inked, safe
 
 SEVERITIES: Final = ("critical", "high", "medium", "low", "info")
 _INKS: Final = {"critical": "37;41;1", "high": "31;1", "medium": "33;1", "low": "36", "info": "2"}
@@ -56,7 +56,7 @@ def _finding(one: Mapping[str, Any], width: int, colour: bool) -> Iterator[str]:
     summary = _text(one.get("summary"))
     said = summary if not subject or subject in summary else f"{subject}: {summary}"
     first, *rest = list(_wrapped(said + estimated, width - _WIDE, "", "")) or [""]
-    yield _ink(label.ljust(_WIDE - 1), _INKS.get(severity, ""), colour) + " " + first
+    yield inked(label.ljust(_WIDE - 1), _INKS.get(severity, ""), colour) + " " + first
     for line in rest:
         yield " " * _WIDE + line
     if one.get("suggestion"):
@@ -103,7 +103,3 @@ def _wrapped(text: str, width: int, first: str, rest: str) -> Sequence[str]:
     return textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False, break_long_words=False
     )
-
-
-def _ink(text: str, code: str, colour: bool) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m" if colour and code else text

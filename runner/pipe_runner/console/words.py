@@ -81,6 +81,18 @@ def tally(found: Mapping[str, int]) -> str:
     return ", ".join(f"{found[status]} {status}" for status in _ORDER if found.get(status))
 
 
+def inked(text: str, style: str, colour: bool) -> str:
+    """The text in a style of terminals (`1` bold, `31` red, …), or as it is."""
+    return f"\x1b[{style}m{text}\x1b[0m" if colour and style and text else text
+
+
+def as_written(value: Any) -> str:
+    """A text as it is, any other value as JSON."""
+    import json
+
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def safe(text: str) -> str:
     """Data as one line that is safe to print anywhere."""
     return ci_safe(printable(text, tabs=True))

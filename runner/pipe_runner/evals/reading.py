@@ -22,7 +22,7 @@ from pipe_runner.evals.judges import Makers
 from pipe_runner.evals.suite import Case, Evaluation
 from pipe_runner.loader import load
 from pipe_runner.plan import Plan
-from pipe_runner.project import Project, is_inside, root_of
+from pipe_runner.project import Project, is_inside, link_out, root_of
 from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
@@ -47,8 +47,7 @@ def read_evaluation(file: str, registry: Registry, *, shown_as: str | None = Non
     project, _ = load_project(root, registry)
     shown = os.path.normpath(file) if shown_as is None else shown_as
     if os.path.exists(absolute) and not is_inside(absolute, root):
-        hint = f"a file of the project stays in its root, {os.path.realpath(root)}, links resolved"
-        return Reading(None, [Diagnostic(shown, 1, 1, "E602", "the file is a link that leaves the project", hint)])
+        return Reading(None, [link_out(shown, os.path.realpath(root))])
     document, faults = load(absolute, shown_as=shown, max_bytes=project.file_limit, root=root)
     if not isinstance(document.data, dict):
         return Reading(None, faults)

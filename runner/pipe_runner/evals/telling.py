@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from pipe_runner.console.words import plural, safe, seconds
+from pipe_runner.console.words import inked, plural, safe, seconds
 from pipe_runner.evals.deciding import Tally, Verdict
 from pipe_runner.evals.performing import Result
 from pipe_runner.evals.sample import Sample
@@ -56,7 +56,7 @@ class Text:
         self._write(f"{text}\n")
 
     def _ink(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self._colour else text
+        return inked(text, style, self._colour)
 
 
 def sentence(result: Result) -> str:

@@ -18,11 +18,10 @@ from pipe_runner.loader.anchors import LEAST_EXPANSION, TEXT_PER_EXPANSION
 from pipe_runner.loader.document import At, Document
 from pipe_runner.loader.loading import load_text
 from pipe_runner.loader.source import read_bytes
-from pipe_runner.types import Path_
+from pipe_runner.types import YAML_ENDINGS, Path_
 
 MOST_FILES: Final = 100
 """Files that a pipeline may be made of, beside its own."""
-_SUFFIXES: Final = (".yml", ".yaml")
 _PROJECT: Final = "pipe.yml"
 
 
@@ -152,7 +151,7 @@ def told_from(faults: Iterable[Diagnostic], notes: tuple[Note, ...]) -> list[Dia
 
 def _names_in(folder: str) -> list[str]:
     try:
-        return sorted(name for name in os.listdir(folder) if name.endswith(_SUFFIXES))[:1000]
+        return sorted(name for name in os.listdir(folder) if name.endswith(YAML_ENDINGS))[:1000]
     except OSError:
         return []
 

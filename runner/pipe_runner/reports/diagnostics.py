@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Literal, assert_never
 
 from pipe_runner.codes import CODES
+from pipe_runner.console.words import inked, plural, safe
 from pipe_runner.diagnostics import Diagnostic, in_order
 from pipe_runner.text import ci_safe, ci_safe_json, printable, width
 
@@ -28,7 +29,7 @@ def render(diagnostics: Iterable[Diagnostic], format: Format, *, colour: bool = 
     found = in_order(diagnostics)
     match format:
         case "text":
-            return "".join(_text(d, _Ink(colour)) for d in found)
+            return "".join(_text(d, colour) for d in found)
         case "github":
             return "".join(_github(d) for d in found)
         case "json":
@@ -47,39 +48,25 @@ def summary(diagnostics: Iterable[Diagnostic], *, files: int | None = None) -> s
     errors = sum(d.is_error for d in found)
     warnings = len(found) - errors
     count = len({d.path for d in found}) if files is None else files
-    parts = [_count(errors, "error")] if errors else []
+    parts = [plural(errors, "error")] if errors else []
     if warnings:
-        parts.append(_count(warnings, "warning"))
-    return f"{', '.join(parts) or 'no faults'} in {_count(count, 'file')}"
+        parts.append(plural(warnings, "warning"))
+    return f"{', '.join(parts) or 'no faults'} in {plural(count, 'file')}"
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-class _Ink:
-    """Colours for a terminal, or none."""
-
-    def __init__(self, colour: bool) -> None:
-        self._colour = colour
-
-    def __call__(self, text: str, style: str) -> str:
-        return f"\x1b[{style}m{text}\x1b[0m" if self._colour and text else text
-
-
-def _text(found: Diagnostic, ink: _Ink) -> str:
+def _text(found: Diagnostic, colour: bool) -> str:
     strong = "31" if found.is_error else "33"
     place = ci_safe(f"{printable(found.path)}:{found.line}:{found.column}:")
-    lines = [f"{ink(place, '1')} {ink(found.code, strong)} {ci_safe(printable(found.message))}"]
+    lines = [f"{inked(place, '1', colour)} {inked(found.code, strong, colour)} {ci_safe(printable(found.message))}"]
     if found.source is not None and found.source.strip():
         shown, caret = _excerpt(found.source, found.column, found.length)
-        lines.append(f"{ink(_GUTTER, '2')}{ci_safe(shown)}".rstrip())
-        lines.append(f"{ink(_GUTTER, '2')}{caret[0]}{ink(caret[1], strong)}")
+        lines.append(f"{inked(_GUTTER, '2', colour)}{ci_safe(shown)}".rstrip())
+        lines.append(f"{inked(_GUTTER, '2', colour)}{caret[0]}{inked(caret[1], strong, colour)}")
     for note in found.notes:
-        lines.append(ci_safe(f"    {ink('note:', '36')} {printable(str(note))}"))
+        lines.append(ci_safe(f"    {inked('note:', '36', colour)} {printable(str(note))}"))
     if found.hint is not None:
         hint = printable(found.hint, newlines=True).split("\n")
-        lines.append(ci_safe(f"    {ink('hint:', '36')} {hint[0]}"))
+        lines.append(ci_safe(f"    {inked('hint:', '36', colour)} {hint[0]}"))
         lines += [ci_safe(f"          {line}") for line in hint[1:]]
     return "\n".join(lines) + "\n"
 
@@ -95,15 +82,11 @@ def _excerpt(source: str, column: int, length: int) -> tuple[str, tuple[str, str
     before, marked, after = source[first:start], source[start : min(end, last)], source[end:last]
     head = "…" if first else ""
     tail = "…" if last < len(source) else ""
-    shown = _safe(before), _safe(marked), _safe(after)
+    shown = safe(before), safe(marked), safe(after)
     line = f"{head}{''.join(shown)}{tail}"
     indent = "".join("\t" if char == "\t" else " " * width(char) for char in head + shown[0])
     columns = sum(1 if char == "\t" else width(char) for char in shown[1])
     return line, (indent, "^" + "~" * (columns - 1))
-
-
-def _safe(text: str) -> str:
-    return ci_safe(printable(text, tabs=True))
 
 
 def _whole(found: Diagnostic) -> str:
@@ -152,14 +135,14 @@ def _slashed(path: str) -> str:
 
 
 def _data(text: str) -> str:
-    safe = ci_safe(printable(text, newlines=True))
-    return safe.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    shown = ci_safe(printable(text, newlines=True))
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
     # No colon is left for `::` before the text is made harmless: what that writes would be another path.
-    safe = printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
-    return ci_safe(safe)
+    shown = printable(text).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return ci_safe(shown)
 
 
 def _in_one_line(found: Diagnostic) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_runner.errors import NodeFault
+from pipe_runner.errors import MEND_RECORDING, NodeFault
 from pipe_runner.models import ToolCall, ToolResult, ToolSpec
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
 from pipe_runner.tools.arguments import misfits
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MOST: Final = 64 * 1024
 """Bytes of a result that a model is given."""
-_MEND: Final = "mend its file, whose name begins with the node's, or record again with --record"
 
 
 class Box:
@@ -127,4 +126,6 @@ def _from_json(data: Any) -> ToolResult:
         return ToolResult(text, failed=data.get("failed") is True, truncated=truncated)
     except (KeyError, TypeError, AttributeError) as error:
         why = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise NodeFault(ErrorKind.TOOL, f"the recording of a tool's result can't be used: {why}; {_MEND}") from None
+        raise NodeFault(
+            ErrorKind.TOOL, f"the recording of a tool's result can't be used: {why}; {MEND_RECORDING}"
+        ) from None

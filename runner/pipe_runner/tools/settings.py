@@ -11,14 +11,12 @@ from urllib.parse import unquote, urlsplit
 from pipe_runner.errors import UsageError
 from pipe_runner.plan import NOTHING, SecretSource
 from pipe_runner.secrets import resolve
+from pipe_runner.types import BASE_ENVIRONMENT, DEFAULT_PATH
 from pipe_schemas.credentials import credentials
 
-BASE_ENVIRONMENT: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
-"""What a server gets of the runner's own environment, as every command does; PATH always."""
 SHORTEST: Final = 4
 """Letters of a credential that is looked for in what is written."""
 _SCHEME: Final = re.compile(r"(?:bearer|basic|token|apikey)\s+(\S{4,})\Z", re.IGNORECASE)
-_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
 class ServerSettings(NamedTuple):
@@ -74,7 +72,7 @@ def server_settings(
     return ServerSettings(
         name,
         tuple(written.get("command") or ()),
-        {"PATH": _PATH, **base, **own},
+        {"PATH": DEFAULT_PATH, **base, **own},
         os.path.join(root, written.get("cwd") or ""),
         url,
         headers,

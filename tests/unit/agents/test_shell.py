@@ -12,10 +12,10 @@ from typing import Any
 import pydantic
 import pytest
 
-from pipe_agents.shell import DEFAULT_PATH, ShellAgent, base_environment
+from pipe_agents.shell import ShellAgent, base_environment
 from pipe_runner.errors import NodeFault
 from pipe_runner.ports import Command, Outcome, ProcessEnd
-from pipe_runner.types import ErrorKind, NodeStatus
+from pipe_runner.types import DEFAULT_PATH, ErrorKind, NodeStatus
 
 
 def ended(stdout: bytes = b"", code: int | None = 0, **fields: Any) -> ProcessEnd:
