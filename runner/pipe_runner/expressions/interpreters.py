@@ -315,6 +315,8 @@ class Command:
         if behind:
             self.split(range(index + 1, behind[0]))
             self.at(behind[0])
+            if [self.words[at].text.rsplit("/", 1)[-1] for at in (index, behind[0])] == ["uv", "-"]:
+                self.facts.reads.append(("uv run", PROGRAMS["python"].hint))
         else:
             self.split(rest)
 
