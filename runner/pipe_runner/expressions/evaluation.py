@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
 from pipe_runner.expressions.plain import look_up, path_text
-from pipe_runner.expressions.values import describe, shorten, to_json_text, value_to_text
+from pipe_runner.expressions.values import describe, shorten, value_to_text
 from pipe_runner.types import Json
 
 TEXT_LIMIT: Final = 16 * 2**20
 """Characters of a text that is put together from plain references."""
 EXCERPT: Final = 1000
 """Characters of a value that `node.skipped` shows."""
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":"))
 
 
 def evaluate(compiled: Compiled, scope: Mapping[str, Json]) -> Json:
@@ -46,7 +48,7 @@ def evaluate_condition(compiled: Compiled, scope: Mapping[str, Json]) -> tuple[b
         if name not in values:
             try:
                 values[name] = _excerpt(look_up(scope, reference.path))
-            except ExpressionFault:
+            except (ExpressionFault, RecursionError, ValueError):
                 values[name] = None
     return result, values
 
@@ -99,6 +101,9 @@ def _excerpt(value: Json) -> Json:
     if isinstance(value, str):
         return shorten(value, EXCERPT)
     if isinstance(value, (list, dict)):
-        text = to_json_text(value)
-        return value if len(text) <= EXCERPT else shorten(text, EXCERPT)
+        text = ""
+        for piece in _ENCODER.iterencode(value):  # no more of a large one than is shown
+            text += piece
+            if len(text) > EXCERPT:
+                return shorten(text, EXCERPT)
     return value

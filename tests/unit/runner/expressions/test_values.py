@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -331,3 +332,13 @@ def test_what_a_condition_read_is_shown_cut() -> None:
     compiled, _ = compile_condition("inputs.big | length > 5 and inputs.list | length > 5")
     _, values = evaluate_condition(compiled, {"inputs": {"big": "x" * 10**6, "list": ["y"] * 10**5}})
     assert all(len(str(shown)) < 2000 for shown in values.values())
+
+
+def test_a_condition_looks_at_no_more_of_a_large_value_than_it_shows() -> None:
+    compiled, _ = compile_condition("nodes.a.output | length > 5")
+    scope: Any = {"nodes": {"a": {"output": {"rows": [{"a": 1, "b": None}] * 500_000, "more": "é"}}}}
+    began = time.process_time()
+    for _ in range(1000):
+        _, values = evaluate_condition(compiled, scope)
+    assert time.process_time() - began < 2
+    assert values == {"nodes.a.output": ('{"rows":[' + '{"a":1,"b":null},' * 100)[:999] + "…"}
