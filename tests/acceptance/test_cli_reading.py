@@ -298,6 +298,7 @@ nodes:
   d: {agent: http, with: {url: "http://127.0.0.1:9/"}, secrets: [S, T]}
   e: {pipeline: ../../outside.yml}
   f: {run: 'cat <<< "{{ nodes.c.output }}"', cwd: ../..}
+  g: {agent: auto, with: {task: is the disk of web01 full}}
 include: [{file: /etc/passwd}]
 """
 WATCH = """

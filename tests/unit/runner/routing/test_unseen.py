@@ -57,6 +57,14 @@ def test_others_are_not(host: str) -> None:
     assert not is_here(host)
 
 
+def test_s1_no_file_is_opened_to_know_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("`pipe check` opens nothing outside of the project")
+
+    monkeypatch.setattr("builtins.open", refused)
+    assert not is_here("web01")
+
+
 def test_a_thing_with_several_roles_is_told_once() -> None:
     task = "is https://127.0.0.1:18765/x slow?"
     (one,) = given(task, CARDS, ["system_monitoring"]).chosen(1)
