@@ -56,8 +56,10 @@ def _of_pod(look: Look, pod: Item) -> list[Finding]:
     if about.get("deletionTimestamp"):
         return _stuck(look, name, deleted) if deleted is not None else []
     found: list[Finding] = []
-    for container in containers_of(pod):
-        found += _of_container(look, name, container)
+    containers = containers_of(pod)
+    for container in containers:
+        for one in _of_container(look, name, container):
+            found.append({**one, "id": f"{one['id']}/{one['evidence']['container']}"} if len(containers) > 1 else one)
     age = since(look, status.get("startTime"), about.get("creationTimestamp"))
     told = {one["check"] for one in found}
     describe = f"kubectl describe pod {_words(name)}"

@@ -115,6 +115,18 @@ def test_nodes_workloads_and_events(ops: Ops, cluster: Cluster) -> None:
     assert output["measurements"]["kubernetes"]["deployments_available"] == 2
 
 
+def test_what_is_wrong_with_one_of_several_containers_of_a_pod_has_an_id_of_its_own(ops: Ops, cluster: Cluster) -> None:
+    bad, fine = {"restarts": 1, "lastState": ended("OOMKilled", 137)}, {"restarts": 0}
+    found = []
+    for web in (bad, fine):
+        cluster.things["pods"] = [pod("two", "Running", container("web", **web), container("log", **bad))]
+        found.append(set(told(look(ops))))
+    assert found == [
+        {"pod.oom_killed:default/two/web", "pod.oom_killed:default/two/log"},
+        {"pod.oom_killed:default/two/log"},
+    ]
+
+
 def test_pods(ops: Ops, cluster: Cluster) -> None:
     loop = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}
     no_image = {"waiting": {"reason": "ImagePullBackOff", "message": "pull access denied"}}
