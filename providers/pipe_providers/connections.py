@@ -100,7 +100,8 @@ class Pool:
         own = {name.lower() for name in extra}
         headers = {name: value for name, value in self._headers.items() if name.lower() not in own}
         _lines(headers)  # before there is a connection
-        return ClientRequest(method, url, headers=headers, loop=self._loop, proxy=self._proxy)
+        ours = {"User-Agent": self._headers["User-Agent"]} if self._proxy is not None else None
+        return ClientRequest(method, url, headers=headers, loop=self._loop, proxy=self._proxy, proxy_headers=ours)
 
     def _head(self, request: ClientRequest, extra: Mapping[str, str]) -> bytes:
         url, headers = request.url.with_user(None), request.headers.copy()

@@ -32,6 +32,7 @@ def test_a_proxy_that_wants_a_password_or_is_away_is_told(name: str, service: Se
     fault = bench.fault(proxy=service.url, **key)
     assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
     assert "the proxy answered 407" in fault.message
+    assert (service.asked[-1].method, service.asked[-1].headers["user-agent"]) == ("CONNECT", "pipe-runner")
     assert bench.fault(proxy="http://127.0.0.1:9", **key).sent is False
 
 
