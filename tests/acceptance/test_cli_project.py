@@ -28,6 +28,13 @@ def test_init_says_of_git_only_what_is_so_and_how_to_enter_any_folder(pipe: Any)
     assert "git ignores .pipe/" in pipe("init", "other").stderr
 
 
+def test_init_says_that_a_folder_within_a_project_is_one_of_its_own(pipe: Any) -> None:
+    assert "project" not in pipe("init").stderr
+    said = f"this folder is now a project of its own, apart from that of {pipe.folder.resolve() / 'pipe.yml'}\n"
+    assert said in pipe("init", "within/it").stderr
+    assert said not in pipe("init", "within/it").stderr
+
+
 def test_a_state_directory_that_cannot_be_made_is_told_with_what_helps(pipe: Any) -> None:
     pipe.write("p.yml", "version: 1\nnodes: {a: {run: echo}}\n")
     done = pipe("run", "p.yml", "--state-dir", "/dev/null/x")

@@ -60,12 +60,16 @@ def init(given: Given) -> int:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise StorageError(f"cannot make {folder}: {error.strerror}") from None
-    for name, text in (("hello.yml", HELLO), ("pipe.yml", PROJECT)):
+    from pipe_runner.project import PROJECT_FILE, repository_of, root_of
+
+    wrote = False
+    for name, text in (("hello.yml", HELLO), (PROJECT_FILE, PROJECT)):
         path = os.path.normpath(os.path.join(folder, name))
         wrote = _write_new(path, text)
         say(f"{'wrote' if wrote else 'kept '} {safe(path)}{'' if wrote else ' (it is there already)'}")
-    from pipe_runner.project import repository_of
-
+    around = os.path.join(root_of(os.path.dirname(os.path.realpath(folder))), PROJECT_FILE)
+    if wrote and os.path.isfile(around):
+        say(f"this folder is now a project of its own, apart from that of {safe(around)}")
     if repository_of(os.path.realpath(folder)) is not None:
         say("git ignores .pipe/, where runs and their logs go: it says so itself")
     else:
