@@ -36,7 +36,7 @@ class AttemptBus:
         return await self._hub.publish(self._party, topic, message)
 
     def subscribe(self, pattern: str, *, since: int = 0) -> Subscription:
-        return Subscription(self._reader(pattern, since, holds=True), self._hub.house.loop)
+        return Subscription(self._reader(pattern, since, holds=True), self._hub.context.loop)
 
     def _reader(self, pattern: str, since: int, *, holds: bool) -> Reader:
         if len(self._party.readers) >= MOST_SUBSCRIPTIONS:
@@ -51,10 +51,10 @@ class AttemptBus:
     async def history(self, pattern: str = "#", *, limit: int = 1000) -> Sequence[Message]:
         if type(limit) is not int or not 0 < limit <= MOST_GIVEN:
             raise NodeFault(ErrorKind.REFUSED, f"limit: {limit!r} is no number from 1 to {MOST_GIVEN}")
-        matches, until, house = check_pattern(pattern), self._hub.durable, self._hub.house
+        matches, until, context = check_pattern(pattern), self._hub.durable, self._hub.context
         if not until:
             return []
-        return await asyncio.to_thread(last_messages, house.log, house.rundir, matches, until, limit)
+        return await asyncio.to_thread(last_messages, context.log, context.rundir, matches, until, limit)
 
     async def take(self, pattern: str) -> tuple[Reader, Message | None]:
         """The next message that this attempt has not taken so far, and where to give it back to. No publisher waits

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from pipe_runner.bus.house import House
+from pipe_runner.bus.context import BusContext
 from pipe_runner.bus.reading import Party, Reader
 from pipe_runner.bus.topics import check_topic
 from pipe_runner.bus.values import sized, well_formed
@@ -27,16 +27,16 @@ _SOON, _SELDOM = 0.005, 0.2
 class Hub:
     """Implements what the port Bus promises, for all attempts of a run."""
 
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.durable = house.run.last_message
+    def __init__(self, context: BusContext) -> None:
+        self.context = context
+        self.durable = context.run.last_message
         """Messages up to this number may be seen."""
         self.parties: set[Party] = set()
         self.readers: set[Reader] = set()
         self._held: list[asyncio.Future[None]] = []
         self._unsafe: dict[int, asyncio.Future[None]] = {}
         """Those that published, by the number of their message, until it is durable."""
-        self._commits = GroupCommit(house.journal, self._safe, self._fail)
+        self._commits = GroupCommit(context.journal, self._safe, self._fail)
         self._failed: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._delay = _SOON
@@ -50,7 +50,7 @@ class Hub:
 
     async def publish(self, party: Party, topic: str, message: Json) -> int:
         """Write a message; gives its number once it is durable. Raises NodeFault, StorageError."""
-        masker, run = self.house.masker, self.house.run
+        masker, run = self.context.masker, self.context.run
         if masker.mask_text(check_topic(topic)) != topic:
             raise NodeFault(ErrorKind.REFUSED, "a topic can't hold a secret: a message may, and hides it")
         message, size = sized(masker.mask_json(well_formed(message)))
@@ -58,12 +58,12 @@ class Hub:
         await self._room(party, topic)
         data = {"topic": topic, **await self._fields(message, size)}
         self._check(party)
-        self.house.emit(EventKind.MESSAGE_PUBLISHED, party.node, party.attempt, data)
+        self.context.emit(EventKind.MESSAGE_PUBLISHED, party.node, party.attempt, data)
         number = run.last_message
         for one in self.readers:
             if one.matches(topic):
                 one.count(number, size)
-        safe = self._unsafe[number] = self.house.loop.create_future()
+        safe = self._unsafe[number] = self.context.loop.create_future()
         self._commits.add(number)
         self._commits.soon()
         await asyncio.shield(safe)
@@ -72,7 +72,7 @@ class Hub:
     async def _fields(self, message: Json, size: int) -> dict[str, Any]:
         if size <= INLINE_OUTPUT_LIMIT:
             return {"message": message}
-        fields = await asyncio.to_thread(output_fields, message, self.house.journal)
+        fields = await asyncio.to_thread(output_fields, message, self.context.journal)
         return {name.replace("output", "message"): value for name, value in fields.items()}
 
     def _check(self, party: Party) -> None:
@@ -113,7 +113,7 @@ class Hub:
             self.let_go()  # who is held reads nothing, and so holds nobody
         try:
             while self._full(party, topic):
-                gate = self.house.loop.create_future()
+                gate = self.context.loop.create_future()
                 self._held.append(gate)
                 await gate
         finally:
@@ -164,7 +164,7 @@ class Hub:
             if self._timer is not None:
                 self._timer.cancel()
             self._delay = _SOON
-            self._timer = self.house.loop.call_later(_SOON, self._look)
+            self._timer = self.context.loop.call_later(_SOON, self._look)
 
     def _look(self) -> None:
         self._timer = None
@@ -173,12 +173,12 @@ class Hub:
             return
         nodes = {party.node for party in self.parties if party.waits}
         nodes -= {party.node for party in self.parties if not party.waits}  # several tools of a node, say
-        if nodes and not self._unsafe and self.house.still(nodes.__contains__):
+        if nodes and not self._unsafe and self.context.still(nodes.__contains__):
             for one in waiting:
                 one.end()
             return
         self._delay = min(self._delay * 2, _SELDOM)
-        self._timer = self.house.loop.call_later(self._delay, self._look)
+        self._timer = self.context.loop.call_later(self._delay, self._look)
 
     def close(self) -> None:
         for party in list(self.parties):

@@ -7,8 +7,8 @@ from collections import deque
 from contextlib import suppress
 from typing import Final, Protocol
 
+from pipe_runner.bus.context import BusContext
 from pipe_runner.bus.cursor import Cursor
-from pipe_runner.bus.house import House
 from pipe_runner.bus.topics import check_pattern
 from pipe_runner.messages import Message
 
@@ -21,7 +21,7 @@ BYTES_BEHIND: Final = 4 * 2**20
 class Readership(Protocol):
     """What a reader needs of the hub."""
 
-    house: House
+    context: BusContext
     durable: int
     readers: set[Reader]
 
@@ -62,9 +62,9 @@ class Reader:
         """Messages that were published since it began, and that it has not given."""
         self._bytes = 0
         self._hub = hub
-        self._began = hub.house.run.last_message
+        self._began = hub.context.run.last_message
         self._counts_from = max(self._began, since)
-        self._cursor = Cursor(hub.house.log, hub.house.rundir, matches, since)
+        self._cursor = Cursor(hub.context.log, hub.context.rundir, matches, since)
         self._ready: deque[Message] = deque()
         self._awake: asyncio.Future[None] | None = None
         if party.closed or party.stopped:
@@ -103,7 +103,7 @@ class Reader:
                 await self._wait()
 
     async def _wait(self) -> None:
-        self._awake = self._hub.house.loop.create_future()
+        self._awake = self._hub.context.loop.create_future()
         self.waiting = True
         if self.party.waits and any(one.full for one in self.party.readers):
             self._hub.let_go()  # it may not come back to those

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir
@@ -29,7 +30,13 @@ class Spool:
         self.path = os.path.join(rundir.path, "messages.jsonl")
         self._run, self._stream = run, stream
 
-    def emit(self, kind: EventKind, node: str | None, attempt: int | None, data: Mapping[str, Any]) -> None:
+    def emit(
+        self,
+        kind: EventKind,
+        node: str | None = None,
+        attempt: int | None = None,
+        data: Mapping[str, Any] = NOTHING,
+    ) -> None:
         """Write an event, and keep it; raises StorageError."""
         self._stream.emit(kind, node, attempt, data)
         line = encode_line(Event(self._run.last_message, self._stream.now(), self._run.id, kind, node, attempt, data))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from pipe_runner import handing_on
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.compilation import Compilation
@@ -11,22 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "finite", "parse_input"]
 
-_WHERE: Final = {
-    "Compilation": "compilation",
-    "compile_file": "compile",
-    "compile_text": "compile",
-    "check_inputs": "given",
-    "finite": "given",
-    "parse_input": "given",
-}
-
-
-def __getattr__(name: str) -> Any:
-    where = _WHERE.get(name)
-    if where is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found = getattr(import_module(f"{__name__}.{where}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = handing_on(
+    __name__,
+    {
+        "Compilation": "compilation",
+        "compile_file": "compile",
+        "compile_text": "compile",
+        "check_inputs": "given",
+        "finite": "given",
+        "parse_input": "given",
+    },
+)

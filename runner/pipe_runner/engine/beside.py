@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipe_runner.bus.attempts import AttemptBus
     from pipe_runner.bus.door import Door
-    from pipe_runner.bus.house import Emit
     from pipe_runner.bus.hub import Hub
     from pipe_runner.engine.place import Granted, Place
     from pipe_runner.engine.settings import RunSettings
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from pipe_runner.plan import Plan
     from pipe_runner.ports import Earlier
     from pipe_runner.run import Run
+    from pipe_runner.stops import EmitEvent
     from pipe_runner.stores.earlier import EarlierRuns
 
 Still = Callable[[Callable[[str], bool]], bool]
@@ -69,19 +69,19 @@ class Beside:
     def _open_hub(self) -> Hub:
         import asyncio
 
-        from pipe_runner.bus.house import House
+        from pipe_runner.bus.context import BusContext
         from pipe_runner.bus.hub import Hub
 
         rundir = self._place.rundir
         log = rundir.log_path
-        emit: Emit = self._stream.emit
+        emit: EmitEvent = self._stream.emit
         if not self._settings.keeps:
             from pipe_runner.bus.spool import Spool
 
             spool = Spool(rundir, self._run, self._stream)
             log, emit = spool.path, spool.emit
         loop = asyncio.get_running_loop()
-        return Hub(House(self._run, emit, self._place.journal, self._masker, rundir, log, self._still, loop))
+        return Hub(BusContext(self._run, emit, self._place.journal, self._masker, rundir, log, self._still, loop))
 
     def reach(self, bus: LateBus) -> Mapping[str, str]:
         """How a process of an attempt reaches the bus; in the run's event loop."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipe_runner.engine.unknown import tell_unknown
-from pipe_runner.nesting.house import House
+from pipe_runner.nesting.run_wide import RunWide
 from pipe_runner.nesting.scheduler import SharingScheduler
 from pipe_runner.plan import Plan
 from pipe_runner.resultcache.host import Keeping
@@ -21,7 +21,7 @@ def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
     def make(
         plan: Plan, run: Run, *, scope: Scope, keeper: Callable[[], Keeping], concurrency: int, **shared: Any
     ) -> SharingScheduler:
-        house = House(
+        wide = RunWide(
             run=run,
             subplans=plan.subplans,
             keeper=open_keeper,
@@ -30,6 +30,6 @@ def sharing(open_keeper: Callable[[Plan, Scope], Keeping]) -> Any:
             slots=asyncio.Semaphore(concurrency),
             **shared,
         )
-        return SharingScheduler(house, plan, scope, keeper, concurrency=concurrency)
+        return SharingScheduler(wide, plan, scope, keeper, concurrency=concurrency)
 
     return make

@@ -6,8 +6,9 @@ neither does evaluating anything that was compiled before (a cached plan).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
+from pipe_runner import handing_on
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled, Fault, Reference, ShellText
 
@@ -35,26 +36,18 @@ __all__ = [
     "weighed_shell",
 ]
 
-_WHERE: Final = {
-    "compile_value": "compile",
-    "compile_condition": "compile",
-    "compile_shell": "shelltext",
-    "weighed_shell": "shelltext",
-    "compile_argv": "shelltext",
-    "compile_python_text": "shelltext",
-    "evaluate": "evaluation",
-    "evaluate_condition": "evaluation",
-    "value_to_text": "values",
-    "value_to_integer": "values",
-}
-
-
-def __getattr__(name: str) -> Any:
-    where = _WHERE.get(name)
-    if where is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found = getattr(import_module(f"{__name__}.{where}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = handing_on(
+    __name__,
+    {
+        "compile_value": "compile",
+        "compile_condition": "compile",
+        "compile_shell": "shelltext",
+        "weighed_shell": "shelltext",
+        "compile_argv": "shelltext",
+        "compile_python_text": "shelltext",
+        "evaluate": "evaluation",
+        "evaluate_condition": "evaluation",
+        "value_to_text": "values",
+        "value_to_integer": "values",
+    },
+)

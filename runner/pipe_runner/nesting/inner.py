@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipe_runner.acted import take_back
 from pipe_runner.deciding import acted_of
 from pipe_runner.errors import ExpressionFault, UsageError, in_seconds
-from pipe_runner.nesting.house import House
+from pipe_runner.nesting.run_wide import RunWide
 from pipe_runner.plan import PlannedNode
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.reruns import left_inside
@@ -34,7 +34,7 @@ class Inner:
 
     def __init__(
         self,
-        house: House,
+        wide: RunWide,
         node: PlannedNode,
         given: Mapping[str, Json],
         outer: Scope,
@@ -42,11 +42,11 @@ class Inner:
         outer_time: tuple[float | None, Callable[[], None]],
     ) -> None:
         assert node.pipeline is not None
-        self._house, self._node, self._given, self._timeout = house, node, given, timeout
+        self._wide, self._node, self._given, self._timeout = wide, node, given, timeout
         self._until, self._tell_outside = outer_time
-        plan = instance(house.subplans[node.pipeline], node.id, node.priority)
-        self._plan = plan._replace(subplans=house.subplans)
-        self._nodes = chosen(self._plan, node.id, house.run.only)
+        plan = instance(wide.subplans[node.pipeline], node.id, node.priority)
+        self._plan = plan._replace(subplans=wide.subplans)
+        self._nodes = chosen(self._plan, node.id, wide.run.only)
         self._inputs: dict[str, Json] = {}
         self._refused: str | None = None
         self._outer = outer
@@ -61,9 +61,9 @@ class Inner:
 
     def opening(self) -> dict[str, Any]:
         """What `node.started` says of it. With other inputs than before, what is done of it counts no more."""
-        run, node = self._house.run, self._node
+        run, node = self._wide.run, self._node
         self._take_inputs()
-        every = expanded(self._nodes, self._house.subplans, run.only)
+        every = expanded(self._nodes, self._wide.subplans, run.only)
         back = take_back(run, (each.id for each in every))
         given = sha256(canonical_json(self._inputs).encode()).hexdigest()[:16]
         before = (run.find(node.id) or NodeState()).given
@@ -72,7 +72,7 @@ class Inner:
             again = [each.id for each in every if not acted_of(run, each.id)]
             anew = [each.id for each in every if each.fan_out is not None]
         else:
-            again = list(left_inside(run, node.id, self._nodes, self._plan, self._house.subplans))
+            again = list(left_inside(run, node.id, self._nodes, self._plan, self._wide.subplans))
         begun = [id for id in again if (s := run.nodes.get(id)) is not None and s.status is not NodeStatus.PENDING]
         data: dict[str, Any] = {"pipeline": self._plan.path, "given": given}
         # The nodes of an instance are known to the run from here on; of others it knew before.
@@ -96,19 +96,19 @@ class Inner:
 
         if self._refused is not None:
             return _failed(ErrorKind.TEMPLATE, f"the values don't fit what {self._plan.path} takes: {self._refused}")
-        house = self._house
+        wide = self._wide
         scope = self._outer.inside(self._plan, self._node.id, self._inputs)
         try:
             scope.evaluate_pipeline_env()
         except ExpressionFault as fault:
             return _failed(ErrorKind.TEMPLATE, placed(self._plan, fault))
-        undecided = set() if self._let_go else house.undecided(house.run, self._nodes, house.emit)
+        undecided = set() if self._let_go else wide.undecided(wide.run, self._nodes, wide.emit)
         scheduler = self._scheduler = SharingScheduler(
-            house,
+            wide,
             self._plan,
             scope,
             lambda: self._open_keeper(scope),
-            concurrency=min(self._plan.concurrency or house.concurrency, house.concurrency),
+            concurrency=min(self._plan.concurrency or wide.concurrency, wide.concurrency),
         )
         scheduler.time_is_up = self._time_is_up
         scheduler.kills = max(0, self._kills - 1)  # the stop that it begins with counts, too
@@ -119,7 +119,7 @@ class Inner:
             await scheduler.perform(self._of(Phase.NODES), undecided)
             _cancel(timer)
             scheduler.until = None
-            house.journal.commit()  # handlers act on how the nodes ended: that must be durable first (D2)
+            wide.journal.commit()  # handlers act on how the nodes ended: that must be durable first (D2)
             await self._handlers(scheduler, scope, undecided)
         finally:
             _cancel(timer)
@@ -128,7 +128,7 @@ class Inner:
 
     async def _handlers(self, scheduler: SharingScheduler, scope: Scope, undecided: set[int]) -> None:
         if self._let_go and self._asked is not None:
-            state = self._house.run.known
+            state = self._wide.run.known
             scheduler.stop_before(self._asked)
             await scheduler.perform([node for node in self._nodes if state(node.id).status is NodeStatus.WAITING])
         scope.run_status = status = self._status()
@@ -176,21 +176,21 @@ class Inner:
         return [node for node in self._nodes if node.phase is phase]
 
     def _leave_out(self, phase: Phase, kind: EventKind, reason: str) -> None:
-        house = self._house
+        wide = self._wide
         skipped: dict[str, Any] = {"when": None, "values": {}, "by": []} if kind is EventKind.NODE_SKIPPED else {}
-        for node in expanded(self._of(phase), house.subplans, house.run.only):
-            if not is_final(house.run.known(node.id).status):
-                house.emit(kind, node.id, None, {**skipped, "reason": reason})
+        for node in expanded(self._of(phase), wide.subplans, wide.run.only):
+            if not is_final(wide.run.known(node.id).status):
+                wide.emit(kind, node.id, None, {**skipped, "reason": reason})
 
     def _open_keeper(self, scope: Scope) -> Keeping:
         if self._keeper is None:
-            self._keeper = self._house.keeper(self._plan, scope)
+            self._keeper = self._wide.keeper(self._plan, scope)
         return self._keeper
 
     # ------------------------------------------------------------ its end
 
     def _failures(self) -> list[PlannedNode]:
-        states = ((node, self._house.run.known(node.id)) for node in self._nodes)
+        states = ((node, self._wide.run.known(node.id)) for node in self._nodes)
         return [node for node, state in states if state.status is NodeStatus.FAILED and not state.tolerated]
 
     @property
@@ -200,7 +200,7 @@ class Inner:
             return False
         if self._let_go:
             return True
-        states = [self._house.run.known(node.id) for node in self._of(Phase.NODES)]
+        states = [self._wide.run.known(node.id) for node in self._of(Phase.NODES)]
         return any(state.status is NodeStatus.CANCELLED or _timed_out(state) for state in states)
 
     def _status(self) -> RunStatus:
@@ -232,7 +232,7 @@ class Inner:
     def _failed(self) -> Outcome:
         """It failed as the first of its nodes did."""
         failures = self._failures()
-        error: Mapping[str, Any] = self._house.run.known(failures[0].id).error or {}
+        error: Mapping[str, Any] = self._wide.run.known(failures[0].id).error or {}
         names = ", ".join(node.id for node in failures[:_NAMED])
         more = f" and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
         kind = ErrorKind(error.get("kind") or ErrorKind.EXCEPTION)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.fans import NOTHING
-from pipe_runner.nesting.house import House
 from pipe_runner.nesting.inner import Inner
+from pipe_runner.nesting.run_wide import RunWide
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.retry import bounded
@@ -32,24 +32,24 @@ class SharingScheduler(Scheduler):
     """Performs the phases of a run that has sub-pipelines, or of one of these. A node that runs one holds no slot."""
 
     def __init__(
-        self, house: House, plan: Plan, scope: Scope, keeper: Callable[[], Keeping], *, concurrency: int
+        self, wide: RunWide, plan: Plan, scope: Scope, keeper: Callable[[], Keeping], *, concurrency: int
     ) -> None:
         super().__init__(
             plan,
-            house.run,
-            emit=house.emit,
-            store_output=house.store_output,
-            attempt_emit=house.attempt_emit,
-            journal=house.journal,
-            executor=house.executor,
+            wide.run,
+            emit=wide.emit,
+            store_output=wide.store_output,
+            attempt_emit=wide.attempt_emit,
+            journal=wide.journal,
+            executor=wide.executor,
             keeper=keeper,
             scope=scope,
-            clock=house.clock,
+            clock=wide.clock,
             concurrency=concurrency,
-            grace=house.grace,
-            random=house.random,
+            grace=wide.grace,
+            random=wide.random,
         )
-        self._house = house
+        self._wide = wide
         self._inside: dict[int, Inner] = {}
         """What runs, by the index of its node."""
         self._queue: set[int] = set()
@@ -74,7 +74,7 @@ class SharingScheduler(Scheduler):
 
     async def attempt(self, node: PlannedNode) -> None:
         self._queue.add(node.index)
-        async with self._house.slots:
+        async with self._wide.slots:
             self._queue.discard(node.index)
             if self.stopped is not None:  # while it waited for a slot
                 if not is_final(self._run.known(node.id).status):
@@ -95,7 +95,7 @@ class SharingScheduler(Scheduler):
         return bool(self._workers.in_flight) and self._stands(waits)
 
     def _stands(self, waits: Callable[[str], bool]) -> bool:
-        if self._queue and not self._house.slots.locked():
+        if self._queue and not self._wide.slots.locked():
             return False
         queue, inside, nodes = self._queue, self._inside, self._nodes
         for index in self._workers.in_flight:
@@ -122,7 +122,7 @@ class SharingScheduler(Scheduler):
 
     def inside(self, node: PlannedNode) -> set[str]:
         cut = len(node.id) + 1
-        return {each.id[cut:] for each in inner(node, self._house.subplans, repeated=True)}
+        return {each.id[cut:] for each in inner(node, self._wide.subplans, repeated=True)}
 
     async def _beside(self, node: PlannedNode) -> None:
         """An attempt at a sub-pipeline, in no worker and no slot."""
@@ -156,13 +156,13 @@ class SharingScheduler(Scheduler):
         except ExpressionFault as fault:
             self.failed(node, None, NodeError(ErrorKind.TEMPLATE, fault.message), {})
             return
-        if self._house.stands_in(attempt):
+        if self._wide.stands_in(attempt):
             self.emit(EventKind.NODE_STARTED, node.id, number, data)
-            emit = self._house.attempt_emit(attempt)
-            outcome = await self._house.executor.perform(attempt._replace(validate=False), emit)
+            emit = self._wide.attempt_emit(attempt)
+            outcome = await self._wide.executor.perform(attempt._replace(validate=False), emit)
             self._leave_inside(node, EventKind.NODE_SKIPPED, {"reason": f"something stands in for {node.id}"})
         else:
-            inside = Inner(self._house, node, attempt.options, self._scope, timeout, (self.until, self.time_is_up))
+            inside = Inner(self._wide, node, attempt.options, self._scope, timeout, (self.until, self.time_is_up))
             self.emit(EventKind.NODE_STARTED, node.id, number, {**data, **inside.opening()})
             self._inside[index] = inside
             if stopped is not None:
@@ -203,7 +203,7 @@ class SharingScheduler(Scheduler):
         elif kind is EventKind.NODE_SKIPPED:
             reason = data.get("reason") if "when" not in data else None
             more = {"when": None, "values": {}, "reason": reason or f"{node.id} was skipped", "by": [node.id]}
-        for each in inner(node, self._house.subplans, self._run.only):
+        for each in inner(node, self._wide.subplans, self._run.only):
             state = self._run.nodes.get(each.id)
             if state is None:
                 continue

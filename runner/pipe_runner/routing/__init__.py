@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
+
+from pipe_runner import handing_on
 
 if TYPE_CHECKING:
     from pipe_runner.routing.cards import Card, cards_of
@@ -12,22 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Card", "Choice", "Routing", "cards_of", "draft", "route"]
 
-_WHERE: Final = {
-    "Card": "cards",
-    "cards_of": "cards",
-    "Choice": "choices",
-    "Routing": "choices",
-    "draft": "drafting",
-    "route": "scores",
-}
-
-
-def __getattr__(name: str) -> Any:
-    where = _WHERE.get(name)
-    if where is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    found = getattr(import_module(f"{__name__}.{where}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = handing_on(
+    __name__,
+    {
+        "Card": "cards",
+        "cards_of": "cards",
+        "Choice": "choices",
+        "Routing": "choices",
+        "draft": "drafting",
+        "route": "scores",
+    },
+)

@@ -5,7 +5,9 @@ Names are loaded when they are first used, so that starting a run doesn't import
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pipe_runner import handing_on
 
 if TYPE_CHECKING:
     from pipe_runner.runlog.blobs import LastRead, encode_output, output_fields, read_blob
@@ -36,32 +38,24 @@ __all__ = [
     "repair",
 ]
 
-_HOMES = {
-    "LastRead": "blobs",
-    "LogContents": "reader",
-    "LogReader": "reader",
-    "LogWriter": "writer",
-    "Repaired": "mend",
-    "RunDir": "rundir",
-    "RunLock": "lock",
-    "UnkeptLog": "unkept",
-    "encode_output": "blobs",
-    "fold_log": "reader",
-    "follow": "watch",
-    "new_run_id": "rundir",
-    "output_fields": "blobs",
-    "read_blob": "blobs",
-    "read_log": "reader",
-    "repair": "mend",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = handing_on(
+    __name__,
+    {
+        "LastRead": "blobs",
+        "LogContents": "reader",
+        "LogReader": "reader",
+        "LogWriter": "writer",
+        "Repaired": "mend",
+        "RunDir": "rundir",
+        "RunLock": "lock",
+        "UnkeptLog": "unkept",
+        "encode_output": "blobs",
+        "fold_log": "reader",
+        "follow": "watch",
+        "new_run_id": "rundir",
+        "output_fields": "blobs",
+        "read_blob": "blobs",
+        "read_log": "reader",
+        "repair": "mend",
+    },
+)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from pipe_runner.bus.attempts import AttemptBus
-from pipe_runner.bus.house import House
+from pipe_runner.bus.context import BusContext
 from pipe_runner.bus.hub import Hub
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.masking import NoMasking, SecretMasker
@@ -36,10 +36,10 @@ class World:
 
     def open(self) -> Hub:
         loop = asyncio.get_running_loop()
-        house = House(
+        context = BusContext(
             self.run, self.stream.emit, self.journal, self.masker, self.rundir, self.rundir.log_path, self.still, loop
         )
-        self.hub = Hub(house)
+        self.hub = Hub(context)
         return self.hub
 
     def still(self, waits: Callable[[str], bool]) -> bool:

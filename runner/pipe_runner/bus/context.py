@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 from pipe_runner.ports import Journal, Masker
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir
-from pipe_runner.types import EventKind
+from pipe_runner.stops import EmitEvent
 
 
-class Emit(Protocol):
-    """Writes an event."""
-
-    def __call__(self, kind: EventKind, node: str | None, attempt: int | None, data: Mapping[str, Any]) -> None: ...
-
-
-class House(NamedTuple):
+class BusContext(NamedTuple):
     """Everything that the bus needs, put together by the engine."""
 
     run: Run
-    emit: Emit
+    emit: EmitEvent
     journal: Journal
     masker: Masker
     rundir: RunDir

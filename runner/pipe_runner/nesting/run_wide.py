@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipe_runner.resultcache.host import Keeping
 
 
-class House(NamedTuple):
+class RunWide(NamedTuple):
     """One for each run that has sub-pipelines."""
 
     run: Run
