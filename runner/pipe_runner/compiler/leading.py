@@ -1,4 +1,5 @@
-"""Values that would be options if they began with `-` (W406): whether it is known that they don't."""
+"""Values that would be options if they began with `-` (W406), or whose backslashes are read again (W405): whether it is
+known that they don't, or have none."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pipe_runner.compiler.infer import SchemaOf, schema_of
 from pipe_runner.compiler.kinds import Schema, types_of
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_value
+from pipe_runner.expressions.compiled import BACKSLASHES
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.types import Path_
 
@@ -20,11 +22,12 @@ _PATTERN: Final = re.compile(
     rf"(?:(?:\\[dw.]|\[{_SET}-?\]|[\w/:@,=-])(?:[+*?]|\{{[\d,]+\}})?)*\$"
 )
 """A plain pattern that only such words match, as `^v\\d+\\.\\d+$` or `^[a-z][a-z0-9-]*$`."""
+_PLAIN: Final = frozenset({"integer", "number", "boolean", "null"})
 _ENDS: Final = re.compile(r"[\"']?(?:[\s;|&)]|\Z)")
 
 
 def is_no_option(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
-    """Whether no value at that place of a node, or of the file's `env`, is an option."""
+    """Whether no value at that place of a node, or of the file's `env`, is an option, or has a backslash."""
     return _env(spec.env[path[-1]], of_path) if in_env(path) else _hole(spec, path, fault, of_path)
 
 
@@ -41,7 +44,13 @@ def _hole(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
     end = fault.offset + fault.length
     value, faults = compile_value(text[fault.offset : end])
     alone = not fault.message.startswith("$") and _ENDS.match(text, end) is not None
-    return not faults and value.whole and _words(schema_of(value, of_path), negative=alone)
+    if faults or not value.whole:
+        return False
+    schema = schema_of(value, of_path)
+    if fault.code == BACKSLASHES:
+        texts = [value_to_text(one) for one in closed_list(schema) or ()]
+        return not any("\\" in text for text in texts) if texts else types_of(schema) <= _PLAIN or _words(schema)
+    return _words(schema, negative=alone)
 
 
 def text_at(spec: Any, path: Path_) -> str | None:

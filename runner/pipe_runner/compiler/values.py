@@ -10,7 +10,7 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.trees import all_in, own_path
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
-from pipe_runner.expressions.compiled import IN_CODE, OPTION
+from pipe_runner.expressions.compiled import BACKSLASHES, IN_CODE, OPTION
 from pipe_runner.expressions.plain import path_text
 from pipe_runner.plan import Value
 from pipe_runner.types import Json, Path_
@@ -100,7 +100,7 @@ class Values:
     def tell(self, faults: list[Fault], path: Path_) -> None:
         """Report the faults of the text at `path`."""
         for fault in faults:
-            if fault.code == OPTION or (fault.code in IN_CODE and len(self._report.options) < _LATER):
+            if fault.code in (OPTION, BACKSLASHES) or (fault.code in IN_CODE and len(self._report.options) < _LATER):
                 self._report.options.append((fault, path))
                 continue
             self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=fault.hint)

@@ -23,6 +23,8 @@ class Reference(NamedTuple):
 
 OPTION: Final = "W406"
 """The code of a value that would be an option if it began with `-`."""
+BACKSLASHES: Final = "W405"
+"""The code of a value whose backslashes are read again."""
 IN_CODE: Final = ("E420", "E421")
 """The codes of values that would be code, or choose what runs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pipe_runner.expressions.compiled import BACKSLASHES
 from pipe_runner.expressions.interpreter_table import Interpreter
 from pipe_runner.expressions.shell_files import choose_parts
 from pipe_runner.expressions.shell_leading import begins, choose_data, could_be_options, warn
@@ -123,4 +124,4 @@ def _files_of(name: str) -> tuple[str, ...]:
 def _escapes(command: Command, value: Word) -> None:
     message = "awk reads backslashes in `-v`: a value with one arrives changed"
     for hole in value.holes:
-        warn(command.scan, hole, "W405", message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")
+        warn(command.scan, hole, BACKSLASHES, message, "X={{ … }} awk '… ENVIRON[\"X\"] …' takes it as it is")

@@ -202,7 +202,7 @@ class SharingScheduler(Scheduler):
             more = {"reason": data.get("reason")}
         elif kind is EventKind.NODE_SKIPPED:
             reason = data.get("reason") if "when" not in data else None
-            more = {"when": None, "values": {}, "reason": reason or f"{node.id} was skipped", "by": [node.id]}
+            more = {"when": None, "values": {}, "reason": reason or "its sub-pipeline was skipped", "by": [node.id]}
         for each in inner(node, self._wide.subplans, self._run.only):
             state = self._run.nodes.get(each.id)
             if state is None:
