@@ -12,10 +12,10 @@ from typing import Any
 import anyio
 import plain_mcp
 import pytest
+from looking import results, said, told
 
 from pipe_runner.compiler import compile_text
 from pipe_runner.engine import RunSettings, open_run
-from pipe_runner.models import Message
 from pipe_runner.registry import Registry
 from pipe_runner.runlog import read_log
 from pipe_runner.testing import Answer, FakeAgent, FakeProvider, FinishedRun
@@ -103,18 +103,6 @@ def run(kind: Kind, root: Path, listed: Sequence[str], *script: Any, **settings:
     active = open_run(compilation.plan, {}, given, registry=registry)
     ended = anyio.run(active.perform)
     return FinishedRun(ended, list(read_log(active.rundir.log_path).events), root, root / ".pipe"), model
-
-
-def results(model: FakeProvider) -> list[Message]:
-    return [message for message in model.requests[-1].messages if message.role == "tool"]
-
-
-def said(message: Message) -> str:
-    return "\n".join(message.text.split("\n")[1:-1])
-
-
-def told(run: FinishedRun) -> list[Mapping[str, Any]]:
-    return [event.data for event in run.events if event.event == "tool.called"]
 
 
 @every

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from looking import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -92,15 +93,6 @@ def starter():
     time.sleep(0.3)
 """
 Start = Callable[[str], "subprocess.Popen[str]"]
-
-
-def until(true: Callable[[], object], seconds: float) -> bool:
-    give_up = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def within(folder: Path) -> list[int]:

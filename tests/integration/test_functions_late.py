@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from looking import held_up
 
 from pipe_agents.python import PythonAgent
 from pipe_runner.executors.local import LocalExecutor
@@ -50,20 +50,6 @@ class Alone:
 
     async def close(self) -> None:
         pass
-
-
-def held_up(seconds: float) -> None:
-    """Keep the loop from going on, once, between its look at what has come and what it does then: timers are first."""
-    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    select = selector.select
-
-    def late(timeout: float | None) -> Any:
-        selector.select = select
-        found = select(0)
-        time.sleep(seconds)
-        return found
-
-    selector.select = late
 
 
 def outcome(folder: Path, function: str, seconds: float, timeout: float) -> Outcome:

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from looking import alive
 
 PIPELINE = """
 version: 1
@@ -23,14 +24,6 @@ def starts():
     open("pid", "w").write(str(child.pid))
     time.sleep(WAIT)
 """
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

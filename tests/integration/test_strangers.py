@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from looking import alive, until
 
 from pipe_runner.testing import run_pipeline
 
@@ -47,23 +48,6 @@ def aside():
     subprocess.run([*EMPTY, "sh", "-c", "echo $$ > q; sleep 1; echo done > aside"])
 """
 Start = Callable[..., "subprocess.Popen[str]"]
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def until(true: Callable[[], object], seconds: float = 15) -> bool:
-    give_up = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def pid_of(path: Path) -> int:

@@ -14,11 +14,11 @@ from typing import Any
 import anyio
 import mcp_there
 import pytest
+from looking import results
 from model_servers.standins import NotThere
 
 from pipe_runner.compiler import compile_text
 from pipe_runner.engine import RunSettings, open_run
-from pipe_runner.models import Message
 from pipe_runner.registry import Registry
 from pipe_runner.testing import Answer, FakeProvider
 
@@ -43,10 +43,6 @@ def ask(root: Path, server: dict[str, Any], tools: Sequence[str], *script: Any) 
     assert compilation.plan is not None, compilation.diagnostics
     active = open_run(compilation.plan, {}, RunSettings(state_dir=root / ".pipe"), registry=registry)
     return anyio.run(active.perform).nodes["a"], model
-
-
-def results(model: FakeProvider) -> list[Message]:
-    return [message for message in model.requests[-1].messages if message.role == "tool"]
 
 
 def test_the_time_is_asked_of_a_server_of_pypi(tmp_path: Path) -> None:

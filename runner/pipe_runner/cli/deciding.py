@@ -13,7 +13,7 @@ from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
-from pipe_runner.errors import KeyTwice, UsageError, unique
+from pipe_runner.errors import KeyTwice, UsageError
 from pipe_runner.types import Json
 
 _LONGEST: Final = 4096
@@ -80,13 +80,10 @@ def _user() -> str:
 
 
 def _json(text: str) -> Json:
-    from pipe_runner.compiler import finite
-
-    def refuse(constant: str) -> float:
-        raise ValueError(f"{constant} is no JSON")
+    from pipe_runner.compiler import strict_json
 
     try:
-        value: Json = json.loads(text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique)
+        value: Json = strict_json(text)
         json.dumps(value, ensure_ascii=False).encode()
     except KeyTwice as error:
         raise UsageError(f"--with: {error}") from None

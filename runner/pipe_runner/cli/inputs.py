@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
-from pipe_runner.compiler import check_inputs, finite, parse_input
+from pipe_runner.compiler import check_inputs, parse_input, strict_json
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import KeyTwice, UsageError, unique
+from pipe_runner.errors import KeyTwice, UsageError
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan
@@ -59,11 +58,8 @@ def _from_file(path: str) -> dict[str, Any]:
 
 
 def _json(content: bytes, path: str) -> Any:
-    def refuse(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON")
-
     try:
-        return json.loads(content, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique)
+        return strict_json(content)
     except KeyTwice as error:
         raise UsageError(f"--inputs: {path}: {error}") from None
     except (ValueError, RecursionError) as error:

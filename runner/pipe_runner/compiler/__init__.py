@@ -9,9 +9,9 @@ from pipe_runner import handing_on
 if TYPE_CHECKING:
     from pipe_runner.compiler.compilation import Compilation
     from pipe_runner.compiler.compile import compile_file, compile_text
-    from pipe_runner.compiler.given import check_inputs, finite, parse_input
+    from pipe_runner.compiler.given import check_inputs, parse_input, strict_json
 
-__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "finite", "parse_input"]
+__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "parse_input", "strict_json"]
 
 __getattr__ = handing_on(
     __name__,
@@ -20,7 +20,7 @@ __getattr__ = handing_on(
         "compile_file": "compile",
         "compile_text": "compile",
         "check_inputs": "given",
-        "finite": "given",
         "parse_input": "given",
+        "strict_json": "given",
     },
 )

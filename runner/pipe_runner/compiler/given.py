@@ -112,7 +112,17 @@ def parse_input(declared: PlannedInput, text: str) -> Json:
     return value
 
 
-def finite(text: str) -> float:
+def strict_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises KeyTwice for a key that stands twice, and ValueError for what else is no JSON,
+    `NaN` and `1e999` among it."""
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _finite(text: str) -> float:
     """A number of JSON text; raises ValueError for one that is too large for a number of a log, as `1e999`."""
     number = float(text)
     if not isfinite(number):
@@ -122,12 +132,8 @@ def finite(text: str) -> float:
 
 def _parsed(text: str) -> tuple[Json, str | None]:
     """The value, or why there is none; empty where the text may not be meant as such a value at all."""
-
-    def refuse(constant: str) -> Any:
-        raise ValueError(constant)
-
     try:
-        return json.loads(text, parse_constant=refuse, parse_float=finite, object_pairs_hook=unique), None
+        return strict_json(text), None
     except KeyTwice as error:
         return None, str(error)
     except (ValueError, RecursionError):

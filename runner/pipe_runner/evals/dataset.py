@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from typing import Any, Final
 
-from pipe_runner.compiler.given import finite, half_pair
+from pipe_runner.compiler.given import half_pair, strict_json
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
-from pipe_runner.errors import UsageError, no_json, unique
+from pipe_runner.errors import UsageError, no_json
 from pipe_runner.evals.inputs import input_faults
 from pipe_runner.evals.suite import Case
 from pipe_runner.plan import Plan
@@ -61,7 +60,7 @@ class Dataset:
 
     def _case(self, line: str, number: int, count: int) -> Case | None:
         try:
-            data: Any = json.loads(line, parse_constant=_refused, parse_float=finite, object_pairs_hook=unique)
+            data: Any = strict_json(line)
         except (ValueError, RecursionError) as error:
             column = getattr(error, "colno", 1)
             self._fault(number, f"the line is no JSON: {no_json(error)}", column=column)
@@ -91,7 +90,3 @@ class Dataset:
 
     def _fault(self, line: int, message: str, hint: str | None = None, code: str = "E707", *, column: int = 1) -> None:
         self.faults.append(Diagnostic(self._shown, line, column, code, message, hint))
-
-
-def _refused(name: str) -> Any:
-    raise ValueError(f"JSON has no {name}")

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from typing import Any
 
 import pytest
+from looking import held_up
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no warden")
-
-
-def held_up(seconds: float) -> None:
-    """Keep the loop from going on, once, between its look at what has come and what it does then: timers are first."""
-    selector: Any = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]
-    select = selector.select
-
-    def late(timeout: float | None) -> Any:
-        selector.select = select
-        found = select(0)
-        time.sleep(seconds)
-        return found
-
-    selector.select = late
 
 
 async def late(machine: Any, text: str, timeout: float) -> Any:

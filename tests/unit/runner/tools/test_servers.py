@@ -12,25 +12,13 @@ from typing import Any
 import anyio
 import plain_mcp
 import pytest
+from looking import results, said, told
 from tests.unit.runner.tools.conftest import ECHO, ENVIRONMENT, ONE, SERVER, Bench, fault
 
 from pipe_runner.errors import UsageError
-from pipe_runner.models import Message
-from pipe_runner.testing import Answer, FakeProvider, FinishedRun
+from pipe_runner.testing import Answer
 from pipe_runner.tools import session
 from pipe_runner.tools.pins import list_digest, tool_digest
-
-
-def results(model: FakeProvider) -> list[Message]:
-    return [message for message in model.requests[-1].messages if message.role == "tool"]
-
-
-def said(message: Message) -> str:
-    return "\n".join(message.text.split("\n")[1:-1])
-
-
-def told(run: FinishedRun) -> list[Mapping[str, Any]]:
-    return [event.data for event in run.events if event.event == "tool.called"]
 
 
 def listed() -> Sequence[Mapping[str, Any]]:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import pytest
+from looking import results, said, told
 from pydantic import BaseModel, Field
 
 from pipe_runner.errors import InvalidPipeline, NodeFault
-from pipe_runner.models import Message, ToolResult, ToolSpec
+from pipe_runner.models import ToolResult, ToolSpec
 from pipe_runner.registry import BrokenPlugin, ToolFunctions
 from pipe_runner.testing import Answer, FakeProvider, FinishedRun, run_pipeline
 from pipe_runner.tools.kinds import Tool, with_names
@@ -37,19 +38,6 @@ nodes:
 
 def specs(model: FakeProvider) -> dict[str, ToolSpec]:
     return {tool.name: tool for tool in model.requests[0].tools}
-
-
-def results(model: FakeProvider) -> list[Message]:
-    return [message for message in model.requests[-1].messages if message.role == "tool"]
-
-
-def said(message: Message) -> str:
-    """The result without its marks."""
-    return "\n".join(message.text.split("\n")[1:-1])
-
-
-def told(run: FinishedRun) -> list[dict[str, Any]]:
-    return [dict(event.data) for event in run.events if event.event == "tool.called"]
 
 
 class Place(BaseModel):
