@@ -148,7 +148,7 @@ def subreaper() -> Finding:
     if sys.platform != "linux":
         return Finding(name, "warn", "caught unless they empty their environment", why, do)
     if not shows_us():
-        return Finding(name, "warn", "caught unless they leave their process group: no /proc of these processes", why, do)
+        return Finding(name, "warn", "caught unless they leave their process group: no /proc of ours", why, do)
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _ORPHAN], capture_output=True, timeout=_PATIENCE, check=False
     )
