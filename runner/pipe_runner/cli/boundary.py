@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NO_MEMORY: Final = "error: out of memory\nhint: raise the limit: `ulimit -v`, or that of the container"
 _NEVER_FAIL: Final = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
 """Ways of a stream to write what its encoding doesn't have."""
 
@@ -50,8 +51,8 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
         explain(error)
         return error.exit_code
     except MemoryError:
-        say("error: out of memory")
-        return BUG
+        say(_NO_MEMORY)
+        return IO_ERROR
     except Exception as error:
         if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
             return 0  # stdout is full, which is said when it is settled
@@ -59,6 +60,9 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
         if known is not None:
             explain(known)
             return known.exit_code
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            say(_NO_MEMORY)
+            return IO_ERROR
         say(crash_report(error))
         return BUG
 
