@@ -41,7 +41,7 @@ def test_x2_a_message_to_or_from_a_warden_that_is_lost_ends_what_waits_for_it(tm
         assert "nobody knows how it ended" in done.stderr
 
 
-@pytest.mark.parametrize("when", [3, 5])  # the warden's socket, and a pipe
+@pytest.mark.parametrize("when", [1, 3, 5])  # the loop itself, the warden's socket, a pipe
 def test_s11_output_that_the_loop_can_not_watch_fails_its_command_in_words(tmp_path: Path, when: int) -> None:
     done = running(tmp_path, *injecting(tmp_path, f"epoll_ctl:error=ENOSPC:when={when}"))
     assert "Traceback" not in done.stderr
