@@ -15,7 +15,7 @@ from os import getpid
 from time import monotonic
 from typing import Any, Final
 
-from pipe_agents.threads import KILL, Call, Interrupted, leave, now
+from pipe_agents.threads import KILL, Call, Interrupted, begin, leave, now
 
 CLOSE_WAIT: Final = 0.5
 """Seconds that background tasks of functions get to end when the run does."""
@@ -95,8 +95,9 @@ class Loops:
     def start(self, function: Callable[[], Awaitable[Any]]) -> AsyncCall:
         """Begin a call in the caller's context (contextvars)."""
         if not self._homes or self._homes[-1].blocked:
-            self._homes.append(_Home(f"{self._name}-loop-{len(self._homes) + 1}"))
-            self._homes[-1].start()
+            home = _Home(f"{self._name}-loop-{len(self._homes) + 1}")
+            begin(home)
+            self._homes.append(home)
         home = self._homes[-1]
         call = AsyncCall(function, asyncio.get_running_loop(), home)
         home.begin(call)

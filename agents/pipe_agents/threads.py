@@ -14,6 +14,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
 
+from pipe_runner.errors import NodeFault
+from pipe_runner.types import ErrorKind
+
 _CLOCK: Final = getattr(time, "CLOCK_BOOTTIME", None)
 KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 """What ends a process for certain; on Windows none is ever found to be ended."""
@@ -26,6 +29,15 @@ def now() -> float:
 
 class Interrupted(BaseException):
     """Raised inside a function whose attempt is over, at its next Python instruction."""
+
+
+def begin(thread: threading.Thread) -> None:
+    """Start a thread; raises NodeFault where the system has no room for another one."""
+    try:
+        thread.start()
+    except RuntimeError:
+        sentence = "the system lets no other thread start: raise `ulimit -u`, or pids.max"
+        raise NodeFault(ErrorKind.UNAVAILABLE, sentence) from None
 
 
 def leave(error: BaseException | None) -> NoReturn:
@@ -182,7 +194,7 @@ class Threads:
         else:
             self._made += 1
             worker = _Worker(f"{self._name}-{self._made}", self._give_back)
-            worker.start()
+            begin(worker)
         call.thread = worker.native_id or 0
         worker.inbox.put(call)
         return call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from pipe_runner.cli import main
+from pipe_runner.cli.boundary import guarded
 
 PIPE = str(Path(sys.executable).with_name("pipe"))
 ONE = "version: 1\nnodes: {a: {run: echo hi}}\noutputs: {said: '{{ nodes.a.output }}'}\n"
@@ -84,6 +86,15 @@ def test_lines_of_the_log_for_which_there_is_no_thread_are_told_as_missing(
     monkeypatch.chdir(pipe.folder)
     assert main(["run", "p.yml", "--output", "jsonl"]) == 74
     assert "error: cannot write to stdout: can't start new thread" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_a_lack_of_memory_is_no_bug_of_ours(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    def lacks(words: list[str]) -> int:
+        raise error
+
+    assert guarded(lacks, []) == 74
+    assert capsys.readouterr().err.startswith("error: out of memory\nhint: ")
 
 
 def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_x2_a_message_to_or_from_a_warden_that_is_lost_ends_what_waits_for_it(tm
         assert "nobody knows how it ended" in done.stderr
 
 
-@pytest.mark.parametrize("when", [3, 5])  # the warden's socket, and a pipe
+@pytest.mark.parametrize("when", [1, 3, 5])  # the loop itself, the warden's socket, a pipe
 def test_s11_output_that_the_loop_can_not_watch_fails_its_command_in_words(tmp_path: Path, when: int) -> None:
     done = running(tmp_path, *injecting(tmp_path, f"epoll_ctl:error=ENOSPC:when={when}"))
     assert "Traceback" not in done.stderr
@@ -64,3 +65,18 @@ def test_s11_a_decision_on_a_run_whose_folder_can_not_be_read_says_so(tmp_path: 
     forbidden = injecting(tmp_path, "openat:error=EACCES:when=1+", folder)
     done = subprocess.run([*forbidden, *pipe, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (74, f"error: cannot look into {folder}: Permission denied\n")
+
+
+ELSEWHERE = ("unshare", "-rfp", "--kill-child")
+"""A namespace of processes that still sees the /proc of those outside."""
+
+
+def test_x2_no_process_is_ended_by_the_number_that_another_namespace_gives_it(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None or subprocess.run([*ELSEWHERE, "true"], capture_output=True).returncode:
+        pytest.skip("no namespace of processes can be made here")
+    sees = "from pipe_runner.executors.family import below, children_of, stat_words;"
+    asks = f"{sees} print(children_of(1), below(1), stat_words('/proc/1/stat'))"
+    told = subprocess.run([*ELSEWHERE, sys.executable, "-c", asks], capture_output=True, text=True, timeout=60)
+    assert told.stdout == "[] [] []\n", told.stderr
+    done = running(tmp_path, *ELSEWHERE)
+    assert (done.returncode, done.stdout) == (0, "said: one two\n"), done.stderr

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+_NO_MEMORY: Final = "error: out of memory\nhint: raise the limit: `ulimit -v`, or that of the container"
+_HELD: Final[list[OSError]] = []
+"""Until the process leaves: an event loop that the system let be made by half complains when it is let go."""
 _NEVER_FAIL: Final = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
 """Ways of a stream to write what its encoding doesn't have."""
 
@@ -50,15 +53,20 @@ def _explained(perform: Callable[[list[str]], int], words: list[str]) -> int:
         explain(error)
         return error.exit_code
     except MemoryError:
-        say("error: out of memory")
-        return BUG
+        say(_NO_MEMORY)
+        return IO_ERROR
     except Exception as error:
-        if isinstance(error, OSError) and _cannot_be_flushed(sys.stdout):
-            return 0  # stdout is full, which is said when it is settled
+        if isinstance(error, OSError):
+            _HELD.append(error)
+            if _cannot_be_flushed(sys.stdout):
+                return 0  # stdout is full, which is said when it is settled
         known = _known(error) or _no_folder(error) or _full(error) or _limited(error) or _half(error)
         if known is not None:
             explain(known)
             return known.exit_code
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            say(_NO_MEMORY)
+            return IO_ERROR
         say(crash_report(error))
         return BUG
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from pipe_runner.executors.family import shows_us
+
 _PATIENCE: Final = 10
 _SLOW_SYNC: Final = 0.02
 _LITTLE_SPACE: Final = 200 * 2**20
@@ -80,21 +82,16 @@ def _program(name: str, why: str) -> Finding:
 
 
 def proc() -> Finding:
-    try:
-        with open(f"/proc/{os.getpid()}/stat", "rb") as file:
-            readable = bool(file.read(10))
-    except OSError:
-        readable = False
-    if readable:
+    if shows_us():
         return Finding("/proc", "ok", "mounted")
     if sys.platform != "linux":
         return environments()
     return Finding(
         "/proc",
         "warn",
-        "not mounted",
+        "shows other processes" if os.path.lexists("/proc/self") else "not mounted",
         "processes that a killed runner left behind are found there before a run goes on",
-        "mount proc (in a chroot: mount -t proc proc /proc)",
+        "mount proc (in a chroot, or with `unshare`: mount -t proc proc /proc)",
     )
 
 
@@ -150,6 +147,8 @@ def subreaper() -> Finding:
     do = "have commands end what they start; on Linux, run outside of a sandbox that forbids prctl"
     if sys.platform != "linux":
         return Finding(name, "warn", "caught unless they empty their environment", why, do)
+    if not shows_us():
+        return Finding(name, "warn", "caught unless they leave their process group: no /proc of ours", why, do)
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _ORPHAN], capture_output=True, timeout=_PATIENCE, check=False
     )

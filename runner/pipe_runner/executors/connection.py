@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -111,7 +112,8 @@ class Connection:
         try:
             loop.add_reader(self._socket.fileno(), on_reports)
         except OSError as error:
-            raise StorageError(f"cannot wait for what commands do: {error.strerror}", hint=WATCHES) from error
+            hint = WATCHES if error.errno == errno.ENOSPC else None
+            raise StorageError(f"cannot wait for what commands do: {error.strerror}", hint=hint) from error
         self._loop = loop
         self.flush()
 

@@ -62,7 +62,7 @@ class Family:
         """Those that are to be ended, and those whose command has exited and left something."""
         self.run = ""
         self._list = _open_list(os.getpid())
-        self._sees_orphans = self._list >= 0 or os.path.exists("/proc/self/stat")
+        self._sees_orphans = self._list >= 0 or shows_us()
 
     def add(self, number: int, pid: int, env: dict[str, str]) -> None:
         self.run = env["PIPE_RUN_ID"]
@@ -250,7 +250,18 @@ def become_subreaper() -> None:
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
+def shows_us() -> bool:
+    """Whether /proc is there and calls this process what it calls itself. One that was mounted in another namespace of
+    processes (`unshare -p`, a container that sees its host's) has other processes under the numbers that we know."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
+
+
 def _open_list(pid: int) -> int:
+    if not shows_us():
+        return -1
     try:
         return os.open(f"/proc/{pid}/task/{pid}/children", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -259,6 +270,8 @@ def _open_list(pid: int) -> int:
 
 def stat_words(path: str) -> list[bytes]:
     """What a `stat` file of /proc says behind the name of the program, the state first; nothing when it has ended."""
+    if not shows_us():
+        return []
     try:
         with open(path, "rb") as file:
             return file.read().rpartition(b")")[2].split()
@@ -269,6 +282,8 @@ def stat_words(path: str) -> list[bytes]:
 def children_of(pid: int) -> list[int]:
     """The children of all threads of a process, zombies too; none where the system doesn't tell."""
     found: list[int] = []
+    if not shows_us():
+        return found
     try:
         threads = os.listdir(f"/proc/{pid}/task")
     except OSError:

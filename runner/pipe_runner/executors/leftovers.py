@@ -64,10 +64,12 @@ def end_leftovers(run: str, lock_path: str, timeout: float = 10.0) -> list[Lefto
 
 def end_marked(wanted: dict[str, str]) -> list[Leftover]:
     """Kill every process that has these variables, but for this one and its ancestors; again until none is left."""
+    from pipe_runner.executors.family import shows_us
+
     give_up = time.monotonic() + KILL_WAIT
     ended: dict[int, Leftover] = {}
     while True:
-        found = _scan(wanted) if os.path.isdir("/proc/self") else _scan_listed(wanted)
+        found = _scan(wanted) if shows_us() else _scan_listed(wanted)
         killed = [left for left in found if _kill(left.pid, wanted)]
         ended.update((left.pid, left) for left in killed)
         if not killed or time.monotonic() > give_up:
@@ -135,6 +137,8 @@ def _scan(wanted: dict[str, str]) -> list[Leftover]:
 
 
 def _scan_listed(wanted: dict[str, str]) -> list[Leftover]:
+    if os.path.lexists("/proc/self"):  # of others, of which `ps` would tell: their numbers are not ours
+        return []
     from pipe_runner.executors.listed import ancestors, listed
 
     processes, needed = listed(), entries(wanted)
@@ -172,10 +176,12 @@ def _kill(pid: int, wanted: dict[str, str]) -> bool:
     """Kill the process if it still is the one that was found; False when it can't be."""
     import signal
 
+    from pipe_runner.executors.family import shows_us
+
     try:
         handle = _handle(pid)
         if handle is None:
-            if os.path.isdir("/proc/self") and not entries(wanted) <= environment_of(pid):
+            if shows_us() and not entries(wanted) <= environment_of(pid):
                 return False
             os.kill(pid, signal.SIGKILL)
             return True

@@ -138,10 +138,13 @@ def _open(path: str) -> int:
 
 def _open_regular(path: str) -> int:
     fd = _open(path)
-    if fd >= 0 and not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
+    if fd < 0:
         return -1
-    return fd
+    with contextlib.suppress(OSError):
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+    os.close(fd)
+    return -1
 
 
 def _write(fd: int, total: int) -> None:

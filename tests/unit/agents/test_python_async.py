@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -234,6 +235,30 @@ def test_a_loop_that_a_function_stops_as_the_run_ends_can_be_closed() -> None:
         began.home.loop.call_soon_threadsafe(began.home.loop.stop)
         began.home.join(5)
         assert began.home.loop.is_closed()
+        await loops.close()
+
+    asyncio.run(scene())
+
+
+def test_a_loop_whose_thread_the_system_did_not_start_is_made_again_for_the_next_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def quick() -> str:
+        return "done"
+
+    async def scene() -> None:
+        loops = Loops("test")
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refused)
+            with pytest.raises(NodeFault) as fault:
+                loops.start(quick)
+        assert fault.value.kind is ErrorKind.UNAVAILABLE
+        began = loops.start(quick)
+        await asyncio.wait_for(began.future, 5)
+        assert began.result == "done"
         await loops.close()
 
     asyncio.run(scene())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -147,3 +148,18 @@ def test_a_directory_that_can_t_be_written_holds_nothing_up(tmp_path: Path) -> N
     with room.hold(), room.hold(alone=True):
         assert room.add(1) is None
         room.set(1)
+
+
+def test_a_file_that_has_gone_stale_on_a_network_disk_is_a_number_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stale(fd: int) -> os.stat_result:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    room = Room(str(tmp_path / "cache"))
+    room.set(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstat", stale)
+        added, used = room.add(1), room.next_use(7, lambda: 0)
+        room.set(1)
+    assert (added, used) == (None, 7)
