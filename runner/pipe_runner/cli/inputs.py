@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipe_runner.cli.words import Given
 from pipe_runner.compiler import check_inputs, finite, parse_input
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import KeyTwice, UsageError, unique
+from pipe_runner.errors import KeyTwice, UsageError, no_json, unique
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan
@@ -67,7 +67,8 @@ def _json(content: bytes, path: str) -> Any:
     except KeyTwice as error:
         raise UsageError(f"--inputs: {path}: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--inputs: {path} is not JSON: {error}") from None
+        place = f"{path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else path
+        raise UsageError(f"--inputs: {place}: this is not JSON: {no_json(error)}") from None
 
 
 def _yaml(content: bytes, path: str) -> Any:
