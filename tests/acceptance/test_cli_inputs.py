@@ -81,3 +81,19 @@ def test_s3_a_byte_that_is_no_utf_8_reaches_the_shell_as_it_was(pipe: Any) -> No
     pipe.write("p.yml", BYTES)
     done = pipe("run", "p.yml", "-i", "x=a\udcff")
     assert done.stdout.split() == ["o:", "61", "ff"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{\n"a": "b",}', "i.json:2:10: this is not JSON: a name in double quotes must stand here"),
+        ("[" * 100_000, "i.json: this is not JSON: it is nested too deeply"),
+        (f'{{"a": {"9" * 5000}}}', "i.json: this is not JSON: it holds an integer of more than 4,300 digits"),
+    ],
+    ids=["comma", "deep", "digits"],
+)
+def test_s11_a_file_of_inputs_that_is_no_json_is_told_in_our_words(pipe: Any, text: str, said: str) -> None:
+    pipe.write("p.yml", "version: 1\ninputs: {a: {}}\nnodes: {a: {run: echo}}\n")
+    pipe.write("i.json", text)
+    done = pipe("run", "p.yml", "--inputs", "i.json")
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -13,7 +13,7 @@ from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
-from pipe_runner.errors import KeyTwice, UsageError
+from pipe_runner.errors import KeyTwice, UsageError, no_json
 from pipe_runner.types import Json
 
 _LONGEST: Final = 4096
@@ -89,6 +89,6 @@ def _json(text: str) -> Json:
         raise UsageError(f"--with: {error}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"--with: {text[:60]!r} is not JSON: {error}", hint="text stands in quotes: --with '\"released\"'"
+            f"--with: {text[:60]!r} is not JSON: {no_json(error)}", hint="text stands in quotes: --with '\"released\"'"
         ) from None
     return value

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
 from pipe_runner.compiler import check_inputs, parse_input, strict_json
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import KeyTwice, UsageError
+from pipe_runner.errors import KeyTwice, UsageError, no_json
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan
@@ -63,7 +64,8 @@ def _json(content: bytes, path: str) -> Any:
     except KeyTwice as error:
         raise UsageError(f"--inputs: {path}: {error}") from None
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"--inputs: {path} is not JSON: {error}") from None
+        place = f"{path}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else path
+        raise UsageError(f"--inputs: {place}: this is not JSON: {no_json(error)}") from None
 
 
 def _yaml(content: bytes, path: str) -> Any:

@@ -221,12 +221,12 @@ class Interpreter:
             if args and not isinstance(args[0], dict):
                 self.fault("dict() takes an object or names: dict(a=1)")
             return {**(args[0] if args else {}), **kwargs}
-        if kwargs or not 1 <= len(args) <= 3 or not all(type(a) is int and abs(a) < 2**31 for a in args):
+        if kwargs or not 1 <= len(args) <= 3 or not all(type(a) is int for a in args):
             self.fault("range() takes one to three integers")
         if len(args) == 3 and args[2] == 0:
             self.fault("the third argument of range() can't be 0")
         numbers = range(*args)
-        if len(numbers) > 100_000:
+        if numbers[100_000:]:
             self.fault("range() gives at most 100,000 numbers")
         self.budget.take(len(numbers) * 32)
         return list(numbers)

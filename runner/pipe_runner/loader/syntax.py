@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +21,7 @@ _IN_ENTRY: Final = r"(?:[^\[\]{},:'\"]|:(?!\s))*"
 _TEXT_BEFORE: Final = re.compile(rf"(?:[\[{{,]|:(?=\s))\s*((?!\s){_IN_ENTRY})$")
 """What stands before an expression in an entry of a map or list on one line."""
 _WITH_EXPRESSION: Final = re.compile(rf"{_IN_ENTRY}(?:\{{\{{.*?\}}\}}{_IN_ENTRY})+")
+_PAIR: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _QUOTE_IT: Final = "quote the whole value"
 
 
@@ -186,6 +188,10 @@ def _quote(place: _Place) -> Explained | None:
         return Explained("E101", f"\\{char} is no escape in double quotes", at, 2, hint)
     if "escape" in place.problem or "hex" in place.problem:
         at = max(place.text.rfind("\\", 0, place.index + 1), 0)
+        if pair := _PAIR.match(place.text, at):
+            char = json.loads(f'"{pair[0]}"')
+            hint = f"write {char} itself (in Python: `json.dumps(…, ensure_ascii=False)`), or \\U{ord(char):08X}"
+            return Explained("E101", "JSON's pair of escapes for one character, which YAML doesn't have", at, 12, hint)
         hint = "write the character itself, or \\xNN, \\uNNNN, \\UNNNNNNNN with hexadecimal digits"
         return Explained("E101", "an escape that stands for no character", at, place.index - at, hint)
     if "block scalar" in place.context and "tab" not in place.problem:

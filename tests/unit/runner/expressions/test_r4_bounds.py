@@ -70,6 +70,14 @@ def test_range_gives_as_many_numbers_as_the_documentation_says() -> None:
     assert refused("{{ range(100001) }}")
 
 
+def test_range_counts_milliseconds_since_1970_too() -> None:
+    compiled, _ = compile_value("{{ range(1700000000000, 1700000000003) }}")
+    assert evaluate(compiled, {}) == [1700000000000, 1700000000001, 1700000000002]
+    compiled, _ = compile_value("{{ range(10**18) | length }}")
+    with pytest.raises(ExpressionFault, match="at most 100,000 numbers"):
+        evaluate(compiled, {})
+
+
 def refused(text: str) -> bool:
     """Whether a template is refused, in its text or when it is evaluated."""
     compiled, faults = compile_value(text)
