@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipe_runner.compiler.advice import PRINTED, of_use
 from pipe_runner.compiler.attributes import LACKS
 from pipe_runner.compiler.drafts import Draft
-from pipe_runner.compiler.failing import doubtful, failing
+from pipe_runner.compiler.failing import doubts
 from pipe_runner.compiler.infer import SchemaOf, schema_of
 from pipe_runner.compiler.kinds import Lookup, clash, surely_fits, words
 from pipe_runner.compiler.references import References
@@ -29,7 +29,7 @@ def check_all(parts: Collection[Part], drafts: list[Draft], others: Collection[U
     for part, uses in ((main, others), *((part, part.env_uses) for part in parts)):
         for use in uses:
             if use.sound:
-                _doubts(use, part.references.schema, part.references.declared.nodes, part.report, "the run")
+                _tell(use, part.references.schema, part.references.declared.nodes, part.report, "the run")
     for draft in drafts:
         if draft.uses:
             check_types(draft, draft.part.references, draft.part.report)
@@ -70,20 +70,22 @@ def check_types(draft: Draft, references: References, report: Report) -> None:
             _items(use, references, report)
         elif use.place == "with":
             _option(draft, use, references, report)
-        _doubts(use, of_path, nodes, report)
+        _tell(use, of_path, nodes, report)
 
 
-def _doubts(use: Use, of_path: SchemaOf, nodes: Mapping[str, Draft], report: Report, fails: str = "the node") -> None:
+def _tell(use: Use, of_path: SchemaOf, nodes: Mapping[str, Draft], report: Report, fails: str = "the node") -> None:
     """What fails wherever the template is evaluated, and comparisons that come out in one way only."""
-    for sentence, tree in failing(use.compiled, of_path):
-        silent = sentence.startswith(LACKS) or tree[0] == "get" or all(one[0] != "ref" for one in all_in(tree))
-        hint = None if silent else of_use(use, nodes)
+    for code, sentence, tree in doubts(use.compiled, of_path):
         offset, length = use.spot(tree)
-        report.add("W506", sentence.replace("the node", fails), use.path, offset=offset, length=length, hint=hint)
-    for sentence, tree in doubtful(use.compiled, of_path):
-        hint = of_use(use, nodes) if sentence.startswith("comparing") else None
-        offset, length = use.spot(tree)
-        report.add("W501", sentence.replace("the node", fails), use.path, offset=offset, length=length, hint=hint)
+        hint = of_use(use, nodes) if _of_output(code, sentence, tree) else None
+        report.add(code, sentence.replace("the node", fails), use.path, offset=offset, length=length, hint=hint)
+
+
+def _of_output(code: str, sentence: str, tree: list[Any]) -> bool:
+    """Whether it may help to say what the output of a node is."""
+    if code == "W501":
+        return sentence.startswith("comparing")
+    return not sentence.startswith(LACKS) and tree[0] != "get" and any(one[0] == "ref" for one in all_in(tree))
 
 
 def _condition(draft: Draft, use: Use, references: References, report: Report) -> None:

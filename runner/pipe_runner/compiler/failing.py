@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from pipe_runner.compiler.attributes import meant, missing
-from pipe_runner.compiler.infer import SchemaOf, of_tree
+from pipe_runner.compiler.infer import Known, SchemaOf, of_tree
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema, type_of, types_of, words
 from pipe_runner.compiler.operands import unfit
 from pipe_runner.compiler.report import short
@@ -15,8 +15,14 @@ from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions import Compiled
 from pipe_runner.expressions.plain import path_text
 
-Doubt: TypeAlias = tuple[str, list[Any]]
-"""A sentence, and the part of the tree that it is about."""
+
+class Doubt(NamedTuple):
+    """A code, a sentence, and the part of the tree that it is about."""
+
+    code: str
+    sentence: str
+    tree: list[Any]
+
 
 _ORDER: Final = {"lt": "<", "lteq": "<=", "gt": ">", "gteq": ">="}
 _EQUAL: Final = {"eq": "==", "ne": "!="}
@@ -33,39 +39,47 @@ class _Place(NamedTuple):
     tree: list[Any]
     of_path: SchemaOf
     """Which knows the names of the `for` around it, too."""
+    known: Known
     soft: bool = False
     """Under `| default(…)` or `is defined`: a value that isn't there is tolerated."""
     depth: int = 0
 
-
-def failing(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
-    """Operations that fail on all values that they can get."""
-    for place in _places(compiled, of_path):
-        yield from ((sentence, place.tree) for sentence in _failing(place))
+    def of(self, tree: list[Any]) -> Schema:
+        """The schema of a part of it."""
+        return of_tree(tree, self.of_path, self.known)
 
 
-def doubtful(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
-    """Comparisons of values whose types don't go together."""
-    for tree, of_inner, _, _ in _places(compiled, of_path):
-        if tree[0] != "cmp":
+def doubts(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
+    """All of a template: operations that fail on all values that they can get (W506), and comparisons of values whose
+    types don't go together (W501)."""
+    known: Known = {}
+    for tree in top(compiled):
+        places: list[_Place] = []
+        _gather(_Place(tree, of_path, known), places)
+        for place in places:
+            yield from (Doubt("W506", sentence, place.tree) for sentence in _failing(place))
+            if place.tree[0] == "cmp":
+                yield from (Doubt("W501", sentence, place.tree) for sentence in _compared(place))
+
+
+def _compared(place: _Place) -> Iterator[str]:
+    _, first, rest = place.tree
+    for left, (operator, right) in zip([first, *(right for _, right in rest)], rest, strict=False):
+        sign = _ORDER.get(operator) or _EQUAL.get(operator) or (operator if operator in "<= >= == !=" else None)
+        if sign is None:
             continue
-        left = tree[1]
-        for operator, right in tree[2]:
-            sign = _ORDER.get(operator) or _EQUAL.get(operator) or (operator if operator in "<= >= == !=" else None)
-            if sign is None:
-                continue
-            schemas = [of_tree(side, of_inner) for side in (left, right)]
-            if sign in ("==", "!="):
-                yield from ((sentence, tree) for sentence in _never_equal(sign, *schemas))
-            types = [_types(schema) for schema in schemas]
-            if types[0] & types[1]:
-                continue
-            if sign in ("==", "!=") and any("null" in t for t in types):
-                continue
-            outcome = "fails the node"
-            if sign in ("==", "!="):
-                outcome = f"is always {'false' if sign == '==' else 'true'}"
-            yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}", tree
+        schemas = [place.of(side) for side in (left, right)]
+        if sign in ("==", "!="):
+            yield from _never_equal(sign, *schemas)
+        types = [_types(schema) for schema in schemas]
+        if types[0] & types[1]:
+            continue
+        if sign in ("==", "!=") and any("null" in t for t in types):
+            continue
+        outcome = "fails the node"
+        if sign in ("==", "!="):
+            outcome = f"is always {'false' if sign == '==' else 'true'}"
+        yield f"comparing {words(types[0])} with {words(types[1])} by `{sign}` {outcome}"
 
 
 def _never_equal(sign: str, *sides: Schema) -> Iterator[str]:
@@ -95,26 +109,27 @@ def _types(schema: Schema) -> frozenset[str]:
 
 
 def _failing(place: _Place) -> Iterator[str]:
-    tree, of_path = place.tree, place.of_path
+    tree = place.tree
     if not any(map(_explained, inside(tree))):
-        yield from unfit(tree, lambda side: _types(of_tree(side, of_path)))
+        yield from unfit(tree, lambda side: _types(place.of(side)))
     if tree[0] == "cmp":
-        yield from _nowhere_in(tree, of_path)
+        yield from _nowhere_in(place)
     elif tree[0] == "filter":
-        yield from missing(tree, of_tree(tree[2], of_path))
+        yield from missing(tree, place.of(tree[2]))
     elif tree[0] == "get" and not place.soft and not _explained(tree[1]):
-        yield from _no_step(tree, of_path)
+        yield from _no_step(place)
 
 
-def _no_step(tree: list[Any], of_path: SchemaOf) -> Iterator[str]:
+def _no_step(place: _Place) -> Iterator[str]:
     """`(… | first).nmae`, and a field that the name of a `for` doesn't have."""
+    tree = place.tree
     if tree[2][0] != "const":
-        types, steps = _types(of_tree(tree[1], of_path)), _types(of_tree(tree[2], of_path))
+        types, steps = _types(place.of(tree[1])), _types(place.of(tree[2]))
         by_key, by_index = "object" in types and "string" in steps, types & _IN_ORDER and "integer" in steps
         if not by_key and not by_index:
             yield f"{words(types)} has no parts that are named by {words(steps)}, which fails the node"
         return
-    base = of_tree(tree[1], of_path)
+    base = place.of(tree[1])
     found = Lookup(base).step(base, tree[2][1])
     if isinstance(found, Nothing):
         path, step = own_path(tree[1]), short(str(tree[2][1]))
@@ -123,12 +138,12 @@ def _no_step(tree: list[Any], of_path: SchemaOf) -> Iterator[str]:
         yield f"{why}, which fails the node{meant(found, step)}"
 
 
-def _nowhere_in(tree: Any, of_path: SchemaOf) -> Iterator[str]:
+def _nowhere_in(place: _Place) -> Iterator[str]:
     """`'x' in 3`, and `3 in 'x'`."""
-    left = tree[1]
-    for operator, right in tree[2]:
+    left = place.tree[1]
+    for operator, right in place.tree[2]:
         if operator in ("in", "notin"):
-            types, within = _types(of_tree(left, of_path)), _types(of_tree(right, of_path))
+            types, within = _types(place.of(left)), _types(place.of(right))
             if within <= _NUMBER | {"null"}:
                 yield f"nothing is `in` {words(within)}, which fails the node"
             elif within == {"string"} and "string" not in types:
@@ -142,20 +157,15 @@ def _explained(tree: Any) -> bool:
     return tree == ["const", None] or bool(tree[0] == "ref" and tree[1][0] == "nodes" and len(tree[1]) < 3)
 
 
-def _places(compiled: Compiled, of_path: SchemaOf) -> Iterator[_Place]:
-    for tree in top(compiled):
-        yield from _within(_Place(tree, of_path))
-
-
-def _within(place: _Place) -> Iterator[_Place]:
-    """The place, and those inside it; not those that a test of the type may keep from being reached."""
-    tree, of_path, soft, depth = place
+def _gather(place: _Place, places: list[_Place]) -> None:
+    """Add the place, and those inside it; not those that a test of the type may keep from being reached."""
+    tree, of_path, known, soft, depth = place
     if depth > _DEPTH:
         return
-    yield place
+    places.append(place)
     word = tree[0]
     if word == "for":
-        yield from _within(_Place(tree[2], of_path, depth=depth + 1))
+        _gather(_Place(tree[2], of_path, known, depth=depth + 1), places)
         of_path = _with_names(tree, of_path)
         reached = [one for one in (tree[3], *tree[4], *tree[5]) if one is not None]
     elif word in ("if", "and", "or") and _asks(tree[1]):
@@ -169,7 +179,7 @@ def _within(place: _Place) -> Iterator[_Place]:
     for at, inner in enumerate(reached):
         passed_on = (word == "get" and at == 0) or (word == "if" and at > 0)
         kept = (guards and (at == 0 or soft)) or (soft and passed_on)
-        yield from _within(_Place(inner, of_path, kept, depth + 1))
+        _gather(_Place(inner, of_path, known, kept, depth + 1), places)
 
 
 def _with_names(tree: list[Any], of_path: SchemaOf) -> SchemaOf:

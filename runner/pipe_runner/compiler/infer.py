@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pipe_runner.compiler.kinds import ANY, BOOLEAN, TEXT, Lookup, Nothing, Schema
 from pipe_runner.compiler.trees import LOCAL
@@ -11,6 +11,8 @@ from pipe_runner.expressions import Compiled
 
 SchemaOf = Callable[[tuple[str | int, ...]], Schema]
 """The schema of what a path reads."""
+Known: TypeAlias = dict[int, Schema]
+"""Schemas of trees, by `id`."""
 
 _INTEGER: Final = {"type": "integer"}
 _LIST: Final = {"type": "array"}
@@ -61,8 +63,19 @@ def schema_of(compiled: Compiled, of_path: SchemaOf) -> Schema:
     return of_tree(compiled.body, of_path)
 
 
-def of_tree(tree: Any, of_path: SchemaOf, depth: int = 0) -> Schema:
-    """The schema of what an expression gives; `of_path` is asked for names of the template itself, too."""
+def of_tree(tree: Any, of_path: SchemaOf, known: Known | None = None, depth: int = 0) -> Schema:
+    """The schema of what an expression gives; `of_path` is asked for names of the template itself, too. What it finds
+    of the tree and its parts it looks up in `known`, and keeps there."""
+    known = {} if known is None else known
+    found = known.get(id(tree))
+    if found is None:
+        found = known[id(tree)] = _of_tree(
+            tree, lambda inner: of_tree(inner, of_path, known, depth + 1), of_path, depth
+        )
+    return found
+
+
+def _of_tree(tree: Any, of: Callable[[Any], Schema], of_path: SchemaOf, depth: int) -> Schema:
     if depth > _DEPTH:
         return ANY
     word = tree[0]
@@ -73,33 +86,33 @@ def of_tree(tree: Any, of_path: SchemaOf, depth: int = 0) -> Schema:
     if word == "local":
         return of_path((LOCAL, tree[1]))
     if word == "filter":
-        return _of_filter(tree, of_path, depth + 1)
+        return _of_filter(tree, of)
     if word == "method":
         return _METHODS.get(tree[1], ANY)
     if word == "get":
-        return _member(of_tree(tree[1], of_path, depth + 1), tree[2][1]) if tree[2][0] == "const" else ANY
+        return _member(of(tree[1]), tree[2][1]) if tree[2][0] == "const" else ANY
     if word == "slice":
-        found = of_tree(tree[1], of_path, depth + 1)
+        found = of(tree[1])
         return found if found.get("type") in ("array", "string") and "enum" not in found else ANY
     if word == "if" and tree[3] is not None:
-        return _either(of_tree(tree[2], of_path, depth + 1), of_tree(tree[3], of_path, depth + 1))
+        return _either(of(tree[2]), of(tree[3]))
     if word in ("and", "or"):
-        return _either(*(of_tree(one, of_path, depth + 1) for one in tree[1:]))
+        return _either(of(tree[1]), of(tree[2]))
     return _WORDS_OF_TREES.get(word, ANY)
 
 
-def _of_filter(tree: Any, of_path: SchemaOf, depth: int) -> Schema:
+def _of_filter(tree: Any, of: Callable[[Any], Schema]) -> Schema:
     _, name, value, args, named = tree
     if name in ("default", "d") and args:
-        return _either(of_tree(value, of_path, depth), of_tree(args[0], of_path, depth))
+        return _either(of(value), of(args[0]))
     if name in _SOME_OF_IT:
-        found = of_tree(value, of_path, depth)
+        found = of(value)
         return found if found.get("type") == "array" else _LIST
     if name in _ONE_OF_IT:
-        found = of_tree(value, of_path, depth)
+        found = of(value)
         return _member(found, 0) if found.get("type") == "array" else ANY
     if name == "map":
-        return {"type": "array", "items": _mapped(of_tree(value, of_path, depth), args, dict(named))}
+        return {"type": "array", "items": _mapped(of(value), args, dict(named))}
     return _FILTERS.get(name, ANY)
 
 
