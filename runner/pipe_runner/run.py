@@ -61,6 +61,8 @@ class Run(State):
     attempt: int = 0
     """1 for a run that was never resumed, one more for each resume."""
     seq: int = 0
+    fails: int = 0
+    """How often a node or an item failed: until the next resume `failed` is the same as long as this is."""
 
     def __init__(self, **fields: Any) -> None:
         self.digests = {}
@@ -308,6 +310,7 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
             for name in _KEPT & state.__dict__.keys():
                 del state.__dict__[name]
         state.status = status
+        run.fails += status is _FAILED
         state.ended_at = at
         if state.retried:
             state.retried = 0

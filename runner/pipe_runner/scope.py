@@ -61,6 +61,8 @@ class Scope:
         """Characters before the ids of the file in those of the log: of a sub-pipeline, the node that runs it."""
         self._inputs: Mapping[str, Json] | None = None
         """Those of a sub-pipeline."""
+        self._known_failed: tuple[int, list[Json]] = (-1, [])
+        """How often something had failed, and which nodes that were."""
 
     def inside(self, plan: Plan, owner: str, inputs: Mapping[str, Json]) -> Scope:
         """The scope of a sub-pipeline that the node `owner` runs: it shares nothing with this one but the run."""
@@ -93,8 +95,7 @@ class Scope:
         }
         if handler:
             about["status"] = str(self.run_status)
-            failed: list[Json] = list(run.failed if self._inputs is None else self._failed())
-            about["failed"] = failed
+            about["failed"] = self._failed()
         nodes: dict[str, Json] = {}
         for index in reads:
             node = self._plan.nodes[index]
@@ -110,8 +111,15 @@ class Scope:
     def _own_inputs(self) -> Mapping[str, Json]:
         return self.run.inputs if self._inputs is None else self._inputs
 
-    def _failed(self) -> list[str]:
-        """The nodes of a sub-pipeline that failed and weren't tolerated."""
+    def _failed(self) -> list[Json]:
+        """The nodes of the run, or of the sub-pipeline, that failed and weren't tolerated; looked for anew only when
+        another one has failed."""
+        if self._known_failed[0] != self.run.fails:
+            found = self.run.failed if self._inputs is None else self._failed_inside()
+            self._known_failed = self.run.fails, list(found)
+        return self._known_failed[1]
+
+    def _failed_inside(self) -> list[str]:
         states = ((node.id[self._cut :], self.run.nodes.get(node.id)) for node in self._plan.nodes)
         return [id for id, s in states if s is not None and s.status is NodeStatus.FAILED and not s.tolerated]
 
