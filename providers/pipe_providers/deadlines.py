@@ -29,7 +29,7 @@ class Deadlines:
 
     def _look(self) -> None:
         now, self._timer = asyncio.get_running_loop().time(), None
-        for bound in [one for one in self._bounds if one.when <= now]:
+        for bound in sorted([one for one in self._bounds if one.when <= now], key=lambda one: one.when):
             self._bounds.discard(bound)
             bound.cancel()
         if self._bounds:

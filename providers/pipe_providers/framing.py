@@ -11,7 +11,8 @@ DONE: Final = b"[DONE]"
 
 
 _BOM: Final = b"\xef\xbb\xbf"
-_decode: Final = json.JSONDecoder().decode
+_DECODER: Final[Any] = json.JSONDecoder()
+_decode, _scan = _DECODER.decode, _DECODER.scan_once
 
 
 class Lines:
@@ -43,6 +44,15 @@ class Lines:
 
 def loaded(data: bytes) -> Any:
     """A value of JSON; bytes that are no UTF-8 become U+FFFD, as events have it. Raises ValueError, RecursionError."""
+    if data.startswith(b"{"):  # without looking for white space around it, which takes longer than a small value
+        text = data.decode("utf-8", "replace")
+        try:
+            value, end = _scan(text, 0)
+        except StopIteration:
+            end = -1
+        if end == len(text):
+            return value
+        return _decode(text)
     return _decode(data.removeprefix(_BOM).decode("utf-8", "replace"))
 
 
@@ -100,9 +110,13 @@ class Events:
         events: list[Event] = []
         for line in lines:
             if not line:
-                if self._data:
-                    events.append(Event(self._name, b"\n".join(self._data)))
+                if data := self._data:
+                    events.append(Event(self._name, data[0] if len(data) == 1 else b"\n".join(data)))
                 self._name, self._data, self._size = "", [], 0
+                continue
+            if line.startswith(b"data: "):  # as nearly all do
+                self._data.append(line[6:])
+                self._size += len(line) - 6
                 continue
             field, _, value = line.removeprefix(_BOM).partition(b":")
             value = value.removeprefix(b" ")

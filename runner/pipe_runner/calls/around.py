@@ -20,10 +20,10 @@ class NotRecorded:
     def begin(self) -> None:
         """Nothing."""
 
-    async def through(
+    def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
-    ) -> Json:
-        return await perform()
+    ) -> Awaitable[Json]:
+        return perform()
 
 
 class AsTheTypeSays:

@@ -86,7 +86,10 @@ class Desk:
             try:
                 longest = None if number == len(choices) else BRIEF
                 asking = self._ask(attempt, choice, request, emit, on_piece, longest)
-                return await self._noting(attempt, self._askers.inside(asking))
+                return await self._askers.inside(asking)
+            except NoRecording as fault:
+                self._note(attempt, fault)
+                raise
             except (ModelFault, PriceUnknown) as fault:
                 failed.append(f"{choice.provider}: {fault.message}")
                 if isinstance(fault, ModelFault) and fault.reason not in FALLS_BACK:
@@ -188,8 +191,11 @@ class Desk:
         try:
             return await asking
         except NoRecording as fault:
-            self.misses.setdefault((attempt.node, attempt.number), fault)
+            self._note(attempt, fault)
             raise
+
+    def _note(self, attempt: Attempt, fault: NoRecording) -> None:
+        self.misses.setdefault((attempt.node, attempt.number), fault)
 
     async def close(self) -> None:
         for one in self._closing:

@@ -89,8 +89,8 @@ class Recorder(Protocol):
         """The run begins, or goes on; raises StorageError."""
         ...
 
-    async def through(
+    def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
-    ) -> Json:
+    ) -> Awaitable[Json]:
         """What `perform` gives, kept; or what was kept for the same `asked`. Faults of NodeFault are kept too."""
         ...

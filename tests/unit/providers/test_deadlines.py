@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any
 
@@ -29,6 +30,26 @@ def test_each_wait_ends_at_its_own_time_whatever_the_order_in_which_they_began()
 
         await asyncio.gather(*map(wait, (0.3, 0.1, 0.2, 0.0)))
         assert ended == [0.0, 0.1, 0.2, 0.3]
+        deadlines.close()
+
+    run(main())
+
+
+def test_waits_that_are_all_over_when_the_loop_comes_to_it_end_in_the_order_of_their_times() -> None:
+    async def main() -> None:
+        deadlines, ended = Deadlines(), []
+        began = asyncio.get_running_loop().time()
+
+        async def wait(number: int) -> None:
+            with pytest.raises(TimeoutError), deadlines.by(began + number / 1000):
+                await asyncio.Event().wait()
+            ended.append(number)
+
+        waits = [asyncio.create_task(wait(number)) for number in (7, 3, 9, 1, 8, 2, 6, 4, 5)]
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251 - a loop that is held up
+        await asyncio.gather(*waits)
+        assert ended == [1, 2, 3, 4, 5, 6, 7, 8, 9]
         deadlines.close()
 
     run(main())
