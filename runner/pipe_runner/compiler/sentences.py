@@ -170,9 +170,6 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
 
 def _shape(path: Path_, value: Any) -> str | None:
     """What a short form was meant to be, written out."""
-    if isinstance(value, dict) and len(path) == 4 and path[2] == "needs":
-        id = next((value[key] for key in ("job", "task", "name", "id", "pipeline") if key in value), None)
-        return f"write the node's id: `{short(id, 40)}`" if isinstance(id, str) else "write the node's id"
     if "artifacts" in path[-2:] and len(path) > 2:
         if isinstance(value, str):
             one, more = _artifact(value)
@@ -180,8 +177,9 @@ def _shape(path: Path_, value: Any) -> str | None:
         return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
     if path[-2:-1] == ("matrix",) and isinstance(value, str) and _TEMPLATE.search(value):
         return "lists of a matrix stand in the file; for one that the run knows write `for_each: {items: …}`"
-    if isinstance(value, dict) and path[-2:-1] == ("needs",) and isinstance(value.get("job"), str):
-        return f"write the node's id: `{short(value['job'], 30)}`"
+    if isinstance(value, dict) and path[-2:-1] == ("needs",):
+        id = next((value[key] for key in ("job", "task", "name", "id") if key in value), None)
+        return f"write the node's id: `{short(id, 30)}`" if isinstance(id, str) else None
     if isinstance(value, dict) and path[-2:-1] == ("on",) and list(value) == ["exit"]:
         return f"write `exit:{short(str(value['exit']), 30)}`, without a space"
     if isinstance(value, list) and len(path) == 1 and path[0] in ("nodes", "on_failure", "finally"):
