@@ -145,6 +145,7 @@ CODES: Final[dict[str, str]] = {
     "W511": "provider of a node that asks no model",
     "W512": "model without a known price under a budget of dollars",
     "W601": "secret that the node isn't granted",
+    "W602": "variable of a CI that a command doesn't see",
     "W603": "pattern where a path stands",
     "W604": "file of a function that isn't there",
     "W605": "address that is not reached",

@@ -74,7 +74,8 @@ def test_a_node_is_shown_by_its_description_or_the_first_line_that_says_somethin
         "version: 1\nnodes:\n"
         "  a: {run: x --all, description: Build it all}\n"
         '  b: {run: "#!/bin/sh\\nset -eu\\n\\n# The docs.\\nmake docs"}\n'
-        "  c: {run: set -e}\n",
+        "  c: {run: set -e}\n"
+        f"  d: {{run: echo {'x' * 70}}}\n",
     )
     lines = [line.split(maxsplit=1) for line in pipe("graph", "g.yml").stdout.splitlines() if line.startswith("  ")]
-    assert lines == [["a", "Build it all"], ["b", "The docs."], ["c", "set -e"]]
+    assert lines == [["a", "Build it all"], ["b", "The docs."], ["c", "set -e"], ["d", f"echo {'x' * 54}…"]]

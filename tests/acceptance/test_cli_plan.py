@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = """\
 version: 1
@@ -151,6 +153,20 @@ def test_handlers_of_a_sub_pipeline_are_told_as_such_and_stand_in_the_order_in_w
     assert "d → d.a → d.b → d.f → e → z → z.a → z.b → z.f\n" in done.stdout, "a run is taken to succeed"
     told = {node["id"]: node["phase"] for node in json.loads(pipe("plan", "p.yml", "--output", "json").stdout)["nodes"]}
     assert (told["d.a"], told["d.u"], told["d.f"], told["z.a"]) == ("nodes", "on_failure", "finally", "finally")
+
+
+def test_the_times_of_the_longest_path_add_up_to_its_time(pipe: Any) -> None:
+    pipe.write(
+        "m.yml",
+        "version: 1\nnodes:\n  a: {matrix: {x: [1, 2, 3]}, run: sleep 0.3}\n  b: {needs: a, run: sleep 0.1}\n",
+    )
+    pipe("run", "m.yml", "--concurrency", "1")
+    lines = pipe("plan", "m.yml").stdout.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("longest path: "))
+    steps = [float(step.split()[1].removesuffix("s")) for step in lines[at + 1].split(" → ")]
+    whole = float(lines[at].split()[2].removesuffix("s"))
+    assert sum(steps) == pytest.approx(whole, abs=0.02)
+    assert steps[0] < 0.8, "its items run side by side"
 
 
 def test_an_optional_input_need_not_be_given(pipe: Any) -> None:

@@ -204,10 +204,10 @@ def _times(outlook: _Outlook) -> Iterator[str]:
     forecast, past = outlook.forecast, outlook.past
     if not forecast.path:
         return
-    known = past.seconds
     steps = [node.id for node in forecast.path]
     if forecast.measured:
-        steps = [f"{name} {seconds(known[name]) if name in known else '?'}" for name in steps]
+        times = zip(steps, forecast.path_times, strict=True)
+        steps = [f"{name} {'?' if name in forecast.guessed else seconds(time)}" for name, time in times]
     if len(steps) > _LONGEST_PATH:
         half = _LONGEST_PATH // 2
         steps = [*steps[:half], f"… {len(steps) - 2 * half} more …", *steps[-half:]]

@@ -170,9 +170,6 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
 
 def _shape(path: Path_, value: Any) -> str | None:
     """What a short form was meant to be, written out."""
-    if isinstance(value, dict) and len(path) == 4 and path[2] == "needs":
-        id = next((value[key] for key in ("job", "task", "name", "id", "pipeline") if key in value), None)
-        return f"write the node's id: `{short(id, 40)}`" if isinstance(id, str) else "write the node's id"
     if "artifacts" in path[-2:] and len(path) > 2:
         if isinstance(value, str):
             one, more = _artifact(value)

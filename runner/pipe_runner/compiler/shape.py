@@ -215,12 +215,10 @@ class Shape:
                 other = foreign.of_uses(at(data, path), other)
             add("E208", f"`{short(key)}` is not a key of {context.name}", path, at="key", hint=other)
             return
-        if not owner and foreign.is_node(at(data, path)):
-            mend = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
-            add("E201", f"unknown key `{short(key)}` in {context.name}", path, at="key", hint=mend)
-            return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
+        if not near and not owner and foreign.is_node(at(data, path)):
+            hint = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
         agent = node.get("agent") if context.keys and "agent" in context.keys and isinstance(node, dict) else None
         if not near and isinstance(agent, str):
             hint = f"options of agent `{short(agent)}` stand under `with:`; {hint}"

@@ -18,6 +18,8 @@ class Forecast(NamedTuple):
     """Nodes that could run at the same time, each wave after the one before; phases one after the other."""
     path: tuple[PlannedNode, ...]
     """The nodes that take longest one after the other: no concurrency makes the run shorter than `path_time`."""
+    path_times: tuple[float, ...]
+    """What each of them is counted with; `path_time` is their sum. A repeated node takes as long as its items do."""
     path_time: float
     time: float
     """With the given concurrency."""
@@ -70,8 +72,9 @@ def forecast(
         if node.id not in seconds and node.index not in units
         if node.phase is not Phase.ON_FAILURE and node.index not in failing
     )
-    path_time = sum(times[node.index] for node in path)
-    return Forecast(tuple(waves), tuple(path), path_time, total, useful, measured, guessed if measured else (), guess)
+    counted = tuple(times[node.index] for node in path)
+    guessed = guessed if measured else ()
+    return Forecast(tuple(waves), tuple(path), counted, sum(counted), total, useful, measured, guessed, guess)
 
 
 def _items(nodes: Sequence[PlannedNode], seconds: Mapping[str, float]) -> dict[int, list[float]]:

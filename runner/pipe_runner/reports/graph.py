@@ -11,6 +11,7 @@ from pipe_runner.text import printable
 from pipe_runner.types import Phase, RunOn
 
 FORMATS: Final = ("text", "mermaid", "dot", "svg")
+_TITLE: Final = 60
 
 
 def render(plan: Plan, format: str) -> str:
@@ -42,7 +43,9 @@ def _text(plan: Plan) -> str:
                 needs = ", ".join(own_needs(plan, node))
                 marks = _marks(node)
                 tail = f"  ← {needs}" if needs else ""
-                lines.append(f"  {node.id:<{width}}  {printable(node.title)[:60]}{marks}{tail}".rstrip())
+                title = printable(node.title)
+                title = title if len(title) <= _TITLE else f"{title[: _TITLE - 1]}…"
+                lines.append(f"  {node.id:<{width}}  {title}{marks}{tail}".rstrip())
     return "\n".join(lines) + "\n"
 
 

@@ -101,6 +101,8 @@ def test_what_other_systems_write_into_a_key_that_we_have_gets_an_error_that_say
 def test_a_job_at_the_top_of_a_file_is_told_to_be_a_node(compiled: Callable[[str], Compilation]) -> None:
     (fault,) = compiled("nodes:\n  a: {run: echo}\nbuild-app: {stage: build, script: make}\n").diagnostics
     assert (fault.code, fault.hint) == ("E201", "nodes stand in a map: `nodes: {build_app: …}`")
+    (fault,) = compiled("nodes:\n  a: {run: echo}\nconcurency: {max_parallel: 2}\n").diagnostics
+    assert fault.hint == "did you mean `concurrency`?"
 
 
 def test_a_foreign_key_beside_nothing_else_is_told_once(compiled: Callable[[str], Compilation]) -> None:

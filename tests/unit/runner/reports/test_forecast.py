@@ -205,6 +205,7 @@ def test_a_repeated_node_takes_a_slot_for_each_of_its_items(
     found = forecast(plan, plan.nodes, {"n0": 1.0, "n1": 99.0, "n2": 1.0, **ITEMS}, slots)
     assert [node.id for node in found.path] == ["n0", "n1", "n2"]
     assert (found.path_time, found.time, found.useful) == (2 + alone, time, most or 4)
+    assert found.path_times == (1.0, alone, 1.0), "what is counted, not the 99 s that its items took one by one"
     assert found.guessed == ()
 
 
