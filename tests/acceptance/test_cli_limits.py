@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import resource
 import subprocess
 import sys
@@ -62,6 +63,14 @@ def test_a_run_of_functions_that_may_write_no_large_file_says_so(pipe: Any) -> N
     assert done.returncode == 74
     assert done.stderr.startswith("error: no room for the table of functions that are under way: File too large\n")
     assert limited(pipe, resource.RLIMIT_FSIZE, (1 << 30, 1 << 30), "resume", "latest").returncode == 0
+
+
+def test_what_watches_over_processes_keeps_no_compiled_files_where_python_is_told_to_keep_none(pipe: Any) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: cat /proc/$PPID/cmdline}}\n")
+    env = {**pipe.env, "PYTHONDONTWRITEBYTECODE": "1"}
+    told = [PIPE, "run", "p.yml", "--output", "json"]
+    done = subprocess.run(told, cwd=pipe.folder, env=env, capture_output=True, text=True, timeout=60)
+    assert "\0-IB\0-S\0" in json.loads(done.stdout)["nodes"]["a"]["output"], done.stderr
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

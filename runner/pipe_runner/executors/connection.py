@@ -61,6 +61,7 @@ class Connection:
             raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
         folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
         given: list[int] = []
+        alone = "-IB" if sys.dont_write_bytecode else "-I"  # it reads no variables of Python's
         try:
             # Above 4, so that none is overwritten before it was copied.
             given += (_above(4, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)), _above(4, theirs.detach()))
@@ -68,7 +69,7 @@ class Connection:
             null, line, lock = given
             self.pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-I", "-S", "-X", "utf8", "-c", _START, folder, *sweep],
+                [sys.executable, alone, "-S", "-X", "utf8", "-c", _START, folder, *sweep],
                 _OUTER,
                 file_actions=[
                     *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
