@@ -14,6 +14,7 @@ from pipe_runner.compiler.trees import LOCAL, all_in, inside, names_in, own_path
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions import Compiled
 from pipe_runner.expressions.plain import path_text
+from pipe_runner.expressions.values import to_json_text
 
 
 class Doubt(NamedTuple):
@@ -88,14 +89,15 @@ def _never_equal(sign: str, *sides: Schema) -> Iterator[str]:
         wanted, closed = one.get("const"), other.get("enum")
         texts = [text for text in closed if isinstance(text, str)] if closed else []
         if isinstance(wanted, str) and texts and wanted not in texts:  # without texts the types say it
+            show = str if len(texts) == len(closed or ()) else to_json_text  # among numbers a text needs its quotes
             near = did_you_mean(wanted, texts)
             outcome = f"is always {'false' if sign == '==' else 'true'}"
             may_be = (
-                f"; did you mean `{near}`?"
+                f"; did you mean `{show(near)}`?"
                 if near
-                else f"; it may be {', '.join(dict.fromkeys(map(str, closed or ())))}"
+                else f"; it may be {', '.join(dict.fromkeys(map(show, closed or ())))}"
             )
-            yield f"`{wanted}` is no value that this can have, so comparing by `{sign}` {outcome}{may_be}"
+            yield f"`{show(wanted)}` is no value that this can have, so comparing by `{sign}` {outcome}{may_be}"
 
 
 def _types(schema: Schema) -> frozenset[str]:
