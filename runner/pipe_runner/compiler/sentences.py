@@ -177,6 +177,9 @@ def _shape(path: Path_, value: Any) -> str | None:
         return "write a list: `[{name: …, path: …}]`" if isinstance(value, dict) and path[-1] == "artifacts" else None
     if path[-2:-1] == ("matrix",) and isinstance(value, str) and _TEMPLATE.search(value):
         return "lists of a matrix stand in the file; for one that the run knows write `for_each: {items: …}`"
+    if isinstance(value, dict) and path[-2:-1] == ("needs",):
+        id = next((value[key] for key in ("job", "task", "name", "id") if key in value), None)
+        return f"write the node's id: `{short(id, 30)}`" if isinstance(id, str) else None
     if isinstance(value, dict) and path[-2:-1] == ("on",) and list(value) == ["exit"]:
         return f"write `exit:{short(str(value['exit']), 30)}`, without a space"
     if isinstance(value, list) and len(path) == 1 and path[0] in ("nodes", "on_failure", "finally"):
