@@ -23,10 +23,10 @@ _WRAPS: Final = (76, 64, 60)
 """Columns at which `base64`, `openssl base64` and `xxd -p` begin a new line."""
 _FOLDS: Final = (40, 72, 80)
 """Columns at which `fold` and people do."""
-_BASE64: Final = ascii_uppercase + ascii_lowercase + digits + "+/"
+_BASE64: Final = (ascii_uppercase + ascii_lowercase + digits + "+/").encode("ascii")
 _OF_LONG: Final = 128
 """Characters of a long secret's base64 that are looked for together with one at its end."""
-_URL_SAFE_BASE64: Final = str.maketrans("+/", "-_")
+_URL_SAFE_BASE64: Final = bytes.maketrans(b"+/", b"-_")
 _DUMPED: Final = 16
 """Bytes of a line of `od`."""
 _BASH_QUOTED: Final = re.compile(r"[\\ '\"`$&|;,()<>{}\[\]*?!^]|^[#~]|(?<=[:=])~")
@@ -73,7 +73,8 @@ def cut_forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
         if len(value) >= SHORTEST_LINE and not set(value) & {"\n", "\r"}:
             for piece in _pieces(data):
                 found.setdefault(piece, set()).add(piece)
-        _add(found, ((digits, digits) for digits in (data.hex(), data.hex().upper(), data.hex(" "))))
+        digits = (text.encode("ascii") for text in (data.hex(), data.hex().upper(), data.hex(" ")))
+        _add(found, ((text, text) for text in digits))
     return found
 
 
@@ -91,11 +92,13 @@ def _values(secret: str) -> set[str]:
     return values
 
 
-def _add(found: dict[bytes, set[bytes]], forms: Iterable[tuple[str, str]]) -> None:
+def _add(found: dict[bytes, set[bytes]], forms: Iterable[tuple[bytes, bytes]]) -> None:
     for core, form in forms:
-        anchor = core.encode("ascii")
-        for piece in _pieces(form.encode("ascii")):
-            found.setdefault(anchor if anchor in piece else piece, set()).add(piece)
+        if len(form) <= LONGEST:
+            found.setdefault(core, set()).add(form)
+        else:
+            for piece in _pieces(form):
+                found.setdefault(core if core in piece else piece, set()).add(piece)
 
 
 def _core(value: str) -> bytes:
@@ -178,7 +181,7 @@ def _byte_forms(value: bytes) -> Iterator[str]:
     yield "".join(f"%{byte:02X}" for byte in value)
 
 
-def _base64_forms(value: bytes) -> Iterator[tuple[str, str]]:
+def _base64_forms(value: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Those that tell of the secret, wherever it stands in a text, each behind the core that it contains.
 
     A character at an end may hold bits of the secret and of its neighbour; it is looked for with every neighbour that
@@ -187,30 +190,34 @@ def _base64_forms(value: bytes) -> Iterator[tuple[str, str]]:
     for before in range(3):
         bits = 8 * (before + len(value))
         start, end = (0, 2, 3)[before], bits // 6
-        encoded = b64encode(b"\0" * before + value + b"\0").decode("ascii")
-        core = encoded[start:end]
-        head, tail = core[:_OF_LONG], core[-_OF_LONG:]
-        found = [(core, core)]
-        if start:
-            own = 4 if before == 1 else 2  # bits of the character that are the secret's
-            known = _BASE64.index(encoded[start - 1])
-            found += ((head, _BASE64[known | other << own] + head) for other in range(64 >> own))
-        if bits % 6:
-            known = _BASE64.index(encoded[end])
-            found += ((tail, tail + _BASE64[known | other]) for other in range(64 >> bits % 6))
-        for line_end in (b"", b"\n", b"\r\n"):
-            whole = b64encode(b"\0" * before + value + line_end).decode("ascii")
-            found += ((tail, tail + whole[end:]), (tail, tail + whole[end:].rstrip("=")))
-        for one, form in found:
-            yield one, form
-            yield one.translate(_URL_SAFE_BASE64), form.translate(_URL_SAFE_BASE64)
+        padded = b"\0" * before + value
+        wholes = [b64encode(padded + behind) for behind in (b"\0", b"", b"\n", b"\r\n")]
+        for url_safe in (False, True):
+            encoded, *whole = [text.translate(_URL_SAFE_BASE64) for text in wholes] if url_safe else wholes
+            alphabet = _BASE64.translate(_URL_SAFE_BASE64) if url_safe else _BASE64
+            core = encoded[start:end]
+            head, tail = core[:_OF_LONG], core[-_OF_LONG:]
+            yield core, core
+            if start:
+                own = 4 if before == 1 else 2  # bits of the character that are the secret's
+                known = alphabet.index(encoded[start - 1]) & (1 << own) - 1
+                for at in range(known, 64, 1 << own):
+                    yield head, alphabet[at : at + 1] + head
+            if bits % 6:
+                known = alphabet.index(encoded[end])
+                for at in range(known, known + (64 >> bits % 6)):
+                    yield tail, tail + alphabet[at : at + 1]
+            for text in whole:
+                yield tail, tail + text[end:]
+                yield tail, tail + text[end:].rstrip(b"=")
 
 
 def _digits(value: bytes) -> tuple[str, ...]:
     """The encodings that tools cut into lines; base64 of the secret, of a line with it, and before other text."""
-    base64 = [b64encode(value + end).decode("ascii") for end in (b"", b"\n")]
+    base64 = [b64encode(value + end) for end in (b"", b"\n")]
     base64.append(base64[0][: len(value) * 8 // 6])
-    return value.hex(), value.hex().upper(), *base64, *(text.translate(_URL_SAFE_BASE64) for text in base64)
+    base64 += [text.translate(_URL_SAFE_BASE64) for text in base64]
+    return value.hex(), value.hex().upper(), *(text.decode("ascii") for text in base64)
 
 
 def _dumps(value: bytes) -> Iterator[str]:

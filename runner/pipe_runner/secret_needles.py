@@ -19,8 +19,8 @@ _SHARED: Final = 15
 _COMPARED: Final = 80
 """Cores of one secret up to which this is looked for."""
 
-_Group: TypeAlias = tuple[bytes, list[tuple[bytes, int]]]
-"""A core, and the forms that contain it, each with the distance that two occurrences of it must have."""
+_Group: TypeAlias = tuple[bytes, list[bytes]]
+"""A core, and the forms that contain it."""
 
 
 class Needles:
@@ -34,7 +34,7 @@ class Needles:
         whole = sorted(set().union(*groups.values()))
         self.longest = max(map(len, whole), default=0)
         self.shortest = min(map(len, whole), default=sys.maxsize)
-        found = [(core, [(needle, _period(needle)) for needle in sorted(group)]) for core, group in groups.items()]
+        found = [(core, sorted(group)) for core, group in groups.items()]
         found.sort(key=lambda group: len(group[0]))
         self._each, self._tiers = _planned(found)
         self._beginnings: dict[bytes, list[bytes]] = {}
@@ -136,8 +136,9 @@ def _begins(needles: Iterable[bytes]) -> re.Pattern[bytes]:
 def _search(data: bytes, groups: list[_Group], found: list[tuple[int, int]]) -> None:
     for core, needles in groups:
         if core in data:
-            for needle, step in needles:
+            for needle in needles:
                 at = data.find(needle)
+                step = _period(needle) if at >= 0 else 0
                 while at >= 0:
                     found.append((at, at + len(needle)))
                     at = data.find(needle, at + step)
