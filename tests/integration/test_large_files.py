@@ -48,6 +48,10 @@ FILES: dict[str, Callable[[], str]] = {
     "nodes with x- keys": lambda: filled(HEAD, lambda i: f"  n{i}: {{run: a, x-a: 1}}\n"),
     "x- keys": lambda: filled(ONE, lambda i: f"x-{i}: 1\n"),
     "conditions": lambda: filled(HEAD, lambda i: f"  n{i}: {{run: a, when: 'true'}}\n"),
+    "chains of conditions": lambda: filled(
+        "version: 1\ninputs: {v: {type: integer, default: 1}}\nnodes:\n",
+        lambda i: f"  n{i}: {{run: a, when: {' and '.join(['inputs.v'] * 90)} > 0}}\n",
+    ),
     "inputs": lambda: filled(ONE + "inputs: {", lambda i: f"i{i}: {{}}, ", "z: {}}\n"),
     "properties of an input": lambda: filled(
         ONE + "inputs: {a: {type: object, properties: {", lambda i: f"i{i}: {{}}, ", "z: {}}}}\n"
@@ -113,8 +117,8 @@ FILES: dict[str, Callable[[], str]] = {
 }  # fmt: skip
 FAULTLESS = {
     "nodes", "nodes in a line", "handlers", "programs", "functions", "merged nodes", "nodes with x- keys", "x- keys",
-    "conditions", "inputs", "properties of an input", "outputs", "aliased nodes", "aliased variables",
-    "merged variables", "words on lines", "numbers on lines",
+    "conditions", "chains of conditions", "inputs", "properties of an input", "outputs", "aliased nodes",
+    "aliased variables", "merged variables", "words on lines", "numbers on lines",
 }  # fmt: skip
 
 
@@ -151,7 +155,7 @@ def judged(file: str, folder: Path) -> int:
 
 QUICK = {
     "nodes", "programs", "merged nodes", "wrong variables", "nodes of nothing", "unknown needs", "wrong headers",
-    "sub-pipelines", "aliased nodes",
+    "sub-pipelines", "aliased nodes", "chains of conditions",
 }  # fmt: skip
 """Those of each sort that are judged each time; the others in the long campaigns."""
 

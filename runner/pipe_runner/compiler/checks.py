@@ -18,6 +18,7 @@ from pipe_runner.compiler.room import WORK, Room
 from pipe_runner.compiler.trees import all_in
 from pipe_runner.compiler.values import Use
 from pipe_runner.expressions.compiled import IN_CODE
+from pipe_runner.types import Path_
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part
@@ -42,20 +43,26 @@ def check_all(parts: Collection[Part], drafts: list[Draft], others: Collection[U
 def _tell_options(part: Part, drafts: list[Draft], room: Room) -> None:
     """Tell of values that may be options, or would be code."""
     from pipe_runner.compiler.leading import in_env, is_no_option
-    from pipe_runner.compiler.listed import is_written_out
+    from pipe_runner.compiler.listed import Found, not_written_out
 
     by_path = {draft.path: draft for draft in drafts}
+    in_code: dict[Path_, Found] = {}
+    told: Found = []
     for fault, path in part.report.options:
-        draft = by_path.get(path[:2])
-        of_path = partial(part.references.schema, reader=draft)
-        spec = part.spec if draft is None else draft.spec
         if fault.code in IN_CODE:
-            passes = is_written_out(spec, path, fault, of_path, room)
-        else:
-            passes = is_no_option(spec, path, fault, of_path)
-        if not passes:
-            offset, length = (None, None) if in_env(path) else (fault.offset, fault.length)
-            part.report.add(fault.code, fault.message, path, offset=offset, length=length, hint=fault.hint)
+            in_code.setdefault(path[:3], []).append((fault, path))
+            continue
+        draft = by_path.get(path[:2])
+        spec = part.spec if draft is None else draft.spec
+        if not is_no_option(spec, path, fault, partial(part.references.schema, reader=draft)):
+            told.append((fault, path))
+    for path, found in in_code.items():
+        draft = by_path.get(path[:2])
+        spec = part.spec if draft is None else draft.spec
+        told += not_written_out(spec, found, partial(part.references.schema, reader=draft), room)
+    for fault, path in told:
+        offset, length = (None, None) if in_env(path) else (fault.offset, fault.length)
+        part.report.add(fault.code, fault.message, path, offset=offset, length=length, hint=fault.hint)
 
 
 def check_types(draft: Draft, references: References, report: Report) -> None:

@@ -10,7 +10,7 @@ from pipe_runner.compiler.infer import Known, SchemaOf, of_tree
 from pipe_runner.compiler.kinds import ANY, Lookup, Nothing, Schema, type_of, types_of, words
 from pipe_runner.compiler.operands import unfit
 from pipe_runner.compiler.report import short
-from pipe_runner.compiler.trees import LOCAL, all_in, inside, names_in, own_path, top
+from pipe_runner.compiler.trees import LEAVES, LOCAL, all_in, inside, names_in, own_path, top
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.expressions import Compiled
 from pipe_runner.expressions.plain import path_text
@@ -41,6 +41,8 @@ class _Place(NamedTuple):
     of_path: SchemaOf
     """Which knows the names of the `for` around it, too."""
     known: Known
+    asks: dict[int, bool]
+    """Of trees by `id`: whether they ask what a value is."""
     soft: bool = False
     """Under `| default(…)` or `is defined`: a value that isn't there is tolerated."""
     depth: int = 0
@@ -54,9 +56,10 @@ def doubts(compiled: Compiled, of_path: SchemaOf) -> Iterator[Doubt]:
     """All of a template: operations that fail on all values that they can get (W506), and comparisons of values whose
     types don't go together (W501)."""
     known: Known = {}
+    asks: dict[int, bool] = {}
     for tree in top(compiled):
         places: list[_Place] = []
-        _gather(_Place(tree, of_path, known), places)
+        _gather(_Place(tree, of_path, known, asks), places)
         for place in places:
             yield from (Doubt("W506", sentence, place.tree) for sentence in _failing(place))
             if place.tree[0] == "cmp":
@@ -112,8 +115,9 @@ def _types(schema: Schema) -> frozenset[str]:
 
 def _failing(place: _Place) -> Iterator[str]:
     tree = place.tree
-    if not any(map(_explained, inside(tree))):
-        yield from unfit(tree, lambda side: _types(place.of(side)))
+    found = list(unfit(tree, lambda side: _types(place.of(side))))
+    if found and not any(map(_explained, inside(tree))):
+        yield from found
     if tree[0] == "cmp":
         yield from _nowhere_in(place)
     elif tree[0] == "filter":
@@ -161,18 +165,19 @@ def _explained(tree: Any) -> bool:
 
 def _gather(place: _Place, places: list[_Place]) -> None:
     """Add the place, and those inside it; not those that a test of the type may keep from being reached."""
-    tree, of_path, known, soft, depth = place
-    if depth > _DEPTH:
+    tree, of_path, known, asks, soft, depth = place
+    word = tree[0]
+    if depth > _DEPTH or word in LEAVES:
         return
     places.append(place)
-    word = tree[0]
     if word == "for":
-        _gather(_Place(tree[2], of_path, known, depth=depth + 1), places)
+        _gather(_Place(tree[2], of_path, known, asks, depth=depth + 1), places)
         of_path = _with_names(tree, of_path)
-        reached = [one for one in (tree[3], *tree[4], *tree[5]) if one is not None]
-    elif word in ("if", "and", "or") and _asks(tree[1]):
+        asked = tree[3] is not None and _asks(tree[3], asks)
+        reached = [one for one in (tree[3], *(() if asked else tree[4]), *tree[5]) if one is not None]
+    elif word in ("if", "and", "or") and _asks(tree[1], asks):
         reached = [tree[1]]
-    elif word == "cond" and any(_asks(test) for test, _ in tree[1]):
+    elif word == "cond" and any(_asks(test, asks) for test, _ in tree[1]):
         reached = [test for test, _ in tree[1]]
     else:
         reached = inside(tree)
@@ -181,7 +186,7 @@ def _gather(place: _Place, places: list[_Place]) -> None:
     for at, inner in enumerate(reached):
         passed_on = (word == "get" and at == 0) or (word == "if" and at > 0)
         kept = (guards and (at == 0 or soft)) or (soft and passed_on)
-        _gather(_Place(inner, of_path, known, kept, depth + 1), places)
+        _gather(_Place(inner, of_path, known, asks, kept, depth + 1), places)
 
 
 def _with_names(tree: list[Any], of_path: SchemaOf) -> SchemaOf:
@@ -207,6 +212,10 @@ def _of_name(path: tuple[str | int, ...], known: dict[str, Schema], of_path: Sch
     return known[str(path[1])] if path[0] == LOCAL and path[1] in known else of_path(path)
 
 
-def _asks(tree: Any) -> bool:
-    """Whether a condition asks what a value is."""
-    return any(one[0] == "test" for one in all_in(tree))
+def _asks(tree: list[Any], known: dict[int, bool], depth: int = 0) -> bool:
+    """Whether a condition asks what a value is. What it finds of the tree and its parts it keeps in `known`."""
+    found = known.get(id(tree))
+    if found is None:
+        deeper = inside(tree) if depth < _DEPTH else []
+        found = known[id(tree)] = tree[0] == "test" or any(_asks(one, known, depth + 1) for one in deeper)
+    return found

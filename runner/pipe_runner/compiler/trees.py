@@ -9,6 +9,10 @@ from pipe_runner.expressions import Compiled
 
 LOCAL: Final = ""
 """Root of the path by which a name of the template itself is read: `(LOCAL, "x")`."""
+LEAVES: Final = frozenset({"const", "ref", "local", "data"})
+"""In which no tree stands."""
+_IN_ORDER: Final = frozenset({"get", "slice", "and", "or", "not", "neg", "pos", "if", "print", "integer"})
+"""Of which all that follows is a tree, or nothing."""
 _DEPTH: Final = 100
 
 
@@ -23,8 +27,10 @@ def inside(tree: Any) -> list[Any]:
     """The trees that stand directly in a tree. Names in it, as those of filters, targets and arguments, are none."""
     word, *rest = tree
     found: list[Any]
-    if word in ("const", "ref", "local", "data"):
+    if word in LEAVES:
         found = []
+    elif word in _IN_ORDER:
+        found = rest
     elif word in ("list", "concat"):
         found = rest[0]
     elif word == "dict":
@@ -53,19 +59,19 @@ def inside(tree: Any) -> list[Any]:
         found = [*_filters(rest[0]), *rest[1]]
     elif word == "with":
         found = [*(value for _, value in rest[0]), *rest[1]]
-    elif word == "escape":
+    else:  # escape
         found = [rest[0], *rest[1]]
-    else:  # get slice and or not neg pos if print integer
-        found = rest
     return [one for one in found if one is not None]
 
 
-def all_in(tree: Any, depth: int = 0) -> Iterator[list[Any]]:
+def all_in(tree: Any) -> Iterator[list[Any]]:
     """The tree, and all that stands in it."""
-    yield tree
-    if depth < _DEPTH:
-        for inner in inside(tree):
-            yield from all_in(inner, depth + 1)
+    waiting = [(tree, 0)]
+    while waiting:
+        one, depth = waiting.pop()
+        yield one
+        if depth < _DEPTH:
+            waiting += [(inner, depth + 1) for inner in reversed(inside(one))]
 
 
 def own_path(tree: Any) -> tuple[Any, ...]:

@@ -68,6 +68,31 @@ def test_s3_they_are_where_a_word_is_no_plain_one_or_makes_code_of_another_value
     assert code in codes(compiled, node)
 
 
+@pytest.mark.parametrize(
+    "node",
+    [
+        "{run: '{{ matrix.a }}{{ matrix.b }} -c {{ inputs.s }}'}",
+        "{run: 'x={{ matrix.a }}; y={{ matrix.b }}; $x$y -c {{ inputs.s }}'}",
+        "{argv: ['{{ matrix.a }}{{ matrix.b }}', -c, '{{ inputs.s }}']}",
+        "{argv: [env, '{{ matrix.n }}', '{{ matrix.b }}', -c, '{{ inputs.s }}']}",
+    ],
+)
+def test_s3_they_are_where_several_of_them_together_make_code_of_another_value(compiled: Compile, node: str) -> None:
+    matrix = "{matrix: {a: [ba, da], b: [sh], n: [env, nice]}, "
+    assert {"E420", "E421"} & set(codes(compiled, node.replace("{", matrix, 1)))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        "'{{ matrix.a }}{{ matrix.b }} -c ls'",
+        "'python{{ matrix.a }} -V && make {{ matrix.b }} {{ inputs.e }} && {{ inputs.e }} {{ inputs.s }}'",
+    ],
+)
+def test_s3_several_of_them_in_one_command_are_not_refused(compiled: Compile, run: str) -> None:
+    assert codes(compiled, f"{{matrix: {{a: [ba, da], b: [sh, x]}}, run: {run}}}") == []
+
+
 def test_s3_what_a_node_gave_is_no_list_of_the_file_since_it_is_kept_also_where_it_does_not_fit(
     compiled: Compile,
 ) -> None:
