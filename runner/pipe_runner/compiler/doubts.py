@@ -13,6 +13,7 @@ from pipe_runner.compiler.fanout import SPECIAL
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.room import WORK, Room
 from pipe_runner.compiler.statuses import tell_cached
+from pipe_runner.compiler.unseen import tell_unseen
 from pipe_runner.compiler.values import Use
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions.compiled import Compiled
@@ -32,10 +33,6 @@ _PATH: Final = re.compile(r"\$\{?(?:PATH|HOME|PWD|USER|TMPDIR)\b\}?|(?:^|(?<=:))
 """Variables that a shell would put in, at the places where paths have them."""
 _PATHS: Final = re.compile(r"[\w./:~$%+@{}-]+")
 _OURS: Final = re.compile(r"\$[{(]((?:inputs|nodes|matrix|item|secrets|run|env)(?:\.\w+)+)[})]")
-_READ: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
-_OF_CI: Final = re.compile(r"(?:CI|GITHUB|GITLAB|RUNNER|CIRCLE|BUILDKITE|BITBUCKET)_[A-Z]")
-_NAMED: Final = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*")
-"""A word that may be the name of a variable, and reads none."""
 _SHEBANG: Final = re.compile(r"#!\s*\S*?(?:/env\s+(?:-S\s+)?)?([\w.+-]+)(?:\s.*)?$")
 _KEYS: Final = 10_000
 """Items of one list whose keys are compared."""
@@ -276,7 +273,7 @@ def _script(draft: Draft, report: Report, room: Room) -> None:
         if one is not None:
             report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
     if "$" in text:
-        _unseen(draft, text, path, report)
+        tell_unseen(draft, text, path, report)
 
 
 def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:
@@ -287,36 +284,6 @@ def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:
     hint = "say so: `shell: bash`" if wanted == "bash" else "say which program reads the text: `shell: [program]`"
     hint = "say so: `shell: python`" if re.fullmatch(r"python[\d.]*", wanted) else hint
     report.add("W407", f"a first line `#!…` chooses nothing: {shell} reads this text", path, hint=hint)
-
-
-def _unseen(draft: Draft, text: str, path: Path_, report: Report) -> None:
-    """`$TOKEN` of a secret that the file declares, and the node isn't granted; what a CI sets for jobs of its own."""
-    declared = draft.part.compiler.around.secrets or {}
-    given = {*draft.spec.secrets, *draft.spec.env, *draft.part.spec.env}
-    reads = {found[1] or found[2]: found for found in _READ.finditer(text)}
-    empty = [name for name in reads if name not in given and (name in declared or _OF_CI.match(name))]
-    named = set(_NAMED.findall(text)) if empty else set()  # those may be set here
-    for name in empty:
-        if name in named:
-            continue
-        if name in declared:
-            code, message = "W601", f"`${name}` is empty: this node is not granted the secret `{name}`"
-            hint = f"grant it: `secrets: [{name}]`"
-        else:
-            code, message = "W602", f"`${name}` is empty: a command sees few of the variables that `pipe` has"
-            hint = _instead(name)
-        report.add(code, message, path, offset=reads[name].start(), length=len(reads[name][0]), hint=hint)
-
-
-def _instead(name: str) -> str:
-    """What there is in the place of a variable of a CI."""
-    if name in ("GITHUB_OUTPUT", "GITHUB_ENV", "GITHUB_STATE"):
-        return "say `output: file`, and write it to `$PIPE_OUTPUT`: others read `{{ nodes.<id>.output }}`"
-    if name.endswith("_SHA"):
-        return "write `{{ run.git_sha }}`"
-    if name.endswith(("TOKEN", "PASSWORD", "KEY", "SECRET")):
-        return f"declare it at the top, `secrets: {{{name}: {{from: env}}}}`, and grant it: `secrets: [{name}]`"
-    return f'make it an input, and give it to `pipe run`: `-i {name.lower()}="${name}"`'
 
 
 def _no_second(draft: Draft, report: Report) -> None:
