@@ -251,6 +251,11 @@ NODE: Final = {
     "ignore_error": _TOLERATE,
     "method": "write `cache: {files: [src/**]}`",
 }
+MAY_BE_OPTIONS: Final = frozenset(
+    ["action", "args", "arguments", "call", "concurrency", "container", "kwargs", "method", "services", "title"]
+)
+"""Keys that agents have under `with:`."""
+OPTION: Final = NODE["options"]
 _WITH: Final = "values of the file's inputs stand under `with:`"
 OUTPUTS_OF_FILE: Final = "a sub-pipeline gives the `outputs:` of its own file"
 PIPELINE_NODE: Final = {

@@ -205,11 +205,14 @@ class Shape:
         node = at(data, owner)
         context = self._context_of(owner, node)
         add = self._report.add
-        if len(owner) == 2 and owner[0] in PHASES and self._of_another_kind(path, node):
+        of_node = len(owner) == 2 and owner[0] in PHASES
+        if of_node and self._of_another_kind(path, node):
             return
         other = context.others.get(key)
-        if len(owner) == 2 and owner[0] in PHASES and "pipeline" in node:
+        if of_node and "pipeline" in node:
             other = aliases.PIPELINE_NODE.get(key, other)
+        elif of_node and other is not None and "agent" in node and key in aliases.MAY_BE_OPTIONS:
+            other = aliases.OPTION
         if other is not None:
             if key == "uses":
                 other = foreign.of_uses(at(data, path), other)

@@ -127,3 +127,9 @@ def test_x_keys_are_free_wherever_keys_are_fixed(compiled: Callable[[str], Compi
     assert compilation.diagnostics == []
     assert compilation.plan is not None
     assert compilation.plan.nodes[1].options.data == {"url": "https://example.com/"}
+
+
+@pytest.mark.parametrize("node", ["agent: http, method: GET", "agent: python, args: [1]", "agent: python, call: 'a:b'"])
+def test_what_an_agent_takes_is_no_key_of_another_system(compiled: Callable[[str], Compilation], node: str) -> None:
+    found = [one for one in compiled(f"nodes:\n  a: {{{node}}}\n").diagnostics if one.code == "E208"]
+    assert [one.hint for one in found] == ["options of an agent stand under `with:`"]
