@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from pipe_runner.collecting import uncollected
 from pipe_runner.expressions.compile import CACHED, compile_hole
@@ -16,9 +16,6 @@ from pipe_runner.expressions.shell_marks import mark_hole
 from pipe_runner.expressions.shell_model import HOLE, Hole, Word
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
-
-if TYPE_CHECKING:
-    from pipe_runner.expressions.shell_grammar import ShellGrammar
 
 MAX_SHELL: Final = 2**17
 """Characters of a shell text with expressions."""
@@ -100,7 +97,7 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
     """
     from pipe_runner.expressions.shell_grammar import ShellGrammar
 
-    scans: list[ShellGrammar] = []
+    scans: list[ShellSource] = []
     words: list[Word] = []
     pieces: list[list[str | Hole]] = []
     for item in items:
@@ -143,11 +140,9 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
     return tuple(compiled), faults
 
 
-def as_word(item: str, at: int) -> tuple[ShellGrammar, Word, list[str | Hole]]:
+def as_word(item: str, at: int) -> tuple[ShellSource, Word, list[str | Hole]]:
     """One item of `argv:` as a word of a command, and the parts of its text."""
-    from pipe_runner.expressions.shell_grammar import ShellGrammar
-
-    scan = ShellGrammar(item)
+    scan = ShellSource(item)
     parts: list[str | Hole] = []
     while (found := scan.text.find("{{", scan.position)) >= 0:
         begin = scan.position
@@ -158,7 +153,8 @@ def as_word(item: str, at: int) -> tuple[ShellGrammar, Word, list[str | Hole]]:
             scan.position = found + 2
             parts.append(scan.text[begin : found + 2])
     parts.append(scan.text[scan.position :])
-    word = Word(at, "".join(HOLE if isinstance(p, Hole) else p for p in parts), list(scan.holes))
+    text = "".join(HOLE if isinstance(p, Hole) else p for p in parts) if len(parts) > 1 else scan.text
+    word = Word(at, text, list(scan.holes))
     word.quoted = True
     return scan, word, parts
 
@@ -170,8 +166,10 @@ def _moved(scans: Iterable[ShellSource], by: Iterable[int]) -> None:
             hole.end += distance
 
 
-def _argument(source: str, parts: Iterable[str | Hole], trees: dict[int, Compiled]) -> Compiled:
+def _argument(source: str, parts: Sequence[str | Hole], trees: dict[int, Compiled]) -> Compiled:
     """One argument as a template that renders to text."""
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return Compiled("literal", source, parts[0])
     kept = [part for part in parts if part != ""]
     if all(isinstance(part, str) for part in kept):
         return Compiled("literal", source, "".join(str(part) for part in kept))
