@@ -1,0 +1,76 @@
+"""A system that has no room for another thread, or for another descriptor to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipe_runner.errors import StorageError
+
+LEAVES_ONE = "setsid sh -c 'trap \"\" TERM; echo $$ > new; mv new p0; echo here; sleep 60; true' & sleep 60"
+
+
+def refused(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_d4_where_no_thread_can_be_started_what_a_dead_warden_left_ends_before_the_attempt_does(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        unhandled: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: unhandled.append(told))
+        here = asyncio.Event()
+        doing = asyncio.ensure_future(machine.sh(LEAVES_ONE, emit=lambda *_: here.set()))
+        await here.wait()
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", refused)
+            os.kill(machine.processes.warden, signal.SIGKILL)
+            assert (await doing).lost
+            assert not machine.alive(machine.pid("p0"))
+        later = asyncio.ensure_future(machine.sh("sleep 0.3; echo on"))
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(int)  # a thread that does all that had to wait for one
+        assert (await later).stdout == b"on\n"
+        assert not unhandled
+
+    machine.play(scene())
+
+
+def test_a_warden_whose_socket_can_not_be_watched_ends(machine: Any) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scene() -> None:
+        loop: Any = asyncio.get_running_loop()
+        loop.add_reader = full
+        with pytest.raises(StorageError, match="cannot wait for what commands do"):
+            await machine.sh("true")
+        del loop.add_reader
+        children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+        assert not children.exists() or not children.read_text()
+        assert (await machine.sh("echo on")).stdout == b"on\n"
+
+    machine.play(scene())
+
+
+def test_a_command_that_ended_well_before_its_output_could_be_watched_has_ended_well(machine: Any) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def scene() -> None:
+        await machine.sh("true")
+        loop: Any = asyncio.get_running_loop()
+        loop.add_reader = full
+        end = await machine.sh("sleep 0.5 & echo on")  # what holds the pipe open is waited for
+        del loop.add_reader
+        assert (end.exit_code, end.stdout, end.unavailable) == (0, b"on\n", None)
+
+    machine.play(scene())
