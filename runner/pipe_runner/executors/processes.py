@@ -7,8 +7,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.aside import aside
 from pipe_runner.errors import PipeError
-from pipe_runner.executors.aside import aside
 from pipe_runner.executors.flight import SERVER, STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
 from pipe_runner.executors.output import Output
