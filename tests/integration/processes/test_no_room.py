@@ -1,4 +1,4 @@
-"""A system that has no room for another thread, or for another descriptor to wait for."""
+"""A system that has no room for another thread, or for another descriptor to wait for, or forbids signals."""
 
 from __future__ import annotations
 
@@ -74,3 +74,26 @@ def test_a_command_that_ended_well_before_its_output_could_be_watched_has_ended_
         assert (end.exit_code, end.stdout, end.unavailable) == (0, b"on\n", None)
 
     machine.play(scene())
+
+
+def test_a_warden_that_neither_ends_nor_may_be_killed_costs_no_run_its_end(
+    machine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipe_runner.executors.processes.CLOSE_WAIT", 0.1)
+    kill = os.kill
+
+    def forbidden(pid: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    async def scene() -> int:
+        await machine.sh("true")
+        warden: int = machine.processes.warden
+        kill(warden, signal.SIGSTOP)
+        with monkeypatch.context() as sandbox:
+            sandbox.setattr(os, "kill", forbidden)
+            await machine.processes.close()
+        kill(warden, signal.SIGCONT)
+        assert await asyncio.to_thread(machine.ends, warden, 5)
+        return warden
+
+    os.waitpid(machine.play(scene()), 0)
