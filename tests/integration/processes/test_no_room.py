@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,35 @@ def test_a_warden_whose_socket_can_not_be_watched_ends(machine: Any) -> None:
         children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
         assert not children.exists() or not children.read_text()
         assert (await machine.sh("echo on")).stdout == b"on\n"
+
+    machine.play(scene())
+
+
+class Full:
+    """A socket for which the system has no memory, for a while."""
+
+    def __init__(self, real: Any) -> None:
+        self.real, self.until, self.tried = real, time.monotonic() + 0.5, 0
+
+    def send(self, data: bytes) -> int:
+        self.tried += 1
+        if time.monotonic() < self.until:
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        sent: int = self.real.send(data)
+        return sent
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+
+def test_what_finds_no_room_is_sent_when_there_is_some_and_not_tried_all_the_time(machine: Any) -> None:
+    async def scene() -> None:
+        await machine.sh("true")
+        connection = machine.processes._connection
+        connection._socket = full = Full(connection._socket)
+        ends = await asyncio.gather(*(machine.sh("echo on", node=f"n{i}") for i in range(3)))
+        assert [end.stdout for end in ends] == [b"on\n"] * 3
+        assert full.tried < 100
 
     machine.play(scene())
 
