@@ -60,8 +60,7 @@ class GroupCommit:
         """Commit what waits, now, unless the disk is slow or a commit is under way already."""
         if not self._waiting or self._in_thread:
             return
-        if self._slow:
-            self._start_thread()
+        if self._slow and self._start_thread():
             return
         batch, self._waiting = self._waiting, []
         began = time.perf_counter()
@@ -76,12 +75,17 @@ class GroupCommit:
         except Exception as error:
             self._fail(error)
 
-    def _start_thread(self) -> None:
+    def _start_thread(self) -> bool:
+        """Commit beside the loop; False where the system has no thread for it."""
+        if self._thread is None:
+            try:
+                self._thread = _Thread(self._journal.commit)
+            except RuntimeError:
+                return False
         self._in_thread = True
         batch, self._waiting = self._waiting, []
-        if self._thread is None:
-            self._thread = _Thread(self._journal.commit)
         self._thread.commit(partial(self._committed, batch))
+        return True
 
     def _committed(self, batch: list[int], took: float, error: BaseException | None) -> None:
         self._in_thread = False

@@ -113,7 +113,10 @@ class Scheduler:
             self._workers.begin(group)
             self._stop(self.stopped) if self.stopped is not None else self.drain()
             self._workers.wake()
-            await self._closed
+            try:
+                await self._closed
+            finally:
+                self._workers.clear()  # else one more would begin in each turn, to be ended at once
             self._workers.end()
             group.cancel_scope.cancel()
         self._workers.forget()

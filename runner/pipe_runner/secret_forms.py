@@ -34,6 +34,10 @@ _BASH_QUOTED: Final = re.compile(r"[\\ '\"`$&|;,()<>{}\[\]*?!^]|^[#~]|(?<=[:=])~
 _NAMED: Final = str.maketrans(
     {char: "\\" + name for char, name in zip("\\\a\b\t\n\v\f\r\x1b", "\\abtnvfrE", strict=True)}
 )
+_NAMED_IN_YAML: Final = {
+    **_NAMED,
+    **{ord(char): "\\" + name for char, name in zip('\x1b"\0\x85\xa0\u2028\u2029', 'e"0N_LP', strict=True)},
+}
 _OTHERS: Final = re.compile(r"[^ -~]")
 _URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
 """What RFC 3986, Python's `quote`, JavaScript's `encodeURIComponent` and its `encodeURI` leave alone."""
@@ -154,11 +158,10 @@ def _escaped_forms(value: str) -> Iterator[str]:
     yield repr(value)[1:-1]
     yield ascii(value)[1:-1]
     yield repr(to_bytes(value, "surrogatepass"))[2:-1]
-    named = value.translate(_NAMED)
-    single = named.replace("'", "\\'")
+    single = value.translate(_NAMED).replace("'", "\\'")
     yield single
     yield _OTHERS.sub(lambda found: "".join(f"\\{byte:03o}" for byte in to_bytes(found[0], "surrogatepass")), single)
-    double = named.replace('"', '\\"').replace("\\E", "\\e")
+    double = value.translate(_NAMED_IN_YAML)
     yield _OTHERS.sub(lambda found: (escape := ascii(found[0])[1:-1])[:2] + escape[2:].upper(), double)
 
 
@@ -251,6 +254,6 @@ def to_bytes(value: str, errors: str) -> bytes:
 def _pieces(form: bytes) -> set[bytes]:
     if len(form) <= LONGEST:
         return {form}
-    count = -(-len(form) // LONGEST)
-    size = -(-len(form) // count)
-    return {form[at : at + size] for at in range(0, len(form), size)}
+    size = len(form)
+    count = -(-size // LONGEST)  # all as long as another: a rest of a few bytes would be in every text
+    return {form[at * size // count : (at + 1) * size // count] for at in range(count)}

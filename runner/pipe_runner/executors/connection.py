@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
 from pipe_runner.executors.leftovers import take_lock
-from pipe_runner.executors.protocol import LATER, MARKS, SPAWN, Frames, frame, hang_up
+from pipe_runner.executors.protocol import LATER, MARKS, PAUSE, SPAWN, Frames, frame, hang_up
 from pipe_runner.executors.reasons import WATCHES
 from pipe_runner.forks import let_go_in_children
 
@@ -101,6 +101,8 @@ class Connection:
         self._held = False
         self._waits = False
         """The loop tells when there is room to send more."""
+        self._again: asyncio.TimerHandle | None = None
+        """When to send what the system had no room for."""
         self._reaped = False
         let_go_in_children(self)
         self.send((MARKS, marks))
@@ -165,7 +167,9 @@ class Connection:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._socket.fileno())
             self._loop.remove_writer(self._socket.fileno())
-        self._loop = None
+        if self._again is not None:
+            self._again.cancel()
+        self._loop = self._again = None
 
     def close(self) -> None:
         """Hang up: the warden ends what there is, then itself."""
@@ -192,12 +196,13 @@ class Connection:
                 os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
-        """End the warden itself, which doesn't answer, and take its exit status."""
+        """End the warden itself, which doesn't answer, and take its exit status, as far as the system lets us."""
         import signal
 
         if not self._reaped:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            with suppress(OSError):  # a sandbox forbids signals, or a function has taken its exit status
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
             self._reaped = True
 
     def ended(self) -> bool:
@@ -227,8 +232,12 @@ class Connection:
                 else:
                     sent = self._socket.send(data)
             except OSError as error:
-                if isinstance(error, BlockingIOError) or error.errno in LATER:
+                if isinstance(error, BlockingIOError):
                     self._wait(True)
+                    return
+                if error.errno in LATER:
+                    self._wait(False)
+                    self._pause()
                     return
                 sent = len(data)  # the warden is dead, or ends now that it can't be told; the loop will tell
                 self.untaken.add(number)
@@ -241,6 +250,14 @@ class Connection:
                 self._unsent.popleft()
         if self._waits:
             self._wait(False)
+
+    def _pause(self) -> None:
+        if self._again is None and self._loop is not None:
+            self._again = self._loop.call_later(PAUSE, self._go_on)
+
+    def _go_on(self) -> None:
+        self._again = None
+        self.flush()
 
     def _wait(self, wanted: bool) -> None:
         if self._loop is None or wanted == self._waits:

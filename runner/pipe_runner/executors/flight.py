@@ -98,6 +98,8 @@ class Flight:
         self.code, self.left = waitstatus_to_exitcode(status), left
         timeout = self.attempt.timeout
         self.timed_out = timeout is not None and when > self.began + timeout
+        if self.code >= 0:  # it had ended before somebody could end it whose output could not be watched
+            self.unavailable = None
 
     def printed(self, name: str, data: bytes) -> None:
         """Take what came over one of the streams."""

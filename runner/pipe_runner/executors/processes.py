@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.aside import aside
 from pipe_runner.errors import PipeError
 from pipe_runner.executors.flight import SERVER, STREAMS, Flight
 from pipe_runner.executors.leftovers import BELOW, end_attempt, end_marked, marks, sweep_marks
@@ -128,8 +129,7 @@ class Processes:
         if attempt.timeout is not None:
             flight.timers.append(loop.call_later(attempt.timeout, self._time_is_up, flight))
         argv, env, cwd, _ = command
-        if type(env) is not dict:
-            env = dict(env)
+        env = env if type(env) is dict else dict(env)
         connection.send((SPAWN, number, argv, env, cwd, attempt.node, str(attempt.number), len(handed)), handed)
         if not self._ticks:
             self._ticks = True
@@ -143,9 +143,7 @@ class Processes:
         if flight.untaken and not fds:
             return await self.run(command, attempt, emit, masker)
         if not BELOW and end.exit_code != 0 and end.not_found is None:  # another attempt may follow (D4)
-            from asyncio import to_thread
-
-            await to_thread(end_attempt, self._marks, attempt.node, attempt.number)
+            await aside(lambda: end_attempt(self._marks, attempt.node, attempt.number))
         return end
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
@@ -164,14 +162,14 @@ class Processes:
         connection = self._hang_up()
         if connection is None:
             return
-        from asyncio import sleep, to_thread
+        from asyncio import sleep
 
         wait = 0.0005
         give_up = time.monotonic() + CLOSE_WAIT
         while not connection.ended():
             if time.monotonic() > give_up:
                 connection.kill()
-                await to_thread(end_marked, self._marks)
+                await aside(lambda: end_marked(self._marks))
                 return
             await sleep(wait)
             wait = min(wait * 2, 0.02)
@@ -197,7 +195,12 @@ class Processes:
         self.start()
         connection, self._connection = self._connection, None
         assert connection is not None
-        connection.attach(loop, self._reported)
+        try:
+            connection.attach(loop, self._reported)
+        except PipeError:
+            connection.close()
+            connection.wait(LINGER)
+            raise
         self._connection = connection
         return connection
 
@@ -285,12 +288,10 @@ class Processes:
         self._cleaner = self._loop.create_task(self._clean(connection, self._cleaning))
 
     async def _clean(self, connection: Connection, cleaning: asyncio.Event) -> None:
-        from asyncio import to_thread
-
         try:
             with suppress(OSError, PipeError):  # what can't be ended now, `resume` ends
-                await to_thread(end_marked, self._marks)
-            await to_thread(connection.wait, LINGER)  # it hung up before it exited, and only then its children are ours
+                await aside(lambda: end_marked(self._marks))
+            await aside(lambda: connection.wait(LINGER))  # it hung up first; its children are ours when it has exited
             if self.strangers is not None:
                 await self.strangers.end_orphans()
         finally:  # whatever that met, nobody waits for ever

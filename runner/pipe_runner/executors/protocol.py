@@ -32,6 +32,8 @@ IN_FOLDER, IN_SEARCH, IN_EXEC, IN_PIPES = range(4)
 """Stages of a start: changing to the working directory, looking for the program, executing it; before them, pipes."""
 LATER = (errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM)
 """What sending may fail with that passes: too many descriptors are on their way already, or there is no memory."""
+PAUSE = 0.02
+"""Seconds until it is tried again then: the socket itself has room, and says so at once."""
 Report = tuple[int, int, int, "float | str | bytes"]
 
 

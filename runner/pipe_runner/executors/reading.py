@@ -116,7 +116,8 @@ class Reading:
                 for fd in flight.streams:
                     flight.future.get_loop().add_reader(fd, self._readable, flight, fd)
             except OSError as error:  # else nobody would read it, and the command would wait for ever
-                flight.unavailable = unwatched(error.errno or 0)
+                if flight.code is None:
+                    flight.unavailable = unwatched(error.errno or 0)
                 self._end(flight, 0.0)
 
     def _readable(self, flight: Flight, fd: int) -> None:

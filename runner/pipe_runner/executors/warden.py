@@ -27,6 +27,7 @@ from pipe_runner.executors.protocol import (
     LATER,
     LEFT,
     MARKS,
+    PAUSE,
     PIPES,
     SPAWN,
     TABLE,
@@ -80,6 +81,8 @@ class Warden:
         self.reports: list[Report] = []
         self.unsent: list[tuple[bytes | memoryview, list[int]]] = []
         """Frames, each with the descriptors that go with it."""
+        self.full = False
+        """The system has no room for them, whatever there is in the socket."""
         self.frames = Frames()
         self.fds: list[int] = []
         self.null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
@@ -100,7 +103,9 @@ class Warden:
                 seconds = _sooner(seconds, self.guard.wait())
             if self.relatives is not None:
                 seconds = _sooner(seconds, self.relatives.wait())
-            if waits != bool(self.unsent):
+            if self.full:
+                seconds = _sooner(seconds, PAUSE)
+            if waits != (bool(self.unsent) and not self.full):
                 waits = not waits
                 poll.modify(of_socket, select.POLLIN | (select.POLLOUT if waits else 0))
             events = poll.poll(None if seconds is None else seconds * 1000 + 1)
@@ -220,6 +225,7 @@ class Warden:
         self.flush()
 
     def flush(self) -> None:
+        self.full = False
         while self.unsent:
             data, fds = self.unsent[0]
             try:
@@ -230,7 +236,8 @@ class Warden:
                 else:
                     sent = self.socket.send(data)
             except OSError as error:
-                if isinstance(error, BlockingIOError) or error.errno in LATER:
+                self.full = error.errno in LATER
+                if self.full or isinstance(error, BlockingIOError):
                     return
                 sent = len(data)  # the runner is gone, or loses us now; the next look at the socket tells
                 hang_up(self.socket)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
+from pipe_runner.aside import aside
 from pipe_runner.resultcache.entries import Entries
 
 _LOW: Final = 0.9
@@ -52,4 +52,5 @@ class Bound:
                 pass
 
     async def _shrink(self) -> None:
-        await asyncio.to_thread(self._entries.shrink, self.most, down_to=int(self.most * _LOW), patience=_PATIENCE)
+        shrink, most = self._entries.shrink, self.most
+        await aside(lambda: shrink(most, down_to=int(most * _LOW), patience=_PATIENCE))

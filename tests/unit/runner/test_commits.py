@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 
+import pytest
+
 from pipe_runner.commits import GroupCommit
 from pipe_runner.testing import MemoryJournal
 
@@ -93,3 +95,12 @@ def test_a_loop_that_is_closed_before_a_commit_is_done_leaves_no_thread() -> Non
     go.set()
     held[0].close()
     assert "commit" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_where_no_thread_can_be_started_the_loop_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    batches, faults, _, in_loop = _released(lambda: None)
+    assert (batches, faults, in_loop) == ([[1], [2, 3]], [], 2)

@@ -37,3 +37,23 @@ def test_what_runs_when_the_time_of_the_run_is_up_has_failed_also_where_it_ends_
     why = "the run's time was up before it had ended" if good else "the run's time was up, and then: failed on purpose"
     assert state.error == {"kind": "run_timeout", "message": why}
     assert state.output == ("late" if good else None)
+
+
+def test_nothing_begins_any_more_once_a_scheduler_is_cancelled() -> None:
+    begun: list[str] = []
+    performs: list[asyncio.Task[object]] = []
+
+    async def hang(attempt: Attempt) -> Outcome:
+        begun.append(attempt.node)
+        if len(begun) == 2:
+            performs[0].cancel()
+        await asyncio.Event().wait()
+        return succeeded()
+
+    def watch(scheduler: Scheduler) -> None:
+        performs.extend(task for task in asyncio.all_tasks() if "main" in repr(task.get_coro()))
+
+    bench = Bench(graph({f"n{number}": () for number in range(10)}), hang)
+    with pytest.raises(asyncio.CancelledError):
+        bench.go(concurrency=10, during=watch)
+    assert len(begun) <= 3, begun

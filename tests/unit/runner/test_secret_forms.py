@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pipe_runner.masking import SecretMasker
+from pipe_runner.secret_forms import forms
 
 SECRETS = [
     "p@ss,word#1!",
@@ -24,6 +25,7 @@ SECRETS = [
     "tab\tbell\aesc\x1bend'q'\"d\"",
     "päss-wörd-𝒮x",
     "plainSecret123",
+    "C:\\Easy\\pä\xa0ss",
 ]
 
 
@@ -66,3 +68,9 @@ def test_s4_as_a_field_of_csv(secret: str) -> None:
     file = io.StringIO()
     csv.writer(file).writerow([secret])
     assert masked(secret, file.getvalue().strip()).strip('"') == "***"
+
+
+@pytest.mark.parametrize("size", [21_761, 22_018, 32_769])  # whose hex, in pieces, has a short rest
+def test_no_piece_of_a_long_secret_is_so_short_that_everyday_text_holds_it(size: int) -> None:
+    found = forms("".join(chr(ord("a") + at * at % 26) for at in range(size)), "strict")
+    assert min(len(form) for group in found.values() for form in group) >= 8

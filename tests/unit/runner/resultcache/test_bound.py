@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,4 +112,23 @@ def test_where_the_sum_can_t_be_known_it_is_counted_once_for_each(tmp_path: Path
     bound = Bound(entries, 10**6)
     asyncio.run(bound.stored(put(entries, "a")))
     asyncio.run(bound.end())
+    assert entries.shrunk == 1
+
+
+def test_a_system_without_a_thread_for_it_costs_no_run_its_end(
+    entries: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def end() -> None:
+        monkeypatch.setattr(threading.Thread, "start", refused)
+        await bound.end()
+        monkeypatch.undo()
+        await asyncio.to_thread(int)  # a thread does now what had to wait for one
+
+    bound = Bound(entries, room_for(entries, 3))
+    put(entries, *"abcd")
+    asyncio.run(end())
+    assert 0 < entries.total() <= bound.most
     assert entries.shrunk == 1
