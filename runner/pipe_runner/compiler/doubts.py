@@ -34,8 +34,14 @@ _PATHS: Final = re.compile(r"[\w./:~$%+@{}-]+")
 _OURS: Final = re.compile(r"\$[{(]((?:inputs|nodes|matrix|item|secrets|run|env)(?:\.\w+)+)[})]")
 _READ: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _OF_CI: Final = re.compile(r"(?:CI|GITHUB|GITLAB|RUNNER|CIRCLE|BUILDKITE|BITBUCKET)_[A-Z]")
-_NAMED: Final = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*")
-"""A word that may be the name of a variable, and reads none."""
+_NAMED: Final = re.compile(r"(?<![\w$])(?:(?<!\$\{)[A-Za-z_]\w*|[A-Za-z_]\w*(?=:?[-+=]))")
+"""A word that may name a variable, and doesn't just read it: `${X:=1}` sets it, `${X:-}` lets it be empty."""
+_SETS_ANY: Final = re.compile(r"(?:^|[\s;&|({])(?:(?:\.|source|eval)\s|(?:export|declare|typeset)\s+[\"']?[$`])")
+"""What sets variables whose names don't stand in the text."""
+_REPLACED: Final = re.compile(rf"(?<!\S)#[^\n]*|'[^']*'?[^\n]*|\\.|{_READ.pattern}")
+"""Comments, what may be quoted, with the rest of its line, and what the shell puts a value into."""
+_LITERAL: Final = re.compile(r"<<-?\s*['\"\\]")
+"""A here-document in which nothing is replaced begins."""
 _SHEBANG: Final = re.compile(r"#!\s*\S*?(?:/env\s+(?:-S\s+)?)?([\w.+-]+)(?:\s.*)?$")
 _KEYS: Final = 10_000
 """Items of one list whose keys are compared."""
@@ -291,21 +297,35 @@ def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:
 
 def _unseen(draft: Draft, text: str, path: Path_, report: Report) -> None:
     """`$TOKEN` of a secret that the file declares, and the node isn't granted; what a CI sets for jobs of its own."""
-    declared = draft.part.compiler.around.secrets or {}
-    given = {*draft.spec.secrets, *draft.spec.env, *draft.part.spec.env}
+    around = draft.part.compiler.around
+    given, declared = {*draft.spec.secrets, *draft.spec.env, *around.env}, around.secrets
     reads = {found[1] or found[2]: found for found in _READ.finditer(text)}
     empty = [name for name in reads if name not in given and (name in declared or _OF_CI.match(name))]
     named = set(_NAMED.findall(text)) if empty else set()  # those may be set here
+    certain = _replaced(text) if empty else {}
     for name in empty:
         if name in named:
             continue
+        found = reads[name]
         if name in declared:
             code, message = "W601", f"`${name}` is empty: this node is not granted the secret `{name}`"
             hint = f"grant it: `secrets: [{name}]`"
-        else:
+        elif name in certain:
+            found = certain[name]
             code, message = "W602", f"`${name}` is empty: a command sees few of the variables that `pipe` has"
             hint = _instead(name)
-        report.add(code, message, path, offset=reads[name].start(), length=len(reads[name][0]), hint=hint)
+        else:
+            continue
+        report.add(code, message, path, offset=found.start(), length=len(found[0]), hint=hint)
+
+
+def _replaced(text: str) -> dict[str, re.Match[str]]:
+    """Variables that the shell itself reads for certain, and that only the text could set."""
+    if _SETS_ANY.search(text):
+        return {}
+    literal = _LITERAL.search(text)
+    found = _REPLACED.finditer(text, 0, len(text) if literal is None else literal.start())
+    return {one[1] or one[2]: one for one in found if one.lastindex}
 
 
 def _instead(name: str) -> str:

@@ -34,10 +34,10 @@ class Surroundings:
         own = _defaults_of(part.data.get("defaults"))
         self.default_parts: dict[str, Any] = {**outer.default_parts, **own} if outer else own
         """The defaults as they are written, for digests."""
-        self._env: dict[str, Any] = {**outer._env, **spec.env} if outer else dict(spec.env)
+        self.env: dict[str, Any] = {**outer.env, **spec.env} if outer else dict(spec.env)
         self._env_reads: dict[str, Any] = dict(outer._env_reads) if outer else {}
         self._env_reads.update(self._inputs_read(part.env_uses))
-        self.env_text = canonical_json(self._env) if self._env else ""
+        self.env_text = canonical_json(self.env) if self.env else ""
         self.secrets: dict[str, Any] = {**(outer.secrets if outer else {}), **part.data.get("secrets", {})}
         """Where each secret comes from, as it is written."""
         self._cwd_from = self
