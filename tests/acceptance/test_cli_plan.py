@@ -122,7 +122,8 @@ def test_s1_it_runs_nothing_connects_nowhere_and_opens_nothing_outside(pipe: Any
     assert not [line for line in lines if line.startswith("BAD")]
     opened = {line.removeprefix("OPEN ") for line in lines if line.startswith("OPEN")}
     assert any(path.endswith("log.jsonl") for path in opened)
-    ours = (str(pipe.folder), sys.prefix, sys.base_prefix, str(REPOSITORY))
+    compiled = pipe.env.get("PYTHONPYCACHEPREFIX", sys.prefix)
+    ours = (str(pipe.folder), sys.prefix, sys.base_prefix, str(REPOSITORY), compiled)
     assert {path for path in opened if not os.path.abspath(pipe.folder / path).startswith(ours)} == set()
     assert not {path for path in opened if "evil" in path}
     assert not (pipe.folder / "ran").exists()
@@ -166,7 +167,8 @@ def test_the_times_of_the_longest_path_add_up_to_its_time(pipe: Any) -> None:
     steps = [float(step.split()[1].removesuffix("s")) for step in lines[at + 1].split(" → ")]
     whole = float(lines[at].split()[2].removesuffix("s"))
     assert sum(steps) == pytest.approx(whole, abs=0.02)
-    assert steps[0] < 0.8, "its items run side by side"
+    took = json.loads(pipe("show", "latest", "--output", "json").stdout)["nodes"]["a"]["duration_s"]
+    assert steps[0] < took - 0.5, "its items run side by side"
 
 
 def test_an_optional_input_need_not_be_given(pipe: Any) -> None:

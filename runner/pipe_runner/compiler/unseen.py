@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _READ: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _OF_CI: Final = re.compile(r"(?:CI|GITHUB|GITLAB|RUNNER|CIRCLE|BUILDKITE|BITBUCKET)_[A-Z]")
-_NAMED: Final = re.compile(r"(?<![\w$])(?<!\$\{)[A-Za-z_]\w*")
-"""A word that may be the name of a variable, and reads none."""
+_NAMED: Final = re.compile(r"(?<![\w$])(?:(?<!\$\{)[A-Za-z_]\w*|[A-Za-z_]\w*(?=:?[-+=]))")
+"""A word that may be the name of a variable, and doesn't just read it: `${X:=1}` sets it, `${X:-}` lets it be empty."""
 _ESCAPED: Final = re.compile(r"\\.", re.S)
 _KEPT: Final = re.compile(
     r"""\\.|"(?:[^"\\]|\\.)*"|'[^']*'|(?<![^\s;&|()])\#[^\n]*"""
@@ -25,7 +25,10 @@ _KEPT: Final = re.compile(
 )
 """What a shell leaves as it is: escapes, single quotes, comments, quoted here-documents; and double quotes, of which it
 leaves the escapes."""
-_SETS: Final = re.compile(r"(?:^|[;&|({]|\b(?:then|do|if)\b)[ \t]*(?:\.|source|eval)[ \t]", re.M)
+_SETS: Final = re.compile(
+    r"""(?:^|[;&|({]|\b(?:then|do|if)\b)[ \t]*(?:(?:\.|source|eval)[ \t]|(?:export|declare|typeset)[ \t]+["']?[$`])""",
+    re.M,
+)
 """Which may set any variable."""
 
 

@@ -85,6 +85,12 @@ def test_a_cycle_over_files_is_told_in_the_file_of_its_first_node(compiled: Comp
     assert (fault.code, fault.path, fault.line) == ("E304", "main.yml", 3)
 
 
+def test_a_variable_that_the_including_file_sets_is_not_told_as_empty(compiled: Compiled) -> None:
+    part = "nodes: {p: {run: 'echo $CI_ONE $CI_TWO'}}\n"
+    (found,) = compiled("env: {CI_ONE: x}\n" + ONE, part=part).diagnostics
+    assert (found.code, "CI_TWO" in found.message) == ("W602", True)
+
+
 def test_a_file_that_only_includes_needs_no_nodes_of_its_own(compiled: Compiled) -> None:
     assert [n.id for n in planned(compiled(ONE, part="nodes: {b: {run: x}}\n")).nodes] == ["b"]
     found = compiled(ONE, part="finally: {b: {run: x}}\n")
