@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Final
 
 from pipe_agents.threads import KILL, Call, Interrupted, begin, leave, now
+from pipe_runner.errors import NodeFault
 
 CLOSE_WAIT: Final = 0.5
 """Seconds that background tasks of functions get to end when the run does."""
@@ -96,7 +97,11 @@ class Loops:
         """Begin a call in the caller's context (contextvars)."""
         if not self._homes or self._homes[-1].blocked:
             home = _Home(f"{self._name}-loop-{len(self._homes) + 1}")
-            begin(home)
+            try:
+                begin(home)
+            except NodeFault:
+                home.loop.close()
+                raise
             self._homes.append(home)
         home = self._homes[-1]
         call = AsyncCall(function, asyncio.get_running_loop(), home)

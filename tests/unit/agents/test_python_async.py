@@ -251,11 +251,15 @@ def test_a_loop_whose_thread_the_system_did_not_start_is_made_again_for_the_next
 
     async def scene() -> None:
         loops = Loops("test")
+        made: list[Any] = []
+        make = asyncio.new_event_loop
+        monkeypatch.setattr(asyncio, "new_event_loop", lambda: made.append(make()) or made[-1])
         with monkeypatch.context() as full:
             full.setattr(threading.Thread, "start", refused)
             with pytest.raises(NodeFault) as fault:
                 loops.start(quick)
         assert fault.value.kind is ErrorKind.UNAVAILABLE
+        assert made[0].is_closed()
         began = loops.start(quick)
         await asyncio.wait_for(began.future, 5)
         assert began.result == "done"
