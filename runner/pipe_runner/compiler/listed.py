@@ -91,7 +91,7 @@ def _faults(texts: list[str], path: Path_, room: Room) -> int:
     if room.full:
         return 0
     if path[2] == "argv":
-        room.holds(3 * len(texts) + sum(map(len, texts)) // 20)
+        room.holds(len(texts) + sum(map(len, texts)) // 20)
         return sum(fault.code in IN_CODE for _, fault in compile_argv(texts)[1])
     _, faults, work = weighed_shell(texts[0])
     room.holds(work)
