@@ -162,6 +162,8 @@ def no_json(error: ValueError | RecursionError) -> str:
     match getattr(error, "msg", None):
         case "Expecting ',' delimiter":
             return "a comma is missing before this, or a bracket that closes"
+        case "Expecting ':' delimiter":
+            return "a colon is missing before this"
         case "Expecting property name enclosed in double quotes" | "Illegal trailing comma before end of object":
             return "a name in double quotes must stand here; the last one has no comma after it"
         case "Expecting value" | "Illegal trailing comma before end of array":
@@ -172,10 +174,14 @@ def no_json(error: ValueError | RecursionError) -> str:
             return "something stands behind the end"
         case "Unterminated string starting at":
             return "this text has no closing quote"
+        case str() as other if "escape" in other:
+            return r"a backslash begins nothing that JSON has here: write \\"
         case str() as other:
             return other
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8"
     return _DIGITS if "integer string conversion" in str(error) else str(error)
 
 

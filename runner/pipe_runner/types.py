@@ -20,7 +20,7 @@ IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 ReadBlob: TypeAlias = Callable[[Mapping[str, Json]], Json]
-"""Gives what the log keeps beside itself, by the reference that stands in its place."""
+"""Gives what the log keeps beside itself, by the reference that stands in its place; raises StorageError."""
 
 BASE_ENVIRONMENT: Final = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR")
 """What a command gets of the runner's environment, and every LC_… variable; all else is given by the file."""

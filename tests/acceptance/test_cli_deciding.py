@@ -153,6 +153,9 @@ def test_what_needs_no_decision_is_not_settled_and_says_why(pipe: Any) -> None:
         (("act", "--again", "--with", "1"), "--with"),
         (("act", "--done", "--with", "v1"), "is not JSON"),
         (("act", "--done", "--with", "NaN"), "is not JSON"),
+        (("act", "--done", "--with", '{"a": [1}'), "is not JSON: at character 9: a comma is missing before this"),
+        (("act", "--done", "--with", '{\n"a": [1}'), "is not JSON: at line 2, character 8: a comma is missing"),
+        (("act", "--done", "--with", '"\\ud83d"'), "half of a surrogate pair"),
         (("act", "--done", "--with", '{"a": 1, "a": 2}'), 'the key "a" stands twice'),
         (("act", "--done", "--by", " "), "--by is empty"),
     ):

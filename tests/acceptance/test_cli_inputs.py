@@ -87,13 +87,16 @@ def test_s3_a_byte_that_is_no_utf_8_reaches_the_shell_as_it_was(pipe: Any) -> No
     ("text", "said"),
     [
         ('{\n"a": "b",}', "i.json:2:10: this is not JSON: a name in double quotes must stand here"),
+        ('{"a" "b"}', "i.json:1:6: this is not JSON: a colon is missing before this"),
+        ('{"a": "\\d"}', "i.json:1:8: this is not JSON: a backslash begins nothing that JSON has here: write \\\\"),
+        (b'{"a": "\xff"}', "i.json: this is not JSON: it is not UTF-8"),
         ("[" * 100_000, "i.json: this is not JSON: it is nested too deeply"),
         (f'{{"a": {"9" * 5000}}}', "i.json: this is not JSON: it holds an integer of more than 4,300 digits"),
     ],
-    ids=["comma", "deep", "digits"],
+    ids=["comma", "colon", "backslash", "bytes", "deep", "digits"],
 )
-def test_s11_a_file_of_inputs_that_is_no_json_is_told_in_our_words(pipe: Any, text: str, said: str) -> None:
+def test_s11_a_file_of_inputs_that_is_no_json_is_told_in_our_words(pipe: Any, text: str | bytes, said: str) -> None:
     pipe.write("p.yml", "version: 1\ninputs: {a: {}}\nnodes: {a: {run: echo}}\n")
-    pipe.write("i.json", text)
+    (pipe.folder / "i.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     done = pipe("run", "p.yml", "--inputs", "i.json")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr

@@ -87,8 +87,15 @@ def _json(text: str) -> Json:
         json.dumps(value, ensure_ascii=False).encode()
     except KeyTwice as error:
         raise UsageError(f"--with: {error}") from None
+    except UnicodeEncodeError:
+        raise UsageError("--with: a text holds half of a surrogate pair, or a byte that is no UTF-8") from None
     except (ValueError, RecursionError) as error:
+        place = ""
+        if isinstance(error, json.JSONDecodeError):
+            line = f"line {error.lineno}, " if "\n" in text else ""
+            place = f"at {line}character {error.colno}: "
         raise UsageError(
-            f"--with: {text[:60]!r} is not JSON: {no_json(error)}", hint="text stands in quotes: --with '\"released\"'"
+            f"--with: {text[:60]!r} is not JSON: {place}{no_json(error)}",
+            hint="text stands in quotes: --with '\"released\"'",
         ) from None
     return value

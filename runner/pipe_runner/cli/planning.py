@@ -206,8 +206,8 @@ def _times(outlook: _Outlook) -> Iterator[str]:
         return
     steps = [node.id for node in forecast.path]
     if forecast.measured:
-        times = zip(steps, forecast.path_times, strict=True)
-        steps = [f"{name} {'?' if name in forecast.guessed else seconds(time)}" for name, time in times]
+        guessed, times = frozenset(forecast.guessed), zip(steps, forecast.path_times, strict=True)
+        steps = [f"{name} {'?' if name in guessed else seconds(time)}" for name, time in times]
     if len(steps) > _LONGEST_PATH:
         half = _LONGEST_PATH // 2
         steps = [*steps[:half], f"… {len(steps) - 2 * half} more …", *steps[-half:]]

@@ -15,8 +15,6 @@ from pipe_runner.types import Json, ReadBlob
 if TYPE_CHECKING:
     from pipe_runner.spent import Spent
 
-"""Gives the output that an `output_ref` stands for; raises StorageError."""
-
 _NODES_IN_ONE: Final = 100
 """Nodes that are turned into text at once: a large run is never whole in memory twice."""
 
