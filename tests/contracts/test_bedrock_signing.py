@@ -23,14 +23,14 @@ from pipe_providers.signing import Signer
 from pipe_runner.models import Message, ModelFault, ModelRequest, ModelResponse, Provider, Reason
 from pipe_runner.registry import ProviderTypes
 
+pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
+
 T = TypeVar("T")
 REQUEST = ModelRequest("m", (Message("user", "Say hello, ünï ☃."),), max_tokens=9)
 PROFILE = "arn:aws:bedrock:eu-central-1:123456789012:inference-profile/eu.a-model-v1:0"
 
 KEYS = """
 import datetime, json, pathlib, sys, time
-
-pytestmark = pytest.mark.usefixtures("nothing_of_this_machine")
 count, seconds, slow = pathlib.Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
 number = len(count.read_text()) if count.exists() else 0
 count.write_text("x" * (number + 1))
