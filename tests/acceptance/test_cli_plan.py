@@ -166,7 +166,8 @@ def test_the_times_of_the_longest_path_add_up_to_its_time(pipe: Any) -> None:
     steps = [float(step.split()[1].removesuffix("s")) for step in lines[at + 1].split(" → ")]
     whole = float(lines[at].split()[2].removesuffix("s"))
     assert sum(steps) == pytest.approx(whole, abs=0.02)
-    assert steps[0] < 0.8, "its items run side by side"
+    took = json.loads(pipe("show", "latest", "--output", "json").stdout)["nodes"]["a"]["duration_s"]
+    assert steps[0] < took - 0.5, "its items run side by side"
 
 
 def test_an_optional_input_need_not_be_given(pipe: Any) -> None:
