@@ -122,7 +122,8 @@ def test_s1_it_runs_nothing_connects_nowhere_and_opens_nothing_outside(pipe: Any
     assert not [line for line in lines if line.startswith("BAD")]
     opened = {line.removeprefix("OPEN ") for line in lines if line.startswith("OPEN")}
     assert any(path.endswith("log.jsonl") for path in opened)
-    ours = (str(pipe.folder), sys.prefix, sys.base_prefix, str(REPOSITORY))
+    compiled = pipe.env.get("PYTHONPYCACHEPREFIX", sys.prefix)
+    ours = (str(pipe.folder), sys.prefix, sys.base_prefix, str(REPOSITORY), compiled)
     assert {path for path in opened if not os.path.abspath(pipe.folder / path).startswith(ours)} == set()
     assert not {path for path in opened if "evil" in path}
     assert not (pipe.folder / "ran").exists()
