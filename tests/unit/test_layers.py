@@ -60,6 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "gone",
         "fans",
         "holds",
+        "aside",
         "commits",
         "workers",
         "clearing",

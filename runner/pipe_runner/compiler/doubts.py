@@ -273,7 +273,8 @@ def _script(draft: Draft, report: Report, room: Room) -> None:
         if one is not None:
             report.add("W407", one.message, path, offset=one.offset, length=1, hint=one.hint)
     if "$" in text:
-        tell_unseen(draft, text, path, report)
+        around = draft.part.compiler.around
+        tell_unseen(text, path, report, {*draft.spec.secrets, *draft.spec.env, *around.env}, around.secrets)
 
 
 def _shebang(text: str, shell: str, path: Path_, report: Report) -> None:

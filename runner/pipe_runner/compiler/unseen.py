@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipe_runner.compiler.report import Report
 from pipe_runner.types import Path_
-
-if TYPE_CHECKING:
-    from pipe_runner.compiler.drafts import Draft
 
 _READ: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _OF_CI: Final = re.compile(r"(?:CI|GITHUB|GITLAB|RUNNER|CIRCLE|BUILDKITE|BITBUCKET)_[A-Z]")
@@ -32,18 +29,16 @@ _SETS: Final = re.compile(
 """Which may set any variable."""
 
 
-def tell_unseen(draft: Draft, text: str, path: Path_, report: Report) -> None:
+def tell_unseen(text: str, path: Path_, report: Report, given: Collection[str], declared: Collection[str]) -> None:
     """`$TOKEN` of a secret that the file declares, and the node isn't granted; what a CI sets for jobs of its own."""
-    around = draft.part.compiler.around
-    given = {*draft.spec.secrets, *draft.spec.env, *around.env}
-    if not _empty(text, given, around.secrets):
+    if not _empty(text, given, declared):
         return
+    named = set(_NAMED.findall(text))  # those may be set here
     text = _KEPT.sub(_blank, text)
-    named = set(_NAMED.findall(draft.spec.run))  # those may be set here
-    for name, found in () if _SETS.search(text) else _empty(text, given, around.secrets).items():
+    for name, found in () if _SETS.search(text) else _empty(text, given, declared).items():
         if name in named:
             continue
-        if name in around.secrets:
+        if name in declared:
             code, message = "W601", f"`${name}` is empty: this node is not granted the secret `{name}`"
             hint = f"grant it: `secrets: [{name}]`"
         else:
