@@ -23,7 +23,8 @@ _KEPT: Final = re.compile(
 """What a shell leaves as it is: escapes, single quotes, comments, quoted here-documents; and double quotes, of which it
 leaves the escapes."""
 _SETS: Final = re.compile(
-    r"""(?:^|[;&|({]|\b(?:then|do|if)\b)[ \t]*(?:(?:\.|source|eval)[ \t]|(?:export|declare|typeset)[ \t]+["']?[$`])""",
+    r"""(?:^|[;&|({]|\b(?:then|else|do|if)\b)[ \t]*"""
+    r"""(?:(?:\.|source|eval)[ \t]|(?:export|declare|typeset)[ \t]+["']?[$`])""",
     re.M,
 )
 """Which may set any variable."""
