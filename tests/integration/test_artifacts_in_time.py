@@ -45,7 +45,7 @@ def test_copying_counts_against_the_timeout(root: Path) -> None:
     done, took = told(root, f"nodes: {{n: {{run: {HUGE}, timeout: 500ms, artifacts: [{{name: x, path: out.bin}}]}}}}")
     error = done.node("n").error
     assert error == {"kind": "timeout", "message": "timed out after 0.5 s while its artifacts were copied"}
-    assert took < 4
+    assert took < 4, "seconds of the clock"
     assert copies(root) == []
 
 
@@ -56,7 +56,8 @@ def test_copying_counts_against_max_time_which_leaves_no_time_for_another_attemp
         "kind": "timeout",
         "message": "timed out after 0.5 s while its artifacts were copied; its max_time of 0.5 s was over",
     }
-    assert (done.node("n").attempts, took < 4) == (1, True)
+    assert took < 4, "seconds of the clock"
+    assert done.node("n").attempts == 1
     assert copies(root) == []
 
 
@@ -73,7 +74,7 @@ def test_copying_ends_with_the_time_of_the_run(root: Path) -> None:
     done, took = told(root, text, grace=0.5)
     error = done.node("n").error
     assert error == {"kind": "run_timeout", "message": "the run's time was up"}
-    assert took < 5
+    assert took < 5, "seconds of the clock"
     assert copies(root) == []
 
 
@@ -135,7 +136,7 @@ def test_copying_that_begins_after_a_stop_has_what_is_left_of_the_grace(root: Pa
     done, took = told(root, f"budget: {{max_time: 1s}}\nnodes: {{n: {node}}}", grace=1.5)
     error = done.node("n").error
     assert error == {"kind": "run_timeout", "message": "the run's time was up"}
-    assert took < 5
+    assert took < 5, "seconds of the clock"
     assert copies(root) == []
 
 
@@ -156,7 +157,8 @@ def test_artifacts_of_a_cached_result_are_put_back_no_longer_than_the_run_goes_o
     (root / "f").unlink()
     slow(monkeypatch, 0.05)
     done, took = told(root, f"budget: {{max_time: 300ms}}\n{nodes}")
-    assert (done.node("n").status, done.node("n").attempts, took < 4) == ("cancelled", 0, True)
+    assert took < 4, "seconds of the clock"
+    assert (done.node("n").status, done.node("n").attempts) == ("cancelled", 0)
     assert [one for one in copies(root) if done.run.id in str(one)] == []
     assert not list(root.glob("*.part"))
 

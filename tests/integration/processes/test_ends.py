@@ -122,9 +122,8 @@ def test_output_that_a_grandchild_holds_open_is_waited_for_one_second_and_let_go
     async def scene() -> None:
         began = time.monotonic()
         end = await machine.sh("sleep 30 & echo $! > pid; echo out")
-        took = time.monotonic() - began
+        assert 0.95 < time.monotonic() - began < 2
         assert (end.exit_code, end.stdout, end.timed_out) == (0, b"out\n", False)
-        assert 0.95 < took < 2
         assert not machine.alive(machine.pid("pid"))
 
     machine.play(scene())
@@ -144,9 +143,8 @@ def test_x3_a_timeout_counts_from_the_start_and_holds_against_a_process_that_ign
     async def scene() -> None:
         began = time.monotonic()
         end = await machine.sh("trap '' TERM; echo a; while :; do sleep 0.05 || :; done", timeout=0.4)
-        took = time.monotonic() - began
+        assert 0.4 <= time.monotonic() - began < 2
         assert end.timed_out and end.signal == signal.SIGKILL and end.stdout == b"a\n"
-        assert 0.4 <= took < 2
 
     machine.play(scene())
 
