@@ -129,6 +129,7 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
 
     gc.freeze()  # the plan lives until the end: each collection would walk through it in vain
     gc.set_threshold(50_000, 20, 50)  # what nodes leave is freed by counting; a few megabytes of cycles may wait
+    active.opened = gc.freeze  # so do the modules of clients: to walk through them stops all calls for 30 ms
 
     async def perform() -> Run:
         import asyncio

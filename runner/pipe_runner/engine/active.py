@@ -72,6 +72,8 @@ class ActiveRun:
         self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
+        self.opened: Callable[[], None] = lambda: None
+        """Called when all that it needs is open, before its first event."""
         self.desk: Desk | None = None
         """Its way out, once it is performed, if its nodes have use for one."""
         self._stops = 0
@@ -119,6 +121,7 @@ class ActiveRun:
                 beside=Beside(place, self.plan, self._settings, self.run, self._stream, self._granted, self._still),
             )
             executor = self.around(self._with_files(local))
+            self.opened()
             marks = Marks(place.processes.marks)
             try:
                 await self._perform(executor)
