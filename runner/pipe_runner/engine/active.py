@@ -69,7 +69,6 @@ class ActiveRun:
         self.around: Callable[[Executor], Executor] = lambda executor: executor
         """Puts something around the executor: what stands in for nodes, in tests of a pipeline."""
         self._stream = EventStream(run, place.journal, sinks, clock)
-        self._scheduler: Scheduler | None = None
         self.note: Callable[[str], None] = lambda line: None
         """Told what a stop does, in a line for people."""
         self.opened: Callable[[], None] = lambda: None
@@ -83,6 +82,7 @@ class ActiveRun:
         """Somebody's stop ended something, or kept it from starting."""
         self._error: dict[str, Json] | None = None
         self._group: GroupLock | None = None
+        self._scheduler: Scheduler | None = None
         self._log_fault: StorageError | None = None
         self._timed_out = False
         self._cache: Keeping | None = None
@@ -302,11 +302,9 @@ class ActiveRun:
         It waits when a person is to decide on one of the nodes it has performed, and nobody has cut it short."""
         if self._error is None and not self._cut and self._waits():
             return RunStatus.WAITING
-        if self._error is not None or self.run.failed:
-            return RunStatus.CANCELLED if self._cut else RunStatus.FAILED
         if self._cut:
             return RunStatus.CANCELLED
-        return RunStatus.SUCCEEDED
+        return RunStatus.FAILED if self._error is not None or self.run.failed else RunStatus.SUCCEEDED
 
     def _waits(self) -> bool:
         return self._scheduler is not None and self._scheduler.holds is not None and self._scheduler.holds.any
@@ -322,8 +320,7 @@ class ActiveRun:
                 return status, {"outputs": {}}
             self._fault(fault)
             return RunStatus.FAILED, {"outputs": {}}
-        fields = self._output_fields(outputs)
-        ref = fields.get("output_ref")
+        ref = self._output_fields(outputs).get("output_ref")
         return status, {"outputs": outputs} if ref is None else {"outputs": {}, "outputs_ref": ref}
 
     def _output_fields(self, output: Json) -> dict[str, Any]:
