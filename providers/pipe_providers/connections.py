@@ -30,17 +30,18 @@ class _Connection(ResponseHandler):
     """One that isn't used again where its server has closed it and the loop hasn't heard of that yet: what is sent into
     it is lost. Nor where an answer came that nobody had asked for: it would be taken for that of the next request."""
 
+    _poll: select.poll | None = None
+
     def is_connected(self) -> bool:
         if not super().is_connected() or self.should_close:
             return False
-        if not hasattr(select, "poll"):
-            return True
-        own = self.transport.get_extra_info("socket") if self.transport is not None else None
-        if own is None:
-            return True
-        poll = select.poll()
-        poll.register(own.fileno(), select.POLLIN)
-        return not poll.poll(0)
+        if self._poll is None:
+            own = self.transport.get_extra_info("socket") if self.transport is not None else None
+            if own is None or not hasattr(select, "poll"):
+                return True
+            self._poll = select.poll()
+            self._poll.register(own.fileno(), select.POLLIN)
+        return not self._poll.poll(0)
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Called for every chunk that is read, though there is something to resume only after a pause."""

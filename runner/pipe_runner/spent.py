@@ -15,6 +15,8 @@ NANO: Final = 10**9
 """Parts of a US dollar in which money is counted."""
 _MOST: Final = 1e15
 """US dollars that no call costs; a sum of such is still a number."""
+_EXACT: Final = 10**6
+"""US dollars below which each number of nanos is another number."""
 COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 """What services say of tokens; see `TokenCounts` of the schema."""
 
@@ -27,7 +29,10 @@ def nanos(dollars: float) -> int:
 
 
 def nanos_up(dollars: float) -> int:
-    """As `nanos`, and never less than the dollars."""
+    """As `nanos`, and never less than the dollars as they are written."""
+    near = round(dollars * NANO) if abs(dollars) < _EXACT else None
+    if near is not None and near / NANO == dollars:  # they are so many nanos: as nearly all sums that are told
+        return near
     return math.ceil(Decimal(str(dollars)) * NANO)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,8 @@ def test_prices_that_cannot_be_kept_leave_nothing_behind(tmp_path: Path) -> None
     (tmp_path / "prices.json").mkdir()
     assert KeptRows(str(tmp_path))("openai", {}, "gpt-4o") == listed("openai", {}, "gpt-4o")
     assert [file.name for file in tmp_path.iterdir()] == ["prices.json"]
+
+
+@given(st.one_of(st.floats(0, 1e12), st.integers(0, 10**18).map(lambda count: count / 10**9)))
+def test_money_in_nanos_is_the_least_number_of_them_that_is_no_less_than_what_is_written(dollars: float) -> None:
+    assert nanos_up(dollars) == ceil(Decimal(str(dollars)) * 10**9)
