@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from math import inf
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.types import ErrorKind, Json, Path_
@@ -140,6 +141,24 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
     shown = f"{twice[:60]}…" if len(twice) > 60 else twice
     raise KeyTwice(f'the key "{shown}" stands twice in one object')
+
+
+def strict_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises KeyTwice for a key that stands twice, and ValueError for what else is no JSON,
+    `NaN` and `1e999` among it."""
+    return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"JSON has no {constant}")
+
+
+def _finite(text: str) -> float:
+    """A number of JSON text; raises ValueError for one that is too large for a number of a log, as `1e999`."""
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"{text[:40]} is too large for a number")
+    return number
 
 
 _WORDS: Final[Mapping[type, str]] = {str: "text", int: "whole number", float: "number of seconds"}

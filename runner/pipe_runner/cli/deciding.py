@@ -13,7 +13,7 @@ from pipe_runner.cli.settings import state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
-from pipe_runner.errors import KeyTwice, UsageError, no_json
+from pipe_runner.errors import KeyTwice, UsageError, no_json, strict_json
 from pipe_runner.types import Json
 
 _LONGEST: Final = 4096
@@ -80,7 +80,6 @@ def _user() -> str:
 
 
 def _json(text: str) -> Json:
-    from pipe_runner.compiler import strict_json
 
     try:
         value: Json = strict_json(text)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipe_runner.cli.settings import whole
 from pipe_runner.cli.words import Given
-from pipe_runner.errors import KeyTwice, UsageError, unique
+from pipe_runner.errors import KeyTwice, UsageError, strict_json
 from pipe_runner.types import EventKind
 
 _DEFAULT_LIMIT: Final = 1000
@@ -44,9 +44,7 @@ def _message(given: Given) -> Any:
         if value is not None:
             raise UsageError("VALUE and --json can't both be the message")
         try:
-            return json.loads(
-                _stdin() if as_json == "-" else as_json, parse_constant=_no_constant, object_pairs_hook=unique
-            )
+            return strict_json(_stdin() if as_json == "-" else as_json)
         except KeyTwice as error:
             raise UsageError(f"--json: {error}") from None
         except (ValueError, RecursionError) as error:
@@ -54,10 +52,6 @@ def _message(given: Given) -> Any:
                 f"--json: this is no JSON: {error}", hint="without --json, VALUE is taken as text"
             ) from None
     return _stdin().rstrip("\n") if value == "-" else value
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _stdin() -> str:

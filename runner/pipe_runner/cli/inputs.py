@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
-from pipe_runner.compiler import check_inputs, parse_input, strict_json
+from pipe_runner.compiler import check_inputs, parse_input
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import KeyTwice, UsageError, no_json
+from pipe_runner.errors import KeyTwice, UsageError, no_json, strict_json
 
 if TYPE_CHECKING:
     from pipe_runner.plan import Plan

@@ -9,9 +9,9 @@ from pipe_runner import handing_on
 if TYPE_CHECKING:
     from pipe_runner.compiler.compilation import Compilation
     from pipe_runner.compiler.compile import compile_file, compile_text
-    from pipe_runner.compiler.given import check_inputs, parse_input, strict_json
+    from pipe_runner.compiler.given import check_inputs, parse_input
 
-__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "parse_input", "strict_json"]
+__all__ = ["Compilation", "check_inputs", "compile_file", "compile_text", "parse_input"]
 
 __getattr__ = handing_on(
     __name__,
@@ -21,6 +21,5 @@ __getattr__ = handing_on(
         "compile_text": "compile",
         "check_inputs": "given",
         "parse_input": "given",
-        "strict_json": "given",
     },
 )

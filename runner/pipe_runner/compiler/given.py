@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any
 
 from pipe_runner.compiler.matching import described, may_be_null, mismatches
 from pipe_runner.diagnostics import did_you_mean
-from pipe_runner.errors import KeyTwice, UsageError, unique
+from pipe_runner.errors import KeyTwice, UsageError, strict_json
 from pipe_runner.plan import NOTHING, Plan, PlannedInput
 from pipe_runner.types import Json
 
@@ -110,24 +108,6 @@ def parse_input(declared: PlannedInput, text: str) -> Json:
         reason = f": {why}" if why else ""
         raise UsageError(f"input `{declared.name}` is {_WORDS.get(wanted, wanted)}, not {shown}{reason}")
     return value
-
-
-def strict_json(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises KeyTwice for a key that stands twice, and ValueError for what else is no JSON,
-    `NaN` and `1e999` among it."""
-    return json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=unique)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"JSON has no {constant}")
-
-
-def _finite(text: str) -> float:
-    """A number of JSON text; raises ValueError for one that is too large for a number of a log, as `1e999`."""
-    number = float(text)
-    if not isfinite(number):
-        raise ValueError(f"{text[:40]} is too large for a number")
-    return number
 
 
 def _parsed(text: str) -> tuple[Json, str | None]:

@@ -6,10 +6,10 @@ import os
 import stat
 from typing import Any, Final
 
-from pipe_runner.compiler.given import half_pair, strict_json
+from pipe_runner.compiler.given import half_pair
 from pipe_runner.compiler.report import MOST, short
 from pipe_runner.diagnostics import Diagnostic
-from pipe_runner.errors import UsageError, no_json
+from pipe_runner.errors import UsageError, no_json, strict_json
 from pipe_runner.evals.inputs import input_faults
 from pipe_runner.evals.suite import Case
 from pipe_runner.plan import Plan

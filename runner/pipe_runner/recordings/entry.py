@@ -10,12 +10,14 @@ import json
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
-from pipe_runner.errors import no_json
+from pipe_runner.errors import no_json, strict_json
 from pipe_runner.text import canonical_json
 from pipe_runner.types import Json, JsonObject
 
 VERSION: Final = 1
 _LINES, _MAP = "$lines", "$map"
+_DEEPEST: Final = 300
+"""Lists and objects inside one another: what a node may give, with what stands around it in a call."""
 _SHAPES: Final[dict[str, tuple[type, str]]] = {
     "kind": (str, "a text"),
     "node": (str, "a text"),
@@ -57,11 +59,11 @@ class Entry(NamedTuple):
     def from_text(cls, text: str) -> Entry:
         """Raises ValueError with a sentence on anything that is no recording."""
         try:
-            data = json.loads(text)
+            data = strict_json(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"line {error.lineno}, column {error.colno}: {_named(error)}") from None
-        except (ValueError, RecursionError):
-            raise ValueError("it is nested too deeply, or has a number that is too long") from None
+        except (ValueError, RecursionError) as error:
+            raise ValueError(no_json(error)) from None
         if not isinstance(data, dict) or data.get("v") != VERSION:
             raise ValueError(f"it is no recording of version {VERSION}")
         asked = _joined(data.get("asked"))
@@ -106,9 +108,11 @@ def _spread(value: Any) -> Any:
     return value
 
 
-def _joined(value: Any) -> Any:
+def _joined(value: Any, left: int = _DEEPEST) -> Any:
+    if not left:
+        raise ValueError("it is nested too deeply")
     if isinstance(value, list):
-        return [_joined(item) for item in value]
+        return [_joined(item, left - 1) for item in value]
     if not isinstance(value, dict):
         return value
     if len(value) == 1:
@@ -116,5 +120,5 @@ def _joined(value: Any) -> Any:
         if key == _LINES and isinstance(inner, list) and all(isinstance(line, str) for line in inner):
             return "\n".join(inner)
         if key == _MAP and isinstance(inner, dict):
-            return {name: _joined(item) for name, item in inner.items()}
-    return {name: _joined(item) for name, item in value.items()}
+            return {name: _joined(item, left - 1) for name, item in inner.items()}
+    return {name: _joined(item, left - 1) for name, item in value.items()}

@@ -205,6 +205,12 @@ def test_what_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
         ('"answer": 1', '"answer": 1, "fault": {}', "leave one out"),
         ('"answer": 1', '"answr": 1', "it lacks `answer`, or `fault`"),
         ('"answer": 1', '"fault": 1', "its `fault` is no object"),
+        ('"answer": 1', '"answer": 1, "answer": 2', 'the key "answer" stands twice'),
+        ('"answer": 1', '"answer": NaN', "JSON has no NaN"),
+        ('"answer": 1', '"answer": 1e999', "1e999 is too large for a number"),
+        ('"answer": 1', '"answer": ' + "9" * 5000, "an integer of more than 4,300 digits"),
+        ('"answer": 1', '"answer": ' + "[" * 600 + "]" * 600, "it is nested too deeply"),
+        ('"p": 1', '"p": ' + "[" * 600 + "]" * 600, "it is nested too deeply"),
     ],
 )
 def test_one_that_was_edited_by_hand_is_told_with_its_line_and_what_to_do(
