@@ -166,3 +166,22 @@ def test_what_was_graded_before_a_signal_is_told(pipe: Shell, tmp_path: Path) ->
     assert [suite.get(count) for count in ("tests", "failures", "errors", "skipped")] == ["3", "0", "1", "1"]
     assert suite[1][0].get("message", "").startswith("no sample was graded: ")
     assert len(list(tmp_path.glob(".pipe/evals/*/result.json"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("spoils", "graded"),
+    [("rm -r rec; touch rec", 2), ("mkdir -p $(echo .pipe/evals/*)/result.json", 4)],
+    ids=["a run", "the end"],
+)
+def test_d7_what_was_graded_is_told_where_something_can_t_be_kept(
+    pipe: Shell, tmp_path: Path, spoils: str, graded: int
+) -> None:
+    (tmp_path / "p.yml").write_text(
+        PIPELINE.replace('run: "', f'run: "[ {{{{ inputs.word }}}} = abc ] || {{ {spoils}; }}; ')
+    )
+    (tmp_path / "p.eval.yml").write_text(EVAL.replace("samples: 2", "samples: 2\nconcurrency: 1\nearly_stop: false"))
+    done = pipe("eval", "p.eval.yml", "--record", "rec", "--output", "json", "--junit", "eval.xml")
+    assert done.returncode == 74
+    assert json.loads(done.stdout)["graded"] == graded
+    assert "what was graded until then is told" in done.stderr
+    assert ET.parse(tmp_path / "eval.xml").getroot()[0][-1].get("name") == "overall"

@@ -92,6 +92,8 @@ def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
     missed = pipe("run", "p.yml", "--replay", "rec", "-i", "word=quick")
     assert missed.returncode == 1
     assert 'json.q: recorded "slow", asked "quick"' in missed.stderr
+    assert "\ngo on with: pipe resume " in missed.stderr
+    assert " --replay rec\n" in missed.stderr, "else going on would ask the service"
     assert len(Answering.seen) == 2
 
 

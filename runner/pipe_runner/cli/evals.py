@@ -62,7 +62,6 @@ def evaluate(given: Given) -> int:
         result, interrupted = _perform(evaluation, registry, around, text)
         kept = os.path.relpath(home)
         told = as_json(result, kept)
-        _keep(os.path.join(home, "result.json"), told)
         if text is not None:
             text.end(result, kept)
         else:
@@ -72,6 +71,13 @@ def evaluate(given: Given) -> int:
             from pipe_runner.evals.junit import junit as document
 
             write_whole(junit, [document(result)])
+        lost = result.lost
+        try:
+            _keep(os.path.join(home, "result.json"), told)
+        except StorageError as error:
+            lost = lost or error
+        if lost is not None:
+            raise StorageError(lost.message, hint="what was graded until then is told; nothing goes on from it")
         if interrupted:
             say("interrupted; the samples that were left were not made")
         return interrupted or _CODES[result.verdict]

@@ -111,7 +111,7 @@ def _perform(
             finished = _in_loop(active, signals)
         except StorageError as error:
             if not error.message.startswith("cannot read"):
-                error.hint = error.hint or f"`{active.rundir.command('resume')}` goes on when it can be written again"
+                error.hint = error.hint or f"`{telling.go_on(active.rundir)}` goes on when it can be written again"
             raise
     finally:
         if not telling.close(enough=signals.any):

@@ -110,6 +110,14 @@ def folders(given: Given) -> tuple[str | None, str | None]:
     return found[0], found[1]
 
 
+def recording_words(given: Given) -> list[str]:
+    """`--record DIR` or `--replay DIR` as they were given, for a command that goes on with the run."""
+    from shlex import quote
+
+    named = given.as_dict()
+    return [word for flag in ("record", "replay") if named.get(flag) for word in (f"--{flag}", quote(named[flag]))]
+
+
 def cache_domain(given: Given, environ: Mapping[str, str] = os.environ) -> str:
     """Of which domain cached results are read; empty for none."""
     found = said(given, "cache_domain", environ)

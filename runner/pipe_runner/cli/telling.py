@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.exits import IO_ERROR
 from pipe_runner.cli.plans import Planned
+from pipe_runner.cli.settings import recording_words
 from pipe_runner.cli.suspending import Display, Suspending
 from pipe_runner.cli.words import Given
 from pipe_runner.console import Console, open_console, reads_commands
@@ -40,6 +41,7 @@ class Telling:
         self._quiet = given.on("quiet")
         self._verbose = given.on("verbose")
         self._junit = given.text("junit")
+        self._recording = recording_words(given)
         self._console: Console | None = None
         self._jsonl: JsonlConsole | None = None
         self._sinks: list[EventSink] = []
@@ -126,6 +128,10 @@ class Telling:
         self.say(f"run {run.id} has succeeded already; nothing to do{more}")
         return self._results(run, rundir)
 
+    def go_on(self, rundir: RunDir) -> str:
+        """The command that goes on with the run, from and into the recording that it had."""
+        return rundir.command("resume", *self._recording)
+
     def end(self, run: Run, active: ActiveRun, planned: Planned) -> int:
         """Results on stdout, the end on stderr; gives 74 where something that was asked for could not be written."""
         self.close()
@@ -144,7 +150,7 @@ class Telling:
                 plan = flat(plan)
             places = {node.id: shown_place(plan, node, planned.shown) for node in plan.nodes}
             tails = self._console.progress.tails if self._console is not None else {}
-            go_on, where = active.rundir.command("resume"), active.rundir.where
+            go_on, where = self.go_on(active.rundir), active.rundir.where
             text = ending(run, places=places, tails=tails, go_on=go_on, where=where, colour=colour)
         if text or not self._quiet:
             say(text + last_line(run, colour=colour))

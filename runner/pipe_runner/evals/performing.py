@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.compiler import check_inputs
 from pipe_runner.engine import RunSettings, open_run
 from pipe_runner.engine.settings import Shared
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.evals.deciding import Decider, Verdict
 from pipe_runner.evals.graders import Answered, Grade, grade
 from pipe_runner.evals.judges import NODE
@@ -65,6 +65,8 @@ class Result:
     together: Together
     stopped: str | None
     """Why not all samples were made, where it wasn't that the result was decided."""
+    lost: StorageError | None = None
+    """What could not be kept, so that no other sample was made."""
 
 
 class Performing:
@@ -96,11 +98,12 @@ class Performing:
         self._stopped: str | None = None
         self._active: set[ActiveRun] = set()
         self._fault: UsageError | None = None
+        self._lost: StorageError | None = None
         self.busy = False
         """A run has ended while a function still ran, which nothing could end."""
 
     async def perform(self) -> Result:
-        """All samples, or as many as it takes. Raises UsageError where runs can't be opened, and StorageError."""
+        """All samples, or as many as it takes. Raises UsageError where runs can't be opened."""
         import anyio
 
         began = time.perf_counter()
@@ -128,6 +131,7 @@ class Performing:
             seconds,
             self._together,
             None if self._decided else self._stopped,
+            self._lost,
         )
 
     def _width(self) -> int:
@@ -164,7 +168,12 @@ class Performing:
             index = self._next
             self._next += 1
             case, number = self._plan[index]
-            sample = await self._sample(case, number)
+            try:
+                sample = await self._sample(case, number)
+            except StorageError as error:
+                self._lost = self._lost or error
+                self._give_up(error.message)
+                sample = Sample(case.name, number, f"{self._names[case.name]}.{number}", None, error.message)
             self._ended[index] = sample
             self._count()
 

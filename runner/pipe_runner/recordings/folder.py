@@ -5,32 +5,45 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from typing import Final
 
 from pipe_runner.errors import StorageError, UsageError
 from pipe_runner.recordings.entry import Entry
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}-[a-z]{1,20}-[0-9a-f]{12}-[0-9]+\.json(?:\.part)?\Z")
+_LEFT: Final = 3600
+"""Seconds after which nobody writes any more to what was begun."""
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.]+")
 _MOST: Final = 64 * 2**20
 """Bytes of one recording."""
 
 
 class Folder:
-    """Reads and writes recordings; `path` is as the user named it."""
+    """Reads and writes recordings; `path` is absolute."""
 
     def __init__(self, path: str) -> None:
         self.path = path
 
     def prepare(self) -> None:
-        """Make the folder where there is none, and see that files can be made in it. Raises StorageError."""
-        probe = os.path.join(self.path, f".probe-{os.getpid()}.part")
+        """Make the folder where there is none, see that files can be made in it, and remove what killed runners have
+        begun. Raises StorageError."""
+        probe = os.path.join(self.path, f"{os.getpid()}-probe-{'0' * 12}-0.json.part")
         try:
             os.makedirs(self.path, exist_ok=True)
             os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             os.unlink(probe)
+            for name in os.listdir(self.path):
+                if name.endswith(".part") and _NAME.match(name):
+                    self._sweep(os.path.join(self.path, name))
         except OSError as error:
             raise self._fault("be used", error) from error
+
+    def _sweep(self, part: str) -> None:
+        """Remove a file that nobody finishes any more; runs beside this one write to theirs."""
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - os.lstat(part).st_mtime > _LEFT:
+                os.unlink(part)
 
     def clear(self) -> None:
         """Remove the recordings that are there, and make the folder where there is none. Raises StorageError."""
@@ -100,7 +113,8 @@ class Folder:
         return UsageError(f"the recording {path} can't be used: {why}", hint=hint)
 
     def _fault(self, what: str, error: OSError) -> StorageError:
-        return StorageError(f"the recording in {self.path} can't {what}: {error.strerror}")
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        return StorageError(f"the recording in {self.path} can't {what}: {why}")
 
 
 def _written(path: str, data: bytes) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from pipe_runner.aside import aside
@@ -44,6 +45,8 @@ class Bound:
 
     async def end(self) -> None:
         """The run that used the cache is over; what can't be removed stays, as its results do."""
+        with contextlib.suppress(OSError):
+            self._entries.sweep()
         total = self._entries.room.add(0)
         if total is not None:
             try:

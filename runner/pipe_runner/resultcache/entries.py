@@ -142,6 +142,15 @@ class Entries:
                 stay.add(one.entry.key)
             return self._remove(lambda one: one.entry.key not in stay)
 
+    def sweep(self) -> None:
+        """Remove what killed writers had begun, unless somebody uses the cache just now. Raises OSError."""
+        folders = (self._results, self._blobs)
+        begun = [os.path.join(folder, name) for folder in folders for name in _listed(folder) if name.endswith(".part")]
+        if begun:
+            with self.room.hold(alone=True, patience=0):
+                for path in begun:
+                    _remove(path)
+
     def total(self) -> int:
         """Bytes of all entries, each large output counted once."""
         return _bytes(self._kept())

@@ -243,6 +243,8 @@ def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
 
 def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="file can't be used: it is no folder"):
+        record(tmp_path / "file", [])
     with pytest.raises(StorageError):
         record(tmp_path / "file" / "in", [(attempt(), {"p": 1}, 1)])
 
@@ -269,6 +271,19 @@ def test_what_a_killed_runner_left_half_written_is_passed_over_and_removed(tmp_p
     assert [one.answer for one in folder.read()] == [1]
     folder.clear()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_goes_on_removes_what_was_begun_long_ago_and_nothing_that_is_being_written(tmp_path: Path) -> None:
+    Folder(str(tmp_path)).write(Entry("model", "n", 1, 1, {"p": 1}, 1))
+    (file,) = tmp_path.iterdir()
+    kept = [file, tmp_path / f"{file.name}.part", tmp_path / "notes.part"]
+    old = [tmp_path / f"{file.stem}0.json.part", tmp_path / f"12-probe-{'0' * 12}-0.json.part"]
+    for path in (*kept[1:], *old):
+        path.write_text("{")
+    for path in (file, kept[2], *old):
+        os.utime(path, (0, 0))
+    Recording(Folder(str(tmp_path)), NoMasking(), anew=False)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipe_runner.resultcache.bound import Bound
 from pipe_runner.resultcache.entries import INLINE, Entries, Entry
 from pipe_runner.resultcache.key import Parts
 
@@ -94,6 +96,19 @@ def test_pruning_removes_old_entries_damaged_ones_and_outputs_that_nobody_names(
     assert entries.remove()[0] == 1
     assert list((tmp_path / "cache/blobs").iterdir()) == []
     assert entries.remove() == (0, 0)
+
+
+def test_what_a_killed_writer_had_begun_goes_at_the_end_of_a_run_that_finds_nobody_at_work(tmp_path: Path) -> None:
+    entries, bound = Entries(tmp_path), Bound(Entries(tmp_path), 2**20)
+    entries.write(entry("a" * INLINE + "a"))
+    for folder in ("results", "blobs"):
+        (tmp_path / "cache" / folder / "abc.0123456789ab.part").write_text("half")
+    with entries.room.hold():
+        asyncio.run(bound.end())
+    assert len(list(tmp_path.rglob("*.part"))) == 2, "somebody may be writing them"
+    asyncio.run(bound.end())
+    assert list(tmp_path.rglob("*.part")) == []
+    assert len(list(entries.all())) == 1
 
 
 def test_the_salt_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
