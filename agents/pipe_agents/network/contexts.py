@@ -93,5 +93,5 @@ def words(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError) and error.reason:
         return error.reason.lower().replace("_", " ")
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return error.strerror.partition(" (_ssl.c:")[0]
     return type(error).__name__
