@@ -17,7 +17,7 @@ def of_host(look: Look, one: Mapping[str, Any], host: str, why: str | None) -> l
     subject, evidence = one["source"], _evidence(one)
     if one["trusted"] is False:
         own = one["self_signed"]
-        words = "is signed by itself" if own else f"leads to no authority that this machine trusts ({why})"
+        words = "is signed by itself" if own else f"is not trusted by this machine: {why}"
         how = (
             "have it signed by an authority, or name its authority in `ca_file`"
             if own

@@ -61,7 +61,7 @@ FORMATS: Final[tuple[Format, ...]] = (
         rb"|DETAIL|HINT|STATEMENT|CONTEXT): {1,2}"),
     _format("java", rb"\[?(?P<time>" + _ISO + rb")\]?(?: +\[[^\]\n]{1,200}\])? +\[?(?P<level>" + _LEVEL +
         rb")\]? +(?:\d+ )?(?:--- )?(?:\[[^\]\n]{1,200}\] )?(?:[\w.$/\[\]-]{1,200} ?(?:-|:) )"),
-    _format("python", rb"(?P<time>" + _ISO + rb")(?: -|:)? ?[\w.]{0,200}(?: -|:)? ?\[?(?P<level>" + _LEVEL +
+    _format("python", rb"(?P<time>" + _ISO + rb")(?: -|:)? ?[\w.]{0,200}?(?: -|:)? ?\[?(?P<level>" + _LEVEL +
         rb")\]?(?: -|:)? "),
     _format("dpkg", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?=startup |status |install |upgrade |configure "
         rb"|trigproc |remove |purge |conffile |disappear )"),

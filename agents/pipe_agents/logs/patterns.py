@@ -67,8 +67,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         rb"|sudo: +)[\w.@$\\-]{1,64} : (?:.{0,200}; )?TTY=.{0,200}COMMAND=", "", detail=True),
     _pattern(
         SUDO_FAILED, "security", "medium", "refused sudo",
-        rb"user NOT in sudoers|incorrect password attempts?|command not allowed|is not in the sudoers file"
-        rb"|pam_unix\(sudo:auth\): authentication failure|a password is required",
+        rb"user NOT in sudoers|incorrect password attempts?|command not allowed ;|is not in the sudoers file"
+        rb"|pam_unix\(sudo:auth\): authentication failure|a password is required ;|^sudo: a password is required",
         "Ask who it was: a mistyped password, or somebody who tries.", detail=True,
     ),
     _pattern(
@@ -98,27 +98,33 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "disk_error", "kernel", "high", "errors of disks or file systems",
-        rb"I/O error|blk_update_request: |EXT[234]-fs error|XFS .{0,80}(?:[Cc]orruption|metadata I/O)"
-            rb"|BTRFS.{0,60}(?:error|corrupt)"
-        rb"|Buffer I/O error|critical medium error|Medium Error|ata\d{1,3}(?:\.\d{1,3})?: (?:failed command"
+        rb"I/O error(?! on [A-Z]{3,7} request|.{1,5}dev (?:fd|sr)\d)|EXT[234]-fs error"
+            rb"|XFS .{0,80}(?:[Cc]orruption|metadata I/O)|BTRFS.{0,60}(?:error|corrupt)"
+        rb"|critical medium error|Medium Error|ata\d{1,3}(?:\.\d{1,3})?: (?:failed command"
             rb"|exception Emask)"
-        rb"|SMART (?:error|Prefailure)|Currently unreadable|JBD2: .{0,60}(?:error|abort)|nvme .{0,60}(?:timeout"
-            rb"|controller is down)",
+        rb"|SMART error|FAILED SMART|\d (?:Currently unreadable|Offline uncorrectable)|JBD2: .{0,60}(?:error|abort)"
+            rb"|nvme .{0,90}(?:QID \d{1,5} timeout|controller is down)",
         "Look at the disk with smartctl and at the file system's state; see to the backups first.",
     ),
     _pattern(
         "read_only", "kernel", "critical", "file systems that became read-only",
-        rb"[Rr]emounting filesystem read-only|[Rr]ead-only file system|has been forced read-only",
+        rb"[Rr]emounting filesystem read-only|forced read-?only",
         "Something could not be written any more: look at the kernel's messages just before.",
     ),
     _pattern(
-        "disk_full", "kernel", "high", "a full disk", rb"[Nn]o space left on device|ENOSPC|Disk quota exceeded",
+        "not_writable", "kernel", "medium", "writes to file systems that are read-only",
+        rb"[Rr]ead-only file system(?!\?)",
+        "See whether it is meant to be read-only, as a container's may be, or the kernel has made it so (`findmnt`).",
+    ),
+    _pattern(
+        "disk_full", "kernel", "high", "a full disk",
+        rb"^(?!.{0,300}(?:inotify|file watchers)).*?(?:[Nn]o space left on device|ENOSPC|Disk quota exceeded)",
         "Free space, or inodes (`df -h`, `df -i`).",
     ),
     _pattern(
         "panic", "kernel", "critical", "a kernel that stopped or could not go on",
-        OWN + rb"(?:Kernel panic|kernel BUG at|Oops: |BUG: (?:unable to handle|soft lockup|kernel NULL)"
-            rb"|watchdog: BUG: soft lockup|general protection fault|Unable to handle kernel)",
+        OWN + rb"(?:Kernel panic|kernel BUG at|Oops: .{0,80}\[#|BUG: (?:unable to handle|soft lockup|kernel NULL)"
+            rb"|watchdog: BUG: soft lockup|general protection fault(?! ip:)|Unable to handle kernel)",
         "Keep the lines around it; see kdump or the console for the whole trace.",
     ),
     _pattern(
@@ -129,14 +135,14 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "segfault", "kernel", "medium", "crashed processes",
-        rb"segfault at |SIGSEGV|trap invalid opcode|general protection ip:|traps: .{0,80} trap "
+        rb"segfault at |SIGSEGV|trap invalid opcode|general protection(?: fault)? ip:|traps: .{0,80} trap "
             rb"|[Ss]egmentation fault|core dumped|code=dumped",
         "The lines name the process; see coredumpctl.",
     ),
     _pattern(
         "hardware_error", "kernel", "high", "errors of the hardware",
         rb"\[Hardware Error\]|Machine check events logged|mce: .{0,60}(?:error|Error)|EDAC .{0,80}(?:CE|UE) "
-            rb"|Uncorrected error|AER: .{0,80}error"
+            rb"|Uncorrected error|AER: (?!(?:Multiple )?Corrected).{0,80}error"
         rb"|temperature above threshold|Temperature above threshold|thermal .{0,40}critical temperature",
         "Look at mcelog, rasdaemon or the machine's own log of events.",
     ),
@@ -144,8 +150,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "certificate", "security", "medium", "faults of certificates",
         rb"certificate (?:has expired|verify failed|is not yet valid|signed by unknown authority|expired|unknown)"
             rb"|CERTIFICATE_VERIFY_FAILED|x509: "
-        rb"|SSL(?:_do_)?[ _]?(?:handshake|Handshake).{0,60}fail|SSLHandshakeException"
-            rb"|unable to get local issuer certificate|self[- ]signed certificate",
+        rb"|alert (?:bad certificate|unknown ca)|SSLHandshakeException"
+            rb"|unable to get local issuer certificate|(?<!ing )(?<!ing a )self[- ]signed certificate",
         "See whose certificate it is; `network_diagnostics` shows its chain and its end.",
     ),
     _pattern(

@@ -47,7 +47,7 @@ RULES: Final = (
     Rule(
         "disk is failing",
         (
-            Sign(r"^logs\.(disk_error|read_only|hung_task)$|^disk\.(\w*readonly|errors|broken|silent)$"),
+            Sign(r"^logs\.(disk_error|read_only|not_writable|hung_task)$|^disk\.(\w*readonly|errors|broken|silent)$"),
             Sign(r"^io\.(slow|stuck)$|^pressure\.io$|^disk\.(\w*readonly|errors|broken|silent)$"),
         ),
         "that a disk fails, or answers slowly or not at all",

@@ -90,8 +90,8 @@ def words(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(error, ssl.SSLCertVerificationError):
         return str(error.verify_message)
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.lower().replace("_", " ")
+    if isinstance(error, ssl.SSLError) and (reason := getattr(error, "reason", None)):
+        return str(reason).lower().replace("_", " ")
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return error.strerror.partition(" (_ssl.c:")[0]
     return type(error).__name__

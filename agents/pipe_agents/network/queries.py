@@ -39,6 +39,8 @@ class Said:
     protocol: str = "udp"
     truncated: bool = False
     tries: int = 0
+    lost: int = 0
+    """Tries that had no answer."""
     authoritative: bool = False
     ignored: int = 0
     why: str | None = None
@@ -85,8 +87,8 @@ def ask(resolver: Resolver, name: str, record: str, seconds: float, stop: Stop) 
             dns.message.make_query(name, record, use_edns=0, payload=_PAYLOAD), resolver, seconds, said, stop
         )
         if reply.rcode() in (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS):  # it may be older than EDNS
-            plain = _asked(dns.message.make_query(name, record), resolver, seconds, said, stop)
-            reply = plain if plain.rcode() == dns.rcode.NOERROR else reply
+            began = monotonic()
+            reply = _asked(dns.message.make_query(name, record), resolver, seconds, said, stop)
         said.seconds = monotonic() - began
         _read(reply, said)
     except TimeoutError:
@@ -111,6 +113,7 @@ def _asked(query: Any, resolver: Resolver, seconds: float, said: Said, stop: Sto
             reply = _over_udp(query, wire, resolver, monotonic() + seconds, said, stop)
             break
         except TimeoutError:
+            said.lost += 1
             if not left:
                 raise
     if reply.flags & dns.flags.TC:

@@ -88,7 +88,7 @@ def _names(heard: Sequence[Heard]) -> str:
 def _pace(heard: Sequence[Heard], resolver: Resolver, limits: Mapping[str, float]) -> list[Finding]:
     said: list[Said] = [one for name in heard for one in name.answers.get(resolver, ())]
     where, findings = str(resolver), []
-    once = [one for one in said if one.answered and one.seconds is not None and one.tries < 2]
+    once = [one for one in said if one.answered and one.seconds is not None and not one.lost]
     slow = sorted((one for one in once if _ms(one) > limits["dns_ms"]), key=_ms, reverse=True)
     if slow:
         evidence: dict[str, Any] = {
@@ -108,7 +108,7 @@ def _pace(heard: Sequence[Heard], resolver: Resolver, limits: Mapping[str, float
                 "the resolver's load and at the servers that it asks.",
             )
         )
-    again = [one for one in said if one.tries > 1 and one.answered]
+    again = [one for one in said if one.lost and one.answered]
     if again:
         findings.append(
             finding(

@@ -98,7 +98,9 @@ def test_a_chain_that_has_expired_above_a_certificate_that_holds(
     host = presents(old.sign("good", ["127.0.0.1"], days=200))
     output = ops.look(checks=["certificates"], ca_file="ca.pem", hosts=[host])
     assert told(output) == {f"certificate.untrusted:{host}": "high"}
-    assert "in its chain: certificate has expired" in output["findings"][0]["summary"]
+    assert output["findings"][0]["summary"].endswith(
+        "is not trusted by this machine: in its chain: certificate has expired"
+    )
 
 
 def test_what_can_t_be_connected_is_unavailable(ops: Ops) -> None:

@@ -87,6 +87,7 @@ LINES = {
     "oom": ("high", "kernel: [5.1] Out of memory: Killed process 77 (java) total-vm:1kB, anon-rss:1kB"),
     "disk_error": ("high", "kernel: [5.1] blk_update_request: I/O error, dev sda, sector 1"),
     "read_only": ("critical", "kernel: [5.1] EXT4-fs (sda1): Remounting filesystem read-only"),
+    "not_writable": ("medium", "app[5]: open /srv/a: Read-only file system"),
     "disk_full": ("high", "app[5]: write failed: No space left on device"),
     "panic": ("critical", "kernel: [5.1] Kernel panic - not syncing: Fatal exception"),
     "hung_task": ("medium", "kernel: [5.1] INFO: task x:5 blocked for more than 120 seconds."),

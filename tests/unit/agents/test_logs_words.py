@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from logs_reading import findings, output_of
 
-from pipe_agents.logs.entries import ERROR, NONE, by_words
+from pipe_agents.logs.entries import ERROR, INFO, NONE, by_words, entry_of
+from pipe_agents.logs.formats import detect
 from pipe_agents.logs.zeros import speaks, without_empty, without_zeros
 
 LINE = "2026-03-01 12:00:0{} host app[12]: {}\n"
@@ -118,3 +119,14 @@ def test_counts_in_json_are_told_apart_as_well(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("\n".join(lines) + "\n")
     levels = output_of(tmp_path, paths=["a.log"])["measurements"]["levels"]
     assert (levels["error"], levels["info"]) == (3, 3)
+
+
+@pytest.mark.parametrize("said", ["alert rule loaded", "error handler installed", "warning threshold is 5"])
+def test_a_word_behind_the_level_of_a_line_is_no_level(said: str) -> None:
+    line = f"2026-03-01T12:00:00Z INFO {said}".encode()
+    assert entry_of(detect([line]).format, line).level == INFO
+
+
+def test_a_name_before_the_level_of_a_line_is_no_level() -> None:
+    line = b"2026-03-01 12:00:00,123 - error.handler - INFO - hello"
+    assert entry_of(detect([line]).format, line).level == INFO

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from made_certificates import Authority
 
 from pipe_agents.network import lookup
 from pipe_agents.network.answers import Answer, Reader, Wrong
+from pipe_agents.network.contexts import words
 from pipe_agents.network.targets import forbidden, place_of
 from pipe_agents.network.texts import bounded, shown_url
 from pipe_agents.network_diagnostics import NetworkAgent
@@ -316,6 +318,11 @@ def test_hostile_headers_are_bounded_and_shown_as_what_they_are(bench: Any, serv
 def test_how_a_url_is_asked_for(url: str, target: str, field: str) -> None:
     place = place_of(url)
     assert (place.target, place.field) == (target, field)
+
+
+def test_what_openssl_says_has_no_place_in_its_source() -> None:
+    fault = ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol (_ssl.c:2427)")
+    assert words(fault) == "EOF occurred in violation of protocol"
 
 
 def test_what_is_shown_of_a_url() -> None:

@@ -220,9 +220,17 @@ def test_answers_to_other_questions_are_passed_over(bench: Any, servers: Any) ->
 
 def test_a_server_from_before_edns_is_asked_without_it(bench: Any, servers: Any) -> None:
     server = servers(tricks={"app.test": "no_edns"})
-    said = answers(run(bench, host="app.test", resolvers=[server.address], record_types=["A"]))
-    assert said["A"]["status"] == "ok"
+    result = run(bench, host="app.test", resolvers=[server.address], record_types=["A"])
+    assert answers(result)["A"]["status"] == "ok"
     assert [one.edns for one in server.asked if one.type == "A"][:2] == [True, False]
+    assert "dns.retried" not in checks(result)
+
+
+def test_a_name_that_a_server_from_before_edns_does_not_know_does_not_exist(bench: Any, servers: Any) -> None:
+    server = servers(tricks={"none.test": "no_edns"})
+    result = run(bench, host="none.test", resolvers=[server.address], record_types=["A"])
+    assert answers(result)["A"]["status"] == "nxdomain"
+    assert checks(result) == {"dns.nxdomain": "high"}
 
 
 def test_a_slow_resolver_is_told_with_its_time(bench: Any, servers: Any) -> None:
