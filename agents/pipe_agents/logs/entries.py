@@ -23,21 +23,25 @@ CARRIERS: Final = frozenset(("cri", "syslog", "syslog_iso", "rfc5424"))
 NOTHING: Final = frozenset(("", "null", "none", "nil", "<nil>", "false", "undefined", "-"))
 
 _WORDS: Final = {
-    **dict.fromkeys(("fatal", "f", "emerg", "emergency", "alert", "crit", "critical", "panic"), FATAL),
-    **dict.fromkeys(("error", "err", "e", "severe", "exception"), ERROR),
-    **dict.fromkeys(("warn", "warning", "w"), WARNING),
-    **dict.fromkeys(("info", "information", "informational", "notice", "i", "log", "config"), INFO),
-    **dict.fromkeys(("debug", "trace", "d", "fine", "finer", "finest", "verbose"), DEBUG),
+    **dict.fromkeys(("fatal", "f", "emerg", "emergency", "alert", "crit", "critical", "panic", "ftl", "pnc"), FATAL),
+    **dict.fromkeys(("error", "erro", "err", "e", "severe", "exception", "fail", "parse"), ERROR),
+    **dict.fromkeys(("warn", "warning", "w", "wrn", "deprecated"), WARNING),
+    **dict.fromkeys(("info", "information", "informational", "notice", "note", "i", "inf", "log", "config"), INFO),
+    **dict.fromkeys(("debug", "trace", "d", "fine", "finer", "finest", "verbose", "dbg", "trc", "vrb"), DEBUG),
     **dict.fromkeys((f"{word}{number}" for word in ("debug", "d") for number in range(1, 6)), DEBUG),
 }
 _LETTERS: Final = ("F", "E", "W", "I", "D", "D1", "D2", "D3", "D4", "D5")
 _UPPER: Final = re.compile(
-    rb"(?<![A-Za-z])(EMERG|EMERGENCY|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
+    rb"(?<![A-Za-z])(EMERG|EMERGENCY|CRIT|CRITICAL|FATAL|PANIC|SEVERE|ERROR|ERRO|ERR|WARN|WARNING|NOTICE|INFO|DEBUG"
     rb"|TRACE)(?![A-Za-z])"
 )
 _LOWER: Final = re.compile(
-    rb"\[?(?:\w{1,20}: )?(fatal|panic|critical|error|warning|warn|info|notice|debug|Error|Warning|Fatal)(?:\]|:| -)"
+    rb"\[?(?:\w{1,20}: |\w{0,20}\[[\d:]{1,15}\]:? |PHP )?(fatal|panic|critical|crit|error|fail|warning|warn|info|notice"
+    rb"|debug|Error|Warning|Fatal|Parse|Notice|Deprecated)(?: error)?(?:\]|:| -)"
 )
+_BRACKETS: Final = re.compile(rb"\[(fatal|critical|error|warning|warn|info|debug|Error|Warning|Note|Information)\]")
+_SHORT: Final = re.compile(rb"\[?\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[AP]M)? (VRB|TRC|DBG|INF|WRN|ERR|FTL|PNC)\b")
+"""A time of the day and three letters, as loggers write for terminals."""
 _LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
 _LOGFMT_MESSAGE: Final = re.compile(rb"(?:^|(?<= ))(?:msg|message)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{1,2000}))")
 _LOGFMT_CAUSE: Final = re.compile(rb"(?:^|(?<= ))(?:error|err)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{3,2000}))")
@@ -86,6 +90,8 @@ def by_words(message: bytes) -> int:
         level = by_words(rest)
         return INFO if level == NONE and not speaks(rest) else level
     if found := _UPPER.search(message, 0, 120):
+        return level_of(found[1])
+    if found := _BRACKETS.search(message, 0, 60) or _SHORT.match(message):
         return level_of(found[1])
     found = _LOWER.match(message)
     return NONE if found is None else max(level_of(found[1]), ERROR)

@@ -11,10 +11,12 @@ from pipe_agents.logs.joining import joins
 from pipe_agents.logs.times import EAST
 
 _ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|" + EAST + rb"))?"
+_DAY_FIRST: Final = rb"\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4}[ :]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\d{4}))?"
 _STAMP: Final = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _LEVEL: Final = (
     rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|SEVERE|ALERT|EMERG|EMERGENCY|PANIC"
-    rb"|trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|severe|alert|emerg|panic)"
+    rb"|trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|severe|alert|emerg|panic"
+    rb"|VRB|TRC|DBG|INF|WRN|FTL)"
 )
 _TAG: Final = rb"[^\s:\[\]]{1,128}"
 
@@ -66,8 +68,8 @@ FORMATS: Final[tuple[Format, ...]] = (
     _format("dpkg", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?=startup |status |install |upgrade |configure "
         rb"|trigproc |remove |purge |conffile |disappear )"),
     _format("dmesg", rb"(?:<(?P<pri>\d{1,3})>)?\[ {0,8}\d{1,8}\.\d{6}\] "),
-    _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
-        rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
+    _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb"|" + _DAY_FIRST + rb"|" + _STAMP +
+        rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL + rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
     _format("log4j", rb"(?P<time>\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?P<level>" + _LEVEL + rb") {1,2}[\w.$]{1,200}: "),
     _format("epoch", rb"\[?(?P<time>1\d{9}(?:\.\d{1,9}|\d{3})?)\]? "),
 )  # fmt: skip

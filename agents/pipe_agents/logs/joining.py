@@ -1,4 +1,4 @@
-"""Lines that go on with the line before them: stack traces, and what is indented."""
+"""Lines that go on with the line before them: stack traces of Java, Python, Go and PHP, and what is indented."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 _TRACE: Final = re.compile(
     rb"(?:Caused by: |Suppressed: |\.\.\. \d+ more|goroutine \d+ \[|created by |exit status \d"
+    rb"|#\d{1,4} (?:\{main\}|\[internal function\]|.{1,300}\(\d{1,6}\): )|Stack trace:|\[stacktrace\]|\"\}\s*$"
     rb"|Traceback \(most recent call last\):"
     rb"|During handling of the above exception|The above exception was the direct cause|\[signal SIG)"
 )

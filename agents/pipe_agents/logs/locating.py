@@ -15,7 +15,8 @@ _WIDTHS: Final = ((ISO, 16), (SYSLOG, 12), (CLF, 17), (KLOG, 11), (SHORT, 14), (
 _PRI: Final = re.compile(rb"<(\d{1,3})>(?:1 )?")
 _ANYWHERE: Final = re.compile(
     rb"(?:<\d{1,3}>(?:1 )?)?[\[(]?(?:[A-Z][a-z]{2} (?=[A-Z][a-z]{2} [ \d]\d \d\d:))?"
-    rb"(\d{4}[-/]\d\d[-/]\d\d[T ] ?\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d|[IWEF]\d{4} \d\d:\d\d)"
+    rb"(\d{4}[-/]\d\d[-/]\d\d[T ] ?\d\d:\d\d|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d"
+    rb"|\d\d[-/][A-Z][a-z]{2}[-/]\d{4}[: ]\d\d:\d\d|[IWEF]\d{4} \d\d:\d\d)"
 )
 
 

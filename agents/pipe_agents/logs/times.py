@@ -26,7 +26,9 @@ ISO: Final = re.compile(
     rb"(\d{4})[-/](\d\d)[-/](\d\d)[T ] ?(\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)? ?(Z|UTC|GMT|" + EAST + rb")?"
 )
 SYSLOG: Final = re.compile(rb"([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: (\d{4}))?")
-CLF: Final = re.compile(rb"(\d\d)/([A-Z][a-z]{2})/(\d{4})[: ](\d\d):(\d\d)(?::(\d\d))?(?: ?([+-]\d{4}))?")
+CLF: Final = re.compile(
+    rb"(\d\d)[-/ ]([A-Z][a-z]{2})[-/ ](\d{4})[: ](\d\d):(\d\d)(?::(\d\d)(?:[.,]\d{1,9})?)?(?: ?([+-]\d{4}|Z|UTC|GMT))?"
+)
 KLOG: Final = re.compile(rb"[IWEF](\d\d)(\d\d) (\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?")
 SHORT: Final = re.compile(rb"(\d\d)/(\d\d)/(\d\d) (\d\d):(\d\d)(?::(\d\d))?")
 """Year, month, day, as log4j writes by default."""

@@ -1,0 +1,97 @@
+"""Logs as well-known programs write them: each line's level, and that it has a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from logs_reading import analysed
+
+LOGS = {
+    "mysql": (
+        "2026-03-01T12:00:00.123456Z 0 [Warning] [MY-010068] [Server] CA certificate ca.pem is self signed.",
+        "2026-03-01T12:00:01.123456Z 9 [ERROR] [MY-012592] [InnoDB] Operating system error number 2.",
+        "2026-03-01T12:00:02.123456Z 0 [Note] [MY-010308] [Server] Skipping generation of SSL certificates.",
+    ),
+    "envoy": (
+        "[2026-03-01 12:00:00.123][1][warning][config] [source/x.cc:1] gRPC config stream closed",
+        "[2026-03-01 12:00:01.123][1][error][main] [source/x.cc:1] bad",
+        "[2026-03-01 12:00:02.123][1][info][main] [source/server/server.cc:390] initializing epoch 0",
+    ),
+    "tomcat": (
+        "01-Mar-2026 12:00:00.123 WARNING [main] org.apache.catalina.core.StandardContext.setPath A path must begin so",
+        "01-Mar-2026 12:00:01.123 SEVERE [main] org.apache.catalina.core.StandardContext.startInternal It did not",
+        "01-Mar-2026 12:00:02.123 INFO [main] org.apache.catalina.startup.VersionLoggerListener.log Apache Tomcat",
+    ),
+    "php": (
+        "[01-Mar-2026 12:00:00 UTC] PHP Warning:  Undefined variable $x in /var/www/a.php on line 3",
+        "[01-Mar-2026 12:00:01 UTC] PHP Fatal error:  Uncaught Error: no foo() in /var/www/a.php:4",
+        "Stack trace:",
+        "#0 /var/www/b.php(12): foo()",
+        "#1 {main}",
+        "  thrown in /var/www/a.php on line 4",
+        "[01-Mar-2026 12:00:02 UTC] PHP Notice:  Undefined index: y in /var/www/a.php on line 3",
+    ),
+    "laravel": (
+        '[2026-03-01 12:00:01] production.ERROR: SQLSTATE[HY000] [2002] Connection refused {"exception":"[object] (x)',
+        "[stacktrace]",
+        *(f"#{number} /var/www/vendor/laravel/Connection.php({number}): Pdo->query()" for number in range(40)),
+        "#40 {main}",
+        '"} ',
+        "[2026-03-01 12:00:02] production.WARNING: hm",
+        "[2026-03-01 12:00:02] production.INFO: hello",
+    ),
+    "zerolog": (
+        "2026-03-01T12:00:00Z WRN hm",
+        "2026-03-01T12:00:01Z ERR Unable to obtain ACME certificate for domains",
+        "2026-03-01T12:00:02Z INF Traefik version 3.0.0",
+    ),
+    "bind": (
+        "01-Mar-2026 12:00:00.123 general: warning: zone x/IN: hm",
+        "01-Mar-2026 12:00:01.123 general: error: zone x/IN: loading from master file failed: file not found",
+        "01-Mar-2026 12:00:02.123 general: info: managed-keys-zone: loaded serial 0",
+    ),
+    "unbound": (
+        "[1772366400] unbound[1:0] warning: hm",
+        "[1772366401] unbound[1:0] error: SSL_read syscall: Connection reset by peer",
+        "[1772366402] unbound[1:0] info: start of service (unbound 1.17.1).",
+    ),
+    "github": (
+        "2026-03-01T12:00:00.1234567Z ##[warning]Node.js 16 actions are deprecated.",
+        "2026-03-01T12:00:01.1234567Z ##[error]Process completed with exit code 1.",
+        "2026-03-01T12:00:02.1234567Z ##[info]done",
+    ),
+    "asterisk": (
+        "[Mar  1 12:00:00] WARNING[123]: x.c:1 y: hm",
+        "[Mar  1 12:00:01] ERROR[123]: x.c:1 y: bad",
+        "[Mar  1 12:00:02] NOTICE[123]: chan_sip.c:1 z: registered",
+    ),
+}
+TIMELESS = {
+    "serilog": ("[12:00:00 WRN] hm", "[12:00:01 ERR] bad", "[12:00:02 INF] started"),
+    "aspnet": (
+        "warn: Microsoft.X[3]",
+        "      hm",
+        "fail: Microsoft.AspNetCore.Server.Kestrel[13]",
+        "      System.Exception: boom",
+        "         at Program.Main() in /x.cs:line 3",
+        "info: Microsoft.Hosting.Lifetime[14]",
+        "      Now listening on: http://localhost:5000",
+    ),
+    "logrus": ("WARN[0000] hm", "ERRO[0001] bad", "INFO[0002] started                port=80"),
+}
+
+
+@pytest.mark.parametrize("program", LOGS)
+def test_lines_of_well_known_programs_have_their_levels_and_times(program: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("\n".join(LOGS[program]) + "\n")
+    found = analysed(tmp_path, paths="a.log", timezone="UTC")
+    assert {level: count for level, count in found["levels"].items() if count} == {"error": 1, "warning": 1, "info": 1}
+    assert (found["untimed_entries"], found["last_at"]) == (0, "2026-03-01T12:00:02Z")
+
+
+@pytest.mark.parametrize("program", TIMELESS)
+def test_lines_without_a_date_have_their_levels(program: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("\n".join(TIMELESS[program]) + "\n")
+    found = analysed(tmp_path, paths="a.log")
+    assert {level: count for level, count in found["levels"].items() if count} == {"error": 1, "warning": 1, "info": 1}
