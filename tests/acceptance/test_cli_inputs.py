@@ -100,3 +100,18 @@ def test_s11_a_file_of_inputs_that_is_no_json_is_told_in_our_words(pipe: Any, te
     (pipe.folder / "i.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     done = pipe("run", "p.yml", "--inputs", "i.json")
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_null_is_as_if_nothing_were_given_where_an_input_may_be_left_out(pipe: Any) -> None:
+    pipe.write(
+        "p.yml",
+        "version: 1\ninputs: {n: {type: integer, required: false}, s: {required: false}, d: {default: x}}\n"
+        'nodes: {a: {run: "echo [{{ inputs.n }}] [{{ inputs.s }}]"}}\noutputs: {o: "{{ nodes.a.output }}"}\n',
+    )
+    pipe.write("i.json", '{"n": null, "s": null}')
+    for given, told in (("-i n=null", "[] []"), ("--inputs i.json", "[] []"), ("-i s=null", "[] [null]")):
+        done = pipe("run", "p.yml", *given.split())
+        assert (done.returncode, done.stdout) == (0, f"o: {told}\n"), done.stderr
+    pipe.write("i.json", '{"d": null}')
+    done = pipe("run", "p.yml", "--inputs", "i.json")
+    assert (done.returncode, "input `d` must be text, not null" in done.stderr) == (2, True)

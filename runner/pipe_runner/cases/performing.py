@@ -16,7 +16,7 @@ from pipe_runner.cases.facts import Facts, wanted_commands
 from pipe_runner.cases.matching import Unmet
 from pipe_runner.cases.standin import StandIn
 from pipe_runner.cases.suite import Case, Suite
-from pipe_runner.compiler import check_inputs
+from pipe_runner.compiler.given import check_handed_on
 from pipe_runner.engine import RunSettings, open_run
 from pipe_runner.plan import Plan, SecretSource
 from pipe_runner.ports import Event, Executor
@@ -111,7 +111,7 @@ async def perform_case(
     clock, tape = JumpingClock(), Tape()
     active = open_run(
         plan,
-        check_inputs(plan, case.inputs),
+        check_handed_on(plan, case.inputs),
         RunSettings(state, run_id=RUN_ID, durability=Durability.OS, replay=case.replay, keeps=False),
         registry=registry,
         sinks=(tape,),

@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from pipe_runner.cli.words import Given
-from pipe_runner.compiler import check_inputs, parse_input
+from pipe_runner.compiler import parse_input
+from pipe_runner.compiler.given import check_handed_on
 from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import KeyTwice, UsageError, no_json, strict_json
 
@@ -37,7 +38,7 @@ def read_inputs(plan: Plan, given: Given) -> dict[str, Any]:
                 values[name] = parse_input(by_name[name], text)
             except UsageError as error:
                 faults.setdefault(name, []).append(error.message)
-    return check_inputs(plan, values, told=faults)
+    return check_handed_on(plan, values, told=faults)
 
 
 def _from_file(path: str) -> dict[str, Any]:

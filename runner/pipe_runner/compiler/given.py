@@ -62,10 +62,12 @@ def check_inputs(
     return values
 
 
-def check_handed_on(plan: Plan, given: Mapping[str, Json]) -> dict[str, Json]:
-    """The same, of what another file gives under `with:`: null is as if nothing were given, where that gives null."""
+def check_handed_on(
+    plan: Plan, given: Mapping[str, Json], *, told: Mapping[str, Sequence[str]] = NOTHING
+) -> dict[str, Json]:
+    """The same, of what another file or a user gives: null is as if nothing were given, where that gives null."""
     nulls = {one.name for one in plan.inputs if given.get(one.name) is None and may_be_null(one)}
-    return check_inputs(plan, {name: value for name, value in given.items() if name not in nulls})
+    return check_inputs(plan, {name: value for name, value in given.items() if name not in nulls}, told=told)
 
 
 def _whole(value: Json, schema: Mapping[str, Any]) -> Json:
@@ -103,6 +105,8 @@ def parse_input(declared: PlannedInput, text: str) -> Json:
     if wanted == "string":
         return text
     value, why = _parsed(text)
+    if value is None and why is None and may_be_null(declared):
+        return None
     if why is not None or mismatches(value, {"type": wanted}, f"input `{declared.name}`"):
         shown = described(text)
         reason = f": {why}" if why else ""

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from pipe_runner.compiler import check_inputs
+from pipe_runner.compiler.given import check_handed_on
 from pipe_runner.engine import RunSettings, open_run
 from pipe_runner.engine.settings import Shared
 from pipe_runner.errors import StorageError, UsageError
@@ -206,7 +206,7 @@ class Performing:
         began = time.perf_counter()
         only = (evaluation.node,) if evaluation.node is not None else ()
         try:
-            inputs = check_inputs(evaluation.plan, case.inputs)
+            inputs = check_handed_on(evaluation.plan, case.inputs)
             given, run = await self._run(evaluation.plan, inputs, name, only, case.name)
         except UsageError as error:  # a secret that isn't there, for one: no run can be opened
             self._fault = self._fault or error
