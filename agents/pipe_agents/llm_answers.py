@@ -101,7 +101,7 @@ def _reason(value: Json) -> bool:
 
 def _parsed(text: str, mask: Callable[[str], str]) -> Json:
     """The JSON value of an answer, which may stand in a fence, or behind what was thought; raises Misfit."""
-    stripped = text.strip()
+    stripped = text.strip().removeprefix("\ufeff")
     first: Misfit | None = None
     said = stripped.rpartition(_THOUGHT)[2].strip()  # some servers leave in the text what the model thought before
     around = (one for one in _fenced(stripped) if _THOUGHT in one)  # a value that quotes it; the others are thoughts
@@ -151,4 +151,4 @@ def _loaded(text: str, mask: Callable[[str], str]) -> Json:
     try:
         return copied(json.loads(text, parse_constant=refuse, object_pairs_hook=once), _NO_LIMIT)
     except NotJson as error:
-        raise ValueError(f"{error.where('$')}: {error.why}") from None
+        raise Misfit([f"at {error.where('$')}: {error.why}"]) from None

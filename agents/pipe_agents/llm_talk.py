@@ -189,9 +189,8 @@ class Talk:
         async def use(call: ToolCall) -> Message:
             async with bound:
                 result = ToolResult(call.fault, failed=True) if call.fault else await toolbox.call(call)
-            return Message(
-                "tool", as_data(result.text, f"tool {call.name}"), tool_call_id=call.id, failed=result.failed
-            )
+            name = self._context.masker.mask_text(call.name)  # before a mark in it becomes another one
+            return Message("tool", as_data(result.text, f"tool {name}"), tool_call_id=call.id, failed=result.failed)
 
         try:
             async with asyncio.TaskGroup() as group:

@@ -16,6 +16,7 @@ from pipe_providers.bounds import MOST, MOST_STREAMED
 from pipe_providers.faults import excerpt
 from pipe_providers.framing import loaded
 from pipe_runner.models import (
+    Message,
     ModelFault,
     ModelRequest,
     ModelResponse,
@@ -160,6 +161,28 @@ class HttpProvider(ABC):
             there = excerpt(", ".join(names[:5]), self._wire.hide) or "none"
             raise ModelFault(Reason.NOT_FOUND, f"{told}, but none is called {wanted!r}; there is {there}")
         return f"{told}; {wanted} is among them" if wanted else told
+
+    async def check_listed_or_asked(self, path: str, many: str, name: str) -> str:
+        """The same, and a model that isn't in the list is asked a word: some servers have no list, and what Azure and
+        gateways call their deployments and routes is in none."""
+        try:
+            return await self.check_models(path, many, name)
+        except ModelFault as fault:
+            if not self._settings.model or fault.reason not in (Reason.NOT_FOUND, Reason.INVALID_OUTPUT):
+                raise
+            listed = fault
+        try:
+            return await self.check_a_word(self._wire.where)
+        except ModelFault as fault:
+            raise (listed if fault.reason is Reason.NOT_FOUND else fault) from None
+
+    async def check_a_word(self, where: str) -> str:
+        """Ask the provider's own model one word, and say how many tokens that took."""
+        model = self._settings.model
+        request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=8, timeout=_CHECK)
+        answer = await self.generate_with_metadata(request)
+        tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
+        return f"{where} answers: {model} was asked a word, for {tokens} tokens"
 
     async def _send(self, request: ModelRequest, *, stream: bool) -> Answer:
         asked = self.asked(request, stream=stream)

@@ -175,7 +175,7 @@ class OpenAiProvider(HttpProvider):
             raise in_stream(self._wire.where, told, self._wire.hide, request_id=request_id, begun=True)
 
     async def check(self) -> str:
-        return await self.check_models("/models", "data", "id")
+        return await self.check_listed_or_asked("/models", "data", "id")
 
 
 class _Stream:

@@ -20,7 +20,7 @@ from pipe_providers.given import host_of
 from pipe_providers.signing import METHODS, Signed, Signer
 from pipe_providers.threads import Threads
 from pipe_providers.turns import Turns
-from pipe_runner.models import Message, ModelFault, ModelRequest, ProviderSettings, Reason, nothing_sent
+from pipe_runner.models import ModelFault, ModelRequest, ProviderSettings, Reason, nothing_sent
 from pipe_schemas.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -72,14 +72,10 @@ class BedrockProvider(HttpProvider):
         return _Reading(self, request)
 
     async def check(self) -> str:
-        model = self._settings.model
-        if not model:
+        if not self._settings.model:
             message = f"{self.where} can be asked about a model only: set `model` of the provider in pipe.yml"
             raise ModelFault(Reason.NOT_FOUND, message, sent=False)
-        request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=8, timeout=30)
-        answer = await self.generate_with_metadata(request)
-        tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
-        return f"{self.where} answers: {model} was asked a word, for {tokens} tokens"
+        return await self.check_a_word(self.where)
 
     def warm(self) -> None:
         """Have everything read and made that takes longer than many an answer. Asks nobody for credentials: without

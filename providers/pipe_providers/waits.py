@@ -31,12 +31,9 @@ def retry_after(headers: Mapping[str, str], text: str = "", now: float | None = 
     """
     if now is None:
         now = _date(headers.get("Date", "")) or time.time()
-    for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        seconds = None if value is None else _number(value, scale)
-        if seconds is None and value is not None and scale == 1.0:
-            moment = _date(value)
-            seconds = _go(value) if moment is None else moment - now
+    for name in ("retry-after-ms", "x-ms-retry-after-ms", "retry-after"):
+        value = headers.get(name, "")
+        seconds = _number(value, 0.001) if name.endswith("ms") else _moment(value, now)
         if seconds is not None:
             return max(seconds, 0.0)
     resets = _resets(headers, now)

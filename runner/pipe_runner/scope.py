@@ -39,10 +39,10 @@ class Scope:
         self._span = random_bits(63)
         self._key = ""
         self._trace = f"00-{trace.id if trace is not None else f'{random_bits(128) or 1:032x}'}-"
-        self._flags = "01" if trace is None or trace.sampled else "00"
+        self._flags = "01" if trace is None or trace.recorded else "00"
         self._around = ""
         """What attempts are told where we make no spans: that of whoever started us."""
-        if trace is not None and not trace.made:
+        if trace is not None and not trace.made and trace.parent:
             self._around = f"{self._trace}{trace.parent}-{self._flags}"
         self._told = trace if not self._around else None
         """Who makes spans of attempts is told their ids."""

@@ -13,13 +13,14 @@ class Trace:
     """Ids of spans that commands and services were told, for those who make the spans.
 
     `id` and `parent` (the span of whoever started us, or empty) are lower-case hex; `sampled`: whoever started us
-    records it; `made`: we make spans.
+    records it; `made`: we make spans; `recorded`: ours are recorded, as others are told.
     """
 
-    __slots__ = ("id", "made", "parent", "sampled", "spans")
+    __slots__ = ("id", "made", "parent", "recorded", "sampled", "spans")
 
     def __init__(self, id: str, parent: str = "", *, sampled: bool = True, made: bool = True) -> None:
         self.id, self.parent, self.sampled, self.made = id, parent, sampled, made
+        self.recorded = sampled
         self.spans: dict[tuple[str, int], str] = {}
         """By node and attempt."""
 

@@ -89,7 +89,8 @@ def _copy(value: Any, budget: list[int], depth: int) -> Json:
         return int(value)
     if kind is float:
         if value != value or value in (float("inf"), float("-inf")):
-            raise NotJson(f"{value} is no JSON number; return null, or a string")
+            large = "" if value != value else ", and one above 1.8e308 is read as it"
+            raise NotJson(f"{value} is no JSON number{large}; return null, or a string")
         budget[0] -= 4
         return float(value)
     raise NotJson(_why(value))

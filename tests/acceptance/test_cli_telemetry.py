@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 if TYPE_CHECKING:
     from conftest import Shell
 
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PIPELINE = """
 version: 1
 nodes:
@@ -140,6 +142,27 @@ def test_commands_are_told_whether_their_trace_is_recorded(pipe: Shell, tmp_path
     env = {"OTEL_TRACES_EXPORTER": "console", "TRACEPARENT": f"00-{trace}-b7ad6b7169203331-{flags}"}
     assert ('"pipe.node.id"' in pipe.alone("run", "p.yml", env=env).stderr) is (flags == "01")
     assert _told(pipe)[1::2] == [trace, flags]
+
+
+@pytest.mark.parametrize(("sampler", "flags"), [("always_off", "00"), ("parentbased_always_off", "01")])
+def test_commands_are_told_what_a_sampler_decides(pipe: Shell, tmp_path: Path, sampler: str, flags: str) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    env = {"OTEL_TRACES_EXPORTER": "console", "OTEL_TRACES_SAMPLER": sampler, "TRACEPARENT": PARENT}
+    assert ('"pipe.node.id"' in pipe.alone("run", "p.yml", env=env).stderr) is (flags == "01")
+    assert _told(pipe)[3] == flags
+
+
+@pytest.mark.parametrize("exporter", ["none", "nobody-has-it"])
+def test_where_metrics_alone_are_sent_commands_are_part_of_what_started_the_run(
+    pipe: Shell, tmp_path: Path, exporter: str
+) -> None:
+    (tmp_path / "p.yml").write_text(PIPELINE)
+    env = {"OTEL_TRACES_EXPORTER": exporter, "OTEL_METRICS_EXPORTER": "console"}
+    pipe.alone("run", "p.yml", env={**env, "TRACEPARENT": PARENT})
+    assert _told(pipe) == PARENT.split("-")
+    shutil.rmtree(pipe.folder / ".pipe")
+    pipe.alone("run", "p.yml", env=env)
+    assert len(_told(pipe)[2]) == 16, "one is made up where nobody started the run in a trace"
 
 
 @pytest.mark.parametrize("flags", ["00", "01"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from model_servers import DIALECTS, OPENAI, Said, Service, chunked, response
 
-from pipe_runner.models import Finish, Message, ModelRequest, ModelResponse, Reason, ToolSpec
+from pipe_runner.models import Finish, Message, ModelFault, ModelRequest, ModelResponse, Reason, ToolSpec
 
 of_http = pytest.mark.parametrize("name", ["openai", "ollama"])
 openai = pytest.mark.parametrize("name", ["openai"])
@@ -321,3 +321,19 @@ def test_mistral_is_asked_for_nothing_that_it_refuses(provider_bench: Any) -> No
     provider = provider_bench(DIALECTS["openai"], None, "https://api.mistral.ai").open(api_key=key)
     body = provider.asked(REQUEST._replace(seed=7), stream=True).body
     assert (body.keys() & {"seed", "stream_options"}, body["random_seed"], body["stream"]) == (set(), 7, True)
+
+
+@openai
+@pytest.mark.parametrize("listed", [response({"data": [{"id": "gpt-4o-2024-11-20"}]}), response("no", 404)])
+def test_a_check_asks_a_model_that_no_list_has(name: str, listed: bytes, bench: Any) -> None:
+    bench.service.decides(lambda asked: [listed if asked.path == "/v1/models" else bench.dialect.answer()])
+    assert "ours-east was asked a word" in bench.use(lambda provider: provider.check(), model="ours-east")
+    assert bench.service.asked[-1].data["model"] == "ours-east"
+
+
+@openai
+def test_a_check_of_a_model_that_is_not_there_says_which_are(name: str, bench: Any) -> None:
+    gone = bench.dialect.declines("model")
+    bench.service.decides(lambda asked: bench.lists(asked) if "models" in asked.path else [gone])
+    with pytest.raises(ModelFault, match="none is called 'm-2'; there is m-1"):
+        bench.use(lambda provider: provider.check(), model="m-2")

@@ -86,6 +86,7 @@ class Telling:
         except Exception as error:
             from pipe_runner.telemetry.wanted import unusable
 
+            trace.made = False
             warn(unusable(error))
 
     def note(self, line: str) -> None:

@@ -44,7 +44,9 @@ class Telemetry:
         named = {"service.name": environ.get("OTEL_SERVICE_NAME") or "pipe-runner", "service.version": __version__}
         resource = Resource.create(named)
         self._tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
-        for exporter in _exporters("traces", environ, warn):
+        traces = _exporters("traces", environ, warn)
+        self._sends_spans = bool(traces)
+        for exporter in traces:
             self._tracers.add_span_processor(_processor(exporter, environ, warn))
         readers = [_reader(one, warn) for one in _exporters("metrics", environ, warn)]
         self._meters = MeterProvider(readers, resource, shutdown_on_exit=False) if readers else None
@@ -53,6 +55,7 @@ class Telemetry:
 
     def listen(self, trace: Trace, about: Mapping[str, str] = NOTHING) -> TelemetrySink:
         """What listens to a run, whose ids are those of the trace; `about` are attributes of its span."""
+        trace.made = self._sends_spans
         return TelemetrySink(trace, ChosenIds(trace.id), self._tracers, self._meters, self._warn, about)
 
     def beside(self, about: Mapping[str, str]) -> TelemetrySink:

@@ -67,6 +67,8 @@ class TelemetrySink:
         self.trace, self._ids, self._about, self._warn = trace, ids, about, warn
         self._tracers, self._meters = tracers, meters
         self._spans = Spans(ids, tracers)
+        self._above = _above(trace)
+        trace.recorded = self._spans.recorded(self._above)
         self._run: Opened | None = None
         self._steady = Steady(_SLACK, 0)
         self._nodes: dict[str, Opened] = {}
@@ -153,13 +155,8 @@ class TelemetrySink:
         attributes = {**self._about, names.RUN: event.run}
         if event.data.get("pipeline"):
             attributes[names.PIPELINE] = event.data["pipeline"]
-        above = None
-        if self.trace.parent:
-            ids = int(self.trace.id, 16), int(self.trace.parent, 16)
-            flags = TraceFlags.SAMPLED if self.trace.sampled else TraceFlags.DEFAULT
-            above = SpanContext(*ids, is_remote=True, trace_flags=TraceFlags(flags))
         name = f"run {event.data['pipeline']}" if event.data.get("pipeline") else f"resume {event.run}"
-        self._run = self._spans.begin(name, above, at, attributes)
+        self._run = self._spans.begin(name, self._above, at, attributes)
 
     def _end_run(self, event: Event, at: int) -> None:
         if self._run is None:
@@ -265,6 +262,14 @@ def send(tracers: TracerProvider, meters: MeterProvider | None, warn: Callable[[
     sending.join(PATIENCE)
     if sending.is_alive():
         warn(f"telemetry: the collector did not take all within {PATIENCE:g} s; what it lacks is lost")
+
+
+def _above(trace: Trace) -> SpanContext | None:
+    """The span of whoever started us."""
+    if not trace.parent:
+        return None
+    flags = TraceFlags(TraceFlags.SAMPLED if trace.sampled else TraceFlags.DEFAULT)
+    return SpanContext(int(trace.id, 16), int(trace.parent, 16), is_remote=True, trace_flags=flags)
 
 
 def _context(span: Opened | None) -> SpanContext | None:

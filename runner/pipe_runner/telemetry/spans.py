@@ -57,6 +57,10 @@ class Spans:
         self._most, self._longest = limits.max_span_attributes, limits.max_span_attribute_length
         self._bounded = self._longest is not None or (self._most is not None and self._most < _MOST_ATTRIBUTES)
 
+    def recorded(self, parent: SpanContext | None) -> bool:
+        """Whether a trace that begins now is; the ids alone decide that, for all samplers that variables name."""
+        return self.begin("run", parent, 0, {}).context.trace_flags.sampled
+
     def begin(
         self,
         name: str,

@@ -34,6 +34,7 @@ ANY = Wanted({"type": ["object", "array", "number", "string", "boolean", "null"]
         ('no end of thought\n</think>{"a": 1}', {"a": 1}),
         ('{"a": "</think>1"}', {"a": "</think>1"}),
         ('```json\n{"a": "</think>1"}\n```', {"a": "</think>1"}),
+        ('\ufeff{"a": 1}', {"a": 1}),
         ("null", None),
         ("0", 0),
         ('""', ""),
@@ -62,6 +63,7 @@ def test_what_is_no_json_is_told_so(text: str) -> None:
     ("text", "sentence"),
     [
         ('"no end', "it is no JSON: unterminated string starting at line 1, column 1"),
+        ("[1e400]", "at $[0]: inf is no JSON number, and one above 1.8e308 is read as it; return null, or a string"),
         ("1" * 5000, "it is no JSON: it holds an integer of more than 4,300 digits"),
     ],
 )

@@ -204,3 +204,10 @@ def test_calls_of_one_answer_get_ids_that_differ(bench: Any) -> None:
     assert (ids[0], len(set(ids))) == ("c", 3)
     assert [one.tool_call_id for one in given] == ids
     assert ["12:00" in one.text for one in given] == [True, False, True]
+
+
+def test_s4_the_mark_around_a_result_names_no_tool_by_a_secret(bench: Any) -> None:
+    bench.keep('se"cret-of-ours')
+    model = FakeProvider(Answer(tools=[('se"cret-of-ours', {})]), "done")
+    talk(bench, model, Box({"clock": "12:00"}))
+    assert 'from="tool ***"' in model.requests[1].messages[-1].text

@@ -21,6 +21,7 @@ NOW = 1_800_000_000.0  # Fri, 15 Jan 2027 08:00:00 GMT
         ({"Retry-After": "Friday, 15-Jan-27 08:01:30 GMT"}, "", 90),
         ({"Retry-After": "Fri, 15 Jan 2027 07:00:00 GMT"}, "", 0),
         ({"Retry-After": "2027-01-15T08:00:05Z"}, "", 5),
+        ({"Retry-After": "1800000042"}, "", 42),
         ({"Retry-After": "1m30s"}, "", 90),
         ({"Retry-After-Ms": "1500"}, "", 1.5),
         ({"retry-after-ms": "250", "retry-after": "9"}, "", 0.25),
