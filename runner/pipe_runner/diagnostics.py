@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class Severity(StrEnum):
@@ -64,6 +64,10 @@ def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(dict.fromkeys(diagnostics), key=Diagnostic.sort_key)
 
 
+_SHORT: Final = (5, 6)
+"""Letters of words of which many are alike by chance: `check` and `cache`, `mount` and `timeout`."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """The known word that `word` was most likely meant to be, or None."""
     import difflib
@@ -76,4 +80,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     if len(begun) == 1:
         return begun[0]
     found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.6)
+    if found and len(word) in _SHORT and found[0][:3] != word[:3]:
+        found = difflib.get_close_matches(word, found, cutoff=0.75)
     return found[0] if found else None

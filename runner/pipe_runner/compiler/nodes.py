@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.compiler.agents import AgentInfo, Agents, timeless, unguarded
 from pipe_runner.compiler.choices import chosen_function
+from pipe_runner.compiler.contexts import keys_of
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.environment import commands_of
 from pipe_runner.compiler.fanout import compile_fan_out, uses_without_list, without_list
@@ -363,7 +364,9 @@ class NodeCompiler:
         draft.options = self._values.compile(options, place, "with", draft.uses)
         if not draft.options.static:
             draft.options = Value(_with_urls(draft.options.data, info), static=False)
-        if spec.with_ or not self._as_written(draft).get("with"):  # else it has been told to be wrong
+        written = self._as_written(draft)
+        told = written.get("with") or self._report.misspelt("with", written, keys_of(AgentNode))
+        if spec.with_ or not told:
             check_options(info, checked, place, self._report)
 
     def _call(self, options: dict[str, Any], place: Path_) -> None:

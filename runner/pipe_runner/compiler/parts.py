@@ -188,7 +188,7 @@ class Includes:
                     report.add("E806", sentence, (*place, *inner), notes=_declared(part, name))
                 values[name] = value
         for name, declared in known.items():
-            if name not in given and declared.required:
+            if name not in given and declared.required and not report.misspelt(name, given, known):
                 message = f"{short(part.document.path)} needs the input `{name}`"
                 place = (*path, "with") if given else path
                 hint = f"write `with: {{{name}: …}}`"

@@ -228,6 +228,10 @@ class Report:
         self._shared.comparisons += len(candidates) + 1
         return did_you_mean(word, candidates)
 
+    def misspelt(self, key: str, given: Iterable[str], known: Collection[str]) -> bool:
+        """Whether an unknown one of the given keys, which is told, probably means this one, which is missing."""
+        return any(self.suggest(str(name), known) == key for name in given if name not in known)
+
 
 def listed(words: Collection[str], most: int = 12) -> str:
     """`a, b and c`; a long list is cut."""

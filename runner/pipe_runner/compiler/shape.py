@@ -173,7 +173,9 @@ class Shape:
             self._unknown_key(data, path)
             return path
         if error_type == "missing":
-            return self._missing(path, str(detail["loc"][-1]))
+            key = str(detail["loc"][-1])
+            told = isinstance(value, dict) and self._report.misspelt(key, value, self._context_of(path, value).keys)
+            return self._prune(path) if told else self._missing(path, key)
         if error_type == "node_kind":
             self._no_kind(path, value)
             return path

@@ -9,10 +9,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from pipe_runner.compiler.budgets import asks_models
+from pipe_runner.compiler.contexts import keys_of
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import uses_without_list, without_list
 from pipe_runner.compiler.kinds import ANY, Lookup, Schema
 from pipe_runner.compiler.matching import misfits
+from pipe_runner.compiler.pruning import at
 from pipe_runner.compiler.report import Report, listed, short
 from pipe_runner.compiler.values import Values, may_hold_template
 from pipe_runner.diagnostics import Diagnostic, Note
@@ -239,6 +241,8 @@ def _check_inputs(
     given: Mapping[str, Any], place: Path_, sub: SubPipeline, inputs: Sequence[PlannedInput], report: Report
 ) -> None:
     known = {one.name: one for one in inputs}
+    node = at(report.document.data, report.written(place[:-1]))
+    unsaid = report.misspelt("with", node if isinstance(node, dict) else (), keys_of(PipelineNode))
     broken = _keys(sub.document.data, "inputs")
     for name, value in given.items():
         path = (*place, name)
@@ -254,7 +258,7 @@ def _check_inputs(
             for inner, sentence in misfits(value, known[name]):
                 report.add("E806", sentence, (*path, *inner), notes=_declared(sub, name))
     for name, one in known.items():
-        if one.required and name not in given:
+        if one.required and name not in given and not unsaid and not report.misspelt(name, given, known):
             what = f": {one.description}" if one.description else ""
             where = place if report.wrote(place[:-1], "with") else (*place[:-1], "pipeline")
             message = f"{short(sub.shown, 100)} needs the input `{name}`{short(what, 200)}"

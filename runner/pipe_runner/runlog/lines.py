@@ -143,8 +143,8 @@ def _check(event: Event, run: str | None, seq: int | None) -> None:
         raise BadLine("`ts` is no time", checksum_ok=True)
     if event.node is not None and type(event.node) is not str:
         raise BadLine("`node` is no text", checksum_ok=True)
-    if event.attempt is not None and type(event.attempt) is not int:
-        raise BadLine("`attempt` is no whole number", checksum_ok=True)
+    if event.attempt is not None and (type(event.attempt) is not int or event.attempt < 1):
+        raise BadLine("`attempt` is no whole number from 1", checksum_ok=True)
     if run is not None and event.run != run:
         raise BadLine(f"the line belongs to run {event.run!r}, not to {run!r}", checksum_ok=True)
     if seq is not None and event.seq != seq:

@@ -23,6 +23,8 @@ from pipe_runner.types import EventKind
 
 _FORM: Final = re.compile(rb'\{"v":[0-9]+,"seq":[0-9]+,.*,"crc":"[0-9a-f]{8}"\}\r?\Z', re.DOTALL)
 _ASKED: Final = {"path", "root", "inputs", "nodes"}
+_BEGINNING: Final = "the log doesn't begin with a run.started"
+_OF_NODES: Final = frozenset(kind for kind in EventKind if kind.startswith("node."))
 _LINES_IN_ONE: Final = 64
 """How many places of an unreadable line are tried as the start of a readable one."""
 
@@ -124,8 +126,8 @@ def opening_of(path: str, run: str) -> Event | None:
     opening = next(iter(reader), None)
     if opening is not None:
         apply_to(Run(), opening, reader)
-        if opening.event != EventKind.RUN_STARTED or not opening.data.keys() >= _ASKED:
-            raise LogDamaged(path, 0, 1, "the log doesn't begin with a run.started that says what was asked for")
+        if not opening.data.keys() >= _ASKED:
+            raise LogDamaged(path, 0, 1, f"{_BEGINNING} that says what was asked for")
     return opening
 
 
@@ -156,7 +158,12 @@ def apply_to(run: Folds, event: Event, reader: LogReader) -> None:
 
 
 def refuse_misshapen(event: Event, path: str, at: int) -> None:
-    """Raises LogDamaged for an event with a field that isn't what it has to be; `at` is where its line begins."""
+    """Raises LogDamaged for a first event that starts no run, one of no node, and one with a field that isn't what it
+    has to be; `at` is where its line begins."""
+    if event.seq == 1 and event.event != EventKind.RUN_STARTED:
+        raise LogDamaged(path, at, 1, _BEGINNING)
+    if event.node is None and event.event in _OF_NODES:
+        raise LogDamaged(path, at, event.seq, f"{event.event} does not hold what it must (it names no node)")
     from pipe_runner.runlog.shapes import check_shape  # a run that begins reads no log
 
     try:

@@ -207,6 +207,19 @@ def test_a_near_miss_is_recognised() -> None:
     assert did_you_mean("zzz", known) is None
 
 
+@pytest.mark.parametrize("word", ["stage", "check", "trace", "order", "mount", "notes", "expect", "parent", "stdout"])
+def test_a_word_that_is_alike_by_chance_is_not_what_was_meant(word: str) -> None:
+    known = ["agent", "cache", "provider", "timeout", "needs", "effect", "version", "with", "secrets"]
+    assert did_you_mean(word, known) is None
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("chace", "cache"), ("agnet", "agent"), ("ouptut", "output"), ("retries", "retry")]
+)
+def test_a_slip_in_a_short_word_is_recognised(word: str, meant: str) -> None:
+    assert did_you_mean(word, ["agent", "cache", "output", "retry", "timeout"]) == meant
+
+
 def test_positions_are_ordered() -> None:
     assert Position(1, 9) < Position(2, 1)
     assert width("x") == 1

@@ -78,7 +78,7 @@ def test_a_node_without_an_identifier_may_be_of_a_wrong_shape_too(compiled: Comp
         "E301",
     ]
     assert codes(compiled("nodes: {a-b: text, b: {run: x}}\n")) == ["E203", "E205"]
-    assert codes(compiled("nodes: {a-b: {agent: http, with: {urll: x}}}\n")) == ["E205", "E503", "E504"]
+    assert codes(compiled("nodes: {a-b: {agent: http, with: {color: x}}}\n")) == ["E205", "E503", "E504"]
 
 
 @pytest.mark.parametrize(
@@ -112,3 +112,17 @@ def test_a_wrong_part_of_a_key_of_a_node_hides_none_beside_it(compiled: Compile,
 
 def test_an_item_of_a_for_each_of_a_wrong_shape_is_no_unknown_name(compiled: Compile) -> None:
     assert codes(compiled("nodes: {a: {run: 'echo {{ item.x }} {{ index }}', for_each: {items: 5}}}\n")) == ["E203"]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "agent: python, wiht: {call: 'm:f'}",
+        "agent: http, with: {ulr: 'http://localhost'}",
+        "run: x, for_each: {itmes: [1]}",
+        "run: x, artifacts: [{nmae: x, path: y}]",
+    ],
+)
+def test_what_is_missing_since_its_key_is_misspelt_is_told_once(compiled: Compile, node: str) -> None:
+    (found,) = compiled(f"nodes: {{a: {{{node}}}}}\n").diagnostics
+    assert found.hint is not None and found.hint.startswith("did you mean")

@@ -127,6 +127,8 @@ def test_a_line_longer_than_readers_accept_is_not_written() -> None:
         (line_of(ts=1), "wrong type"),
         (line_of(node=1), "`node` is no text"),
         (line_of(attempt="1"), "`attempt` is no whole number"),
+        (line_of(attempt=0), "`attempt` is no whole number from 1"),
+        (line_of(attempt=-1), "`attempt` is no whole number from 1"),
         (line_of(run="other"), "belongs to run 'other', not to 'r'"),
         (line_of(seq=3), "seq is 3 where 1 is next: lines are missing"),
         (line_of(seq=0), "seq is 0 where 1 is next: a line stands twice"),

@@ -18,6 +18,7 @@ from pipe_runner.ports import Event
 from pipe_runner.run import fold
 from pipe_runner.runlog import RunDir, fold_log, read_log
 from pipe_runner.runlog.lines import encode_line
+from pipe_runner.types import EventKind
 
 WriteRun = Callable[..., RunDir]
 same_directory = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -200,6 +201,27 @@ def test_d6_an_event_that_can_not_be_folded_is_damage_where_it_stands(write_run:
         fold_log(rundir.log_path)
     assert (found.value.byte, found.value.line) == (len(b"".join(lines_of(ten))), 11)
     assert len(read_log(rundir.log_path).events) == 11
+
+
+@pytest.mark.parametrize("kind", ["run.teleported", "node.output", "run.resumed"])
+def test_d6_a_log_that_begins_with_anything_but_its_run_s_start_is_damaged(
+    write_run: WriteRun, ten: list[Event], kind: str
+) -> None:
+    later = [event._replace(seq=event.seq + 1) for event in ten]
+    rundir = write_run("r1", [ten[1]._replace(seq=1, event=kind), *later])
+    with pytest.raises(LogDamaged, match=r"doesn't begin with a run\.started") as found:
+        fold_log(rundir.log_path)
+    assert (found.value.byte, found.value.line) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EventKind if kind.startswith("node.")])
+def test_d6_an_event_of_a_node_that_names_none_is_damage(
+    write_run: WriteRun, ten: list[Event], kind: EventKind
+) -> None:
+    rundir = write_run("r1", [*ten, Event(11, ten[0].ts, "r1", kind, None, 1)])
+    with pytest.raises(LogDamaged, match="names no node") as found:
+        fold_log(rundir.log_path)
+    assert found.value.line == 11
 
 
 def test_events_that_are_not_known_change_nothing_but_are_counted(write_run: WriteRun, ten: list[Event]) -> None:
