@@ -97,7 +97,11 @@ def _of_tree(tree: Any, of: Callable[[Any], Schema], of_path: SchemaOf, depth: i
     if word == "if" and tree[3] is not None:
         return _either(of(tree[2]), of(tree[3]))
     if word in ("and", "or"):
-        return _either(of(tree[1]), of(tree[2]))
+        first = of(tree[1])
+        closed = first.get("enum")
+        if word == "or" and isinstance(closed, list):
+            first = {"enum": [value for value in closed if value]}
+        return _either(first, of(tree[2]))
     return _WORDS_OF_TREES.get(word, ANY)
 
 

@@ -22,6 +22,8 @@ _PATTERN: Final = re.compile(
     rf"(?:(?:\\[dw.]|\[{_SET}-?\]|[\w/:@,=-])(?:[+*?]|\{{[\d,]+\}})?)*\$"
 )
 """A plain pattern that only such words match, as `^v\\d+\\.\\d+$` or `^[a-z][a-z0-9-]*$`."""
+_BEGINNING: Final = re.compile(rf"\^(?:\\[dw.]|\[{_SET}\]|[\w/:@,=])(?![*?{{])[^|]*")
+"""A pattern that says no more than how a text begins, as `^/`; in quotes that is enough."""
 _PLAIN: Final = frozenset({"integer", "number", "boolean", "null"})
 _ENDS: Final = re.compile(r"[\"']?(?:[\s;|&)]|\Z)")
 
@@ -50,7 +52,9 @@ def _hole(spec: Any, path: Path_, fault: Fault, of_path: SchemaOf) -> bool:
     if fault.code == BACKSLASHES:
         texts = [value_to_text(one) for one in closed_list(schema) or ()]
         return not any("\\" in text for text in texts) if texts else types_of(schema) <= _PLAIN or _words(schema)
-    return _words(schema, negative=alone)
+    pattern = schema.get("pattern") if types_of(schema) == {"string"} and not fault.message.startswith("$") else None
+    begun = isinstance(pattern, str) and _BEGINNING.fullmatch(pattern) is not None
+    return begun or _words(schema, negative=alone)
 
 
 def text_at(spec: Any, path: Path_) -> str | None:
@@ -62,7 +66,11 @@ def text_at(spec: Any, path: Path_) -> str | None:
 
 def closed_list(schema: Schema) -> list[Any] | None:
     """All values that there are, where the schema lists them."""
+    if "anyOf" in schema:
+        lists = [closed_list(one) for one in schema["anyOf"]]
+        return None if None in lists else [value for one in lists for value in one or ()]
     closed = [schema["const"]] if "const" in schema else schema.get("enum")
+    closed = [True, False] if closed is None and types_of(schema) == {"boolean"} else closed
     return closed if isinstance(closed, list) else None
 
 
@@ -82,5 +90,5 @@ def _words(schema: Schema, *, negative: bool = False) -> bool:
     types, least = types_of(schema), schema.get("minimum")
     if not types <= {"integer", "number"}:
         pattern = schema.get("pattern") if types == {"string"} else None
-        return types == {"boolean"} or (isinstance(pattern, str) and _PATTERN.fullmatch(pattern) is not None)
+        return isinstance(pattern, str) and _PATTERN.fullmatch(pattern) is not None
     return negative or (isinstance(least, int | float) and least >= 0)

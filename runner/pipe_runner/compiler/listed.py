@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pipe_runner.compiler.infer import SchemaOf, schema_of
 from pipe_runner.compiler.leading import closed_list, text_at
-from pipe_runner.compiler.room import Room
+from pipe_runner.compiler.room import Room, more_hint
 from pipe_runner.compiler.values import may_hold_template
 from pipe_runner.expressions import Fault
 from pipe_runner.expressions.compile import compile_value
@@ -46,6 +46,8 @@ def not_written_out(spec: Any, found: Found, of_path: SchemaOf, room: Room) -> F
         words = _words(spec, written, of_path) if texts else []
         if words and _are_plain({written: words}, len(here), texts, told, where, room):
             passing[written] = words
+    if room.full:
+        return [(fault._replace(hint=more_hint(fault)), path) for fault, path in found]
     if len(passing) > 1:
         count = sum(len(at[written]) for written in passing)
         if not _are_plain(passing, count, texts, told, where, room):

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
+from pipe_runner.expressions import Fault
+
 STEPS: Final = 100_000
 """Of all matrices of one file."""
 WORK: Final = 160_000
 """Steps of some 10 µs that looking through the shell texts of one file may take."""
+
+_MORE: Final = "more such values stand in this file than are held against what it lists: take some into a sub-pipeline"
+
+
+def more_hint(fault: Fault) -> str:
+    """The hint of a value that may be one of those that the file lists, for which there was no room to look."""
+    return f"{fault.hint}; {_MORE}" if fault.hint else _MORE
 
 
 class NoRoom(Exception):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 from pipe_runner.compiler.report import Report, short
+from pipe_runner.compiler.room import more_hint
 from pipe_runner.compiler.trees import all_in, own_path
 from pipe_runner.expressions import Compiled, Fault
 from pipe_runner.expressions.compile import compile_value
@@ -103,7 +104,8 @@ class Values:
             if fault.code in (OPTION, BACKSLASHES) or (fault.code in IN_CODE and len(self._report.options) < _LATER):
                 self._report.options.append((fault, path))
                 continue
-            self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=fault.hint)
+            hint = more_hint(fault) if fault.code in IN_CODE else fault.hint
+            self._report.add(fault.code, fault.message, path, offset=fault.offset, length=fault.length, hint=hint)
 
     def _encode(
         self, value: Any, path: Path_, place: Place, uses: list[Use], mark: str, *, escape: bool, quiet: bool = False

@@ -16,7 +16,7 @@ from pipe_runner.expressions.shell_marks import (
     inspect_assignment,
 )
 from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
-from pipe_runner.expressions.shell_tables import MAX_KEPT, split
+from pipe_runner.expressions.shell_tables import ALL, MAX_KEPT, split
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _GIVEN: Final = re.compile(rf"{EXPANSION}=[\"']?\$\{{?(\w+)\}}?[\"']?")
 """What `eval` is given to assign to a variable whose name stands in another: `"$1=\\$2"`."""
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+MAX_LISTS: Final = 16
+"""Lists of arguments that are told apart; of more, each is taken for longer by what is added."""
 
 
 def _command(command: Command, index: int) -> None:
@@ -242,6 +244,16 @@ def _set(command: Command, index: int) -> None:
     flows = command.scan.flows
     flows.replaced.add(flows.scope)
     flows.arguments(flows.scope, words)
+    key = f"{flows.scope}:{ALL}"
+    if words and words[0].quoted and words[0].variables == [key] and not (words[0].skipped or flows.loops):
+        flows.lists[key] = _added(flows.lists[key], words[1:])
+
+
+def _added(lists: list[list[Word]], words: list[Word]) -> list[list[Word]]:
+    """What the arguments may be after `set -- "$@" x`, which stands last among them; a loop does so again and again."""
+    *before, last = lists
+    more = [[*each, *words] for each in before]
+    return (more if len(more) > MAX_LISTS else [*before, *more]) or [last]
 
 
 def _shift(command: Command, index: int) -> None:

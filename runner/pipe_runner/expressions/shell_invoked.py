@@ -49,7 +49,7 @@ def spreads(word: Word) -> bool:
 def note(command: Command, index: int, name: str) -> None:
     """Keep a command in mind whose program or arguments stand in variables."""
     words, flows = command.words[index:], command.scan.flows
-    several = _is_known(flows, name) and any(map(spreads, words))
+    several = name != "set" and _is_known(flows, name) and any(map(spreads, words))
     for first in (*braced(words[0]), *_emptied(flows, words[0])) if not command.together else ():
         command.facts.inherit(_inspect(command.scan, [first, *words[1:]]))
     if name in flows.aliases and not command.together:

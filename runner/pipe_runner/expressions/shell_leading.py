@@ -32,6 +32,7 @@ OPTION_MESSAGE: Final = (
 OPTION_HINT: Final = "put `--` before it, if the program knows that"
 _TAKING: Final = "${} takes the value; {}"
 HERE: Final = "write ./ before it"
+PATH_HINT: Final = f'{HERE}, or give an input of absolute paths `pattern: "^/"`'
 
 
 def stand(tables: Tables, name: str, word: Word) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pipe_runner.expressions.compiled import OPTION
 from pipe_runner.expressions.shell_files import choose_parts, file_key
-from pipe_runner.expressions.shell_leading import BEGINS, HERE, begins, could_be_options, lead, warn
+from pipe_runner.expressions.shell_leading import BEGINS, HERE, PATH_HINT, begins, could_be_options, lead, warn
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _RUNS: Final = "what this option says is run"
 _PLAIN: Final = "write the command without values"
 _DELETES: Final = "a value that begins with `-` would be an action of find, and `-delete` is one"
 _ALONE: Final = _set(
-    "-H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev "
+    "-- -H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev "
     "-daystart -follow -empty -true -false -nouser -nogroup -readable -writable -executable -noleaf "
     "-ignore_readdir_race -warn -nowarn"
 )
@@ -370,9 +370,9 @@ def find_operands(command: Command, index: int) -> None:
         elif text[:1] == "-" and len(text) > 1 and text not in _ALONE:
             at += 1
         elif text.startswith(HOLE) and not any(hole.code for hole in words[at].holes):
-            warn(command.scan, words[at].holes[0], OPTION, _DELETES, HERE)
+            warn(command.scan, words[at].holes[0], OPTION, _DELETES, PATH_HINT)
         elif text.startswith(EXPANSION):
-            lead(command, words[at], BEGINS, OPTION, _DELETES, HERE)
+            lead(command, words[at], BEGINS, OPTION, _DELETES, PATH_HINT)
         at += 1
 
 

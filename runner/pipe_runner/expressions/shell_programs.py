@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
 
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
+_SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
+"""Options of ssh with values."""
 """Settings of ssh of which none is run."""
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
@@ -125,7 +127,11 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
 
 
 def _ssh(command: Command, index: int) -> None:
-    options, rest = command.options(index, "BbcDEeFIiJLlmOopQRSWw")
+    options, rest = command.options(index, _SSH)
+    flows = command.scan.flows
+    while rest and (name := command.words[rest[0]].listed) in flows.lists and name not in flows.read:
+        more, rest = command.options(rest[0], _SSH)
+        options += more
     for option, value in options:
         if option == "-o" and value is not None and not _HARMLESS.match(value.text):
             command.code(value, "ssh runs what some of its options say", "write the option's name: -o Port={{ x }}")

@@ -15,6 +15,9 @@ inputs:
   e: {{type: string, enum: [build, test], default: build}}
   s: {{type: string, default: x}}
   l: {{type: array, items: {{type: string, enum: [sh]}}, default: [sh]}}
+  b: {{type: boolean, default: false}}
+  o: {{type: string, enum: ["", web], default: ""}}
+  n: {{type: string, enum: [web], required: false}}
 nodes:
   n: {{run: echo sh, output: json}}
   a:
@@ -39,6 +42,10 @@ def codes(compiled: Compile, node: str) -> list[str]:
         "{for_each: {items: [web, db]}, run: 'kubectl exec pod -- ./{{ item }}.sh'}",
         "{for_each: {items: [{do: up}, {do: down}]}, run: '{{ item.do }} now'}",
         "{for_each: {items: [web, db]}, run: 'psql -c \"vacuum {{ item }}\"'}",
+        "{run: 'if {{ inputs.b }}; then ls; fi'}",
+        "{run: '{{ inputs.b }} && {{ inputs.s == \"x\" }} && ls'}",
+        '{run: \'make {{ inputs.o or "all" }} && make {{ inputs.n or "all" }}\'}',
+        "{run: 'ssh host ./{{ \"stop\" if inputs.b else inputs.e }} now'}",
     ],
 )
 def test_s3_words_of_a_list_of_the_file_are_not_refused(compiled: Compile, node: str) -> None:
@@ -60,6 +67,11 @@ def test_s3_words_of_a_list_of_the_file_are_not_refused(compiled: Compile, node:
         ("{matrix: {sh: [sh, bash]}, run: '{{ matrix.sh }} -c \"echo {{ inputs.s }}\"'}", "E421"),
         ("{run: 'x={{ inputs.e }}{{ inputs.s }}; $x'}", "E421"),
         ("{run: '{{ inputs.e ~ inputs.s }}'}", "E421"),
+        ("{run: '{{ inputs.o }} x'}", "E421"),
+        ("{run: '{{ inputs.s or \"all\" }} x'}", "E421"),
+        ("{run: '{{ inputs.e or inputs.s }} x'}", "E421"),
+        ('{run: \'{{ "up" if nodes.n.output else "down" }} x\'}', "E421"),
+        ('{run: \'ssh host {{ "a;b" if inputs.b else "c" }}\'}', "E420"),
     ],
 )
 def test_s3_they_are_where_a_word_is_no_plain_one_or_makes_code_of_another_value(
@@ -112,3 +124,10 @@ def test_r2_looking_at_many_lists_is_bounded(compiled: Compile) -> None:
     began = time.process_time()
     assert {one.code for one in compiled(text).diagnostics} <= {"E420"}
     assert time.process_time() - began < 2
+
+
+def test_where_there_are_too_many_the_hint_says_that_they_were_not_looked_at(compiled: Compile) -> None:
+    nodes = "\n".join(f"  n{number}: {{run: 'make {{{{ inputs.e }}}} {number}'}}" for number in range(1100))
+    told = compiled(f"inputs: {{e: {{type: string, enum: [a, b], default: a}}}}\nnodes:\n{nodes}\n").diagnostics
+    assert len(told) == 100
+    assert all("take some into a sub-pipeline" in (one.hint or "") for one in told)
