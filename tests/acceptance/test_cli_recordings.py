@@ -97,6 +97,23 @@ def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
     assert len(Answering.seen) == 2
 
 
+def test_a_cached_result_is_in_no_recording_s_place_and_a_replay_leaves_none(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    text = PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}").replace(
+        "    agent:", "    cache: true\n    agent:"
+    )
+    (tmp_path / "p.yml").write_text(text)
+    assert pipe("run", "p.yml").returncode == 0
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    assert len(Answering.seen) == 3, "recording really asks"
+    (file,) = (tmp_path / "rec").iterdir()
+    file.write_text(file.read_text().replace("because of", "edited"))
+    assert "edited" in pipe("run", "p.yml", "--replay", "rec").stdout
+    assert "edited" not in pipe("run", "p.yml").stdout
+
+
 def test_cases_are_answered_from_recordings_under_run_none(
     pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
 ) -> None:

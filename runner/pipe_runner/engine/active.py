@@ -275,7 +275,7 @@ class ActiveRun:
         return self._cache
 
     def _open_keeper(self, plan: Plan, scope: Scope) -> Keeping:
-        if not self._settings.keeps:
+        if not self._settings.looks_back:
             from pipe_runner.resultcache.host import NothingKept
 
             return NothingKept()

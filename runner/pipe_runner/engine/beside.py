@@ -48,7 +48,7 @@ class Beside:
 
         Nothing in a run that must go as it is told: a case of a test, one of an evaluation, one that is recorded."""
         settings = self._settings
-        if not settings.keeps or settings.shared is not None or settings.record or settings.replay:
+        if settings.shared is not None or not settings.looks_back:
             return None
         if self._runs is None:
             from pipe_runner.stores.earlier import EarlierRuns

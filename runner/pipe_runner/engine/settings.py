@@ -59,3 +59,8 @@ class RunSettings(NamedTuple):
     """What a command on the run needs to find it, beside its id: nothing, or ` --state-dir DIR`."""
     task: str | None = None
     """The task in words of which the pipeline was made, where it was."""
+
+    @property
+    def looks_back(self) -> bool:
+        """Whether what earlier runs gave counts, and what this one gives later: not where it must go as it is told."""
+        return self.keeps and not self.record and not self.replay

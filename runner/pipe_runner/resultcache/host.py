@@ -47,7 +47,8 @@ class Keeping(Protocol):
 
 
 class NothingKept:
-    """For a run of which nothing is kept: a test of a pipeline, in which other things stand in for nodes."""
+    """For a run that takes no earlier results and leaves none: a test of a pipeline, in which other things stand in for
+    nodes; one that is recorded, which must ask; one that is replayed, whose answers are those of once."""
 
     async def found(
         self,
