@@ -1,8 +1,8 @@
-"""Places that a policy names: networks, hosts, domains and proxies. Cheap to import: no pydantic here."""
+"""Places that policies and options name: networks, hosts, domains, proxies, resolvers. Cheap to import: no pydantic."""
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -46,3 +46,43 @@ def proxy_url(text: str) -> str:
     if not sound or any(char.isspace() or not char.isprintable() for char in text):
         raise ValueError("http.proxy is true, false, or a URL, as http://proxy.example:3128")
     return text
+
+
+def host_port(text: str) -> tuple[str, int]:
+    """`example.com`, `example.com:8443`, `::1`, `[::1]:8443`; 443 where none is named.
+
+    Raises ValueError with a sentence for anything else.
+    """
+    host, port = text, ""
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if (port and not _is_port(port)) or not host:
+        raise ValueError(f"`{text[:300]}` of `hosts` is no HOST or HOST:PORT")
+    return host, int(port or 443)
+
+
+def resolver_port(text: str) -> tuple[str, int]:
+    """Of a resolver: `10.0.0.2`, `127.0.0.1:5353`, `::1`, `[::1]:53`; 53 where no port is named.
+
+    Raises ValueError with a sentence for anything else: it is an address, never a name.
+    """
+    host, port = text.strip(), "53"
+    if host.startswith("["):
+        host, _, rest = host[1:].partition("]")
+        port = rest.removeprefix(":") or "53"
+    elif host.count(":") == 1:
+        host, _, port = host.partition(":")
+    try:
+        address = str(ip_address(host))
+    except ValueError:
+        address = ""
+    if not address or not _is_port(port):
+        raise ValueError(f"{text[:100]!r} is no resolver: write its address, as `10.0.0.2` or `127.0.0.1:5353`")
+    return address, int(port)
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipe_schemas.findings import ExplainOptions, Given, Result
+from pipe_schemas.hosts import host_port
+
+
+def _host_port(entry: str) -> str:
+    host_port(entry)
+    return entry
+
 
 Check: TypeAlias = Literal["services", "containers", "kubernetes", "aws", "certificates"]
 Severity: TypeAlias = Literal["critical", "high", "medium", "low"]
@@ -15,7 +22,9 @@ ServiceName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_@:.\\][A-Za-
 ContainerName: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$")]
 KubernetesName: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 Region: TypeAlias = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$")]
-HostPort: TypeAlias = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\s/@?#\x00-\x1f]+$")]
+HostPort: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=300, pattern=r"^[^\s/@?#\x00-\x1f]+$"), AfterValidator(_host_port)
+]
 Domain: TypeAlias = Annotated[
     str, Field(min_length=3, max_length=253, pattern=r"^[^\s/:@?#%\x00-\x1f]+\.[^\s/:@?#%]+$")
 ]

@@ -34,6 +34,16 @@ def _moment(text: str) -> str:
     return text
 
 
+def _ago(text: str | None) -> float | None:
+    """Seconds before now, of a duration."""
+    from pipe_schemas.durations import parse_duration
+
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError:
+        return None
+
+
 Moment: TypeAlias = Annotated[str, AfterValidator(_moment)]
 Path: TypeAlias = Annotated[str, Field(min_length=1, max_length=4096)]
 
@@ -147,6 +157,9 @@ class LogAnalysisOptions(ExplainOptions):
     def _some_source(self) -> LogAnalysisOptions:
         if not self.paths and not self.journal and self.text is None:
             raise ValueError("there is nothing to read: give `paths`, `journal` or `text`")
+        since, until = (_ago(text) for text in (self.since, self.until))
+        if since is not None and until is not None and since <= until:
+            raise ValueError("`since` isn't before `until`, so there is no time between them")
         return self
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pipe_schemas.durations import parse_duration
 from pipe_schemas.fields import Duration, Wait
 from pipe_schemas.findings import ExplainOptions
+from pipe_schemas.hosts import resolver_port
 
 Check: TypeAlias = Literal["dns", "tcp", "latency", "route", "http", "tls", "local"]
 RecordType: TypeAlias = Literal["A", "AAAA", "CNAME", "MX", "TXT", "NS"]
@@ -40,6 +41,11 @@ def _url(entry: str) -> str:
     return entry
 
 
+def _resolver(entry: str) -> str:
+    resolver_port(entry)
+    return entry
+
+
 def _short(duration: str) -> str:
     if parse_duration(duration, zero=True) > LONGEST_WAIT:
         raise ValueError(f"{duration} is longer than {LONGEST_WAIT:g} s")
@@ -52,6 +58,7 @@ Port: TypeAlias = Annotated[
 ]
 Host: TypeAlias = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_host)]
 Url: TypeAlias = Annotated[str, Field(min_length=8, max_length=8192), AfterValidator(_url)]
+ResolverPlace: TypeAlias = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_resolver)]
 Percent: TypeAlias = Annotated[float, Field(ge=0, le=100)]
 Milliseconds: TypeAlias = Annotated[float, Field(gt=0, le=3_600_000)]
 
@@ -116,7 +123,7 @@ class NetworkOptions(ExplainOptions):
         description="What is looked at; by default all that the other options name.",
         json_schema_extra={"x-task": "checks"},
     )
-    resolvers: Annotated[list[Annotated[str, Field(min_length=1, max_length=100)]], Field(max_length=16)] = Field(
+    resolvers: Annotated[list[ResolverPlace], Field(max_length=16)] = Field(
         default_factory=list,
         description="DNS servers that are asked and compared, as `10.0.0.2` or `127.0.0.1:5353`; by default the "
         "system's.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -27,6 +28,15 @@ from pipe_schemas.system_measured import (
 )
 
 LONGEST_WINDOW = 3600.0
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") and sys.platform != "win32":
+        raise ValueError(f"`{path[:200]}` is not absolute; write where it is from the root")
+    return path
+
+
+AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Check = Literal["cpu", "memory", "disk", "io", "network", "processes", "limits", "pressure", "container", "temperature"]
 
@@ -137,7 +147,9 @@ class SystemOptions(ExplainOptions):
         description="How long rates are measured, at most an hour.",
         examples=["1s", "10s"],
     )
-    paths: list[Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$")]] = Field(
+    paths: list[
+        Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)]
+    ] = Field(
         default_factory=list,
         max_length=200,
         description="Which file systems to look at: those that hold these absolute paths. All by default.",

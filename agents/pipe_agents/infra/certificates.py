@@ -20,6 +20,7 @@ from pipe_agents.infra.common import LONGEST_LIST, Look, Looked, Unreached, in_t
 from pipe_agents.infra.rdap import Rdap
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
+from pipe_schemas.hosts import host_port
 
 MOST: Final = 2**20
 """Bytes of a file."""
@@ -166,16 +167,11 @@ async def _host(look: Look, said: str, trust: ssl.SSLContext | None) -> Looked:
 
 
 def host_and_port(said: str) -> tuple[str, int]:
-    """`example.com`, `example.com:8443`, `::1`, `[::1]:8443`."""
-    host, port = said, ""
-    if said.startswith("["):
-        host, _, rest = said[1:].partition("]")
-        port = rest.removeprefix(":")
-    elif said.count(":") == 1:
-        host, _, port = said.partition(":")
-    if (port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536)) or not host:
-        raise NodeFault(ErrorKind.REFUSED, f"`{shown(said, 300)}` of `hosts` is no HOST or HOST:PORT")
-    return host, int(port or 443)
+    """As `hosts` names one; raises NodeFault."""
+    try:
+        return host_port(said)
+    except ValueError as error:
+        raise NodeFault(ErrorKind.REFUSED, shown(error, 400)) from None
 
 
 async def _handshakes(host: str, port: int, trust: ssl.SSLContext, timeout: float) -> Seen:

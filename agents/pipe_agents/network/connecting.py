@@ -47,10 +47,13 @@ def socket_address(address: str, port: int) -> tuple[int, Any]:
 
 
 def state_of(number: int) -> tuple[str, str | None]:
-    """What an error of `connect` says of a port; 0 is none."""
+    """What an error of `connect` says of a port; 0 is none. A connection that is reset was there: a port that nobody
+    listens on refuses it."""
     if number == 0:
         return "open", None
     why = os.strerror(number)
+    if number in (errno.ECONNRESET, errno.EPIPE):
+        return "open", why
     if number == errno.ECONNREFUSED:
         return "refused", why
     if number == errno.ETIMEDOUT:

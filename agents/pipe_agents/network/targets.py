@@ -13,6 +13,7 @@ from pipe_agents.http_policy import Address, Reach, reach_of, unwrapped
 from pipe_agents.network.texts import bounded
 from pipe_runner.errors import NodeFault
 from pipe_runner.types import ErrorKind
+from pipe_schemas.hosts import resolver_port
 
 _LABEL: Final = re.compile(r"[a-z0-9_-]{1,63}\Z")
 METADATA: Final = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
@@ -96,20 +97,11 @@ class Resolver:
 
 def resolver_of(text: str, origin: str = "option") -> Resolver:
     """`10.0.0.2`, `127.0.0.1:5353`, `::1`, `[::1]:53`. Raises NodeFault: a resolver is an address, never a name."""
-    host, port = text.strip(), "53"
-    if host.startswith("["):
-        host, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif host.count(":") == 1:
-        host, _, port = host.partition(":")
     try:
-        address = ip_address(host)
-        number = int(port) if port.isdecimal() and port.isascii() else 0
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
-        raise refused(f"{bounded(text, 100)!r} is no resolver: write its address, as `10.0.0.2` or `127.0.0.1:5353`")
-    return Resolver(str(address), number, origin)
+        address, number = resolver_port(text)
+    except ValueError as error:
+        raise refused(bounded(str(error), 200)) from None
+    return Resolver(address, number, origin)
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def look(
         say(line("limits", parts))
     progress.begin("end")
     container.used_instead({**parts, "container": own})
-    return Looked(parts, _with_names(_once(found), this))
+    return Looked(parts, _with_names(_once(found), this, _busy_cores(before, after)))
 
 
 NAMED: Final = {
@@ -237,16 +237,20 @@ def _once(found: list[Finding]) -> list[Finding]:
     return [one for one in found if not told(one)]
 
 
-def _with_names(found: list[Finding], this: snapshots.Now | None) -> list[Finding]:
+def _with_names(found: list[Finding], this: snapshots.Now | None, busy_cores: float | None) -> list[Finding]:
     given = []
+    unseen = processes.unseen(this, busy_cores) if this is not None else None
     for one in found:
         by = NAMED.get(one["check"])
         most = (
             processes.most(this, by) if by is not None and this is not None and one["status"] != "unavailable" else []
         )
         if most:
-            said = f"{one['summary']}; most by {most[0]}"
-            one = {**one, "summary": said, "evidence": {**one["evidence"], f"most_{by}": most}}
+            who, evidence = f"most by {most[0]}", {**one["evidence"], f"most_{by}": most}
+            if by == "cpu" and unseen is not None and busy_cores is not None and unseen > 50 * busy_cores:
+                who = f"{unseen:.0f} % of a core by no process that is seen here, of the rest {who}"
+                evidence["unseen_cpu_percent"] = unseen
+            one = {**one, "summary": f"{one['summary']}; {who}", "evidence": evidence}
         given.append(one)
     return given
 

@@ -47,7 +47,7 @@ def measured(this: Now, top: int, patterns: Sequence[str], busy_cores: float | N
         "states": dict(sorted(states.items())),
         "unreadable": len(this.files) - len(files),
         "cpu_percent": total,
-        "unseen_cpu_percent": round(max(0.0, 100.0 * busy_cores - total), 1) if busy_cores is not None else None,
+        "unseen_cpu_percent": unseen(this, busy_cores),
         "top_cpu": largest(lambda one: shares.get(one.pid, 0.0), alive),
         "top_memory": largest(lambda one: one.pages, alive),
         "top_open_files": largest(lambda one: files.get(one.pid, 0), alive),
@@ -144,6 +144,14 @@ def hidden(tree: Tree, options: Iterable[str]) -> list[Finding]:
 def _called(some: Sequence[Mapping[str, Any]]) -> str:
     names = [f"{one['name']} ({one['pid']})" for one in some[:3]]
     return ", ".join(names) + (f" and {len(some) - 3} more" if len(some) > 3 else "")
+
+
+def unseen(this: Now, busy_cores: float | None) -> float | None:
+    """CPU time of none of the processes that are listed, 100 is one core; None where the whole is not known."""
+    if busy_cores is None:
+        return None
+    seen = sum(share for one in this.after.values() if (share := this.cpu(one)) is not None)
+    return round(max(0.0, 100.0 * busy_cores - seen), 1)
 
 
 def most(this: Now, by: str) -> list[str]:

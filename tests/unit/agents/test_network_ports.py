@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from pipe_agents.network import icmp, latency
-from pipe_agents.network.connecting import Connector
+from pipe_agents.network.connecting import Connector, state_of
 from pipe_agents.network.numbers import percentile, spread
 from pipe_agents.network.probing import by_connecting, by_echo
 from pipe_agents.network.waiting import Stop
@@ -126,6 +127,14 @@ def test_a_thousand_ports_at_once(bench: Any, in_time: Any, open_port: int) -> N
     assert tcp["expected"] == 1
     (told,) = result["findings"]
     assert (told["check"], told["severity"], told["evidence"]["tried"]) == ("tcp.open", "info", 999)
+
+
+@pytest.mark.parametrize(
+    ("number", "state"),
+    [(0, "open"), (errno.ECONNRESET, "open"), (errno.EPIPE, "open"), (errno.ECONNREFUSED, "refused")],
+)
+def test_a_port_whose_connection_is_reset_at_once_is_open(number: int, state: str) -> None:
+    assert state_of(number)[0] == state
 
 
 def test_many_closed_ports_share_a_finding(bench: Any) -> None:

@@ -359,5 +359,8 @@ def test_who_did_it_is_named_and_a_busy_processor_is_told_once(here: Recorded) -
     assert set(found) == {"cpu.busy", "memory.available"}
     assert found["cpu.busy"]["evidence"]["most_cpu"] == ["burner (10): 90 % of a core"]
     assert found["cpu.busy"]["evidence"]["waited_for_cpu_percent_60s"] == 90.0
+    assert found["cpu.busy"]["summary"].endswith(
+        "; 310 % of a core by no process that is seen here, of the rest most by burner (10): 90 % of a core"
+    )
     assert found["memory.available"]["summary"].endswith("; most by holder (11): 3.8 GiB")
     assert looked.parts["processes"] is None

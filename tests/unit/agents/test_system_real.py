@@ -42,6 +42,10 @@ DEEDS = {
 }
 
 
+OWN = f"{os.getpid()}_"
+"""Begins the names of what is started here: other workers start the same."""
+
+
 class Done:
     """The processes that were started, and what the agent made of them."""
 
@@ -49,8 +53,10 @@ class Done:
         self.started: dict[str, subprocess.Popen[str]] = {}
         self.said: dict[str, str] = {}
         for name, text in DEEDS.items():
-            (folder / name).write_text(text)
-            one = subprocess.Popen([sys.executable, str(folder / name), "hunter2"], stdout=subprocess.PIPE, text=True)
+            (folder / f"{OWN}{name}").write_text(text)
+            one = subprocess.Popen(
+                [sys.executable, str(folder / f"{OWN}{name}"), "hunter2"], stdout=subprocess.PIPE, text=True
+            )
             assert one.stdout is not None
             self.started[name] = one
             self.said[name] = one.stdout.readline().strip()
@@ -90,7 +96,8 @@ def told(deeds: Done) -> Any:
     from pipe_runner.ports import Attempt, Context
 
     launcher: Any = None
-    options = {"window": "500ms", "top": 100, "checks": ["cpu", "processes", "limits"], "processes": sorted(DEEDS),
+    names = [OWN + name for name in sorted(DEEDS)]
+    options = {"window": "500ms", "top": 100, "checks": ["cpu", "processes", "limits"], "processes": names,
                "thresholds": {"zombies": 1}}  # fmt: skip
     attempt = Attempt("r", "n", 1, "system_monitoring", options, {}, "/", "key")
     context = Context(lambda kind, data: None, launcher, SystemClock(), NoMasking(), {}, {}, "/")
@@ -102,7 +109,7 @@ def processes(told: Any, name: str) -> dict[int, Any]:
 
 
 def watched(told: Any, name: str) -> Any:
-    return next(one for one in told["measurements"]["processes"]["watched"] if one["pattern"] == name)
+    return next(one for one in told["measurements"]["processes"]["watched"] if one["pattern"] == OWN + name)
 
 
 @linux
