@@ -57,7 +57,10 @@ def counted(
 
 
 def called(id: str, name: str, arguments: Any) -> ToolCall:
-    """A call with its arguments, as text or as data; what is no JSON object is its fault."""
+    """A call with its arguments, as text or as data; what is no JSON object is its fault. Raises TypeError where id or
+    name is no text."""
+    if not (isinstance(id, str) and isinstance(name, str)):
+        raise TypeError
     if arguments is None or (isinstance(arguments, str) and not arguments.strip()):
         return ToolCall(id, name, {})
     twice: list[str] = []

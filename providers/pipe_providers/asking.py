@@ -228,7 +228,15 @@ class HttpProvider(ABC):
             await answer.drain()
         finally:
             answer.close()
-        found.append(self._told(request, answer, reading.read(), began, first))
+        read: Read | None = None
+        try:
+            read = reading.read()
+        except (ValueError, TypeError, LookupError, AttributeError):
+            pass
+        if read is None:
+            message = f"{self._wire.where} gave an answer that can't be used: its JSON has another shape"
+            raise ModelFault(Reason.INVALID_OUTPUT, message, request_id=_request_id(answer))
+        found.append(self._told(request, answer, read, began, first))
 
     async def _is_stream(self, answer: Answer) -> bool:
         """Whether an answer comes in pieces, or whole of a server that knows no streams. Raises ModelFault for one of

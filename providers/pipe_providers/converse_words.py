@@ -233,6 +233,13 @@ def _read(
     return Read(text, finish, tuple(calls), used)
 
 
+def _text(value: Any) -> str:
+    """Raises TypeError for what is none."""
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
 def _usage(data: Any) -> Usage | None:
     if not isinstance(data, dict):
         return None
@@ -292,16 +299,17 @@ class Streamed:
         return ""
 
     def _delta(self, delta: Mapping[str, Any], index: int) -> str:
-        if not isinstance(delta, dict):
+        if not (isinstance(delta, dict) and isinstance(index, int)):
             raise TypeError
         piece = ""
         if "text" in delta:
-            self._text.append(delta["text"])
-            self._blocks.text(index, delta["text"])
-            piece = "" if self._tool is not None else delta["text"]
-            self._size += len(delta["text"])
+            text = _text(delta["text"])
+            self._text.append(text)
+            self._blocks.text(index, text)
+            piece = "" if self._tool is not None else text
+            self._size += len(text)
         elif "toolUse" in delta:
-            part = delta["toolUse"]["input"]
+            part = _text(delta["toolUse"]["input"])
             self._size += len(part)
             if index in self._answering and self._given is not None:
                 self._given.append(part)
