@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import resource
+import selectors
 import subprocess
 import sys
 import threading
@@ -111,3 +112,20 @@ def _no_threads(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refused)
+
+
+def test_no_room_for_another_watch_is_not_taken_for_a_full_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    class Poll:
+        def register(self, fd: int, events: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full(selectors.EpollSelector):
+        _selector_cls = Poll
+
+    def wait(words: list[str]) -> int:
+        Full().register(0, selectors.EVENT_READ)
+        return 0
+
+    assert guarded(wait, []) == 74
+    said = capsys.readouterr().err
+    assert said.startswith("error: the system watches over no other file or socket\nhint: fs.epoll.max_user_watches")

@@ -91,10 +91,15 @@ def _no_folder(error: Exception) -> PipeError | None:
 
 
 def _full(error: Exception) -> PipeError | None:
-    """The fault of a stream that took nothing more at once, as an unbuffered stdout on a full disk does."""
-    if isinstance(error, OSError) and error.filename is None and error.errno in _FULL:
-        return StorageError(f"cannot write to stdout: {error.strerror}")
-    return None
+    """The fault of a stream that took nothing more at once, as an unbuffered stdout on a full disk does; or of epoll,
+    which has a bound of its own, and the same number for it."""
+    if not isinstance(error, OSError) or error.filename is not None or error.errno not in _FULL:
+        return None
+    if error.errno == errno.ENOSPC and any("/selectors.py:" in place for place in _places(error.__traceback__)):
+        from pipe_runner.executors.reasons import WATCHES
+
+        return StorageError("the system watches over no other file or socket", hint=WATCHES)
+    return StorageError(f"cannot write to stdout: {error.strerror}")
 
 
 def _limited(error: Exception) -> PipeError | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from xml.etree import ElementTree as ET
 
+from pipe_runner.console.words import reason_line
 from pipe_runner.run import NodeState, Run
 from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import NodeStatus
@@ -117,11 +118,9 @@ def _verdict(case: ET.Element, tag: str, kind: str, message: str) -> None:
 
 
 def _why(state: NodeState) -> str:
-    if state.when is not None:
-        return f"when: {state.when}"
-    if state.by:
-        return f"{state.status} by {', '.join(state.by)}"
-    return state.reason or str(state.status)
+    why = {"when": state.when, "values": state.values, "reason": state.reason, "by": state.by, "more": state.more}
+    said = reason_line(why)
+    return f"blocked by {said}" if state.by and not state.reason else said or str(state.status)
 
 
 def xml_time(seconds: float | None) -> str:

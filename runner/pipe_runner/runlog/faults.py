@@ -25,6 +25,13 @@ _MAKING = {
     errno.ENOENT: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
     errno.ENOTDIR: "choose a place that is there with --state-dir or PIPE_STATE_DIR",
 }
+_LOCKING = {
+    **_HINTS,
+    **dict.fromkeys(
+        (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP),
+        "this file system has no locks to give: choose another one with --state-dir or PIPE_STATE_DIR",
+    ),
+}
 
 
 def storage_fault(doing: str, path: str, error: OSError) -> StorageError:
@@ -32,5 +39,6 @@ def storage_fault(doing: str, path: str, error: OSError) -> StorageError:
     code = error.errno or 0
     name = errno.errorcode.get(code, "")
     words = error.strerror or str(error) or type(error).__name__
-    hints = _READING if doing == "read" else _MAKING if doing.startswith("make the") else _HINTS
+    making = _MAKING if doing.startswith("make the") else _HINTS
+    hints = {"read": _READING, "lock": _LOCKING}.get(doing, making)
     return StorageError(f"cannot {doing} {path}: {words}" + (f" ({name})" if name else ""), hint=hints.get(code))

@@ -134,6 +134,18 @@ def test_junit_tells_failures_skips_and_errors_apart() -> None:
     assert skipped is not None and skipped.get("message") == "blocked by bad"
 
 
+def test_junit_says_why_a_node_did_not_run_as_the_console_does() -> None:
+    skipped = NodeStatus.SKIPPED
+    run = Run(id="r", status=RunStatus.SUCCEEDED)
+    run.nodes["a"] = NodeState(status=skipped, when="inputs.n > 1", values={"inputs.n": 1})
+    run.nodes["b"] = NodeState(status=skipped, by=("a",), more=2, reason="a need was skipped")
+    told = [case(junit(run), name).find("skipped") for name in ("a", "b")]
+    assert [one.get("message") for one in told if one is not None] == [
+        "when: inputs.n > 1 (inputs.n = 1)",
+        "a need was skipped: a and 2 more",
+    ]
+
+
 def test_a_run_that_failed_as_a_whole_has_a_case_of_its_own() -> None:
     run = Run(id="r", status=RunStatus.FAILED, error={"kind": "template", "message": "outputs: no"})
     error = case(junit(run), "run").find("error")

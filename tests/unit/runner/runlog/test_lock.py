@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -139,3 +140,16 @@ def test_s9_a_lock_that_is_a_link_is_not_followed(rundir: RunDir, tmp_path: Path
     with pytest.raises(StorageError, match="ELOOP"):
         RunLock.acquire(rundir)
     assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_d8_a_file_system_without_locks_is_told_with_the_way_out(
+    rundir: RunDir, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def flock(fd: int, how: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(StorageError, match="cannot lock") as found:
+        RunLock.acquire(rundir)
+    assert found.value.hint is not None and "--state-dir" in found.value.hint
