@@ -23,6 +23,7 @@ from pipe_runner.expressions.shell_tools import (
     entered,
     in_full,
     named,
+    names_script,
     through_variable,
     within_container,
 )
@@ -139,7 +140,7 @@ class Command:
                 if (begin := entered(self, index, later)) is not None:
                     self.again(begin)
                     continue
-                if self.words[later - 1].text == "--entrypoint":
+                if self.words[later - 1].text == "--entrypoint" or names_script(self, later):
                     continue
                 if known in SHELLS or known in PROGRAMS or known in self.special or known in WRAPPERS:
                     self.again(later)

@@ -121,7 +121,7 @@ class Flows(Tables):
         found: set[str] = set()
         for facts in self.figured:
             self._said("", facts, seen)
-        pending = [*self.calculated, *sorted(INTEGERS), *self._owned(INTEGERS)]
+        pending = [*sorted(self.calculated), *sorted(INTEGERS), *self._owned(INTEGERS)]
         while pending:
             name = pending.pop()
             if name in found:
@@ -230,7 +230,7 @@ class Flows(Tables):
                 pending += [name[:-1], *self.texts.get(name[:-1], ())]
             else:
                 pending += self.given(name)
-        return [text for each in found for text in self.texts.get(each, ())]
+        return [text for each in sorted(found) for text in self.texts.get(each, ())]
 
 
 def _taking(key: str) -> str:

@@ -35,6 +35,7 @@ _OF_EXEC: Final = frozenset(
     | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label"}
 )
 """Options of `exec` and `run` that take a value."""
+_OF_SCRIPT: Final = re.compile(r"-[a-z]*c")
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
 _WHOLE: Final = frozenset({"--", "--checkpoint", "--start"})
@@ -206,9 +207,17 @@ def entered(command: Command, index: int, at: int) -> int | None:
     return rest[1] if rest[1:] else len(command.words)
 
 
+def names_script(command: Command, at: int) -> bool:
+    """Whether a word is what a script calls itself: `sh` at the end of `sh -c 'ls "$1"' sh`."""
+    before = [word.text for word in command.words[max(at - 3, 0) : at]]
+    if len(before) < 3 or before[0].rsplit("/", 1)[-1] not in SHELLS:
+        return False
+    return _OF_SCRIPT.fullmatch(before[1]) is not None and " " in before[2]
+
+
 def _takes_code(program: str, option: str, following: Word) -> bool:
     if program in SHELLS or program.startswith(("python", "pypy")):
-        return re.fullmatch(r"-[a-z]*c", option) is not None
+        return _OF_SCRIPT.fullmatch(option) is not None
     return option in ("-e", "-r", "--eval") and re.match(r"[A-Za-z_]\w*=", following.text) is None
 
 

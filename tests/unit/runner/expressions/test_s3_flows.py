@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +74,11 @@ def test_values_that_go_ordinary_ways_pass(shells: Any, text: str) -> None:
     compiled, faults = compile_shell(text.replace("X", HOLE))
     assert faults == []
     assert {mode for _, _, mode in compiled.variables} == {"text"}
+
+
+def test_what_is_said_of_a_value_is_the_same_in_every_process() -> None:
+    text = "IFS=. read -r a b c d e <<< {{ inputs.v }}; echo $((a + 1)) $((b + 1)) $((c + 1)) $((d + 1)) $((e + 1))"
+    code = f"from pipe_runner.expressions.shelltext import compile_shell as c; print(c({text!r})[1])"
+    environ = [{**os.environ, "PYTHONHASHSEED": str(seed)} for seed in range(5)]
+    told = {subprocess.check_output([sys.executable, "-c", code], env=each) for each in environ}
+    assert len(told) == 1
