@@ -199,10 +199,10 @@ class HttpProvider(ABC):
         reading, halves = self.reading(request), Halves()
         try:
             if not await self._is_stream(answer):
-                read = await self._whole(request, answer)
-                if read.text:
-                    yield clean(read.text)
-                found.append(self._told(request, answer, read, began))
+                whole = await self._whole(request, answer)
+                if whole.text:
+                    yield clean(whole.text)
+                found.append(self._told(request, answer, whole, began))
                 return
             ended = False
             while not ended:
