@@ -86,7 +86,10 @@ class Reader:
 
     def _pipeline(self, test: str, root: Path, spec: CasesSpec | None, report: Report) -> Compilation | None:
         """The compiled pipeline of a file of tests; says why where there is none."""
-        said = spec.pipeline if spec is not None else None
+        data: Any = report.document.data
+        said = data.get("pipeline")
+        if said is not None and not isinstance(said, str):  # told already
+            return None
         place = ("pipeline",) if said is not None else ()
         home = os.path.dirname(test)
         name = said if said is not None else pipeline_beside(os.path.basename(test))

@@ -33,6 +33,7 @@ MAPS: Final = {
     "defaults": "a map, as `defaults: {timeout: 10m}`",
     "for_each": "a map, as `for_each: {items: [a, b]}`",
     "matrix": "a map of lists, as `matrix: {os: [debian, alpine]}`",
+    "graders": "a map of graders by name, as `graders: {same: {expression: output == expected}}`",
 }
 OF_TESTS: Final = {
     "cases": "a map of cases by name, as `cases: {it works: {expect: {status: succeeded}}}`",
@@ -53,6 +54,7 @@ THINGS: Final = {
     "secrets": ("secret `{}`", "a map, as `{from: env}`"),
     "agents": ("preset `{}`", "a map, as `{agent: http, with: {timeout: 5s}}`"),
     "cases": ("case `{}`", "a map, as `{expect: {status: succeeded}}`"),
+    "graders": ("grader `{}`", "a map, as `{expression: output == expected}`"),
 }
 """What stands in a map by name, and what it is."""
 OF_INCLUDE: Final = {
@@ -61,6 +63,8 @@ OF_INCLUDE: Final = {
     ("a map", True): "a map of the file's inputs, as `with: {host: localhost}`",
 }
 """What stands under `include:`: its type, and whether it is a `with:`."""
+OF_EVALUATION: Final = "a map, as `{inputs: {host: localhost}, expected: up}`"
+"""What stands in the list of cases of an evaluation."""
 _TOP_OF_TESTS: Final = ("cases", "defaults")
 _KIND_OF_ERROR: Final = {
     "string_type": "text",
@@ -133,7 +137,9 @@ def wrong_type(path: Path_, error_types: list[str], value: Any) -> tuple[str, st
     if "a whole number" in wanted and "a number" in wanted:
         wanted.remove("a whole number")
     owner = path[-2] if len(path) > 1 else None
-    if wanted == ["a map"] and len(path) == 2 and owner in THINGS:
+    if wanted == ["a map"] and len(path) == 2 and owner == "cases" and isinstance(key, int):
+        what = OF_EVALUATION
+    elif wanted == ["a map"] and len(path) == 2 and owner in THINGS:
         name, what = THINGS[str(owner)][0].format(short(str(key))), THINGS[str(owner)][1]
     elif path[:1] == ("include",) and (found := OF_INCLUDE.get((wanted[0], key == "with"))) is not None:
         what = found

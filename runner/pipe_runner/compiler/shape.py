@@ -251,12 +251,12 @@ class Shape:
 
     def _missing(self, path: Path_, key: str) -> Path_:
         add = self._report.add
+        if (*path, key) in self.broken:  # told already
+            return (*path, key)
         if not path and key == "version":
             add("E202", "the file doesn't say its version", (), hint="write `version: 1` as its first line")
             return ("version",)
         if not path and key == "nodes":
-            if ("nodes",) in self.broken:  # told already
-                return ("nodes",)
             add("E209", "the file has no nodes", (), hint="write `nodes: {hello: {run: echo hello}}`")
             return ("nodes",)
         hint = None

@@ -98,7 +98,7 @@ def servers_for(
         return found, secrets, {}
     from pipe_runner.lockfile.files import tool_pins
 
-    return found, secrets, tool_pins(plan.root, strict=True)
+    return found, secrets, tool_pins(plan.root)
 
 
 def _tools_of(nodes: Sequence[PlannedNode]) -> list[Json]:

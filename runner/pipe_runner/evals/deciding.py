@@ -72,16 +72,18 @@ class Decider:
 
     def __init__(self, cases: Sequence[str], samples: int, overall: float, each: float, confidence: float) -> None:
         self.cases: dict[str, Tally] = {name: Tally(planned=samples) for name in cases}
+        self.all = Tally(planned=samples * len(self.cases))
         self._overall, self._each, self._confidence = overall, each, confidence
-
-    @property
-    def all(self) -> Tally:
-        parts = self.cases.values()
-        return Tally(sum(p.passed for p in parts), sum(p.graded for p in parts), sum(p.planned for p in parts))
+        self._verdicts = {name: self._of(tally, each) for name, tally in self.cases.items()}
+        self._unasked = len(self.cases)
 
     def count(self, case: str, passed: bool) -> None:
         """One more sample was graded. Those that can't be are planned all the same, and missing in the end."""
-        self.cases[case] = self.cases[case].add(passed)
+        tally = self.cases[case]
+        self._unasked -= not tally.graded
+        self.all = self.all.add(passed)
+        self.cases[case] = tally.add(passed)
+        self._verdicts[case] = self._of(self.cases[case], self._each)
 
     def verdict(self) -> Verdict | None:
         """The verdict, where it is decided, whatever the samples give that were not graded.
@@ -90,11 +92,10 @@ class Decider:
         case has been asked at least once.
         """
         whole = self._of(self.all, self._overall)
-        each = [self._of(tally, self._each) for tally in self.cases.values()]
+        each = self._verdicts.values()
         if Verdict.FAILED in (whole, *each):
             return Verdict.FAILED
-        asked = all(tally.graded for tally in self.cases.values())
-        return Verdict.PASSED if asked and whole and all(each) else None
+        return Verdict.PASSED if whole and not self._unasked and all(each) else None
 
     def _of(self, tally: Tally, threshold: float) -> Verdict | None:
         return certain(tally, threshold) or likely(tally, threshold, self._confidence)

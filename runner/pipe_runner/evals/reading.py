@@ -87,7 +87,7 @@ class _Reader:
             return None
         shape = Shape(report, context_of, prunable)
         spec = shape.check(EvalSpec, data)
-        self.compilation = compilation = self._pipeline(spec)
+        self.compilation = compilation = self._pipeline(data.get("pipeline"))
         if spec is None or compilation is None or compilation.plan is None:
             return None
         plan = compilation.plan
@@ -117,9 +117,10 @@ class _Reader:
             parse_duration(limit) if limit else None,
         )
 
-    def _pipeline(self, spec: EvalSpec | None) -> Compilation | None:
-        """The compiled pipeline; says why where there is none."""
-        said = spec.pipeline if spec is not None else None
+    def _pipeline(self, said: Any) -> Compilation | None:
+        """The compiled pipeline, as the file names it or beside; says why where there is none."""
+        if said is not None and not isinstance(said, str):  # told already
+            return None
         place: Path_ = ("pipeline",) if said is not None else ()
         name = said if said is not None else pipeline_beside(os.path.basename(self._path))
         path = self.inside(name, place)

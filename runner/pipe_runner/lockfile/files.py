@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from pipe_runner import flags
 from pipe_runner.errors import UsageError
 from pipe_runner.text import shown_path
 
@@ -61,25 +62,21 @@ def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
     return Locked(document, None if report.failed else shape.data, report.found)
 
 
-def tool_pins(root: str, *, strict: bool = False) -> dict[str, Any]:
+def tool_pins(root: str) -> dict[str, Any]:
     """MCP servers whose tools are pinned by `pipe.lock`: digests of the tools by name, or one of them all; empty where
-    there is no lock. One that can't be read pins nothing; `strict`: it raises UsageError."""
+    there is no lock. Raises UsageError for one that can't be read."""
     path = lock_path(root)
     try:
-        if strict and os.path.islink(path):
-            raise ValueError("it is a link")
-        with open(path, encoding="utf-8") as file:
+        with open(os.open(path, flags.READ), encoding="utf-8-sig") as file:
             servers = json.loads(file.read(_MOST)).get("mcp_servers", {})
         return {name: _pins(one["tools"]) for name, one in servers.items() if one.get("tools") is not None}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-        if not strict:
-            return {}
-    raise UsageError(
-        f"{shown_path(path)} can't be read, and it may pin the tools of MCP servers",
-        hint="`pipe check .` says what is wrong in it; `pipe lock --tools` writes it anew, once it is gone",
-    )
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{shown_path(path)} can't be read, and it may pin the tools of MCP servers",
+            hint="`pipe check .` says what is wrong in it; `pipe lock --tools` writes it anew, once it is gone",
+        ) from error
 
 
 def _pins(said: Any) -> Any:

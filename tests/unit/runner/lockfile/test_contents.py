@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,14 +85,14 @@ def test_what_was_listed_is_kept_while_the_server_is_the_same(tmp_path: Path) ->
     assert "tools" not in merged(before, locked(tmp_path))["mcp_servers"]["time"]
 
 
-def test_pins_are_read_from_a_lock_and_from_nothing_else(tmp_path: Path) -> None:
+def test_pins_are_read_from_a_lock_also_where_an_editor_saved_it(tmp_path: Path) -> None:
     write_project(tmp_path)
     assert tool_pins(str(tmp_path)) == {}
     (tmp_path / "pipe.lock").write_text(lock_text(locked(tmp_path, tool_lists={"time": PIN})))
     assert tool_pins(str(tmp_path)) == {"time": PIN}
-    for text in ("", "[]", "{", json.dumps({"mcp_servers": {"time": 3}})):
-        (tmp_path / "pipe.lock").write_text(text)
-        assert tool_pins(str(tmp_path)) == {}
+    text = (tmp_path / "pipe.lock").read_text()
+    (tmp_path / "pipe.lock").write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
+    assert tool_pins(str(tmp_path)) == {"time": PIN}
 
 
 def test_each_tool_is_pinned_by_its_name_whether_it_was_listed_or_pipe_yml_says_it(tmp_path: Path) -> None:
@@ -108,10 +110,18 @@ def test_each_tool_is_pinned_by_its_name_whether_it_was_listed_or_pipe_yml_says_
     "text", ["", "[]", "{", '{"mcp_servers": {"time": 3}}', '{"mcp_servers": {"t": {"tools": 3}}}']
 )
 def test_a_lock_that_can_not_be_read_is_told_to_who_holds_to_it(tmp_path: Path, text: str) -> None:
-    assert tool_pins(str(tmp_path), strict=True) == {}
+    assert tool_pins(str(tmp_path)) == {}
     (tmp_path / "pipe.lock").write_text(text)
     with pytest.raises(UsageError, match="may pin"):
-        tool_pins(str(tmp_path), strict=True)
+        tool_pins(str(tmp_path))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("good.lock", path)])
+def test_what_is_no_file_pins_nothing_and_holds_nobody_up(tmp_path: Path, make: Callable[[str], None]) -> None:
+    (tmp_path / "good.lock").write_text('{"mcp_servers": {}}')
+    make(str(tmp_path / "pipe.lock"))
+    with pytest.raises(UsageError, match="may pin"):
+        tool_pins(str(tmp_path))
 
 
 def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
