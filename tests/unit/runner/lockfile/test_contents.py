@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -116,7 +115,7 @@ def test_a_lock_that_can_not_be_read_is_told_to_who_holds_to_it(tmp_path: Path, 
         tool_pins(str(tmp_path))
 
 
-@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("good.lock", path)])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: Path(path).symlink_to("good.lock")])
 def test_what_is_no_file_pins_nothing_and_holds_nobody_up(tmp_path: Path, make: Callable[[str], None]) -> None:
     (tmp_path / "good.lock").write_text('{"mcp_servers": {}}')
     make(str(tmp_path / "pipe.lock"))
