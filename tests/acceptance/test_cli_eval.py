@@ -62,7 +62,9 @@ def test_a_prompt_without_its_recordings_is_undecided(pipe: Shell, tmp_path: Pat
     assert done.returncode == 4, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert (told["result"], told["not_graded"], told["stopped"]) == ("undecided", 5, "the samples can't be graded")
-    assert "has no recording of this model call" in told["cases"][0]["samples"][0]["why"]
+    why = told["cases"][0]["samples"][0]["why"]
+    assert "has no recording of this model call" in why
+    assert "; make them with `pipe eval evals/ticket.eval.yml --record evals/recordings`" in why
 
 
 def test_too_few_good_samples_are_exit_code_1(pipe: Shell, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Record
     from pipe_runner.recordings.recorder import Recording, Replaying
 
     if settings.replay is not None:
-        return Replaying(Folder(settings.replay), masker, settings.unrecorded)
+        return Replaying(Folder(settings.replay), masker, settings.mend)
     return Recording(Folder(str(settings.record)), masker, anew=anew and not settings.adds)
 
 

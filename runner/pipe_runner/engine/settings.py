@@ -46,8 +46,9 @@ class RunSettings(NamedTuple):
     """What that folder holds already is of the same recording, and stays."""
     replay: str | None = None
     """A folder from which they are answered; nothing goes out."""
-    unrecorded: str | None = None
-    """What a call is told where that folder isn't there; None: then no run is opened."""
+    mend: str | None = None
+    """How recordings that are missing there are made, of a run among others, which may have none; None: the run is
+    alone, and not opened where that folder isn't there."""
     trace: Trace | None = None
     """The trace that the run is part of, where somebody makes spans of it."""
     shared: Shared | None = None

@@ -81,8 +81,12 @@ class Performing:
     ) -> None:
         """`ended` is told each sample that counts."""
         self._evaluation, self._registry, self._around, self._told = evaluation, registry, around, ended
-        self._recordings = None if around.replay is None else os.path.relpath(around.replay)
-        """Their folder as the user, in whose directory this begins, would name it."""
+        self._mend = (
+            None
+            if around.replay is None
+            else (f"make them with `pipe eval {evaluation.path} --record {os.path.relpath(around.replay)}`")
+        )
+        """How recordings are made, as the user, in whose directory this begins, would do it."""
         self._together = Together(evaluation.budget)
         self._names = run_names([case.name for case in evaluation.cases])
         names = [case.name for case in evaluation.cases]
@@ -276,7 +280,7 @@ class Performing:
             cache_domain=name,  # a result of another sample would be no sample
             record=_folder(around.record, name),
             replay=_folder(around.replay, name),
-            unrecorded=self._unrecorded(name),
+            mend=self._mend,
             shared=Shared(self._together.gates, self._together.within),
             trace=trace_around(around.environ) if listens is None else listens.trace,
         )
@@ -306,14 +310,6 @@ class Performing:
         together = self._together
         unpriced = partial(together.unpriced, run.id)
         return given_by(run, active.rundir, of, used_up=together.used_up, unpriced=unpriced), run
-
-    def _unrecorded(self, name: str) -> str | None:
-        """What a call of a run is told that has no folder: it has asked nobody, or was never made."""
-        if self._recordings is None:
-            return None
-        folder = self._recordings
-        mend = f"make them with `pipe eval {self._evaluation.path} --record {folder}`"
-        return f"{folder} has no recordings of run {name}; {mend}"
 
     # ------------------------------------------------------------ for signals
 

@@ -78,10 +78,12 @@ class Replaying:
 
     replays = True
 
-    def __init__(self, folder: Folder, masker: Masker, unrecorded: str | None = None) -> None:
-        """`unrecorded`: what calls are told where there is no such folder; None: that there is none is told here."""
-        self._masker, self._path, self._unrecorded = masker, folder.path, unrecorded
-        nothing = unrecorded is not None and not os.path.isdir(folder.path)
+    def __init__(self, folder: Folder, masker: Masker, mend: str | None = None) -> None:
+        """`mend`: how the recordings of a run among others are made, which may have none; None: of a run alone, which
+        is refused where there is no such folder."""
+        self._masker, self._path, self._among = masker, folder.path, mend is not None
+        self._mend = mend or f"record it with --record {folder.path}"
+        nothing = self._among and not os.path.isdir(folder.path)
         self._entries = [] if nothing else folder.read()
         self._by_key: dict[str, list[Entry]] = {}
         for entry in self._entries:
@@ -99,12 +101,13 @@ class Replaying:
     ) -> Json:
         asked = _masked(asked, self._masker)
         entries = self._by_key.get(key_of(kind, asked))
-        if not self._entries and self._unrecorded is not None:
-            raise NoRecording(self._unrecorded)
+        if not self._entries and self._among:
+            home, run = os.path.split(self._path)
+            raise NoRecording(f"{home} has no recordings of run {run}; {self._mend}")
         if not entries:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
-                f"{difference(kind, attempt.node, asked, self._entries)}; record it with --record {self._path}",
+                f"{difference(kind, attempt.node, asked, self._entries)}; {self._mend}",
             )
         entry = self._chosen(entries, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))
