@@ -24,6 +24,8 @@ class Folder:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._free: dict[str, int] = {}
+        """By the beginning of a name: the number behind the last that was taken."""
 
     def prepare(self) -> None:
         """Make the folder where there is none, see that files can be made in it, and remove what killed runners have
@@ -60,12 +62,13 @@ class Folder:
         node = _UNFIT.sub("-", entry.node).strip("-.")[:60] or "node"
         start = f"{node}-{entry.kind}-{entry.key[:12]}"
         data = entry.to_text().encode("utf-8", "surrogatepass")
-        number = entry.number
+        number = max(entry.number, self._free.get(start, 0))
         try:
             while not _written(os.path.join(self.path, f"{start}-{number}.json"), data):
                 number += 1
         except OSError as error:
             raise self._fault("be written", error) from error
+        self._free[start] = number + 1
 
     def read(self) -> list[Entry]:
         """All of it, by name. Raises UsageError where there is none, or one can't be used."""

@@ -176,6 +176,17 @@ def test_runs_beside_each_other_don_t_meet(tmp_path: Path) -> None:
     assert len(folder.read()) == 3
 
 
+def test_many_calls_that_ask_the_same_under_like_names_are_kept_without_trying_each_name_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+    folder, opened = Folder(str(tmp_path)), os.open
+    monkeypatch.setattr(os, "open", lambda path, *more: tried.append(path) or opened(path, *more))  # type: ignore[func-returns-value]
+    for number in range(50):
+        folder.write(Entry("http", f"n[{chr(0x4E00 + number)}]", 1, 1, {"p": 1}, number))
+    assert len(tried) == len(folder.read()) == 50
+
+
 def test_names_of_nodes_are_no_paths(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path / "in"))
     folder.clear()
