@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from pipe_runner.secret_forms import LONGEST
+from pipe_runner.secret_forms import LONGEST, Forms
 from pipe_runner.secret_needles import Needles
 
 _ANY: Final = re.compile(rb"\n0[0-9A-Fa-f]{5}")
@@ -44,7 +44,7 @@ class Dumps:
     """Looks for these values in dumps."""
 
     def __init__(self, values: Iterable[bytes]) -> None:
-        self._values = Needles({value: [value]} for value in values)
+        self._values = Needles([Forms({value: {value} for value in values}, {})])
         self.shortest = self._values.shortest  # a dump is longer than what it shows
         self._reach = _WIDTH * min(self._values.longest, LONGEST) + _LONGEST_LINE
 

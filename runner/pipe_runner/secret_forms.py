@@ -7,9 +7,10 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import product
 from string import ascii_lowercase, ascii_uppercase, digits
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, quote_plus
 
 SHORTEST_LINE: Final = 8
@@ -19,13 +20,17 @@ LONGEST: Final = 256
 must be held back."""
 _SHORTEST_FORM: Final = 6
 _SHORTEST_CORE: Final = 3
+LONG_CORE: Final = 15
+"""Bytes from which a core stands for those that contain it, and many are looked for at once."""
 _WRAPS: Final = (76, 64, 60)
 """Columns at which `base64`, `openssl base64` and `xxd -p` begin a new line."""
+_BLOCKS: Final = 40
+"""Columns from one of the blocks of a text to the next, of which each of these lines holds one."""
 _FOLDS: Final = (40, 72, 80)
 """Columns at which `fold` and people do."""
 _BASE64: Final = (ascii_uppercase + ascii_lowercase + digits + "+/").encode("ascii")
 _OF_LONG: Final = 128
-"""Characters of a long secret's base64 that are looked for together with one at its end."""
+"""Characters at an end of a long secret's base64 that are looked for together with what may stand beside it."""
 _URL_SAFE_BASE64: Final = bytes.maketrans(b"+/", b"-_")
 _DUMPED: Final = 16
 """Bytes of a line of `od`."""
@@ -43,42 +48,73 @@ _URL_SAFE: Final = ("", "/", "!'()*", ";,/?:@&=+$-_.!~*'()#")
 """What RFC 3986, Python's `quote`, JavaScript's `encodeURIComponent` and its `encodeURI` leave alone."""
 
 
-def forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
-    """Everything to look for: `{core: forms that contain it}`; a text without the core holds none of its forms.
+class Edges(NamedTuple):
+    """What belongs to a form where it stands beside it: one of these bytes before it, the longest of those behind."""
 
-    That is the secret itself, without white space around it, and each of its lines from 8 characters; each in every
-    form. `errors` says how lone surrogates become bytes.
-    """
-    found: dict[bytes, set[bytes]] = {}
+    before: bytes
+    behind: tuple[bytes, ...]
+
+
+class Forms(NamedTuple):
+    """Everything to look for: `{core: forms that contain it}`, since a text without the core holds none of its forms;
+    and the edges of those forms that have some."""
+
+    by_core: dict[bytes, set[bytes]]
+    edges: dict[bytes, Edges]
+
+    def add(self, form: bytes, core: bytes = b"") -> None:
+        """By this core if it has it; else by its longest run of letters and digits, which is in other forms, too."""
+        if not core or core not in form:
+            run = _core(form.decode("latin-1"))
+            core = run if len(run) >= LONG_CORE else form
+        self.by_core.setdefault(core, set()).add(form)
+
+    def add_base64(self, value: bytes) -> None:
+        """Of these bytes, wherever they stand in what was encoded."""
+        for text, edges in _base64_forms(value):
+            sides = dict(_sides(text, edges))
+            for piece in (*_pieces(text), *sides):
+                self.add(piece)
+            for side, own in sides.items():
+                self.edges[side] = united(self.edges[side], own) if side in self.edges else own
+
+
+def forms(secret: str, errors: str) -> Forms:
+    """The secret itself, without white space around it, and each of its lines from 8 characters; each in every form.
+    `errors` says how lone surrogates become bytes."""
+    found = Forms({}, {})
     for value in _values(secret):
         core = _core(value)
         for form in (
             *_text_forms(value),
-            *(() if "\n" in value else _lines(value, _FOLDS)),
+            *(() if "\n" in value else (line for _, line in _lines(value, _FOLDS))),
             *_url_forms(value, errors),
             *_byte_forms(to_bytes(value, errors)),
         ):
             for piece in _pieces(to_bytes(form, errors)):
-                found.setdefault(core if core and core in piece else piece, set()).add(piece)
+                found.add(piece, core)
         for text in {value, *(json.dumps(value, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False))}:
-            _add(found, _base64_forms(to_bytes(text, errors)))
+            found.add_base64(to_bytes(text, errors))
     data = to_bytes(secret, errors)
-    for form in (*(f for text in _digits(data) for f in _lines(text, _WRAPS)), *_dumps(data)):
-        found.setdefault(form.encode("ascii"), set()).add(form.encode("ascii"))
+    for encoded in _digits(data):
+        for at, line in _lines(encoded, _WRAPS):
+            found.add(line.encode("ascii"), _block(encoded, at, len(line)).encode("ascii"))
+    for line in _dumps(data):
+        found.add(line.encode("ascii"))
     return found
 
 
-def cut_forms(secret: str, errors: str) -> dict[bytes, set[bytes]]:
-    """Those that tools cut into lines, as `forms` gives them: to look for in a text without the ends of its lines."""
-    found: dict[bytes, set[bytes]] = {}
+def cut_forms(secret: str, errors: str) -> Forms:
+    """Those that tools cut into lines: to look for in a text without the ends of its lines."""
+    found = Forms({}, {})
     for value in _values(secret):
         data = to_bytes(value, errors)
-        _add(found, _base64_forms(data))
+        found.add_base64(data)
+        texts = [text.encode("ascii") for text in (data.hex(), data.hex().upper(), data.hex(" "))]
         if len(value) >= SHORTEST_LINE and not set(value) & {"\n", "\r"}:
-            for piece in _pieces(data):
-                found.setdefault(piece, set()).add(piece)
-        digits = (text.encode("ascii") for text in (data.hex(), data.hex().upper(), data.hex(" ")))
-        _add(found, ((text, text) for text in digits))
+            texts.append(data)
+        for piece in (piece for text in texts for piece in _pieces(text)):
+            found.add(piece)
     return found
 
 
@@ -94,15 +130,6 @@ def _values(secret: str) -> set[str]:
     if "\n" in secret or "\r" in secret:
         values |= {line.strip() for line in re.split(r"[\r\n]+", secret) if len(line.strip()) >= SHORTEST_LINE}
     return values
-
-
-def _add(found: dict[bytes, set[bytes]], forms: Iterable[tuple[bytes, bytes]]) -> None:
-    for core, form in forms:
-        if len(form) <= LONGEST:
-            found.setdefault(core, set()).add(form)
-        else:
-            for piece in _pieces(form):
-                found.setdefault(core if core in piece else piece, set()).add(piece)
 
 
 def _core(value: str) -> bytes:
@@ -184,11 +211,11 @@ def _byte_forms(value: bytes) -> Iterator[str]:
     yield "".join(f"%{byte:02X}" for byte in value)
 
 
-def _base64_forms(value: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Those that tell of the secret, wherever it stands in a text, each behind the core that it contains.
+def _base64_forms(value: bytes) -> Iterator[tuple[bytes, Edges]]:
+    """What of base64 tells of these bytes alone, wherever they stand in a text, and what may stand beside it.
 
-    A character at an end may hold bits of the secret and of its neighbour; it is looked for with every neighbour that
-    there may be. The end of a line, which `echo` adds, is hidden with the secret.
+    A character at an end may hold bits of the bytes and of their neighbour: it is every one that there may be. The end
+    of a line, which `echo` adds, is hidden with the secret.
     """
     for before in range(3):
         bits = 8 * (before + len(value))
@@ -198,21 +225,35 @@ def _base64_forms(value: bytes) -> Iterator[tuple[bytes, bytes]]:
         for url_safe in (False, True):
             encoded, *whole = [text.translate(_URL_SAFE_BASE64) for text in wholes] if url_safe else wholes
             alphabet = _BASE64.translate(_URL_SAFE_BASE64) if url_safe else _BASE64
-            core = encoded[start:end]
-            head, tail = core[:_OF_LONG], core[-_OF_LONG:]
-            yield core, core
-            if start:
-                own = 4 if before == 1 else 2  # bits of the character that are the secret's
-                known = alphabet.index(encoded[start - 1]) & (1 << own) - 1
-                for at in range(known, 64, 1 << own):
-                    yield head, alphabet[at : at + 1] + head
-            if bits % 6:
-                known = alphabet.index(encoded[end])
-                for at in range(known, known + (64 >> bits % 6)):
-                    yield tail, tail + alphabet[at : at + 1]
-            for text in whole:
-                yield tail, tail + text[end:]
-                yield tail, tail + text[end:].rstrip(b"=")
+            own = (0, 4, 2)[before]  # bits of the character before that are the secret's
+            head = alphabet[alphabet.index(encoded[start - 1]) & (1 << own) - 1 :: 1 << own] if start else b""
+            last = alphabet.index(encoded[end]) if bits % 6 else 0
+            tails = [alphabet[at : at + 1] for at in range(last, last + (64 >> bits % 6))] if bits % 6 else []
+            tails += [tail for text in whole for tail in (text[end:], text[end:].rstrip(b"=")) if tail]
+            yield encoded[start:end], _same_edges(Edges(head, tuple(sorted(set(tails), key=len, reverse=True))))
+
+
+def _sides(text: bytes, edges: Edges) -> Iterator[tuple[bytes, Edges]]:
+    """The parts of a base64 text that have its edges: of a long one its ends alone."""
+    if len(text) <= _OF_LONG:
+        yield text, edges
+        return
+    yield text[:_OF_LONG], _same_edges(Edges(edges.before, ()))
+    yield text[-_OF_LONG:], _same_edges(Edges(b"", edges.behind))
+
+
+@lru_cache(maxsize=4096)
+def _same_edges(edges: Edges) -> Edges:
+    """The first of all that are equal, since most forms share theirs with others."""
+    return edges
+
+
+def united(one: Edges, other: Edges) -> Edges:
+    """The edges of a form that has both."""
+    if one is other:
+        return one
+    behind = sorted({*one.behind, *other.behind}, key=len, reverse=True)
+    return _same_edges(Edges(bytes({*one.before, *other.before}), tuple(behind)))
 
 
 def _digits(value: bytes) -> tuple[str, ...]:
@@ -233,14 +274,22 @@ def _dumps(value: bytes) -> Iterator[str]:
             yield line.hex(" ")
 
 
-def _lines(encoded: str, widths: Iterable[int]) -> Iterator[str]:
-    """The lines into which tools cut a text; the last one only if it is long enough to tell something."""
+def _lines(encoded: str, widths: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Where the lines begin into which tools cut a text, and these; the last one only if it is long enough to tell
+    something."""
     for width in widths:
         if len(encoded) > width:
             for at in range(0, len(encoded), width):
                 line = encoded[at : at + width]
                 if len(line) >= SHORTEST_LINE:
-                    yield line
+                    yield at, line
+
+
+def _block(text: str, at: int, size: int) -> str:
+    """A part of a line that lines of other widths have, too: a core for all of them; a short line itself."""
+    begin = -(-at // _BLOCKS) * _BLOCKS
+    end = begin + min(_WRAPS) - _BLOCKS + 1
+    return text[begin:end] if end <= at + size else text[at : at + size]
 
 
 def to_bytes(value: str, errors: str) -> bytes:

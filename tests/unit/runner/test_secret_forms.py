@@ -73,4 +73,4 @@ def test_s4_as_a_field_of_csv(secret: str) -> None:
 @pytest.mark.parametrize("size", [21_761, 22_018, 32_769])  # whose hex, in pieces, has a short rest
 def test_no_piece_of_a_long_secret_is_so_short_that_everyday_text_holds_it(size: int) -> None:
     found = forms("".join(chr(ord("a") + at * at % 26) for at in range(size)), "strict")
-    assert min(len(form) for group in found.values() for form in group) >= 8
+    assert min(len(form) for group in found.by_core.values() for form in group) >= 8
