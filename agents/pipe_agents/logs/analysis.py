@@ -128,13 +128,16 @@ def _read(
             stopped = True
             break
         if not fed:
-            if looks_binary(piece[:8192]):
+            if looks_binary(piece[:8192], pieces.holes):
                 unread.append(Unread(file.path, "it is no text", "a file of lines"))
                 return
             reader.begin(piece, asked.format, asked.zone, asked.now, file.modified)
         fed += len(piece) + 1
         tally.feed(piece, reader)
         tell.during(reader, pieces)
+    if not fed and pieces.holes:
+        unread.append(Unread(file.path, "it is no text", "a file of lines"))
+        return
     tally.flush(reader)
     reader.bytes, reader.cut_lines = fed if stopped else pieces.bytes, pieces.cut_lines
     if pieces.damaged is not None or pieces.beyond or stopped:

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from pipe_agents.logs.sources import File, kind
 PIECE: Final = 1 << 20
 LONGEST_LINE: Final = 1 << 16
 XZ_MEMORY: Final = 96 << 20
+_HOLE: Final = bytes(64)
+_HOLES: Final = re.compile(rb"\0{64,}")
+"""What a crash leaves in a file, and a rotation that empties one which a program goes on writing at its old end."""
 DAMAGE: Final = (EOFError, OSError, zlib.error, lzma.LZMAError, ValueError)
 
 
@@ -48,6 +52,8 @@ class Pieces:
         self.beyond = False
         """There was more than `max_bytes`."""
         self.damaged: str | None = None
+        self.holes = False
+        """Runs of zero bytes were taken out."""
 
     def __iter__(self) -> Iterator[bytes]:
         rest, skipping = b"", False
@@ -74,12 +80,17 @@ class Pieces:
             yield rest
 
     def _block(self) -> bytes:
-        if self.bytes >= self._most:
-            self.beyond = bool(self._read(1))
-            return b""
-        block = self._read(min(PIECE, self._most - self.bytes))
-        self.bytes += len(block)
-        return block
+        while self.bytes < self._most:
+            block = self._read(min(PIECE, self._most - self.bytes))
+            self.bytes += len(block)
+            if not block:
+                return b""
+            if _HOLE in block:
+                block, self.holes = _HOLES.sub(b"", block), True
+            if block:
+                return block
+        self.beyond = bool(self._read(1))
+        return b""
 
     def _read(self, size: int) -> bytes:
         try:
@@ -227,11 +238,16 @@ def _zstd(raw: Any) -> io.BufferedIOBase:
     return made
 
 
-def looks_binary(sample: bytes) -> bool:
-    """Whether it is no text: many control bytes, or some and many that are no UTF-8. UTF-16 counts as text."""
+def looks_binary(sample: bytes, holes: bool = False) -> bool:
+    """Whether it is no text: many control bytes, or some and many that are no UTF-8. UTF-16 counts as text.
+
+    `holes`: zeros were taken out of it, so that nothing else may be odd.
+    """
     if not sample or sample[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return False
     odd = len(sample) - len(sample.translate(None, bytes([*range(9), *range(14, 27), *range(28, 32), 127])))
+    if holes:
+        return odd > 0 or "\ufffd" in sample.decode("utf-8", "replace").rstrip("\ufffd")
     if odd * 20 > len(sample):
         no_text = sample.decode("utf-8", "replace").count("\ufffd")
         return odd * 5 > len(sample) or no_text * 5 > len(sample)

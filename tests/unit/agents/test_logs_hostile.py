@@ -298,3 +298,12 @@ def test_s11_no_level_of_a_line_of_json_ends_the_reading(level: str, tmp_path: P
     (tmp_path / "a.log").write_text("".join(rows) + '{"time":"2026-03-01T12:00:09Z","level":50,"msg":"no"}\n')
     found = analysed(tmp_path, paths="a.log")
     assert (found["entries"], found["levels"]["error"], found["levels"]["none"]) == (6, 1, 5)
+
+
+@pytest.mark.parametrize("size", [100, 5000, 3 << 20])
+def test_holes_of_zeros_hide_no_line(size: int, tmp_path: Path) -> None:
+    hole, line = bytes(size), b"2026-03-01 12:00:0%d ERROR lost %d\n"
+    (tmp_path / "a.log").write_bytes(hole + line % (1, 1) + line % (2, 2) + hole + line % (3, 3) + hole)
+    found = analysed(tmp_path, paths="a.log", timezone="UTC")
+    assert (found["entries"], found["levels"]["error"]) == (3, 3)
+    assert (found["first_at"], found["last_at"]) == ("2026-03-01T12:00:01Z", "2026-03-01T12:00:03Z")
