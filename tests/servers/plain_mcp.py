@@ -87,6 +87,8 @@ def main(how: str) -> None:
             info = {"name": "plain", "version": "1"}
             version = params["protocolVersion"]
             answer = {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info}
+            if how == "nobody":
+                del answer["serverInfo"]
         elif method == "tools/list":
             answer = {"tools": tools(how == "changes" and calls > 0)}
             if how.isdecimal():

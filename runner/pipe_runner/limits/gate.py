@@ -74,7 +74,7 @@ def _refused(asked: float | None, pause: float, most: float) -> str | None:
 
 
 def _seconds(number: float) -> str:
-    return f"{round(number, 1 if number >= 1 else 3):g}"
+    return f"{number:.1f}".removesuffix(".0") if number >= 1 else f"{round(number, 3):g}"
 
 
 class ProviderGate:

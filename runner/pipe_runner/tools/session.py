@@ -299,12 +299,13 @@ def _is_closed(error: Any) -> bool:
 
 
 def _is_said(error: BaseException) -> bool:
-    """Whether a server that is there said no, or speaks another version of the protocol."""
+    """Whether a server that is there said no, or speaks another version of the protocol, or none."""
     from mcp.shared.exceptions import MCPError
+    from pydantic import ValidationError
 
     if isinstance(error, MCPError):
         return not _is_closed(error)
-    return isinstance(error, RuntimeError) and "version" in str(error)
+    return isinstance(error, ValidationError) or (isinstance(error, RuntimeError) and "version" in str(error))
 
 
 def one_line(error: BaseException, mask: Callable[[str], str]) -> str:

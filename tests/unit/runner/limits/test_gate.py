@@ -136,14 +136,15 @@ def test_a_storm_of_429_makes_calls_fewer_and_not_more() -> None:
     run(main)
 
 
-def test_a_wait_that_nobody_would_sit_out_fails_at_once_and_says_how_long() -> None:
+@pytest.mark.parametrize(("asked", "told"), [(3600.0, "3600"), (31_536_000.0, "31536000"), (1234.56, "1234.6")])
+def test_a_wait_that_nobody_would_sit_out_fails_at_once_and_says_how_long(asked: float, told: str) -> None:
     async def main() -> None:
-        service = Service(lambda n: limited(3600.0))
+        service = Service(lambda n: limited(asked))
         gate = ProviderGate("p", {}, SHORT)
         with pytest.raises(ModelFault) as caught:
             await gate.through(attempt(), 10, service.call)
-        assert caught.value.retry_after == 3600.0
-        assert "it asks to wait 3600 s" in caught.value.message
+        assert caught.value.retry_after == asked
+        assert f"it asks to wait {told} s" in caught.value.message
         assert service.seen == 1
 
     run(main)

@@ -63,6 +63,12 @@ def test_an_error_that_a_server_names_is_told_whatever_its_code(bench: Bench) ->
     assert fault(bench.run()[0])["message"] == "MCP server plain lists two tools that are called echo"
 
 
+def test_one_that_answers_no_mcp_when_it_is_opened_is_told_so_and_not_how_it_ended_then(bench: Bench) -> None:
+    bench.server("nobody")
+    told = "MCP server plain can't be opened: it answers something that is no MCP"
+    assert fault(bench.run()[0])["message"] == told
+
+
 def test_its_environment_is_the_short_list_and_what_pipe_yml_gives(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
     bench.server(env={"A": "b", "N": 3, "KEY": {"from": "env", "key": "OUTER_KEY"}}, cwd="below")
