@@ -91,12 +91,25 @@ def test_a_file_whose_name_begins_with_a_dash_is_told_how_to_be_written(pipe: An
     ],
 )
 def test_a_shell_completes_files_where_files_are_named(tmp_path: Path, words: str, kind: str) -> None:
+    assert completed(tmp_path, words) == [f"{kind},{words.split()[-1]}"]
+
+
+@pytest.mark.parametrize("words", ["pipe show 2026", "pipe resume --state-dir .pipe 2026", "pipe approve 2026"])
+def test_a_shell_completes_the_ids_of_runs_the_newest_first(tmp_path: Path, words: str) -> None:
+    assert completed(tmp_path, words) == []
+    for run in ("20260101-000000-abcde", "20260202-000000-abcde", "nightly"):
+        (tmp_path / ".pipe/runs" / run).mkdir(parents=True)
+    assert completed(tmp_path, words) == ["plain,20260202-000000-abcde", "plain,20260101-000000-abcde"]
+    assert completed(tmp_path, "pipe logs la") == ["plain,latest"]
+
+
+def completed(folder: Path, words: str) -> list[str]:
     asked = {"_PIPE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
     done = subprocess.run(
         [sys.executable, "-m", "pipe_runner"],
-        cwd=tmp_path,
+        cwd=folder,
         check=True,
         capture_output=True,
         env={**os.environ, **asked},
     )
-    assert done.stdout.decode().split() == [f"{kind},{words.split()[-1]}"]
+    return done.stdout.decode().split()

@@ -132,7 +132,24 @@ class _Place(click.ParamType[str]):
         return [CompletionItem(incomplete, type=self._kind)]
 
 
-_PLACES: Final = {"FILE": _Place("file"), "PATH": _Place("file"), "DIR": _Place("dir")}
+class _Run(click.ParamType[str]):
+    """A run: a shell is offered `latest` and the ids of those that are kept, the newest first."""
+
+    name = "text"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from pipe_runner.cli.settings import state_dir
+        from pipe_runner.runlog.rundir import RUN_ID
+
+        try:
+            kept = os.listdir(os.path.join(state_dir(Given(ctx.params), None), "runs"))
+        except (OSError, UsageError):
+            kept = []
+        known = ["latest", *sorted(filter(RUN_ID.match, kept), reverse=True)]
+        return [CompletionItem(run) for run in known if run.startswith(incomplete)]
+
+
+_TYPES: Final = {"FILE": _Place("file"), "PATH": _Place("file"), "DIR": _Place("dir"), "RUN": _Run()}
 
 
 def _argument(argument: Argument) -> click.Argument:
@@ -142,14 +159,14 @@ def _argument(argument: Argument) -> click.Argument:
         metavar=shown if argument.required else f"[{shown}]",
         required=argument.required,
         nargs=-1 if argument.many else 1,
-        type=_PLACES.get(argument.metavar),
+        type=_TYPES.get(argument.metavar),
     )
 
 
 def _option(flag: Flag) -> click.Option:
     if not flag.metavar:
         return click.Option([*flag.names, flag.key], is_flag=True, default=False, help=flag.help)
-    kind = click.Choice(flag.choices) if flag.choices else _PLACES.get(flag.metavar)
+    kind = click.Choice(flag.choices) if flag.choices else _TYPES.get(flag.metavar)
     return click.Option(
         [*flag.names, flag.key],
         metavar=f"[{'|'.join(flag.choices)}]" if flag.choices else flag.metavar,
