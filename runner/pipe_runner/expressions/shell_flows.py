@@ -12,7 +12,17 @@ from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
-from pipe_runner.expressions.shell_tables import ALL, MAX_NAMES, MAX_PLACE, MAX_SHIFT, PARAMETER, Node, Tables
+from pipe_runner.expressions.shell_tables import (
+    ALL,
+    GROUPS,
+    MATCHED,
+    MAX_NAMES,
+    MAX_PLACE,
+    MAX_SHIFT,
+    PARAMETER,
+    Node,
+    Tables,
+)
 from pipe_runner.expressions.shell_variables import is_run
 from pipe_runner.expressions.tokens import Refused
 
@@ -44,6 +54,9 @@ class Flows(Tables):
             for table in (self.holding, self.derived, self.copied, self.made, self.read):
                 each = [node for node in table.get(name, ()) if node != f"{name}[]"]
                 table.setdefault(f"{name}[0]", []).extend(each)  # type: ignore[arg-type]
+        if any(MATCHED in table for table in (self.holding, self.derived, self.copied, self.read)):
+            for group in GROUPS:
+                self.copied.setdefault(group, []).append(MATCHED)
         for name, bodies in self.bodies.items():
             source = f"{name}<"
             for body in bodies:
@@ -147,10 +160,10 @@ class Flows(Tables):
             for hole, _ in self.reached(made, seen):
                 what = f"{_taking(name)} takes the value" if name else "a command prints the value"
                 message = f"{what}, and bash runs what it finds in arithmetic"
-                if not name:
-                    mark_hole(hole, message, "calculate with {{ … }} itself, so that only integers pass")
-                    continue
-                mark_hole(hole, message, f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass")
+                hint = f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass"
+                hint = "let these brackets find digits alone, as ([0-9]+)" if shown(name) == MATCHED else hint
+                hint = hint if name else "calculate with {{ … }} itself, so that only integers pass"
+                mark_hole(hole, message, hint)
 
     def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""

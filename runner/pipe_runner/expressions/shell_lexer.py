@@ -28,7 +28,8 @@ _IN_DOUBLE: Final = re.compile(r"[^\"\\$`{]+")
 _IN_DOCUMENT: Final = re.compile(r"[^\\$`{]+")
 META: Final = " \t\n;&|<>()"
 _SUBSCRIPT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\[")
-_PARAMETER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*|[0-9]+|[-@*#?$!]")
+_ELEMENT: Final = re.compile(r"BASH_REMATCH\[1?[0-9]\]|[A-Za-z_][A-Za-z0-9_]*")
+_PARAMETER: Final = re.compile(rf"{_ELEMENT.pattern}|[0-9]+|[-@*#?$!]")
 _DIGITS: Final = re.compile(r"[0-9]{1,3}(?=[:}])")
 _CANT: Final = "assign the value to a variable first (`x={{ … }}`), then use `$x` there"
 
@@ -298,7 +299,7 @@ class ShellLexer(ShellSource):
                 self.flows.figured += word.commands[run:]
                 for hole in word.holes[known:]:
                     hole.integer = True
-            elif found := NAME.match(self.text, self.position, self.limit):
+            elif found := _ELEMENT.match(self.text, self.position, self.limit):
                 self.flows.calculated.add(self.flows.key(found[0]))
                 self.position = found.end()
             else:

@@ -27,6 +27,9 @@ MAX_NAMES: Final = 200
 """Characters of a text, and variables, in which names of other variables are looked for."""
 ARRAYS: Final = ("BASH_REMATCH", "DIRSTACK", "GROUPS", "FUNCNAME", "PIPESTATUS", "BASH_ARGV", "MAPFILE", "COPROC")
 """Variables that bash makes arrays of."""
+MATCHED: Final = ARRAYS[0]
+GROUPS: Final = tuple(f"{MATCHED}[{number}]" for number in range(20))
+"""What the brackets of a regular expression have found, each by itself, as far as they are told apart."""
 MAX_PLACE: Final = 40
 """Arguments of a function that are told apart."""
 MAX_KEPT: Final = 50

@@ -9,21 +9,26 @@ from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import META, NAME
 from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS
 from pipe_runner.expressions.shell_model import Facts, Word
+from pipe_runner.expressions.shell_tables import GROUPS, MATCHED
 
 _PATTERN: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\{[0-9,]*\}|.", re.DOTALL)
 """A part of a regular expression."""
 _OF_DIGITS: Final = re.compile(r"\[(?:[0-9.-]|\[:digit:\])+\]|\\[.+-]|[0-9()?*+|]|\{[0-9,]*\}")
 
 
-def finds_digits(pattern: str) -> bool:
-    """Whether all that the brackets of a regular expression can hold is a number, or several."""
-    depth = groups = 0
+def _not_digits(pattern: str) -> list[int]:
+    """The brackets of a regular expression, from 1, that can hold more than a number or several; 0 is all of it."""
+    around, groups = [0], 0
+    found_text: set[int] = set()
     for found in _PATTERN.finditer(pattern):
-        depth += (found[0] == "(") - (found[0] == ")")
-        groups += found[0] == "("
-        if depth and not _OF_DIGITS.fullmatch(found[0]):
-            return False
-    return groups > 0
+        if found[0] == "(":
+            groups += 1
+            around.append(groups)
+        elif found[0] == ")":
+            around = around[:-1] or [0]
+        elif not _OF_DIGITS.fullmatch(found[0]) and (len(around) > 1 or found[0] not in "^$"):
+            found_text.update(around)
+    return sorted(found_text)
 
 
 class ShellTests(ShellDocuments):
@@ -83,9 +88,13 @@ class ShellTests(ShellDocuments):
         if pattern.variables:
             only = len(pattern.variables) == 1 and pattern.text.strip('"${}') == pattern.variables[0]
             texts = self.flows.written(pattern.variables[0]) if only else []
-        if not texts or not all(finds_digits(text) for text in texts):
-            found = Facts(word.all_holes, [*word.variables], [*word.commands])
-            self.flows.made.setdefault("BASH_REMATCH", []).append(found)
+        groups = {group for text in texts for group in _not_digits(text)} if texts else set(range(len(GROUPS)))
+        names = [GROUPS[group] for group in groups if group < len(GROUPS)]
+        if groups - {0} or not all("(" in text for text in texts):
+            names.append(MATCHED)
+        found = Facts(word.all_holes, [*word.variables], [*word.commands])
+        for name in names:
+            self.flows.made.setdefault(name, []).append(found)
 
     def _calculate(self, word: Word) -> None:
         for hole in word.holes:
