@@ -9,7 +9,7 @@ from pipe_runner.secret_forms import forms
 from pipe_runner.secret_needles import Needles
 
 SECRETS = ("not-a-key", "pässwörd-1", "x" * 40)
-NEEDLES = sorted({needle for secret in SECRETS for many in forms(secret, "strict").values() for needle in many})
+NEEDLES = sorted({needle for secret in SECRETS for many in forms(secret, "strict").by_core.values() for needle in many})
 
 
 def searched(times: int) -> Needles:
