@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pipe_runner.models import Finish, ModelFault, ModelResponse, Reason, ToolCall, Usage
 from pipe_runner.types import Json
+from pipe_schemas.values import MAX_DEPTH, NotJson, copied
 
 
 class Read(NamedTuple):
@@ -83,7 +84,11 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
         return ToolCall(id, name, {}, f"the arguments have {json.dumps(twice[0][:80])} more than once in one object")
     if not isinstance(data, dict):
         return ToolCall(id, name, {}, "the arguments are no JSON object")
-    return ToolCall(id, name, _clean(data) if _SURROGATE in text else data)
+    try:
+        given: Any = copied(_clean(data) if _SURROGATE in text else data, 2**62)
+    except (NotJson, RecursionError):
+        return ToolCall(id, name, {}, f"the arguments are nested deeper than {MAX_DEPTH} levels")
+    return ToolCall(id, name, given)
 
 
 _SURROGATE = "\\ud"

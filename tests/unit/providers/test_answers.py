@@ -26,6 +26,13 @@ def test_many_keys_that_stand_twice_take_no_time() -> None:
     assert time.process_time() - began < 2
 
 
+@pytest.mark.parametrize("inner", ["1", '"\\ud800"'])
+def test_arguments_nested_deeper_than_any_output_are_a_fault_of_the_call(inner: str) -> None:
+    for depth, right in ((199, True), (200, False), (600, False)):
+        call = called("c1", "write", f'{{"a": {"[" * depth}{inner}{"]" * depth}}}')
+        assert call.fault == (None if right else "the arguments are nested deeper than 200 levels")
+
+
 def test_arguments_that_are_right_are_taken() -> None:
     assert called("c1", "write", '{"a": {"b": 1}, "b": [{"b": 1}]}').arguments == {"a": {"b": 1}, "b": [{"b": 1}]}
 
