@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.expressions.compiled import Compiled, Fault, Path, Reference
 from pipe_runner.expressions.plain import DOTTED, PLAIN, ROOTS, plain_path
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.tokens import Token
 
 MAX_TEXT: Final = 2**20
 """Characters of a text that holds templates."""
@@ -85,7 +89,7 @@ def _condition(text: str) -> tuple[Compiled, list[Fault]]:
     return _tree_of(text, 0, text, commas=False)
 
 
-def compile_hole(text: str, start: int, end: int) -> tuple[Compiled, list[Fault]]:
+def compile_hole(text: str, start: int, end: int, tokens: Sequence[Token]) -> tuple[Compiled, list[Fault]]:
     """Compile the expression that stands in `text[start:end]`, without its braces; offsets count in the whole text."""
     source = text[start:end]
     found = PLAIN.fullmatch(text, start, end)
@@ -93,7 +97,7 @@ def compile_hole(text: str, start: int, end: int) -> tuple[Compiled, list[Fault]
         path = plain_path(found[1])
         if path is not None and path[0] in ROOTS:
             return _reference(source, path, found.start(1))
-    return _tree_of(text, start, source, commas=True, stop=end)
+    return _tree_of(text, start, source, commas=True, stop=end, tokens=tokens)
 
 
 def _reference(text: str, path: Path, offset: int) -> tuple[Compiled, list[Fault]]:
@@ -183,7 +187,7 @@ def _tree_of(
     *,
     commas: bool,
     stop: int | None = None,
-    tokens: Any = None,
+    tokens: Sequence[Token] | None = None,
     roots: frozenset[str] = ROOTS,
 ) -> tuple[Compiled, list[Fault]]:
     from pipe_runner.expressions.tokens import Refused, tokenize

@@ -76,7 +76,7 @@ class Flows(Tables):
         self._arrays()
         link_files(self)
         tables = (self.holding, self.derived, self.copied, self.made, self.read)
-        known = {name for table in tables for name in table.keys() & _NAMES}
+        known = {name for table in tables for name in _NAMES.intersection(table)}
         seen: set[Node] = set()
         self._become_code(self.coded[:own], known, seen)
         seen |= _CODE_NAMES - known

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, NamedTuple
+
+from pipe_runner.expressions.tokens import Token
 
 HOLE: Final = "\x00"
 """Stands for a hole in `Word.text`; a file can't hold it."""
@@ -39,6 +42,8 @@ class Hole:
     """Code, message and hint of the fault; None where the value arrives."""
     code: tuple[str, str, str] | None = None
     """Code, message and hint where the value would be code; `| trust` accepts it."""
+    tokens: Sequence[Token] = ()
+    """The expression."""
 
     def refuse(self, code: str, message: str, hint: str | None) -> None:
         """This place can't carry a value at all. The first reason stays."""

@@ -13,8 +13,9 @@ from typing import Final
 from pipe_runner.expressions.compiled import Compiled, Reference, ShellText
 from pipe_runner.expressions.plain import NODE_FIELDS, RUN_FIELDS
 
-_COMMANDS: Final = "echo|cat|cp|mv|mkdir|touch|rm|ls|wc|head|tail|printf +(?:'%s'|'%s\\\\n'|\"%s\")"
+SIMPLE_COMMANDS: Final = ("echo", "cat", "cp", "mv", "mkdir", "touch", "rm", "ls", "wc", "head", "tail")
 """Commands whose arguments are never code, nor interpreted in any other way."""
+_COMMANDS: Final = "|".join(SIMPLE_COMMANDS) + "|printf +(?:'%s'|'%s\\\\n'|\"%s\")"
 _PLAIN: Final = r"[A-Za-z0-9_./:,=@%+-]"
 _HOLE: Final = r"\{\{ *(?:inputs|nodes|env|run)(?:\.[A-Za-z_][A-Za-z0-9_]*){1,8} *\}\}"
 _ARGUMENT: Final = rf"(?:{_PLAIN}++|{_HOLE}|\"(?:{_PLAIN}|[ ;'()#]|{_HOLE})*+\")"

@@ -78,6 +78,7 @@ class ShellSource:
             tokens, end, dash = tokenize(self.text, start + 2, "}}", self.limit)
             hole.end = end
             hole.inner = (start + 2, end - (3 if dash else 2))
+            hole.tokens = tokens
             _read_words(hole, tokens)
             if dash or self.text.startswith("-", start + 2):
                 hole.refuse(

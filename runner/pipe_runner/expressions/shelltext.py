@@ -14,6 +14,7 @@ from pipe_runner.expressions.compile import CACHED, compile_hole
 from pipe_runner.expressions.compiled import Compiled, Fault, Mode, Reference, ShellText, raw_mark
 from pipe_runner.expressions.shell_marks import mark_hole
 from pipe_runner.expressions.shell_model import HOLE, Hole, Word
+from pipe_runner.expressions.shell_simple import SIMPLE_COMMANDS
 from pipe_runner.expressions.shell_source import ShellSource
 from pipe_runner.expressions.tokens import Refused
 
@@ -107,12 +108,13 @@ def compile_argv(items: Sequence[str]) -> tuple[tuple[Compiled, ...], list[tuple
         pieces.append(parts)
     whole = ShellGrammar("")
     begins = list(accumulate((len(scan.text) + 1 for scan in scans), initial=0))
-    _moved(scans, begins)  # so that the place of a warning tells its item
-    try:
-        whole.command(words)
-    except Refused as refused:
-        whole.faults.append(refused.fault._replace(offset=0, length=1))
-    _moved(scans, [-begin for begin in begins])
+    if items[0] not in SIMPLE_COMMANDS:
+        _moved(scans, begins)  # so that the place of a warning tells its item
+        try:
+            whole.command(words)
+        except Refused as refused:
+            whole.faults.append(refused.fault._replace(offset=0, length=1))
+        _moved(scans, [-begin for begin in begins])
     for index in whole.inserted:
         for hole in words[index].holes[:1]:
             mark_hole(
@@ -242,7 +244,7 @@ def _compile_one(scan: ShellSource, hole: Hole) -> tuple[Compiled, list[Fault]]:
     faults: list[Fault] = []
     if hole.inner[0] < 0:
         return Compiled("literal", scan.text[hole.start : hole.end], ""), faults
-    compiled, found = compile_hole(scan.text, *hole.inner)
+    compiled, found = compile_hole(scan.text, *hole.inner, hole.tokens)
     faults += [fault._replace(offset=scan.original(fault.offset)) for fault in found]
     if scan.shifted:
         moved = tuple(r._replace(offset=scan.original(r.offset)) for r in compiled.references)

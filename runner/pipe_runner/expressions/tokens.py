@@ -54,6 +54,8 @@ _OPERATORS: Final = {
     ",": "comma",
     ";": "semicolon",
 }
+_CLOSING: Final = frozenset("}%-+")
+"""What the end of an expression or a block begins with."""
 _PAIRS: Final = {")": "(", "]": "[", "}": "{"}
 _ESCAPE: Final = re.compile(r"\\(?:[0-7]{1,3}|x..|u.{4}|U.{8}|N\{[^}]*\}|.)", re.DOTALL)
 _SIMPLE_ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\\\": "\\", "\\'": "'", '\\"': '"'}
@@ -95,9 +97,8 @@ def tokenize(text: str, start: int, closing: str | None, stop: int | None = None
     tokens: list[Token] = []
     open_brackets: list[tuple[str, int]] = []
     position = start
-    chain = 0
     while True:
-        if closing is not None and not open_brackets:
+        if closing is not None and not open_brackets and text[position : position + 1] in _CLOSING:
             if text.startswith(closing, position):
                 return tokens, position + len(closing), False
             if text.startswith("-" + closing, position):
@@ -120,7 +121,6 @@ def tokenize(text: str, start: int, closing: str | None, stop: int | None = None
                     open_brackets.append((raw, position))
                 elif raw in _PAIRS:
                     _close(raw, position, open_brackets)
-            chain = chain + 1 if raw in ("-", "+", "not", "if", "else", "**") else chain
             tokens.append(token)
             if len(tokens) > MAX_TOKENS:
                 raise Refused(Fault("E403", f"the expression is longer than {MAX_TOKENS} words", start))

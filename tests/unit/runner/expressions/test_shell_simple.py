@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipe_runner.expressions import compile_shell
-from pipe_runner.expressions.shell_simple import simple_shell
+from pipe_runner.expressions import compile_argv, compile_shell, shelltext
+from pipe_runner.expressions.shell_simple import SIMPLE_COMMANDS, simple_shell
 
 COMMANDS = ["echo", "cat", "cp", "mkdir", "rm", "ls", "head", "printf '%s'", "printf '%s\\n'", 'printf "%s"']
 OTHERS = ["true", "sh -c", "env", "printf", "eval", "X=1 echo", "xargs echo", "find . -exec"]
@@ -42,6 +42,18 @@ def test_what_is_read_as_simple_is_what_reading_in_full_gives(seed: int) -> None
         full, faults = compile_shell(text)
         assert faults == []
         assert simple == full
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.integers(0, 10**9))
+def test_arguments_of_a_simple_command_are_what_they_are_when_read_in_full(seed: int) -> None:
+    draw = random.Random(seed)
+    more = [*PARTS, "--help", "-{{ inputs.x }}", "a=$({{ inputs.x }})", "{{ inputs.x | trust }}", "{{ inputs.x + 1 }}"]
+    items = [draw.choice(SIMPLE_COMMANDS), *("".join(draw.choices(more, k=draw.choice([1, 1, 2]))) for _ in range(4))]
+    quick = compile_argv(items)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shelltext, "SIMPLE_COMMANDS", ())
+        assert compile_argv(items) == quick
 
 
 @pytest.mark.parametrize(
