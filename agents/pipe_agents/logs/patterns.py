@@ -186,7 +186,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "connection_limit", "services", "medium", "tables or limits of connections that are full",
-        rb"nf_conntrack: table full|possible SYN flooding|worker_connections are not enough|too many connections"
+        rb"nf_conntrack: table full|[Pp]ossible SYN flooding|worker_connections are not enough|too many connections"
                 rb"|remaining connection slots are reserved"
         rb"|too many clients already|reached (?:pm\.max_children|MaxRequestWorkers|MaxClients) setting"
             rb"|neighbor table overflow|TCP: out of memory",

@@ -100,6 +100,7 @@ BAD = [
     ("service_failed", "Mar  1 12:00:00 lb1 haproxy[7]: backend web has no server available!"),
     ("connection_limit", "2026-03-01 12:00:00 UTC [7] FATAL:  sorry, too many clients already"),
     ("connection_limit", "[01-Mar-2026 12:00:00] WARNING: [pool www] server reached pm.max_children setting (5)"),
+    ("connection_limit", KERNEL + "TCP: request_sock_TCP: Possible SYN flooding on port 80. Sending cookies."),
     ("connection_limit", KERNEL + "neighbour: arp_cache: neighbor table overflow!"),
     ("certificate", "Error: self-signed certificate in certificate chain"),
 ]
