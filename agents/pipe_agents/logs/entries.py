@@ -40,6 +40,8 @@ _LOWER: Final = re.compile(
     rb"|debug|Error|Warning|Fatal|Parse|Notice|Deprecated)(?: error)?(?:\]|:| -)"
 )
 _BRACKETS: Final = re.compile(rb"\[(fatal|critical|error|warning|warn|info|debug|Error|Warning|Note|Information)\]")
+_FIELD: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?([A-Za-z]{3,13})\b")
+_KLOG: Final = re.compile(rb"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} ")
 _SHORT: Final = re.compile(rb"\[?\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[AP]M)? (VRB|TRC|DBG|INF|WRN|ERR|FTL|PNC)\b")
 """A time of the day and three letters, as loggers write for terminals."""
 _LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
@@ -89,12 +91,21 @@ def by_words(message: bytes) -> int:
     if rest != message:
         level = by_words(rest)
         return INFO if level == NONE and not speaks(rest) else level
+    found = _FIELD.search(message, 0, 200) or _KLOG.match(message)
+    if found and (level := level_of(found[1])) != NONE:
+        return level
     if found := _UPPER.search(message, 0, 120):
         return level_of(found[1])
     if found := _BRACKETS.search(message, 0, 60) or _SHORT.match(message):
         return level_of(found[1])
     found = _LOWER.match(message)
     return NONE if found is None else max(level_of(found[1]), ERROR)
+
+
+def carried(level: int, message: bytes) -> int:
+    """The level of a message that has a priority. `info` is what systemd and Docker give to all that a program prints:
+    a worse one that the message names counts."""
+    return min(level, by_words(message)) if level == INFO else level
 
 
 def entry_of(one: Format, line: bytes) -> Entry:
@@ -128,11 +139,13 @@ def _headed(one: Format, line: bytes, found: re.Match[bytes]) -> Entry:
     elif message[:1] == b"{" and one.name in CARRIERS and isinstance(value := parsed(line[found.end() :]), dict):
         inner = _json(value)
         message, level = inner.message, level if inner.level == NONE else inner.level
+    elif groups.get("pri"):
+        level = carried(level, message)
     return Entry(message, by_words(message) if level == NONE else level, joined, True)
 
 
 def _json(value: dict[str, Any]) -> Entry:
-    level = next((found for key in LEVEL_KEYS if (found := level_in(value, key)) != NONE), NONE)
+    key, level = next(((key, found) for key in LEVEL_KEYS if (found := level_in(value, key)) != NONE), ("", NONE))
     if level == NONE and isinstance(inner := value.get("log"), dict):
         level = level_of(inner.get("level"))
     message = next((text for key in MESSAGE_KEYS if isinstance(text := value.get(key), str) and text), None)
@@ -146,6 +159,8 @@ def _json(value: dict[str, Any]) -> Entry:
         inner_entry = _inner(raw)
         return inner_entry if level == NONE else inner_entry._replace(level=level)
     raw = raw[:LONGEST_MESSAGE]
+    if key == "PRIORITY":
+        level = carried(level, raw)
     joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
     return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
 

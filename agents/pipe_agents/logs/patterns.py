@@ -93,17 +93,22 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "oom", "kernel", "high", "processes ended for want of memory",
         OWN + rb"(?:Out of memory: Kill|Memory cgroup out of memory|oom-kill:"
             rb"|invoked oom-killer|oom_reaper: reaped)"
-        rb"|java\.lang\.OutOfMemoryError|OOMKilled",
+        rb"|java\.lang\.OutOfMemoryError|OOMKilled|JavaScript heap out of memory|runtime: out of memory"
+            rb"|'std::bad_alloc'",
         "Find what grew (the lines name the process); raise its limit, or lower what it uses.",
     ),
     _pattern(
         "disk_error", "kernel", "high", "errors of disks or file systems",
         rb"I/O error(?! on [A-Z]{3,7} request|.{1,5}dev (?:fd|sr)\d)|EXT[234]-fs error"
-            rb"|XFS .{0,80}(?:[Cc]orruption|metadata I/O)|BTRFS.{0,60}(?:error|corrupt)"
+            rb"|error count since last fsck|XFS .{0,80}(?:[Cc]orruption|metadata I/O|[Ii]nternal error|_shutdown)"
+            rb"|BTRFS.{0,60}(?:error|corrupt)"
         rb"|critical medium error|Medium Error|ata\d{1,3}(?:\.\d{1,3})?: (?:failed command"
             rb"|exception Emask)"
         rb"|SMART error|FAILED SMART|\d (?:Currently unreadable|Offline uncorrectable)|JBD2: .{0,60}(?:error|abort)"
-            rb"|nvme .{0,90}(?:QID \d{1,5} timeout|controller is down)",
+            rb"|nvme .{0,90}(?:QID \d{1,5} timeout|controller is down)"
+        rb"|md/raid.{0,40}Disk failure|(?:Fail|DegradedArray) event (?:had been )?detected on md"
+            rb"|vdev_state=(?:FAULTED|DEGRADED|UNAVAIL|REMOVED)|I/O failure and has been suspended"
+            rb"|Database page corruption|invalid page in block",
         "Look at the disk with smartctl and at the file system's state; see to the backups first.",
     ),
     _pattern(
@@ -124,13 +129,14 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     _pattern(
         "panic", "kernel", "critical", "a kernel that stopped or could not go on",
         OWN + rb"(?:Kernel panic|kernel BUG at|Oops: .{0,80}\[#|BUG: (?:unable to handle|soft lockup|kernel NULL)"
-            rb"|watchdog: BUG: soft lockup|general protection fault(?! ip:)|Unable to handle kernel)",
+            rb"|watchdog: BUG: soft lockup|.{0,40}hard LOCKUP|general protection fault(?! ip:)"
+            rb"|Unable to handle kernel)",
         "Keep the lines around it; see kdump or the console for the whole trace.",
     ),
     _pattern(
         "hung_task", "kernel", "medium", "tasks that hung in the kernel",
         OWN + rb"(?:blocked for more than \d{1,6} seconds"
-            rb"|rcu_sched (?:self-)?detected stall|rcu: INFO: .{0,40}stall)",
+            rb"|rcu_sched (?:self-)?detected stall|rcu: INFO: .{0,40}stall|nfs: server .{1,100} not responding)",
         "Mostly a disk or a network file system that doesn't answer.",
     ),
     _pattern(
@@ -143,7 +149,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "hardware_error", "kernel", "high", "errors of the hardware",
         rb"\[Hardware Error\]|Machine check events logged|mce: .{0,60}(?:error|Error)|EDAC .{0,80}(?:CE|UE) "
             rb"|Uncorrected error|AER: (?!(?:Multiple )?Corrected).{0,80}error"
-        rb"|temperature above threshold|Temperature above threshold|thermal .{0,40}critical temperature",
+        rb"|temperature above threshold|Temperature above threshold|thermal .{0,40}critical temperature"
+        rb"|NETDEV WATCHDOG: |Detected Hardware Unit Hang|NVRM: Xid .{1,40}: (?:48|63|64|74|79|92|94|95|119|120),",
         "Look at mcelog, rasdaemon or the machine's own log of events.",
     ),
     _pattern(
@@ -161,8 +168,9 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "service_failed", "services", "medium", "services that failed",
-        rb"Failed with result '|^Failed to start |entered failed state"
-            rb"|Main process exited, code=(?:exited, status=[1-9]|killed|dumped)|CrashLoopBackOff",
+        rb"Failed with result '|^Failed to (?:start|mount) |^Dependency failed for |entered failed state"
+            rb"|Main process exited, code=(?:exited, status=[1-9]|killed|dumped)|CrashLoopBackOff"
+            rb"|ImagePullBackOff|ErrImagePull|has no server available!|no live upstreams",
         "`systemctl status` and the service's own lines before it say why.",
     ),
     _pattern(
@@ -178,8 +186,10 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "connection_limit", "services", "medium", "tables or limits of connections that are full",
-        rb"nf_conntrack: table full|possible SYN flooding|worker_connections are not enough|too many connections"
-            rb"|remaining connection slots are reserved",
+        rb"nf_conntrack: table full|[Pp]ossible SYN flooding|worker_connections are not enough|too many connections"
+                rb"|remaining connection slots are reserved"
+        rb"|too many clients already|reached (?:pm\.max_children|MaxRequestWorkers|MaxClients) setting"
+            rb"|neighbor table overflow|TCP: out of memory",
         "Raise the limit, or find who connects so often.",
     ),
     _pattern(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,28 @@ def test_lines_without_a_date_have_their_levels(program: str, tmp_path: Path) ->
     (tmp_path / "a.log").write_text("\n".join(TIMELESS[program]) + "\n")
     found = analysed(tmp_path, paths="a.log")
     assert {level: count for level, count in found["levels"].items() if count} == {"error": 1, "warning": 1, "info": 1}
+
+
+PRINTED = [
+    ("ERROR: cannot connect to db", "error"),
+    ("2026-03-01 12:00:00,123 WARNING app: slow", "warning"),
+    ("E0301 12:00:00.123456    1 x.go:1] bad", "error"),
+    ('time="2026-03-01T12:00:00Z" level=error msg="bad"', "error"),
+    ("INFO started", "info"),
+    ("started", "info"),
+    ("water level=3", "info"),
+]
+
+
+@pytest.mark.parametrize(("message", "level"), PRINTED)
+def test_what_a_service_prints_has_the_level_that_it_names(message: str, level: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(f"<30>1 2026-03-01T12:00:00Z web1 app 7 - - {message}\n")
+    (tmp_path / "b.log").write_text(json.dumps({"PRIORITY": "6", "MESSAGE": message}) + "\n")
+    for name in ("a.log", "b.log"):
+        levels = analysed(tmp_path, paths=name, timezone="UTC")["levels"]
+        assert {one: count for one, count in levels.items() if count} == {level: 1}
+
+
+def test_a_priority_other_than_info_is_the_level(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("<27>1 2026-03-01T12:00:00Z web1 app 7 - - INFO said\n")
+    assert analysed(tmp_path, paths="a.log")["levels"]["error"] == 1
