@@ -45,6 +45,8 @@ class Server:
         self.goodbye = threading.Event()
         """Until then nobody is let go who says goodbye."""
         self.goodbye.set()
+        self.parting = 200
+        """What is answered to that."""
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,7 +71,7 @@ class Server:
 
             def do_DELETE(self) -> None:
                 server.goodbye.wait()
-                self.reply(200, "text/plain", b"")
+                self.reply(server.parting, "text/plain", b"")
 
             def reply(self, status: int, kind: str, body: bytes) -> None:
                 self.send_response(status)
@@ -288,6 +290,12 @@ def test_a_call_that_gets_no_answer_of_the_protocol_fails_the_node_with_how_it_e
     assert sentence in message
     assert "pydantic" not in message and "\n" not in message
     assert len(model.requests) == 1
+
+
+def test_one_that_knows_no_goodbye_is_not_said_to_have_failed_by_that(tmp_path: Path, server: Server) -> None:
+    server.says["initialize"] = (200, "application/json", b'{"jsonrpc":"2.0","id":ID,"result":{}}')
+    server.parting = 405
+    assert refused(run(tmp_path, server.url)[0]) == "MCP server s can't be opened: it answers something that is no MCP"
 
 
 def test_an_error_that_the_server_says_itself_is_a_result(tmp_path: Path, server: Server) -> None:
