@@ -29,6 +29,10 @@ _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.
 """What makes YAML in a directory ours to judge: `nodes` or `version: 1` at its top; others have versions, too."""
 _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
 """The same for *.test.yml: docker-compose.test.yml is somebody else's."""
+_KEY = re.compile(rb"""^(["']?)([\w.-]+)\1\s*:""", re.MULTILINE)
+_NO_MAP = re.compile(rb"""^(["']?)nodes\1\s*:(?:[ \t]+[^\s{&*\#]|\s*(?:\#.*\s*)*-\s)""", re.MULTILINE)
+_OF_NEIGHBOURS = frozenset({"jobs", "stages", "steps", "tasks"})
+"""Keys of pipelines of other systems: whoever writes them under `version: 1` means one of ours."""
 _MOST_NOTES = 20
 _FROM_TOP = frozenset({"github", "gitlab", "sarif"})
 """Formats that are read by services, which know files by their paths in the repository."""
@@ -220,7 +224,21 @@ def _is_ours(file: str) -> bool:
             text = opened.read(1 << 20)
     except OSError:
         return True  # a file that can't be read is told as a fault
-    return (_CASES if file.endswith((*TESTS, *EVALS)) else _PIPELINE).search(text) is not None
+    if file.endswith((*TESTS, *EVALS)):
+        return _CASES.search(text) is not None
+    return _PIPELINE.search(text) is not None and not _is_anothers(text)
+
+
+def _is_anothers(text: bytes) -> bool:
+    """Whether YAML with `nodes` or `version: 1` at its top is for another program, as kind or Python's logging."""
+    from pipe_schemas.pipeline import PipelineSpec
+
+    keys = {found[2].decode() for found in _KEY.finditer(text)}
+    if "version" not in keys:
+        return "apiVersion" in keys or _NO_MAP.search(text) is not None
+    ours = _OF_NEIGHBOURS.union(field.alias or name for name, field in PipelineSpec.model_fields.items())
+    keys.remove("version")
+    return bool(keys) and not any(key in ours or key.lower().startswith(("node", "x-")) for key in keys)
 
 
 def graph(given: Given) -> int:

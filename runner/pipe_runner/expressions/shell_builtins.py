@@ -245,12 +245,16 @@ def _set(command: Command, index: int) -> None:
     flows.replaced.add(flows.scope)
     flows.arguments(flows.scope, words)
     key = f"{flows.scope}:{ALL}"
-    if words and words[0].quoted and words[0].variables == [key] and not (words[0].skipped or flows.loops):
+    known = not flows.loops and (not flows.scope or flows.scope in flows.spaces)
+    if known and words and words[0].quoted and words[0].variables == [key] and not words[0].skipped:
         flows.lists[key] = _added(flows.lists[key], words[1:])
 
 
 def _added(lists: list[list[Word]], words: list[Word]) -> list[list[Word]]:
-    """What the arguments may be after `set -- "$@" x`, which stands last among them; a loop does so again and again."""
+    """What the arguments may be after `set -- "$@" x`, which stands last among them.
+
+    In a loop it does so again and again, and how a function is called isn't known so far.
+    """
     *before, last = lists
     more = [[*each, *words] for each in before]
     return (more if len(more) > MAX_LISTS else [*before, *more]) or [last]

@@ -19,11 +19,12 @@ from pipe_runner.expressions.shell_parallel import inspect_parallel
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
+    from pipe_runner.expressions.shell_lexer import ShellLexer
 
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
+"""Settings of ssh of which none is run."""
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
 """Options of ssh with values."""
-"""Settings of ssh of which none is run."""
 _TAR_RUNS: Final = (
     "to-command checkpoint-action use-compress-program rsh-command rmt-command info-script new-volume-script"
 )
@@ -126,10 +127,16 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
             command.scan.flows.choose(words[at])
 
 
+def _is_written_out(scan: ShellLexer, name: str) -> bool:
+    """Whether an array has nothing but what `NAME=(…)` and `NAME+=(…)` say: the command is looked at with that, too."""
+    elsewhere = rf"(?<!\$\{{)(?<!\$\{{#)(?<!-)\b{re.escape(name)}\b(?!\+?=\()"
+    known = name in scan.flows.lists and name not in scan.flows.read
+    return known and re.search(elsewhere, scan.text) is None
+
+
 def _ssh(command: Command, index: int) -> None:
     options, rest = command.options(index, _SSH)
-    flows = command.scan.flows
-    while rest and (name := command.words[rest[0]].listed) in flows.lists and name not in flows.read:
+    while rest and _is_written_out(command.scan, command.words[rest[0]].listed):
         more, rest = command.options(rest[0], _SSH)
         options += more
     for option, value in options:
