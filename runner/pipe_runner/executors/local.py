@@ -19,6 +19,7 @@ from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Lau
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.asides import Asides
     from pipe_runner.executors.port_check import PortCheck
     from pipe_runner.executors.strays import Strays
     from pipe_runner.executors.timetable import Timetable
@@ -172,6 +173,7 @@ class LocalExecutor:
         """Closed while a function still ran, which nothing could end."""
         self._tasks: dict[asyncio.Task[Any], str | None] = {}
         """Attempts that are ended by cancelling them, and why they were, once they were."""
+        self._asides: Asides | None = None
         self._whose: dict[asyncio.Task[Any], str] = {}
         """The nodes that they are of."""
 
@@ -224,7 +226,7 @@ class LocalExecutor:
             )
             began = monotonic()
             coming = agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
-            outcome = await coming
+            outcome = await (coming if self._asides is None or check is None else self._asides.perform(coming, attempt))
             if check is not None:
                 outcome = check.outcome(outcome, attempt, monotonic() - began)
             return outcome
@@ -247,8 +249,10 @@ class LocalExecutor:
     def _meet(self, name: str) -> _Known:
         agent, check = self._agents.get(name), None
         if not type(agent).__module__.startswith("pipe_agents."):
+            from pipe_runner.executors.asides import Asides
             from pipe_runner.executors.port_check import PortCheck
 
+            self._asides = self._asides or Asides()
             check = PortCheck(agent, self._masker)
         description = agent.describe()
         # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
@@ -314,6 +318,8 @@ class LocalExecutor:
         if task in self._tasks and self._tasks[task] is None:
             self._tasks[task] = why
             task.cancel(until)
+            if self._asides is not None:
+                self._asides.ending(task, why)
 
     def stop(self, grace: float, spare: tuple[str, ...] = ()) -> None:
         """End what is in flight; see the port. What runs in this process knows no TERM: it has the grace to end. Who
@@ -345,7 +351,7 @@ class LocalExecutor:
             if self._beside is not None:
                 await self._beside.close()
             await self._launcher.close()
-            self.busy = busy
+            busy = self.busy = busy or (self._asides is not None and self._asides.busy)
             if self._strays is not None:
                 self._strays.close(busy=busy, last=getattr(self._launcher, "last", False))
 

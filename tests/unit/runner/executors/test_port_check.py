@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -57,7 +58,14 @@ class Idle:
     async def close(self) -> None: ...
 
 
-def ended(script: Any, *, timeout: float | None = None, secret: str = "", emitted: Emitted | None = None) -> Outcome:
+def ended(
+    script: Any,
+    *,
+    timeout: float | None = None,
+    stop: float | None = None,
+    secret: str = "",
+    emitted: Emitted | None = None,
+) -> Outcome:
     masker = SecretMasker({"S": secret}) if secret else NoMasking()
     executor = LocalExecutor(
         Agents(Scripted(script)),
@@ -72,6 +80,8 @@ def ended(script: Any, *, timeout: float | None = None, secret: str = "", emitte
     kept: Emitted = [] if emitted is None else emitted
 
     async def main() -> Outcome:
+        if stop is not None:
+            asyncio.get_running_loop().call_later(stop, executor.stop, 0.05)
         with anyio.fail_after(10):
             return await executor.perform(attempt, lambda kind, data: kept.append((kind, data)))
 
@@ -90,6 +100,26 @@ def raising(error: BaseException) -> Any:
         raise error
 
     return perform
+
+
+async def swallows(attempt: Attempt, context: Context) -> Any:
+    while True:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+
+
+def test_x3_an_agent_that_takes_no_notice_of_its_time_is_left_behind() -> None:
+    outcome = ended(swallows, timeout=0.05)
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.kind) == (NodeStatus.FAILED, ErrorKind.TIMEOUT)
+    assert outcome.error.message == "timed out after 0.05 s; agent scripted goes on all the same"
+
+
+def test_x1_an_agent_that_takes_no_notice_of_a_stop_is_left_behind() -> None:
+    outcome = ended(swallows, stop=0.05)
+    assert outcome.error is not None
+    assert (outcome.status, outcome.error.kind) == (NodeStatus.CANCELLED, ErrorKind.CANCELLED)
+    assert outcome.error.message == "the run was stopped; agent scripted goes on all the same"
 
 
 @pytest.mark.parametrize("value", [None, {"a": 1}, "text", NodeStatus.SUCCEEDED])
