@@ -19,6 +19,8 @@ class Asides:
 
     def __init__(self) -> None:
         self._told: dict[asyncio.Task[Any], asyncio.Future[str]] = {}
+        self._left: dict[str, asyncio.Task[Any]] = {}
+        """Those left behind, by their nodes."""
         self.busy = False
         """One was left behind, which nothing could end."""
 
@@ -37,6 +39,7 @@ class Asides:
             del self._told[task]
             if not task.done():
                 self.busy, task._log_destroy_pending = True, False
+                self._left[attempt.node] = task
                 asyncio.tasks._unregister_task(task)  # else the loop's end would wait for it
         if task.done():
             ended = task.result()
@@ -48,6 +51,16 @@ class Asides:
             return Outcome(NodeStatus.CANCELLED, error=NodeError(ErrorKind.CANCELLED, f"the run was stopped; {why}"))
         message = f"timed out after {in_seconds(attempt.timeout or 0)}; {why}"
         return Outcome(NodeStatus.FAILED, error=NodeError(ErrorKind.TIMEOUT, message))
+
+    async def wait_for_earlier(self, node: str) -> None:
+        """Two attempts of a node never overlap (D4): wait for the one that was left behind."""
+        left = self._left.get(node)
+        if left is not None and not left.done():
+            try:
+                await asyncio.wait({left})
+            except asyncio.CancelledError as cancelled:
+                cancelled.add_note("the attempt before it goes on still, and two never do at once")
+                raise
 
     def ending(self, task: asyncio.Task[Any], why: str) -> None:
         """The task was cancelled: `timeout`, or `stop`; any other is none of these."""

@@ -291,6 +291,8 @@ class LocalExecutor:
             bus.loop = self._loop
         CONTEXT.set(context)  # in a worker's task, whose next attempt sets it anew
         try:
+            if self._asides is not None:
+                await self._asides.wait_for_earlier(attempt.node)
             return await agent.perform(attempt, context)
         except asyncio.CancelledError as cancelled:
             why = self._tasks[task]

@@ -63,6 +63,7 @@ def ended(
     *,
     timeout: float | None = None,
     stop: float | None = None,
+    attempts: int = 1,
     secret: str = "",
     emitted: Emitted | None = None,
 ) -> Outcome:
@@ -83,6 +84,8 @@ def ended(
         if stop is not None:
             asyncio.get_running_loop().call_later(stop, executor.stop, 0.05)
         with anyio.fail_after(10):
+            for _ in range(attempts - 1):
+                await executor.perform(attempt, lambda kind, data: None)
             return await executor.perform(attempt, lambda kind, data: kept.append((kind, data)))
 
     return anyio.run(main)
@@ -113,6 +116,21 @@ def test_x3_an_agent_that_takes_no_notice_of_its_time_is_left_behind() -> None:
     assert outcome.error is not None
     assert (outcome.status, outcome.error.kind) == (NodeStatus.FAILED, ErrorKind.TIMEOUT)
     assert outcome.error.message == "timed out after 0.05 s; agent scripted goes on all the same"
+
+
+def test_d4_no_other_attempt_begins_beside_one_that_was_left_behind() -> None:
+    began: list[str] = []
+
+    async def once(attempt: Attempt, context: Context) -> Any:
+        began.append(attempt.node)
+        return await swallows(attempt, context)
+
+    outcome = ended(once, timeout=0.05, attempts=2)
+    assert began == ["n"]
+    assert outcome.error is not None
+    assert outcome.error.message == (
+        "timed out after 0.05 s; the attempt before it goes on still, and two never do at once"
+    )
 
 
 def test_x1_an_agent_that_takes_no_notice_of_a_stop_is_left_behind() -> None:
