@@ -72,10 +72,10 @@ class Forms(NamedTuple):
     def add_base64(self, value: bytes) -> None:
         """Of these bytes, wherever they stand in what was encoded."""
         for text, edges in _base64_forms(value):
-            sides = dict(_sides(text, edges))
-            for piece in (*_pieces(text), *sides):
+            for piece in _pieces(text):
                 self.add(piece)
-            for side, own in sides.items():
+            for side, own in _sides(text, edges):
+                self.add(side)
                 self.edges[side] = united(self.edges[side], own) if side in self.edges else own
 
 

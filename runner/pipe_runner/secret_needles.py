@@ -76,18 +76,13 @@ class Needles:
                 first, last = max(0, first - LONGEST), data.rfind(core) + LONGEST
                 for needle in needles:
                     at = data.find(needle, first, last)
-                    step = _period(needle) if at >= 0 else 0
+                    if at < 0:
+                        continue
+                    size, step, edges = len(needle), _period(needle), self._edges.get(needle)
                     while at >= 0:
-                        found.append(self._with_edges(data, needle, at))
+                        stretch = (at, at + size)
+                        found.append(stretch if edges is None else _widened(data, stretch, edges))
                         at = data.find(needle, at + step, last)
-
-    def _with_edges(self, data: bytes, needle: bytes, at: int) -> tuple[int, int]:
-        end = at + len(needle)
-        edges = self._edges.get(needle)
-        if edges is None:
-            return at, end
-        behind = next((text for text in edges.behind if data.startswith(text, end)), b"")
-        return at - (at > 0 and data[at - 1] in edges.before), end + len(behind)
 
     def may_hold(self, data: bytes) -> bool:
         """Whether a form may be there; False is certain."""
@@ -209,6 +204,12 @@ def _begins(needles: Iterable[bytes], edges: Mapping[bytes, Edges]) -> re.Patter
         for first, second in sorted(behind.items())
     ]
     return re.compile(b"|".join(ways) if ways else b"(?!)", re.DOTALL)
+
+
+def _widened(data: bytes, stretch: tuple[int, int], edges: Edges) -> tuple[int, int]:
+    at, end = stretch
+    behind = next((text for text in edges.behind if data.startswith(text, end)), b"")
+    return at - (at > 0 and data[at - 1] in edges.before), end + len(behind)
 
 
 def _period(needle: bytes) -> int:

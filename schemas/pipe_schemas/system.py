@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -36,7 +36,9 @@ def _absolute(path: str) -> str:
     return path
 
 
-AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)]
+AbsolutePath: TypeAlias = Annotated[
+    str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)
+]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Check = Literal["cpu", "memory", "disk", "io", "network", "processes", "limits", "pressure", "container", "temperature"]
 
@@ -147,9 +149,7 @@ class SystemOptions(ExplainOptions):
         description="How long rates are measured, at most an hour.",
         examples=["1s", "10s"],
     )
-    paths: list[
-        Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)]
-    ] = Field(
+    paths: list[AbsolutePath] = Field(
         default_factory=list,
         max_length=200,
         description="Which file systems to look at: those that hold these absolute paths. All by default.",

@@ -152,12 +152,12 @@ def test_commands_are_told_what_a_sampler_decides(pipe: Shell, tmp_path: Path, s
     assert _told(pipe)[3] == flags
 
 
-@pytest.mark.parametrize("exporter", ["none", "nobody-has-it"])
+@pytest.mark.parametrize(("exporter", "sampler"), [("none", "always_on"), ("nobody-has-it", "always_off")])
 def test_where_metrics_alone_are_sent_commands_are_part_of_what_started_the_run(
-    pipe: Shell, tmp_path: Path, exporter: str
+    pipe: Shell, tmp_path: Path, exporter: str, sampler: str
 ) -> None:
     (tmp_path / "p.yml").write_text(PIPELINE)
-    env = {"OTEL_TRACES_EXPORTER": exporter, "OTEL_METRICS_EXPORTER": "console"}
+    env = {"OTEL_TRACES_EXPORTER": exporter, "OTEL_METRICS_EXPORTER": "console", "OTEL_TRACES_SAMPLER": sampler}
     pipe.alone("run", "p.yml", env={**env, "TRACEPARENT": PARENT})
     assert _told(pipe) == PARENT.split("-")
     shutil.rmtree(pipe.folder / ".pipe")

@@ -68,7 +68,8 @@ class TelemetrySink:
         self._tracers, self._meters = tracers, meters
         self._spans = Spans(ids, tracers)
         self._above = _above(trace)
-        trace.recorded = self._spans.recorded(self._above)
+        if trace.made:
+            trace.recorded = self._spans.recorded(self._above)
         self._run: Opened | None = None
         self._steady = Steady(_SLACK, 0)
         self._nodes: dict[str, Opened] = {}

@@ -50,6 +50,15 @@ def test_s4_base64_of_a_secret_within_other_text_is_hidden_with_the_characters_i
                 assert told.rstrip(b"=") == hidden, (before, behind, cut)
 
 
+@pytest.mark.parametrize("size", [300, 301, 302])
+def test_s4_both_ends_of_base64_of_a_long_secret_are_hidden_also_where_they_are_alike(size: int) -> None:
+    secret = "A" * size
+    masker = SecretMasker({"S": secret})
+    for before in range(3):
+        text = b64encode(b"\xfb" * before + secret.encode()).decode()
+        assert masker.mask_text(text) == f"{text[: 8 * before // 6]}***"
+
+
 def test_r1_a_line_of_a_secret_takes_some_dozen_kilobytes() -> None:
     values = secrets(3, 50)
     tracemalloc.start(1)
