@@ -36,7 +36,6 @@ def _absolute(path: str) -> str:
     return path
 
 
-AbsolutePath = Annotated[str, Field(min_length=1, max_length=4096, pattern="^[^\\x00]+$"), AfterValidator(_absolute)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Check = Literal["cpu", "memory", "disk", "io", "network", "processes", "limits", "pressure", "container", "temperature"]
 
