@@ -106,7 +106,9 @@ def test_a_cached_result_is_in_no_recording_s_place_and_a_replay_leaves_none(
     )
     (tmp_path / "p.yml").write_text(text)
     assert pipe("run", "p.yml").returncode == 0
-    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    recorded = pipe("run", "p.yml", "--record", "rec", "--explain")
+    assert recorded.returncode == 0
+    assert "ask runs: a run that is recorded or replayed takes no cached results" in recorded.stderr
     assert len(Answering.seen) == 3, "recording really asks"
     (file,) = (tmp_path / "rec").iterdir()
     file.write_text(file.read_text().replace("because of", "edited"))

@@ -36,8 +36,8 @@ _UPPER: Final = re.compile(
     rb"|TRACE)(?![A-Za-z])"
 )
 _LOWER: Final = re.compile(
-    rb"\[?(?:\w{1,20}: |\w{0,20}\[[\d:]{1,15}\]:? |PHP )?(fatal|panic|critical|crit|error|fail|warning|warn|info|notice"
-    rb"|debug|Error|Warning|Fatal|Parse|Notice|Deprecated)(?: error)?(?:\]|:| -)"
+    rb"\[?(?:\w{1,20}: |\w{0,20}\[[\d:]{1,15}\]:? |PHP )?(fatal|panic|critical|crit|error|warning|warn|info|notice"
+    rb"|debug|Error|Warning|Fatal|Notice|Deprecated|Parse(?= error)|fail(?=: [\w.]{1,200}\[))(?: error)?(?:\]|:| -)"
 )
 _BRACKETS: Final = re.compile(rb"\[(fatal|critical|error|warning|warn|info|debug|Error|Warning|Note|Information)\]")
 _FIELD: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?([A-Za-z]{3,13})\b")

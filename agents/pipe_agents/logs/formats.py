@@ -69,7 +69,8 @@ FORMATS: Final[tuple[Format, ...]] = (
         rb"|trigproc |remove |purge |conffile |disappear )"),
     _format("dmesg", rb"(?:<(?P<pri>\d{1,3})>)?\[ {0,8}\d{1,8}\.\d{6}\] "),
     _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb"|" + _DAY_FIRST + rb"|" + _STAMP +
-        rb")[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL + rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
+        rb")(?: [A-Z]\w{2,20}/[\w/+-]{2,40}(?=\]))?[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
+        rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
     _format("log4j", rb"(?P<time>\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?P<level>" + _LEVEL + rb") {1,2}[\w.$]{1,200}: "),
     _format("epoch", rb"\[?(?P<time>1\d{9}(?:\.\d{1,9}|\d{3})?)\]? "),
 )  # fmt: skip

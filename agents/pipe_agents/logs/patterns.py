@@ -99,7 +99,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     ),
     _pattern(
         "disk_error", "kernel", "high", "errors of disks or file systems",
-        rb"I/O error(?! on [A-Z]{3,7} request|.{1,5}dev (?:fd|sr)\d)|EXT[234]-fs error"
+        rb"I/O error(?! on [A-Z]{3,7} request|.{1,5}dev(?:ice)? (?:fd|sr)\d)|EXT[234]-fs error"
             rb"|error count since last fsck|XFS .{0,80}(?:[Cc]orruption|metadata I/O|[Ii]nternal error|_shutdown)"
             rb"|BTRFS.{0,60}(?:error|corrupt)"
         rb"|critical medium error|Medium Error|ata\d{1,3}(?:\.\d{1,3})?: (?:failed command"
@@ -148,7 +148,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
     _pattern(
         "hardware_error", "kernel", "high", "errors of the hardware",
         rb"\[Hardware Error\]|Machine check events logged|mce: .{0,60}(?:error|Error)|EDAC .{0,80}(?:CE|UE) "
-            rb"|Uncorrected error|AER: (?!(?:Multiple )?Corrected).{0,80}error"
+            rb"|Uncorrected error|AER: (?!(?:Multiple )?Correct(?:ed|able)).{0,80}error"
         rb"|temperature above threshold|Temperature above threshold|thermal .{0,40}critical temperature"
         rb"|NETDEV WATCHDOG: |Detected Hardware Unit Hang|NVRM: Xid .{1,40}: (?:48|63|64|74|79|92|94|95|119|120),",
         "Look at mcelog, rasdaemon or the machine's own log of events.",

@@ -88,7 +88,7 @@ class Reader:
         """The compiled pipeline of a file of tests; says why where there is none."""
         data: Any = report.document.data
         said = data.get("pipeline")
-        if said is not None and not isinstance(said, str):  # told already
+        if said == "" or not isinstance(said, str | None):  # told already
             return None
         place = ("pipeline",) if said is not None else ()
         home = os.path.dirname(test)

@@ -275,13 +275,13 @@ class ActiveRun:
         return self._cache
 
     def _open_keeper(self, plan: Plan, scope: Scope) -> Keeping:
+        tell = lambda line: self.note(line)  # noqa: E731
         if not self._settings.looks_back:
             from pipe_runner.resultcache.host import NothingKept
 
-            return NothingKept()
+            return NothingKept(tell if self._settings.explain else None)
         from pipe_runner.engine.keeping import open_keeper
 
-        tell = lambda line: self.note(line)  # noqa: E731
         keeper = open_keeper(plan, self.rundir, self._settings, self._granted, scope, self._clock, tell, self._bound)
         self._bound = keeper.bound
         return keeper

@@ -119,7 +119,7 @@ class _Reader:
 
     def _pipeline(self, said: Any) -> Compilation | None:
         """The compiled pipeline, as the file names it or beside; says why where there is none."""
-        if said is not None and not isinstance(said, str):  # told already
+        if said == "" or not isinstance(said, str | None):  # told already
             return None
         place: Path_ = ("pipeline",) if said is not None else ()
         name = said if said is not None else pipeline_beside(os.path.basename(self._path))

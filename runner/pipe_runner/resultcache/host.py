@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from pipe_runner.plan import PlannedNode
@@ -50,6 +50,10 @@ class NothingKept:
     """For a run that takes no earlier results and leaves none: a test of a pipeline, in which other things stand in for
     nodes; one that is recorded, which must ask; one that is replayed, whose answers are those of once."""
 
+    def __init__(self, note: Callable[[str], None] | None = None) -> None:
+        """`note` is told why each node runs."""
+        self._note = note
+
     async def found(
         self,
         host: Host,
@@ -58,6 +62,8 @@ class NothingKept:
         names: Mapping[str, Json] | None,
         data: Mapping[str, Any],
     ) -> bool:
+        if self._note is not None:
+            self._note(f"{node.id} runs: a run that is recorded or replayed takes no cached results")
         return False
 
     async def keep(self, host: Host, node: PlannedNode, outcome: Outcome) -> None:

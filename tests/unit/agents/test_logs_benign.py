@@ -25,9 +25,12 @@ NOTHING_BAD = [
     KERNEL + "nvme nvme0: Shutdown timeout set to 10 seconds",
     KERNEL + "I/O error, dev sr0, sector 0 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 2",
     KERNEL + "Buffer I/O error on dev fd0, logical block 0, async page read",
+    KERNEL + "Buffer I/O error on device sr0, logical block 0",
     KERNEL + "blk_update_request: operation not supported error, dev sda, sector 8 op 0x9:(WRITE_ZEROES)",
     KERNEL + "pcieport 0000:00:1c.0: AER: Corrected error received: 0000:00:1c.0",
     KERNEL + "pcieport 0000:00:1c.0: AER: Multiple Corrected error received: 0000:00:1c.0",
+    KERNEL + "pcieport 0000:00:1c.0: AER: Correctable error message received from 0000:00:1c.0",
+    KERNEL + "pcieport 0000:00:1c.0: AER: Multiple Correctable error message received from 0000:00:1c.0",
     "Mar  1 12:00:00 web1 smartd[1]: Device: /dev/sda [SAT], SMART Prefailure Attribute: 1 Raw_Read_Error_Rate "
     "changed from 100 to 99",
     "Mar  1 12:00:00 web1 smartd[1]: Device: /dev/sda [SAT], No more Currently unreadable (pending) sectors, warning "

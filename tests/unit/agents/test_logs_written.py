@@ -33,6 +33,11 @@ LOGS = {
         "  thrown in /var/www/a.php on line 4",
         "[01-Mar-2026 12:00:02 UTC] PHP Notice:  Undefined index: y in /var/www/a.php on line 3",
     ),
+    "php_elsewhere": (
+        "[01-Mar-2026 13:00:00 Europe/Vienna] PHP Warning:  Undefined variable $x in /var/www/a.php on line 3",
+        "[01-Mar-2026 13:00:01 Europe/Vienna] PHP Parse error:  syntax error in /var/www/a.php:4",
+        "[01-Mar-2026 13:00:02 Europe/Vienna] PHP Notice:  Undefined index: y in /var/www/a.php on line 3",
+    ),
     "laravel": (
         '[2026-03-01 12:00:01] production.ERROR: SQLSTATE[HY000] [2002] Connection refused {"exception":"[object] (x)',
         "[stacktrace]",
@@ -86,7 +91,8 @@ TIMELESS = {
 @pytest.mark.parametrize("program", LOGS)
 def test_lines_of_well_known_programs_have_their_levels_and_times(program: str, tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("\n".join(LOGS[program]) + "\n")
-    found = analysed(tmp_path, paths="a.log", timezone="UTC")
+    zone = "Europe/Vienna" if "Europe/Vienna" in LOGS[program][0] else "UTC"
+    found = analysed(tmp_path, paths="a.log", timezone=zone)
     assert {level: count for level, count in found["levels"].items() if count} == {"error": 1, "warning": 1, "info": 1}
     assert (found["untimed_entries"], found["last_at"]) == (0, "2026-03-01T12:00:02Z")
 
@@ -106,6 +112,9 @@ PRINTED = [
     ("INFO started", "info"),
     ("started", "info"),
     ("water level=3", "info"),
+    ("Parse: 3 files in 20 ms", "info"),
+    ("fail - 0 of 20 checks", "info"),
+    ("fail: 0, pass: 20", "info"),
 ]
 
 

@@ -49,6 +49,11 @@ def test_it_names_another_one_relative_to_itself(registry: Registry, project: Pa
     assert (suite.plan.path, suite.plan.root) == ("x.yml", str(project))
 
 
+def test_a_pipeline_without_a_name_is_told_once(registry: Registry, project: Path) -> None:
+    (project / "y.test.yml").write_text(TESTS + "pipeline: ''\n")
+    assert codes(read(registry, project / "y.test.yml")) == ["E204"]
+
+
 def test_s1_no_pipeline_outside_of_the_project_is_opened(registry: Registry, project: Path) -> None:
     (project.parent / "x.yml").write_text(PIPELINE)
     (project / "link.yml").symlink_to(project.parent / "x.yml")

@@ -30,6 +30,11 @@ def test_wrong_evaluations_give_their_golden_output(folder: Path, monkeypatch: p
     assert str(folder) not in found
 
 
+def test_a_pipeline_without_a_name_is_told_once(tmp_path: Path) -> None:
+    text = "version: 1\npipeline: ''\ncases: [{expected: 1}]\ngraders: {a: {expression: output == expected}}\n"
+    assert [one.code for one in read(tmp_path, text, {"fake": FakeProvider()}).diagnostics] == ["E204"]
+
+
 def test_cases_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
     (tmp_path / "cases.jsonl").write_text(
         '{"inputs": {"text": "a"}, "expected": {"x": 1}}\n\n{"name": "b", "inputs": {"text": "b"}}\n'
