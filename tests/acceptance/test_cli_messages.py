@@ -74,7 +74,7 @@ def test_the_messages_of_a_run_are_shown_from_its_log(pipe: Any) -> None:
         (["emit", "a", "1"], "PIPE_BUS and PIPE_BUS_TOKEN are not set"),
         (["emit", "a", "1", "--json", "2"], "can't both be the message"),
         (["emit", "a", "--json", "{"], "this is no JSON"),
-        (["emit", "a", "--json", "NaN"], "NaN is no number of JSON"),
+        (["emit", "a", "--json", "NaN"], "JSON has no NaN"),
         (["emit", "a", "--json", '{"a": 1, "a": 2}'], 'the key "a" stands twice'),
         (["messages", "--next"], "PIPE_BUS and PIPE_BUS_TOKEN are not set"),
         (["messages", "--next", "-f"], "it takes no --follow"),
