@@ -151,4 +151,5 @@ def _loaded(text: str, mask: Callable[[str], str]) -> Json:
     try:
         return copied(json.loads(text, parse_constant=refuse, object_pairs_hook=once), _NO_LIMIT)
     except NotJson as error:
+        error.path = [mask(step) if isinstance(step, str) else step for step in error.path]  # before one is cut
         raise Misfit([f"at {error.where('$')}: {error.why}"]) from None

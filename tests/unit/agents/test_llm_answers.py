@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipe_agents.llm_answers import Wanted
 from pipe_agents.llm_validating import Misfit, check_schema, misfits
 from pipe_runner.errors import NodeFault
+from pipe_runner.masking import SecretMasker
 from pipe_runner.types import Json
 
 ANY = Wanted({"type": ["object", "array", "number", "string", "boolean", "null"]})
@@ -234,3 +235,10 @@ VALUES: Any = st.recursive(
 @given(schema=SCHEMAS.filter(lambda schema: isinstance(schema, dict)), value=VALUES)
 def test_what_fits_is_what_json_schema_says(schema: dict[str, Any], value: Json) -> None:
     assert (misfits(schema, value) == []) == jsonschema.Draft202012Validator(schema).is_valid(value)
+
+
+def test_s4_a_place_in_an_answer_shows_no_part_of_a_secret() -> None:
+    secret = "part-of-a-secret-" * 5
+    with pytest.raises(Misfit, match="no JSON number") as raised:
+        Wanted({"type": "object"}, mask=SecretMasker({"S": secret}).mask_text).read(f'{{"{secret}": 1e400}}')
+    assert "secret" not in str(raised.value)
