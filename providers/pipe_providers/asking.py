@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from pipe_providers.wire import Answer, Wire
 
 _CHECK: Final = 30.0
+_ROOM: Final = 1000
+"""Tokens that a model may take to say a word: some think before, and fail where there is no room; others refuse less
+than 16."""
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=dict)
 
 
@@ -179,7 +182,7 @@ class HttpProvider(ABC):
     async def check_a_word(self, where: str) -> str:
         """Ask the provider's own model one word, and say how many tokens that took."""
         model = self._settings.model
-        request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=8, timeout=_CHECK)
+        request = ModelRequest(model, (Message("user", "Say yes."),), max_tokens=_ROOM, timeout=_CHECK)
         answer = await self.generate_with_metadata(request)
         tokens = answer.usage.input + answer.usage.output if answer.usage else "no"
         return f"{where} answers: {model} was asked a word, for {tokens} tokens"

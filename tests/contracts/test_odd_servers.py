@@ -337,3 +337,16 @@ def test_a_check_of_a_model_that_is_not_there_says_which_are(name: str, bench: A
     bench.service.decides(lambda asked: bench.lists(asked) if "models" in asked.path else [gone])
     with pytest.raises(ModelFault, match="none is called 'm-2'; there is m-1"):
         bench.use(lambda provider: provider.check(), model="m-2")
+
+
+@openai
+def test_a_check_leaves_a_model_room_to_think(name: str, bench: Any) -> None:
+    full = response({"error": {"message": "max_tokens or model output limit was reached"}}, 400)
+    bench.service.decides(
+        lambda asked: (
+            bench.lists(asked)
+            if "models" in asked.path
+            else [bench.dialect.answer() if asked.data["max_tokens"] > 500 else full]
+        )
+    )
+    assert "gpt-5 was asked a word" in bench.use(lambda provider: provider.check(), model="gpt-5")
