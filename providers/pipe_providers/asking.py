@@ -33,6 +33,8 @@ _CHECK: Final = 30.0
 _ROOM: Final = 1000
 """Tokens that a model may take to say a word: some think before, and fail where there is no room; others refuse less
 than 16."""
+_UNLISTED: Final = (Reason.NOT_FOUND, Reason.INVALID_OUTPUT, Reason.CREDENTIALS)
+"""Why there may be no list where there is a model."""
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=dict)
 
 
@@ -166,18 +168,19 @@ class HttpProvider(ABC):
         return f"{told}; {wanted} is among them" if wanted else told
 
     async def check_listed_or_asked(self, path: str, many: str, name: str) -> str:
-        """The same, and a model that isn't in the list is asked a word: some servers have no list, and what Azure and
-        gateways call their deployments and routes is in none."""
+        """The same, and a model that isn't in the list is asked a word: some servers have no list, what Azure and
+        gateways call their deployments and routes is in none, and some keys may ask models and not list them."""
         try:
             return await self.check_models(path, many, name)
         except ModelFault as fault:
-            if not self._settings.model or fault.reason not in (Reason.NOT_FOUND, Reason.INVALID_OUTPUT):
+            if not self._settings.model or fault.reason not in _UNLISTED:
                 raise
             listed = fault
         try:
             return await self.check_a_word(self._wire.where)
         except ModelFault as fault:
-            raise (listed if fault.reason is Reason.NOT_FOUND else fault) from None
+            told = fault.reason is not Reason.NOT_FOUND or listed.reason is Reason.CREDENTIALS
+            raise (fault if told else listed) from None
 
     async def check_a_word(self, where: str) -> str:
         """Ask the provider's own model one word, and say how many tokens that took."""

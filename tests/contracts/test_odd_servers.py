@@ -324,7 +324,9 @@ def test_mistral_is_asked_for_nothing_that_it_refuses(provider_bench: Any) -> No
 
 
 @openai
-@pytest.mark.parametrize("listed", [response({"data": [{"id": "gpt-4o-2024-11-20"}]}), response("no", 404)])
+@pytest.mark.parametrize(
+    "listed", [response({"data": [{"id": "gpt-4o-2024-11-20"}]}), response("no", 404), response("not you", 403)]
+)
 def test_a_check_asks_a_model_that_no_list_has(name: str, listed: bytes, bench: Any) -> None:
     bench.service.decides(lambda asked: [listed if asked.path == "/v1/models" else bench.dialect.answer()])
     assert "ours-east was asked a word" in bench.use(lambda provider: provider.check(), model="ours-east")
