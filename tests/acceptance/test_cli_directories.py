@@ -34,3 +34,9 @@ def test_check_of_a_directory_leaves_alone_what_is_clearly_for_another_program(
     pipe.write("other.yml", text)
     assert pipe("check", ".").returncode == (1 if ours else 0)
     assert pipe("check", "other.yml").returncode == 1
+
+
+def test_r2_a_ruler_of_hashes_under_nodes_takes_no_time(pipe: Any) -> None:
+    pipe.write("ours.yml", f"nodes:\n{'#' * 80}\n  a: {{run: x}}\n")
+    pipe.write("other.yml", f"nodes:\n{'#' * 80}\n# hosts\n\n- address: a\n")
+    assert "in 1 file" in pipe("check", ".").stderr

@@ -30,7 +30,7 @@ _PIPELINE = re.compile(rb"""^(?:(["']?)nodes\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.
 _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["']?cases["']?\s*:)""", re.MULTILINE)
 """The same for *.test.yml: docker-compose.test.yml is somebody else's."""
 _KEY = re.compile(rb"""^(["']?)([\w.-]+)\1\s*:""", re.MULTILINE)
-_NO_MAP = re.compile(rb"""^(["']?)nodes\1\s*:(?:[ \t]+[^\s{&*\#]|\s*(?:\#.*\s*)*-\s)""", re.MULTILINE)
+_NO_MAP = re.compile(rb"""^(["']?)nodes\1\s*:(?:[ \t]+[^\s{&*\#]|\s*(?:\#.*\n\s*)*-\s)""", re.MULTILINE)
 _OF_NEIGHBOURS = frozenset({"jobs", "stages", "steps", "tasks"})
 """Keys of pipelines of other systems: whoever writes them under `version: 1` means one of ours."""
 _MOST_NOTES = 20

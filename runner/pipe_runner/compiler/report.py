@@ -230,7 +230,8 @@ class Report:
 
     def misspelt(self, key: str, given: Iterable[str], known: Collection[str]) -> bool:
         """Whether an unknown one of the given keys, which is told, probably means this one, which is missing."""
-        return any(self.suggest(str(name), known) == key for name in given if name not in known)
+        unknown = [name for name in map(str, given) if name not in known and not name.startswith("x-")]
+        return any(self.suggest(name, known) == key for name in unknown)
 
 
 def listed(words: Collection[str], most: int = 12) -> str:

@@ -26,16 +26,18 @@ _BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex
     {"sudo", "doas", "git", "ssh", "make", "tar", "find", "xargs", "docker", "podman", "kubectl"}
 )
 """Programs that a variable in capitals is taken for."""
-_EXECUTING: Final = frozenset(
-    {"docker", "podman", "nerdctl", "docker-compose", "podman-compose", "kubectl", "oc", "crictl"}
-    | {"lxc", "incus", "multipass"}
-)
+_DOCKERS: Final = frozenset({"docker", "podman", "nerdctl", "docker-compose", "podman-compose"})
+_EXECUTING: Final = _DOCKERS | {"kubectl", "oc", "crictl", "lxc", "incus", "multipass"}
 _OF_EXEC: Final = frozenset(
     {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
-    | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label"}
+    | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label", "--detach-keys"}
 )
 """Options of `exec` and `run` that take a value."""
 _OF_SCRIPT: Final = re.compile(r"-[a-z]*c")
+_VALUED: Final = re.compile(r"[-+][a-z]*[oO]")
+"""Options of shells that take a value."""
+_SCRIPT: Final = re.compile(r"[ \n;|&<>$\"'(]")
+"""What a script has, and no number or name."""
 _CODE_LETTER: Final = re.compile(r"-[A-Za-z]*[ce]|--(?:eval|execute|exec|command)")
 _CODE_EQUALS: Final = re.compile(r"--(?:eval|execute|exec|command)=")
 _WHOLE: Final = frozenset({"--", "--checkpoint", "--start"})
@@ -202,17 +204,21 @@ def entered(command: Command, index: int, at: int) -> int | None:
     command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
     if command.words[at].text == "run":
         return None
-    if command.protected > at and command.protected < len(command.words):
+    if name not in _DOCKERS and at < command.protected < len(command.words):
         return command.protected + 1
-    return rest[1] if rest[1:] else len(command.words)
+    begin = rest[1] if rest[1:] else len(command.words)
+    return begin + (begin == command.protected < len(command.words))
 
 
 def names_script(command: Command, at: int) -> bool:
     """Whether a word is what a script calls itself: `sh` at the end of `sh -c 'ls "$1"' sh`."""
-    before = [word.text for word in command.words[max(at - 3, 0) : at]]
-    if len(before) < 3 or before[0].rsplit("/", 1)[-1] not in SHELLS:
+    words = [word.text for word in command.words[max(at - 8, 0) : at]]
+    if len(words) < 3 or _OF_SCRIPT.fullmatch(words[-2]) is None or _SCRIPT.search(words[-1]) is None:
         return False
-    return _OF_SCRIPT.fullmatch(before[1]) is not None and " " in before[2]
+    begin = len(words) - 3
+    while begin > 0 and (words[begin][:1] in ("-", "+") or _VALUED.fullmatch(words[begin - 1])):
+        begin -= 1
+    return words[begin].rsplit("/", 1)[-1] in SHELLS
 
 
 def _takes_code(program: str, option: str, following: Word) -> bool:

@@ -126,3 +126,16 @@ def test_an_item_of_a_for_each_of_a_wrong_shape_is_no_unknown_name(compiled: Com
 def test_what_is_missing_since_its_key_is_misspelt_is_told_once(compiled: Compile, node: str) -> None:
     (found,) = compiled(f"nodes: {{a: {{{node}}}}}\n").diagnostics
     assert found.hint is not None and found.hint.startswith("did you mean")
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "agent: python, x-with: {call: 'm:f'}",
+        "agent: http, with: {x-url: 'http://localhost'}",
+        "run: x, for_each: {x-items: [1]}",
+        "run: x, artifacts: [{x-name: x, path: y}]",
+    ],
+)
+def test_a_key_of_the_users_own_is_no_misspelt_one(compiled: Compile, node: str) -> None:
+    assert codes(compiled(f"nodes: {{a: {{{node}}}}}\n")) != []
