@@ -44,6 +44,8 @@ _FIELD: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?([A-Za-z]{3,
 _KLOG: Final = re.compile(rb"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} ")
 _SHORT: Final = re.compile(rb"\[?\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[AP]M)? (VRB|TRC|DBG|INF|WRN|ERR|FTL|PNC)\b")
 """A time of the day and three letters, as loggers write for terminals."""
+_STARTED: Final = re.compile(rb"^\([\w.@$\\-]{1,64}\) CMD \(| ; COMMAND=")
+"""How cron and sudo tell of a command that they start: words of it are no levels."""
 _LOGFMT_LEVEL: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?(\w{1,20})")
 _LOGFMT_MESSAGE: Final = re.compile(rb"(?:^|(?<= ))(?:msg|message)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{1,2000}))")
 _LOGFMT_CAUSE: Final = re.compile(rb"(?:^|(?<= ))(?:error|err)=(?:\"((?:[^\"\\]|\\.){0,4000})|(\S{3,2000}))")
@@ -87,6 +89,8 @@ def level_in(value: dict[str, Any], key: str) -> int:
 def by_words(message: bytes) -> int:
     """The level that a message names itself, near its beginning; `fatal:` is what many tools say for an error. One that
     says there are no errors and speaks of no others informs."""
+    if started := _STARTED.search(message, 0, 400):
+        message = message[: started.start()]
     rest = without_empty(without_zeros(message))
     if rest != message:
         level = by_words(rest)

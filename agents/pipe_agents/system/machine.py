@@ -298,10 +298,11 @@ def _processes(
 
 
 def _busy_cores(before: Reading, after: Reading) -> float | None:
+    """How many cores were at work here; those that the host gave to other machines meanwhile are not."""
     if before.cpu is None or after.cpu is None:
         return None
     total = cpu.shares(before.cpu.stat.total, after.cpu.stat.total)
-    return total["busy"] / 100 * (len(after.cpu.stat.cores) or 1) if total is not None else None
+    return (total["busy"] - total["steal"]) / 100 * (len(after.cpu.stat.cores) or 1) if total is not None else None
 
 
 def _proc_options(tree: Tree) -> frozenset[str]:

@@ -6,6 +6,7 @@ the same result at any concurrency.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
 from math import ceil, sqrt
@@ -75,6 +76,8 @@ class Decider:
         self.all = Tally(planned=samples * len(self.cases))
         self._overall, self._each, self._confidence = overall, each, confidence
         self._verdicts = {name: self._of(tally, each) for name, tally in self.cases.items()}
+        self._cases_of = Counter(self._verdicts.values())
+        """How many cases have each verdict, so that none is looked at for a sample of another."""
         self._unasked = len(self.cases)
 
     def count(self, case: str, passed: bool) -> None:
@@ -83,7 +86,9 @@ class Decider:
         self._unasked -= not tally.graded
         self.all = self.all.add(passed)
         self.cases[case] = tally.add(passed)
+        self._cases_of[self._verdicts[case]] -= 1
         self._verdicts[case] = self._of(self.cases[case], self._each)
+        self._cases_of[self._verdicts[case]] += 1
 
     def verdict(self) -> Verdict | None:
         """The verdict, where it is decided, whatever the samples give that were not graded.
@@ -92,10 +97,9 @@ class Decider:
         case has been asked at least once.
         """
         whole = self._of(self.all, self._overall)
-        each = self._verdicts.values()
-        if Verdict.FAILED in (whole, *each):
+        if whole is Verdict.FAILED or self._cases_of[Verdict.FAILED]:
             return Verdict.FAILED
-        return Verdict.PASSED if whole and not self._unasked and all(each) else None
+        return Verdict.PASSED if whole and not self._unasked and not self._cases_of[None] else None
 
     def _of(self, tally: Tally, threshold: float) -> Verdict | None:
         return certain(tally, threshold) or likely(tally, threshold, self._confidence)

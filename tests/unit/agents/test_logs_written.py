@@ -113,6 +113,8 @@ PRINTED = [
     ("started", "info"),
     ("water level=3", "info"),
     ("Parse: 3 files in 20 ms", "info"),
+    ("(root) CMD (grep -c ERROR /var/log/app.log)", "info"),
+    ("bob : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/bin/grep FATAL /var/log/app.log", "info"),
     ("fail - 0 of 20 checks", "info"),
     ("fail: 0, pass: 20", "info"),
 ]

@@ -364,3 +364,15 @@ def test_who_did_it_is_named_and_a_busy_processor_is_told_once(here: Recorded) -
     )
     assert found["memory.available"]["summary"].endswith("; most by holder (11): 3.8 GiB")
     assert looked.parts["processes"] is None
+
+
+def test_what_went_to_other_machines_of_the_host_is_no_time_of_processes_that_are_not_seen(here: Recorded) -> None:
+    here.loads(3, 3, 3)
+    here.process(10, "burner", ticks=5, pages=10)
+    before = here.read("cpu", "processes")
+    here.process(10, "burner", ticks=95, pages=10)
+    here.stat(user=25, steal=75)
+    looked = here.look(before, "cpu", "processes")
+    found = {one["check"]: one for one in looked.findings}
+    assert found["cpu.busy"]["summary"].endswith("; most by burner (10): 90 % of a core")
+    assert looked.parts["processes"]["unseen_cpu_percent"] == 10.0

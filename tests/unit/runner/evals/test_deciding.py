@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import random
+import time
+from typing import Any
+
 import pytest
 
 from pipe_runner.evals.deciding import LEAST, Decider, Tally, Verdict, certain, likely
@@ -70,3 +74,29 @@ def test_samples_that_could_not_be_graded_leave_it_undecided_where_they_matter()
     worse.count("c0", False)
     worse.count("c0", False)
     assert worse.verdict() is Verdict.FAILED
+
+
+def test_a_sample_of_one_case_costs_no_look_at_the_others(in_time: Any) -> None:
+    names = [str(number) for number in range(20_000)]
+    decider = Decider(names, 1, 0.9, 0.0, 0.95)
+    began = time.process_time()
+    for name in names:
+        decider.count(name, True)
+        decider.verdict()
+    assert in_time(time.process_time() - began, 5)
+    assert decider.verdict() is Verdict.PASSED
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_verdict_is_that_of_all_cases_and_of_the_whole(seed: int) -> None:
+    chance = random.Random(seed)
+    names, good = ["a", "b", "c"], chance.random()
+    decider = Decider(names, 30, 0.6, 0.5, 0.95)
+    for _ in range(30):
+        for name in names:
+            decider.count(name, chance.random() < good)
+            one = [certain(tally, 0.5) or likely(tally, 0.5, 0.95) for tally in decider.cases.values()]
+            said = [certain(decider.all, 0.6) or likely(decider.all, 0.6, 0.95), *one]
+            asked = all(tally.graded for tally in decider.cases.values())
+            passed = Verdict.PASSED if asked and all(said) else None
+            assert decider.verdict() is (Verdict.FAILED if Verdict.FAILED in said else passed)
