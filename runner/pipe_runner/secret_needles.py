@@ -48,6 +48,7 @@ class Needles:
         found.sort(key=lambda group: len(group[0]))
         self._whole = sorted({needle for group in found for needle in group[1:]})
         kinds = set(self._edges.values())
+        self._sizes = frozenset(map(len, self._edges))
         self._before = frozenset(byte for edges in kinds for byte in edges.before)
         self._behind = max((len(text) for edges in kinds for text in edges.behind), default=0)
         self.longest = max(map(len, self._whole), default=0) + bool(self._before) + self._behind
@@ -117,6 +118,8 @@ class Needles:
         if at < len(self._whole) and self._whole[at].startswith(rest):
             return True
         for length in range(len(rest), len(rest) - self._behind, -1):
+            if length not in self._sizes:
+                continue
             edges, more = self._edges.get(rest[:length]), rest[length:]
             if edges is not None and any(text != more and text.startswith(more) for text in edges.behind):
                 return True
