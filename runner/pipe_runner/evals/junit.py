@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from pipe_runner.evals.deciding import Tally, Verdict
 from pipe_runner.evals.performing import Result
+from pipe_runner.evals.sample import Sample
 from pipe_runner.evals.telling import sentence
 from pipe_runner.reports.junit import document, xml_text, xml_time
 
@@ -15,8 +17,8 @@ _WHOLE = "overall"
 def junit(result: Result) -> bytes:
     """The document. A case below its threshold has failed; one of which a sample couldn't be graded is an error; one of
     which no sample counts is skipped."""
-    evaluation = result.evaluation
-    tests = [_case(result, name, tally) for name, tally in result.decider.cases.items()]
+    evaluation, samples = result.evaluation, result.by_case()
+    tests = [_case(result, name, tally, samples[name]) for name, tally in result.decider.cases.items()]
     tests.append(_whole(result))
     count = {kind: sum(test.find(kind) is not None for test in tests) for kind in ("failure", "error", "skipped")}
     suite = ET.Element(
@@ -34,9 +36,8 @@ def junit(result: Result) -> bytes:
     return document("pipe eval", [suite])
 
 
-def _case(result: Result, name: str, tally: Tally) -> ET.Element:
+def _case(result: Result, name: str, tally: Tally, samples: Sequence[Sample]) -> ET.Element:
     evaluation = result.evaluation
-    samples = [sample for sample in result.counted if sample.case == name]
     test = _test(evaluation.path, name, sum(sample.seconds for sample in samples))
     told = "\n".join(f"{sample.run}: {sample.why}" for sample in samples if not sample.passed)
     if tally.graded and tally.passed / tally.graded < evaluation.each:

@@ -68,6 +68,13 @@ class Result:
     lost: StorageError | None = None
     """What could not be kept, so that no other sample was made."""
 
+    def by_case(self) -> dict[str, list[Sample]]:
+        """The samples that count, of each case."""
+        found: dict[str, list[Sample]] = {name: [] for name in self.decider.cases}
+        for sample in self.counted:
+            found[sample.case].append(sample)
+        return found
+
 
 class Performing:
     """One evaluation under way."""

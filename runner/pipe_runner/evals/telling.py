@@ -92,7 +92,7 @@ def last_lines(result: Result) -> list[str]:
 def as_json(result: Result, kept: str) -> str:
     """One object with the verdict, every case and every sample; ASCII."""
     evaluation = result.evaluation
-    whole, spent = result.decider.all, result.together.spent
+    whole, spent, samples = result.decider.all, result.together.spent, result.by_case()
     data: dict[str, Any] = {
         "file": evaluation.path,
         "pipeline": evaluation.pipeline,
@@ -115,7 +115,7 @@ def as_json(result: Result, kept: str) -> str:
                 "file": case.path,
                 "line": case.line,
                 **_tally(result.decider.cases[case.name], evaluation.confidence),
-                "samples": [_sample(one) for one in result.counted if one.case == case.name],
+                "samples": [_sample(one) for one in samples[case.name]],
             }
             for case in evaluation.cases
         ],

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tests.unit.runner.evals.conftest import PIPELINE, evaluated, read
 
+from pipe_runner.evals.deciding import Decider
+from pipe_runner.evals.junit import junit
 from pipe_runner.evals.telling import Text, as_json, sentence
 from pipe_runner.models import ModelFault, Reason, Usage
 from pipe_runner.testing import Answer, FakeProvider
@@ -51,3 +56,20 @@ def test_a_grader_that_says_nothing_is_advised_to_say_something(tmp_path: Path) 
     text = EVAL.replace("{severity: {expression: output.severity == expected}}", "{i: {}}")
     (fault,) = read(tmp_path, text, {"fake": FakeProvider()}).diagnostics
     assert (fault.code, fault.hint) == ("E212", "write `expression: output == expected`")
+
+
+def test_thousands_of_cases_are_told_without_a_look_at_all_samples_for_each(tmp_path: Path, in_time: Any) -> None:
+    result = evaluated(tmp_path, EVAL, {"fake": FakeProvider(Answer({"severity": "high"}))})
+    (case,), (sample,) = result.evaluation.cases, result.counted
+    names = [f"case {number}" for number in range(10_000)]
+    many = replace(
+        result,
+        evaluation=replace(result.evaluation, cases=tuple(replace(case, name=name) for name in names)),
+        counted=[replace(sample, case=name) for _ in range(2) for name in names],
+        decider=Decider(names, 2, 1.0, 0.0, 0.95),
+    )
+    began = time.process_time()
+    told, document = json.loads(as_json(many, "x")), junit(many)
+    assert in_time(time.process_time() - began, 1.5)
+    assert [len(one["samples"]) for one in told["cases"]] == [2] * 10_000
+    assert document.count(b"<testcase") == 10_001
