@@ -13,6 +13,8 @@ from pipe_agents.logs.times import EAST
 _ISO: Final = rb"\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?: ?(?:Z|UTC|GMT|" + EAST + rb"))?"
 _DAY_FIRST: Final = rb"\d\d[-/ ][A-Z][a-z]{2}[-/ ]\d{4}[ :]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|UTC|GMT|[+-]\d{4}))?"
 _STAMP: Final = rb"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_NO_YEAR: Final = rb"(?![.\d]| (?:[A-Z]{2,5} )?(?:19|20)\d\d\b)"
+"""Behind a stamp: where a year follows, none is to be assumed."""
 _LEVEL: Final = (
     rb"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|SEVERE|ALERT|EMERG|EMERGENCY|PANIC"
     rb"|trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|severe|alert|emerg|panic"
@@ -68,7 +70,7 @@ FORMATS: Final[tuple[Format, ...]] = (
     _format("dpkg", rb"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (?=startup |status |install |upgrade |configure "
         rb"|trigproc |remove |purge |conffile |disappear )"),
     _format("dmesg", rb"(?:<(?P<pri>\d{1,3})>)?\[ {0,8}\d{1,8}\.\d{6}\] "),
-    _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb"|" + _DAY_FIRST + rb"|" + _STAMP +
+    _format("iso", rb"(?:[^\s\[]{1,64} )?[\[(]?(?P<time>" + _ISO + rb"|" + _DAY_FIRST + rb"|" + _STAMP + _NO_YEAR +
         rb")(?: [A-Z]\w{2,20}/[\w/+-]{2,40}(?=\]))?[\])]?:?(?: ?[\[(]?(?P<level>" + _LEVEL +
         rb")[\])]?(?=[\s:]))?[:,]? {0,4}"),
     _format("log4j", rb"(?P<time>\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?P<level>" + _LEVEL + rb") {1,2}[\w.$]{1,200}: "),

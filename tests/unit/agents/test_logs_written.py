@@ -104,6 +104,15 @@ def test_lines_without_a_date_have_their_levels(program: str, tmp_path: Path) ->
     assert {level: count for level, count in found["levels"].items() if count} == {"error": 1, "warning": 1, "info": 1}
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Sun Nov 24 10:00:01 2024 us=1 hello", "Sun Nov 24 10:00:01 UTC 2024 hello", "Nov 24 10:00:01.123456 2024 hello"],
+)
+def test_no_time_has_another_year_than_the_one_behind_it(line: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(f"{line}\n" * 3)
+    assert analysed(tmp_path, paths="a.log")["first_at"] in (None, "2024-11-24T10:00:01Z")
+
+
 PRINTED = [
     ("ERROR: cannot connect to db", "error"),
     ("2026-03-01 12:00:00,123 WARNING app: slow", "warning"),
