@@ -33,6 +33,8 @@ _KEY = re.compile(rb"""^(["']?)([\w.-]+)\1\s*:""", re.MULTILINE)
 _NO_MAP = re.compile(rb"""^(["']?)nodes\1\s*:(?:[ \t]+[^\s{&*\#]|\s*(?:\#.*\n\s*)*-\s)""", re.MULTILINE)
 _OF_NEIGHBOURS = frozenset({"jobs", "stages", "steps", "tasks"})
 """Keys of pipelines of other systems: whoever writes them under `version: 1` means one of ours."""
+_MEANS_OURS = re.compile(r"nod|x-|(?=.*e)(?=.*o)(?=.*d)(?=.*s)n[odes]{4}$").match
+"""Keys that nobody else has: `nods`, `ndoes`, `x-base`."""
 _MOST_NOTES = 20
 _FROM_TOP = frozenset({"github", "gitlab", "sarif"})
 """Formats that are read by services, which know files by their paths in the repository."""
@@ -238,7 +240,7 @@ def _is_anothers(text: bytes) -> bool:
         return "apiVersion" in keys or _NO_MAP.search(text) is not None
     ours = _OF_NEIGHBOURS.union(field.alias or name for name, field in PipelineSpec.model_fields.items())
     keys.remove("version")
-    return bool(keys) and not any(key in ours or key.lower().startswith(("node", "x-")) for key in keys)
+    return bool(keys) and not any(key in ours or _MEANS_OURS(key.lower()) for key in keys)
 
 
 def graph(given: Given) -> int:

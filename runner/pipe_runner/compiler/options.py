@@ -65,7 +65,7 @@ def _tell(
     elif detail["type"] == "missing":
         key = detail["loc"][-1]
         owner = f"agent `{info.name}`" if not inner else named(inner)
-        if not inner and report.misspelt(key, options, known):
+        if not inner and info.model.model_config.get("extra") == "forbid" and report.misspelt(key, options, known):
             return
         where = path if at(report.document.data, report.written(path)) is not None else path[:-1]
         report.add("E504", f"{owner} needs the option `{key}`", (*where, *inner), at="key")

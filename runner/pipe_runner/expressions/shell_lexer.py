@@ -16,6 +16,7 @@ from pipe_runner.expressions.shell_dollars import dollar_quotes
 from pipe_runner.expressions.shell_flows import Flows
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Facts, Part, Quote, Word
 from pipe_runner.expressions.shell_source import ShellSource
+from pipe_runner.expressions.shell_tables import GROUPS, MATCHED
 from pipe_runner.expressions.tokens import Refused
 
 MAX_NESTING: Final = 60
@@ -230,7 +231,7 @@ class ShellLexer(ShellSource):
                 return
             self.position = found.end()
             word.several |= found[0] == "@" or (found[0] == "*" and quote == "bare")
-            word.variables += [self.flows.key(found[0]), *self.flows.joining(found[0])]
+            word.variables += [self._key(found[0]), *self.flows.joining(found[0])]
         pieces.append(EXPANSION)
         word.parts.append(Part(self.text[begun : self.position], "".join(word.variables[named : named + 1])))
 
@@ -300,11 +301,15 @@ class ShellLexer(ShellSource):
                 for hole in word.holes[known:]:
                     hole.integer = True
             elif found := _ELEMENT.match(self.text, self.position, self.limit):
-                self.flows.calculated.add(self.flows.key(found[0]))
                 self.position = found.end()
+                self.flows.calculated.add(self._key(found[0]))
             else:
                 depth += (character == opening) - (character == closing[0])
                 self.position += 2 if character == "\\" else 1
+
+    def _key(self, name: str) -> str:
+        """The key of a variable that is read here: of an array without brackets that of its first element."""
+        return self.flows.key(GROUPS[0] if name == MATCHED and not self.at("[") else name)
 
     def _braces(self, word: Word, quote: Quote) -> None:
         """`${…}` behind its brace: name, subscript, operator, and what stands behind that."""
@@ -313,7 +318,7 @@ class ShellLexer(ShellSource):
         found = _PARAMETER.match(self.text, self.position, self.limit)
         if found is not None:
             self.position = found.end()
-            key = self.flows.key(found[0])
+            key = self._key(found[0])
             if prefix != "#":
                 word.variables.append(key)
                 word.several |= found[0] == "@"

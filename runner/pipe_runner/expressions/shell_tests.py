@@ -6,13 +6,17 @@ import re
 from typing import Final
 
 from pipe_runner.expressions.shell_documents import ShellDocuments
-from pipe_runner.expressions.shell_lexer import META, NAME
-from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS
+from pipe_runner.expressions.shell_lexer import META
+from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS, ASSIGNED
 from pipe_runner.expressions.shell_model import Facts, Word
 from pipe_runner.expressions.shell_tables import GROUPS, MATCHED
 
 _PATTERN: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\{[0-9,]*\}|.", re.DOTALL)
 """A part of a regular expression."""
+_QUOTED: Final = re.compile(r"\\.|\$?\"((?:\\.|[^\"\\])*)\"|\$?'([^']*)'", re.DOTALL)
+"""What means itself in a regular expression that stands behind `=~`."""
+_READ: Final = re.compile(r"(?<!\w)(?:BASH_REMATCH\[1?[0-9]\]|[A-Za-z_]\w*)")
+"""A variable in what is calculated."""
 _OF_DIGITS: Final = re.compile(r"\[(?:[0-9.-]|\[:digit:\])+\]|\\[.+-]|[0-9()?*+|]|\{[0-9,]*\}")
 
 
@@ -29,6 +33,11 @@ def _not_digits(pattern: str) -> list[int]:
         elif not _OF_DIGITS.fullmatch(found[0]) and (len(around) > 1 or found[0] not in "^$"):
             found_text.update(around)
     return sorted(found_text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """What stands in quotes, each character with a backslash; what has one is left as it is."""
+    return found[0] if found[0][0] == "\\" else re.sub(r"\\?(.)", r"\\\1", found[1] or found[2] or "", flags=re.DOTALL)
 
 
 class ShellTests(ShellDocuments):
@@ -84,10 +93,13 @@ class ShellTests(ShellDocuments):
 
     def _matched(self, word: Word, pattern: Word) -> None:
         """What a regular expression finds in a word stands in BASH_REMATCH; where that is digits, it is no code."""
-        texts = [pattern.text]
+        texts = [_QUOTED.sub(_escaped, pattern.text)]
         if pattern.variables:
             only = len(pattern.variables) == 1 and pattern.text.strip('"${}') == pattern.variables[0]
             texts = self.flows.written(pattern.variables[0]) if only else []
+            begins = [begin[0] if (begin := ASSIGNED.match(text)) else "" for text in texts]
+            texts = [text.removeprefix(begin) for text, begin in zip(texts, begins, strict=True)]
+            texts = [] if any(begin.endswith("+=") for begin in begins) else texts
         groups = {group for text in texts for group in _not_digits(text)} if texts else set(range(len(GROUPS)))
         names = [GROUPS[group] for group in groups if group < len(GROUPS)]
         if groups - {0} or not all("(" in text for text in texts):
@@ -101,5 +113,4 @@ class ShellTests(ShellDocuments):
             hole.integer = True
         self.flows.calculated.update(word.variables)
         self.flows.figured += word.commands
-        if word.static and NAME.fullmatch(word.text):
-            self.flows.calculated.add(self.flows.key(word.text))
+        self.flows.calculated.update(self.flows.key(found[0]) for found in _READ.finditer(word.text))

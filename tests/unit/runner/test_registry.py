@@ -304,6 +304,17 @@ def test_options_that_cannot_be_told_are_the_fault_of_the_plugin(install: Instal
     assert "can't say what it takes" in found.diagnostics[0].message
 
 
+def test_an_option_that_is_missing_is_told_also_where_a_plugin_takes_any_other_key(install: Install) -> None:
+    body = "import pydantic; return pydantic.create_model('Options', url=(str, ...))"
+    text = AGENT.replace("def options_model(self): ...", f"def options_model(self): {body}")
+    install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
+    from pipe_runner.compiler import compile_text
+
+    pipeline = "version: 1\nnodes: {a: {agent: odd, with: {ulr: x}}}\n"
+    found = compile_text(pipeline, path="/nowhere/p.yml", root=Path("/nowhere"), registry=Registry.installed())
+    assert [one.code for one in found.diagnostics] == ["E504"]
+
+
 def test_an_output_that_cannot_be_told_is_the_fault_of_the_plugin(install: Install) -> None:
     text = AGENT.replace("def output_schema(self, options): return {}", "def output_schema(self, options): exit(0)")
     install("odd-dist", "plug_odd", text, odd="plug_odd:Greeter")
