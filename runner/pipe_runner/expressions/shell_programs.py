@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, WRAPPERS
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
     from pipe_runner.expressions.shell_lexer import ShellLexer
 
+_ELSEWHERE: Final = re.compile(r"(?<!\$\{)(?<!\$\{#)(?<!-)\b[A-Za-z_]\w*\b(?!\+?=\()")
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
@@ -129,9 +131,13 @@ def _side_by_side(command: Command, words: list[Word]) -> None:
 
 def _is_written_out(scan: ShellLexer, name: str) -> bool:
     """Whether an array has nothing but what `NAME=(…)` and `NAME+=(…)` say: the command is looked at with that, too."""
-    elsewhere = rf"(?<!\$\{{)(?<!\$\{{#)(?<!-)\b{re.escape(name)}\b(?!\+?=\()"
-    known = name in scan.flows.lists and name not in scan.flows.read
-    return known and re.search(elsewhere, scan.text) is None
+    return name in scan.flows.lists and name not in scan.flows.read and name not in _elsewhere(scan.text)
+
+
+@lru_cache(maxsize=4)
+def _elsewhere(text: str) -> frozenset[str]:
+    """The words of a text but for `${NAME`, `${#NAME`, `NAME=(` and `NAME+=(`."""
+    return frozenset(_ELSEWHERE.findall(text))
 
 
 def _ssh(command: Command, index: int) -> None:

@@ -9,10 +9,12 @@ from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import META
 from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS, ASSIGNED
 from pipe_runner.expressions.shell_model import Facts, Word
-from pipe_runner.expressions.shell_tables import GROUPS, MATCHED
+from pipe_runner.expressions.shell_tables import GROUPS, MATCHED, MAX_KEPT
 
 _PATTERN: Final = re.compile(r"\\.|\[\^?\]?(?:\[:\w+:\]|[^\]])*\]|\{[0-9,]*\}|.", re.DOTALL)
 """A part of a regular expression."""
+_LONGEST: Final = 1000
+"""Characters of a regular expression that is looked at."""
 _QUOTED: Final = re.compile(r"\\.|\$?\"((?:\\.|[^\"\\])*)\"|\$?'([^']*)'", re.DOTALL)
 """What means itself in a regular expression that stands behind `=~`."""
 _READ: Final = re.compile(r"(?<!\w)(?:BASH_REMATCH\[1?[0-9]\]|[A-Za-z_]\w*)")
@@ -100,6 +102,8 @@ class ShellTests(ShellDocuments):
             begins = [begin[0] if (begin := ASSIGNED.match(text)) else "" for text in texts]
             texts = [text.removeprefix(begin) for text, begin in zip(texts, begins, strict=True)]
             texts = [] if any(begin.endswith("+=") for begin in begins) else texts
+        if len(texts) > MAX_KEPT or any(len(text) > _LONGEST for text in texts):
+            texts = []
         groups = {group for text in texts for group in _not_digits(text)} if texts else set(range(len(GROUPS)))
         names = [GROUPS[group] for group in groups if group < len(GROUPS)]
         if groups - {0} or not all("(" in text for text in texts):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipe_runner.errors import ExpressionFault
-from pipe_runner.expressions import compile_condition, compile_value, evaluate
+from pipe_runner.expressions import compile_condition, compile_shell, compile_value, evaluate
 
 SECONDS = 1.5
 """What a bomb may take here; half a second on a quiet machine, and a test must not fail on a busy one."""
@@ -197,3 +197,18 @@ def test_s11_any_text_gives_a_value_or_a_message_with_its_place(text: str) -> No
                 evaluate(compiled, SCOPE)
             except ExpressionFault as fault:
                 assert fault.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "o=(-p 22)\n{{ inputs.v }}\n" + 'ssh "${o[@]}" h ls\n' * 3000,
+        "x={{ inputs.v }}\n" + "".join(f"re='(a{n})'; [[ $x =~ $re ]]\n" for n in range(2000)),
+        "[[ {{ inputs.v }} =~ " + "[a" * 20_000 + " ]]; echo",
+    ],
+    ids=["arrays of ssh", "expressions in a variable", "classes that don't end"],
+)
+def test_r2_a_long_shell_text_is_looked_at_in_time(text: str, in_time: Any) -> None:
+    begun = time.process_time()
+    compile_shell(text)
+    assert in_time(time.process_time() - begun, SECONDS)
