@@ -25,6 +25,7 @@ from pipe_runner.models import (
     Reason,
     Thought,
 )
+from pipe_runner.text import json_encoder
 
 if TYPE_CHECKING:
     from pipe_providers.wire import Answer, Wire
@@ -35,7 +36,7 @@ _ROOM: Final = 1000
 than 16."""
 _UNLISTED: Final = (Reason.NOT_FOUND, Reason.INVALID_OUTPUT, Reason.CREDENTIALS)
 """Why there may be no list where there is a model."""
-_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=dict)
+_encode: Final = json_encoder(separators=(",", ":"), default=dict)
 
 
 class Asked(NamedTuple):
@@ -195,7 +196,7 @@ class HttpProvider(ABC):
         seconds = self._timeout if request.timeout is None else min(request.timeout, self._timeout)
         deadline = asyncio.get_running_loop().time() + seconds
         extra = {"traceparent": request.traceparent} if request.traceparent else {}
-        body = _ENCODER.encode(asked.body).encode()
+        body = _encode(asked.body).encode()
         return await self._wire.send(asked.path, body, deadline, extra=extra, model=request.model)
 
     async def _pieces(self, request: ModelRequest, found: list[ModelResponse]) -> AsyncGenerator[str, None]:

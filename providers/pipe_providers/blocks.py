@@ -32,6 +32,7 @@ class Blocks:
     def __init__(self) -> None:
         self._blocks: dict[int, list[str] | _Thought | None] = {}
         """A call is None: it is known elsewhere."""
+        self._thinks = False
 
     def text(self, index: int, piece: str) -> None:
         block = self._blocks.setdefault(index, [])
@@ -43,6 +44,7 @@ class Blocks:
 
     def thought(self, index: int, part: Mapping[str, Any]) -> int:
         """Gives its characters."""
+        self._thinks = True
         block = self._blocks.setdefault(index, _Thought())
         if not isinstance(block, _Thought):
             return 0
@@ -55,6 +57,8 @@ class Blocks:
 
     def said(self) -> Json:
         """All of them; None where the model wants none back."""
+        if not self._thinks:
+            return None
         told: list[Json] = []
         wanted = False
         for _, block in sorted(self._blocks.items()):

@@ -202,8 +202,8 @@ def whole(where: str, request: ModelRequest, said: Mapping[str, Any], answer: Ma
             else:
                 calls.append(called(use["toolUseId"], use["name"], use["input"]))
                 blocks.call(index)
-    read = _read(where, request, "".join(text), given, calls, answer.get("stopReason"), answer.get("usage"))
-    return read._replace(thought=blocks.said())
+    stop, usage = answer.get("stopReason"), answer.get("usage")
+    return _read(where, request, "".join(text), given, calls, stop, usage, blocks)
 
 
 def _read(
@@ -214,6 +214,7 @@ def _read(
     calls: list[ToolCall],
     stop: Any,
     usage: Any,
+    blocks: Blocks,
 ) -> Read:
     used = _usage(usage)
     if stop in _STOPPED:
@@ -230,7 +231,7 @@ def _read(
         finish = Finish.STOP if finish is Finish.TOOL_CALLS else finish
     if request.output_schema is not None:
         text = wanted(request.output_schema).unwrapped(text)
-    return Read(text, finish, tuple(calls), used)
+    return Read(text, finish, tuple(calls), used, thought=blocks.said())
 
 
 def _text(value: Any) -> str:
@@ -327,5 +328,5 @@ class Streamed:
         """All of it, once it has stopped."""
         calls = [called(id, name, "".join(parts)) for id, name, parts in self._calls.values()]
         given = None if self._given is None else "".join(self._given)
-        read = _read(self._where, self._request, "".join(self._text), given, calls, self._stop, self._usage)
-        return read._replace(thought=self._blocks.said())
+        text = "".join(self._text)
+        return _read(self._where, self._request, text, given, calls, self._stop, self._usage, self._blocks)

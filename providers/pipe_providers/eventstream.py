@@ -42,33 +42,36 @@ class Messages:
     def feed(self, data: bytes) -> Iterator[AwsMessage]:
         """The messages that have ended with these bytes. Raises ValueError where they are none."""
         begun = self._begun
-        begun += data
-        at = 0
+        if begun:
+            begun += data
+        whole = begun or data  # which mostly holds whole messages
+        at, length = 0, len(whole)
         try:
-            while len(begun) - at >= _PRELUDE.size:
-                size, headers, checksum = _PRELUDE.unpack_from(begun, at)
-                payload = size - headers - _LEAST
-                if checksum != crc32(begun[at : at + 8]) or not 0 <= payload <= _PAYLOAD or headers > _HEADERS:
+            while length - at >= _PRELUDE.size:
+                size, headers, checksum = _PRELUDE.unpack_from(whole, at)
+                middle, end = _PRELUDE.size + headers, size - _END.size
+                if checksum != crc32(whole[at : at + 8]) or not 0 <= end - middle <= _PAYLOAD or headers > _HEADERS:
                     raise ValueError("no message begins there")  # whose length would be waited for
-                if len(begun) - at < size:
+                if length - at < size:
                     return
-                message = bytes(begun[at : at + size])
+                message = bytes(whole[at : at + size])
                 at += size
-                yield self._read(message, _PRELUDE.size + headers)
+                if message[end:] != _END.pack(crc32(message[:end])):
+                    raise ValueError("a message has another checksum than it says")
+                raw = message[_PRELUDE.size : middle]
+                yield AwsMessage(self._known.get(raw) or self._read(raw), message[middle:end])
         finally:
-            del begun[:at]
+            if whole is begun:
+                del begun[:at]
+            else:
+                begun += data[at:]
 
-    def _read(self, message: bytes, middle: int) -> AwsMessage:
-        end = len(message) - _END.size
-        if _END.unpack_from(message, end)[0] != crc32(memoryview(message)[:end]):
-            raise ValueError("a message has another checksum than it says")
-        raw = message[_PRELUDE.size : middle]
-        headers = self._known.get(raw)
-        if headers is None:
-            headers = _headers(raw)
-            if len(self._known) < _KEPT:
-                self._known[raw] = headers
-        return AwsMessage(headers, message[middle:end])
+    def _read(self, raw: bytes) -> Mapping[str, Any]:
+        """Headers that have not come before."""
+        headers = _headers(raw)
+        if len(self._known) < _KEPT:
+            self._known[raw] = headers
+        return headers
 
 
 def _headers(raw: bytes) -> Mapping[str, Any]:

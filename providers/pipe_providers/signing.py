@@ -8,19 +8,20 @@ keys are about to expire, botocore signs.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import digest
+from itertools import count
 from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import quote
 from uuid import uuid4
 
 from pipe_providers.faults import Hide, hiding
 from pipe_runner.models import ProviderSettings
+from pipe_runner.text import json_encoder
 
 METHODS: Final = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _AUTHORIZATION: Final = re.compile(
@@ -36,6 +37,7 @@ _MANDATORY: Final = 600
 """Seconds before their end from which keys are not used any more where others can be had."""
 _KINDS: Final = 256
 _DEFAULT_PORT: Final = {"http": ":80", "https": ":443"}
+_encode: Final = json_encoder()
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -77,6 +79,8 @@ class _Example:
         changing = ("x-amz-date", "content-length", "authorization", "amz-sdk-invocation-id")
         self._fixed = {name: value for name, value in first.headers.items() if name.lower() not in changing}
         self._fixed["Host"] = host = first.address.partition("://")[2]
+        self._calls, self._first_call = count(1), str(uuid4())[:-12]
+        """Ids of calls have their first digits in common: an id that is random in all of them takes longer to make."""
         said = first.headers.get("Authorization", "")
         self.secret: str | None = None
         self.bearer = bearer is not None and said == f"Bearer {bearer}"
@@ -96,13 +100,17 @@ class _Example:
         self._region, self._service = region, service
         self._key = ("", b"")
         """A key is that of a day."""
+        self._stamp = (0, "")
         if self._authorization(first.body, first.headers.get("X-Amz-Date", "")) != said:
             raise ValueError
 
     def follow(self, body: bytes) -> Signed:
-        headers = {**self._fixed, "amz-sdk-invocation-id": str(uuid4())}
+        headers = {**self._fixed, "amz-sdk-invocation-id": f"{self._first_call}{next(self._calls):012x}"}
         if not self.bearer:
-            stamp = time.strftime(_STAMP, time.gmtime())
+            second, stamp = self._stamp  # at once: threads sign, too
+            if second != (now := int(time.time())):
+                stamp = time.strftime(_STAMP, time.gmtime(now))
+                self._stamp = (now, stamp)
             headers["X-Amz-Date"] = stamp
             headers["Authorization"] = self._authorization(body, stamp)
         return Signed(self._address, self._path, headers, body)
@@ -230,13 +238,24 @@ class Signer:
 
 def _kind(operation: str, words: Mapping[str, Any]) -> str:
     """All that botocore looks at in words, which is the same for many; empty where they hold more than texts."""
-    turns = [("system", words.get("system", ())), *((turn["role"], turn["content"]) for turn in words["messages"])]
-    if any(part.keys() != {"text"} or type(part["text"]) is not str for _, parts in turns for part in parts):
-        return ""
-    others = {name: value for name, value in words.items() if name not in ("modelId", "system", "messages")}
-    said = [(role, *[part["text"] != "" for part in parts]) for role, parts in turns]
-    return repr((operation, list(words), said, others))
+    kind: list[Any] = [operation]
+    for name, value in words.items():
+        if name == "messages":
+            turns = value
+        elif name == "system":
+            turns = ({"role": name, "content": value},)
+        else:
+            kind.append(name if name == "modelId" else (name, value))
+            continue
+        for turn in turns:
+            kind.append(turn["role"])
+            for part in turn["content"]:
+                text = part.get("text")
+                if len(part) != 1 or type(text) is not str:
+                    return ""
+                kind.append(text != "")
+    return repr(kind)
 
 
 def _plainly(words: Mapping[str, Any]) -> bytes:
-    return json.dumps({name: value for name, value in words.items() if name != "modelId"}).encode()
+    return _encode({name: value for name, value in words.items() if name != "modelId"}).encode()

@@ -38,11 +38,12 @@ PAGE_BYTES: Final = 2
 def most_tokens(request: ModelRequest) -> int:
     """Tokens in and out, at most; `max_tokens` must be set."""
     total = request.max_tokens or 0
-    image = next((most for name, most in IMAGE_OF.items() if name in request.model), IMAGE)
     for message in request.messages:
         total += _bytes(message.text) + AROUND_MESSAGE
-        for media in message.media:
-            total += image if media.media_type.startswith("image/") else len(media.data) // PAGE_BYTES + image
+        if message.media:
+            image = next((most for name, most in IMAGE_OF.items() if name in request.model), IMAGE)
+            documents = [len(media.data) for media in message.media if not media.media_type.startswith("image/")]
+            total += image * len(message.media) + sum(size // PAGE_BYTES for size in documents)
         if message.thought is not None:
             total += _bytes(json.dumps(message.thought.said))
         for call in message.tool_calls:

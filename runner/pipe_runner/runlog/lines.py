@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import json.encoder
 import re
 import sys
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from pipe_runner.ports import Event
+from pipe_runner.text import json_encoder
 
 VERSION: Final = 1
 MAX_LINE: Final = 64 * 2**20
@@ -25,16 +25,8 @@ _TIME: Final = re.compile(
 ).fullmatch
 CRC_LENGTH: Final = len(b',"crc":"00000000"}')
 
-_ENCODER: Final = json.JSONEncoder(ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":"))
+_encode: Final = json_encoder(allow_nan=False, separators=(",", ":"))
 _decode = json.JSONDecoder().decode
-
-# JSONEncoder.encode makes this object anew for every line, which takes as long as the encoding itself.
-_make: Any = getattr(json.encoder, "c_make_encoder", None)
-_chunks: Any = _make and _make(None, _ENCODER.default, quote, None, ":", ",", False, False, False)
-
-
-def _encode(data: Any) -> str:
-    return "".join(_chunks(data, 0)) if _chunks else _ENCODER.encode(data)
 
 
 @lru_cache(256)

@@ -50,6 +50,8 @@ class ListedPrices:
     def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         """US dollars that such a call costs at most; None: the price is not known."""
         rows = self._of(model)
+        if len(rows) == 1:
+            return float(rows[0].most(tokens_in, tokens_out))
         if rows:
             return float(max(row.most(tokens_in, tokens_out) for row in rows))
         return self._said.most(model, tokens_in, tokens_out)

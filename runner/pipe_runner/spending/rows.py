@@ -9,6 +9,7 @@ from pipe_runner.calls.counts import readings
 from pipe_runner.models import Usage
 
 _MILLION: Final = Decimal(1_000_000)
+_FREE: Final = Decimal(0)
 
 Tiers = tuple[tuple[int, Decimal], ...]
 """A price and from how many tokens of input on it holds, for all tokens of the call; the first one from 0."""
@@ -31,7 +32,8 @@ class Row(NamedTuple):
         """US dollars of a call. Where a service contradicts itself (more cached than read, more reasoning than written)
         the dearest of what it can mean counts: those parts are added to their wholes, at their own price or at that of
         plain tokens, so that it never costs less than the larger count says."""
-        return max(map(self._cost, readings(usage)))
+        found = readings(usage)
+        return self._cost(usage) if len(found) == 1 else max(map(self._cost, found))
 
     def _cost(self, usage: Usage) -> Decimal:
         read, wrote, cached, cache_written, reasoning = usage
@@ -62,4 +64,9 @@ def _at(tiers: Tiers, size: int) -> Decimal:
 
 def _dearest(prices: tuple[Tiers | None, ...], size: int) -> Decimal:
     """The highest price that a call which reads up to `size` tokens can meet."""
-    return max(price for tiers in prices if tiers for start, price in tiers if start == 0 or start < size)
+    dearest = _FREE
+    for tiers in prices:
+        for start, price in tiers or ():
+            if price > dearest and (start == 0 or start < size):
+                dearest = price
+    return dearest
