@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from queue import SimpleQueue
 
-from pipe_runner.ports import Journal
+from pipe_runner.ports import Committed, Journal
 
 SLOW_COMMIT = 0.002
 """Seconds from which a commit is made in a thread, so that a slow disk doesn't hold up the loop."""
@@ -19,8 +19,8 @@ SLOW_COMMIT = 0.002
 class GroupCommit:
     """Collects what waits for durability and releases it in batches.
 
-    On a quick disk the commit is made at once, in the loop (a thread costs more than the fdatasync); on a slow one in
-    a thread, while the loop goes on and the next batch collects.
+    On a quick disk the commit is made at once, in the loop (a thread costs more than the fdatasync); on a slow one
+    beside it, in a thread or by the journal's own means, while the loop goes on and the next batch collects.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class GroupCommit:
         self._fail = fail
         self._waiting: list[int] = []
         self._scheduled = False
-        self._in_thread = False
+        self._beside = False
         self._slow_from = slow_from
         self._slow = slow_from <= 0
         self._thread: _Thread | None = None
@@ -45,7 +45,7 @@ class GroupCommit:
     @property
     def busy(self) -> bool:
         """Something waits for the disk."""
-        return bool(self._waiting) or self._in_thread
+        return bool(self._waiting) or self._beside
 
     def add(self, index: int) -> None:
         self._waiting.append(index)
@@ -58,9 +58,9 @@ class GroupCommit:
 
     def now(self) -> None:
         """Commit what waits, now, unless the disk is slow or a commit is under way already."""
-        if not self._waiting or self._in_thread:
+        if not self._waiting or self._beside:
             return
-        if self._slow and self._start_thread():
+        if self._slow and self._start():
             return
         batch, self._waiting = self._waiting, []
         began = time.perf_counter()
@@ -75,26 +75,32 @@ class GroupCommit:
         except Exception as error:
             self._fail(error)
 
-    def _start_thread(self) -> bool:
+    def _start(self) -> bool:
         """Commit beside the loop; False where the system has no thread for it."""
+        batch, self._waiting, self._beside = self._waiting, [], True
+        then = partial(self._committed, batch)
+        if self._journal.commit_beside(then):
+            return True
         if self._thread is None:
             try:
                 self._thread = _Thread(self._journal.commit)
             except RuntimeError:
+                self._waiting, self._beside = batch, False
                 return False
-        self._in_thread = True
-        batch, self._waiting = self._waiting, []
-        self._thread.commit(partial(self._committed, batch))
+        self._thread.commit(then)
         return True
 
-    def _committed(self, batch: list[int], took: float, error: BaseException | None) -> None:
-        self._in_thread = False
+    def _committed(self, batch: list[int], took: float | None, error: BaseException | None) -> None:
+        self._beside = False
         if error is not None:
             self._fail(error if isinstance(error, Exception) else RuntimeError(str(error)))
             return
-        self._slow = took > self._slow_from / 2
         try:
-            self._release(batch)
+            if took is None:
+                self._waiting[:0] = batch
+            else:
+                self._slow = took > self._slow_from / 2
+                self._release(batch)
             self.now()
         except Exception as failure:
             self._fail(failure)
@@ -104,20 +110,17 @@ class GroupCommit:
             self._thread.close()
 
 
-_Then = Callable[[float, BaseException | None], None]
-
-
 class _Thread:
     """Commits one after the other beside the loop. An executor does so too, and takes the loop twice as long."""
 
     def __init__(self, commit: Callable[[], None]) -> None:
         self._commit = commit
         self._loop = asyncio.get_running_loop()
-        self._asked: SimpleQueue[tuple[_Then, Context] | None] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[Committed, Context] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="commit", daemon=True)
         self._thread.start()
 
-    def commit(self, then: _Then) -> None:
+    def commit(self, then: Committed) -> None:
         """`then` is called in the loop, with the seconds that it took and what it raised."""
         self._asked.put((then, copy_context()))
 

@@ -11,7 +11,7 @@ from pipe_runner.errors import NodeFault
 from pipe_runner.limits.gates import Gates
 from pipe_runner.models import Usage
 from pipe_runner.plan import Budget, Plan
-from pipe_runner.ports import Attempt, Emit, Event
+from pipe_runner.ports import Attempt, Committed, Emit, Event
 from pipe_runner.run import Run
 from pipe_runner.spending.purse import BudgetPurse
 from pipe_runner.spent import Ledger, Spent
@@ -126,6 +126,9 @@ class _NoLog:
 
     def commit(self) -> None:
         pass
+
+    def commit_beside(self, then: Committed) -> bool:
+        return False
 
     def check(self) -> None:
         pass

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner import companions
 from pipe_runner.errors import RunBusy, StorageError, Unsupported
 from pipe_runner.executors.leftovers import take_lock
 from pipe_runner.executors.protocol import LATER, MARKS, PAUSE, SPAWN, Frames, frame, hang_up
@@ -25,15 +26,7 @@ else:  # started before anything else, and sockets of asyncio are imported later
 
 LOCK_WAIT: Final = 6.0
 """Seconds that an earlier warden of the run is given to end what it watches over."""
-_KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE_RUN_DIR", "PIPE_NODE", "PIPE_ATTEMPT")
-"""What Python itself may need; and to whom the warden belongs when the runner is itself the command of a node."""
-_OUTER: Final = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
-"""Read once: what a run puts there for its own functions is not for its wardens."""
 _CLOEXEC: Final = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_START: Final = (
-    "import sys; sys.path.append(sys.argv[1]); from pipe_runner.executors.warden import main; main(3, 4, sys.argv[2:])"
-)
-"""Imported, not run as a file, so that compiled files are used."""
 
 
 class Connection:
@@ -47,45 +40,21 @@ class Connection:
 
         Raises Unsupported, StorageError, and RunBusy when an earlier warden of the run doesn't end.
         """
-        if not hasattr(os, "posix_spawn") or not sys.executable:
+        if not companions.POSSIBLE:
             raise Unsupported(
                 "commands can't be run on this system", hint="pipe check, graph and test work here; run it on Linux"
             )
-        import signal
-
         lock = _lock(lock_path)
         try:
             ours, theirs = socket.socketpair()
         except OSError as error:
             os.close(lock)
             raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
-        folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        given: list[int] = []
-        alone = "-IB" if sys.dont_write_bytecode else "-I"  # it reads no variables of Python's
         try:
-            # Above 4, so that none is overwritten before it was copied.
-            given += (_above(4, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)), _above(4, theirs.detach()))
-            given.append(_above(4, lock))
-            null, line, lock = given
-            self.pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, alone, "-S", "-X", "utf8", "-c", _START, folder, *sweep],
-                _OUTER,
-                file_actions=[
-                    *((os.POSIX_SPAWN_DUP2, null, fd) for fd in (0, 1, 2)),
-                    (os.POSIX_SPAWN_DUP2, line, 3),
-                    (os.POSIX_SPAWN_DUP2, lock, 4),
-                ],
-                setsid=True,  # else its commands could read from our terminal: they would be stopped, and wait for ever
-                setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
-            )
+            self.pid = companions.start("pipe_runner.executors.warden", [theirs.detach(), lock], sweep)
         except OSError as error:
             ours.close()
             raise StorageError(f"cannot start {sys.executable}: {error.strerror}") from error
-        finally:
-            theirs.close()
-            for fd in given:
-                os.close(fd)
         ours.setblocking(False)
         self._socket = ours
         self._frames = Frames()
@@ -204,14 +173,11 @@ class Connection:
                 os.kill(self.pid, signal.SIGKILL)
                 os.waitpid(self.pid, 0)
             self._reaped = True
+            companions.alive.discard(self.pid)
 
     def ended(self) -> bool:
         """Whether the warden has exited; takes its exit status."""
-        if not self._reaped:
-            try:
-                self._reaped = os.waitpid(self.pid, os.WNOHANG)[0] != 0
-            except ChildProcessError:
-                self._reaped = True
+        self._reaped = self._reaped or companions.ended(self.pid)
         return self._reaped
 
     def wait(self, seconds: float) -> None:
@@ -267,18 +233,6 @@ class Connection:
             self._loop.add_writer(self._socket.fileno(), self.flush)
         else:
             self._loop.remove_writer(self._socket.fileno())
-
-
-def _above(number: int, fd: int) -> int:
-    """The same open file under a descriptor above `number`."""
-    if fd > number:
-        return fd
-    import fcntl
-
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
-    finally:
-        os.close(fd)
 
 
 def _lock(path: str) -> int:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:  # the part in C alone: starting the warden takes half the time
     import _signal as signal
 
-WARDEN = b"pipe_runner.executors.warden"
-"""Stands in the command line of every warden."""
+_COMPANIONS = (b"pipe_runner.executors.warden", b"pipe_runner.runlog.syncer")
+"""One of these stands in the command line of each."""
 AGAIN = 0.02
 """Seconds between two looks at what doesn't end at once."""
 RARELY = 1.0
@@ -233,6 +233,12 @@ def send_group(group: int, number: int) -> None:
         os.killpg(group, number)
     except OSError:
         pass
+
+
+def is_companion(command: bytes) -> bool:
+    """Whether this is the command line of a process of ours (`companions`), which ends by itself when its runner does,
+    with all that it has started."""
+    return any(one in command for one in _COMPANIONS)
 
 
 def become_subreaper() -> None:

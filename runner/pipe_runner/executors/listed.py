@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from pipe_runner.executors.family import WARDEN
+from pipe_runner.executors.family import is_companion
 
 PS: Final = "ps"
 _TIME: Final = 10.0
@@ -25,9 +25,9 @@ class Listed(NamedTuple):
     text: bytes
 
     def shows(self, entries: Collection[bytes]) -> bool:
-        """Whether all of these `NAME=value` are there, whatever is in the values; wardens, which end by themselves,
+        """Whether all of these `NAME=value` are there, whatever is in the values; companions, which end by themselves,
         and are told them as arguments, don't count."""
-        return WARDEN not in self.text and all(b" %b " % entry in self.text for entry in entries)
+        return not is_companion(self.text) and all(b" %b " % entry in self.text for entry in entries)
 
     def value(self, name: str) -> bytes:
         """What a variable holds whose value has no blank; empty when it isn't there."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from pipe_runner.executors.family import AGAIN, WARDEN, children_of, stat_words
+from pipe_runner.executors.family import AGAIN, children_of, is_companion, stat_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ GIVE_UP = 3.0
 
 
 class Relatives:
-    """Descendants of the process `runner` that started at `since` (`ticks`) or later, but for wardens and theirs."""
+    """Descendants of the process `runner` that started at `since` (`ticks`) or later, but for companions and theirs."""
 
     def __init__(self, runner: int, since: int) -> None:
         self._runner = runner
@@ -38,7 +38,7 @@ class Relatives:
         self._known: dict[int, int] = {}
         """When each started, by its pid."""
         self._young: set[int] = set()
-        """Those that were first seen by the last look: one may have been a warden that was not its own program yet."""
+        """Those that were first seen by the last look: one may have been a companion before its program began."""
         self._next = 0.0
         self._last = 0.0
         self._soon: list[float] = []
@@ -61,7 +61,7 @@ class Relatives:
             self._last = moment = time.monotonic()
             self._next = min(moment + LOOK, max(self._soon.pop(), moment + SELDOM)) if self._soon else moment + LOOK
             for pid, began in list(self._known.items()):
-                if started(pid) != began or (pid in self._young and _is_warden(pid)):
+                if started(pid) != began or (pid in self._young and _is_ours(pid)):
                     del self._known[pid]
             before = set(self._known)
             self._add(self._runner)
@@ -75,7 +75,7 @@ class Relatives:
             self.look(now=True)
             for pid in list(self._known):
                 self._add(pid)
-            found = [pid for pid, began in self._known.items() if started(pid) == began and not _is_warden(pid)]
+            found = [pid for pid, began in self._known.items() if started(pid) == began and not _is_ours(pid)]
             for pid in found:
                 try:
                     os.kill(pid, signal.SIGKILL)
@@ -91,7 +91,7 @@ class Relatives:
         while pending:
             for pid in children_of(pending.pop()):
                 began = started(pid)
-                if pid in self._known or (began >= self._since and not _is_warden(pid)):
+                if pid in self._known or (began >= self._since and not _is_ours(pid)):
                     self._known[pid] = began
                     pending.append(pid)
 
@@ -108,10 +108,10 @@ def ticks() -> int:
     return int(time.clock_gettime(clock) * os.sysconf("SC_CLK_TCK"))
 
 
-def _is_warden(pid: int) -> bool:
-    """Whether a process is one that ends by itself what it has started."""
+def _is_ours(pid: int) -> bool:
+    """Whether a process ends by itself, with what it has started."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return WARDEN in file.read(4096)
+            return is_companion(file.read(4096))
     except OSError:
         return False

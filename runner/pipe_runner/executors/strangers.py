@@ -17,6 +17,7 @@ from time import monotonic
 from time import sleep as block
 from typing import Final
 
+from pipe_runner import companions
 from pipe_runner.executors.family import below, children_of, stat_words
 from pipe_runner.executors.leftovers import environment_of
 from pipe_runner.executors.listed import PS
@@ -110,11 +111,11 @@ class Strangers:
             os.close(fd)
 
     def _find(self) -> list[int]:
-        """Our children that live, but for wardens and those that were here before."""
+        """Our children that live, but for companions and those that were here before."""
         children = children_of(os.getpid())
         if not children:
             return children
-        known = self._before.union(self._wardens())
+        known = self._before.union(self._wardens(), companions.alive)
         return [pid for pid in children if pid not in known and _lives(pid)]
 
     def _is_orphan(self, pid: int) -> bool:

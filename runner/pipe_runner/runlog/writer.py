@@ -9,19 +9,29 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING
+from collections import deque
+from contextlib import suppress
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Final
 
+from pipe_runner import companions
 from pipe_runner.errors import StorageError
 from pipe_runner.forks import let_go_in_children
-from pipe_runner.ports import Event
+from pipe_runner.ports import Committed, Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import Heads, encode_line
+from pipe_runner.runlog.syncer import Syncer
 from pipe_runner.sync import sync_directory, sync_file
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
     from pipe_runner.runlog.mend import Repaired
     from pipe_runner.runlog.rundir import RunDir
+
+_OFTEN: Final = 8
+_WITHIN: Final = 1.0
+"""So many commits beside the loop in so many seconds are worth a process."""
 
 
 class LogWriter:
@@ -39,6 +49,9 @@ class LogWriter:
         """The number of the first event that is not durable yet."""
         self._fresh: tuple[str, ...] = rundir.fresh or (rundir.path,)
         self._commit_lock = threading.Lock()
+        self._syncer: Syncer | None = None
+        self._asked: deque[float] | None = deque(maxlen=_OFTEN)
+        """When commits beside the loop were last asked for; None: no process can be started for them."""
         self._failed: StorageError | None = None
         self._blobs: set[str] = set()
         let_go_in_children(self)
@@ -106,7 +119,24 @@ class LogWriter:
                     self._fresh = self._fresh[1:]
             except OSError as error:
                 raise self._fail("make durable", error) from error
-            self._synced = goal
+            self._synced = max(self._synced, goal)
+
+    def commit_beside(self, then: Committed) -> bool:
+        """The same in a process beside the loop, whose thread this is; False: there is none, `commit` is to do it.
+
+        `then` is called in the loop, never before this returns. Who asks often gets a process.
+        """
+        if not self._durable or self._fresh or self._failed is not None:
+            return False
+        if self._syncer is not None:
+            return self._syncer.sync(partial(self._committed, self._next_seq, then))
+        asked, now = self._asked, monotonic()
+        if asked is None:
+            return False
+        asked.append(now)
+        if len(asked) == _OFTEN and now - asked[0] < _WITHIN:
+            self._start_syncer()
+        return False
 
     def put_blob(self, data: bytes) -> str:
         """Keep a large output; its sha256. With durability `full` it is durable when this returns."""
@@ -136,6 +166,14 @@ class LogWriter:
 
     def close(self) -> None:
         """Close the file; again does nothing. What must be durable has been committed before."""
+        syncer, self._syncer = self._syncer, None
+        if syncer is not None:
+            syncer.close()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file alone; in a forked child, too."""
+        self._asked = None
         fd, self._fd = self._fd, -1
         if fd >= 0:
             if self._failed is None:
@@ -145,7 +183,23 @@ class LogWriter:
             except OSError as error:
                 raise storage_fault("close", self._path, error) from error
 
-    let_go = close
+    def _start_syncer(self) -> None:
+        import asyncio
+
+        self._asked = None
+        if companions.POSSIBLE:
+            with suppress(OSError):  # the system has no room for one
+                self._syncer = Syncer(self._fd, asyncio.get_running_loop())
+
+    def _committed(self, goal: int, then: Committed, took: float, error: int | None) -> None:
+        if error is None:
+            self._syncer = None  # it is gone
+            then(None, None)
+        elif error:
+            then(took, self._fail("make durable", OSError(error, os.strerror(error))))
+        else:
+            self._synced = max(self._synced, goal)
+            then(took, None)
 
     def _write_rest(self, view: memoryview) -> None:
         try:
