@@ -25,7 +25,7 @@ from pipe_runner.models import (
     Reason,
     Thought,
 )
-from pipe_runner.text import json_encoder
+from pipe_schemas.encoding import json_encoder
 
 if TYPE_CHECKING:
     from pipe_providers.wire import Answer, Wire

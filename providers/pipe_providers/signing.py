@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from pipe_providers.faults import Hide, hiding
 from pipe_runner.models import ProviderSettings
-from pipe_runner.text import json_encoder
+from pipe_schemas.encoding import json_encoder
 
 METHODS: Final = {"Converse": "converse", "ConverseStream": "converse_stream"}
 _AUTHORIZATION: Final = re.compile(

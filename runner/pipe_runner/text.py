@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
 from functools import cache
-from typing import Any, Final
+from typing import Final
+
+from pipe_schemas.encoding import json_encoder
 
 BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Characters that change the order in which others are shown; for use inside a character class."""
@@ -30,19 +31,6 @@ _CI_COMMAND: Final = re.compile(
     r"|(#)(?=#(?:vso|teamcity)?\[)",
     re.IGNORECASE,
 )
-
-
-def json_encoder(**said: Any) -> Callable[[object], str]:
-    """As `json.JSONEncoder(**said).encode`, which sets itself up anew for each value, which takes longer than a small
-    value does. What holds itself raises RecursionError."""
-    whole = json.JSONEncoder(**said)
-    make = getattr(json.encoder, "c_make_encoder", None)
-    if make is None:
-        return whole.encode
-    text = json.encoder.encode_basestring_ascii
-    how = (whole.key_separator, whole.item_separator, whole.sort_keys, whole.skipkeys, whole.allow_nan)
-    encode = make(None, whole.default, text, None, *how)
-    return lambda value: text(value) if type(value) is str else "".join(encode(value, 0))
 
 
 canonical_json: Final = json_encoder(sort_keys=True, separators=(",", ":"))

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from zlib import crc32
 
 from pipe_runner.ports import Event
-from pipe_runner.text import json_encoder
+from pipe_schemas.encoding import json_encoder
 
 VERSION: Final = 1
 MAX_LINE: Final = 64 * 2**20
