@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 _KEPT_ENV: Final = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PIPE_RUN_ID", "PIPE_RUN_DIR", "PIPE_NODE", "PIPE_ATTEMPT")
 """What Python itself may need; and to whom the process belongs when this one is itself the command of a node."""
 _OUTER: Final = {name: os.environ[name] for name in _KEPT_ENV if name in os.environ}
 """Read once: what a run puts there for its own functions is not for its companions."""
+_MOMENT: Final = 0.1
+"""Seconds that one that was killed is given to end; one that waits for a sick disk takes longer."""
 _START: Final = "import sys; sys.path.append(sys.argv[1]); from {} import main; main({}sys.argv[2:])"
 """Imported, not run as a file, so that compiled files are used."""
 
@@ -81,3 +85,16 @@ def ended(pid: int) -> bool:
     if found:
         alive.discard(pid)
     return found
+
+
+def kill(pid: int) -> None:
+    """End one that holds nothing, also while it is stopped, and take its exit status if it ends soon."""
+    import signal
+
+    if ended(pid):  # its number may be another's, where exit statuses are not waited for
+        return
+    with suppress(OSError):
+        os.kill(pid, signal.SIGKILL)
+    give_up = time.monotonic() + _MOMENT
+    while not ended(pid) and time.monotonic() < give_up:
+        time.sleep(0.001)

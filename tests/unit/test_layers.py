@@ -27,6 +27,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "halfcompiled",
         "codes",
         "forks",
+        "prctl",
         "companions",
         "flags",
         "sync",

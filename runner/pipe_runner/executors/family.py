@@ -10,8 +10,9 @@ orphans, and process groups are ended; what has left its group is looked for at 
 from __future__ import annotations
 
 import os
-import sys
 import time
+
+from pipe_runner.prctl import prctl
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -243,17 +244,7 @@ def is_companion(command: bytes) -> bool:
 
 def become_subreaper() -> None:
     """Let descendants whose parent ends become our children, where the system can do that."""
-    if sys.platform != "linux":
-        return
-    try:
-        import _ctypes  # `ctypes` around it takes longer to import than all of the rest
-
-        address = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")  # type: ignore[arg-type]
-        _ctypes.call_function(address, (_SUBREAPER, 1, 0, 0, 0))
-    except (ImportError, AttributeError, OSError):
-        import ctypes
-
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    prctl(_SUBREAPER, 1)
 
 
 def shows_us() -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from contextvars import Context, copy_context
+from errno import EIO, ESTALE
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner import companions
 from pipe_runner.forks import let_go_in_children
+from pipe_runner.prctl import prctl
 from pipe_runner.sync import sync_file
 
 if TYPE_CHECKING:
@@ -28,24 +29,26 @@ Synced = Callable[[float, "int | None"], None]
 """Called with the seconds that it took, and the system's number for why it failed, 0 where it didn't; None: nobody
 knows, since the process is gone."""
 
-_left: Final[set[int]] = set()
-"""Processes that have been told to end, and whose exit status nobody has taken."""
+_KILL_WITH_PARENT: Final = 1
+"""Of `prctl`: the signal that a process gets when the thread that started it ends."""
 
 
 class Syncer:
-    """The loop's end. `log` stays the caller's. Raises OSError where none can be started."""
+    """The loop's end, for the log at `path`, which is open as `log`. Raises OSError where none can be started."""
 
-    def __init__(self, log: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: str, log: int, loop: asyncio.AbstractEventLoop) -> None:
         import socket
 
-        _reap()
         ours, theirs = socket.socketpair()
+        self._pid = 0
         try:
-            self._pid = companions.start("pipe_runner.runlog.syncer", [os.dup(log), theirs.detach()])
+            self._pid = companions.start("pipe_runner.runlog.syncer", [_opened_again(path, log), theirs.detach()])
             ours.setblocking(False)
             loop.add_reader(ours.fileno(), self._read)
         except OSError:
             ours.close()
+            if self._pid:
+                companions.kill(self._pid)
             raise
         finally:
             theirs.close()
@@ -73,7 +76,7 @@ class Syncer:
         return True
 
     def close(self) -> None:
-        """It ends by itself; who waits is told nothing. In the loop's thread, or after the loop."""
+        """End it; who waits is told nothing. In the loop's thread, or after the loop."""
         if self.gone:
             return
         self.gone = True
@@ -82,8 +85,7 @@ class Syncer:
         if not self._loop.is_closed():
             self._loop.remove_reader(self._socket.fileno())
         self._socket.close()
-        _left.add(self._pid)
-        _reap()
+        companions.kill(self._pid)
 
     def let_go(self) -> None:
         """In a forked child, which shares what the loop waits on."""
@@ -118,18 +120,20 @@ class Syncer:
     def _give_up(self) -> None:
         if self.gone:
             return
-        import signal
-
-        with suppress(OSError):
-            os.kill(self._pid, signal.SIGKILL)  # it is our child, and its number its own until we take its status
         self.close()
         asked, self._asked = self._asked, deque()
         for then, context, began in asked:
             context.run(then, monotonic() - began, None)
 
 
-def _reap() -> None:
-    _left.difference_update([pid for pid in _left if companions.ended(pid)])
+def _opened_again(path: str, log: int) -> int:
+    """The same file, opened anew: that it could not be written the system tells each opened file once, and what the
+    process was told is lost with it. Raises OSError, also where another file stands at `path`."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    if not os.path.samestat(os.fstat(fd), os.fstat(log)):
+        os.close(fd)
+        raise OSError(ESTALE, os.strerror(ESTALE), path)
+    return fd
 
 
 def main(log: int, line: int, _: list[str]) -> None:
@@ -140,6 +144,7 @@ def main(log: int, line: int, _: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.closerange(max(log, line) + 1, os.sysconf("SC_OPEN_MAX"))
+    prctl(_KILL_WITH_PARENT, signal.SIGKILL)  # else it would stay if it is stopped then
     try:
         os.write(line, b"\0")
         while asked := os.read(line, 256):
@@ -152,7 +157,5 @@ def _synced(log: int) -> int:
     try:
         sync_file(log)
     except OSError as error:
-        from errno import EIO
-
         return error.errno if error.errno and error.errno < 256 else EIO
     return 0

@@ -189,7 +189,7 @@ class LogWriter:
         self._asked = None
         if companions.POSSIBLE:
             with suppress(OSError):  # the system has no room for one
-                self._syncer = Syncer(self._fd, asyncio.get_running_loop())
+                self._syncer = Syncer(self._path, self._fd, asyncio.get_running_loop())
 
     def _committed(self, goal: int, then: Committed, took: float, error: int | None) -> None:
         if error is None:
