@@ -11,6 +11,7 @@ from contextvars import ContextVar
 import pytest
 
 from pipe_runner.commits import GroupCommit
+from pipe_runner.ports import Committed
 from pipe_runner.testing import MemoryJournal
 
 ASKED: ContextVar[str] = ContextVar("asked", default="")
@@ -104,3 +105,85 @@ def test_where_no_thread_can_be_started_the_loop_commits(monkeypatch: pytest.Mon
     monkeypatch.setattr(threading.Thread, "start", refused)
     batches, faults, _, in_loop = _released(lambda: None)
     assert (batches, faults, in_loop) == ([[1], [2, 3]], [], 2)
+
+
+class _Beside(MemoryJournal):
+    """Commits beside the loop by means of its own: what is asked waits until the test tells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Committed] = []
+        self.takes = True
+
+    def commit_beside(self, then: Committed) -> bool:
+        if self.takes:
+            self.asked.append(then)
+        return self.takes
+
+
+def _by_own_means(scene: Callable[[_Beside, GroupCommit, list[list[int]], list[Exception]], None]) -> None:
+    async def main() -> None:
+        batches: list[list[int]] = []
+        faults: list[Exception] = []
+        journal = _Beside()
+        commits = GroupCommit(journal, batches.append, faults.append, slow_from=0)
+        scene(journal, commits, batches, faults)
+        commits.close()
+        assert "commit" not in [thread.name for thread in threading.enumerate()]
+
+    asyncio.run(main())
+
+
+def test_d2_the_journal_s_own_means_release_what_was_there_when_they_were_asked_and_no_more() -> None:
+    def scene(journal: _Beside, commits: GroupCommit, batches: list[list[int]], faults: list[Exception]) -> None:
+        commits.add(1)
+        commits.now()
+        commits.add(2)
+        commits.now()
+        assert (len(journal.asked), batches, commits.busy) == (1, [], True)
+        journal.asked[0](0.01, None)
+        assert (len(journal.asked), batches, commits.busy) == (2, [[1]], True)
+        journal.asked[1](0.01, None)
+        assert (batches, commits.busy, faults) == ([[1], [2]], False, [])
+
+    _by_own_means(scene)
+
+
+def test_d7_a_failure_of_the_journal_s_own_means_releases_nothing_and_is_told_once() -> None:
+    def scene(journal: _Beside, commits: GroupCommit, batches: list[list[int]], faults: list[Exception]) -> None:
+        commits.add(1)
+        commits.now()
+        commits.add(2)
+        error = OSError("no disk")
+        journal.asked[0](0.01, error)
+        assert (batches, faults, len(journal.asked)) == ([], [error], 1)
+
+    _by_own_means(scene)
+
+
+def test_d2_what_the_journal_s_own_means_left_undone_is_committed_again_and_in_order() -> None:
+    async def main() -> None:
+        batches: list[list[int]] = []
+        over = asyncio.Event()
+
+        def release(batch: list[int]) -> None:
+            batches.append(batch)
+            over.set()
+
+        def fail(error: Exception) -> None:
+            raise error
+
+        journal = _Beside()
+        commits = GroupCommit(journal, release, fail, slow_from=0)
+        for number in (1, 2):
+            commits.add(number)
+        commits.now()
+        commits.add(3)
+        journal.takes = False
+        journal.asked[0](None, None)
+        assert (batches, commits.busy) == ([], True)
+        await asyncio.wait_for(over.wait(), 20)
+        assert (batches, journal.commits) == ([[1, 2, 3]], 1)
+        commits.close()
+
+    asyncio.run(main())

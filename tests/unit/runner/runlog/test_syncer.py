@@ -27,6 +27,13 @@ WAIT = 20.0
 """Seconds, on a machine that hangs."""
 
 
+async def soon(true: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(WAIT):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 class Beside:
     """A log in a loop, and what was told of the commits that were asked for."""
 
@@ -42,7 +49,7 @@ class Beside:
         """One event more; the length of the log with it."""
         self._seq += 1
         self.log.append(Event(self._seq, "2026-11-24T00:32:15.000000Z", "r1", "node.output", "a", 1, {"text": "x"}))
-        return os.path.getsize(self.rundir.log_path)
+        return Path(self.rundir.log_path).stat().st_size
 
     def ask(self) -> bool:
         before = len(self.told)
@@ -50,18 +57,17 @@ class Beside:
         assert len(self.told) == before, "it was told before the call returned"
         return done
 
+    def asks(self, count: int) -> list[bool]:
+        return [self.ask() for _ in range(count)]
+
     async def asked(self) -> None:
         """Ask until the process does it, and wait for its answer."""
-        async with asyncio.timeout(WAIT):
-            while not self.ask():
-                await asyncio.sleep(0.01)
+        await soon(self.ask)
         await self.answers(1)
         self.told.clear()
 
     async def answers(self, count: int) -> None:
-        async with asyncio.timeout(WAIT):
-            while len(self.told) < count:
-                await asyncio.sleep(0.005)
+        await soon(lambda: len(self.told) >= count)
 
     @property
     def pids(self) -> list[int]:
@@ -107,7 +113,7 @@ def test_who_asks_seldom_gets_no_process(tmp_path: Path, monkeypatch: pytest.Mon
     async def scene(beside: Beside) -> None:
         times = iter([0.0, 0.5, *(0.2 * n for n in range(4, 30))])
         monkeypatch.setattr(writing, "monotonic", lambda: next(times))
-        assert not any([beside.ask() for _ in range(28)])
+        assert beside.asks(28) == [False] * 28
         assert beside.pids == []
 
     play(tmp_path, scene)
@@ -115,12 +121,12 @@ def test_who_asks_seldom_gets_no_process(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_eighth_that_asks_within_a_second_starts_a_process_and_it_is_used_once_it_is_there(tmp_path: Path) -> None:
     async def scene(beside: Beside) -> None:
-        assert not any([beside.ask() for _ in range(7)])
+        assert beside.asks(7) == [False] * 7
         assert beside.pids == []
         assert not beside.ask()
         assert len(beside.pids) == 1
         await beside.asked()
-        assert all([beside.ask() for _ in range(100)])
+        assert beside.asks(100) == [True] * 100
         await beside.answers(100)
         assert all(took is not None and took >= 0 and error is None for took, error in beside.told)
         assert len(beside.pids) == 1
@@ -157,9 +163,7 @@ def test_d2_nobody_is_told_before_what_was_written_until_then_is_durable(
         for _ in range(40):
             ask()
             await asyncio.sleep(0.007)
-        async with asyncio.timeout(WAIT):
-            while done < 40:
-                await asyncio.sleep(0.01)
+        await soon(lambda: done == 40)
         assert short == []
 
     play(tmp_path, scene)
@@ -208,12 +212,12 @@ def test_a_process_that_is_killed_is_told_of_and_another_way_is_taken(tmp_path: 
         await beside.asked()
         (pid,) = beside.pids
         os.kill(pid, signal.SIGSTOP)
-        assert [beside.ask() for _ in range(3)] == [True] * 3
+        assert beside.asks(3) == [True] * 3
         os.kill(pid, signal.SIGKILL)
         await beside.answers(3)
         assert beside.told == [(None, None)] * 3
         assert beside.pids == []
-        assert not any([beside.ask() for _ in range(20)])
+        assert beside.asks(20) == [False] * 20
         assert beside.pids == []
         beside.append()
         beside.log.commit()
@@ -296,7 +300,7 @@ def test_a_forked_child_has_nothing_of_it(tmp_path: Path) -> None:
         finally:
             os.close(go)
             os.close(hold)
-            os.waitpid(child, 0)
+            os.waitpid(child, 0)  # noqa: ASYNC222
 
     play(tmp_path, scene)
 
@@ -311,7 +315,7 @@ def test_where_there_is_no_room_for_a_process_it_is_tried_once(tmp_path: Path, m
     monkeypatch.setattr(os, "posix_spawn", refused)
 
     async def scene(beside: Beside) -> None:
-        assert not any([beside.ask() for _ in range(50)])
+        assert beside.asks(50) == [False] * 50
         assert len(tried) == 1
         beside.log.commit()
 
@@ -324,7 +328,7 @@ def test_where_the_loop_can_watch_nothing_more_no_process_is_left(tmp_path: Path
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         asyncio.get_running_loop().add_reader = refused  # type: ignore[method-assign, assignment]
-        assert not any([beside.ask() for _ in range(20)])
+        assert beside.asks(20) == [False] * 20
         assert beside.pids == []
 
     play(tmp_path, scene)
@@ -334,7 +338,7 @@ def test_where_no_process_can_be_started_none_is_tried(tmp_path: Path, monkeypat
     monkeypatch.setattr(companions, "POSSIBLE", False)
 
     async def scene(beside: Beside) -> None:
-        assert not any([beside.ask() for _ in range(20)])
+        assert beside.asks(20) == [False] * 20
         assert beside.pids == []
 
     play(tmp_path, scene)
@@ -342,7 +346,7 @@ def test_where_no_process_can_be_started_none_is_tried(tmp_path: Path, monkeypat
 
 def test_with_durability_os_there_is_none(tmp_path: Path) -> None:
     async def scene(beside: Beside) -> None:
-        assert not any([beside.ask() for _ in range(20)])
+        assert beside.asks(20) == [False] * 20
         assert beside.pids == []
 
     play(tmp_path, scene, Durability.OS)
@@ -352,7 +356,7 @@ def test_another_file_in_the_log_s_place_is_not_made_durable_for_it(tmp_path: Pa
     async def scene(beside: Beside) -> None:
         os.rename(beside.rundir.log_path, beside.rundir.log_path + ".moved")
         Path(beside.rundir.log_path).touch()
-        assert not any([beside.ask() for _ in range(20)])
+        assert beside.asks(20) == [False] * 20
         assert beside.pids == []
 
     play(tmp_path, scene)
@@ -367,7 +371,7 @@ def test_d7_a_failure_that_the_process_took_with_it_is_told_to_the_next_fdatasyn
         (pid,) = beside.pids
         place = Path(f"/proc/{pid}/fdinfo/3").read_text().split()[1]
         assert place == "0"
-        assert os.path.samefile(f"/proc/{pid}/fd/3", beside.rundir.log_path)
+        assert Path(f"/proc/{pid}/fd/3").samefile(beside.rundir.log_path)
         assert len(os.listdir(f"/proc/{pid}/fd")) == 5
 
     play(tmp_path, scene)

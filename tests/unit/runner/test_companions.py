@@ -1,0 +1,102 @@
+"""A process of ours beside this one has what it is given and nothing else, and is counted until its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipe_runner import companions
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+
+TELLS = """
+import json, os, signal, sys
+def main(first, second, argv):
+    fds = sorted(int(fd) for fd in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{fd}"))
+    blocked = sorted(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+    told = {"fds": fds, "argv": argv, "env": sorted(os.environ), "blocked": blocked, "sid": os.getsid(0)}
+    os.write(first, json.dumps(told).encode())
+    os.read(second, 1)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(companions, "_folder", lambda: str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def no_descriptor_is_left() -> Iterator[None]:
+    fds = os.listdir("/proc/self/fd")
+    yield
+    assert len(os.listdir("/proc/self/fd")) == len(fds)
+
+
+def ends(pid: int) -> bool:
+    give_up = time.monotonic() + 20
+    while not companions.ended(pid) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return companions.ended(pid) and pid not in companions.alive
+
+
+def test_it_has_its_descriptors_its_words_and_no_signal_yet(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "tells.py").write_text(TELLS)
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    monkeypatch.setenv("SECRET", "x")
+    reads, writes = os.pipe()
+    holds, lets_go = os.pipe()
+    pid = companions.start("tells", [writes, holds], ["one", "two words"])
+    assert pid in companions.alive
+    told = json.loads(os.read(reads, 4096))
+    assert told["fds"][:5] == [0, 1, 2, 3, 4]
+    assert len(told["fds"]) == 5
+    assert told["argv"] == ["one", "two words"]
+    assert "SECRET" not in told["env"]
+    assert "PYTHONPATH" not in told["env"]
+    assert set(told["blocked"]) >= {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
+    assert told["sid"] == pid
+    assert not companions.ended(pid)
+    os.close(lets_go)
+    os.close(reads)
+    assert ends(pid)
+
+
+def test_descriptors_are_closed_where_none_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = set(companions.alive)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(FileNotFoundError):
+        companions.start("tells", list(os.pipe()))
+    assert companions.alive == alive
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_one_that_is_killed_is_gone_with_its_exit_status(folder: Path, stopped: bool) -> None:
+    (folder / "tells.py").write_text(TELLS)
+    reads, writes = os.pipe()
+    holds, lets_go = os.pipe()
+    pid = companions.start("tells", [writes, holds])
+    os.read(reads, 4096)
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)
+    companions.kill(pid)
+    assert not Path(f"/proc/{pid}").exists()
+    assert pid not in companions.alive
+    companions.kill(pid)
+    os.close(lets_go)
+    os.close(reads)
+
+
+def test_one_whose_exit_status_somebody_else_took_has_ended(folder: Path) -> None:
+    (folder / "quick.py").write_text("def main(fd, argv): pass\n")
+    pid = companions.start("quick", [os.open(os.devnull, os.O_RDONLY)])
+    os.waitpid(pid, 0)
+    assert companions.ended(pid)
+    assert pid not in companions.alive
