@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 import subprocess
 import sys
@@ -122,3 +123,23 @@ def test_logs_does_not_give_a_terminal_what_a_node_s_name_in_the_log_says(pipe: 
         done = pipe("logs", "latest", *words)
         assert "\x1b" not in done.stdout + done.stderr
         assert words == ("b",) or "hi" in done.stdout
+
+
+class Counting(io.StringIO):
+    """Counts what is written to it."""
+
+    writes = 0
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+def test_logs_writes_lines_together_that_a_node_printed_together(pipe: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe.write("p.yml", "version: 1\nnodes: {a: {run: seq 5000}}\n")
+    assert pipe("run", "p.yml").returncode == 0
+    stdout = Counting()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert main(["logs", "latest", "--state-dir", str(pipe.folder / ".pipe")]) == 0
+    assert stdout.getvalue().count("\na | ") == 5000
+    assert stdout.writes < 50

@@ -133,8 +133,9 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
     from pipe_runner.console.plain import line_of as told
     from pipe_runner.console.progress import Progress
 
-    def give(name: str, line: str) -> None:
-        sys.stdout.write(f"{line}\n" if name == node else f"{safe(name)} | {line}\n")
+    def give(name: str, printed: list[str]) -> None:
+        before = "" if name == node else f"{safe(name)} | "
+        sys.stdout.write("".join([f"{before}{line}\n" for line in printed]))
 
     lines, progress = OutputLines(give), Progress()
     for event in _events(rundir, node, stop):

@@ -63,7 +63,7 @@ class LiveConsole:
         self._verbose = verbose
         self._above: deque[str] = deque(maxlen=_LINES_KEPT)
         """Lines that stay; printed above what is drawn."""
-        self._lines = OutputLines(lambda node, line: self._above.append(f"  {node} | {line}"))
+        self._lines = OutputLines(lambda node, lines: self._above.extend(f"  {node} | {line}" for line in lines))
         self._closing = threading.Event()
         self._wake = threading.Event()
         """Something other than the time wants the drawing thread."""

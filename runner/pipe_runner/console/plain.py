@@ -85,23 +85,23 @@ class PlainConsole:
 
 
 class OutputLines:
-    """Puts the pieces of what nodes print together to whole lines, and gives each on, safe to print."""
+    """Puts the pieces of what nodes print together to whole lines, and gives those of a piece on, safe to print."""
 
-    def __init__(self, give: Callable[[str, str], None]) -> None:
+    def __init__(self, give: Callable[[str, list[str]], None]) -> None:
         self._give = give
         self._open: dict[tuple[str, str], str] = {}
 
     def feed(self, node: str, stream: str, text: str) -> None:
         key = (node, stream)
         *lines, rest = (self._open.pop(key, "") + text).split("\n")
-        for line in lines:
-            self._give(node, safe(line))
+        if lines:
+            self._give(node, [safe(line) for line in lines])
         if rest:
             self._open[key] = rest
 
     def end(self, node: str) -> None:
         for key in [key for key in self._open if key[0] == node]:
-            self._give(node, safe(self._open.pop(key)))
+            self._give(node, [safe(self._open.pop(key))])
 
     def end_all(self) -> None:
         for node in {key[0] for key in self._open}:
