@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import CONTAINERS, PROGRAMS, SHELLS, WRAPPERS
 from pipe_runner.expressions.shell_builtins import BUILTINS
+from pipe_runner.expressions.shell_containers import commands_within, entered, is_name, within_container
 from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prints, runs
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
 from pipe_runner.expressions.shell_invoked import note
@@ -20,12 +21,10 @@ from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
 from pipe_runner.expressions.shell_tools import (
     TOOLS,
-    entered,
     in_full,
     named,
     names_script,
     through_variable,
-    within_container,
 )
 
 if TYPE_CHECKING:
@@ -135,14 +134,15 @@ class Command:
             within_container(self, index)
             self.split(range(index + 1, min(index + 2, len(self.words))))
             limit = MAX_WORDS if len(self.words) <= MAX_LOOKED_THROUGH else MAX_WRAPPERS
-            for later in range(index + 1, min(len(self.words), index + limit)):
+            for later in commands_within(self, index)[:limit]:
                 known = self.words[later].text.rsplit("/", 1)[-1]
                 if (begin := entered(self, index, later)) is not None:
                     self.again(begin)
                     continue
-                if self.words[later - 1].text == "--entrypoint" or names_script(self, later):
+                if self.words[later - 1].text == "--entrypoint" or is_name(self, later) or names_script(self, later):
                     continue
-                if known in SHELLS or known in PROGRAMS or known in self.special or known in WRAPPERS:
+                begins = known in SHELLS or known in PROGRAMS or known in WRAPPERS
+                if begins or (known in self.special and (known not in BUILTINS or known == "eval")):
                     self.again(later)
         elif name not in SPEAKERS:
             self.net(index + 1)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import PROGRAMS, SHELLS
-from pipe_runner.expressions.shell_marks import SH_HINT
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 if TYPE_CHECKING:
@@ -20,20 +19,11 @@ _IN_TMUX: Final = frozenset(
     | {"popup", "send-keys", "send", "set-hook", "bind-key", "bind", "confirm-before", "command-prompt"}
     | {"set-option", "set", "set-window-option", "setw", "display-message", "display"}
 )
-_BY_OPTION: Final = frozenset({"vagrant", "gcloud", "az", "fly", "flyctl"})
-"""Programs that take a command for elsewhere behind an option."""
 _BY_VARIABLE: Final = (SHELLS | frozenset(PROGRAMS)) - {"at", "batch", "ed", "ex", "expect"} | frozenset(
     {"sudo", "doas", "git", "ssh", "make", "tar", "find", "xargs", "docker", "podman", "kubectl"}
 )
 """Programs that a variable in capitals is taken for."""
-_DOCKERS: Final = frozenset({"docker", "podman", "nerdctl", "docker-compose", "podman-compose"})
-_EXECUTING: Final = _DOCKERS | {"kubectl", "oc", "crictl", "lxc", "incus", "multipass"}
-_OF_EXEC: Final = frozenset(
-    {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
-    | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label", "--detach-keys"}
-)
-"""Options of `exec` and `run` that take a value."""
-_OF_SCRIPT: Final = re.compile(r"-[a-z]*c")
+OF_SCRIPT: Final = re.compile(r"-[a-z]*c")
 _VALUED: Final = re.compile(r"[-+][a-z]*[oO]")
 """Options of shells that take a value."""
 _SCRIPT: Final = re.compile(r"[ \n;|&<>$\"'(]")
@@ -162,69 +152,15 @@ def _screen(command: Command, index: int) -> None:
         command.at(rest[0])
 
 
-def within_container(command: Command, index: int) -> None:
-    """What of the words behind docker, kubectl, vagrant, … is code without an interpreter's name before it."""
-    words = command.words
-    name = words[index].text.rsplit("/", 1)[-1]
-    entry, connected = "", False
-    _builds(command, index)
-    for at in range(index + 1, len(words)):
-        option, equals, _ = words[at].text.partition("=")
-        connected = connected or option == "ssh"
-        following = words[at + 1] if at + 1 < len(words) else None
-        value = words[at] if equals else following
-        if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
-            command.code(value, _SHELL, SH_HINT)
-        elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
-            command.code(following, _SHELL, SH_HINT)
-        elif option == "--entrypoint" and value is not None:
-            command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
-            entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
-        elif entry and following is not None and not equals and _takes_code(entry, option, following):
-            command.code(following, f"the value becomes part of {entry} code", SH_HINT)
-
-
-def _builds(command: Command, index: int) -> None:
-    """`docker build -`, `docker build -f - .`: a Dockerfile on standard input."""
-    words = [word.text for word in command.words[index + 1 :]]
-    name = command.words[index].text.rsplit("/", 1)[-1]
-    if "build" not in words[:3] or name not in ("docker", "podman", "nerdctl"):
-        return
-    if any(text in ("-", "-f-", "--file=-") for text in words):
-        hint = "declare `ARG X` in the Dockerfile, and give it by --build-arg X={{ x }}"
-        command.facts.reads.append((f"{name} build", hint))
-
-
-def entered(command: Command, index: int, at: int) -> int | None:
-    """Where the command begins behind `docker exec BOX` or `kubectl exec BOX --`; at the end if there is none."""
-    name = command.words[index].text.rsplit("/", 1)[-1]
-    if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
-        return None
-    _, rest = command.options(at, "euwcnvp", _OF_EXEC)
-    command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
-    if command.words[at].text == "run":
-        return None
-    if name not in _DOCKERS and at < command.protected < len(command.words):
-        return command.protected + 1
-    begin = rest[1] if rest[1:] else len(command.words)
-    return begin + (begin == command.protected < len(command.words))
-
-
 def names_script(command: Command, at: int) -> bool:
     """Whether a word is what a script calls itself: `sh` at the end of `sh -c 'ls "$1"' sh`."""
     words = [word.text for word in command.words[max(at - 8, 0) : at]]
-    if len(words) < 3 or _OF_SCRIPT.fullmatch(words[-2]) is None or _SCRIPT.search(words[-1]) is None:
+    if len(words) < 3 or OF_SCRIPT.fullmatch(words[-2]) is None or _SCRIPT.search(words[-1]) is None:
         return False
     begin = len(words) - 3
     while begin > 0 and (words[begin][:1] in ("-", "+") or _VALUED.fullmatch(words[begin - 1])):
         begin -= 1
     return words[begin].rsplit("/", 1)[-1] in SHELLS
-
-
-def _takes_code(program: str, option: str, following: Word) -> bool:
-    if program in SHELLS or program.startswith(("python", "pypy")):
-        return _OF_SCRIPT.fullmatch(option) is not None
-    return option in ("-e", "-r", "--eval") and re.match(r"[A-Za-z_]\w*=", following.text) is None
 
 
 def named(word: Word) -> str:

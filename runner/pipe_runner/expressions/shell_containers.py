@@ -1,0 +1,130 @@
+"""Programs that run a command elsewhere: which of the words behind docker, kubectl, vagrant, … begin one."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from pipe_runner.expressions.interpreter_table import SHELLS
+from pipe_runner.expressions.shell_marks import SH_HINT
+from pipe_runner.expressions.shell_model import Word
+from pipe_runner.expressions.shell_tools import OF_SCRIPT
+
+if TYPE_CHECKING:
+    from pipe_runner.expressions.interpreters import Command
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_SHELL: Final = "the value becomes part of shell code"
+_BY_OPTION: Final = frozenset({"vagrant", "gcloud", "az", "fly", "flyctl"})
+"""Programs that take a command for elsewhere behind an option."""
+_DOCKERS: Final = frozenset({"docker", "podman", "nerdctl", "docker-compose", "podman-compose"})
+_EXECUTING: Final = _DOCKERS | {"kubectl", "oc", "crictl", "lxc", "incus", "multipass"}
+_OF_EXEC: Final = frozenset(
+    {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
+    | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label", "--detach-keys"}
+)
+"""Options of `exec` and `run` that take a value."""
+_OF_CLOUDS: Final = frozenset({"az", "gcloud"})
+_CLUSTERS: Final = frozenset({"kubectl", "oc", "k3s", "microk8s"})
+_OF_DOCKER: Final = _set(
+    "attach build commit config cp diff down events export history image images import info inspect kill load login "
+    "logout logs manifest network node pause port ps pull push rename restart rm rmi save search secret stack start "
+    "stats stop swarm system tag top unpause up update version volume wait"
+)
+_OF_CLUSTERS: Final = _set(
+    "annotate api-resources api-versions apply auth autoscale certificate cluster-info config cordon cp create delete "
+    "describe diff drain edit explain expose get label logs patch port-forward replace rollout scale set taint top "
+    "uncordon version wait"
+)
+_BEFORE_VERB: Final = frozenset(
+    {"--as", "--ansi", "--cluster", "--config", "--context", "--env-file", "--file", "--host", "--kubeconfig"}
+    | {"--log-level", "--namespace", "--parallel", "--profile", "--project-directory", "--project-name", "--server"}
+    | {"--token", "--user"}
+)
+"""Options that take a value and stand before what docker or kubectl is told to do."""
+_NAMING: Final = frozenset({"--name", "--hostname", "--network", "--network-alias", "--label", "--container", "--tag"})
+"""Options whose value is a name: that of a program there begins no command."""
+
+
+def commands_within(command: Command, index: int) -> range:
+    """The words behind docker, kubectl, … that may begin a command: behind `--` alone where it is told to run none."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    if name in _OF_CLOUDS:
+        quiet = all(word.text not in ("exec", "scp", "ssh") for word in command.words)
+    else:
+        quiet = _verb(command, index) in (_OF_CLUSTERS if name in _CLUSTERS else _OF_DOCKER if name in _DOCKERS else ())
+    return range(command.protected if quiet else index + 1, len(command.words))
+
+
+def _verb(command: Command, index: int) -> str:
+    """What it is told to do: `rm` in `docker compose -f a.yml rm`; nothing where that isn't known."""
+    while True:
+        _, rest = command.options(index, "cfHlnps", _BEFORE_VERB)
+        if not rest:
+            return ""
+        index = rest[0]
+        if command.words[index].text not in ("compose", "container", "kubectl"):
+            return command.words[index].text
+
+
+def is_name(command: Command, at: int) -> bool:
+    """Whether a word is the value of an option that gives a name: `docker run --name mysql`."""
+    return command.words[at - 1].text in _NAMING
+
+
+def within_container(command: Command, index: int) -> None:
+    """What of the words behind docker, kubectl, vagrant, … is code without an interpreter's name before it."""
+    words = command.words
+    name = words[index].text.rsplit("/", 1)[-1]
+    entry, connected = "", False
+    _builds(command, index)
+    for at in range(index + 1, len(words)):
+        option, equals, _ = words[at].text.partition("=")
+        connected = connected or option == "ssh"
+        following = words[at + 1] if at + 1 < len(words) else None
+        value = words[at] if equals else following
+        if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
+            command.code(value, _SHELL, SH_HINT)
+        elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
+            command.code(following, _SHELL, SH_HINT)
+        elif option == "--entrypoint" and value is not None:
+            command.program(value.copy_of(value.text.partition("=")[2]) if equals else value)
+            entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
+        elif entry and following is not None and not equals and _takes_code(entry, option, following):
+            command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _builds(command: Command, index: int) -> None:
+    """`docker build -`, `docker build -f - .`: a Dockerfile on standard input."""
+    words = [word.text for word in command.words[index + 1 :]]
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    if "build" not in words[:3] or name not in ("docker", "podman", "nerdctl"):
+        return
+    if any(text in ("-", "-f-", "--file=-") for text in words):
+        hint = "declare `ARG X` in the Dockerfile, and give it by --build-arg X={{ x }}"
+        command.facts.reads.append((f"{name} build", hint))
+
+
+def entered(command: Command, index: int, at: int) -> int | None:
+    """Where the command begins behind `docker exec BOX` or `kubectl exec BOX --`; at the end if there is none."""
+    name = command.words[index].text.rsplit("/", 1)[-1]
+    if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
+        return None
+    _, rest = command.options(at, "euwcnvp", _OF_EXEC)
+    command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
+    if command.words[at].text == "run":
+        return None
+    if name not in _DOCKERS and at < command.protected < len(command.words):
+        return command.protected + 1
+    begin = rest[1] if rest[1:] else len(command.words)
+    return begin + (begin == command.protected < len(command.words))
+
+
+def _takes_code(program: str, option: str, following: Word) -> bool:
+    if program in SHELLS or program.startswith(("python", "pypy")):
+        return OF_SCRIPT.fullmatch(option) is not None
+    return option in ("-e", "-r", "--eval") and re.match(r"[A-Za-z_]\w*=", following.text) is None
