@@ -116,7 +116,8 @@ class _Checks:
             whole: Any = node.output_schema
             if node.fan_out is None:
                 return whole  # type: ignore[no-any-return]
-            return {"$defs": whole.get("$defs", {}), **whole["items"]["properties"]["output"]}
+            of_item, _null_where_it_failed = whole["items"]["properties"]["output"]["anyOf"]
+            return {"$defs": whole.get("$defs", {}), **of_item}
         options = node.options.data if isinstance(node.options.data, dict) else {}
         known = {name: value for name, value in options.items() if not _is_template(value)}
         try:
