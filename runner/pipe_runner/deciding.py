@@ -60,6 +60,14 @@ def undecided(run: Run) -> list[str]:
     return [name for node in run.nodes for name in undecided_of(run, node)]
 
 
+def refused(run: Run) -> Iterator[str]:
+    """The nodes and items that a person has rejected, and without which nothing has ended well: no resume asks again."""
+    for node, state in run.nodes.items():
+        names = [node] if is_refused(state) and not state.tolerated else []
+        names += [f"{node}[{key}]" for key, item in run.items.get(node, {}).items() if is_refused(item)]
+        yield from (name for name in names if not ended_well_around(run, name))
+
+
 _GOOD: Final = frozenset({NodeStatus.SUCCEEDED, NodeStatus.CACHED, NodeStatus.SKIPPED})
 _WENT_WRONG: Final = frozenset({NodeStatus.FAILED, NodeStatus.BLOCKED, NodeStatus.CANCELLED})
 _ASKED: Final = frozenset({NodeStatus.WAITING, NodeStatus.UNKNOWN})

@@ -210,6 +210,10 @@ def test_rejected_it_has_failed_and_the_refusal_stands_until_it_is_changed(pipe:
         done = pipe("resume", "latest")
         assert done.returncode == 1, done.stderr
         assert "refused by ada: not on a Friday" in done.stderr
+        assert (
+            f"doesn't ask again; to let it pass after all:\n    pipe approve {pipe.run_id()} release\n" in done.stderr
+        )
+    assert "pipe approve" in pipe("show", "latest").stdout
     found = states(pipe)
     assert (found["release"], found["publish"], found["clean"]) == ("failed", "blocked", "succeeded")
     assert (pipe.folder / "told").read_text() == "refused\n"
@@ -224,6 +228,7 @@ def test_a_refusal_may_be_tolerated(pipe: Any) -> None:
     pipe("reject", "latest", "release")
     done = pipe("resume", "latest")
     assert (done.returncode, done.stdout) == (0, "said: published by nobody\n"), done.stderr
+    assert "pipe approve" not in pipe("show", "latest").stdout
     assert states(pipe)["clean"] == "succeeded"
 
 

@@ -204,6 +204,7 @@ def test_commands_of_later_versions_are_refused_with_2(pipe: Any, name: str) -> 
         (["rnu", "x.yml"], "did you mean `pipe run`?"),
         (["hello.yml"], "did you mean `pipe run hello.yml`?"),
         (["show", "latest", "--ouput", "json"], "did you mean --output?"),
+        (["resume", "latest", "--run-id", "x"], "`pipe resume --help` shows how it is used"),
         (["run"], "`pipe run --help`"),
     ],
 )

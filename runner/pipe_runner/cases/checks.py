@@ -109,6 +109,8 @@ class _Checks:
             place = (*path, number) if isinstance(mock, list) else path
             for inner, sentence in misplaced(one.get("output"), schema, "output"):
                 hint = "leave it as it is if the pipeline is to meet what its agent never gives"
+                if node.fan_out is not None and not inner and isinstance(one.get("output"), list):
+                    hint = f"this stands in for each item of `{node.id}`: say what one gives, not the list of results"
                 self._report.add("W701", sentence, (*place, "output", *inner), hint=hint)
 
     def _output_schema(self, node: PlannedNode) -> Mapping[str, Any]:
@@ -116,7 +118,8 @@ class _Checks:
             whole: Any = node.output_schema
             if node.fan_out is None:
                 return whole  # type: ignore[no-any-return]
-            return {"$defs": whole.get("$defs", {}), **whole["items"]["properties"]["output"]}
+            of_item, _null_where_it_failed = whole["items"]["properties"]["output"]["anyOf"]
+            return {"$defs": whole.get("$defs", {}), **of_item}
         options = node.options.data if isinstance(node.options.data, dict) else {}
         known = {name: value for name, value in options.items() if not _is_template(value)}
         try:

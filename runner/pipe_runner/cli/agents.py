@@ -159,11 +159,13 @@ def _described(registry: Registry, name: str, agent: Agent) -> dict[str, Any]:
 
 
 def _options(registry: Registry, name: str) -> dict[str, Any]:
-    """The schema of the options that a file may set."""
+    """The schema of the options that a file may set, those first that only this agent has."""
+    from pipe_runner.compiler.agents import AgentInfo
+
     schema = registry.options_schema(name)
-    given = schema.get("properties", {})
-    for option in [option for option, about in given.items() if about.get("x-set-before-the-run")]:
-        del given[option]
+    first = AgentInfo(name, registry.get(name)).names
+    given = {key: about for key, about in schema.get("properties", {}).items() if not about.get("x-set-before-the-run")}
+    schema["properties"] = {key: given[key] for key in (*first, *given) if key in given}
     return schema
 
 

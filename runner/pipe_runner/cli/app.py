@@ -193,10 +193,10 @@ def _explained(error: click.UsageError, words: Sequence[str]) -> UsageError:
     params = context.command.params if context is not None else []
     message, hint = f"`{path}`: {error.format_message().rstrip('.')}", f"`{path} --help` shows how it is used"
     if isinstance(error, click.NoSuchOption):
-        known = [name for p in params for name in p.opts if name.startswith("-")]
-        near = did_you_mean(error.option_name, [*known, "--help"])
+        known = {name.lstrip("-"): name for p in params for name in (*p.opts, "--help") if name.startswith("-")}
+        near = did_you_mean(error.option_name.lstrip("-"), known)  # the dashes are alike in all
         message = f"`{path}` has no option {printable(error.option_name)}"
-        hint = f"did you mean {near}?" if near else hint
+        hint = f"did you mean {known[near]}?" if near else hint
         options = takewhile(lambda word: word != "--", words)
         begun = error.option_name if error.option_name.startswith("--") else "-"  # of `-qx.yml` `-x` is unknown
         file = next((word for word in options if word.startswith(begun) and os.path.lexists(word)), None)

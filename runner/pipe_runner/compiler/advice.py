@@ -46,6 +46,14 @@ def instead_of(draft: Draft, field: str, suggest: Callable[[str, Collection[str]
     return None if draft.inside is None else of_node(draft)
 
 
+def of_root(name: str, nodes: Collection[str], inputs: Collection[str]) -> str | None:
+    """What was meant by a name with which no expression begins, where a node or an input is called so."""
+    node = f"`{name}` is a node: it gave `nodes.{name}.output` and ended as `nodes.{name}.status`"
+    hints = [node] if name in nodes else []
+    hints += [f"`{name}` is an input: `inputs.{name}`"] if name in inputs else []
+    return "; ".join([*hints, f"text needs quotes: '{name}'"]) if hints else None
+
+
 def kind_of(draft: Draft | None) -> str:
     """What `output:` says of a command's node; empty for any other, and where it isn't known."""
     if draft is None or draft.agent is None or draft.agent.name != "shell" or not isinstance(draft.options.data, dict):

@@ -49,6 +49,16 @@ class AgentInfo:
         return model_of(self.agent, f"agent {self.name!r}")
 
     @cached_property
+    def names(self) -> list[str]:
+        """The options that a node may write, the agent's own before those that it shares with others. Not those that
+        the runner sets: the provider, which stands beside `agent:`, and what a task that chose the agent says."""
+        shared = {name for base in self.model.__mro__[1:] for name in getattr(base, "model_fields", ())}
+        fields = sorted(self.model.model_fields.items(), key=lambda field: field[0] in shared)
+        names = [field.alias or name for name, field in fields]
+        set_ = {"provider"} if self.describe.asks_models else set()
+        return [name for name in names if name not in set_ and not self.option((name,)).get("x-task-unseen")]
+
+    @cached_property
     def options(self) -> Lookup:
         """The JSON Schema of the options."""
         model = self.model

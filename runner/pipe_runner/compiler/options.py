@@ -59,7 +59,7 @@ def _tell(
     if detail["type"] == "extra_forbidden":
         key = str(inner[-1]) if inner else ""
         near = report.suggest(key, known) if len(inner) == 1 else None
-        hint = f"did you mean `{near}`?" if near else f"there is {listed(known)}" if len(inner) == 1 else None
+        hint = f"did you mean `{near}`?" if near else f"there is {listed(info.names)}" if len(inner) == 1 else None
         owner = f"agent `{info.name}`" if len(inner) == 1 else named(inner[:-1])
         report.add("E503", f"{owner} has no option {named(inner)}", place, at="key", hint=hint)
     elif detail["type"] == "missing":

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pipe_runner.compiler.advice import PRINTED, instead_of, of_node
+from pipe_runner.compiler.advice import PRINTED, instead_of, of_node, of_root
 from pipe_runner.compiler.agents import AgentInfo
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.fanout import finished, names_of
@@ -131,6 +131,8 @@ class References:
                 self._steps(reference, use, draft)
         elif root in ("item", "index", "matrix"):
             self._item(reference, use, draft)
+        elif (better := of_root(str(root), self.declared.nodes, self.declared.inputs)) is not None:
+            self._report.hint("E410", use.path, reference.offset, better)
 
     def _add(
         self, code: str, message: str, reference: Reference, use: Use, *, hint: str | None = None, upto: int = 99

@@ -250,7 +250,7 @@ def either(words: Iterable[str]) -> str:
 
 def several(text: str) -> str | None:
     """A hint for names that stand in one text."""
-    names = text.replace(",", " ").split()
+    names = [one.replace("-", "_") if one[0].isalpha() else one for one in text.replace(",", " ").split()]
     plain = len(names) > 1 and all(IDENTIFIER.match(name) for name in names)
     return f"write a list: `[{short(', '.join(names))}]`" if plain else None
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from shlex import quote
 from typing import Final
 
 from pipe_runner.console.words import error_line, one_line, plural
-from pipe_runner.deciding import undecided
+from pipe_runner.deciding import refused, undecided
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import NodeStatus
+from pipe_runner.types import NodeStatus, RunStatus
 
 _SHOWN: Final = 10
 
 
 def questions(run: Run, where: str = "") -> list[str]:
-    """A few lines for each decision that is open, safe to print; `where` is what commands need to find the run."""
+    """A few lines for each decision that is open, or keeps a run that failed from going on, safe to print; `where` is
+    what commands need to find the run."""
     found = undecided(run)
     lines: list[str] = []
     for name in found[:_SHOWN]:
@@ -22,6 +24,10 @@ def questions(run: Run, where: str = "") -> list[str]:
     if len(found) > _SHOWN:
         more = plural(len(found) - _SHOWN, "more decision")
         lines.append(f"… and {more}: `pipe show {run.id}{where}` names the nodes")
+    if not found and run.status is RunStatus.FAILED:
+        for name in islice(refused(run), _SHOWN):
+            approve = f"    pipe approve {run.id} {quote(name)}{where}"
+            lines += [f"{name} was rejected, and a resume doesn't ask again; to let it pass after all:", approve]
     return lines
 
 

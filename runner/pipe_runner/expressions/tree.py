@@ -201,6 +201,7 @@ class Lowering:
             )
         if fault is not None:
             self.faults.append(fault)
+            self.references.append(Reference((node.name,), node.lineno))  # who knows the file may have a better hint
         return ["const", None]
 
     def _get(self, node: nodes.Getattr | nodes.Getitem, tolerant: bool) -> Tree:

@@ -18,7 +18,7 @@ from pipe_runner.resultcache.bound import Bound
 from pipe_runner.resultcache.entries import Entries, Entry
 from pipe_runner.resultcache.files import Known, NotRead, digests, idle
 from pipe_runner.resultcache.host import Host
-from pipe_runner.resultcache.key import Parts, make_parts
+from pipe_runner.resultcache.key import Parts, differences, make_parts, told
 from pipe_runner.resultcache.misses import Misses, counts
 from pipe_runner.resultcache.room import Hold
 from pipe_runner.scope import Scope
@@ -174,8 +174,12 @@ class Keeper:
             return
         try:
             along = self._taken_along.pop(node.index, ())
-            if (policy.files or along) and await self._files(host, policy, along) != parts.files:
-                self._note(f"{node.id} is not kept in the cache: files that its key counts changed while it ran")
+            files = await self._files(host, policy, along) if policy.files or along else parts.files
+            if files != parts.files:
+                changes = told(differences(parts, parts._replace(files=files)))
+                self._note(
+                    f"{node.id} is not kept in the cache: files that its key counts changed while it ran: {changes}"
+                )
                 return
             await self._write(
                 host,
