@@ -61,7 +61,7 @@ def undecided(run: Run) -> list[str]:
 
 
 def refused(run: Run) -> Iterator[str]:
-    """The nodes and items that a person has rejected, and without which nothing has ended well: no resume asks again."""
+    """The nodes and items that a person has rejected, and without which nothing has ended well; not asked again."""
     for node, state in run.nodes.items():
         names = [node] if is_refused(state) and not state.tolerated else []
         names += [f"{node}[{key}]" for key, item in run.items.get(node, {}).items() if is_refused(item)]
