@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 else:  # the part in C alone: starting the warden takes half the time
     import _signal as signal
 
-_COMPANIONS = (b"pipe_runner.executors.warden", b"pipe_runner.runlog.syncer")
-"""One of these stands in the command line of each."""
+_COMPANIONS = (
+    b"from pipe_runner.executors.warden import main",
+    b"from pipe_runner.runlog.syncer import main",
+)
+"""One of these stands in the command line of each, and of no program that has to do with such a file."""
 AGAIN = 0.02
 """Seconds between two looks at what doesn't end at once."""
 RARELY = 1.0

@@ -68,7 +68,7 @@ class Pool:
         from pipe_runner.executors.family import become_subreaper
         from pipe_runner.executors.strangers import Strangers
 
-        self._strangers = Strangers(lambda: [m.warden for m in self._members if m.warden], entries(self.marks))
+        self._strangers = Strangers(entries(self.marks))
         become_subreaper()
         for member in self._members:
             member.strangers = self._strangers

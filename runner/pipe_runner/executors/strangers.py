@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 from asyncio import sleep
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from threading import get_ident
 from time import monotonic
@@ -43,11 +43,10 @@ _hooked = False
 class Strangers:
     """Of a process that is one run's alone: what it starts, and what is left to it, ends with the run.
 
-    `wardens` gives the pids of those that live, `own` the environment that this process's functions pass on.
+    `own` is the environment that this process's functions pass on.
     """
 
-    def __init__(self, wardens: Callable[[], Collection[int]], own: Collection[bytes]) -> None:
-        self._wardens = wardens
+    def __init__(self, own: Collection[bytes]) -> None:
         self._own = set(own)
         self._before = set(children_of(os.getpid()))
         """Children that were here before the run: whoever called exec may have left some."""
@@ -115,7 +114,7 @@ class Strangers:
         children = children_of(os.getpid())
         if not children:
             return children
-        known = self._before.union(self._wardens(), companions.alive)
+        known = self._before.union(companions.alive)
         return [pid for pid in children if pid not in known and _lives(pid)]
 
     def _is_orphan(self, pid: int) -> bool:

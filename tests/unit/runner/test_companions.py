@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipe_runner import companions
+from pipe_runner.executors.family import is_companion
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -100,3 +102,16 @@ def test_one_whose_exit_status_somebody_else_took_has_ended(folder: Path) -> Non
     os.waitpid(pid, 0)
     assert companions.ended(pid)
     assert pid not in companions.alive
+
+
+@pytest.mark.parametrize("module", ["pipe_runner.executors.warden", "pipe_runner.runlog.syncer"])
+def test_it_is_known_by_its_command_line(module: str) -> None:
+    ours, theirs = socket.socketpair()
+    fds = [theirs.detach(), os.open(os.devnull, os.O_WRONLY)]
+    pid = companions.start(module, fds if module.endswith("warden") else fds[::-1])
+    give_up = time.monotonic() + 20
+    while not (known := is_companion(Path(f"/proc/{pid}/cmdline").read_bytes())) and time.monotonic() < give_up:
+        time.sleep(0.001)
+    companions.kill(pid)
+    ours.close()
+    assert known

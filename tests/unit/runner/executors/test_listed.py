@@ -47,6 +47,11 @@ def test_a_warden_is_told_marks_and_is_none_of_what_it_looks_for() -> None:
     )
 
 
+def test_a_program_that_has_to_do_with_a_file_of_ours_is_none_of_ours() -> None:
+    for command in ("tail -f pipe_runner.executors.warden.log", "grep -rn pipe_runner.runlog.syncer ."):
+        assert Listed(2, 1, f" {command} PIPE_RUN_ID=r ".encode()).shows([b"PIPE_RUN_ID=r"])
+
+
 def test_ancestors_go_up_to_the_first_process_and_survive_a_circle() -> None:
     processes = [Listed(9, 8, b""), Listed(8, 1, b""), Listed(1, 0, b""), Listed(5, 6, b""), Listed(6, 5, b"")]
     assert ancestors(9, processes) == {9, 8, 1}
