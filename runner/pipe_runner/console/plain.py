@@ -37,7 +37,7 @@ class PlainConsole:
         self._clock = clock
         self._verbose = verbose
         self._outlet = Outlet(stream, tick=self.tick)
-        self._lines = OutputLines(lambda node, line: self._say(f"  {node} | {line}"))
+        self._lines = OutputLines(self._say_printed)
         self._spoke = clock()
 
     def accept(self, event: Event) -> None:
@@ -64,6 +64,10 @@ class PlainConsole:
     def _say(self, line: str) -> None:
         self._spoke = self._clock()
         self._outlet.put(line + "\n")
+
+    def _say_printed(self, node: str, lines: list[str]) -> None:
+        for line in lines:
+            self._say(f"  {node} | {line}")
 
     def tick(self) -> None:
         """Tell of nodes that have been running for a while; called from the writing thread."""
