@@ -66,8 +66,8 @@ class PlainConsole:
         self._outlet.put(line + "\n")
 
     def _say_printed(self, node: str, lines: list[str]) -> None:
-        for line in lines:
-            self._say(f"  {node} | {line}")
+        self._spoke = self._clock()
+        self._outlet.put(printed(node, lines))
 
     def tick(self) -> None:
         """Tell of nodes that have been running for a while; called from the writing thread."""
@@ -110,6 +110,11 @@ class OutputLines:
     def end_all(self) -> None:
         for node in {key[0] for key in self._open}:
             self.end(node)
+
+
+def printed(node: str, lines: Iterable[str]) -> str:
+    """Lines that a node has printed, as `--verbose` shows them."""
+    return "".join([f"  {node} | {line}\n" for line in lines])
 
 
 def reasons(event: Event, most: int = REASONS) -> list[str]:
