@@ -92,6 +92,15 @@ def test_verbose_lines_stay_above_what_is_drawn(pipe: Any) -> None:
     assert "  a | began\r\n" in terminal.text
 
 
+def test_verbose_shows_each_line_also_of_nodes_that_print_thousands_at_once(pipe: Any) -> None:
+    pipe.write("f.yml", "version: 1\nnodes:\n  a: {run: seq 9000; sleep 0.5}\n  b: {run: sleep 0.4; seq 9000}\n")
+    terminal = Terminal(pipe, "run", "f.yml", "-v")
+    assert terminal.wait() == 0
+    for node in "ab":
+        found = re.findall(rf"  {node} \| (\d+)\r\n", terminal.text)
+        assert found == [str(number) for number in range(1, 9001)]
+
+
 def test_no_color_keeps_the_display_and_leaves_out_the_colours(pipe: Any) -> None:
     pipe.write("f.yml", NODES)
     terminal = Terminal(pipe, "run", "f.yml", NO_COLOR="1")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Literal, TextIO
 
-from pipe_runner.console.plain import OutputLines, line_of, message_line, reasons
+from pipe_runner.console.outlet import Backlog
+from pipe_runner.console.plain import OutputLines, line_of, message_line, printed, reasons
 from pipe_runner.console.progress import Progress, last_line
 from pipe_runner.console.words import REASONS, one_line, safe, seconds, tally
 from pipe_runner.ports import Event
@@ -23,7 +23,6 @@ INTERVAL: Final = 0.125
 """Seconds between two drawings."""
 FIRST: Final = 0.15
 """Seconds before the first one: what ends sooner never needs it, nor the import of rich."""
-_LINES_KEPT: Final = 2000
 _LAST_DRAWING: Final = 2.0
 _HIDING: Final = 0.5
 """Seconds that Ctrl-Z waits for a terminal that takes nothing."""
@@ -61,9 +60,9 @@ class LiveConsole:
         self._clock = clock
         self._colour = colour
         self._verbose = verbose
-        self._above: deque[str] = deque(maxlen=_LINES_KEPT)
+        self._above = Backlog()
         """Lines that stay; printed above what is drawn."""
-        self._lines = OutputLines(lambda node, lines: self._above.extend(f"  {node} | {line}" for line in lines))
+        self._lines = OutputLines(lambda node, lines: self._above.put(printed(node, lines)))
         self._closing = threading.Event()
         self._wake = threading.Event()
         """Something other than the time wants the drawing thread."""
@@ -89,12 +88,12 @@ class LiveConsole:
             if kind == EventKind.NODE_OUTPUT:
                 self._lines.feed(node, str(event.data.get("stream")), str(event.data.get("text")))
             elif kind == EventKind.MESSAGE_PUBLISHED:
-                self._above.append(message_line(event))
+                self._above.put(message_line(event) + "\n")
             elif kind != EventKind.NODE_STARTED:
                 self._lines.end(node)
 
     def note(self, line: str) -> None:
-        self._above.append(f"  note       {line}")
+        self._above.put(f"  note       {line}\n")
 
     def _write_first(self, text: str) -> None:
         try:
@@ -121,9 +120,9 @@ class LiveConsole:
             self._thread.join(_LAST_DRAWING)
             self._thread = None
         self._lines.end_all()
-        lines = [self._above.popleft() for _ in range(len(self._above))]
-        if lines:
-            self._write_first("\n".join(lines) + "\n")
+        above = self._above.take()
+        if above:
+            self._write_first(above)
 
     # ------------------------------------------------------------ in the drawing thread
 
@@ -160,11 +159,11 @@ class LiveConsole:
 
     def _draw(self, console: Console, live: Live) -> None:
         from rich.console import Group
-        from rich.text import Text
+        from rich.segment import Segment, Segments
 
-        above = [self._above.popleft() for _ in range(len(self._above))]
-        if above:
-            console.print(Text("\n".join(above)), soft_wrap=True)
+        above = self._above.take()
+        if above:  # as a Text, each line would cost forty microseconds
+            console.print(Segments([Segment(above)]), soft_wrap=True, end="")
         size = console.size
         unicode = console.encoding.lower().startswith("utf")
         rows = picture(self.progress, max(size.height - 1, 2), self._clock(), unicode=unicode)

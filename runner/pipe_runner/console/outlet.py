@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, TextIO
@@ -11,8 +10,35 @@ from typing import Final, TextIO
 _PAUSE: Final = 0.05
 """Seconds between two writes, so that many lines share one."""
 _TICK: Final = 0.5
-_FULL: Final = 20_000
-"""Pieces that wait at most for a reader that doesn't read."""
+_PIECES: Final = 20_000
+_CHARACTERS: Final = 16 << 20
+
+
+class Backlog:
+    """Text that waits to be written, at most so many pieces and characters. Lines that come while it is full are
+    counted and left out, and that is told behind what waits."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+        self._left_out = 0
+        self._lock = threading.RLock()  # a handler of a signal may come between and put a line
+
+    def put(self, text: str) -> None:
+        with self._lock:
+            if len(self._pieces) >= _PIECES or self._size >= _CHARACTERS:
+                self._left_out += text.count("\n")
+                return
+            self._pieces.append(text)
+            self._size += len(text)
+
+    def take(self) -> str:
+        with self._lock:
+            pieces, left_out = self._pieces, self._left_out
+            self._pieces, self._size, self._left_out = [], 0, 0
+        if left_out:
+            pieces.append(f"… {left_out} lines left out: nobody read them in time\n")
+        return "".join(pieces)
 
 
 class Outlet:
@@ -26,20 +52,16 @@ class Outlet:
     def __init__(self, stream: TextIO, *, tick: Callable[[], None] | None = None) -> None:
         self._stream = stream
         self._tick = tick
-        self._pieces: deque[str] = deque()
+        self._waiting = Backlog()
         self._something = threading.Event()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
-        self._left_out = 0
         self.broken = False
 
     def put(self, text: str) -> None:
         if self.broken:
             return
-        if len(self._pieces) >= _FULL:
-            self._left_out += 1
-            return
-        self._pieces.append(text)
+        self._waiting.put(text)
         if self._thread is None:
             thread = threading.Thread(target=self._work, name="outlet", daemon=True)
             with suppress(RuntimeError):
@@ -71,16 +93,11 @@ class Outlet:
                     self._tick = None  # a line less is no reason for anything
 
     def _write(self) -> None:
-        pieces, parts = self._pieces, []
-        while pieces:
-            parts.append(pieces.popleft())
-        if self._left_out:
-            parts.append(f"… {self._left_out} lines left out: nobody read them in time\n")
-            self._left_out = 0
-        if not parts or self.broken:
+        text = self._waiting.take()
+        if not text or self.broken:
             return
         try:
-            self._stream.write("".join(parts))
+            self._stream.write(text)
             self._stream.flush()
         except (OSError, ValueError):
             self.broken = True

@@ -37,7 +37,7 @@ class PlainConsole:
         self._clock = clock
         self._verbose = verbose
         self._outlet = Outlet(stream, tick=self.tick)
-        self._lines = OutputLines(lambda node, line: self._say(f"  {node} | {line}"))
+        self._lines = OutputLines(self._say_printed)
         self._spoke = clock()
 
     def accept(self, event: Event) -> None:
@@ -64,6 +64,10 @@ class PlainConsole:
     def _say(self, line: str) -> None:
         self._spoke = self._clock()
         self._outlet.put(line + "\n")
+
+    def _say_printed(self, node: str, lines: list[str]) -> None:
+        self._spoke = self._clock()
+        self._outlet.put(printed(node, lines))
 
     def tick(self) -> None:
         """Tell of nodes that have been running for a while; called from the writing thread."""
@@ -106,6 +110,11 @@ class OutputLines:
     def end_all(self) -> None:
         for node in {key[0] for key in self._open}:
             self.end(node)
+
+
+def printed(node: str, lines: Iterable[str]) -> str:
+    """Lines that a node has printed, as `--verbose` shows them."""
+    return "".join([f"  {node} | {line}\n" for line in lines])
 
 
 def reasons(event: Event, most: int = REASONS) -> list[str]:

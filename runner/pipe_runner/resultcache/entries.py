@@ -251,11 +251,6 @@ class Entries:
             return None
 
 
-def _parsed(raw: bytes) -> Any:
-    """JSON without numbers that are none; raises ValueError."""
-    return json.loads(raw, parse_constant=_refused, parse_float=_finite)
-
-
 def _refused(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
@@ -265,6 +260,14 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"{text} is too large")
     return number
+
+
+_STRICT: Final = json.JSONDecoder(parse_constant=_refused, parse_float=_finite)
+
+
+def _parsed(raw: bytes) -> Any:
+    """JSON without numbers that are none; raises ValueError."""
+    return _STRICT.decode(raw.decode())
 
 
 def _well_formed(entry: Entry) -> bool:

@@ -129,6 +129,12 @@ def _locked(path: str, alone: bool, until: float | None) -> int:
 
 def _open(path: str) -> int:
     try:
+        return os.open(path, flags.LOCK, 0o666)
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return -1
+    try:
         with contextlib.suppress(FileExistsError):
             os.mkdir(os.path.dirname(path))  # within a state directory that is there: a look at nothing makes none
         return os.open(path, flags.LOCK, 0o666)
