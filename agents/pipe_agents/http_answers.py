@@ -37,6 +37,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes = b""
     cut: bool = False
+    """`body` is only its beginning."""
 
 
 async def outcome_of(
@@ -70,16 +71,16 @@ async def outcome_of(
     error = NodeError(
         kind,
         context.masker.mask_text(message),
-        tail=_start(answer.body, content_type, context),
+        tail=_start(answer, content_type, context),
     )
     retry_after = wait_of(answer.headers, context.clock)
     return Outcome(NodeStatus.FAILED, output, error, retry_after=retry_after)
 
 
-def _start(body: bytes, content_type: str, context: Context) -> str:
+def _start(answer: Answer, content_type: str, context: Context) -> str:
     """The first 4 KiB of a body, without the start of a secret that the cut would halve."""
-    text = start_of(body, content_type, _LOOKED_AT)
-    if len(body) < _LOOKED_AT:
+    text = start_of(answer.body, content_type, _LOOKED_AT)
+    if len(answer.body) < _LOOKED_AT and not answer.cut:
         return context.masker.mask_text(text)[:_TAIL]
     whole = context.masker.stream().feed(text.encode("utf-8", "replace")).decode("utf-8", "ignore")
     return context.masker.mask_text(whole)[:_TAIL]

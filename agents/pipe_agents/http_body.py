@@ -7,6 +7,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, NoReturn
 
 from pipe_runner.errors import NodeFault
@@ -18,7 +19,8 @@ _GZIP: Final = zlib.MAX_WBITS | 16
 _CODINGS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
 _CHARSETS: Final = re.compile(
     r"(utf-?(8|16|32)(-?[lb]e)?|us-ascii|ascii|latin-?1|iso-?8859-?\d{1,2}|windows-?\d{3,4}|cp\d{3,4}|koi8-[ru]|gb2312|"
-    r"gbk|gb18030|big5|shift_jis|sjis|euc-(jp|kr)|iso-2022-(jp|kr))\Z"
+    r"gbk|gb18030|big5(-hkscs)?|shift[_-]jis|sjis|euc-(jp|kr)|ks_c_5601-1987|iso-2022-(jp|kr)|tis-620|macintosh|"
+    r"mac-(roman|cyrillic|greek|turkish))\Z"
 )
 _TEXT_TYPES: Final = re.compile(
     r"(text/.*|application/(.*\+)?(json|xml|yaml|x-yaml|javascript|ecmascript|x-www-form-urlencoded|x-ndjson|jsonl|graphql|"
@@ -104,6 +106,9 @@ def body_value(data: bytes, content_type: str) -> Json:
     if says_json or not media:
         try:
             return _parsed(data)
+        except UnicodeDecodeError:
+            with suppress(ValueError, LookupError):
+                return _parsed(data.decode(charset or "utf-8"))
         except ValueError:
             pass
     text = _text(data, charset, sure=bool(_TEXT_TYPES.match(media)) or charset is not None)
@@ -118,7 +123,7 @@ def start_of(data: bytes, content_type: str, limit: int) -> str:
     return text[:limit]
 
 
-def _parsed(data: bytes) -> Json:
+def _parsed(data: bytes | str) -> Json:
     """The JSON value. Raises ValueError for anything else, also for NaN, depth, and numbers that are too long."""
     try:
         return copied(json.loads(data, parse_constant=_no_constant), 2**62)

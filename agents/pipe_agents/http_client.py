@@ -54,13 +54,20 @@ class Client:
         traffic = Traffic()
         token = TRAFFIC.set(traffic)
         try:
-            return await self._pool(*way, kept=repeatable).handle_async_request(message)
-        except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
-            if not repeatable or traffic.connected or traffic.received:
-                raise
+            try:
+                return await self._pool(*way, kept=repeatable).handle_async_request(message)
+            except (httpcore2.NetworkError, httpcore2.RemoteProtocolError):
+                if not repeatable or traffic.connected or traffic.began:
+                    raise
+            return await self._pool(*way, kept=False).handle_async_request(message)
+        except httpcore2.RemoteProtocolError as error:
+            if traffic.began and "disconnected" in str(error):
+                is_http = b"HTTP/".startswith(traffic.began)
+                why = "closed connection within its head" if is_http else "it does not begin with HTTP/"
+                raise httpcore2.RemoteProtocolError(why) from None
+            raise
         finally:
             TRAFFIC.reset(token)
-        return await self._pool(*way, kept=False).handle_async_request(message)
 
     async def close(self) -> None:
         pools, self._pools = self._pools, {}
@@ -142,7 +149,7 @@ async def exchange(client: Client, attempt: Attempt, context: Context) -> Outcom
 
 
 async def _read(request: Request, response: httpcore2.Response, limit: int, wanted: bool) -> Answer:
-    """Read the body, decoded, at most `limit` bytes; an unwanted answer's longer one is cut."""
+    """Read the body, decoded, at most `limit` bytes; of an unwanted answer what can be read of it."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in response.headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -150,23 +157,24 @@ async def _read(request: Request, response: httpcore2.Response, limit: int, want
     answer = Answer(response.status, headers)
     if request.method == "HEAD" or response.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return answer
-    steps = inflaters(headers.get("content-encoding", ""))
     assert isinstance(response.stream, AsyncIterable)
     body = bytearray()
-    async for chunk in response.stream:
-        for piece in inflated(chunk, steps):
-            body += piece
-            if len(body) > limit:
-                if wanted:
+    try:
+        steps = inflaters(headers.get("content-encoding", ""))
+        async for chunk in response.stream:
+            for piece in inflated(chunk, steps):
+                body += piece
+                if len(body) > limit:
                     raise NodeFault(
                         ErrorKind.OUTPUT_TOO_LARGE, f"the body of {request.shown} has more than {limit} bytes"
                     )
-                answer.body = bytes(body[:limit])
-                answer.cut = True
-                return answer
-    for step in steps:
-        step.finish()
-    answer.body = bytes(body)
+        for step in steps:
+            step.finish()
+    except (NodeFault, httpcore2.NetworkError, httpcore2.ProtocolError):
+        if wanted:
+            raise
+        answer.cut = True
+    answer.body = bytes(body[:limit])
     return answer
 
 

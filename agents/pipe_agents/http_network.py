@@ -25,10 +25,11 @@ _FIRST_TRIES: Final = 3.0
 
 @dataclass(slots=True)
 class Traffic:
-    """What became of one request on the way: whether a connection was made for it, and how much came back."""
+    """What became of one request on the way: whether a connection was made for it, and how what came back began."""
 
     connected: bool = False
-    received: int = 0
+    began: bytes = b""
+    """Five bytes at most."""
 
 
 TRAFFIC: Final[ContextVar[Traffic | None]] = ContextVar("pipe_http_traffic", default=None)
@@ -113,7 +114,7 @@ class _Connection(httpcore2.AsyncNetworkStream):
         data = await self._inner.read(max_bytes, timeout)
         traffic = TRAFFIC.get()
         if traffic is not None:
-            traffic.received += len(data)
+            traffic.began = (traffic.began + data[:5])[:5]
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -85,7 +85,10 @@ def build(options: Mapping[str, Any], secrets: Iterable[str], extra: Mapping[str
 
 def redirected(request: Request, status: int, location: str, secrets: Iterable[str]) -> Request:
     """The request that follows a redirect: checked like a first one, and without credentials for another origin."""
-    target = _no_userinfo(parse_url(str(_joined(request.url, location))))
+    try:
+        target = _no_userinfo(parse_url(str(_joined(request.url, location))))
+    except NodeFault as fault:
+        raise _refused(f"{request.shown} redirects, and {fault.message}") from None
     secrets = tuple(secrets)
     headers, content, method = request.headers, request.content, request.method
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
@@ -224,11 +227,11 @@ def _joined(url: httpx2.URL, location: str) -> httpx2.URL:
     import httpx2
 
     if "\\" in location or _CONTROL.search(location):
-        raise _refused("a redirect leads to a URL with a backslash or a control character")
+        raise _refused("the URL holds a backslash or a control character")
     try:
         return url.join(location)
     except (httpx2.InvalidURL, ValueError, UnicodeError):
-        raise _refused("a redirect leads to something that is no URL") from None
+        raise _refused("the URL is not valid") from None
 
 
 def _holds(text: str, secrets: Iterable[str]) -> bool:

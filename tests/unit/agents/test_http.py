@@ -454,7 +454,7 @@ def test_a_host_without_an_address_is_not_found(
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhel", ErrorKind.UNAVAILABLE),
         (b"HTTP/1.1 200 OK\r\ncontent-le", ErrorKind.UNAVAILABLE),
         (b"garbage\r\n\r\n", ErrorKind.HTTP),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", ErrorKind.UNAVAILABLE),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", ErrorKind.HTTP),
         (b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nab", ErrorKind.HTTP),
         (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", ErrorKind.HTTP),
         (b"HTTP/1.1 200 OK\r\nx: " + b"y" * 200_000 + b"\r\n\r\n", ErrorKind.HTTP),
