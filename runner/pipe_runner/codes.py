@@ -144,6 +144,7 @@ CODES: Final[dict[str, str]] = {
     "W510": "retry for which there is no time",
     "W511": "provider of a node that asks no model",
     "W512": "model without a known price under a budget of dollars",
+    "W513": "reference without braces, which is text",
     "W601": "secret that the node isn't granted",
     "W602": "variable of a CI that a command doesn't see",
     "W603": "pattern where a path stands",

@@ -161,6 +161,8 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
     message = f"{len(failed)} of {total} items failed"
     if wanted is not None:
         message = f"{succeeded} of {total} items succeeded, and {wanted} had to; {len(failed)} failed"
+    if not total:
+        message = f"there are no items, and `min_success` asks for {wanted}"
     message += f": {named}" if named else ""
     kind = str((first or {}).get("kind") or ErrorKind.EXCEPTION)
     if fan.late:

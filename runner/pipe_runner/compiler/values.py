@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from pipe_runner.compiler.bare import tell_bare
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.room import more_hint
 from pipe_runner.compiler.trees import all_in, own_path
@@ -79,6 +80,7 @@ class Values:
 
     def compile(self, value: Any, path: Path_, place: Place, uses: list[Use], *, text: bool = False) -> Value:
         """The value as a plan keeps it; `text`: what its templates give must become text."""
+        tell_bare(value, path, self._report)
         if not may_hold_template(value):
             return Value(value)
         before = len(uses)
@@ -90,6 +92,7 @@ class Values:
     def leaf(self, text: str, path: Path_, place: Place, uses: list[Use], *, mark: str = "$text") -> tuple[Json, bool]:
         """One text as a plan keeps it, and whether it is plain data."""
         if "{" not in text:
+            tell_bare(text, path, self._report)
             return text, True
         compiled, faults = compile_value(text)
         self.tell(faults, path)
