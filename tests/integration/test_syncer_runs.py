@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,3 +201,71 @@ def test_functions_that_fork_and_commands_beside_it_leave_it_alone_and_all_end_w
     assert not lives(pid)
     assert not lives(int((tmp_path / "left").read_text()))
     assert len(run.book()) == CALLS
+
+
+SICK = r"""
+set -e
+cd "$1"
+mkdir small disk
+mount -t tmpfs -o size=3m none small || exit 99
+truncate -s 30M small/image
+mkfs.ext4 -q -O ^has_journal -E lazy_itable_init=1 small/image || exit 99
+mount -o loop small/image disk || exit 99
+"$2" -c "$3"
+"""
+DIES_WITH_WHAT_IT_WAS_TOLD = r"""
+import asyncio, os
+from pipe_runner import companions
+from pipe_runner.errors import StorageError
+from pipe_runner.ports import Event
+from pipe_runner.runlog import LogWriter, RunDir
+from pipe_runner.types import Durability
+
+companions._START = '''import os, sys
+sys.path.append(sys.argv[1])
+from pipe_runner.runlog import syncer
+def sync(fd):
+    told = 0
+    while True:
+        try:
+            os.fdatasync(fd)
+            break
+        except OSError:
+            told += 1
+    if told:
+        os._exit(0)
+syncer.sync_file = sync
+''' + companions._START
+
+async def main():
+    log = LogWriter.create(RunDir.create("disk/.pipe", "r1"), Durability.FULL)
+    told = asyncio.Queue()
+    tell = lambda took, error: told.put_nowait((took, error))
+    log.append(Event(1, "t", "r1", "node.output"))
+    log.commit()
+    while not log.commit_beside(tell):
+        await asyncio.sleep(0.01)
+    await told.get()
+    for seq in range(2, 10):
+        log.append(Event(seq, "t", "r1", "node.output", "a", 1, {"text": "x" * 1_000_000}))
+    log.commit_beside(tell)
+    print(await told.get())
+    try:
+        log.commit()
+        print("it pretended to work")
+    except StorageError as error:
+        print(error.message)
+
+asyncio.run(main())
+"""
+
+
+def test_d7_a_process_that_dies_with_the_news_of_a_sick_disk_takes_it_from_nobody(tmp_path: Path) -> None:
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare is not installed")
+    script = ["sh", "-c", SICK, "sh", str(tmp_path), sys.executable, DIES_WITH_WHAT_IT_WAS_TOLD]
+    done = subprocess.run(["unshare", "-m", *script], capture_output=True, text=True, timeout=60)
+    if done.returncode == 99 or "unshare" in done.stderr or "not found" in done.stderr:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()[-100:]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(None, None)\ncannot make durable "), done.stdout
