@@ -64,11 +64,13 @@ def page_text(name: str) -> str:
 
 
 def whole(text: str) -> str:
-    """A block that shows a part of a pipeline, as a pipeline: with a version, and with what its expressions name."""
+    """A block that shows a part of a pipeline, as a pipeline: with a version, a node, and what its expressions name.
+    One that has nodes is whole as it stands: readers type it in."""
     data = yaml.safe_load(text)
+    if "nodes" in data:
+        return text
     added = "" if "version" in data else "version: 1\n"
-    if "nodes" not in data:
-        added += "nodes: {a_node: {run: echo}}\n"
+    added += "nodes: {a_node: {run: echo}}\n"
     if "inputs" not in data:
         names = sorted(set(re.findall(r"\binputs\.(\w+)", text)))
         added += "inputs:\n" + "".join(f"  {name}: {{}}\n" for name in names) if names else ""
