@@ -124,8 +124,8 @@ LEFT: dict[str, tuple[str, str]] = {
     "shell text holds commands that hold shell text": (
         "pipe_runner.expressions",
         "interpreters shell_builtins shell_constants shell_containers shell_dollars shell_files shell_flows shell_git "
-        "shell_interpreted shell_invoked shell_leading shell_lexer shell_marks shell_others shell_parallel shell_programs shell_shells "
-        "shell_tables shell_tools",
+        "shell_interpreted shell_invoked shell_leading shell_lexer shell_marks shell_others shell_parallel "
+        "shell_programs shell_shells shell_tables shell_tools",
     ),
 }
 
