@@ -132,14 +132,15 @@ def _declare(command: Command, index: int) -> None:
         _kept(command, index, word, keyed=keyed)
         if reference and command.words[index].text != "export":
             command.names(word)
-            refers = ASSIGNED.match(word.text)
+            refers, flows = ASSIGNED.match(word.text), command.scan.flows
             if refers is not None:
-                flows = command.scan.flows
                 key = flows.key(refers[1])
                 flows.assign(f"{key} refers", word)
                 flows.copied.setdefault(key, []).append(f"{key} refers!")
                 flows.pointing[key] = [f"{key} refers"]
                 flows.code(word, "write the name")
+            elif word.static:  # what it is given later is the name
+                flows.coded.append((flows.key(word.text), "", "write the name"))
         found = ASSIGNED.match(word.text)
         if found is None:
             command.names(word)

@@ -12,6 +12,7 @@ from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
+from pipe_runner.expressions.shell_printers import FILTERS
 from pipe_runner.expressions.shell_tables import (
     ALL,
     GROUPS,
@@ -28,13 +29,15 @@ from pipe_runner.expressions.tokens import Refused
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
 """Variables of bash that calculate whatever they are given."""
-SPEAKING: Final = frozenset(
-    {"echo", "printf", "cat", "head", "tail", "tr", "cut", "sort", "uniq", "tac", "rev", "true"}
-)
-"""Programs whose output is made of the text that they are given, and no number of anything."""
+_WRITING: Final = frozenset({"echo", "printf", "true"})
+_PRINTING: Final = frozenset({*_WRITING, "tr", "basename", "dirname", "xargs"})
+"""Programs that print of their arguments."""
+_SPEAKING: Final = frozenset({*_PRINTING, *FILTERS, "egrep", "yq", "gojq"})
+"""Programs whose output is made of the text that they are given or read, and no number of anything."""
 MAX_LOOKED_AT: Final = 300_000
 _NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
 _CODE_NAMES: Final = frozenset(CODE_VARIABLES)
+_FIGURE_HINT: Final = "compare it with `[ … ]`, or make a number of it under another name: n=$(printf '%d' \"$x\")"
 _CODE: Final = "{} takes the value, and its text becomes code"
 
 
@@ -151,19 +154,24 @@ class Flows(Tables):
             for source in self.read.get(name, ()):
                 for hole, _ in self.reached(source, seen):
                     message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
-                    mark_hole(hole, message, "calculate in awk")
+                    mark_hole(hole, message, _FIGURE_HINT)
 
     def _said(self, name: str, made: Facts, seen: set[Node]) -> None:
         """What `$(…)` says in the words that it was given is calculated: `x=$(echo {{ x }}); echo $((x))`."""
         whole = made.everything()
-        if all(called in SPEAKING for each in whole for called in each.names):
-            for hole, _ in self.reached(made, seen):
-                what = f"{_taking(name)} takes the value" if name else "a command prints the value"
-                message = f"{what}, and bash runs what it finds in arithmetic"
-                hint = f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass"
-                hint = "let these brackets find digits alone, as ([0-9]+)" if shown(name) == MATCHED else hint
-                hint = hint if name else "calculate with {{ … }} itself, so that only integers pass"
-                mark_hole(hole, message, hint)
+        names = {called for each in whole for called in each.names}
+        if not names <= _SPEAKING:
+            return
+        passing = {each for each in whole if each.number or not _PRINTING.issuperset(each.names)} - seen
+        seen |= passing
+        for hole, _ in (found for each in whole for found in self.reached(each, seen)):
+            what = f"{_taking(name)} takes the value" if name else "a command prints the value"
+            message = f"{what}, and bash runs what it finds in arithmetic"
+            hint = f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass"
+            hint = "let these brackets find digits alone, as ([0-9]+)" if shown(name) == MATCHED else hint
+            hint = hint if name else "calculate with {{ … }} itself, so that only integers pass"
+            mark_hole(hole, message, hint if names <= _WRITING else _FIGURE_HINT)
+        seen -= passing
 
     def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
         """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""

@@ -189,13 +189,13 @@ class Facts:
         self.hands += part.hands
 
     def everything(self) -> list[Facts]:
-        """It and all its parts."""
+        """It and all its parts, but for those of one that prints numbers alone."""
         found: list[Facts] = []
         pending = [self]
         while pending:
             facts = pending.pop()
             found.append(facts)
-            pending += facts.parts
+            pending += [] if facts.number else facts.parts
         return found
 
     def input(self) -> Facts:
