@@ -36,11 +36,15 @@ _UPPER: Final = re.compile(
     rb"|TRACE)(?![A-Za-z])"
 )
 _LOWER: Final = re.compile(
-    rb"\[?(?:\w{1,20}: |\w{0,20}\[[\d:]{1,15}\]:? |PHP )?(fatal|panic|critical|crit|error|warning|warn|info|notice"
-    rb"|debug|Error|Warning|Fatal|Notice|Deprecated|Parse(?= error)|fail(?=: [\w.]{1,200}\[))(?: error)?(?:\]|:| -)"
+    rb"\[?(?:\w{1,20}: |\w{0,20}\[[\d:]{1,15}\]:? |heroku\[[\w.]{1,40}\]: |PHP )?"
+    rb"(fatal|panic|critical|crit|error|warning|warn|info|notice|debug"
+    rb"|Error|Warning|Fatal|Notice|Deprecated|Parse(?= error)|fail(?=: [\w.]{1,200}\[))(?: error)?"
+    rb"(?:\]|:| -| [HLR]\d\d \()"
 )
 _BRACKETS: Final = re.compile(rb"\[(fatal|critical|error|warning|warn|info|debug|Error|Warning|Note|Information)\]")
-_FIELD: Final = re.compile(rb"(?:^|(?<= ))(?:level|lvl|severity)=\"?([A-Za-z]{3,13})\b")
+_FIELD: Final = re.compile(
+    rb"(?:^|(?<= ))(?:(?:level|lvl|severity)=\"?|at=(?=error |warning |info ))([A-Za-z]{3,13})\b"
+)
 _KLOG: Final = re.compile(rb"([IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6} ")
 _SHORT: Final = re.compile(rb"\[?\d{1,2}:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[AP]M)? (VRB|TRC|DBG|INF|WRN|ERR|FTL|PNC)\b")
 """A time of the day and three letters, as loggers write for terminals."""
@@ -164,7 +168,7 @@ def _json(value: dict[str, Any]) -> Entry:
         return inner_entry if level == NONE else inner_entry._replace(level=level)
     raw = raw[:LONGEST_MESSAGE]
     if key == "PRIORITY":
-        level = carried(level, raw)
+        level = NONE if level == ERROR and "CONTAINER_NAME" in value else carried(level, raw)
     joined = JOIN_YES if raw[:1] in (b" ", b"\t") and raw.strip() else JOIN_NO
     return Entry(raw, by_words(raw) if level == NONE else level, joined, True)
 

@@ -14,7 +14,7 @@ from pipe_agents.logs.times import iso
 from pipe_agents.logs.words import shown
 from pipe_runner.ports import Attempt, Command, Context
 
-FIELDS: Final = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_HOSTNAME"
+FIELDS: Final = "MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,CONTAINER_NAME,_COMM,_PID,_HOSTNAME"
 SCRIPT: Final = 'journalctl "$@" | head -c "$PIPE_LOGS_MOST" > "$PIPE_LOGS_FILE"'
 LONGEST_ENTRY: Final = 8 << 20
 DEFAULT_SINCE: Final = 86400.0
@@ -134,12 +134,15 @@ def line_of(raw: bytes) -> bytes | None:
     number = f"[{pid}]" if isinstance(pid, str) and pid.isdigit() else ""
     level = entry.get("PRIORITY")
     priority = level if isinstance(level, str) and level in "01234567" and len(level) == 1 else "6"
+    said = f"<{priority}>"
+    if priority == "3" and "CONTAINER_NAME" in entry:  # what Docker gives to all that a container prints on stderr
+        said = ""
     try:
         at = (iso(micros // 1_000_000) or "")[:-1]
     except (ValueError, OverflowError, OSError):
         return None
     host = _word(entry.get("_HOSTNAME") or "-")
-    return f"<{priority}>{at}.{micros % 1_000_000:06}Z {host} {tag}{number}: {text}".encode("utf-8", "replace")
+    return f"{said}{at}.{micros % 1_000_000:06}Z {host} {tag}{number}: {text}".encode("utf-8", "replace")
 
 
 def _word(text: Any) -> str:

@@ -51,6 +51,7 @@ NEEDLES: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "oom": (
         b"'std::bad_alloc'",
+        b"A process of this unit has been killed by the OOM killer",
         b"JavaScript heap out of memory",
         b"Memory cgroup out of memory",
         b"OOMKilled",
@@ -150,6 +151,7 @@ NEEDLES: Final[dict[str, tuple[bytes, ...]]] = {
         b"peration not permitted",
     ),
     "service_failed": (
+        b" is DOWN",
         b"CrashLoopBackOff",
         b"Dependency failed for ",
         b"ErrImagePull",
@@ -157,6 +159,7 @@ NEEDLES: Final[dict[str, tuple[bytes, ...]]] = {
         b"Failed with result '",
         b"ImagePullBackOff",
         b"Main process exited, code=",
+        b"State changed from ",
         b"entered failed state",
         b"has no server available!",
         b"no live upstreams",

@@ -94,7 +94,7 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         OWN + rb"(?:Out of memory: Kill|Memory cgroup out of memory|oom-kill:"
             rb"|invoked oom-killer|oom_reaper: reaped)"
         rb"|java\.lang\.OutOfMemoryError|OOMKilled|JavaScript heap out of memory|runtime: out of memory"
-            rb"|'std::bad_alloc'",
+            rb"|'std::bad_alloc'|A process of this unit has been killed by the OOM killer",
         "Find what grew (the lines name the process); raise its limit, or lower what it uses.",
     ),
     _pattern(
@@ -170,7 +170,8 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "service_failed", "services", "medium", "services that failed",
         rb"Failed with result '|^Failed to (?:start|mount) |^Dependency failed for |entered failed state"
             rb"|Main process exited, code=(?:exited, status=[1-9]|killed|dumped)|CrashLoopBackOff"
-            rb"|ImagePullBackOff|ErrImagePull|has no server available!|no live upstreams",
+            rb"|ImagePullBackOff|ErrImagePull|has no server available!|no live upstreams"
+            rb"|Server [\w.-]{1,60}/[\w.-]{1,60} is DOWN|State changed from [a-z]{1,20} to crashed",
         "`systemctl status` and the service's own lines before it say why.",
     ),
     _pattern(

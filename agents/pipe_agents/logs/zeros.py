@@ -8,7 +8,7 @@ from typing import Final
 
 FAILURES: Final = (
     r"\b(errors?|fail(ed|s|ing|ures?)?|fatal|exceptions?|panic(ked)?|crash(ed|es)?|refused|denied|timed out"
-    r"|unable to)\b"
+    r"|traceback|unable to)\b"
 )
 """Words by which a line speaks of a failure."""
 

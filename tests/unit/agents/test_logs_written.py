@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from logs_reading import analysed
+from logs_reading import analysed, findings
+
+from pipe_agents.logs.journal import line_of
 
 LOGS = {
     "mysql": (
@@ -141,3 +143,43 @@ def test_what_a_service_prints_has_the_level_that_it_names(message: str, level: 
 def test_a_priority_other_than_info_is_the_level(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("<27>1 2026-03-01T12:00:00Z web1 app 7 - - INFO said\n")
     assert analysed(tmp_path, paths="a.log")["levels"]["error"] == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "level"),
+    [
+        ("listening on 8080", "none"),
+        ("INFO listening on 8080", "info"),
+        ("ERROR bad", "error"),
+        ("Traceback (most recent call last):", "none"),
+    ],
+)
+def test_what_a_container_prints_on_stderr_is_no_error_by_that(message: str, level: str, tmp_path: Path) -> None:
+    said = {"__REALTIME_TIMESTAMP": "1772366400000000", "PRIORITY": "3", "MESSAGE": message, "CONTAINER_NAME": "web"}
+    (tmp_path / "a.log").write_text(json.dumps(said) + "\n")
+    line = line_of(json.dumps(said).encode())
+    assert line is not None
+    (tmp_path / "b.log").write_bytes(line + b"\n")
+    for name in ("a.log", "b.log"):
+        levels = analysed(tmp_path, paths=name)["levels"]
+        assert {one: count for one, count in levels.items() if count} == {level: 1}
+
+
+def test_a_traceback_alone_is_something_found(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text('Traceback (most recent call last):\n  File "a.py", line 1\nValueError: bad\n')
+    assert [one["check"] for one in findings(tmp_path, paths="a.log").values()] == ["logs.words"]
+
+
+HEROKU = [
+    ('heroku[router]: at=error code=H12 desc="Request timeout" method=GET path="/" status=503', "error"),
+    ('heroku[router]: at=info method=GET path="/error" host=app.example status=200', "info"),
+    ("heroku[web.1]: Error R14 (Memory quota exceeded)", "error"),
+    ("app[web.1]: we meet at=home", "none"),
+]
+
+
+@pytest.mark.parametrize(("message", "level"), HEROKU)
+def test_the_levels_of_heroku_are_read(message: str, level: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(f"2026-03-01T12:00:00.123456+00:00 {message}\n")
+    levels = analysed(tmp_path, paths="a.log")["levels"]
+    assert {one: count for one, count in levels.items() if count} == {level: 1}
