@@ -43,6 +43,14 @@ def test_a_state_directory_that_cannot_be_made_is_told_with_what_helps(pipe: Any
     assert "resume" not in done.stderr
 
 
+def test_a_state_directory_that_is_a_file_is_not_said_to_be_missing(pipe: Any) -> None:
+    pipe.write("notes", "x\n")
+    done = pipe("runs", "--state-dir", "notes")
+    assert done.returncode == 2
+    assert f"--state-dir: {pipe.folder.resolve() / 'notes'} is no directory\n" in done.stderr
+    assert "makes one" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["run", "plan", "graph"])
 def test_the_projects_file_is_no_pipeline_and_says_so(pipe: Any, command: str) -> None:
     pipe.write("pipe.yml", "limits: {output: 1MiB}\n")

@@ -45,8 +45,10 @@ def has_runs(state: str) -> bool:
 
 
 def refuse_missing(named: str | None, state: str) -> None:
-    """Raises UsageError where `--state-dir` names a directory that isn't there."""
+    """Raises UsageError where `--state-dir` names a directory that isn't there, or something else."""
     if named is not None and not os.path.isdir(state):
+        if os.path.lexists(state):
+            raise UsageError(f"--state-dir: {state} is no directory", hint="name another place, or leave it out")
         raise UsageError(f"--state-dir: there is no directory {state}", hint="`pipe run FILE` makes one")
 
 
