@@ -99,8 +99,8 @@ class Functions:
             near = _near(error.name, _modules_beside(error.name))
             raise NodeFault(
                 ErrorKind.NOT_FOUND,
-                f"there is no module {error.name} where this Python looks{near}; a file of the project is called by "
-                "its path, tools/file.py:function",
+                f"there is no module {error.name} where this Python looks; a file of the project is called by its "
+                f"path, tools/file.py:function{near}",
             ) from None
 
 
