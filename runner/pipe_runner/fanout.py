@@ -18,8 +18,9 @@ from pipe_runner.expressions.values import describe
 from pipe_runner.plan import FanOut, PlannedNode
 from pipe_runner.ports import NodeError
 from pipe_runner.run import NodeState
-from pipe_runner.text import canonical_json, unfit_key
+from pipe_runner.text import unfit_key
 from pipe_runner.types import ENDED_WELL, ErrorKind, Json, NodeStatus
+from pipe_schemas.encoding import canonical_json
 
 _NAMED: Final = 5
 _tuple: Any = tuple.__new__

@@ -11,8 +11,6 @@ import re
 from functools import cache
 from typing import Final
 
-from pipe_schemas.encoding import json_encoder
-
 BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Characters that change the order in which others are shown; for use inside a character class."""
 
@@ -31,10 +29,6 @@ _CI_COMMAND: Final = re.compile(
     r"|(#)(?=#(?:vso|teamcity)?\[)",
     re.IGNORECASE,
 )
-
-
-canonical_json: Final = json_encoder(sort_keys=True, separators=(",", ":"))
-"""The one text that a value has as JSON: ASCII, keys in order, no blanks."""
 
 
 def printable(text: str, *, newlines: bool = False, tabs: bool = False) -> str:

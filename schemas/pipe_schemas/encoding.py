@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 
 def json_encoder(**said: Any) -> Callable[[object], str]:
@@ -18,3 +18,7 @@ def json_encoder(**said: Any) -> Callable[[object], str]:
     how = (whole.key_separator, whole.item_separator, whole.sort_keys, whole.skipkeys, whole.allow_nan)
     encode = make(None, whole.default, text, None, *how)
     return lambda value: text(value) if type(value) is str else "".join(encode(value, 0))
+
+
+canonical_json: Final = json_encoder(sort_keys=True, separators=(",", ":"))
+"""The one text that a value has as JSON: ASCII, keys in order, no blanks."""

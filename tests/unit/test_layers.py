@@ -334,6 +334,26 @@ def test_the_door_imports_nothing_heavy() -> None:
     assert not heavy & loaded, sorted(heavy & loaded)
 
 
+COMPANIONS = ("pipe_runner.executors.warden", "pipe_runner.runlog.syncer")
+
+
+def test_companions_need_nothing_but_python_and_the_runner() -> None:
+    """Where each package is installed from its own folder, they are told that of the runner alone."""
+    wrong, seen, pending = [], set(COMPANIONS), list(COMPANIONS)
+    while pending:
+        importer = pending.pop()
+        own = importer.startswith("pipe_runner.executors.") or importer in COMPANIONS
+        for found in (i for i in imports() if i.importer == importer and (i.at_import or own)):
+            top = found.imported.split(".")[0]
+            if top != "pipe_runner" and top not in sys.stdlib_module_names:
+                wrong.append(str(found))
+            if found.imported in MODULES and found.imported not in seen:
+                seen.add(found.imported)
+                pending.append(found.imported)
+    assert not wrong, "\n".join(wrong)
+    assert "pipe_runner.text" in seen
+
+
 # Imports each module in a process of its own, which is forked from one that has imported nothing of ours.
 IMPORT_EACH = """
 import importlib, os, sys, tempfile

@@ -13,8 +13,8 @@ from pipe_runner.compiler.pruning import LEFT_OUT
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import Values
 from pipe_runner.plan import CachePolicy, Value, files_of
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Path_
+from pipe_schemas.encoding import canonical_json
 from pipe_schemas.nodes import PipelineNode
 
 _NOT_OF_THE_OUTPUT: Final = frozenset(

@@ -11,8 +11,8 @@ from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.room import NoRoom, Room
 from pipe_runner.compiler.values import Use, Values
 from pipe_runner.plan import FanOut, Value
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
+from pipe_schemas.encoding import canonical_json
 
 MOST: Final = 10_000
 """Combinations of one matrix."""

@@ -24,8 +24,8 @@ from pipe_runner.expressions.condition_simple import simple_condition
 from pipe_runner.expressions.shell_simple import simple_shell
 from pipe_runner.expressions.values import value_to_text
 from pipe_runner.plan import Value
-from pipe_runner.text import canonical_json
 from pipe_runner.types import AUTO, Path_, Phase
+from pipe_schemas.encoding import canonical_json
 from pipe_schemas.nodes import AgentNode, ArgvNode, PipelineNode, RunNode
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from pipe_runner.compiler.values import Values, may_hold_template
 from pipe_runner.diagnostics import Diagnostic, Note
 from pipe_runner.loader.neighbours import Neighbour, Neighbours, Refused, note_of, told_from
 from pipe_runner.plan import Plan, PlannedInput, SecretSource
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Json, Path_
+from pipe_schemas.encoding import canonical_json
 from pipe_schemas.nodes import PipelineNode
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pipe_runner.compiler.environment import Environment
 from pipe_runner.compiler.report import Report
 from pipe_runner.compiler.values import Use, may_hold_template
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Path_
+from pipe_schemas.encoding import canonical_json
 
 if TYPE_CHECKING:
     from pipe_runner.compiler.parts import Part

@@ -10,8 +10,8 @@ from pipe_runner.errors import NodeFault, PipeError
 from pipe_runner.lockfile.names import is_alias
 from pipe_runner.plan import NOTHING, Plan, PlannedNode
 from pipe_runner.registry import asks_models
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
+from pipe_schemas.encoding import canonical_json
 
 if TYPE_CHECKING:
     from pipe_runner.calls.services import Services

@@ -18,8 +18,8 @@ from pipe_runner.run import NodeState, is_final
 from pipe_runner.scope import Scope, placed
 from pipe_runner.stops import Stop
 from pipe_runner.subplans import chosen, expanded, instance
-from pipe_runner.text import canonical_json
 from pipe_runner.types import ErrorKind, EventKind, Json, NodeStatus, Phase, RunStatus
+from pipe_schemas.encoding import canonical_json
 
 if TYPE_CHECKING:
     from pipe_runner.nesting.scheduler import SharingScheduler

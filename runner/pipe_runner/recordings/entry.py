@@ -11,8 +11,8 @@ from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
 from pipe_runner.errors import no_json, strict_json
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Json, JsonObject
+from pipe_schemas.encoding import canonical_json
 
 VERSION: Final = 1
 _LINES, _MAP = "$lines", "$map"

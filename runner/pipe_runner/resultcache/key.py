@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from pipe_runner.plan import NOTHING
 from pipe_runner.ports import Attempt
-from pipe_runner.text import canonical_json
 from pipe_runner.types import Json
+from pipe_schemas.encoding import canonical_json
 
 FORMAT: Final = 2
 _NAMES: Final = {"node": "the node", "agent": "the agent's version", "root": "the project's root", "key": "`key`"}

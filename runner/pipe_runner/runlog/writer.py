@@ -198,6 +198,8 @@ class LogWriter:
             then(None, None)
         elif error:
             then(took, self._fail("make durable", OSError(error, os.strerror(error))))
+        elif self._failed is not None:  # while this was under way: that it works now proves nothing
+            then(took, self._failed)
         else:
             self._synced = max(self._synced, goal)
             then(took, None)

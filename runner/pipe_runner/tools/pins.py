@@ -7,9 +7,9 @@ from hashlib import sha256
 from typing import Any, Final
 
 from pipe_runner.errors import NodeFault
-from pipe_runner.text import canonical_json
 from pipe_runner.tools.kinds import shown
 from pipe_runner.types import ErrorKind
+from pipe_schemas.encoding import canonical_json
 
 _COUNTS: Final = ("name", "description", "parameters")
 """What a model is told of a tool, and what it may give it."""

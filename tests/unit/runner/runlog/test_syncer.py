@@ -207,6 +207,28 @@ def test_d7_an_fdatasync_that_fails_there_is_told_as_one_that_fails_here_and_is_
     play(tmp_path, scene)
 
 
+def test_d7_one_that_works_after_one_that_failed_makes_nothing_durable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails, begun = tmp_path / "fails", tmp_path / "begun"
+    wait = f"while os.path.exists({str(begun)!r}): time.sleep(0.001)"
+    fail = f"os.rename({str(fails)!r}, {str(begun)!r})\n    {wait}\n    raise OSError({errno.EIO}, '')"
+    syncing_by(monkeypatch, f"if not os.path.exists({str(fails)!r}): return\n    {fail}")
+
+    async def scene(beside: Beside) -> None:
+        await beside.asked()
+        fails.touch()
+        assert beside.ask()
+        await soon(begun.exists)
+        beside.append()
+        assert beside.ask()
+        begun.unlink()
+        await beside.answers(2)
+        assert ["(EIO)" in getattr(error, "message", "") for _, error in beside.told] == [True, True]
+
+    play(tmp_path, scene)
+
+
 def test_a_process_that_is_killed_is_told_of_and_another_way_is_taken(tmp_path: Path) -> None:
     async def scene(beside: Beside) -> None:
         await beside.asked()
