@@ -216,7 +216,8 @@ class Build:
             chain = list(part.chain())
             env = frozenset(name for one in chain for name in _keys(one.written, "env"))
             secrets = frozenset(name for one in chain for name in _keys(one.written, "secrets"))
-            part.references = References(Declared(schemas, env, secrets, nodes, broken), part.report)
+            unread = frozenset(filter(part.unread, ("inputs", "env", "secrets")))
+            part.references = References(Declared(schemas, env, secrets, nodes, broken, unread), part.report)
 
     def _needs(self, drafts: list[Draft]) -> None:
         """The edges of `needs:`."""

@@ -130,7 +130,7 @@ class NodeCompiler:
             path = (*draft.path, "secrets", number)
             if name in seen:
                 self._report.add("E303", f"`{name}` stands here twice", path)
-            elif name not in known:
+            elif name not in known and not self.around.secrets_unread:
                 near = self._report.suggest(name, known)
                 hint = (
                     f"did you mean `{near}`?"

@@ -65,6 +65,10 @@ class Part:
         data = self.document.data
         return data if isinstance(data, dict) else {}
 
+    def unread(self, section: str) -> bool:
+        """Whether a whole map, of this file or of one around it, is wrong, which is told: nobody knows what it declares."""
+        return any(section in one.written and section not in one.data for one in self.chain())
+
     def chain(self) -> Iterator[Part]:
         """This file, the one that includes it, and so on to the pipeline's own."""
         part: Part | None = self

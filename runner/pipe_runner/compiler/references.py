@@ -44,6 +44,8 @@ class Declared:
     nodes: dict[str, Draft] = field(default_factory=dict)
     broken: Container[str] = frozenset()
     """Ids of nodes that are so wrong that nothing is known of them."""
+    unread: Container[str] = frozenset()
+    """Those of `inputs`, `env` and `secrets` that are so wrong that nobody knows what they declare."""
 
 
 class References:
@@ -111,6 +113,8 @@ class References:
     def _check(self, reference: Reference, use: Use, draft: Draft | None) -> None:
         path = reference.path
         root = path[0]
+        if root in self.declared.unread:
+            return
         if root == "nodes":
             if len(path) > 1:
                 self._node(reference, use, draft)

@@ -38,8 +38,15 @@ class Surroundings:
         self._env_reads: dict[str, Any] = dict(outer._env_reads) if outer else {}
         self._env_reads.update(self._inputs_read(part.env_uses))
         self.env_text = canonical_json(self.env) if self.env else ""
-        self.secrets: dict[str, Any] = {**(outer.secrets if outer else {}), **part.data.get("secrets", {})}
-        """Where each secret comes from, as it is written."""
+        written = part.written.get("secrets")
+        wrong = dict.fromkeys(written) if isinstance(written, dict) else {}
+        self.secrets: dict[str, Any] = {
+            **(outer.secrets if outer else {}),
+            **wrong,
+            **part.data.get("secrets", {}),
+        }
+        """Where each secret comes from, as it is written; None for one whose declaration is wrong."""
+        self.secrets_unread: bool = part.unread("secrets")
         self._cwd_from = self
         if outer is not None and (spec.defaults is None or spec.defaults.cwd is None):
             self._cwd_from = outer._cwd_from

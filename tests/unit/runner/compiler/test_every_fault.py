@@ -139,3 +139,18 @@ def test_what_is_missing_since_its_key_is_misspelt_is_told_once(compiled: Compil
 )
 def test_a_key_of_the_users_own_is_no_misspelt_one(compiled: Compile, node: str) -> None:
     assert codes(compiled(f"nodes: {{a: {{{node}}}}}\n")) != []
+
+
+@pytest.mark.parametrize("secrets", ["{S: {from: envv}}", "{S: {form: env}}", "{S: env}", "[S]", "5"])
+def test_a_secret_that_is_declared_wrongly_is_not_said_to_be_missing(compiled: Compile, secrets: str) -> None:
+    nodes = "{a: {run: x, secrets: [S]}, b: {agent: http, secrets: [S], with: {url: '{{ secrets.S }}'}}}"
+    assert len(codes(compiled(f"secrets: {secrets}\nnodes: {nodes}\n"))) == 1
+
+
+@pytest.mark.parametrize("section", ["inputs", "env"])
+@pytest.mark.parametrize("wrong", ["[A]", "5", "[{name: A}]"])
+def test_what_a_section_that_is_no_map_may_declare_is_not_said_to_be_missing(
+    compiled: Compile, section: str, wrong: str
+) -> None:
+    found = compiled(f"{section}: {wrong}\nnodes: {{a: {{run: 'echo {{{{ {section}.A }}}}'}}}}\n")
+    assert codes(found) == ["E203"]
