@@ -59,6 +59,8 @@ class Asking:
         while not self.pid and self.runner.poll() is None and time.monotonic() < give_up:
             self.pid = next(filter(is_syncer, children_of(self.runner.pid)), 0)
         assert self.pid, "a run with so many calls got no process"
+        while not waits(self.pid) and self.runner.poll() is None and time.monotonic() < give_up:
+            time.sleep(0.001)
         time.sleep(0.15)
         return self.pid
 
@@ -87,6 +89,12 @@ def is_syncer(pid: int) -> bool:
         return b"pipe_runner.runlog.syncer" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def waits(pid: int) -> bool:
+    """Whether it has done all that it does before it is of use, which begins with being bound to its runner."""
+    told = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return bool(int(told["SigIgn"], 16) & 1 << signal.SIGTSTP - 1) and told["State"].startswith("S")
 
 
 def lives(pid: int) -> bool:

@@ -140,11 +140,11 @@ def main(log: int, line: int, _: list[str]) -> None:
     """The process: one byte for each byte, after the log is durable, until nobody is there. Doesn't return."""
     import signal
 
+    prctl(_KILL_WITH_PARENT, signal.SIGKILL)  # else it would stay if it is stopped then
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.closerange(max(log, line) + 1, os.sysconf("SC_OPEN_MAX"))
-    prctl(_KILL_WITH_PARENT, signal.SIGKILL)  # else it would stay if it is stopped then
     try:
         os.write(line, b"\0")
         while asked := os.read(line, 256):
