@@ -204,6 +204,14 @@ def test_a_node_that_changes_its_own_files_is_not_kept(project: Project) -> None
     assert statuses(project.run(text)) == {"n": "succeeded"}
 
 
+def test_s4_a_note_that_names_a_file_names_no_secret(project: Project) -> None:
+    project.environ["TOKEN"] = "hunter2-hunter2"
+    node = "{run: 'touch f-$TOKEN', secrets: [TOKEN], cache: {files: ['f*']}}"
+    project.run(f"secrets: {{TOKEN: {{from: env}}}}\nnodes: {{n: {node}}}")
+    assert len(project.notes) == 1
+    assert "hunter2" not in project.notes[0]
+
+
 def test_the_file_of_a_function_counts_by_itself(project: Project) -> None:
     text = "nodes: {n: {agent: python, with: {call: 'f.py:go'}, cache: true}}"
     (project.root / "f.py").write_text("def go(): return 1\n")

@@ -62,7 +62,9 @@ class Keeper:
     ) -> None:
         """`bound` is the one of the run, if somebody in it has used the cache already."""
         self._plan, self._settings, self._secrets = plan, settings, secrets
-        self._masker, self._scope, self._clock, self._note = masker, scope, clock, note
+        self._masker, self._scope, self._clock = masker, scope, clock
+        self._note: Callable[[str], None] = lambda line: note(masker.mask_text(line))
+        """Names of files may hold a secret."""
         self._entries = Entries(settings.state_dir)
         self._salt: bytes | None = None
         self._wanted: dict[int, Parts] = {}
