@@ -66,7 +66,7 @@ class Part:
         return data if isinstance(data, dict) else {}
 
     def unread(self, section: str) -> bool:
-        """Whether a whole map, of this file or of one around it, is wrong, which is told: nobody knows what it declares."""
+        """Whether a whole map, of this file or one around it, is wrong, which is told: what it declares is unknown."""
         return any(section in one.written and section not in one.data for one in self.chain())
 
     def chain(self) -> Iterator[Part]:
