@@ -40,6 +40,8 @@ _OF_CLUSTERS: Final = _set(
     "describe diff drain edit explain expose get label logs patch port-forward replace rollout scale set taint top "
     "uncordon version wait"
 )
+_ENTERING: Final = frozenset({"exec", "rsh", "run"})
+"""Where one of these stands, what comes before it may be the value of an option that isn't known."""
 _BEFORE_VERB: Final = frozenset(
     {"--as", "--ansi", "--cluster", "--config", "--context", "--env-file", "--file", "--host", "--kubeconfig"}
     | {"--log-level", "--namespace", "--parallel", "--profile", "--project-directory", "--project-name", "--server"}
@@ -56,7 +58,10 @@ def commands_within(command: Command, index: int) -> range:
     if name in _OF_CLOUDS:
         quiet = all(word.text not in ("exec", "scp", "ssh") for word in command.words)
     else:
-        quiet = _verb(command, index) in (_OF_CLUSTERS if name in _CLUSTERS else _OF_DOCKER if name in _DOCKERS else ())
+        verbs = _OF_CLUSTERS if name in _CLUSTERS else _OF_DOCKER if name in _DOCKERS else ()
+        quiet = _verb(command, index) in verbs and all(
+            word.text not in ("exec", "rsh", "run") for word in command.words
+        )
     return range(command.protected if quiet else index + 1, len(command.words))
 
 

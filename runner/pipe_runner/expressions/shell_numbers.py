@@ -7,23 +7,25 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from pipe_runner.expressions.shell_awk import FORMAT, LONGEST, awk_prints_number
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 _OPTION_OF_WC: Final = re.compile(r"-[lwcmL]+|--(?:lines|words|bytes|chars|max-line-length)")
 _OPTION_OF_GREP: Final = re.compile(r"-[EFGPcivwxsahyo]+|--(?:count|ignore-case|invert-match|text|no-filename)")
 _DATE: Final = re.compile(r"\+(?:%-?[sYmdHMSjuN])+")
 _NUMBER: Final = re.compile(r"-?[0-9]+|-w")
-_PRINTED: Final = re.compile(r"(?:%[0-9]*[diu]|%\.0f)(?:\\n)?")
-_DIGITS: Final = r"(?:\[0-9\]|\[\[:digit:\]\]|\\d)"
-_FOUND: Final = re.compile(rf"\^?{_DIGITS}(?:\+|\\\+|\*|\{{\d+(?:,\d*)?\}})\$?")
-_OTHERS_OUT: Final = re.compile(r"s(.)(?:\[\^0-9\]|\[\^\[:digit:\]\])[*+]?\1\1g")
-_COUNTED: Final = re.compile(r"(?:^|\|)\s*(?:length|tonumber)\s*")
-_SAID: Final = re.compile(r"print(?:f\s*\(?\s*\"(?:%d|%\.0f)(?:\\n)?\"[^;}>|\n]*|\b(?P<printed>[^;}\n]*))")
-_TEXTUAL: Final = re.compile(r"sub\(|getline|\bin\b|split\(|match\(|system|\|")
-"""What may give a variable of awk a text, or print by itself."""
-_BLOCK: Final = re.compile(r"\{[^{}]*\}")
-_OPERATOR: Final = re.compile(r"\s*([-+*/%])\s*")
-_FIGURED: Final = re.compile(r"NR|NF|length(?:\([^()]*\))?|int\([^()]*\)|\$?\w+(?:[-+*/%]\$?[\w.]+)+")
+_PRINTED: Final = re.compile(FORMAT)
+_DIGITS: Final = r"(?:\[0-9\]|\[\[:digit:\]\]|\\d)(?:\+|\\\+|\*|\{\d+(?:,\d*)?\})"
+_FOUND: Final = re.compile(rf"\^?{_DIGITS}\$?")
+_FOUND_BY_PERL: Final = re.compile(rf"(?:[^|()]*\\K|\(\?<=[^()]*\)|\\b|\^)?{_DIGITS}(?:\(\?=[^()]*\)|\\b|\$)?")
+_OTHERS_OUT: Final = re.compile(r"s(.)\[\^(?:0-9|\[:digit:\])\.?\](?:\*|\\?\+)?\1\1g")
+_KEPT: Final = re.compile(r"\[?0-9\]?(?:\.|\\n)?|\[:digit:\](?:\.|\\n)?")
+_COUNTED: Final = re.compile(r"(?:^|\|)\s*(?:length|tonumber|floor|ceil|round|fabs)\s*(?://\s*\d+\s*)?\Z")
+_OF_JQ: Final = {"--arg": 2, "--argjson": 2, "--slurpfile": 2, "--rawfile": 2, "--indent": 1, "-L": 1}
+"""Options of jq, and how many words they take."""
+_MADE_ANEW: Final = re.compile(r"\bdef\s+(?:length|tonumber|floor|ceil|round|fabs)\b|#.*\Z")
+_ENCLOSED: Final = re.compile(r"\s*\([^()]*\)\s*")
+_TEXT: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 _SIGNS: Final = frozenset({"+", "-", "*", "/", "%"})
 
 
@@ -49,7 +51,9 @@ def _grep(words: Sequence[Word]) -> bool:
     options = [word.text for word in words if _OPTION_OF_GREP.fullmatch(word.text)]
     others = [word.text for word in words if word.text != "--" and not _OPTION_OF_GREP.fullmatch(word.text)]
     if any("o" in text and not text.startswith("--") for text in options):
-        return len(others) <= 2 and bool(others) and _FOUND.fullmatch(others[0]) is not None
+        pattern = _FOUND_BY_PERL if any("P" in text for text in options) else _FOUND
+        alone = len(others) <= 2 and not any(text.startswith("-") for text in others)
+        return alone and bool(others) and pattern.fullmatch(others[0]) is not None
     counts = any(text == "--count" or (text[1] != "-" and "c" in text) for text in options)
     unprotected = [word.text for word in itertools.takewhile(lambda word: word.text != "--", words)]
     if sum(text.startswith((HOLE, EXPANSION)) for text in unprotected) > 1:
@@ -89,7 +93,7 @@ def _printf(words: Sequence[Word]) -> bool:
 def _tr(words: Sequence[Word]) -> bool:
     """`tr -cd 0-9`."""
     texts = [word.text for word in words]
-    return texts[:-1] in (["-cd"], ["-dc"], ["-d", "-c"], ["-c", "-d"]) and texts[-1] in ("0-9", "[:digit:]")
+    return texts[:-1] in (["-cd"], ["-dc"], ["-d", "-c"], ["-c", "-d"]) and _KEPT.fullmatch(texts[-1]) is not None
 
 
 def _sed(words: Sequence[Word]) -> bool:
@@ -100,37 +104,18 @@ def _sed(words: Sequence[Word]) -> bool:
 
 def _jq(words: Sequence[Word]) -> bool:
     """`jq '.items | length'`: an error where what it is given has no length."""
-    program = next((word.text for word in words if not word.text.startswith("-")), "")
-    return any(found.end() == len(program) for found in _COUNTED.finditer(program))
-
-
-def _awk(words: Sequence[Word]) -> bool:
-    """`awk '{s += $1} END {print s}'`: all that it prints is counted or calculated."""
-    program = next((word.text for word in words if "print" in word.text), "")
-    said = [_SAID.match(program, found.start()) for found in re.finditer("print", program)]
-    if None in said or not said or _TEXTUAL.search(program) or not _all_in_braces(program):
-        return False
-    printed = [
-        _OPERATOR.sub(r"\1", found["printed"]).strip() for found in said if found and found["printed"] is not None
-    ]
-    return all(_FIGURED.fullmatch(each) or _summed(each, program, words) for each in printed)
-
-
-def _all_in_braces(program: str) -> bool:
-    """Whether awk does something of its own accord nowhere: a pattern without braces prints its line."""
-    outside, before = program, ""
-    while outside != before:
-        outside, before = _BLOCK.sub("\0", outside), outside
-    *patterns, end = outside.split("\0")
-    return not end.strip(" \t\n;") and not any(set("{};\n") & set(each.lstrip(" \t\n;")) for each in patterns)
-
-
-def _summed(name: str, program: str, words: Sequence[Word]) -> bool:
-    """Whether a variable of awk is only added to."""
-    if not name.isidentifier() or any(re.match(rf"(?:-v)?{name}=", word.text) for word in words):
-        return False
-    given = re.findall(rf"(?<![\w$]){name}\s*(\+\+|[-+*/]?=(?!=))", program)
-    return bool(given) and "=" not in given
+    texts, program = iter([word.text for word in words]), ""
+    for text in texts:
+        if text.startswith(("-f", "--from")):
+            return False
+        if not text.startswith("-"):
+            program = program or text
+        for _ in range(_OF_JQ.get(text, 0)):
+            next(texts, "")
+    program = _TEXT.sub('""', program)
+    program = program.strip()[1:-1] if _ENCLOSED.fullmatch(program) else program
+    counted = len(program) <= LONGEST and _COUNTED.search(program) is not None
+    return counted and _MADE_ANEW.search(program) is None
 
 
 _PRINTERS: Final[dict[str, Callable[[Sequence[Word]], bool]]] = {
@@ -144,5 +129,5 @@ _PRINTERS: Final[dict[str, Callable[[Sequence[Word]], bool]]] = {
     "tr": _tr,
     **dict.fromkeys(("sed", "gsed"), _sed),
     **dict.fromkeys(("jq", "gojq", "jaq"), _jq),
-    **dict.fromkeys(("awk", "gawk", "mawk"), _awk),
+    **dict.fromkeys(("awk", "gawk", "mawk"), awk_prints_number),
 }

@@ -205,8 +205,10 @@ def test_s11_any_text_gives_a_value_or_a_message_with_its_place(text: str) -> No
         "o=(-p 22)\n{{ inputs.v }}\n" + 'ssh "${o[@]}" h ls\n' * 3000,
         "x={{ inputs.v }}\n" + "".join(f"re='(a{n})'; [[ $x =~ $re ]]\n" for n in range(2000)),
         "[[ {{ inputs.v }} =~ " + "[a" * 20_000 + " ]]; echo",
+        "echo {{ inputs.v }} | awk '" + "{ " * 20_000 + "print NR" + " }" * 20_000 + "'",
+        "echo {{ inputs.v }} | awk '{" + "print " * 15_000 + "}'",
     ],
-    ids=["arrays of ssh", "expressions in a variable", "classes that don't end"],
+    ids=["arrays of ssh", "expressions in a variable", "classes that don't end", "blocks of awk", "statements of awk"],
 )
 def test_r2_a_long_shell_text_is_looked_at_in_time(text: str, in_time: Any) -> None:
     begun = time.process_time()
