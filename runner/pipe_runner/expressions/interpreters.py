@@ -12,13 +12,21 @@ from pipe_runner.expressions.shell_files import FILE_PROGRAMS, choose_file, prin
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
 from pipe_runner.expressions.shell_invoked import note
 from pipe_runner.expressions.shell_managers import managing
-from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
+from pipe_runner.expressions.shell_marks import (
+    ASSIGNED,
+    SH_HINT,
+    calculate_brackets,
+    inspect_assignment,
+    mark,
+    mark_choice,
+)
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_numbers import prints_number
 from pipe_runner.expressions.shell_others import OTHERS
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SHOWN, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
+from pipe_runner.expressions.shell_spoken import counts, looked_up, passes, says
 from pipe_runner.expressions.shell_tools import (
     TOOLS,
     in_full,
@@ -54,7 +62,7 @@ class Command:
     def __init__(self, words: list[Word], scan: ShellLexer, depth: int = 0, *, together: bool = False) -> None:
         self.words = words
         self.scan = scan
-        self.facts = Facts()
+        self.facts = Facts(says=False)
         self.depth = depth
         self.together = together
         """Whether it was put together from variables."""
@@ -98,7 +106,13 @@ class Command:
         note(self, index, name)
         arguments = self.words[index + 1 :]
         rich = [other for other in arguments if other.rich]
-        self.facts.number = name not in self.scan.flows.bodies and prints_number(name, arguments)
+        own = name in self.scan.flows.bodies
+        self.facts.number = not own and (prints_number(name, arguments) or counts(name, arguments))
+        self.facts.says |= (not word.static and not name and word.text == EXPANSION) or (
+            not own and says(name, arguments)
+        )
+        self.facts.looked_up += [self.scan.flows.key(each) for each in looked_up(name, arguments)]
+        self.facts.arguments += [facts for other in rich for facts in (*other.files, *other.commands)]
         if not self.facts.number:
             self.facts.parts += [facts for other in rich for facts in other.files]
         if name not in BYTES and not self.facts.number:
@@ -116,6 +130,7 @@ class Command:
         if word.static:
             self.facts.names.append(word.text)
             self.facts.hands += [] if self.facts.number else [word.text]
+            self.facts.hands += ["cat"] if passes(name, arguments) and not self.facts.number else []
         if arguments and word.static:
             self.scan.flows.calls.append((name, arguments))
         special = self.special.get(name)
@@ -323,6 +338,7 @@ class Command:
 
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""
+        calculate_brackets(self.scan, word.text)
         if not ASSIGNED.match(word.text):
             self.scan.flows.code(word, "write the name")
         for hole in word.holes:

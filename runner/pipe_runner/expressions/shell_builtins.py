@@ -13,6 +13,7 @@ from pipe_runner.expressions.shell_marks import (
     ARRAY_MESSAGE,
     ASSIGNED,
     KEYED,
+    calculate_brackets,
     inspect_assignment,
 )
 from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
@@ -150,6 +151,7 @@ def _declare(command: Command, index: int) -> None:
                 command.scan.flows.list_arrays([command.scan.flows.key(word.text)])
             continue
         inspect_assignment(command.scan, found[1], word)
+        calculate_brackets(command.scan, word.text.partition("=")[0])
         name = command.scan.flows.key(found[1])
         if not word.elements and word.text[found.end() :].startswith((HOLE, EXPANSION, "(")):
             declares = command.words[index].text not in ("readonly", "export")

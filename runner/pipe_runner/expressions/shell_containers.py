@@ -29,7 +29,8 @@ _OF_EXEC: Final = frozenset(
 )
 """Options of `exec` and `run` that take a value."""
 _OF_CLOUDS: Final = frozenset({"az", "gcloud"})
-_CLUSTERS: Final = frozenset({"kubectl", "oc", "k3s", "microk8s"})
+_HOLDING_KUBECTL: Final = frozenset({"minikube", "k3s", "microk8s"})
+_CLUSTERS: Final = frozenset({"kubectl", "k3s", "microk8s"})
 _OF_DOCKER: Final = _set(
     "attach build commit config cp diff down events export history image images import info inspect kill load login "
     "logout logs manifest network node pause port ps pull push rename restart rm rmi save search secret stack start "
@@ -42,6 +43,13 @@ _OF_CLUSTERS: Final = _set(
 )
 _ENTERING: Final = frozenset({"exec", "rsh", "run"})
 """Where one of these stands, what comes before it may be the value of an option that isn't known."""
+_OF_OPENSHIFT: Final = _OF_CLUSTERS | _set("import-image new-app new-build new-project process project start-build tag")
+_VERBS: Final = {
+    "oc": _OF_OPENSHIFT,
+    **dict.fromkeys(_CLUSTERS, _OF_CLUSTERS),
+    **dict.fromkeys(_DOCKERS, _OF_DOCKER),
+}
+"""What these programs may be told to do that runs no command."""
 _BEFORE_VERB: Final = frozenset(
     {"--as", "--ansi", "--cluster", "--config", "--context", "--env-file", "--file", "--host", "--kubeconfig"}
     | {"--log-level", "--namespace", "--parallel", "--profile", "--project-directory", "--project-name", "--server"}
@@ -55,12 +63,17 @@ _NAMING: Final = frozenset({"--name", "--hostname", "--network", "--network-alia
 def commands_within(command: Command, index: int) -> range:
     """The words behind docker, kubectl, … that may begin a command: behind `--` alone where it is told to run none."""
     name = command.words[index].text.rsplit("/", 1)[-1]
+    at = next((at for at in range(index + 1, command.protected) if command.words[at].text == "kubectl"), 0)
+    if at and name in _HOLDING_KUBECTL:
+        own = command.inner([word for place, word in enumerate(command.words[at:]) if place != command.protected - at])
+        own.at(0)
+        command.facts.add(own.facts)
+        return range(0)
     if name in _OF_CLOUDS:
         quiet = all(word.text not in ("exec", "scp", "ssh") for word in command.words)
     else:
-        verbs = _OF_CLUSTERS if name in _CLUSTERS else _OF_DOCKER if name in _DOCKERS else ()
-        quiet = _verb(command, index) in verbs and all(
-            word.text not in ("exec", "rsh", "run") for word in command.words
+        quiet = _verb(command, index) in _VERBS.get(name, ()) and all(
+            word.text not in _ENTERING for word in command.words
         )
     return range(command.protected if quiet else index + 1, len(command.words))
 
@@ -72,7 +85,7 @@ def _verb(command: Command, index: int) -> str:
         if not rest:
             return ""
         index = rest[0]
-        if command.words[index].text not in ("compose", "container", "kubectl"):
+        if command.words[index].text not in ("compose", "container"):
             return command.words[index].text
 
 

@@ -7,10 +7,13 @@ from typing import Final
 
 from pipe_runner.expressions.shell_files import WRITING, open_for, reads, writes
 from pipe_runner.expressions.shell_lexer import ShellLexer
+from pipe_runner.expressions.shell_marks import calculate_brackets
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_tables import MAX_KEPT
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
+_KEPT: Final = re.compile(r"\{([A-Za-z_]\w*\[[^\s{}]*\])\}\Z")
+"""The variable that holds the number of a descriptor, before the operator: `{a[0]}>`."""
 _FD: Final = re.compile(r"[0-9]+(?=[<>])")
 _DESCRIPTOR: Final = re.compile(r"[0-9]+-?|-|")
 _REDIRECTION: Final = re.compile(r"&>>|&>|<<<|<<-|<<|<&|<>|>>|>&|>\||<|>")
@@ -48,6 +51,7 @@ class ShellDocuments(ShellLexer):
         """A command whose input is redirected: it reads here-documents, and nothing from a pipe."""
         if reader.reads or reader.takes or reader.hands:
             self.flows.feed(facts.input(), reader)
+            facts.input().hands += reader.hands
         open_for(self.flows, facts.opened, reader)
         if reader.runs is not None:
             given = facts.input()
@@ -71,6 +75,8 @@ class ShellDocuments(ShellLexer):
         operator = _REDIRECTION.match(self.text, start, self.limit)
         if operator is None or self.text.startswith(("<(", ">("), start):
             return None
+        if self.text.endswith("]}", 0, start) and (kept := _KEPT.search(self.text, max(0, start - 200), start)):
+            calculate_brackets(self, kept[1])
         numbered = found is not None and found[0] != "0" and operator[0].startswith("<")
         given = self.flows.beyond if numbered else None
         self.position = operator.end()
@@ -88,6 +94,10 @@ class ShellDocuments(ShellLexer):
                 for hole in word.all_holes:
                     message = f"a value can't stand behind `{operator[0]}`, whose word bash expands a second time"
                     hole.refuse("E422", message, "write the number of a descriptor, or `> FILE 2>&1`")
+            if operator[0] == ">&" and word.text == "2" and (found is None or found[0] == "1"):
+                facts.away = facts.away or "errors"
+            elif operator[0] == ">&" and word.text == "1" and found is not None and not facts.away:
+                self.flows.errors = True
             if operator[0] == ">&" and word.text not in ("1", "2", "-"):
                 self.flows.elsewhere.parts.append(facts)
             elif operator[0] == "<&" and word.text not in ("0", "-"):
@@ -106,6 +116,8 @@ class ShellDocuments(ShellLexer):
             to_file = operator[0] == ">&" and not _DESCRIPTOR.fullmatch(word.text)
             if to_file or (operator[0] in WRITING and (found is None or found[0] == "1")):
                 writes(self.flows, word, facts)
+                standard = word.sinks or word.text in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/fd/2")
+                facts.away = "" if standard or word.text == "/dev/stderr" else "file"
             elif operator[0] in WRITING and found is not None and found[0] != "2":
                 writes(self.flows, word, self.flows.elsewhere)
             facts.sinks += word.sinks

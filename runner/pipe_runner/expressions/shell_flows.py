@@ -12,7 +12,7 @@ from pipe_runner.expressions.shell_constants import texts
 from pipe_runner.expressions.shell_files import is_file, link_files, open_for_functions
 from pipe_runner.expressions.shell_marks import ARRAY_HINT, ARRAY_MESSAGE, mark, mark_choice, mark_hole
 from pipe_runner.expressions.shell_model import EXPANSION, Facts, Hole
-from pipe_runner.expressions.shell_printers import FILTERS
+from pipe_runner.expressions.shell_spoken import PASSING, WRITING
 from pipe_runner.expressions.shell_tables import (
     ALL,
     GROUPS,
@@ -29,11 +29,6 @@ from pipe_runner.expressions.tokens import Refused
 
 INTEGERS: Final = ("RANDOM", "SRANDOM", "OPTIND", "HISTCMD")
 """Variables of bash that calculate whatever they are given."""
-_WRITING: Final = frozenset({"echo", "printf", "true"})
-_PRINTING: Final = frozenset({*_WRITING, "tr", "basename", "dirname", "xargs"})
-"""Programs that print of their arguments."""
-_SPEAKING: Final = frozenset({*_PRINTING, *FILTERS, "egrep", "yq", "gojq"})
-"""Programs whose output is made of the text that they are given or read, and no number of anything."""
 MAX_LOOKED_AT: Final = 300_000
 _NAMES: Final = frozenset({*CODE_VARIABLES, *CHOICE_VARIABLES})
 _CODE_NAMES: Final = frozenset(CODE_VARIABLES)
@@ -135,6 +130,7 @@ class Flows(Tables):
         """What is calculated holds an integer, or nothing of which that could be known."""
         seen: set[Node] = set()
         found: set[str] = set()
+        self._find_passing()
         for facts in self.figured:
             self._said("", facts, seen)
         pending = [*sorted(self.calculated), *sorted(INTEGERS), *self._owned(INTEGERS)]
@@ -152,29 +148,57 @@ class Flows(Tables):
                 if isinstance(made, Facts):
                     self._said(name, made, seen)
             for source in self.read.get(name, ()):
-                for hole, _ in self.reached(source, seen):
+                for hole, _ in self.reached(source, seen, spoken=True):
                     message = f"{_taking(name)} takes the value, and bash runs what it finds in arithmetic"
                     mark_hole(hole, message, _FIGURE_HINT)
 
     def _said(self, name: str, made: Facts, seen: set[Node]) -> None:
         """What `$(…)` says in the words that it was given is calculated: `x=$(echo {{ x }}); echo $((x))`."""
-        whole = made.everything()
-        names = {called for each in whole for called in each.names}
-        if not names <= _SPEAKING:
-            return
-        passing = {each for each in whole if each.number or not _PRINTING.issuperset(each.names)} - seen
-        seen |= passing
-        for hole, _ in (found for each in whole for found in self.reached(each, seen)):
+        written = all(WRITING.issuperset(each.names) for each in made.everything())
+        for hole, _ in self.reached(made, seen, spoken=True):
             what = f"{_taking(name)} takes the value" if name else "a command prints the value"
             message = f"{what}, and bash runs what it finds in arithmetic"
             hint = f"assign it alone, as {shown(name)}={{{{ … }}}}, so that only integers pass"
             hint = "let these brackets find digits alone, as ([0-9]+)" if shown(name) == MATCHED else hint
             hint = hint if name else "calculate with {{ … }} itself, so that only integers pass"
-            mark_hole(hole, message, hint if names <= _WRITING else _FIGURE_HINT)
-        seen -= passing
+            mark_hole(hole, message, hint if written else _FIGURE_HINT)
 
-    def reached(self, start: Node, seen: set[Node]) -> Iterator[tuple[Hole, str]]:
-        """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice."""
+    def _spoken(self, facts: Facts) -> tuple[list[Hole], list[Node]]:
+        """The holes that a command is known to print as they are, and what else comes out of it."""
+        if facts.number or facts.away == "file" or (facts.away == "errors" and not self.errors):
+            return [], []
+        if facts.stages:
+            last = len(facts.stages) - 1
+            while last > 0 and not self.passing.isdisjoint(facts.stages[last].hands):
+                last -= 1
+            return [], [*facts.stages[last:]]
+        left = set() if facts.says or not PASSING.isdisjoint(facts.names) else set(facts.arguments)
+        if facts.given is not None and self.passing.isdisjoint(facts.given.hands):
+            left.add(facts.given)
+        following: list[Node] = [part for part in facts.parts if part not in left]
+        following += [name for name in facts.variables if facts.says or is_file(name)]
+        following += facts.looked_up
+        return facts.emits if facts.says else [], following
+
+    def _find_passing(self) -> None:
+        """The programs and functions that print of what they read."""
+        calling: dict[str, list[str]] = {}
+        for name, bodies in self.bodies.items():
+            for body in bodies:
+                for other in body.hands:
+                    calling.setdefault(other, []).append(name)
+        pending = [*PASSING]
+        while pending:
+            name = pending.pop()
+            if name not in self.passing:
+                self.passing.add(name)
+                pending += calling.get(name, ())
+
+    def reached(self, start: Node, seen: set[Node], *, spoken: bool = False) -> Iterator[tuple[Hole, str]]:
+        """Holes whose values may come to a place, each with the first variable on the way; no place is seen twice.
+
+        Only what commands are known to print as it is, if `spoken`.
+        """
         pending: list[tuple[Node, str]] = [(start, "")]
         while pending:
             node, name = pending.pop()
@@ -182,18 +206,23 @@ class Flows(Tables):
                 continue
             seen.add(node)
             self.work += 1
-            following: Iterable[Node]
+            following: list[Node]
             if isinstance(node, Facts):
-                for hole in node.emits:
+                emits, following = node.emits, [*node.variables, *node.parts]
+                if spoken:
+                    emits, following = self._spoken(node)
+                for hole in emits:
                     yield hole, name
-                following = [*node.variables, *node.parts]
                 following += [body for called in node.names for body in self.bodies.get(called, ())]
             else:
                 if not node.endswith("<") and not is_file(node):
                     name = name or node
-                for hole in (*self.holding.get(node, ()), *self.derived.get(node, ())):
+                for hole in (*self.holding.get(node, ()), *(() if spoken else self.derived.get(node, ()))):
                     yield hole, name
-                following = [*self.copied.get(node, ()), *self.made.get(node, ()), *self.read.get(node, ())]
+                made: list[Node] = [*self.made.get(node, ())]
+                if spoken and is_file(node):  # it was printed into the file
+                    made = [part for facts in made if isinstance(facts, Facts) for part in facts.parts]
+                following = [*self.copied.get(node, ()), *made, *self.read.get(node, ())]
                 following += self.given(node)
             pending += [(each, name) for each in following if each not in seen]
 

@@ -149,15 +149,13 @@ class ShellGrammar(ShellAssignments):
             self.flows.pipes += 1
             first.hands.append(f"pipe {self.flows.pipes}")
             before.variables.append(f"pipe {self.flows.pipes}<")
-        facts = Facts()
+        facts = Facts(stages=[first])
         facts.add(first)
-        length = 1
         while True:
             self._skip()
             if not self.at("|") or self.at("||"):
                 return facts
-            length += 1
-            if length > MAX_PIPELINE:
+            if len(facts.stages) == MAX_PIPELINE:
                 fault = Fault("E403", f"a pipeline of more than {MAX_PIPELINE} commands", self.original(self.position))
                 raise Refused(fault)
             self.flows.unshift(shifted)
@@ -167,8 +165,10 @@ class ShellGrammar(ShellAssignments):
             self.flows.disown(known)
             self.flows.unshift(shifted)
             self.flows.feed(before, following)
+            facts.stages.append(following)
             facts.parts = [following] if following.number else [*facts.parts, following]
-            before = Facts(parts=[following] if following.number else [before, following])
+            parts = [following] if following.number else [before, following]
+            before = Facts(parts=parts, stages=[before, following])
 
     def _command(self) -> Facts:
         """One command, simple or compound, with its redirections."""

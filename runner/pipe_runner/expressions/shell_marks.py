@@ -18,6 +18,7 @@ ASSIGNED: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\[[^\]]*\])?\+?=", re.DO
 ARITHMETIC_TESTS: Final = frozenset({"-eq", "-ne", "-lt", "-le", "-gt", "-ge"})
 ARRAY_MESSAGE: Final = "bash reads a value that begins with a bracket as the text of a whole array"
 ARRAY_HINT: Final = 'write {}=("$x"), with x={{{{ … }}}} before it'
+_NAME: Final = re.compile(r"(?<!\w)[A-Za-z_]\w*")
 KEYED: Final = re.compile(r"-[A-Za-z]*A")
 """The option that declares an associative array."""
 
@@ -40,6 +41,8 @@ def mark(word: Word, message: str, hint: str) -> None:
 
 def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     """A value in `NAME=…`: refused for the variables whose text is run."""
+    if name == "PS4" and set(word.text) & {"$", "`"}:  # bash expands it again for each line that it shows
+        scan.script(f"cat <<END_OF_PS4\n{word.text.partition('=')[2]}\nEND_OF_PS4\n")
     if holds_code(name, setting_in(scan.text, name)) and is_run(name, scan.text):
         from pipe_runner.expressions.shell_files import runs
 
@@ -50,3 +53,10 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
     elif name in CHOICE_VARIABLES:
         for hole in word.all_holes:
             mark_choice(hole, f"${name} says where programs are found", "write the directories without values")
+
+
+def calculate_brackets(scan: ShellLexer, text: str) -> None:
+    """A variable's name as the shell's builtins take it: what stands in its brackets is calculated, quoted or not."""
+    name, bracket, inside = text.partition("[")
+    if bracket and not scan.keyed.get((scan.function, name), scan.keyed.get(("", name), False)):
+        scan.flows.calculated.update(scan.flows.key(each) for each in _NAME.findall(inside))

@@ -175,6 +175,16 @@ class Facts:
     """Here-strings that are texts of the file."""
     number: bool = False
     """Whether it prints numbers, and nothing that it is given or reads."""
+    says: bool = True
+    """Whether what it holds comes out of it as it is; not known of most programs and their arguments."""
+    away: Literal["", "file", "errors"] = ""
+    """Where it prints instead of to standard output."""
+    arguments: list[Facts] = field(default_factory=list)
+    """Those of its parts that stand in the arguments of a program."""
+    looked_up: list[str] = field(default_factory=list)
+    """Variables of the environment that its code may print."""
+    stages: list[Facts] = field(default_factory=list)
+    """The commands of a pipeline, each of which reads what the one before it prints."""
 
     def add(self, part: Facts) -> None:
         """Take in a command that is part of this one; one of which nothing is to say is forgotten."""

@@ -68,6 +68,8 @@ def _xargs(command: Command, index: int) -> None:
         ),
     )
     if not rest:
+        command.facts.says = True
+        command.facts.hands.append("cat")
         return
     replaced = next((v.text for o, v in options if o in ("-I", "-J", "--replace") and v is not None), None)
     if any(o in ("-i", "--replace") and v is None for o, v in options):
@@ -91,6 +93,8 @@ def _xargs(command: Command, index: int) -> None:
     inner = command.inner(words)
     inner.at(0)
     command.facts.emits += inner.facts.emits
+    command.facts.says |= inner.facts.says
+    command.facts.hands += ["cat"] if inner.facts.says else []
     if fed.code is not None:
         hint = "xargs sh -c '… \"$1\" …' sh, so that each item is an argument"
         command.facts.reads.append(("xargs", hint))

@@ -151,6 +151,10 @@ class Tables:
     """Files that are the standard input of commands, of which some are functions of the script."""
     stated: list[tuple[Node, str, str]] = field(default_factory=list)
     """Places as in `coded`, whose text is the input of a program that reads statements."""
+    errors: bool = False
+    """Whether errors are printed to standard output somewhere."""
+    passing: set[str] = field(default_factory=set)
+    """Programs and functions that print of what they read."""
     elsewhere: Facts = field(default_factory=Facts)
     """What is printed to descriptors other than standard output."""
 

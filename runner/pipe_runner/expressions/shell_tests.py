@@ -7,7 +7,7 @@ from typing import Final
 
 from pipe_runner.expressions.shell_documents import ShellDocuments
 from pipe_runner.expressions.shell_lexer import META
-from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS, ASSIGNED
+from pipe_runner.expressions.shell_marks import ARITHMETIC_TESTS, ASSIGNED, calculate_brackets
 from pipe_runner.expressions.shell_model import Facts, Word
 from pipe_runner.expressions.shell_tables import GROUPS, MATCHED, MAX_KEPT
 
@@ -68,6 +68,7 @@ class ShellTests(ShellDocuments):
                     self._calculate(neighbour)
             elif word.text in ("-v", "-R") and not word.quoted and index + 1 < len(words):
                 self.flows.code(words[index + 1], "write the name")
+                calculate_brackets(self, words[index + 1].text)
                 for hole in words[index + 1].holes:
                     hole.refuse("E424", f"`{word.text}` takes the name of a variable, which a value can't be", None)
             elif word.text == "=~" and 0 < index < len(words) - 1:

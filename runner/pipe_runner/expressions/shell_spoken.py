@@ -1,0 +1,129 @@
+"""What programs print of the values in their arguments, and of those that they read."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from pipe_runner.expressions.shell_model import Word
+from pipe_runner.expressions.shell_printers import FILTERS
+
+WRITING: Final = frozenset({"echo", "printf", "true"})
+_SAYING: Final = frozenset({*WRITING, "tr", "basename", "dirname", "expr", "yes", "seq"})
+"""Programs that print of their arguments."""
+_PASSING: Final = "egrep fgrep rg yq gojq jaq nl bc dc strings iconv"
+PASSING: Final = frozenset({*FILTERS, *_PASSING.split()})
+"""Programs that print of what they read."""
+_PYTHONS: Final = frozenset({"python", "python2", "python3", "pypy", "pypy3"})
+_CODED: Final = frozenset({*_PYTHONS, "perl", "ruby", "node", "nodejs", "php", "lua", "bun"})
+"""Interpreters whose code may stand behind an option."""
+_AWKS: Final = frozenset({"awk", "gawk", "mawk", "nawk"})
+_JQS: Final = frozenset({"jq", "gojq", "jaq"})
+_OPTION: Final = re.compile(r"-[A-Za-z0-9]*[ceErp]|--(?:eval|print)")
+_OPENED: Final = re.compile(
+    r"(?:open|read\w*|path|require|exists?|isfile|getsize|stat|listdir)\(\s*(?:sys\.|process\.)?\$?argv\[-?\d+\]", re.I
+)
+"""An argument that names a file: what is printed is what stands in it."""
+_ARGUMENTS: Final = re.compile(r"argv|\bshift\b|\barg\[", re.I)
+_LOOKED_UP: Final = re.compile(
+    r"(?:environ(?:\.get\(|\[)|getenv\(|\bENV(?:IRON)?[\[{.]|ENV\.fetch\(|\benv[.\[]|\b(?:str)?env\()\s*[\"']?([A-Za-z_]\w*)"
+)
+_INPUT: Final = re.compile(r"stdin|\binput\(|open\(0|\bgets\b|<>|\bARGF\b|Sync\(0", re.I)
+_GIVEN: Final = re.compile(r"(?:-v)?([A-Za-z_]\w*)=")
+_INNERMOST: Final = re.compile(r"([\w.]*)\(([^()]*)\)")
+_NUMBERS: Final = frozenset({"int", "len", "sum", "round", "ord"})
+_FIGURES: Final = re.compile(r"[-+*/%0-9. ,]*(?:,\s*(?:end|flush)=[^,]*)*")
+_ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
+_SAID: Final = re.compile(r"(?:console\.log|\bprint|\bputs|\bsay|\becho)\b\s*([^;\n]*)")
+_COUNTED: Final = re.compile(
+    r"\(?\s*(?:.*\.(?:length|size|count|to_i|sum)|(?:length|scalar|int|parseInt|Number|count|strlen)\b.*?)\s*\)?[\s}]*",
+)
+_MAX_DEPTH: Final = 20
+
+
+def says(name: str, words: Sequence[Word]) -> bool:
+    """Whether a program prints of these arguments as they are."""
+    if name in _CODED:
+        code = coded(name, words)
+        return code is not None and _ARGUMENTS.search(_OPENED.sub("", code)) is not None
+    if name in _AWKS:
+        program = _program(words)
+        given = {found[1] for word in words if word.rich and (found := _GIVEN.match(word.text))}
+        return "ARGV" in program or any(_awk_says(each, program) for each in given)
+    if name in _JQS:
+        program = _program(words)
+        pairs = zip(words, words[1:], words[2:], strict=False)
+        given = {key.text for option, key, value in pairs if option.text in ("--arg", "--argjson") and value.rich}
+        return "$ARGS" in program or any(_jq_says(each, program) for each in given)
+    if name == "date":
+        return any(word.rich and word.text.startswith("+") for word in words)
+    return name in _SAYING
+
+
+def passes(name: str, words: Sequence[Word]) -> bool:
+    """Whether an interpreter's code may print of what it reads from standard input."""
+    code = coded(name, words)
+    each_line = any(re.fullmatch(r"-[a-z]*[np][a-z]*", word.text) for word in words[:3]) and name in ("perl", "ruby")
+    return code is not None and (each_line or _INPUT.search(code) is not None)
+
+
+def looked_up(name: str, words: Sequence[Word]) -> list[str]:
+    """The variables of the environment that an interpreter's code, or `printenv`, may print."""
+    if name == "printenv":
+        return [word.text for word in words]
+    code = _program(words) if name in _AWKS or name in _JQS or name == "yq" else coded(name, words)
+    return _LOOKED_UP.findall(code or "")
+
+
+def coded(name: str, words: Sequence[Word]) -> str | None:
+    """The code behind an interpreter's option, if it has any."""
+    if name not in _CODED:
+        return None
+    for option, code in itertools.pairwise(words):
+        if not option.text.startswith("-"):
+            return None
+        if _OPTION.fullmatch(option.text) is not None:
+            return code.text
+    return None
+
+
+def counts(name: str, words: Sequence[Word]) -> bool:
+    """Whether an interpreter's code prints numbers alone: `print(len(…))`, `console.log(x.length)`."""
+    code = coded(name, words)
+    if code is None or _ANOTHER_WAY.search(code) is not None:
+        return False
+    if name not in _PYTHONS:
+        said = [found[1] for found in _SAID.finditer(code)]
+        return bool(said) and all(_COUNTED.fullmatch(each) for each in said) and words[0].text not in ("-p", "-pe")
+    for _ in range(_MAX_DEPTH):
+        code, found = _INNERMOST.subn(_figured, code)
+        if not found:
+            break
+    return "print" not in code and "\0" in code
+
+
+def _figured(found: re.Match[str]) -> str:
+    """A call of Python's without brackets: a number, a `print` of numbers, or something else."""
+    if found[1] == "print":
+        return "\0" if _FIGURES.fullmatch(found[2].strip()) else "print"
+    return "0" if found[1] in _NUMBERS else "print" if "print" in found[2] else f"{found[1]} x"
+
+
+def _program(words: Sequence[Word]) -> str:
+    """The text of awk or jq among its arguments, with what else stands in the file's own words."""
+    return "\n".join(word.text for word in words if not word.holes and not _GIVEN.match(word.text))
+
+
+def _awk_says(name: str, program: str) -> bool:
+    """Whether a variable of awk stands elsewhere than in a comparison, as a key, or as the number of a field."""
+    compared = rf"(?:[=!]=|!?~|[<>]=?)\s*{name}\b|\b{name}\s*(?:[=!]=|!?~|[<>])|[$\[]{name}\b"
+    return re.search(rf"\b{name}\b", re.sub(compared, "", program)) is not None
+
+
+def _jq_says(name: str, program: str) -> bool:
+    """Whether a variable of jq stands elsewhere than in a comparison, as a key, or alone in a call."""
+    name = re.escape(name)
+    compared = rf"(?:[=!]=|[<>]=?)\s*\${name}\b|\[\${name}\]|\b(?!select)\w+\(\${name}\)"
+    return re.search(rf"\${name}\b", re.sub(compared, "", program)) is not None
