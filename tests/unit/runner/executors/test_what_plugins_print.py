@@ -14,9 +14,10 @@ from pydantic import BaseModel
 from pipe_runner.errors import NodeFault
 from pipe_runner.executors.port_check import PortCheck
 from pipe_runner.masking import SecretMasker
+from pipe_runner.models import ModelRequest, ModelResponse, Pieces
 from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
 from pipe_runner.registry import Registry
-from pipe_runner.testing import run_text, succeeded
+from pipe_runner.testing import FakeProvider, run_pipeline, run_text, succeeded
 from pipe_runner.types import ErrorKind, JsonObject
 
 TEXT = "version: 1\nnodes:\n  a: {agent: loud}\n"
@@ -94,3 +95,16 @@ def test_what_it_prints_when_it_is_closed_is_masked_and_no_result(capsys: pytest
     anyio.run(PortCheck(agent, SecretMasker({"S": "hunter2-secret"})).close)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "agent loud: bye ***\n")
+
+
+def test_what_a_provider_prints_while_it_is_asked_is_output_of_the_node(capfd: pytest.CaptureFixture[str]) -> None:
+    class Chatty(FakeProvider):
+        async def generate_with_metadata(self, request: ModelRequest, on_piece: Pieces | None = None) -> ModelResponse:
+            print("a request")
+            return await super().generate_with_metadata(request, on_piece)
+
+    text = "version: 1\nnodes:\n  a: {agent: llm, provider: fake, with: {prompt: x}}\n"
+    run = run_pipeline(text, providers={"fake": Chatty("done")})
+    assert run.statuses == {"a": "succeeded"}
+    assert [event.data["text"] for event in run.events if event.event == "node.output"] == ["a request\n", "done\n"]
+    assert "a request" not in capfd.readouterr().out
