@@ -9,8 +9,8 @@ from time import monotonic
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, Final
 
-from pipe_agents.capture import CURRENT, ROUTES, Capture
 from pipe_agents.threads import Call, Threads, leave
+from pipe_runner.capture import CURRENT, ROUTES, Capture
 from pipe_runner.errors import NodeFault, output_of
 from pipe_runner.ports import AgentDescription, Attempt, Context, Outcome
 from pipe_runner.types import JsonObject, NodeStatus

@@ -57,6 +57,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "plancache",
     ),
     "running": (
+        "capture",
         "retry",
         "limits",
         "secret_forms",
@@ -104,6 +105,7 @@ PLUGIN_MAY_IMPORT = (
     "pipe_runner.models",
     "pipe_runner.types",
     "pipe_runner.errors",
+    "pipe_runner.capture",
 )
 
 # The only places that may import a library, as prefixes of module names.

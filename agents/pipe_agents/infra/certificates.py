@@ -71,10 +71,12 @@ def _paths(root: str, said: Sequence[str]) -> list[str]:
         path = os.path.join(root, os.path.expanduser(one))
         if any(mark in one for mark in "*?["):
             found.update(dict.fromkeys(sorted(glob.glob(path, recursive=True))[:MOST_FILES]))
-        elif os.path.exists(path):
+        elif os.path.exists(path) and not os.path.isdir(path):
             found[path] = None
         else:
-            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no file {shown(one, 300)}, which `files` names")
+            folder = shown(one.rstrip("/"), 300)
+            hint = f": it is a directory, and {folder}/*.pem are files in it" if os.path.isdir(path) else ""
+            raise NodeFault(ErrorKind.NOT_FOUND, f"there is no file {shown(one, 300)}, which `files` names{hint}")
     return [path for path in found if not os.path.isdir(path)][:MOST_FILES]
 
 

@@ -51,6 +51,8 @@ def _faults(heard: Sequence[Heard], resolver: Resolver) -> list[Finding]:
         alone = [one for one in hit if len(bad[one.name]) == len(one.answers[resolver]) and not _other(one, resolver)]
         severity: Severity = "high" if alone else "medium"
         said = [s for one in hit for s in bad[one.name]]
+        if status == "malformed" and all(s.truncated for s in said):
+            words = "has an answer that is too long for UDP, and gives none over TCP"
         types = list(dict.fromkeys(s.type for s in said))
         whole = all(len(bad[one.name]) == len(one.answers[resolver]) for one in hit)
         rest = "; another one answers" if whole and not alone else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from math import inf
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ from pipe_runner.calls.seams import Gate, Most, Prices, Purse, Recorder
 from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
+from pipe_runner.capture import captured
 from pipe_runner.errors import NodeFault, NoRecording, PriceUnknown
 from pipe_runner.models import (
     Message,
@@ -65,7 +67,7 @@ class Desk:
     ) -> None:
         self._services, self._purse, self._gate, self._recorder = services, purse, gate, recorder
         self._clock, self._make_toolbox, self._closing = clock, make_toolbox, closing
-        self._mask = masker.mask_text
+        self._masker, self._mask = masker, masker.mask_text
         self._forgets = isinstance(recorder, NotRecorded)
         """Nobody looks at what is asked and answered, so nothing is put into words for it."""
         self.misses: dict[tuple[str, int], NodeFault] = {}
@@ -141,7 +143,10 @@ class Desk:
                 out = True
                 pieces.clear()
                 try:
-                    return await self._services.client(name).generate_with_metadata(request, on_piece and keep)
+                    client = self._services.client(name)
+                    ours = type(client).__module__.startswith("pipe_providers.")
+                    with nullcontext() if ours else captured(emit, self._masker):
+                        return await client.generate_with_metadata(request, on_piece and keep)
                 except ModelFault as fault:
                     out = may_be_paid(fault)  # it may be told to come later, and be stopped while it waits
                     raise

@@ -226,10 +226,10 @@ class LocalExecutor:
             )
             began = monotonic()
             coming = agent.perform(attempt, context) if keeps_time else self._bounded(agent, attempt, context, strays)
-            outcome = await (coming if self._asides is None or check is None else self._asides.perform(coming, attempt))
-            if check is not None:
-                outcome = check.outcome(outcome, attempt, monotonic() - began)
-            return outcome
+            if self._asides is None or check is None:
+                return await coming
+            outcome = await self._asides.perform(check.heard(coming, emit), attempt)
+            return check.outcome(outcome, attempt, monotonic() - began)
         except NodeFault as fault:
             tail = mask(fault.tail or "")[-TAIL:] or None
             failed = _failed(fault.kind, mask(fault.message), fault.exit_code, tail)
@@ -256,7 +256,10 @@ class LocalExecutor:
             check = PortCheck(agent, self._masker)
         description = agent.describe()
         # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
-        strays = self._take_strays() if description.runs_functions and sys.platform != "win32" else None
+        takes = (description.runs_functions or check is not None) and sys.platform != "win32"
+        strays = self._take_strays() if takes else None
+        if check is not None and not description.runs_functions:
+            check.strays, strays = strays, None
         known = self._known[name] = _Known(agent, description.keeps_time, strays, check)
         return known
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.capture import captured
 from pipe_runner.errors import NodeFault, in_seconds, output_of
 from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
 from pipe_runner.halts import is_stop
@@ -17,6 +18,7 @@ from pipe_runner.text import ci_safe, printable
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.strays import Strays
     from pipe_runner.ports import Agent, Attempt, Emit, Masker
 
 _SHOWN: Final = 64 * 1024
@@ -33,6 +35,8 @@ class PortCheck:
 
     def __init__(self, agent: Agent, masker: Masker) -> None:
         self._agent, self._masker = agent, masker
+        self.strays: Strays | None = None
+        """Takes what its processes print; None where it runs functions, which have theirs."""
 
     def emit(self, emit: Emit) -> Emit:
         """An `emit` that takes what an agent says as it prints, masked and within its bound, and no other event."""
@@ -52,6 +56,11 @@ class PortCheck:
                 emit(EventKind.NODE_OUTPUT, {"stream": stream, "text": shown.decode("utf-8", "ignore")})
 
         return checked
+
+    async def heard(self, coming: Coroutine[Any, Any, Outcome], emit: Emit) -> Outcome:
+        """Perform, in a task of the attempt's own; what is printed meanwhile is what the agent says."""
+        with captured(emit, self._masker, self.strays):
+            return await coming
 
     def outcome(self, outcome: Any, attempt: Attempt, took: float) -> Outcome:
         """How the attempt ended, after `took` seconds, with nothing in it that can't stand in a log. Raises NodeFault
@@ -89,16 +98,25 @@ class PortCheck:
         what = ""
         try:
             async with asyncio.timeout(_CLOSING):
-                return await agent.close() is True
+                with captured(self._tell, self._masker):
+                    return await agent.close() is True
         except TimeoutError:
             what = f"takes more than {in_seconds(_CLOSING)}"
         except BaseException as error:  # whose words may hold a secret
             if isinstance(error, KeyboardInterrupt) or is_stop(error):
                 raise
             what = f"raises {type(error).__name__}"
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"warning: agent {ci_safe(printable(agent.name))}: close() {what}\n")
+        _say(f"warning: agent {agent.name}: close() {what}")
         return False
+
+    def _tell(self, kind: EventKind, data: Mapping[str, Any]) -> None:
+        for line in data["text"].splitlines():
+            _say(f"agent {self._agent.name}: {line}")
+
+
+def _say(line: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{ci_safe(printable(line))}\n")
 
 
 def _in_time(outcome: Outcome, took: float, timeout: float | None) -> Outcome:

@@ -170,6 +170,14 @@ def test_a_file_that_is_named_and_not_there_fails_the_node(ops: Ops) -> None:
         assert raised.value.kind is ErrorKind.NOT_FOUND
 
 
+def test_a_directory_that_is_named_as_a_file_is_not_passed_over(ops: Ops, tmp_path: Path) -> None:
+    (tmp_path / "certs").mkdir()
+    with pytest.raises(NodeFault) as raised:
+        ops.look(checks=["certificates"], files=["certs/"])
+    assert raised.value.kind is ErrorKind.NOT_FOUND
+    assert "it is a directory, and certs/*.pem are files in it" in raised.value.message
+
+
 @pytest.mark.parametrize(
     ("host", "names", "held"),
     [

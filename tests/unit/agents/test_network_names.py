@@ -197,6 +197,13 @@ def test_a_long_answer_comes_over_tcp(bench: Any, servers: Any) -> None:
     assert [one.protocol for one in server.asked if one.type == "A"][:2] == ["udp", "tcp"]
 
 
+def test_a_long_answer_that_does_not_come_over_tcp_is_not_told_as_damaged(bench: Any, servers: Any) -> None:
+    server = servers(tricks={"many.test": "no_tcp"})
+    output = run(bench, host="many.test", resolvers=[server.address], record_types=["A"])
+    (found,) = [one for one in output["findings"] if one["check"] == "dns.malformed"]
+    assert "has an answer that is too long for UDP, and gives none over TCP for many.test (A)" in found["summary"]
+
+
 def test_a_lost_datagram_is_asked_for_again_and_told(bench: Any, servers: Any, system: Any) -> None:
     system["app.test"] = ("10.1.2.3",)
     result = run(

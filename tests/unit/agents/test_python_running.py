@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pipe_agents.capture import KEPT
 from pipe_agents.python import PythonAgent
+from pipe_runner.capture import KEPT
 from pipe_runner.errors import StorageError
 from pipe_runner.types import EventKind
 

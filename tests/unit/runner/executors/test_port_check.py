@@ -24,6 +24,12 @@ from pipe_runner.types import ErrorKind, EventKind, JsonObject, NodeStatus
 Emitted = list[tuple[Any, Any]]
 
 
+@pytest.fixture(autouse=True)
+def descriptors_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that is left behind would keep those of the tests."""
+    monkeypatch.setattr(LocalExecutor, "_take_strays", lambda self: None)
+
+
 class Scripted:
     name = "scripted"
     version = "1"

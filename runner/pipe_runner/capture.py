@@ -1,4 +1,5 @@
-"""What Python code prints during an attempt becomes `node.output` events, not output of the runner."""
+"""What Python code of functions and plugins prints during an attempt becomes `node.output` events, not output of the
+runner."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Container, Iterable
-from contextlib import suppress
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from pipe_runner.types import EventKind
 
 if TYPE_CHECKING:
+    from pipe_runner.executors.strays import Strays
     from pipe_runner.ports import Emit, Masker, StreamMasker
 
 KEPT: Final = 64 * 1024
@@ -319,3 +322,28 @@ class _NoInput(io.TextIOBase):
 
 ROUTES: Final = Routes()
 """One for the process, as the standard streams are."""
+
+
+@contextmanager
+def captured(emit: Emit, masker: Masker, strays: Strays | None = None) -> Iterator[None]:
+    """What code prints in this context, and in tasks and threads that it starts, goes to `emit`; with `strays` also
+    what its processes print. On the loop; raises what `emit` raised."""
+    capture, began, gone = Capture(emit, masker), monotonic(), False
+    if strays is not None:
+        strays.running[capture] = emit
+    ROUTES.enter()
+    token = CURRENT.set(capture)
+    try:
+        yield
+    except GeneratorExit:  # it was left behind, and its loop has ended: nobody hears it any more
+        gone = True
+        raise
+    finally:
+        if not gone:
+            ROUTES.settle()
+            CURRENT.reset(token)
+        ROUTES.leave()
+        if not gone:
+            if strays is not None:
+                strays.leave(capture, monotonic() - began)
+            capture.close()
