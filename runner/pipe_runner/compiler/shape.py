@@ -174,7 +174,7 @@ class Shape:
             return path
         if error_type == "missing":
             key = str(detail["loc"][-1])
-            told = isinstance(value, dict) and self._report.misspelt(key, value, self._context_of(path, value).keys)
+            told = isinstance(value, dict) and self._is_meant(key, value, self._context_of(path, value))
             return self._prune(path) if told else self._missing(path, key)
         if error_type == "node_kind":
             self._no_kind(path, value)
@@ -248,6 +248,11 @@ class Shape:
         message = f"`{key}` belongs to nodes with {either(kinds)}, and this one has `{own}`"
         self._report.add("E201", message, path, at="key", hint=hint)
         return True
+
+    def _is_meant(self, key: str, given: dict[str, Any], context: Context) -> bool:
+        """Whether another key, which is told, stands for one that is missing: a misspelt one, or another system's."""
+        others = (context.others.get(str(name), "") for name in given)
+        return self._report.misspelt(key, given, context.keys) or any(f"`{key}:" in hint for hint in others)
 
     def _missing(self, path: Path_, key: str) -> Path_:
         add = self._report.add

@@ -154,3 +154,27 @@ def test_what_a_section_that_is_no_map_may_declare_is_not_said_to_be_missing(
 ) -> None:
     found = compiled(f"{section}: {wrong}\nnodes: {{a: {{run: 'echo {{{{ {section}.A }}}}'}}}}\n")
     assert codes(found) == ["E203"]
+
+
+@pytest.mark.parametrize("given", ["promt: x", "mesages: []"])
+def test_an_option_that_is_misspelt_is_not_also_said_to_be_missing(compiled: Compile, given: str) -> None:
+    found = compiled(f"nodes: {{a: {{agent: llm, provider: openai, with: {{model: m, {given}}}}}}}\n")
+    assert codes(found) == ["E503"]
+
+
+@pytest.mark.parametrize("key", ["steps", "jobs", "tasks"])
+def test_a_file_with_the_nodes_of_another_system_is_not_also_said_to_have_none(compiled: Compile, key: str) -> None:
+    assert codes(compiled(f"{key}: {{a: {{run: x}}}}\n")) == ["E208"]
+
+
+def test_an_entry_of_needs_that_is_no_text_hides_none_of_the_others(compiled: Compile) -> None:
+    found = compiled("nodes: {a: {run: x, needs: [5, nope, a]}, b-c: {run: x, needs: [nope, null]}}\n")
+    assert codes(found) == ["E203", "E203", "E205", "E301", "E301", "E302"]
+
+
+def test_more_warnings_than_are_shown_are_no_error_and_hide_none(compiled: Compile) -> None:
+    many = "".join(f"  n{n}: {{run: 'echo {{% if x %}}'}}\n" for n in range(1100))
+    found = compiled(f"nodes:\n{many}")
+    assert found.plan is not None and {one.code for one in found.diagnostics} == {"W404", "W119"}
+    assert len(found.diagnostics) == 1001
+    assert "E301" in codes(compiled(f"nodes:\n{many}  last: {{run: x, needs: [gone]}}\n"))
