@@ -162,6 +162,15 @@ class Report:
         place = document.diagnostic("", "", path)[:3]
         return any(one[:3] == place and one.code in _UNREAD for one in self.found)
 
+    def no_text(self, path: Path_, hint: str) -> bool:
+        """Whether the key there is told as no text, which then has this hint: quoted it were no identifier either."""
+        place = self.document.diagnostic("E109", "", self.written(path), at="key")[_PLACE]
+        for number, one in enumerate(self.found):
+            if one[_PLACE] == place:
+                self.found[number] = one._replace(hint=hint)
+                return True
+        return False
+
     def hint(self, code: str, path: Path_, offset: int, hint: str) -> None:
         """Give a fault at a character of a text another hint, now that more is known than when it was told."""
         origin = self._origin(path := self.written(path)) if self.origins else None

@@ -200,6 +200,8 @@ class Shape:
         hint = f"write `{wanted}`" if wanted else "use a to z, A to Z, digits and `_`, and begin with no digit"
         if "{{" in name:
             hint = "a name can't be a template"
+        if self._report.no_text(path, hint):
+            return
         self._report.add("E205", message, path, at="key", hint=hint)
 
     def _unknown_key(self, data: dict[str, Any], path: Path_) -> None:
@@ -304,6 +306,9 @@ def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report
     in_node = len(path) == 3 and path[0] in PHASES
     if code == "E203" and in_node and path[2] == "with" and report.wrote(path[:2], "pipeline"):
         message = message.replace(MAPS["with"], OF_INCLUDE["a map", True])
+    if details[0].get("ctx", {}).get("pattern") == nodes.RETRY_PATTERN and str(value)[:5] != "exit:":
+        near = report.suggest(str(value), ("error", *nodes.ERROR_KINDS))
+        hint = f"did you mean `{near}`?" if near else hint
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
         hint = f"did you mean `{near}`?" if near else None

@@ -178,3 +178,18 @@ def test_more_warnings_than_are_shown_are_no_error_and_hide_none(compiled: Compi
     assert found.plan is not None and {one.code for one in found.diagnostics} == {"W404", "W119"}
     assert len(found.diagnostics) == 1001
     assert "E301" in codes(compiled(f"nodes:\n{many}  last: {{run: x, needs: [gone]}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("1", "write `_1`"), ("1.5", "write `_1_5`"), ("? [a, b]\n  ", "write `a_b`")]
+)
+def test_a_node_id_that_is_no_text_is_told_once_and_the_hint_can_be_followed(
+    compiled: Compile, key: str, hint: str
+) -> None:
+    (fault,) = compiled(f"nodes:\n  {key}: {{run: x}}\n").diagnostics
+    assert (fault.code, fault.hint) == ("E109", hint)
+
+
+def test_a_kind_of_error_that_is_misspelt_is_answered_with_the_one_that_is_meant(compiled: Compile) -> None:
+    (fault,) = compiled("nodes: {a: {run: x, retry: {on: [timout]}}}\n").diagnostics
+    assert (fault.code, fault.hint) == ("E204", "did you mean `timeout`?")
