@@ -224,6 +224,7 @@ class Shape:
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
+        hint = foreign.unspaced(key, context.keys) or hint
         if not near and not owner and foreign.is_node(at(data, path)):
             hint = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
         agent = node.get("agent") if context.keys and "agent" in context.keys and isinstance(node, dict) else None
@@ -282,7 +283,7 @@ class Shape:
                 hint = "write `{run: …}`, or its keys below it, indented further than its id"
             hint = hint or "write `{run: …}`"
             if isinstance(node, str):
-                hint = "a node is a map: `{run: " + short(node, 30) + "}`"
+                hint = foreign.unspaced(node, nodes.KINDS) or "a node is a map: `{run: " + short(node, 30) + "}`"
             add("E203", message, path, hint=hint)
             return
         kinds = [name for name in nodes.KINDS if name in node]
@@ -295,7 +296,7 @@ class Shape:
         unknown = [key for key in node if key not in context.keys and not str(key).startswith("x-")]
         for key in unknown:
             self._unknown_key({**_rooted(path, node)}, (*path, key))
-        meant = [self._report.suggest(key, nodes.KINDS) for key in unknown]
+        meant = [self._report.suggest(key, nodes.KINDS) or foreign.unspaced(key, nodes.KINDS) for key in unknown]
         if not any(meant) and not aliases.REPLACES_KIND.intersection(unknown):
             add("E206", f"{named(path)} has none of {either(nodes.KINDS)}, and a node has exactly one", path, at="key")
 

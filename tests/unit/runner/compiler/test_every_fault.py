@@ -193,3 +193,9 @@ def test_a_node_id_that_is_no_text_is_told_once_and_the_hint_can_be_followed(
 def test_a_kind_of_error_that_is_misspelt_is_answered_with_the_one_that_is_meant(compiled: Compile) -> None:
     (fault,) = compiled("nodes: {a: {run: x, retry: {on: [timout]}}}\n").diagnostics
     assert (fault.code, fault.hint) == ("E204", "did you mean `timeout`?")
+
+
+@pytest.mark.parametrize(("node", "code"), [("\n    run:echo x", "E203"), ("{run:echo x}", "E201")])
+def test_a_colon_without_a_space_is_told_as_that(compiled: Compile, node: str, code: str) -> None:
+    (fault,) = compiled(f"nodes:\n  a: {node}\n").diagnostics
+    assert (fault.code, fault.hint) == (code, "a space behind the colon makes it a key: `run: echo x`")
