@@ -124,6 +124,7 @@ CODES: Final[dict[str, str]] = {
     "E806": "value that doesn't fit an input of the other file",
     "E901": "not available in this version",
     "W103": "number that is written otherwise than it is read",
+    "W119": "too many warnings",
     "W401": "trusted value inside the text of a program",
     "W402": "value pasted as shell text",
     "W403": "loop over one value",

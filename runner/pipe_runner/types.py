@@ -55,6 +55,11 @@ class NodeStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+def standing(status: RunStatus | NodeStatus) -> str:
+    """How a sentence says it of a run or node: `has failed`, `is waiting`."""
+    return f"{'has' if status in ('succeeded', 'failed') else 'is'} {status}"
+
+
 FINAL_NODE_STATUSES: Final = frozenset(
     {
         NodeStatus.SUCCEEDED,

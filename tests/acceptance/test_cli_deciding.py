@@ -146,7 +146,7 @@ def test_what_needs_no_decision_is_not_settled_and_says_why(pipe: Any) -> None:
     pipe.write("p.yml", ONCE.replace("echo v1'", "exit 3'"))
     assert pipe("run", "p.yml").returncode == 1
     for words, told in (
-        (("first", "--done"), "first is succeeded: there is nothing to settle"),
+        (("first", "--done"), "first has succeeded: there is nothing to settle"),
         (("frist", "--done"), "did you mean first?"),
         (("act",), "say --done or --again"),
         (("act", "--done", "--again"), "opposite"),

@@ -14,7 +14,7 @@ from pipe_runner.cases.standin import StandIn
 from pipe_runner.cases.suite import Case
 from pipe_runner.ports import Attempt, Command, Event
 from pipe_runner.run import NodeState, Run
-from pipe_runner.types import EventKind, Json, NodeStatus, ReadBlob
+from pipe_runner.types import EventKind, Json, NodeStatus, ReadBlob, standing
 
 _ALL_KNOWN = (NodeStatus.SUCCEEDED, NodeStatus.FAILED, NodeStatus.CANCELLED)
 """Ends of a repeated node with an output that lists all its items."""
@@ -128,7 +128,7 @@ class Facts:
             return [e.data["delay_s"] for e in self._events if e.node == node and e.event == EventKind.NODE_RETRYING]
         attempt = self._standin.attempts.get(node)
         if attempt is None:
-            return Absent(f"no attempt of it was made: it is {state.status}")
+            return Absent(f"no attempt of it was made: it {standing(state.status)}")
         if key == "options":
             return dict(attempt.options)
         command = self._standin.commands.get(node) or Absent("it runs no command")

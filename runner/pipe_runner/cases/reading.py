@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,7 +133,7 @@ class Reader:
                     "E601", f"`{name[:60]!r}` leaves the project's root", place, hint="paths count from this file"
                 )
             elif not os.path.isdir(path):
-                hint = f"make them with `pipe run FILE --record {os.path.relpath(path)}`"
+                hint = f"make them with `pipe run FILE --record {shlex.quote(os.path.relpath(path))}`"
                 report.add("E706", f"there are no recordings in {name}", place, hint=hint)
             else:
                 found[name] = path

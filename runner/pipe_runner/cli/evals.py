@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -45,8 +46,9 @@ def evaluate(given: Given) -> int:
     evaluation = _read(given.must("file"), registry, quiet=quiet)
     record, replay = folders(given)
     if replay is not None and not os.path.isdir(replay):
-        hint = f"make them with `pipe eval {given.must('file')} --record {given.text('replay')}`"
-        raise UsageError(f"there are no recordings in {given.text('replay')}", hint=hint)
+        said_ = given.text("replay") or ""
+        hint = f"make them with `{shlex.join(('pipe', 'eval', given.must('file'), '--record', said_))}`"
+        raise UsageError(f"there are no recordings in {said_}", hint=hint)
     home = _home(state_dir(given, evaluation.plan.root))
     grace = said(given, "grace", os.environ)
     settings = evaluation.plan.settings.get("grace", DEFAULT_GRACE)

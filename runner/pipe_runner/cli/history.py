@@ -18,7 +18,7 @@ from pipe_runner.diagnostics import did_you_mean
 from pipe_runner.errors import RunBusy, StorageError, UsageError
 from pipe_runner.runlog import RunDir, RunLock, fold_log
 from pipe_runner.text import json_text
-from pipe_runner.types import EventKind, RunStatus
+from pipe_runner.types import EventKind, RunStatus, standing
 
 if TYPE_CHECKING:
     from pipe_runner.ports import Event, RunSummary
@@ -170,7 +170,7 @@ def cancel(given: Given) -> int:
             hint = f"`{rundir.command('resume')}` goes on with it"
             raise UsageError(f"run {rundir.id} is not running: it was interrupted", hint=hint)
         if run.status is not RunStatus.WAITING:
-            raise UsageError(f"run {rundir.id} is not running: it is {run.status}")
+            raise UsageError(f"run {rundir.id} is not running: it {standing(run.status)}")
     run = _cancelled(rundir)
     sys.stdout.write(f"run {rundir.id} {run.status if run.status.final else 'interrupted'}\n")
     return 0

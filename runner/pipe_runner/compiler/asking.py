@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.compiler.contexts import keys_of
 from pipe_runner.compiler.options import check_options
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.values import may_hold_template
@@ -69,7 +70,7 @@ class ModelNode:
         if info.name != _LLM:
             return options, options
         checked = dict(options)
-        self._one_question(options, checked, place)
+        self._one_question(options, checked, place, keys_of(info.model))
         for key, why in _STATIC.items():
             if may_hold_template(options.get(key)):
                 self._no_template(options[key], (*place, key), why)
@@ -94,19 +95,22 @@ class ModelNode:
             hint = "leave it out; agents that measure ask one with `explain: true`"
             self._report.add("W511", message, place, at="key", hint=hint)
 
-    def _one_question(self, options: dict[str, Any], checked: dict[str, Any], place: Path_) -> None:
+    def _one_question(
+        self, options: dict[str, Any], checked: dict[str, Any], place: Path_, known: Collection[str]
+    ) -> None:
         """Exactly one of `prompt` and `messages`; told here, since it is known whatever their templates give."""
         if "prompt" in options and "messages" in options:
             self._report.add("E505", ONE_OF, (*place, "messages"), at="key", hint="leave one of them out")
             del checked["messages"]
         elif "prompt" not in options and "messages" not in options:
+            checked["prompt"] = _STAND_IN
+            if any(self._report.misspelt(key, options, known) for key in ("prompt", "messages")):
+                return
             where = place if self._report.wrote(self._path, "with") else self._path
             hint = "write `with: {prompt: …}`"
             self._report.add(
                 "E504", f"agent `{_LLM}` needs the option `prompt` or `messages`", where, at="key", hint=hint
             )
-            checked["prompt"] = _STAND_IN
-
         elif _only_system(options.get("messages")):
             self._report.add("E505", NOTHING_ASKED, (*place, "messages"), hint="add one with `role: user`")
             del checked["messages"]

@@ -22,6 +22,7 @@ from pipe_runner.compiler.outputs import schema_of_outputs
 from pipe_runner.compiler.parts import Includes, Part, shaped
 from pipe_runner.compiler.places import positions
 from pipe_runner.compiler.presets import NO_PRESETS, with_presets
+from pipe_runner.compiler.pruning import at
 from pipe_runner.compiler.references import Broken, Declared, References
 from pipe_runner.compiler.report import Report, TooManyFaults, headline, listed, several, short
 from pipe_runner.compiler.retries import Retries
@@ -222,7 +223,7 @@ class Build:
     def _needs(self, drafts: list[Draft]) -> None:
         """The edges of `needs:`."""
         for draft in drafts:
-            needs = draft.spec.needs
+            needs = draft.spec.needs or _misshapen_needs(draft)
             if not needs:
                 continue
             declared = draft.part.references.declared
@@ -230,6 +231,8 @@ class Build:
             listed_ = type(needs) is list
             explicit = set()
             for number, name in enumerate(needs if listed_ else [needs]):
+                if type(name) is not str:  # told already
+                    continue
                 target = nodes.get(name)
                 if target is None or target is draft or target.phase is not draft.phase or target.index in explicit:
                     if target is not None or name not in declared.broken:
@@ -378,6 +381,13 @@ class Build:
             "source": diagnostic.source,
             **({"from": other} if other is not None else {}),
         }
+
+
+def _misshapen_needs(draft: Draft) -> list[Any]:
+    """The `needs:` of a node in which something is no text, which is told: the others are looked at all the same."""
+    part, path = draft.part, draft.part.report.written((*draft.path, "needs"))
+    found = at(part.written, path) if path in part.broken else None
+    return found if isinstance(found, list) else []
 
 
 def _keys(data: Mapping[str, Any], key: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 from pipe_runner.compiler import aliases
@@ -62,6 +63,14 @@ def of_shape(key: str, value: Any) -> str | None:
         what = "a program with arguments" if " " in value else "another program"
         return f"{what} is a list: `[{', '.join(word for word in value.split() if word != '{0}')}]`"
     return None
+
+
+def unspaced(text: str, keys: Collection[str]) -> str | None:
+    """The hint for a key and its value without a space between, which YAML reads as one text."""
+    key, colon, value = text.partition(":")
+    if not colon or key not in keys or not value.isprintable() or len(value) > 80:
+        return None
+    return f"a space behind the colon makes it a key: `{key}: {value}`"
 
 
 def is_other_shell(value: Any) -> bool:

@@ -46,6 +46,8 @@ class Part:
         self.spec = spec
         self.data = shape.data
         """Without `x-…` keys and without what is wrong."""
+        self.broken = shape.broken
+        """Paths of what is wrong."""
         self.stand_ins = shape.stand_ins
         self.outer: Part | None = None
         """The file that includes this one."""

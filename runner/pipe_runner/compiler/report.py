@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,7 @@ from pipe_runner.loader.neighbours import note_of
 from pipe_runner.types import IDENTIFIER, Path_
 
 MOST: Final = 1000
-"""Faults that are told of one file."""
+"""Errors that are told of one file, and warnings."""
 _COMPARISONS: Final = 5000
 """Words that are compared for suggestions, in all; one takes about 40 µs."""
 _CANDIDATES: Final = 100
@@ -85,6 +86,8 @@ class Report:
     def __init__(self, document: Document, found: Iterable[Diagnostic] = ()) -> None:
         self.document = document
         self.found: list[Diagnostic] = list(found)
+        self._told = Counter(one.code[0] for one in self.found)
+        """How many errors (E) and warnings (W) there are."""
         self.renamed: dict[Path_, Path_] = {}
         """Nodes whose id is none, under the name by which they are looked at all the same: where they stand."""
         self.presets: dict[Path_, str] = {}
@@ -99,7 +102,7 @@ class Report:
     def included(self, document: Document, path: Path_) -> Report:
         """The report of a file that this one includes at `path`; what is found or bounded is one for both."""
         other = Report(document)
-        other.found = self.found
+        other.found, other._told = self.found, self._told
         other._way = ((self.document, path), *self._way)
         self._shared.characters += other._shared.characters
         self._shared.expressions += other._shared.expressions
@@ -132,9 +135,17 @@ class Report:
     ) -> None:
         """Note a fault at a key or value, or at a character of a text. Raises TooManyFaults when there are enough."""
         path = self.written(path)
-        if len(self.found) >= MOST:
-            self.found.append(self.document.diagnostic("E119", f"more than {MOST} faults; the rest is not shown", path))
-            raise TooManyFaults
+        kind = code[0]
+        self._told[kind] += 1
+        if self._told[kind] > MOST:
+            if kind == "E":
+                message = f"more than {MOST} faults; the rest is not shown"
+                self.found.append(self.document.diagnostic("E119", message, path))
+                raise TooManyFaults
+            if self._told[kind] == MOST + 1:
+                message = f"more than {MOST} warnings; the rest is not shown"
+                self.found.append(self.document.diagnostic("W119", message, path))
+            return
         document = self.document
         if self.origins and (origin := self._origin(path)) is not None:
             document, path = origin.document, origin.path
@@ -150,6 +161,15 @@ class Report:
         document, path = (self.document, path) if origin is None else (origin.document, origin.path)
         place = document.diagnostic("", "", path)[:3]
         return any(one[:3] == place and one.code in _UNREAD for one in self.found)
+
+    def no_text(self, path: Path_, hint: str) -> bool:
+        """Whether the key there is told as no text, which then has this hint: quoted it were no identifier either."""
+        place = self.document.diagnostic("E109", "", self.written(path), at="key")[_PLACE]
+        for number, one in enumerate(self.found):
+            if one[_PLACE] == place:
+                self.found[number] = one._replace(hint=hint)
+                return True
+        return False
 
     def hint(self, code: str, path: Path_, offset: int, hint: str) -> None:
         """Give a fault at a character of a text another hint, now that more is known than when it was told."""

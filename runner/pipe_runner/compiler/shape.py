@@ -174,7 +174,7 @@ class Shape:
             return path
         if error_type == "missing":
             key = str(detail["loc"][-1])
-            told = isinstance(value, dict) and self._report.misspelt(key, value, self._context_of(path, value).keys)
+            told = isinstance(value, dict) and self._is_meant(key, value, self._context_of(path, value))
             return self._prune(path) if told else self._missing(path, key)
         if error_type == "node_kind":
             self._no_kind(path, value)
@@ -200,6 +200,8 @@ class Shape:
         hint = f"write `{wanted}`" if wanted else "use a to z, A to Z, digits and `_`, and begin with no digit"
         if "{{" in name:
             hint = "a name can't be a template"
+        if self._report.no_text(path, hint):
+            return
         self._report.add("E205", message, path, at="key", hint=hint)
 
     def _unknown_key(self, data: dict[str, Any], path: Path_) -> None:
@@ -222,6 +224,7 @@ class Shape:
             return
         near = self._report.suggest(key, context.keys)
         hint = f"did you mean `{near}`?" if near else f"there is {listed(context.keys, 30)}" if context.keys else None
+        hint = foreign.unspaced(key, context.keys) or hint
         if not near and not owner and foreign.is_node(at(data, path)):
             hint = f"nodes stand in a map: `nodes: {{{identifier(key) or 'build'}: …}}`"
         agent = node.get("agent") if context.keys and "agent" in context.keys and isinstance(node, dict) else None
@@ -249,6 +252,11 @@ class Shape:
         self._report.add("E201", message, path, at="key", hint=hint)
         return True
 
+    def _is_meant(self, key: str, given: dict[str, Any], context: Context) -> bool:
+        """Whether another key, which is told, stands for one that is missing: a misspelt one, or another system's."""
+        others = (context.others.get(str(name), "") for name in given)
+        return self._report.misspelt(key, given, context.keys) or any(f"`{key}:" in hint for hint in others)
+
     def _missing(self, path: Path_, key: str) -> Path_:
         add = self._report.add
         if (*path, key) in self.broken:  # told already
@@ -275,7 +283,7 @@ class Shape:
                 hint = "write `{run: …}`, or its keys below it, indented further than its id"
             hint = hint or "write `{run: …}`"
             if isinstance(node, str):
-                hint = "a node is a map: `{run: " + short(node, 30) + "}`"
+                hint = foreign.unspaced(node, nodes.KINDS) or "a node is a map: `{run: " + short(node, 30) + "}`"
             add("E203", message, path, hint=hint)
             return
         kinds = [name for name in nodes.KINDS if name in node]
@@ -288,7 +296,7 @@ class Shape:
         unknown = [key for key in node if key not in context.keys and not str(key).startswith("x-")]
         for key in unknown:
             self._unknown_key({**_rooted(path, node)}, (*path, key))
-        meant = [self._report.suggest(key, nodes.KINDS) for key in unknown]
+        meant = [self._report.suggest(key, nodes.KINDS) or foreign.unspaced(key, nodes.KINDS) for key in unknown]
         if not any(meant) and not aliases.REPLACES_KIND.intersection(unknown):
             add("E206", f"{named(path)} has none of {either(nodes.KINDS)}, and a node has exactly one", path, at="key")
 
@@ -299,6 +307,9 @@ def said_of(path: Path_, details: list[ErrorDetails], value: Any, report: Report
     in_node = len(path) == 3 and path[0] in PHASES
     if code == "E203" and in_node and path[2] == "with" and report.wrote(path[:2], "pipeline"):
         message = message.replace(MAPS["with"], OF_INCLUDE["a map", True])
+    if details[0].get("ctx", {}).get("pattern") == nodes.RETRY_PATTERN and str(value)[:5] != "exit:":
+        near = report.suggest(str(value), ("error", *nodes.ERROR_KINDS))
+        hint = f"did you mean `{near}`?" if near else hint
     if details[0]["type"] == "literal_error" and hint is None:
         near = report.suggest(str(value), one_of(path, details[0]["ctx"]["expected"], value)[1])
         hint = f"did you mean `{near}`?" if near else None

@@ -11,7 +11,7 @@ from pipe_runner.executors.leftovers import end_leftovers
 from pipe_runner.run import Run, is_final
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, repair
 from pipe_runner.runlog.reader import opening_of
-from pipe_runner.types import Durability, EventKind, RunStatus
+from pipe_runner.types import Durability, EventKind, RunStatus, standing
 
 _REASON: Final = "the run was cancelled while it waited for a person"
 
@@ -26,7 +26,7 @@ def cancel_waiting(rundir: RunDir) -> Run:
         repaired = repair(rundir)
         run = repaired.run
         if run.status is not RunStatus.WAITING:
-            raise UsageError(f"run {run.id} does not wait: it is {run.status}")
+            raise UsageError(f"run {run.id} does not wait: it {standing(run.status)}")
         end_leftovers(rundir.id, rundir.warden_lock_path)
         journal = LogWriter.append_to(rundir, Durability.FULL, repaired)
         try:

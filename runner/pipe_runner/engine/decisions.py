@@ -18,7 +18,7 @@ from pipe_runner.run import NodeState, Run
 from pipe_runner.runlog import LogWriter, RunDir, RunLock, output_fields, repair
 from pipe_runner.runlog.reader import opening_of
 from pipe_runner.states import may_have_acted
-from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus, RunStatus
+from pipe_runner.types import Durability, ErrorKind, EventKind, Json, NodeStatus, RunStatus, standing
 
 Word = Literal["done", "again", "approve", "reject"]
 _PATIENCE: Final = 2.0
@@ -116,7 +116,7 @@ def _names(run: Run, rundir: RunDir, node: str, word: Word) -> list[str]:
             return [node]
         _decided_already(run, rundir, node, state)
         raise UsageError(
-            f"{node} is {_standing(state)}: it does not wait for an approval",
+            f"{node} {_standing(state)}: it does not wait for an approval",
             hint=f"`pipe settle` decides on it: `{rundir.command('settle', quote(node), '--done')}`, or `--again`"
             if may_have_acted(state)
             else f"`{rundir.command('show')}` says what waits",
@@ -130,7 +130,7 @@ def _names(run: Run, rundir: RunDir, node: str, word: Word) -> list[str]:
     if not open_ones:
         _decided_already(run, rundir, node, state)
         raise UsageError(
-            f"{node} is {_standing(state)}: there is nothing to settle",
+            f"{node} {_standing(state)}: there is nothing to settle",
             hint="what can be settled is a node with `effect: once` that began and did not succeed",
         )
     if run.status is RunStatus.SUCCEEDED:
@@ -168,7 +168,7 @@ def _decided_already(run: Run, rundir: RunDir, node: str, state: NodeState) -> N
 
 def _standing(state: NodeState) -> str:
     by = f", decided by {state.decided.get('by')}" if state.decided else ""
-    return f"{state.status}{by}"
+    return f"{standing(state.status)}{by}"
 
 
 def _event(state: NodeState, decision: Decision, journal: Any, now: str) -> tuple[EventKind, dict[str, Any]]:

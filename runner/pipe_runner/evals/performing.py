@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ class Performing:
         self._mend = (
             None
             if around.replay is None
-            else (f"make them with `pipe eval {evaluation.path} --record {os.path.relpath(around.replay)}`")
+            else "make them with "
+            f"`{shlex.join(('pipe', 'eval', evaluation.path, '--record', os.path.relpath(around.replay)))}`"
         )
         """How recordings are made, as the user, in whose directory this begins, would do it."""
         self._together = Together(evaluation.budget)

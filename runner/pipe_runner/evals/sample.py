@@ -10,7 +10,7 @@ from pipe_runner.evals.graders import Grade
 from pipe_runner.reports.result import outputs
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir, read_blob
-from pipe_runner.types import ENDED_WELL, ErrorKind, Json, RunStatus
+from pipe_runner.types import ENDED_WELL, ErrorKind, Json, RunStatus, standing
 
 NOT_MEASURED: Final = frozenset(
     {
@@ -82,8 +82,7 @@ def given_by(run: Run, rundir: RunDir, node: str | None, *, used_up: bool, unpri
         return Given(fault="; ".join(_sentence(id, error) for id, error in errors.items()))
     if run.error is not None:
         return Given(fault=str(run.error.get("message")))
-    status = "not run" if state is None else state.status
-    return Given(fault=f"node {node} is {status}")
+    return Given(fault=f"node {node} {'was not run' if state is None else standing(state.status)}")
 
 
 def spent_by(run: Run) -> tuple[int, float | None]:

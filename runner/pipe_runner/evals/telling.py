@@ -39,7 +39,7 @@ class Text:
         for line in last_lines(result):
             self._line(line)
         word = self._ink(str(result.verdict), _INKS[result.verdict])
-        self._line(f"{word}: {safe(sentence(result))}")
+        self._line(f"{word}: {safe(sentence(result, why=self._quiet))}")
 
     def _table(self, result: Result) -> None:
         confidence = result.evaluation.confidence
@@ -59,8 +59,9 @@ class Text:
         return inked(text, style, self._colour)
 
 
-def sentence(result: Result) -> str:
-    """The verdict's reason: how many samples passed, of how many, what was wanted, what it cost."""
+def sentence(result: Result, *, why: bool = False) -> str:
+    """The verdict's reason: how many samples passed, of how many, what was wanted, what it cost. `why`: and why one
+    was not graded."""
     evaluation, whole = result.evaluation, result.decider.all
     parts = [
         f"{whole.passed} of {plural(whole.graded, 'sample')} ({_percent(whole.rate)}, "
@@ -68,9 +69,9 @@ def sentence(result: Result) -> str:
         f"wanted {_percent(evaluation.overall)}"
         + (f", of each case {_percent(evaluation.each)}" if evaluation.each else ""),
     ]
-    lost = sum(sample.passed is None for sample in result.counted)
+    lost = [sample for sample in result.counted if sample.passed is None]
     if lost:
-        parts.append(f"{lost} not graded")
+        parts.append(f"{len(lost)} not graded" + (f" ({_short(lost[-1].why)})" if why else ""))
     left = result.planned - len(result.counted)
     if left:
         parts.append(f"{left} not needed" if result.stopped is None else f"{left} not made: {result.stopped}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import time
 from typing import Final
 
@@ -77,7 +78,7 @@ class Folder:
         except OSError as error:
             raise UsageError(
                 f"no recordings can be read in {self.path}: {error.strerror}",
-                hint=f"make them with `pipe run FILE --record {self.path}`",
+                hint=f"make them with `pipe run FILE --record {shlex.quote(self.path)}`",
             ) from error
         return [self._entry(os.path.join(self.path, name)) for name in names]
 

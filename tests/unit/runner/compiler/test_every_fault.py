@@ -154,3 +154,48 @@ def test_what_a_section_that_is_no_map_may_declare_is_not_said_to_be_missing(
 ) -> None:
     found = compiled(f"{section}: {wrong}\nnodes: {{a: {{run: 'echo {{{{ {section}.A }}}}'}}}}\n")
     assert codes(found) == ["E203"]
+
+
+@pytest.mark.parametrize("given", ["promt: x", "mesages: []"])
+def test_an_option_that_is_misspelt_is_not_also_said_to_be_missing(compiled: Compile, given: str) -> None:
+    found = compiled(f"nodes: {{a: {{agent: llm, provider: openai, with: {{model: m, {given}}}}}}}\n")
+    assert codes(found) == ["E503"]
+
+
+@pytest.mark.parametrize("key", ["steps", "jobs", "tasks"])
+def test_a_file_with_the_nodes_of_another_system_is_not_also_said_to_have_none(compiled: Compile, key: str) -> None:
+    assert codes(compiled(f"{key}: {{a: {{run: x}}}}\n")) == ["E208"]
+
+
+def test_an_entry_of_needs_that_is_no_text_hides_none_of_the_others(compiled: Compile) -> None:
+    found = compiled("nodes: {a: {run: x, needs: [5, nope, a]}, b-c: {run: x, needs: [nope, null]}}\n")
+    assert codes(found) == ["E203", "E203", "E205", "E301", "E301", "E302"]
+
+
+def test_more_warnings_than_are_shown_are_no_error_and_hide_none(compiled: Compile) -> None:
+    many = "".join(f"  n{n}: {{run: 'echo {{% if x %}}'}}\n" for n in range(1100))
+    found = compiled(f"nodes:\n{many}")
+    assert found.plan is not None and {one.code for one in found.diagnostics} == {"W404", "W119"}
+    assert len(found.diagnostics) == 1001
+    assert "E301" in codes(compiled(f"nodes:\n{many}  last: {{run: x, needs: [gone]}}\n"))
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"), [("1", "write `_1`"), ("1.5", "write `_1_5`"), ("? [a, b]\n  ", "write `a_b`")]
+)
+def test_a_node_id_that_is_no_text_is_told_once_and_the_hint_can_be_followed(
+    compiled: Compile, key: str, hint: str
+) -> None:
+    (fault,) = compiled(f"nodes:\n  {key}: {{run: x}}\n").diagnostics
+    assert (fault.code, fault.hint) == ("E109", hint)
+
+
+def test_a_kind_of_error_that_is_misspelt_is_answered_with_the_one_that_is_meant(compiled: Compile) -> None:
+    (fault,) = compiled("nodes: {a: {run: x, retry: {on: [timout]}}}\n").diagnostics
+    assert (fault.code, fault.hint) == ("E204", "did you mean `timeout`?")
+
+
+@pytest.mark.parametrize(("node", "code"), [("\n    run:echo x", "E203"), ("{run:echo x}", "E201")])
+def test_a_colon_without_a_space_is_told_as_that(compiled: Compile, node: str, code: str) -> None:
+    (fault,) = compiled(f"nodes:\n  a: {node}\n").diagnostics
+    assert (fault.code, fault.hint) == (code, "a space behind the colon makes it a key: `run: echo x`")

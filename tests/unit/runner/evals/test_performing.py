@@ -322,3 +322,10 @@ def test_a_run_that_nobody_recorded_says_so_and_how_to_make_it(tmp_path: Path, m
     mend = "make them with `pipe eval p.eval.yml --record rec`"
     assert f"rec has no recordings of run {sample.run}; {mend}" in sample.why
     assert not list((tmp_path / ".pipe").rglob("nothing-recorded"))
+
+
+def test_how_recordings_are_made_is_said_as_a_shell_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my rec").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = evaluated(tmp_path, EVAL, {"fake": FakeProvider("nobody asks")}, replay=str(tmp_path / "my rec"))
+    assert "make them with `pipe eval p.eval.yml --record 'my rec'`" in result.counted[0].why

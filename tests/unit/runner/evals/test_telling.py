@@ -73,3 +73,10 @@ def test_thousands_of_cases_are_told_without_a_look_at_all_samples_for_each(tmp_
     assert in_time(time.process_time() - began, 1.5)
     assert [len(one["samples"]) for one in told["cases"]] == [2] * 10_000
     assert document.count(b"<testcase") == 10_001
+
+
+def test_the_one_line_of_quiet_says_why_a_sample_was_not_graded(tmp_path: Path) -> None:
+    told: list[str] = []
+    result = evaluated(tmp_path, EVAL, {"fake": FakeProvider(ModelFault(Reason.CREDENTIALS, "no key", sent=False))})
+    Text(told.append, quiet=True, colour=False).end(result, "x")
+    assert len(told) == 1 and "1 not graded (" in told[0] and "no key" in told[0]
