@@ -164,10 +164,11 @@ class Report:
 
     def no_text(self, path: Path_, hint: str) -> bool:
         """Whether the key there is told as no text, which then has this hint: quoted it were no identifier either."""
-        place = self.document.diagnostic("E109", "", self.written(path), at="key")[_PLACE]
-        for number, one in enumerate(self.found):
-            if one[_PLACE] == place:
-                self.found[number] = one._replace(hint=hint)
+        numbers = [number for number, one in enumerate(self.found) if one.code == "E109"]
+        place = self.document.diagnostic("E109", "", self.written(path), at="key")[_PLACE] if numbers else ()
+        for number in numbers:
+            if self.found[number][_PLACE] == place:
+                self.found[number] = self.found[number]._replace(hint=hint)
                 return True
         return False
 
