@@ -12,6 +12,7 @@ from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 
 _OPTION_OF_WC: Final = re.compile(r"-[lwcmL]+|--(?:lines|words|bytes|chars|max-line-length)")
 _OPTION_OF_GREP: Final = re.compile(r"-[EFGPcivwxsahyo]+|--(?:count|ignore-case|invert-match|text|no-filename)")
+_QUIET: Final = re.compile(r"-[EFGPcivwxsahyo]*q[EFGPcivwxsahyo]*|--quiet|--silent")
 _DATE: Final = re.compile(r"\+(?:%-?[sYmdHMSjuN])+")
 _NUMBER: Final = re.compile(r"-?[0-9]+|-w")
 _PRINTED: Final = re.compile(FORMAT)
@@ -47,7 +48,9 @@ def _wc(words: Sequence[Word]) -> bool:
 
 
 def _grep(words: Sequence[Word]) -> bool:
-    """`grep -c PATTERN FILE`: of more files it prints the names."""
+    """`grep -c PATTERN FILE`: of more files it prints the names. `grep -q` prints nothing."""
+    if any(_QUIET.fullmatch(word.text) for word in itertools.takewhile(lambda word: word.text != "--", words)):
+        return True
     options = [word.text for word in words if _OPTION_OF_GREP.fullmatch(word.text)]
     others = [word.text for word in words if word.text != "--" and not _OPTION_OF_GREP.fullmatch(word.text)]
     if any("o" in text and not text.startswith("--") for text in options):

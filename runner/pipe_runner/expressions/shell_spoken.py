@@ -35,6 +35,9 @@ _GIVEN: Final = re.compile(r"(?:-v)?([A-Za-z_]\w*)=")
 _INNERMOST: Final = re.compile(r"([\w.]*)\(([^()]*)\)")
 _NUMBERS: Final = frozenset({"int", "len", "sum", "round", "ord"})
 _FIGURES: Final = re.compile(r"[-+*/%0-9. ,]*(?:,\s*(?:end|flush)=[^,]*)*")
+_KEPT: Final = re.compile(r"(?:^|[;\n])\s*([A-Za-z_]\w*)\s*=\s*(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b)")
+"""A variable of Python's that is given a number."""
+_FORMATTED: Final = re.compile(r"f?[\"'](?:%d[\"']\s*%|\{([^{}\"']*?)(?::d)?\}[\"'])")
 _ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
 _SAID: Final = re.compile(r"(?:console\.log|\bprint|\bputs|\bsay|\becho)\b\s*([^;\n]*)")
 _COUNTED: Final = re.compile(
@@ -97,6 +100,10 @@ def counts(name: str, words: Sequence[Word]) -> bool:
     if name not in _PYTHONS:
         said = [found[1] for found in _SAID.finditer(code)]
         return bool(said) and all(_COUNTED.fullmatch(each) for each in said) and words[0].text not in ("-p", "-pe")
+    code = _FORMATTED.sub(r"\1", code)
+    for figure in set(_KEPT.findall(code)):
+        if len(re.findall(rf"\b{figure}\s*[-+*/%]?=(?!=)|\b(?:for|as|in)\s+{figure}\b", code)) == 1:
+            code = re.sub(rf"\b{figure}\b(?!\s*=)", "0", code)
     for _ in range(_MAX_DEPTH):
         code, found = _INNERMOST.subn(_figured, code)
         if not found:
