@@ -30,6 +30,6 @@ def test_the_test_of_ones_own_works() -> None:
 def test_who_has_nothing_to_do_is_skipped(tmp_path: Path) -> None:
     found = re.search(r"## Nothing to do.*?```yaml\n(.*?)```", PAGE, re.DOTALL)
     assert found is not None
-    text = "inputs: {diff: {type: string, default: x}}\n" + found[1]
-    run = run_pipeline(text, providers={"openai": FakeProvider({"answer": None, "noop": "fine"})}, root=tmp_path)
+    model = FakeProvider({"answer": None, "noop": "fine"})
+    run = run_pipeline(found[1], inputs={"diff": "x"}, providers={"openai": model}, root=tmp_path)
     assert (run.statuses["apply"], run.outputs) == ("skipped", {"why": "fine"})
