@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator
@@ -91,7 +92,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Tests elsewhere count the processes below this one: that which acceptance tests fork from isn't kept for them."""
+    """Tests elsewhere count the processes below this one: that which acceptance tests fork from isn't kept for them.
+    And an attempt that an earlier test left behind holds that test's standard streams."""
+    capture = sys.modules.get("pipe_runner.capture")
+    if capture is not None and capture.ROUTES._users:
+        capture.ROUTES._users = 0
+        capture.ROUTES._owners.clear()
     warm: Any = item.config.pluginmanager.get_plugin("warm")
     if warm is not None and "acceptance" not in item.path.parts:
         warm.end()

@@ -157,7 +157,7 @@ class Routes:
     def leave(self) -> None:
         """Undo one `enter`; whoever replaced the streams in between keeps them."""
         with self._lock:
-            self._users -= 1
+            self._users = max(self._users - 1, 0)
             if self._users > 0 or self._stdin is None or self._stdout is None or self._stderr is None:
                 return
             self._give_back(self._stdout)

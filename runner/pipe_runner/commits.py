@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from functools import partial
 from queue import SimpleQueue
 
-from pipe_runner.journal import Committed, Journal
+from pipe_runner.ports import Committed, Journal
 
 SLOW_COMMIT = 0.002
 """Seconds from which a commit is made in a thread, so that a slow disk doesn't hold up the loop."""

@@ -21,8 +21,10 @@ _START: Final = "import sys; sys.path.append(sys.argv[1]); from {} import main; 
 alive: Final[set[int]] = set()
 """Those that this process has started and whose exit status nobody has taken."""
 
-POSSIBLE: Final = hasattr(os, "posix_spawn") and bool(sys.executable)
-"""Whether this system can start one."""
+
+def possible() -> bool:
+    """Whether this system can start one."""
+    return hasattr(os, "posix_spawn") and bool(sys.executable)
 
 
 def start(module: str, fds: list[int], argv: Sequence[str] = ()) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pipe_runner.commands import Command as Command
+from pipe_runner.commands import ProcessEnd as ProcessEnd
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject, NodeStatus
 
 if TYPE_CHECKING:
@@ -54,6 +56,37 @@ class EventSink(Protocol):
     """Anything that is told every event, in order: console, telemetry, a server's stream."""
 
     def accept(self, event: Event) -> None: ...
+
+    def close(self) -> None: ...
+
+
+Committed = Callable[["float | None", "BaseException | None"], None]
+"""Called with the seconds that a commit took, and why it failed, if it did; without both, it is to be made again."""
+
+
+class Journal(Protocol):
+    """The sink that is the truth. Raises StorageError from any call when the log can't be written (D7)."""
+
+    def append(self, event: Event) -> None:
+        """Write the event; survives the process when it returns (not yet the power)."""
+        ...
+
+    def commit(self) -> None:
+        """Make all that was appended durable (fdatasync); with durability `os` it does nothing. May block."""
+        ...
+
+    def commit_beside(self, then: Committed) -> bool:
+        """Do so without holding up the loop that asks; False: `commit` is to be called. `then` is called in the loop,
+        never before this returns."""
+        ...
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep a large output, durable when it returns; gives its sha256 in hex."""
+        ...
+
+    def check(self) -> None:
+        """Fail where what was appended is not there any more, since somebody removed it."""
+        ...
 
     def close(self) -> None: ...
 
@@ -169,38 +202,6 @@ class StreamMasker(Protocol):
 
 
 # ---------------------------------------------------------------- processes
-
-
-class Command(NamedTuple):
-    """A process to start: program and arguments, the whole environment, an absolute working directory, its stdin."""
-
-    argv: tuple[str, ...]
-    env: Mapping[str, str]
-    cwd: str
-    stdin: bytes | None = None
-
-
-class ProcessEnd(NamedTuple):
-    """How a process ended, and what it printed (masked).
-
-    `stdout` holds at most the attempt's output limit; `truncated` then says size and digest of the whole.
-    """
-
-    exit_code: int | None
-    signal: int | None
-    stdout: bytes
-    stderr_tail: bytes
-    duration: float
-    timed_out: bool = False
-    stopped: bool = False
-    """Ended because the run was stopped, not by itself."""
-    lost: bool = False
-    """Nobody knows how it ended: what watches over processes died."""
-    not_found: str | None = None
-    """A sentence, when the program or the working directory could not be used."""
-    truncated: Mapping[str, Json] | None = None
-    unavailable: str | None = None
-    """A sentence, when the system could not start a process just now."""
 
 
 class Launcher(Protocol):

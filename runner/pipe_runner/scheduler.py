@@ -18,9 +18,8 @@ from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import evaluate_condition
 from pipe_runner.fans import NOTHING, Fans
-from pipe_runner.journal import Journal
 from pipe_runner.plan import NO_RETRY, Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Emit, Executor, NodeError, Outcome
+from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal, NodeError, Outcome
 from pipe_runner.retry import bounded, next_delay, of_max_time
 from pipe_runner.run import Run, is_final, resting
 from pipe_runner.scope import Scope

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipe_runner.errors import InvalidPipeline, NodeFault
 from pipe_runner.fakes import Answer, FakeProvider
-from pipe_runner.journal import Committed
-from pipe_runner.ports import AgentDescription, Attempt, Context, Emit, Event, NodeError, Outcome
+from pipe_runner.ports import AgentDescription, Attempt, Committed, Context, Emit, Event, NodeError, Outcome
 from pipe_runner.run import NodeState, Run
 from pipe_runner.types import ErrorKind, Json, JsonObject, NodeStatus
 

@@ -41,7 +41,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "run",
         "spent",
         "ports",
-        "journal",
+        "commands",
         "messages",
         "models",
     ),

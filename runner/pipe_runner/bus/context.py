@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipe_runner.journal import Journal
-from pipe_runner.ports import Masker
+from pipe_runner.ports import Journal, Masker
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir
 from pipe_runner.stops import EmitEvent

@@ -8,8 +8,7 @@ from typing import Any
 
 from pipe_runner.engine.stream import EventStream
 from pipe_runner.executors.overdue import OVERRUN
-from pipe_runner.journal import Journal
-from pipe_runner.ports import Clock
+from pipe_runner.ports import Clock, Journal
 from pipe_runner.run import Run
 from pipe_runner.runlog import RunDir
 from pipe_runner.types import ErrorKind, EventKind, NodeStatus

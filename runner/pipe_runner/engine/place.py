@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from pipe_runner.calls.seams import Recorder
     from pipe_runner.calls.services import Services
     from pipe_runner.executors.pool import Pool
-    from pipe_runner.journal import Journal
-    from pipe_runner.ports import Masker
+    from pipe_runner.ports import Journal, Masker
     from pipe_runner.runlog import RunDir, RunLock
     from pipe_runner.tools.settings import ServerSettings
 

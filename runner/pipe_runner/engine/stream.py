@@ -8,8 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipe_runner.journal import Journal
-from pipe_runner.ports import Attempt, Clock, Emit, Event, EventSink
+from pipe_runner.ports import Attempt, Clock, Emit, Event, EventSink, Journal
 from pipe_runner.run import Run
 from pipe_runner.types import EventKind
 

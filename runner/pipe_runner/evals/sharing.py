@@ -8,11 +8,10 @@ from typing import Any
 
 from pipe_runner.calls.seams import Held, Most, Purse
 from pipe_runner.errors import NodeFault
-from pipe_runner.journal import Committed
 from pipe_runner.limits.gates import Gates
 from pipe_runner.models import Usage
 from pipe_runner.plan import Budget, Plan
-from pipe_runner.ports import Attempt, Emit, Event
+from pipe_runner.ports import Attempt, Committed, Emit, Event
 from pipe_runner.run import Run
 from pipe_runner.spending.purse import BudgetPurse
 from pipe_runner.spent import Ledger, Spent

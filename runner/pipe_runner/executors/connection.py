@@ -40,7 +40,7 @@ class Connection:
 
         Raises Unsupported, StorageError, and RunBusy when an earlier warden of the run doesn't end.
         """
-        if not companions.POSSIBLE:
+        if not companions.possible():
             raise Unsupported(
                 "commands can't be run on this system", hint="pipe check, graph and test work here; run it on Linux"
             )

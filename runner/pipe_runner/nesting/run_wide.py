@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipe_runner.journal import Journal
 from pipe_runner.plan import Plan, PlannedNode
-from pipe_runner.ports import Attempt, Clock, Emit, Executor
+from pipe_runner.ports import Attempt, Clock, Emit, Executor, Journal
 from pipe_runner.run import Run
 from pipe_runner.scope import Scope
 from pipe_runner.stops import EmitEvent

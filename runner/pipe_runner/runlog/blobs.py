@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pipe_runner import flags
 from pipe_runner.errors import StorageError
-from pipe_runner.journal import Journal
+from pipe_runner.ports import Journal
 from pipe_runner.run import INLINE_OUTPUT_LIMIT
 from pipe_runner.runlog.faults import RESTORE, storage_fault
 from pipe_runner.runlog.rundir import RunDir

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipe_runner.errors import StorageError
-from pipe_runner.journal import Committed
-from pipe_runner.ports import Event
+from pipe_runner.ports import Committed, Event
 from pipe_runner.runlog.lines import encode_line
 
 if TYPE_CHECKING:

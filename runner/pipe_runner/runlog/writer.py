@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner import companions
 from pipe_runner.errors import StorageError
 from pipe_runner.forks import let_go_in_children
-from pipe_runner.journal import Committed
-from pipe_runner.ports import Event
+from pipe_runner.ports import Committed, Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import Heads, encode_line
 from pipe_runner.runlog.syncer import Syncer
@@ -188,7 +187,7 @@ class LogWriter:
         import asyncio
 
         self._asked = None
-        if companions.POSSIBLE:
+        if companions.possible():
             with suppress(OSError):  # the system has no room for one
                 self._syncer = Syncer(self._path, self._fd, asyncio.get_running_loop())
 

@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from pipe_runner.calls.seams import Held, Most
 from pipe_runner.commits import GroupCommit
 from pipe_runner.errors import NodeFault, PriceUnknown, StorageError
-from pipe_runner.journal import Journal
 from pipe_runner.models import Usage
 from pipe_runner.plan import Plan
-from pipe_runner.ports import Attempt, Emit
+from pipe_runner.ports import Attempt, Emit, Journal
 from pipe_runner.run import Run
 from pipe_runner.spending.scopes import Scope, Scopes
 from pipe_runner.spending.sentences import over_budget, price_unknown

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 import pytest
 
 from pipe_runner.commits import GroupCommit
-from pipe_runner.journal import Committed
+from pipe_runner.ports import Committed
 from pipe_runner.testing import MemoryJournal
 
 ASKED: ContextVar[str] = ContextVar("asked", default="")

@@ -357,7 +357,7 @@ def test_where_the_loop_can_watch_nothing_more_no_process_is_left(tmp_path: Path
 
 
 def test_where_no_process_can_be_started_none_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(companions, "POSSIBLE", False)
+    monkeypatch.setattr(companions, "possible", lambda: False)
 
     async def scene(beside: Beside) -> None:
         assert beside.asks(20) == [False] * 20
