@@ -21,13 +21,13 @@ from pipe_runner.forks import let_go_in_children
 from pipe_runner.ports import Committed, Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import Heads, encode_line
-from pipe_runner.runlog.syncer import Syncer
 from pipe_runner.sync import sync_directory, sync_file
 from pipe_runner.types import Durability
 
 if TYPE_CHECKING:
     from pipe_runner.runlog.mend import Repaired
     from pipe_runner.runlog.rundir import RunDir
+    from pipe_runner.runlog.syncer import Syncer
 
 _OFTEN: Final = 8
 _WITHIN: Final = 1.0
@@ -185,6 +185,8 @@ class LogWriter:
 
     def _start_syncer(self) -> None:
         import asyncio
+
+        from pipe_runner.runlog.syncer import Syncer
 
         self._asked = None
         if companions.possible():
