@@ -100,10 +100,11 @@ class ShellTests(ShellDocuments):
         if pattern.variables:
             only = len(pattern.variables) == 1 and pattern.text.strip('"${}') == pattern.variables[0]
             texts = self.flows.written(pattern.variables[0]) if only else []
+            texts = [] if len(texts) > MAX_KEPT else texts
             begins = [begin[0] if (begin := ASSIGNED.match(text)) else "" for text in texts]
             texts = [text.removeprefix(begin) for text, begin in zip(texts, begins, strict=True)]
             texts = [] if any(begin.endswith("+=") for begin in begins) else texts
-        if len(texts) > MAX_KEPT or any(len(text) > _LONGEST for text in texts):
+        if any(len(text) > _LONGEST for text in texts):
             texts = []
         groups = {group for text in texts for group in _not_digits(text)} if texts else set(range(len(GROUPS)))
         names = [GROUPS[group] for group in groups if group < len(GROUPS)]
