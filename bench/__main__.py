@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from bench import results, where
-from bench.measure import Failed, fdatasync_seconds
+from bench.measure import Failed, fdatasync_seconds, processors
 from bench.peers import Peers, facts
 from bench.rows import ROWS, Bench, Row
 
@@ -43,6 +43,7 @@ def main() -> int:
     peers = Peers(asked.peers or scratch / "peers", install=not asked.no_install)
     rows: list[Row] = []
     failed: dict[str, str] = {}
+    before = processors()
     try:
         peers.directory.mkdir(parents=True, exist_ok=True)
         peers.look_for_all()
@@ -61,6 +62,9 @@ def main() -> int:
         spent = [] if asked.no_profile else where.section(bench.scratch, asked.quick)
         known = facts() | {"fdatasync here": f"{fdatasync_seconds(scratch) * 1e6:.0f} µs"}
         known |= {"load when it ended": f"{os.getloadavg()[0]:.1f}"}
+        if before is not None and (after := processors()) is not None and after[0] > before[0]:
+            share = (after[1] - before[1]) / (after[0] - before[0])
+            known |= {"of the time when processors were wanted, their host gave to others": f"{share:.1%}"}
         known |= {name: peer.version for name, peer in peers.found.items()}
     finally:
         if asked.scratch is None:
