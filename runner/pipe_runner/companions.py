@@ -27,9 +27,12 @@ def possible() -> bool:
     return hasattr(os, "posix_spawn") and bool(sys.executable)
 
 
-def start(module: str, fds: list[int], argv: Sequence[str] = ()) -> int:
+def start(module: str, fds: list[int], argv: Sequence[str] = (), *, apart: bool = True) -> int:
     """Start Python with `main` of that module, which is told the numbers that its descriptors have, from 3 on, and
     then `argv`; its pid. Takes about a millisecond, and doesn't wait for it.
+
+    `apart`: in a session of its own, so that what it starts has no terminal. In a process group of ours otherwise: one
+    that is stopped when we end has the system go on, whatever it has come to.
 
     The descriptors are closed here, whatever happens. Raises OSError.
     """
@@ -52,7 +55,7 @@ def start(module: str, fds: list[int], argv: Sequence[str] = ()) -> int:
                 *((os.POSIX_SPAWN_DUP2, given[0], fd) for fd in (0, 1, 2)),
                 *((os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(given[1:], numbers, strict=True)),
             ],
-            setsid=True,  # else it could read from our terminal, and gets the signals of its keys
+            **({"setsid": True} if apart else {"setpgroup": 0}),  # either way our terminal's keys don't reach it
             setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
         )
         alive.add(pid)

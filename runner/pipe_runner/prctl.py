@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import sys
 
+_PARENT_DEATH = 1
+
+
+def signal_with_parent(number: int) -> None:
+    """Have the system send us this signal when the thread that started this process ends."""
+    prctl(_PARENT_DEATH, number)
+
 
 def prctl(option: int, value: int) -> None:
     """Set one of the system's options by number; elsewhere than on Linux it does nothing."""

@@ -36,6 +36,7 @@ from pipe_runner.executors.protocol import (
     frame,
     hang_up,
 )
+from pipe_runner.prctl import signal_with_parent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -355,6 +356,7 @@ def main(fd: int, lock: int, sweep: list[str]) -> None:
         os.set_inheritable(inherited, False)
     os.closerange(max(fd, lock) + 1, os.sysconf("SC_OPEN_MAX"))
     become_subreaper()
+    signal_with_parent(signal.SIGCONT)  # else what it watches over would stay if it is stopped then
     warden = Warden(fd)
     try:
         warden.watch()

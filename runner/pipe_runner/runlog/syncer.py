@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner import companions
 from pipe_runner.forks import let_go_in_children
-from pipe_runner.prctl import prctl
+from pipe_runner.prctl import signal_with_parent
 from pipe_runner.sync import sync_file
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ Synced = Callable[[float, "int | None"], None]
 """Called with the seconds that it took, and the system's number for why it failed, 0 where it didn't; None: nobody
 knows, since the process is gone."""
 
-_KILL_WITH_PARENT: Final = 1
-"""Of `prctl`: the signal that a process gets when the thread that started it ends."""
-
 
 class Syncer:
     """The loop's end, for the log at `path`, which is open as `log`. Raises OSError where none can be started."""
@@ -42,7 +39,8 @@ class Syncer:
         ours, theirs = socket.socketpair()
         self._pid = 0
         try:
-            self._pid = companions.start("pipe_runner.runlog.syncer", [_opened_again(path, log), theirs.detach()])
+            fds = [_opened_again(path, log), theirs.detach()]
+            self._pid = companions.start("pipe_runner.runlog.syncer", fds, apart=False)
             ours.setblocking(False)
             loop.add_reader(ours.fileno(), self._read)
         except OSError:
@@ -140,7 +138,7 @@ def main(log: int, line: int, _: list[str]) -> None:
     """The process: one byte for each byte, after the log is durable, until nobody is there. Doesn't return."""
     import signal
 
-    prctl(_KILL_WITH_PARENT, signal.SIGKILL)  # else it would stay if it is stopped then
+    signal_with_parent(signal.SIGKILL)  # else it would stay if it is stopped then
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

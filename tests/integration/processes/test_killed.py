@@ -72,6 +72,18 @@ def test_x2_five_seconds_after_kill_9_of_the_runner_nothing_of_the_run_is_alive(
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize("way", ["after its command", "without an environment"])
+def test_x2_nothing_is_left_of_a_runner_that_is_killed_while_the_warden_is_stopped(
+    machine: Any, start: Start, way: str
+) -> None:
+    runner = start(WAYS[way], "sleep 60")
+    pids = (machine.pid("p0"), warden_of(runner.pid))
+    os.kill(pids[1], signal.SIGSTOP)
+    runner.kill()
+    runner.wait()
+    assert all(machine.ends(pid, 5) for pid in pids)
+
+
 def test_x2_polite_processes_get_term_and_end_at_once(machine: Any, start: Start) -> None:
     text = "trap 'echo bye > bye; exit' TERM; echo $$ > new; mv new p0; while :; do sleep 0.02 || :; done"
     runner = start(f"exec 2>/dev/null; {text}")  # what a shell says of killed children would end it: nobody reads it

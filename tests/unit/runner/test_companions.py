@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipe_runner import companions
-from pipe_runner.executors.family import is_companion
+from pipe_runner.executors.family import is_companion, stat_words
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
@@ -102,6 +103,40 @@ def test_one_whose_exit_status_somebody_else_took_has_ended(folder: Path) -> Non
     os.waitpid(pid, 0)
     assert companions.ended(pid)
     assert pid not in companions.alive
+
+
+STARTS = """
+import os, signal, socket, time
+from pipe_runner import companions
+from pipe_runner.runlog.syncer import Syncer
+started = companions.start
+def start(*args, **how):
+    pid = started(*args, **how)
+    os.kill(pid, signal.SIGSTOP)
+    print(pid, flush=True)
+    return pid
+companions.start = start
+class Loop:
+    add_reader = lambda *_: None
+log = os.open("log", os.O_WRONLY | os.O_CREAT)
+syncer = Syncer("log", log, Loop())
+time.sleep(60)
+"""
+
+
+def test_x2_the_one_for_the_log_ends_with_us_also_where_it_is_stopped_before_its_program_begins(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS], cwd=tmp_path, stdout=subprocess.PIPE) as runner:
+        assert runner.stdout is not None
+        pid = int(runner.stdout.readline())
+        while stat_words(f"/proc/{pid}/stat")[0] != b"T":
+            time.sleep(0.001)
+        runner.kill()
+    give_up = time.monotonic() + 5
+    while (left := stat_words(f"/proc/{pid}/stat")[:1] not in ([], [b"Z"], [b"X"])) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    if left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
 
 
 @pytest.mark.parametrize("module", ["pipe_runner.executors.warden", "pipe_runner.runlog.syncer"])
