@@ -154,7 +154,7 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
     total, succeeded = len(fan.items), sum(counts.get(status, 0) for status in ENDED_WELL)
     if total and counts[NodeStatus.SKIPPED] == total:
         return Verdict(NodeStatus.SKIPPED)
-    wanted = fan.fan_out.min_success
+    wanted = fan.fan_out.min_success if total else None
     enough = succeeded + counts[NodeStatus.SKIPPED] == total if wanted is None else succeeded >= wanted
     if enough:
         return Verdict(NodeStatus.SUCCEEDED)
@@ -162,8 +162,6 @@ def verdict(fan: Fan, state: Callable[[str], NodeState | None]) -> Verdict:
     message = f"{len(failed)} of {total} items failed"
     if wanted is not None:
         message = f"{succeeded} of {total} items succeeded, and {wanted} had to; {len(failed)} failed"
-    if not total:
-        message = f"there are no items, and `min_success` asks for {wanted}"
     message += f": {named}" if named else ""
     kind = str((first or {}).get("kind") or ErrorKind.EXCEPTION)
     if fan.late:

@@ -106,6 +106,17 @@ def test_min_success_lets_failures_pass_and_continue_on_error_tolerates_them() -
     assert [r["error"]["kind"] if r["error"] else None for r in done.output("enough")] == [None, "exit"]
 
 
+def test_an_empty_list_succeeds_however_many_must() -> None:
+    done = told(
+        "nodes:\n"
+        "  none: {argv: [printf, '[]'], output: json}\n"
+        "  found: {for_each: {items: '{{ nodes.none.output }}', min_success: 1}, run: 'exit {{ item }}'}\n"
+        "  written: {for_each: {items: [], min_success: 1}, run: 'exit {{ item }}'}\n"
+    )
+    assert done.statuses == {"none": "succeeded", "found": "succeeded", "written": "succeeded"}
+    assert (done.output("found"), done.output("written")) == ([], [])
+
+
 def test_fail_fast_starts_no_further_item() -> None:
     calls: list[int] = []
 

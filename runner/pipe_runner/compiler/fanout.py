@@ -180,7 +180,7 @@ def _fits(part: Json, value: Json) -> bool:
 
 
 def _enough(wanted: int | None, items: Any, path: Any, report: Report) -> None:
-    if wanted is not None and isinstance(items, list) and wanted > len(items):
+    if wanted is not None and isinstance(items, list) and 0 < len(items) < wanted:
         report.add("E204", f"{wanted} items must succeed, and there are only {len(items)}", path)
 
 
