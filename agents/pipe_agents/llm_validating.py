@@ -40,8 +40,6 @@ def misfits(schema: JsonObject, value: Json, mask: Callable[[str], str] = str) -
         errors = sorted(some, key=lambda error: [str(step) for step in error.path])
     except RecursionError:
         raise Misfit(["it is nested too deeply"]) from None
-    except ArithmeticError:
-        raise Misfit(["it holds a number that is too large to check"]) from None
     except ValueError as error:
         raise NodeFault(ErrorKind.INVALID_OUTPUT, f"output_schema can't be used: {error}") from None
     found = dict.fromkeys(sentence for error in errors for sentence in _sentences(error, mask))
@@ -59,6 +57,7 @@ def _text_of(schema: JsonObject) -> str:
 def _validator(text: str) -> Any:
     """By the schema's text: many calls ask for the same one. Raises NodeFault for one that can't be used."""
     from pipe_schemas.answers import faults
+    from pipe_schemas.multiples import multiple_of
 
     schema: Any = json.loads(text)
     for fault in faults(schema):
@@ -97,6 +96,7 @@ def _validator(text: str) -> Any:
             "pattern": pattern,
             "patternProperties": pattern_properties,
             "additionalProperties": additional,
+            "multipleOf": multiple_of,
             "uniqueItems": unique,
         },
     )

@@ -89,6 +89,8 @@ def _validator(schema: str) -> Any:
     from jsonschema.validators import extend
     from referencing import Registry
 
+    from pipe_schemas.multiples import multiple_of
+
     def pattern(validator: Any, wanted: str, instance: Any, whole: Any) -> Iterator[ValidationError]:
         if isinstance(instance, str) and not matches(wanted, instance):
             yield ValidationError("")
@@ -99,5 +101,6 @@ def _validator(schema: str) -> Any:
                 if matches(name, key):
                     yield from validator.descend(item, inner, path=key, schema_path=name)
 
-    kind = extend(Draft202012Validator, {"pattern": pattern, "patternProperties": pattern_properties})
+    own = {"pattern": pattern, "patternProperties": pattern_properties, "multipleOf": multiple_of}
+    kind = extend(Draft202012Validator, own)
     return kind(json.loads(schema), registry=Registry())

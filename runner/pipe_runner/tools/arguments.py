@@ -60,13 +60,15 @@ def misfits(schema: JsonObject, arguments: JsonObject, mask: Callable[[str], str
 def _validator(schema: str) -> Any:
     """By the schema's text: a node that runs for each item asks for the same one."""
     from jsonschema import Draft202012Validator
-    from jsonschema.validators import validator_for
+    from jsonschema.validators import extend, validator_for
     from referencing import Registry
+
+    from pipe_schemas.multiples import multiple_of
 
     found = json.loads(schema)
     kind: Any = validator_for(found, default=Draft202012Validator)
     kind.check_schema(found)
-    return kind(_without_patterns(found), registry=Registry())
+    return extend(kind, {"multipleOf": multiple_of})(_without_patterns(found), registry=Registry())
 
 
 def _without_patterns(schema: Any) -> Any:

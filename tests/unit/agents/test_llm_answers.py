@@ -154,9 +154,12 @@ def test_r4_no_value_takes_long_to_check(in_time: Any) -> None:
     assert in_time(time.process_time() - began, 2)
 
 
-def test_a_number_that_is_too_large_to_check_does_not_fit() -> None:
-    with pytest.raises(Misfit):
-        misfits({"multipleOf": 0.1}, 10**400)
+def test_a_multiple_is_one_of_the_numbers_as_they_are_written() -> None:
+    prices = {"items": {"multipleOf": 0.01}}
+    assert misfits(prices, [19.99, 0.29, 1e300, 10**400, -4.35, 0]) == []
+    assert misfits(prices, [0.295]) == ["at $[0]: must fit multipleOf 0.01, not 0.295"]
+    assert misfits({"multipleOf": 0.1}, 0.3) == []
+    assert misfits({"multipleOf": 3}, 10**400) != []
 
 
 def test_equal_items_are_equal_as_json() -> None:

@@ -33,6 +33,12 @@ def test_a_property_called_pattern_is_checked_as_any_other() -> None:
     assert misfits(schema, {"pattern": 5}) == ["pattern: 5 is not of type 'string'"]
 
 
+def test_a_price_is_a_multiple_of_a_cent() -> None:
+    schema: Any = {"type": "object", "properties": {"price": {"multipleOf": 0.01}}}
+    assert misfits(schema, {"price": 0.29}) == []
+    assert misfits(schema, {"price": 0.295}) == ["price: 0.295 is not a multiple of 0.01"]
+
+
 def test_places_are_told_and_not_more_than_a_few() -> None:
     schema = {"type": "object", "properties": {"list": {"type": "array", "items": {"type": "integer"}}}}
     found = misfits(schema, {"list": ["x"] * 100})
