@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _DEFAULT_LIMIT: Final = 20
 _CANCEL_PATIENCE: Final = 600.0
 _POLL: Final = 0.05
+_HEAD: Final = re.compile(r"[\[.]")
+"""What begins the name of an item, or of a node in a sub-pipeline, behind that of the node it belongs to."""
 
 
 def runs(given: Given) -> int:
@@ -89,15 +92,25 @@ def logs(given: Given) -> int:
     """`pipe logs RUN [NODE] [-f]`."""
     rundir = find_run(given, state_dir(given, None), given.must("run"))
     node = given.text("node")
-    if node is not None:
+    if node is not None and not _begins_with(rundir, node):
         _check_node(rundir, node)
     stop = (lambda: RunLock.held(rundir) is None) if given.on("follow") else (lambda: True)
-    if given.text("output") == "jsonl":
-        return _log_lines(rundir, node, stop)
-    return _printed(rundir, node, stop)
+    told = _log_lines if given.text("output") == "jsonl" else _printed
+    if told(rundir, node, stop) == 0 and node is not None:
+        _check_node(rundir, node)
+    return 0
+
+
+def _begins_with(rundir: RunDir, node: str) -> bool:
+    """Whether the run had this node when it began, or one that its items and the nodes inside it belong to."""
+    from pipe_runner.runlog.reader import opening_of
+
+    opening = opening_of(rundir.log_path, rundir.id)
+    return opening is not None and _HEAD.split(node, 1)[0] in opening.data["nodes"]
 
 
 def _check_node(rundir: RunDir, node: str) -> None:
+    """Raises UsageError for a node, or an item, that the run has not: nothing was told of it."""
     run = fold_log(rundir.log_path, rundir.id)
     known = run.nodes
     if known and run.find(node) is None:
@@ -108,37 +121,44 @@ def _check_node(rundir: RunDir, node: str) -> None:
         )
 
 
-def _events(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> Iterable[Event]:
-    from pipe_runner.runlog import follow
+def _events(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> Iterable[tuple[Event, bytes]]:
+    """What the log tells of a node and what is inside it, or all that it tells; each event with its line."""
+    from pipe_runner.runlog.watch import follow_lines
 
-    inside = (f"{node}[", f"{node}.")
-    events = follow(rundir.log_path, stop, run=rundir.id)
-    return (e for e in events if node is None or e.node == node or (e.node or "").startswith(inside))
+    inside = () if node is None else (f"{node}[", f"{node}.")
+    for told in follow_lines(rundir.log_path, stop, run=rundir.id):
+        whose = told[0].node or ""
+        if node is None or whose == node or whose.startswith(inside):
+            yield told
 
 
 def _log_lines(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
+    """The log's own lines; gives how many."""
     from pipe_runner.console import reads_commands
-    from pipe_runner.console.jsonl import line_of
+    from pipe_runner.console.jsonl import shown_line
 
-    harmless = reads_commands(os.environ)
-    for event in _events(rundir, node, stop):
-        sys.stdout.write(line_of(event, harmless=harmless))
+    harmless, count = reads_commands(os.environ), 0
+    for _, line in _events(rundir, node, stop):
+        sys.stdout.write(shown_line(line, harmless=harmless))
         sys.stdout.flush()
-    return 0
+        count += 1
+    return count
 
 
 def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
-    """What nodes printed; of all nodes with the node's name before each line, and a line for each of its changes."""
+    """What nodes printed; of all nodes with the node's name before each line, and a line for each of its changes. Gives
+    how many events it tells of."""
     from pipe_runner.console.plain import OutputLines, message_line
     from pipe_runner.console.plain import line_of as told
     from pipe_runner.console.progress import Progress
 
     def give(name: str, printed: list[str]) -> None:
         before = "" if name == node else f"{safe(name)} | "
-        sys.stdout.write("".join([f"{before}{line}\n" for line in printed]))
+        sys.stdout.write(before + f"\n{before}".join(printed) + "\n")
 
-    lines, progress = OutputLines(give), Progress()
-    for event in _events(rundir, node, stop):
+    lines, progress, count = OutputLines(give), Progress(), 0
+    for event, _ in _events(rundir, node, stop):
+        count += 1
         if event.event == EventKind.NODE_OUTPUT and event.node is not None:
             lines.feed(event.node, str(event.data.get("stream")), str(event.data.get("text")))
         elif event.event == EventKind.MESSAGE_PUBLISHED:
@@ -157,7 +177,7 @@ def _printed(rundir: RunDir, node: str | None, stop: Callable[[], bool]) -> int:
                 sys.stdout.write(safe(f"{event.ts[11:19]} {line.strip()}") + "\n")
         sys.stdout.flush()
     lines.end_all()
-    return 0
+    return count
 
 
 def cancel(given: Given) -> int:

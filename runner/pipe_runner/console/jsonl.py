@@ -9,7 +9,7 @@ from typing import Final, TextIO
 from zlib import crc32
 
 from pipe_runner.ports import Event
-from pipe_runner.runlog.lines import CRC_LENGTH, encode_line
+from pipe_runner.runlog.lines import CRC_LENGTH, decode_line, encode_line
 from pipe_runner.runlog.rundir import RunDir
 
 _PAUSE: Final = 0.02
@@ -89,10 +89,13 @@ class JsonlConsole:
         return offset
 
 
-def line_of(event: Event, *, harmless: bool) -> str:
-    """The event's line. `harmless`: written so that a CI finds no `##[` in it; the same JSON, with a crc of its own."""
-    line = encode_line(event).decode("ascii")
-    return _harmless(line) if harmless and "##" in line else line
+def shown_line(line: bytes, *, harmless: bool) -> str:
+    """A whole line of a log, which is given without its newline; with a crc of its own where it is written otherwise,
+    since a terminal would act on it, or, with `harmless`, a CI that finds `##[` in it."""
+    text = line.decode("ascii")
+    if not text.isprintable():  # a tab between two tokens, say, or DEL
+        text = encode_line(decode_line(line))[:-1].decode("ascii")
+    return _harmless(f"{text}\n") if harmless else f"{text}\n"
 
 
 def _harmless(lines: str) -> str:

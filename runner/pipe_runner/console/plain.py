@@ -8,7 +8,18 @@ from typing import Final, TextIO
 
 from pipe_runner.console.outlet import Outlet
 from pipe_runner.console.progress import Progress
-from pipe_runner.console.words import REASONS, error_line, moment, one_line, plural, reason_line, safe, seconds, short
+from pipe_runner.console.words import (
+    REASONS,
+    error_line,
+    moment,
+    one_line,
+    plural,
+    reason_line,
+    safe,
+    safe_lines,
+    seconds,
+    short,
+)
 from pipe_runner.ports import Event
 from pipe_runner.types import EventKind
 
@@ -99,7 +110,7 @@ class OutputLines:
         key = (node, stream)
         *lines, rest = (self._open.pop(key, "") + text).split("\n")
         if lines:
-            self._give(node, [safe(line) for line in lines])
+            self._give(node, safe_lines(lines))
         if rest:
             self._open[key] = rest
 

@@ -98,6 +98,14 @@ def safe(text: str) -> str:
     return ci_safe(printable(text, tabs=True))
 
 
+def safe_lines(lines: list[str]) -> list[str]:
+    """The same of many lines at once: most hold nothing to be made safe, and are looked at together."""
+    text = "".join(lines)
+    if text.isprintable() and "::" not in text and "##" not in text:
+        return lines
+    return [safe(line) for line in lines]
+
+
 def one_line(text: str) -> str:
     """The first line of a message, safe to print and not endless."""
     line, _, more = text.strip().partition("\n")

@@ -28,6 +28,7 @@ set the clock."""
 _MESSAGE: Final = 500
 """Characters of the message that an attempt keeps."""
 
+_BEGINNINGS: Final = frozenset({EventKind.RUN_STARTED, EventKind.RUN_RESUMED})
 _ENDS: Final = {
     EventKind.NODE_SUCCEEDED: NodeStatus.SUCCEEDED,
     EventKind.NODE_CACHED: NodeStatus.CACHED,
@@ -79,45 +80,6 @@ class Told:
         self.reason = ""
 
 
-_NUMBER: Final = (int, float)
-_SHAPES: Final[dict[str, tuple[type, ...]]] = {
-    "decided": (dict,),
-    "delay_s": _NUMBER,
-    "duration_s": _NUMBER,
-    "error": (dict,),
-    "git_sha": (str,),
-    "inputs": (dict,),
-    "item": (str,),
-    "items": (int,),
-    "output_ref": (dict,),
-    "outputs": (dict,),
-    "outputs_ref": (dict,),
-    "path": (str,),
-    "pipeline": (str,),
-    "reason": (str,),
-    "rest": (str,),
-    "root": (str,),
-    "tolerated": (bool,),
-    "truncated": (dict,),
-    "usage": (dict,),
-    "values": (dict,),
-    "when": (str,),
-}
-
-
-_NAMES: Final = frozenset({"anew", "back", "by", "gone", "inside", "only", "rerun"})
-"""Lists of names."""
-
-
-def _shaped(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The data without fields that are of another shape than ours: whoever wrote the log, it can be told."""
-    odd = [name for name, value in data.items() if not isinstance(value, _SHAPES.get(name, (object,)))]
-    for name in _NAMES & data.keys():
-        if not isinstance(data[name], list) or not all(isinstance(one, str) for one in data[name]):
-            odd.append(name)
-    return {name: value for name, value in data.items() if name not in odd} if odd else data
-
-
 class Story:
     """The story of a run, told event by event; with `whole`, its fold has the run's outputs whole."""
 
@@ -164,37 +126,48 @@ class Story:
 
     def apply(self, event: Event) -> None:
         """Take one event in."""
-        event = event._replace(data=_shaped(event.data))
-        self.last_ts = event.ts
-        told = instant(event.ts)
-        if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
+        kind, told = event.event, instant(event.ts)
+        begins = kind in _BEGINNINGS
+        if begins:
             self._steady = Steady(_SLACK, 0.0)
-        now = self._steady.at(told, self._expected(event))
-        if event.event in (EventKind.RUN_STARTED, EventKind.RUN_RESUMED):
+        self.last_ts = event.ts
+        now = self._steady.at(told, self._expected(event) if kind in _ENDS else None)
+        if begins:
             self.parts.append((now, now))
             for node in event.data.get("rerun", ()):
                 self.told(node).forget()
         elif self.parts:
             began, until = self.parts[-1]
             self.parts[-1] = (began, max(until, now))
-        if event.event == EventKind.RUN_FINISHED:
+        if kind == EventKind.RUN_FINISHED:
             outputs = event.data.get("outputs") or {}
             self.outputs = {name: excerpt(value, _ROOM) for name, value in outputs.items()}
             if not self._whole:
                 event = event._replace(data={**event.data, "outputs": {}})
         elif event.node is not None:
-            event = self._of_node(event, event.node, told, now)
+            if kind == EventKind.NODE_OUTPUT:
+                self._printed(event.node, event.data.get("text", ""))
+            else:
+                event = self._of_node(event, event.node, told, now)
         self.run.apply(event)
 
     def _expected(self, event: Event) -> float | None:
         """When an attempt has ended by the time that it took, for an event that ends it."""
         node = self.nodes.get(event.node or "")
-        if event.event not in _ENDS or event.attempt is None or node is None or not node.tries:
+        if event.attempt is None or node is None or not node.tries:
             return None
         last, took = node.tries[-1], event.data.get("duration_s")
         if took is None or last.part != len(self.parts) - 1 or last.number != event.attempt:
             return None
         return last.at + float(took)
+
+    def _printed(self, node: str, text: str) -> None:
+        """Keep the last lines of what a node prints."""
+        told, room = self.told(node), self.room
+        lines = told.lines + text
+        if len(lines) > room:
+            told.lost, lines = True, lines[-room:]
+        told.lines = lines
 
     def _of_node(self, event: Event, node: str, began: float, now: float) -> Event:
         """Keep what is to be told; gives the event without what is large. `began` is `now` by the clock as it was."""
@@ -206,11 +179,6 @@ class Story:
             told.tries.append(Try(event.attempt or 1, len(self.parts) - 1, began, now))
             for name in data.get("gone", ()):
                 self.nodes.pop(name, None)
-        elif event.event == EventKind.NODE_OUTPUT:
-            text = told.lines + str(data.get("text", ""))
-            told.lost = told.lost or len(text) > self.room
-            told.lines = text[-self.room :]
-            return event._replace(data={})
         elif event.event == EventKind.MODEL_RESERVED:
             return self._of_call(event, (int,))
         elif event.event == EventKind.MODEL_CALLED:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quote
+from math import isinf
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
@@ -26,7 +27,20 @@ _TIME: Final = re.compile(
 CRC_LENGTH: Final = len(b',"crc":"00000000"}')
 
 _encode: Final = json_encoder(allow_nan=False, separators=(",", ":"))
-_decode = json.JSONDecoder().decode
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+_decode = json.JSONDecoder(parse_float=_number, parse_constant=_no_number).decode
 
 
 @lru_cache(256)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from pipe_runner.errors import StorageError
 from pipe_runner.ports import Event
 from pipe_runner.runlog.faults import storage_fault
 from pipe_runner.runlog.lines import MAX_LINE, BadLine, decode_line
-from pipe_runner.runlog.reader import LogReader, open_log, refuse_misshapen
+from pipe_runner.runlog.reader import LogReader, intact_prefix, open_log, refuse_misshapen
+from pipe_runner.types import EventKind
 
 POLL: Final = 0.1
 _PATIENCE: Final = 20
@@ -27,16 +29,30 @@ def follow(
 ) -> Iterator[Event]:
     """Yield the events of a log as they appear, from the first, until `stop()`; what is there then is still yielded.
 
-    Raises LogDamaged for damage before the tail, StorageError where the log can't be read. A torn tail is waited for:
-    a resume may set it aside and go on. `run` is whose log it must be, where that is known.
+    Raises LogDamaged for damage before the tail, StorageError where the log can't be read, or is no longer there before
+    the run has ended. A torn tail is waited for: a resume may set it aside and go on. `run` is whose log it must be,
+    where that is known.
     """
-    offset, seq, looks = 0, 1, 0
+    return (event for event, _ in follow_lines(path, stop, run=run, poll=poll, sleep=sleep))
+
+
+def follow_lines(
+    path: str,
+    stop: Callable[[], bool],
+    *,
+    run: str | None = None,
+    poll: float = POLL,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[tuple[Event, bytes]]:
+    """The same, each event with its line, without the newline."""
+    offset, seq, looks, over = 0, 1, 0, False
     try:
         with open_log(path) as file:
             while True:
-                stopping = stop()
+                gone = not _names(path, file.fileno())
+                stopping = stop() or gone
                 readable = True
-                for line in _lines(file.fileno(), offset):
+                for line in _lines(file.fileno(), offset, last=stopping):
                     try:
                         event = decode_line(line, run, seq)
                     except BadLine:
@@ -44,12 +60,15 @@ def follow(
                         break
                     refuse_misshapen(event, path, offset)
                     run, seq, offset, looks = event.run, seq + 1, offset + len(line) + 1, 0
-                    yield event
+                    over = event.event == EventKind.RUN_FINISHED
+                    yield event, line
                 if not readable:
                     looks += 1
                     if stopping or looks % _PATIENCE == 0:
                         for _ in LogReader(path, run):
                             pass
+                if gone and not over:
+                    raise StorageError(f"{path} was removed or moved before the run had ended")
                 if stopping:
                     return
                 sleep(poll)
@@ -57,13 +76,24 @@ def follow(
         raise storage_fault("read", path, error) from error
 
 
-def _lines(fd: int, offset: int) -> Iterator[bytes]:
-    """Whole lines from `offset` on, without newlines; read anew each time, since a repair may have cut the file."""
+def _names(path: str, fd: int) -> bool:
+    """Whether the path is still that of the open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(fd))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _lines(fd: int, offset: int, *, last: bool) -> Iterator[bytes]:
+    """Whole lines from `offset` on, without newlines; read anew each time, since a repair may have cut the file. With
+    `last` also a record at the end that only lacks its newline."""
     size = 1 << 18
     while chunk := os.pread(fd, size, offset):
         *lines, rest = chunk.split(b"\n")
         yield from lines
         if (not lines and len(chunk) < size) or size > MAX_LINE:
+            if last and (whole := intact_prefix(rest)):
+                yield rest[:whole]
             return
         offset += len(chunk) - len(rest)
         size = size if lines else size * 2

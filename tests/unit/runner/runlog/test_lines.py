@@ -134,6 +134,9 @@ def test_a_line_longer_than_readers_accept_is_not_written() -> None:
         (line_of(seq=0), "seq is 0 where 1 is next: a line stands twice"),
         (sealed('{"a":' + "[" * 10**5), "nested too deeply"),
         (sealed('{"a":tru'), "no ASCII JSON"),
+        (sealed('{"a":NaN'), "NaN is no number of JSON"),
+        (sealed('{"a":-Infinity'), "-Infinity is no number of JSON"),
+        (sealed('{"a":1e999'), "1e999 is too large a number"),
     ],
 )
 def test_d6_a_bad_line_says_why(line: bytes, why: str) -> None:

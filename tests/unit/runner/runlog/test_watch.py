@@ -78,6 +78,44 @@ def test_a_torn_tail_at_the_end_is_no_damage(write_run: WriteRun, ten: list[Even
     assert watch(rundir.log_path, Play(lambda: None)) == ten
 
 
+@pytest.mark.parametrize("tail", [b"", b"\0" * 300, b"garb"])
+def test_a_last_line_that_only_lacks_its_newline_is_yielded_once_the_run_is_over(
+    write_run: WriteRun, ten: list[Event], tail: bytes
+) -> None:
+    rundir = write_run()
+    log = Path(rundir.log_path)
+    log.write_bytes(log.read_bytes()[:-1] + tail)
+    assert watch(rundir.log_path, Play(lambda: None)) == ten
+
+
+@pytest.mark.parametrize("place", ["removed", "moved", "replaced"])
+def test_a_log_that_is_gone_before_the_run_has_ended_is_told_with_what_it_held(
+    write_run: WriteRun, ten: list[Event], place: str
+) -> None:
+    rundir = write_run("r1", ten[:6])
+    log = Path(rundir.log_path)
+
+    def gone() -> None:
+        appender(rundir.log_path, encode_line(ten[6]))()
+        log.rename(log.with_name("elsewhere"))
+        if place == "removed":
+            log.with_name("elsewhere").unlink()
+        elif place == "replaced":
+            log.write_bytes(b"")
+
+    seen = []
+    with pytest.raises(StorageError, match="was removed or moved before the run had ended"):
+        for event in follow(rundir.log_path, lambda: False, sleep=lambda _: gone()):
+            seen.append(event)
+    assert seen == ten[:7]
+
+
+def test_a_log_that_is_removed_when_the_run_has_ended_is_no_fault(write_run: WriteRun, ten: list[Event]) -> None:
+    rundir = write_run()
+    play = Play(lambda: Path(rundir.log_path).unlink(), lambda: None)
+    assert watch(rundir.log_path, play) == ten
+
+
 def test_d6_damage_is_named_at_once_when_the_run_is_over_and_soon_while_it_goes_on(
     write_run: WriteRun, ten: list[Event]
 ) -> None:
