@@ -38,7 +38,8 @@ def reasons_to_rerun(
     """Which of these nodes a resume performs, and why, in an order in which needs stand before what needs them.
 
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
-    again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
+    again when one of its needs runs again, or a person has decided on one since. Handlers depend on how the run went:
+    they run again when any node does.
     While a person decides on a handler the run has not ended, and no node runs again that has.
     A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again, or where
     the run was being cancelled as the node failed.
@@ -175,7 +176,10 @@ class _Look:
                 return None if not goes_on(self._run, node.id) else DECIDED if node.pipeline is None else _INSIDE
             if again is not None and status is NodeStatus.WAITING and node.fan_out is not None:
                 return f"{_AFTER} {again}, which runs again"
-            return f"needs {again}, which runs again" if again else None
+            if again is not None:
+                return f"needs {again}, which runs again"
+            turned = next((nodes[n].id for n in node.needs if self._decided_since(nodes[n].id, state)), None)
+            return f"needs {turned}, on which a person has decided" if turned else None
         if status is NodeStatus.FAILED and (state.decided is not None or self._tolerated(state)):
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
@@ -183,6 +187,11 @@ class _Look:
         if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
             return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
+
+    def _decided_since(self, need: str, state: NodeState) -> bool:
+        """Whether a person has decided on the need since a node ended as `state` says."""
+        found = self._run.nodes.get(need)
+        return found is not None and found.decided is not None and found.ended_seq > state.ended_seq > 0
 
     def _tolerated(self, state: NodeState) -> bool:
         """Whether the failure stands: what needs the node goes on from it."""
