@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers, is_refused
+from pipe_runner.deciding import acted_of, decided_since, goes_on, goes_on_in_handlers, is_refused
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, inner, instance
@@ -178,7 +178,9 @@ class _Look:
                 return f"{_AFTER} {again}, which runs again"
             if again is not None:
                 return f"needs {again}, which runs again"
-            turned = next((nodes[n].id for n in node.needs if self._decided_since(nodes[n].id, state)), None)
+            if status is NodeStatus.WAITING:
+                return None
+            turned = next((nodes[n].id for n in node.needs if decided_since(self._run, nodes[n].id, state)), None)
             return f"needs {turned}, on which a person has decided" if turned else None
         if status is NodeStatus.FAILED and (state.decided is not None or self._tolerated(state)):
             return None
@@ -187,11 +189,6 @@ class _Look:
         if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
             return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
-
-    def _decided_since(self, need: str, state: NodeState) -> bool:
-        """Whether a person has decided on the need since a node ended as `state` says."""
-        found = self._run.nodes.get(need)
-        return found is not None and found.decided is not None and found.ended_seq > state.ended_seq > 0
 
     def _tolerated(self, state: NodeState) -> bool:
         """Whether the failure stands: what needs the node goes on from it."""

@@ -80,3 +80,14 @@ def test_a_skip_that_was_decided_after_the_person_had_stands(project: Waiting) -
     assert str(run.nodes["failed"].status) == "skipped"
     before = run.nodes["failed"].ended_at
     assert project.resume().nodes["failed"].ended_at == before
+
+
+def test_so_it_does_where_a_person_decides_on_a_handler_meanwhile(project: Waiting) -> None:
+    project.run(f"{FLAT % GATE}on_failure:\n  ask: {{agent: approval, with: {{message: 'Tell?'}}}}\n")
+    project.decide("reject", "gate")
+    assert str(project.resume().status) == "waiting"
+    project.decide("approve", "gate")
+    run = project.resume()
+    assert str(run.nodes["ask"].status) == "skipped"
+    assert str(run.status) == "succeeded"
+    assert sorted(project.done()) == ["after", "failed", "push", "seen"]
