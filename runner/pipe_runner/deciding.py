@@ -29,6 +29,12 @@ def is_refused(state: NodeState) -> bool:
     return state.status is NodeStatus.FAILED and state.decided is not None
 
 
+def decided_since(run: Run, need: str, state: NodeState) -> bool:
+    """Whether a person has decided on this need since a node has ended as `state` says."""
+    found = run.nodes.get(need)
+    return found is not None and found.decided is not None and found.ended_seq > state.ended_seq
+
+
 def acted_of(run: Run, node: str) -> list[str]:
     """The node, or those of its items, that may have acted: it is not performed before a person has decided."""
     return [name for name in undecided_of(run, node) if may_have_acted(run.state(name))]
@@ -99,7 +105,11 @@ def _stay_as_they_ended(run: Run, nodes: Sequence[PlannedNode]) -> bool:
     if not failed and any(state.status in (NodeStatus.BLOCKED, NodeStatus.CANCELLED) for state in states):
         return False
     blocked = (state for state in states if state.status is NodeStatus.BLOCKED)
-    return not any(run.state(name).status in _GOOD for state in blocked for name in state.by)
+    if any(run.state(name).status in _GOOD for state in blocked for name in state.by):
+        return False
+    ids = {node.index: node.id for node in nodes}
+    skipped = ((node, s) for node, s in zip(nodes, states, strict=True) if s.status is NodeStatus.SKIPPED)
+    return not any(decided_since(run, ids.get(need, ""), state) for node, state in skipped for need in node.needs)
 
 
 def _states_of(run: Run, node: PlannedNode) -> Iterator[NodeState]:

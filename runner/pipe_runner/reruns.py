@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from pipe_runner.deciding import acted_of, goes_on, goes_on_in_handlers, is_refused
+from pipe_runner.deciding import acted_of, decided_since, goes_on, goes_on_in_handlers, is_refused
 from pipe_runner.plan import Plan, PlannedNode
 from pipe_runner.run import NodeState, Run
 from pipe_runner.subplans import chosen, expanded, inner, instance
@@ -38,7 +38,8 @@ def reasons_to_rerun(
     """Which of these nodes a resume performs, and why, in an order in which needs stand before what needs them.
 
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
-    again when one of its needs runs again. Handlers depend on how the run went: they run again when any node does.
+    again when one of its needs runs again, or a person has decided on one since. Handlers depend on how the run went:
+    they run again when any node does.
     While a person decides on a handler the run has not ended, and no node runs again that has.
     A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again, or where
     the run was being cancelled as the node failed.
@@ -175,7 +176,12 @@ class _Look:
                 return None if not goes_on(self._run, node.id) else DECIDED if node.pipeline is None else _INSIDE
             if again is not None and status is NodeStatus.WAITING and node.fan_out is not None:
                 return f"{_AFTER} {again}, which runs again"
-            return f"needs {again}, which runs again" if again else None
+            if again is not None:
+                return f"needs {again}, which runs again"
+            if status is NodeStatus.WAITING:
+                return None
+            turned = next((nodes[n].id for n in node.needs if decided_since(self._run, nodes[n].id, state)), None)
+            return f"needs {turned}, on which a person has decided" if turned else None
         if status is NodeStatus.FAILED and (state.decided is not None or self._tolerated(state)):
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:

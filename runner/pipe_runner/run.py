@@ -304,14 +304,14 @@ def _node_retrying(run: Run, event: Event) -> None:
 
 def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
     def apply(run: Run, event: Event) -> None:
-        _, at, _, _, node, _, data = event
+        seq, at, _, _, node, _, data = event
         state = run.nodes.get(node or "") or run.state(node or "")
-        if state.ended_at is not None:  # it had ended before: nothing of that is left
+        if state.ended_seq:  # it had ended before: nothing of that is left
             for name in _KEPT & state.__dict__.keys():
                 del state.__dict__[name]
         state.status = status
         run.fails += status is _FAILED
-        state.ended_at = at
+        state.ended_at, state.ended_seq = at, seq
         if state.retried:
             state.retried = 0
         for name, value in data.items():
@@ -324,7 +324,8 @@ def _ended(status: NodeStatus) -> Callable[[Run, Event], None]:
 
 
 _KEPT = frozenset(NodeState.__annotations__) - {
-    *("status", "attempts", "started_at", "ended_at", "item", "once", "pipeline", "given", "retried", "many", "rest")
+    *("status", "attempts", "started_at", "ended_at", "ended_seq"),
+    *("item", "once", "pipeline", "given", "retried", "many", "rest"),
 }
 """Fields of the last event of a node that its state takes over."""
 

@@ -36,6 +36,8 @@ class NodeState(State):
     duration_s: float | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    ended_seq: int = 0
+    """The number of the event that it ended with: what stands in the order of ends, whatever the clock says."""
     by: tuple[str, ...] = ()
     more: int = 0
     """How many there are beside those of `by`, at least."""

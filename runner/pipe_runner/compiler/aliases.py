@@ -38,7 +38,31 @@ _OUTPUT: Final = (
     "write `output: text`, `json`, `lines` or `file`: how to read what the command prints, or writes to `$PIPE_OUTPUT`"
 )
 
+_DOTENV: Final = _ENV + ", or read the file in `run:`"
+_OF_NODES: Final = "say it of the nodes that it is meant for, each on its own"
+_REQUEST: Final = "a request is `agent: http` with its options under `with:`"
 TOP: Final = {
+    **dict.fromkeys(
+        (
+            "needs",
+            "when",
+            "if",
+            "matrix",
+            "for_each",
+            "cache",
+            "artifacts",
+            "effect",
+            "run_on",
+            "stdin",
+            "with",
+            "agent",
+        ),
+        "it stands in a node: `nodes: {build: {run: make, …}}`",
+    ),
+    **dict.fromkeys(("continue_on_error", "continue-on-error"), _OF_NODES),
+    **dict.fromkeys(("cwd", "working-directory", "working_directory", "dir"), "write `defaults: {cwd: …}`"),
+    "agents": _POLICY,
+    "post": _FINALLY,
     "steps": _NODE_MAP,
     "jobs": _NODE_MAP,
     "workflows": _NODE_MAP,
@@ -57,8 +81,7 @@ TOP: Final = {
     "metadata": "write `name:`",
     "before_script": _BEFORE,
     "after_script": _FINALLY,
-    "dotenv": _ENV + ", or read the file in `run:`",
-    "env_file": _ENV + ", or read the file in `run:`",
+    **dict.fromkeys(("dotenv", "env_file", "env-file"), _DOTENV),
     "params": _INPUTS,
     "parameters": _INPUTS,
     "args": _INPUTS,
@@ -107,17 +130,23 @@ TOP: Final = {
     "secret": "write `secrets:`",
 }
 NODE: Final = {
+    **dict.fromkeys(("dotenv", "env_file", "env-file"), _DOTENV),
+    **dict.fromkeys(("url", "headers"), _REQUEST),
+    **dict.fromkeys(("include", "exclude"), "it stands under `matrix:`"),
     "depends_on": _NEEDS,
     "dependsOn": _NEEDS,
     "depends-on": _NEEDS,
     "depends": _NEEDS,
     "dependencies": _NEEDS,
     "after": _NEEDS,
+    "runAfter": _NEEDS,
+    "run_after": _NEEDS,
     "requires": _NEEDS,
     "need": _NEEDS,
     "if": _WHEN,
     "condition": _WHEN,
     "only_if": _WHEN,
+    "skip_if": _WHEN,
     "unless": _WHEN,
     "rules": _WHEN,
     "uses": _AGENT,
@@ -162,10 +191,14 @@ NODE: Final = {
     "deadline": _TIMEOUT,
     "retries": _RETRY,
     "max_retries": _RETRY,
-    "max_attempts": "write `retry: {max_attempts: 3}`",
+    **dict.fromkeys(("max_attempts", "max-attempts", "maxAttempts", "attempts"), "write `retry: {max_attempts: 3}`"),
     "retryPolicy": _RETRY,
     "retry_policy": _RETRY,
-    "retry_delay": "write `retry: {max_attempts: 3, delay: 5s}`",
+    **dict.fromkeys(("retry_delay", "delay"), "write `retry: {max_attempts: 3, delay: 5s}`"),
+    "until": "a node that fails is tried again: `retry: {max_attempts: 10, delay: 5s}`",
+    **dict.fromkeys(
+        ("failed_when", "changed_when"), "a command fails by its exit code: let it end with another than 0"
+    ),
     "environment": _ENV + "; a person is asked by a node with `agent: approval` that this one needs",
     "envs": _ENV,
     "variables": _ENV,
@@ -174,6 +207,8 @@ NODE: Final = {
     "working-directory": _CWD,
     "working_directory": _CWD,
     "working_dir": _CWD,
+    "workingDirectory": _CWD,
+    "workingDir": _CWD,
     "workdir": _CWD,
     "dir": _CWD,
     "chdir": _CWD,
@@ -202,7 +237,9 @@ NODE: Final = {
     "once": _EFFECT,
     "outputs": _OUTPUT,
     "register": "every node's output can be read: `{{ nodes.<id>.output }}`",
-    "on_failure": _FAILURE,
+    **dict.fromkeys(("on_failure", "on-failure", "onFailure", "on_fail"), _FAILURE),
+    "on_error": f"{_TOLERATE}, or {_FAILURE.removeprefix('write ')}",
+    "on_success": _NEEDS.partition(";")[0] + " on the node that runs after this one",
     "finally": _FINALLY,
     "rescue": _FAILURE,
     "always": "write `run_on: always`",
@@ -249,10 +286,13 @@ NODE: Final = {
     # Taskfile, Dagu
     "precondition": _WHEN,
     "ignore_error": _TOLERATE,
-    "method": "write `cache: {files: [src/**]}`",
+    "method": "write `cache: {files: [src/**]}`; that of a request stands under the `with:` of `agent: http`",
 }
 MAY_BE_OPTIONS: Final = frozenset(
-    ["action", "args", "arguments", "call", "concurrency", "container", "kwargs", "method", "services", "title"]
+    [
+        *("action", "args", "arguments", "call", "concurrency", "container", "exclude", "headers", "include", "kwargs"),
+        *("method", "services", "sources", "title", "until", "url"),
+    ]
 )
 """Keys that agents have under `with:`."""
 OPTION: Final = NODE["options"]
@@ -268,7 +308,7 @@ CACHE: Final = dict.fromkeys(("path", "paths", "untracked", "restore-keys", "res
 _REPLACES_KIND: Final = (
     "uses script command commands cmd cmds shell_command bash exec steps tasks tool call python function "
     "plugin action type template templateRef uses_pipeline image container args trigger bash_command python_callable "
-    "operator"
+    "operator url"
 )
 REPLACES_KIND: Final = frozenset(_REPLACES_KIND.split())
 """Keys that stand where `run`, `argv`, `agent` or `pipeline` was meant."""
@@ -301,6 +341,8 @@ DEFAULTS: Final = {
     "retries": _RETRY,
     "working-directory": _CWD,
     "timeout-minutes": _TIMEOUT,
+    **dict.fromkeys(("continue_on_error", "continue-on-error", "cache", "secrets", "if", "when"), _OF_NODES),
+    "provider": "it stands in a node, or for the whole project in pipe.yml: `defaults: {provider: …}`",
     "concurrency": "it stands at the top of the file: `concurrency: 8`",
 }
 INPUT: Final = {

@@ -188,6 +188,8 @@ def _shape(path: Path_, value: Any) -> str | None:
         return f"write the node's id: `{short(id, 30)}`" if isinstance(id, str) else None
     if isinstance(value, dict) and path[-2:-1] == ("on",) and list(value) == ["exit"]:
         return f"write `exit:{short(str(value['exit']), 30)}`, without a space"
+    if isinstance(value, int | float) and path[2:3] == ("prices",) and len(path) == 4:
+        return 'prices stand by model: `prices: {gpt-4o: {input: 2.5, output: 10}}`, or `"*":` for every model'
     if isinstance(value, list) and len(path) == 1 and path[0] in ("nodes", "on_failure", "finally"):
         return _by_id(str(path[0]), value)
     if isinstance(value, str) and path[:1] == ("include",) and len(path) == 2:

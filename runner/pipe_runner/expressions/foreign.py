@@ -26,6 +26,10 @@ _TRANSLATED: Final = (
 )
 
 
+_SECRET: Final = re.compile(r"\s*secrets\.([A-Za-z_]\w*)\s*")
+_OF_CI: Final = re.compile(r"\b(?:github|gitea|runner|job|vars)\.(?:[\w-]+\.)*([A-Za-z_][\w-]*)")
+
+
 def translate(expression: str) -> str:
     """An expression of GitHub Actions in our names, as far as they match."""
     text = expression.strip()
@@ -34,12 +38,17 @@ def translate(expression: str) -> str:
     return text
 
 
-def github_fault(text: str, offset: int) -> Fault:
-    """The fault for `${{ … }}` at an offset (of its `$`)."""
+def github_fault(text: str, offset: int, *, shell: bool = False) -> Fault:
+    """The fault for `${{ … }}` at an offset (of its `$`), in shell text or elsewhere."""
     found = _GITHUB.match(text, offset)
     whole = found[0] if found else "${{"
     ours = f"{{{{ {translate(found[1])} }}}}" if found else "{{ … }}"
     hint = f"write {ours}, without the dollar sign" + ("" if "\n" in ours else "; {{ '$' }} gives the sign itself")
+    if shell and found and (secret := _SECRET.fullmatch(found[1])):
+        hint = f'list it under the node\'s `secrets:`; then "${secret[1]}" is a variable of the command'
+    elif of_ci := _OF_CI.search(ours):
+        name = of_ci[1].replace("-", "_")
+        hint = f"what the CI knows is given as an input: `pipe run … -i {name}=…`, and here {{{{ inputs.{name} }}}}"
     return Fault("E406", "`${{ … }}` is how GitHub Actions writes an expression", offset, len(whole), hint)
 
 

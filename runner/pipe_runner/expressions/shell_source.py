@@ -73,7 +73,7 @@ class ShellSource:
         self.holes.append(hole)
         foreign = go_fault(self.text, start)
         if before == "$":
-            foreign = github_fault(self.text, start - 1)
+            foreign = github_fault(self.text, start - 1, shell=True)
         try:
             tokens, end, dash = tokenize(self.text, start + 2, "}}", self.limit)
             hole.end = end
