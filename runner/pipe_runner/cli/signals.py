@@ -55,8 +55,8 @@ class Signals:
         """The same, also when it has ended."""
         self._busy = False
         """A run has ended while a function still ran."""
-        self._guard: int | None = None
-        """Where the warden hears of signals, which it does also when Python can't act on them."""
+        self._guard: tuple[int, int] | None = None
+        """A pipe by which the warden hears of signals, which it does also when Python can't act on them."""
         self._seen = False
         """The loop goes on: it has taken a signal."""
 
@@ -74,12 +74,12 @@ class Signals:
         before, self._guard = self._guard, active.processes.guard(active.grace)
         Signals.last = self
         if self._guard is not None:
-            signal.set_wakeup_fd(self._guard, warn_on_full_buffer=False)
+            signal.set_wakeup_fd(self._guard[1], warn_on_full_buffer=False)
             let_go_in_children(self)
         elif before is not None:
             signal.set_wakeup_fd(-1)
         if before is not None:  # of the case before this one
-            os.close(before)
+            _close(before)
         for number in list(self.received):
             loop.call_soon(self._stop, number)
 
@@ -90,7 +90,7 @@ class Signals:
     def restore(self) -> None:
         if self._guard is not None:
             signal.set_wakeup_fd(-1)
-            os.close(self._guard)
+            _close(self._guard)
             self._guard = None
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
@@ -149,7 +149,7 @@ class Signals:
         self.received.append(number)
         if self._guard is not None:
             with contextlib.suppress(OSError):
-                os.write(self._guard, _HEARD)
+                os.write(self._guard[1], _HEARD)
         if len(self.received) == 2:
             _after(LAST_RESORT, self.leave)
         elif len(self.received) == 1 and self._active is not None:
@@ -166,6 +166,11 @@ class Signals:
     def _leave_if_stuck(self) -> None:
         if not self._seen and self._active is not None:
             self.leave()
+
+
+def _close(guard: tuple[int, int]) -> None:
+    for fd in guard:
+        os.close(fd)
 
 
 def _of_functions() -> Strays | None:

@@ -331,7 +331,7 @@ class Performing:
         """Those of all runs that are under way."""
         return self
 
-    def guard(self, grace: float) -> int | None:
+    def guard(self, grace: float) -> tuple[int, int] | None:
         return None
 
     def end_now(self) -> None:

@@ -80,7 +80,7 @@ class Pool:
             started = self._members[0].claim(ticks(), self.timetable.fd, kept=kept, go_on=self._go_on)
             self._strangers.tell_of_starts(started)
 
-    def guard(self, grace: float) -> int | None:
+    def guard(self, grace: float) -> tuple[int, int] | None:
         """Where to tell of signals when code runs here that could keep Python from going on; see `Processes.guard`."""
         return self._members[0].guard(grace) if self.marks else None
 

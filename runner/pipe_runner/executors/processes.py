@@ -85,7 +85,7 @@ class Processes:
         """The pid of the warden that serves now."""
         return None if self._connection is None else self._connection.pid
 
-    def guard(self, grace: float) -> int | None:
+    def guard(self, grace: float) -> tuple[int, int] | None:
         """See `Standing.guard`; None without a warden."""
         return None if self._connection is None else self._standing.guard(self._connection, grace)
 

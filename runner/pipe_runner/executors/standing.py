@@ -21,14 +21,15 @@ class Standing:
     def __bool__(self) -> bool:
         return bool(self._messages)
 
-    def guard(self, connection: Connection, grace: float) -> int:
-        """The warden kills this process when signals are not heard (`guard.py`): where to tell of them."""
+    def guard(self, connection: Connection, grace: float) -> tuple[int, int]:
+        """The warden kills this process when signals are not heard (`guard.py`): where to tell of them, after the end
+        that it reads from, which keeps that from failing once there is no warden. Whoever asks closes both."""
         told, tell = os.pipe()
         os.set_blocking(tell, False)
-        self._tell(connection, (GUARD, grace), told)
+        self._tell(connection, (GUARD, grace), os.dup(told))
         if os.getpid() == FIRST:
             _take_leave()
-        return tell
+        return told, tell
 
     def claim(self, connection: Connection, since: int) -> int:
         """What this process has started since then (`relatives.ticks`) ends with it, marked or not.

@@ -37,13 +37,15 @@ _WITHIN: Final = 1.0
 class LogWriter:
     """The Journal on disk. `append` is for one thread; `commit` and `put_blob` may be called from others beside it."""
 
-    def __init__(self, rundir: RunDir, fd: int, durability: Durability, next_seq: int) -> None:
+    def __init__(self, rundir: RunDir, fd: int, durability: Durability, next_seq: int, length: int = 0) -> None:
         self._rundir = rundir
         self._path = rundir.log_path
         self._run = rundir.id
         self._fd = fd
         self._durable = durability is Durability.FULL
         self._next_seq = next_seq
+        self._length = length
+        """Bytes of the file, as long as nobody else changes it."""
         self._heads: Heads = {}
         self._synced = next_seq
         """The number of the first event that is not durable yet."""
@@ -80,7 +82,7 @@ class LogWriter:
             raise StorageError(
                 f"{path} has changed while it was being opened: {found.st_size} bytes, not {tail.length}"
             )
-        return cls(rundir, fd, durability, tail.next_seq)
+        return cls(rundir, fd, durability, tail.next_seq, tail.length)
 
     def append(self, event: Event) -> None:
         """Write one event; raises StorageError."""
@@ -97,6 +99,7 @@ class LogWriter:
         if done != len(line):
             self._write_rest(memoryview(line)[done:])
         self._next_seq = seq + 1
+        self._length += len(line)
 
     def commit(self) -> None:
         """Make what was appended before the call durable, also for the power; raises StorageError.
@@ -150,17 +153,25 @@ class LogWriter:
             raise
 
     def check(self) -> None:
-        """Raise StorageError where the log was removed: nothing that is written then can be found by anybody."""
+        """Raise StorageError where somebody has removed or changed the log: nobody can go on from what it tells then.
+        In the thread that appends."""
         self._check()
         try:
-            gone = os.fstat(self._fd).st_nlink == 0
+            found = os.fstat(self._fd)
         except OSError as error:
             raise self._fail("look at", error) from error
-        if gone:
+        if found.st_nlink == 0:
             self._failed = StorageError(
                 f"{self._path} was removed while the run went on, and with it what the run has done",
                 hint="keep what cleans the project away from it (`git clean -e .pipe`), and start the run again with "
                 "`pipe run`",
+            )
+            self._check()
+        if found.st_size != self._length:
+            self._failed = StorageError(
+                f"{self._path} was changed by somebody else while the run went on: it has {found.st_size} bytes, not "
+                f"the {self._length} that were written",
+                hint="keep what rotates or edits logs away from it; only who runs the pipeline may write there",
             )
             self._check()
 

@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from pipe_runner.cli.signals import Signals
+from pipe_runner.executors.pool import Pool
 
 
 class Guarded:
-    """As much of a run as signals need; `guards` are the descriptors that it gave away."""
+    """As much of a run as signals need; `guards` are the pipes that it gave away."""
 
     grace = 1.0
     busy = False
 
     def __init__(self) -> None:
-        self.guards: list[int] = []
+        self.guards: list[tuple[int, int]] = []
 
     @property
     def processes(self) -> Guarded:
         return self
 
-    def guard(self, grace: float) -> int:
+    def guard(self, grace: float) -> tuple[int, int]:
         told, tell = os.pipe()
-        os.close(told)
         os.set_blocking(tell, False)
-        self.guards.append(tell)
-        return tell
+        self.guards.append((told, tell))
+        return told, tell
 
 
 def is_open(descriptor: int) -> bool:
@@ -45,7 +51,26 @@ def test_a_run_s_guard_is_closed_when_the_next_one_has_its_own() -> None:
     signals.attach(loop, cast("Any", run))
     signals.detach()
     first, second = run.guards
-    assert (is_open(first), is_open(second)) == (False, True)
+    assert [*map(is_open, first), *map(is_open, second)] == [False, False, True, True]
     signals.restore()
-    assert not is_open(second)
+    assert not any(map(is_open, second))
     loop.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="starts a warden")
+def test_s11_a_signal_after_the_warden_has_ended_is_taken_without_a_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = Pool("r", str(tmp_path / "warden.lock"), functions=True)
+    pool.start()
+    signals, loop = Signals(), asyncio.new_event_loop()
+    signals.install()
+    try:
+        signals.attach(loop, cast("Any", SimpleNamespace(grace=60.0, processes=pool, stop=lambda why: None)))
+        pool.abandon()
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signals.restore()
+        loop.close()
+    assert signals.received == [signal.SIGTERM]
+    assert capfd.readouterr().err == ""

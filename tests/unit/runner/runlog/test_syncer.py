@@ -297,7 +297,7 @@ def test_signals_that_end_a_run_do_not_end_its_process(tmp_path: Path, number: s
         beside.ask()
         await beside.answers(1)
         assert beside.told[0][1] is None
-        assert os.getpgid(pid) == pid, "a terminal's keys don't reach it"
+        assert os.getpgid(pid) == pid, "keys of a terminal signal a group"
 
     play(tmp_path, scene)
 
