@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from pipe_runner.executors import strays
+from pipe_runner.executors.own import Whole
 
 NO_THREAD = """
 import asyncio, os, threading
@@ -31,6 +31,29 @@ asyncio.run(main())
 """
 
 
+MUCH = """
+import asyncio, os
+from pipe_runner.executors.strays import Strays
+from pipe_runner.masking import SecretMasker
+
+async def main():
+    strays = Strays(SecretMasker({"S": "hunter2-secret"}))
+    strays.take()
+    said = []
+    for name in ("one", "two"):
+        strays.running[name] = lambda kind, data: said.append(data["text"])
+        for number in (1, 2):
+            os.write(number, b"a line with hunter2-secret\\n" * 200_000)
+        strays.leave(name, 1.0)
+    await asyncio.sleep(0.3)
+    strays.close()
+    text = "".join(said)
+    print(len(text), set(text.splitlines()[:-1]))
+
+asyncio.run(main())
+"""
+
+
 def test_words_that_no_thread_can_tell_are_told_at_the_end() -> None:
     done = subprocess.run([sys.executable, "-c", NO_THREAD], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("closed\n", "functions: stray\n")
@@ -41,7 +64,12 @@ def test_a_stream_that_takes_nothing_now_is_an_error_for_who_prints() -> None:
     os.set_blocking(write, False)
     try:
         with pytest.raises(BlockingIOError):
-            strays._Whole(write, "w", closefd=False).write(b"x" * 2_000_000)
+            Whole(write, "w", closefd=False).write(b"x" * 2_000_000)
     finally:
         os.close(fd)
         os.close(write)
+
+
+def test_who_holds_the_loop_may_write_more_than_a_pipe_holds() -> None:
+    done = subprocess.run([sys.executable, "-c", MUCH], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("131072 {'a line with ***'}\n", "")
