@@ -17,12 +17,15 @@ import threading
 from array import array
 from collections.abc import Hashable
 from contextlib import suppress
+from errno import EMFILE
 from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pipe_runner.errors import NodeFault
 from pipe_runner.executors.own import Own
+from pipe_runner.executors.reasons import no_pipe
 from pipe_runner.text import ci_safe, printable
-from pipe_runner.types import EventKind
+from pipe_runner.types import ErrorKind, EventKind
 
 if TYPE_CHECKING:
     import asyncio
@@ -81,7 +84,7 @@ class Strays:
         """A thread of an earlier run still writes to the real stderr."""
 
     def take(self) -> None:
-        """Have the descriptors lead here; again does nothing. Raises OSError."""
+        """Have the descriptors lead here; again does nothing. Raises NodeFault where the system has no room for it."""
         if self._pipes or sys.stdout is None or sys.stderr is None:
             return
         before, Strays.last = Strays.last, None
@@ -99,12 +102,14 @@ class Strays:
                 pipe = self._pipes[number] = _Pipe(number, name, self._masker, taken.get(number))
                 self._poll.register(pipe.fd, select.POLLIN)
                 self._loop.add_reader(pipe.fd, self._readable, pipe)
-        except OSError:
+        except OSError as error:
             for number, pipe in taken.items():
                 if number not in self._pipes:
                     pipe.let_go(busy=False)
             self.close()
-            raise
+            hint = " (raise the limit: `ulimit -n`)" if error.errno == EMFILE else ""
+            why = no_pipe(error.errno or 0, "what functions print") + hint
+            raise NodeFault(ErrorKind.UNAVAILABLE, why) from error
         relief = threading.Thread(target=self._relieve, daemon=True)
         with suppress(RuntimeError):  # the system has no thread for it
             relief.start()

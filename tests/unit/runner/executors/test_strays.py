@@ -31,6 +31,28 @@ asyncio.run(main())
 """
 
 
+FULL = """
+import asyncio, os, resource
+from pipe_runner.errors import NodeFault
+from pipe_runner.executors.strays import Strays
+from pipe_runner.masking import NoMasking
+
+async def main():
+    strays = Strays(NoMasking())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
+    held = []
+    try:
+        while True:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        os.close(held.pop())
+    try:
+        strays.take()
+    except NodeFault as fault:
+        print(fault.kind, fault.message)
+
+asyncio.run(main())
+"""
 MUCH = """
 import asyncio, os
 from pipe_runner.executors.strays import Strays
@@ -73,3 +95,9 @@ def test_a_stream_that_takes_nothing_now_is_an_error_for_who_prints() -> None:
 def test_who_holds_the_loop_may_write_more_than_a_pipe_holds() -> None:
     done = subprocess.run([sys.executable, "-c", MUCH], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("131072 {'a line with ***'}\n", "")
+
+
+def test_too_many_open_files_are_told_with_the_limit_to_raise() -> None:
+    done = subprocess.run([sys.executable, "-c", FULL], capture_output=True, text=True, timeout=60, check=False)
+    told = "no pipe for what functions print could be opened: Too many open files (raise the limit: `ulimit -n`)"
+    assert (done.stdout, done.stderr) == (f"unavailable {told}\n", "")
