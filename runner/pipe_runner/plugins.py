@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from pipe_runner.declared import declared
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from pipe_runner.models import ProviderType
-    from pipe_runner.ports import Agent
+    from pipe_runner.ports import Agent, AgentDescription
 
 OURS: Final = "pipe-runner"
 _PACKAGES: Final = ("pipe_agents.", "pipe_providers.")
@@ -94,7 +96,7 @@ def load(target: str, whose: str) -> Callable[..., Any]:
     module_name, _, attribute = target.partition("[")[0].strip().partition(":")
     if not module_name or not attribute:
         raise BrokenPlugin(f"{whose} can't be loaded: {target!r} is not `module:attribute`")
-    if not target.startswith(_PACKAGES):
+    if not is_ours(target):
         others.append(target)
     try:
         with apart(target):
@@ -129,7 +131,10 @@ def made_agent(factory: Callable[[], Any], whose: str) -> Agent:
     lacking = _lacking(agent, _AGENT, ("name", "version"))
     if lacking:
         raise BrokenPlugin(f"{whose} is not an agent: it has no {', '.join(lacking)}", hint="see docs/agents.md")
-    _check_description(agent, whose)
+    about = _description(agent, whose)
+    if not is_ours(type(agent).__module__):
+        with suppress(Exception):  # it keeps others from setting that; then it is asked again
+            agent.describe = lambda: about  # asked once, where what it prints is no part of a result
     return cast("Agent", agent)
 
 
@@ -179,9 +184,50 @@ def outputs_of(agent: Agent, options: Mapping[str, Any], whose: str) -> dict[str
     return dict(schema)
 
 
+def is_ours(module: str) -> bool:
+    """Whether a module, or what an entry point names, is an agent or a provider of this distribution."""
+    return module.startswith(_PACKAGES)
+
+
 def apart(module: str) -> AbstractContextManager[Any]:
     """Around code of a plugin, whose module this is: what it prints is no part of a result."""
-    return nullcontext() if module.startswith(_PACKAGES) else redirect_stdout(sys.stderr)
+    return nullcontext() if is_ours(module) else _ASIDE
+
+
+class _Aside:
+    """Has all that this process prints go to stderr, by Python or past it; for several at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._streams: tuple[Any, Any] = (None, None)
+        self._real: int | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users > 1:
+                return
+            self._streams = (sys.stdout, sys.__stdout__)
+            sys.stdout, sys.__stdout__ = sys.stderr, sys.stderr  # type: ignore[misc, assignment]
+            with suppress(OSError):  # one of them is closed
+                self._real = os.dup(1)
+                os.dup2(2, 1)
+
+    def __exit__(self, *raised: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users:
+                return
+            sys.stdout, sys.__stdout__ = self._streams  # type: ignore[misc]
+            real, self._real = self._real, None
+            if real is not None:
+                os.dup2(real, 1)
+                os.close(real)
+
+
+_ASIDE: Final = _Aside()
+"""One for the process, as the standard streams are."""
 
 
 def broken(what: str, error: BaseException, hint: str | None = None) -> BrokenPlugin:
@@ -201,7 +247,7 @@ def _lacking(made: Any, methods: tuple[str, ...], texts: tuple[str, ...]) -> lis
     return lacking + [part for part in texts if not isinstance(getattr(made, part, None), str)]
 
 
-def _check_description(agent: Any, whose: str) -> None:
+def _description(agent: Any, whose: str) -> AgentDescription:
     from pipe_runner.ports import AgentDescription
 
     try:
@@ -221,6 +267,7 @@ def _check_description(agent: Any, whose: str) -> None:
                 why = f"`{part}` is {_a(found)}, and no tuple of texts"
     if why:
         raise BrokenPlugin(f"{whose} can't describe itself: {why}", hint="see docs/agents.md")
+    return cast("AgentDescription", about)
 
 
 def _a(value: Any) -> str:

@@ -229,6 +229,7 @@ def test_what_items_printed_that_failed_is_told(pipe: Any) -> None:
     text = "version: 1\nnodes:\n  t: {for_each: {items: [a, b, c, d, e]}, run: 'echo boom {{ item }} >&2; exit 3'}\n"
     pipe.write("m.yml", text)
     done = pipe("run", "m.yml", "--junit", "out.xml", "--concurrency", "1")
+    assert "\nm.yml:3: t failed: 5 of 5 items failed: t[0], t[1], t[2], t[3], t[4]\n    t[0]: exited" in done.stderr
     assert "    t[0]: exited with 3\n    | boom a\n    t[1]: exited with 3\n    | boom b\n" in done.stderr
     assert "    … and 2 more items, which `pipe show" in done.stderr
     told = ET.parse(pipe.folder / "out.xml").findtext(".//testcase[@name='t']/system-err")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import nullcontext
 from math import inf
 from typing import Any, Final, TypeVar
 
@@ -15,7 +14,8 @@ from pipe_runner.calls.services import Services
 from pipe_runner.calls.size import most_tokens
 from pipe_runner.calls.stopping import Askers
 from pipe_runner.capture import captured
-from pipe_runner.errors import NodeFault, NoRecording, PriceUnknown
+from pipe_runner.errors import NodeFault, NoRecording, PipeError, PriceUnknown
+from pipe_runner.halts import is_stop
 from pipe_runner.models import (
     Message,
     ModelChoice,
@@ -24,9 +24,11 @@ from pipe_runner.models import (
     ModelResponse,
     Perform,
     Pieces,
+    Provider,
     Reason,
     Toolbox,
     Usage,
+    was_sent,
 )
 from pipe_runner.plan import MOST_OUT
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
@@ -145,8 +147,10 @@ class Desk:
                 try:
                     client = self._services.client(name)
                     ours = type(client).__module__.startswith("pipe_providers.")
-                    with nullcontext() if ours else captured(emit, self._masker):
+                    if ours:
                         return await client.generate_with_metadata(request, on_piece and keep)
+                    with captured(emit, self._masker):
+                        return await _heard(client, name, request, on_piece and keep)
                 except ModelFault as fault:
                     out = may_be_paid(fault)  # it may be told to come later, and be stopped while it waits
                     raise
@@ -206,6 +210,25 @@ class Desk:
         for one in self._closing:
             await one.close()
         await self._services.close()
+
+
+async def _heard(client: Provider, name: str, request: ModelRequest, on_piece: Pieces | None) -> ModelResponse:
+    """What a provider of a plugin answers. What else it raises, or gives, is a ModelFault."""
+    try:
+        answer: Any = await client.generate_with_metadata(request, on_piece)
+    except (NodeFault, PipeError):
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | GeneratorExit) or is_stop(error):
+            raise
+        what = f"{type(error).__name__}: {error}".removesuffix(": ")
+        fault = ModelFault(Reason.INVALID_OUTPUT, f"provider {name} raises {what}", sent=was_sent(error))
+        fault.kind = ErrorKind.EXCEPTION
+        raise fault from error
+    if not isinstance(answer, ModelResponse):
+        given = type(answer).__name__
+        raise ModelFault(Reason.INVALID_OUTPUT, f"provider {name} gives {given} and no ModelResponse")
+    return answer
 
 
 def _without_others(messages: tuple[Message, ...], provider: str, model: str) -> tuple[Message, ...]:

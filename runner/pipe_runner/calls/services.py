@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 from pipe_runner.calls.around import AsTheTypeSays
 from pipe_runner.calls.seams import MakePrices, Prices
 from pipe_runner.errors import NodeFault, PipeError
+from pipe_runner.halts import is_stop
 from pipe_runner.models import ModelFault, Provider, ProviderSettings, ProviderType, Reason
+from pipe_runner.plugins import apart
 from pipe_runner.project import OF_EVERY_PROVIDER
 from pipe_runner.types import ErrorKind
 
@@ -75,10 +77,13 @@ class Services:
             raise NodeFault(ErrorKind.NOT_FOUND, f"provider {name!r}: there is no type {type_name!r}")
         options = {key: value for key, value in said.items() if key not in OF_EVERY_PROVIDER}
         try:
-            settings: Any = kind.settings(name, options, said.get("model", ""), self._environ)
+            with apart(type(kind).__module__):
+                settings: Any = kind.settings(name, options, said.get("model", ""), self._environ)
         except (NodeFault, PipeError):
             raise
-        except Exception as error:  # of a plugin: its words may hold a key
+        except BaseException as error:  # of a plugin: its words may hold a key
+            if isinstance(error, KeyboardInterrupt):
+                raise
             why = f"provider {name!r} can't be set up: its type {type_name!r} raises {type(error).__name__}"
             raise NodeFault(ErrorKind.NOT_FOUND, why) from error
         if not isinstance(settings, ProviderSettings):
@@ -106,12 +111,17 @@ class Services:
             if service.settings.missing:
                 raise ModelFault(Reason.CREDENTIALS, f"provider {name}: {service.settings.missing}", sent=False)
             try:
-                found = self._open[name] = service.type.open(
-                    service.settings._replace(conceal=self.conceal, mask=self.mask)
-                )
+                with apart(type(service.type).__module__):
+                    found = service.type.open(service.settings._replace(conceal=self.conceal, mask=self.mask))
             except PipeError as error:
                 hint = f" ({error.hint})" if error.hint else ""
                 raise ModelFault(Reason.NOT_FOUND, f"provider {name}: {error.message}{hint}", sent=False) from error
+            except BaseException as error:  # of a plugin, as above
+                if isinstance(error, KeyboardInterrupt):
+                    raise
+                why = f"provider {name!r} can't be opened: {self.type_of(name)!r} raises {type(error).__name__}"
+                raise ModelFault(Reason.NOT_FOUND, why, sent=False) from error
+            self._open[name] = found
         return found
 
     def warm(self) -> None:
@@ -119,12 +129,23 @@ class Services:
         told when a node asks it."""
         for name in sorted(self.first):
             with contextlib.suppress(NodeFault, PipeError):
-                warm: Callable[[], None] | None = getattr(self.client(name), "warm", None)
+                client = self.client(name)
+                warm: Callable[[], None] | None = getattr(client, "warm", None)
                 if warm is not None:
-                    with contextlib.suppress(Exception):  # whatever files of somebody's say
-                        warm()
+                    try:
+                        with apart(type(client).__module__):
+                            warm()
+                    except BaseException as error:  # whatever files of somebody's say
+                        if isinstance(error, KeyboardInterrupt):
+                            raise
 
     async def close(self) -> None:
+        """Close the clients. One of a plugin that can't be closed keeps no other open."""
         while self._open:
             _, client = self._open.popitem()
-            await client.close()
+            try:
+                with apart(type(client).__module__):
+                    await client.close()
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt) or is_stop(error):
+                    raise

@@ -5,14 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from pipe_runner.cli.exits import INTERRUPTED
+from pipe_runner.cli.exits import INTERRUPTED, IO_ERROR
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Perform one command line and give its exit code; the only place where an exception becomes one."""
     try:
-        from pipe_runner.cli.boundary import guarded
+        try:
+            from pipe_runner.cli.boundary import guarded
+        except (EOFError, ValueError, TypeError) as error:
+            from pipe_runner.halfcompiled import what_is_cut
 
+            said = what_is_cut(error)
+            if said is None:
+                raise
+            sys.stderr.write("error: {}\nhint: {}\n".format(*said))
+            return IO_ERROR
         code = guarded(_perform, list(sys.argv[1:] if words is None else words))
         signals = sys.modules.get("pipe_runner.cli.signals")
         last = None if signals is None else signals.Signals.last

@@ -112,7 +112,7 @@ def _limited(error: Exception) -> PipeError | None:
 
 
 def _half(error: Exception) -> PipeError | None:
-    if not isinstance(error, EOFError):
+    if not isinstance(error, EOFError | ValueError | TypeError):
         return None
     from pipe_runner.halfcompiled import cut_short
 

@@ -31,19 +31,29 @@ def check_can_be_written(path: str) -> None:
 def write_whole(path: str, pieces: Iterable[bytes]) -> None:
     """Write beside, then put it in the place of what was there; raises StorageError and leaves what was there.
 
+    Until it is whole it has no name, where the system gives the means: who is killed meanwhile leaves nothing behind.
     A link at `path` is replaced, not followed. A pipe or a device at `path` gets the pieces as they come.
     """
     part = None
+    folder = os.path.dirname(path)
+    name = os.path.join(folder, f".{os.getpid()}.{os.urandom(4).hex()}.part")
+    nameless = None
     try:
         if os.path.exists(path) and not os.path.isfile(path):
             file = open(path, "wb")
         else:
-            name = os.path.join(os.path.dirname(path), f".{os.getpid()}.{os.urandom(4).hex()}.part")
-            fd = os.open(name, flags.NEW, 0o666)
-            part, file = name, open(fd, "wb")
+            nameless = _nameless(folder)
+            if nameless is None:
+                fd, part = os.open(name, flags.NEW, 0o666), name
+            file = open(fd if nameless is None else nameless, "wb")
         with file:
             for piece in pieces:
                 file.write(piece)
+            if nameless is not None:
+                file.flush()
+                # Only with a descriptor, which an absolute path has no use for, Python has a link of /proc followed.
+                os.link(f"/proc/self/fd/{nameless}", name, src_dir_fd=nameless)
+                part = name
         if part is not None:
             os.replace(part, path)
             part = None
@@ -53,3 +63,12 @@ def write_whole(path: str, pieces: Iterable[bytes]) -> None:
         if part is not None:
             with contextlib.suppress(OSError):
                 os.unlink(part)
+
+
+def _nameless(folder: str) -> int | None:
+    """A new file in a folder that has no name yet; None where the system has no such files, or can't name one."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    with contextlib.suppress(OSError):
+        return os.open(folder or ".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o666)
+    return None

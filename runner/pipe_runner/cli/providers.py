@@ -10,7 +10,8 @@ from pipe_runner.cli.boundary import write_out
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import as_written, safe
 from pipe_runner.errors import InvalidPipeline, NodeFault, PipeError, UsageError
-from pipe_runner.plugins import schema_of
+from pipe_runner.halts import is_stop
+from pipe_runner.plugins import apart, is_ours, schema_of
 from pipe_runner.text import json_text
 
 if TYPE_CHECKING:
@@ -133,10 +134,18 @@ def _check(services: Services, found: Sequence[dict[str, Any]], *, one: bool) ->
 
 
 async def _asked(services: Services, name: str) -> dict[str, Any]:
+    client = None
     try:
-        return {"ok": True, "message": await services.client(name).check()}
+        client = services.client(name)
+        with apart(type(client).__module__):
+            said: Any = await client.check()
     except (NodeFault, PipeError) as error:
         return {"ok": False, "message": error.message}
+    except BaseException as error:
+        if client is None or is_ours(type(client).__module__) or isinstance(error, KeyboardInterrupt) or is_stop(error):
+            raise
+        return {"ok": False, "message": f"check() raises {type(error).__name__}"}  # its words may hold a key
+    return {"ok": True, "message": str(said)}
 
 
 def _table(found: Sequence[dict[str, Any]]) -> list[str]:

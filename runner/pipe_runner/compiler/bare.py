@@ -15,7 +15,7 @@ _LONGEST: Final = 200
 def tell_bare(value: Any, path: Path_, report: Report) -> None:
     """Warn of each text in the value that names an input, or a field of a node, of the same file, and nothing else."""
     if isinstance(value, str):
-        if value.startswith(("nodes.", "inputs.")) and _is_there(value, report.document.data):
+        if is_bare(value, report):
             message = f"`{value}` is text here: only a condition is an expression without braces"
             report.add("W513", message, path, hint=f'write "{{{{ {value} }}}}"')
     elif isinstance(value, dict):
@@ -26,9 +26,13 @@ def tell_bare(value: Any, path: Path_, report: Report) -> None:
             tell_bare(item, (*path, index), report)
 
 
-def _is_there(text: str, data: Any) -> bool:
-    if len(text) > _LONGEST or PLAIN.fullmatch(text) is None or (found := plain_path(text)) is None:
+def is_bare(text: str, report: Report) -> bool:
+    """Whether a text is nothing but such a reference."""
+    if not text.startswith(("nodes.", "inputs.")) or len(text) > _LONGEST:
         return False
+    if PLAIN.fullmatch(text) is None or (found := plain_path(text)) is None:
+        return False
+    data: Any = report.document.data
     known = data.get(found[0]) if isinstance(data, dict) else None
     there = isinstance(known, dict) and len(found) > 1 and found[1] in known
     return there and (found[0] == "inputs" or (len(found) > 2 and found[2] in NODE_FIELDS))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any, Final
 
+from pipe_runner.compiler.bare import is_bare
 from pipe_runner.compiler.drafts import Draft
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.compiler.room import NoRoom, Room
@@ -39,10 +40,13 @@ def compile_fan_out(draft: Draft, values: Values, report: Report, room: Room) ->
 
 def _for_each(draft: Draft, values: Values, report: Report) -> None:
     spec, path = draft.spec.for_each, (*draft.path, "for_each")
-    items = values.compile(spec.items, (*path, "items"), "items", draft.uses)
+    bare = isinstance(spec.items, str) and is_bare(spec.items, report)
+    items = Value(spec.items) if bare else values.compile(spec.items, (*path, "items"), "items", draft.uses)
     if isinstance(items.data, str):
         message = f"`items` is a list, or an expression that gives one, not the text `{short(items.data)}`"
-        report.add("E508", message, (*path, "items"), hint='write `items: [a, b]`, or `items: "{{ inputs.names }}"`')
+        hint = 'write `items: [a, b]`, or `items: "{{ inputs.names }}"`'
+        hint = f'write `items: "{{{{ {items.data} }}}}"`' if bare else hint
+        report.add("E508", message, (*path, "items"), hint=hint)
     key = Value(None)
     if spec.key is not None:
         key = Value(*values.leaf(spec.key, (*path, "key"), "key", draft.uses))

@@ -196,7 +196,7 @@ class NodeCompiler:
         if isinstance(raw.get("run"), str) and raw.get("shell", "sh") in _SIMPLE_SHELLS:
             self._script(draft, raw["run"], "sh", {})
         if isinstance(raw.get("argv"), list) and all(isinstance(word, str) for word in raw["argv"]):
-            self._words(draft, raw["argv"])
+            self._values.words(raw["argv"], (*draft.path, "argv"), draft.uses)
         if isinstance(raw.get("with"), dict):
             self._values.compile(raw["with"], (*draft.path, "with"), "with", draft.uses)
         for key in ("cwd", "stdin"):
@@ -259,35 +259,13 @@ class NodeCompiler:
     def _argv(self, draft: Draft, spec: ArgvNode) -> None:
         words = [value_to_text(item) for item in spec.argv]
         draft.title = short(" ".join(words), TITLE)
-        items, static = self._words(draft, words)
+        items, static = self._values.words(words, (*draft.path, "argv"), draft.uses)
         if not words[0]:
             self._report.add("E204", "the program's name is empty", (*draft.path, "argv", 0))
         options: dict[str, Any] = {"argv": items}
         static = not self._environment.check(spec.env, (*draft.path, "env"), [words], options, "argv") and static
         self._environment.check_input(spec.stdin, (*draft.path, "stdin"), [words])
         self._process(draft, spec, options, static)
-
-    def _words(self, draft: Draft, words: list[str]) -> tuple[list[Any], bool]:
-        """The items of `argv:` as a plan keeps them, and whether they are plain data."""
-        items: list[Any] = list(words)
-        together = " ".join(words)
-        if "{{" not in together and "{%" not in together:
-            return items, True
-        from pipe_runner.expressions import compile_argv
-
-        path = (*draft.path, "argv")
-        static = True
-        compiled, faults = compile_argv(words)
-        for number, fault in faults:
-            self._values.tell([fault], (*path, number))
-        for number, one in enumerate(compiled):
-            if one.kind == "literal":
-                items[number] = one.body
-            else:
-                static = False
-                items[number] = {"$text": one.to_json()}
-                draft.uses.append(Use(one, (*path, number), "argv"))
-        return items, static
 
     def _process(self, draft: Draft, spec: RunNode | ArgvNode, options: dict[str, Any], static: bool) -> None:
         draft.agent = self._agents.get("shell", draft.path)

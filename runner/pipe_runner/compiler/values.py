@@ -101,6 +101,28 @@ class Values:
         uses.append(Use(compiled, path, place, sound(faults)))
         return {mark: compiled.to_json()}, False
 
+    def words(self, words: list[str], path: Path_, uses: list[Use]) -> tuple[list[Any], bool]:
+        """The items of `argv:` as a plan keeps them, and whether they are plain data."""
+        tell_bare(words, path, self._report)
+        items: list[Any] = list(words)
+        together = " ".join(words)
+        if "{{" not in together and "{%" not in together:
+            return items, True
+        from pipe_runner.expressions import compile_argv
+
+        static = True
+        compiled, faults = compile_argv(words)
+        for number, fault in faults:
+            self.tell([fault], (*path, number))
+        for number, one in enumerate(compiled):
+            if one.kind == "literal":
+                items[number] = one.body
+            else:
+                static = False
+                items[number] = {"$text": one.to_json()}
+                uses.append(Use(one, (*path, number), "argv"))
+        return items, static
+
     def tell(self, faults: list[Fault], path: Path_) -> None:
         """Report the faults of the text at `path`."""
         for fault in faults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from pipe_runner.console.words import counts, error_line, inked, plural, safe, seconds, used
 from pipe_runner.run import NodeState, Run
@@ -18,6 +18,7 @@ _NAMED: Final = 50
 _ITEMS: Final = 3
 _LINES: Final = 10
 _WIDEST: Final = 400
+Error: TypeAlias = Mapping[str, Any] | None
 
 
 def ending(
@@ -40,12 +41,16 @@ def ending(
     red = _ink("31;1", colour)
     failed = run.failures
     for node in failed[:_SHOWN]:
-        lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), tails.get(node, ""), red)
-        lines += _failed_items(run, node, tails, where)
+        items = run.failed_items(node)
+        error = _without_first(run.nodes[node].error, items)
+        place = places.get(_KEY.sub("", node), "")
+        lines += _failed_node(node, run.nodes[node], error, place, tails.get(node, ""), red)
+        lines += _failed_items(run.id, items, tails, where)
     if len(failed) > _SHOWN:
         lines += ["", f"of the others without what they printed, which `pipe logs {run.id} NODE{where}` shows:"]
     for node in failed[_SHOWN:_NAMED]:
-        lines += _failed_node(node, run.nodes[node], places.get(_KEY.sub("", node), ""), None, red)
+        state = run.nodes[node]
+        lines += _failed_node(node, state, state.error, places.get(_KEY.sub("", node), ""), None, red)
     if len(failed) > _NAMED:
         lines.append(f"… and {len(failed) - _NAMED} more failed, which `pipe show {run.id}{where}` names")
     if run.error is not None:
@@ -62,11 +67,11 @@ def ending(
     return "".join(line + "\n" for line in lines)
 
 
-def _failed_node(node: str, state: NodeState, place: str, tail: str | None, red: Any) -> list[str]:
+def _failed_node(node: str, state: NodeState, error: Error, place: str, tail: str | None, red: Any) -> list[str]:
     """Where it stands, its error, and its last lines, unless `tail` is None."""
     where = f"{safe(place)}: " if place else ""
     tries = f" after {state.attempts} attempts" if state.attempts > 1 else ""
-    told = f"{where}{red(node)} failed{tries}: {error_line(state.error)}"
+    told = f"{where}{red(node)} failed{tries}: {error_line(error)}"
     if tail is None:
         return [told]
     lines = ["", told]
@@ -74,15 +79,22 @@ def _failed_node(node: str, state: NodeState, place: str, tail: str | None, red:
     return lines
 
 
-def _failed_items(run: Run, node: str, tails: Mapping[str, str], where: str) -> list[str]:
+def _without_first(error: Error, items: Mapping[str, NodeState]) -> Error:
+    """The error of a repeated node, but for that of its first item at its end: the items are told below it."""
+    first = next(iter(items.values()), None)
+    if first is None or not first.error or not error:
+        return error
+    return {**error, "message": str(error.get("message", "")).removesuffix(f": {first.error.get('message')}")}
+
+
+def _failed_items(run: str, items: Mapping[str, NodeState], tails: Mapping[str, str], where: str) -> list[str]:
     """Of a repeated node: what the first items that failed printed last."""
     lines: list[str] = []
-    items = run.failed_items(node)
     for item, state in list(items.items())[:_ITEMS]:
         lines.append(f"    {safe(item)}: {error_line(state.error)}")
         lines += [f"    | {line}" for line in last_lines(state, tails.get(item, ""))]
     if len(items) > _ITEMS:
-        lines.append(f"    … and {len(items) - _ITEMS} more items, which `pipe show {run.id}{where}` names")
+        lines.append(f"    … and {len(items) - _ITEMS} more items, which `pipe show {run}{where}` names")
     return lines
 
 

@@ -15,6 +15,7 @@ from pipe_runner.errors import NodeFault, PipeError, StorageError, in_seconds
 from pipe_runner.executors.output import LONGEST_MESSAGE, TAIL
 from pipe_runner.halts import is_stop
 from pipe_runner.masking import NoMasking, SecretMasker
+from pipe_runner.plugins import model_of, others
 from pipe_runner.ports import Agent, Attempt, Clock, Context, Earlier, Emit, Launcher, Masker, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
@@ -256,7 +257,8 @@ class LocalExecutor:
             check = PortCheck(agent, self._masker)
         description = agent.describe()
         # Windows has no descriptors that a loop could wait for: what processes of functions print there isn't taken.
-        takes = (description.runs_functions or check is not None) and sys.platform != "win32"
+        theirs = check is not None or (description.asks_models and bool(others))
+        takes = (description.runs_functions or theirs) and sys.platform != "win32"
         strays = self._take_strays() if takes else None
         if check is not None and not description.runs_functions:
             check.strays, strays = strays, None
@@ -389,7 +391,7 @@ def validate_options(agent: Agent, attempt: Attempt) -> None:
     from pydantic import ValidationError
 
     try:
-        agent.options_model().model_validate(dict(attempt.options))
+        model_of(agent, f"agent {agent.name!r}").model_validate(dict(attempt.options))
     except ValidationError as error:
         from pipe_runner.executors.misfits import misfits
 

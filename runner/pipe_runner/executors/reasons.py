@@ -48,8 +48,8 @@ def why_not_started(command: Command, number: int, stage: int) -> tuple[str, boo
     return f"{program} can't be run: {os.strerror(number)}", False
 
 
-def no_pipe(number: int) -> str:
-    return f"no pipe for the command's output could be opened: {os.strerror(number)}"
+def no_pipe(number: int, what: str = "the command's output") -> str:
+    return f"no pipe for {what} could be opened: {os.strerror(number)}"
 
 
 def unwatched(number: int) -> str:

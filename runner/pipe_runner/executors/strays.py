@@ -14,19 +14,22 @@ import os
 import select
 import sys
 import threading
+from array import array
 from collections.abc import Hashable
 from contextlib import suppress
-from errno import EAGAIN
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TextIO
+from errno import EMFILE
+from termios import FIONREAD
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from pipe_runner.errors import NodeFault
+from pipe_runner.executors.own import Own
+from pipe_runner.executors.reasons import no_pipe
 from pipe_runner.text import ci_safe, printable
-from pipe_runner.types import EventKind
+from pipe_runner.types import ErrorKind, EventKind
 
 if TYPE_CHECKING:
     import asyncio
     from queue import SimpleQueue
-
-    from _typeshed import ReadableBuffer
 
     from pipe_runner.ports import Emit, Masker
 
@@ -38,6 +41,12 @@ QUICK: Final = 50e-6
 _READ: Final = 64 * 1024
 _SET_PIPE_SIZE: Final = 1031
 _WIDE: Final = 1024 * 1024
+_USUAL: Final = 64 * 1024
+"""Bytes that a pipe holds whose size can't be set."""
+_LOOKS: Final = 0.1
+"""Seconds between two looks whether a pipe is nearly full: who writes to a full one waits, and it may be the loop."""
+_SOON: Final = 0.002
+"""Seconds until the next one where it was."""
 _PRIVATE: Final = 10
 """The real descriptors are kept from here on upwards."""
 _LAST_WORDS: Final = 1.0
@@ -68,12 +77,14 @@ class Strays:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._words: SimpleQueue[bytes | None] | None = None
         self._speaker: threading.Thread | None = None
-        self._own = _Own()
+        self._over = threading.Event()
+        self._relief: threading.Thread | None = None
+        self._own = Own()
         self._spoken_to = False
         """A thread of an earlier run still writes to the real stderr."""
 
     def take(self) -> None:
-        """Have the descriptors lead here; again does nothing. Raises OSError."""
+        """Have the descriptors lead here; again does nothing. Raises NodeFault where the system has no room for it."""
         if self._pipes or sys.stdout is None or sys.stderr is None:
             return
         before, Strays.last = Strays.last, None
@@ -91,12 +102,29 @@ class Strays:
                 pipe = self._pipes[number] = _Pipe(number, name, self._masker, taken.get(number))
                 self._poll.register(pipe.fd, select.POLLIN)
                 self._loop.add_reader(pipe.fd, self._readable, pipe)
-        except OSError:
+        except OSError as error:
             for number, pipe in taken.items():
                 if number not in self._pipes:
                     pipe.let_go(busy=False)
             self.close()
-            raise
+            hint = " (raise the limit: `ulimit -n`)" if error.errno == EMFILE else ""
+            why = no_pipe(error.errno or 0, "what functions print") + hint
+            raise NodeFault(ErrorKind.UNAVAILABLE, why) from error
+        relief = threading.Thread(target=self._relieve, daemon=True)
+        with suppress(RuntimeError):  # the system has no thread for it
+            relief.start()
+            self._relief = relief
+
+    def _relieve(self) -> None:
+        """Keep room in the pipes, also while the loop is held by code that writes to them."""
+        loop = self._loop
+        assert loop is not None
+        while not self._over.wait(_LOOKS):
+            for pipe in self._pipes.values():
+                while pipe.relieve():
+                    with suppress(RuntimeError):  # the loop is closed
+                        loop.call_soon_threadsafe(self._readable, pipe)
+                    self._over.wait(_SOON)
 
     def leave(self, key: Hashable, seconds: float) -> None:
         """An attempt is over, after so many seconds: what it left in the pipes is passed on first."""
@@ -113,6 +141,9 @@ class Strays:
             return
         for pipe in self._pipes.values():
             pipe.let_go(busy=busy or last)
+        self._over.set()
+        if self._relief is not None:
+            self._relief.join()
         self._drain()
         for pipe in self._pipes.values():
             self._loop.remove_reader(pipe.fd)
@@ -157,11 +188,13 @@ class Strays:
         text = pipe.read()
         if text:
             self._pass_on(pipe, text)
+        if pipe.ahead and self._loop is not None:
+            self._loop.call_soon(self._readable, pipe)
 
     def _drain(self) -> None:
         """Pass on all that is in the pipes now; what ends without a newline waits while another attempt may go on."""
         for pipe in self._pipes.values():
-            for _ in range(_WIDE // _READ):
+            for _ in range(2 * _WIDE // _READ):
                 text = pipe.read()
                 if text is None:
                     break
@@ -209,84 +242,6 @@ class Strays:
                     data = data[os.write(fd, data) :]
 
 
-class _Own:
-    """What is this process's own, and user code may change: its streams by name, and its end."""
-
-    def __init__(self) -> None:
-        self._ours: dict[str, Any] = {}
-
-    def take(self) -> None:
-        """To be done before the descriptors lead elsewhere; again, for another run, it is its end alone."""
-        self._exit = os._exit
-        if not self._ours:
-            self._take_streams()
-        us = os.getpid()
-
-        def end(status: int) -> NoReturn:
-            if os.getpid() == us:  # else a fork of ours ends, which may
-                raise SystemExit(f"os._exit({status!r})")
-            self._exit(status)
-
-        os._exit = end
-
-    def _take_streams(self) -> None:
-        self._streams = {name: getattr(sys, name) for name in ("stdout", "stderr", "__stdout__", "__stderr__")}
-        ours = {id(sys.stderr): _Ours(sys.stderr, 2), id(sys.stdout): _Ours(sys.stdout, 1)}
-        self._ours = {name: ours.get(id(stream), stream) for name, stream in self._streams.items()}
-        for name, stream in self._ours.items():
-            setattr(sys, name, stream)
-
-    def give_back(self) -> None:
-        for name, stream in self._streams.items():
-            setattr(sys, name, stream)
-
-    def give_back_exit(self, *, busy: bool) -> None:
-        """`busy`: code still runs, which shall not end the process. It may have taken the streams away."""
-        for name, stream in self._ours.items():
-            if not busy or getattr(sys, name) is None:
-                setattr(sys, name, stream)
-        if not busy:
-            os._exit = self._exit
-
-    def hush(self) -> None:
-        for stream in self._ours.values():
-            if isinstance(stream, _Ours):
-                stream.hush()
-
-
-class _Whole(io.FileIO):
-    """Writes all of what it is given. It has no lock: Python aborts where a thread is left in a buffer's at its end."""
-
-    def write(self, data: ReadableBuffer, /) -> int:
-        view = memoryview(data).cast("B")
-        done = 0
-        while done < len(view):
-            written: int | None = super().write(view[done:])
-            if written is None:  # it doesn't block, and nobody reads it now
-                raise BlockingIOError(EAGAIN, os.strerror(EAGAIN), done)
-            done += written
-        return done
-
-
-class _Ours:
-    """A standard stream of the thread that makes it. What others print goes to the descriptor, as if by a process: a
-    thread may be left of a function's, and the runner's streams carry results and show no secret."""
-
-    def __init__(self, stream: TextIO, number: int) -> None:
-        self._stream, self._owner = stream, threading.get_ident()
-        file = _Whole(number, "w", closefd=False)
-        self._others = io.TextIOWrapper(file, encoding="utf-8", errors="backslashreplace", line_buffering=True)
-
-    def hush(self) -> None:
-        with suppress(OSError, ValueError):  # nobody reads it, or it was closed
-            self._stream.flush()
-        self._owner = 0
-
-    def __getattr__(self, name: str) -> Any:
-        ours = threading.get_ident() == self._owner or name in ("fileno", "isatty")
-        return getattr(self._stream if ours else self._others, name)
-
-
 class _Pipe:
     """The pipe into which a descriptor leads. `real` is where it led before."""
 
@@ -299,13 +254,19 @@ class _Pipe:
         self._line = ""
         self.waits = False
         """Something was read of which the end of the line has not come."""
+        self._lock = threading.Lock()
+        self.ahead = bytearray()
+        """What was taken out of the pipe since it was nearly full."""
+        self._gap = False
+        """There was more of it than is kept: what came after it is dropped."""
         self.real: int
         self._own: list[io.FileIO]
         self.fd, write = os.pipe()
         try:
             os.set_blocking(self.fd, False)
+            self._room = _USUAL
             with suppress(OSError):
-                fcntl.fcntl(write, _SET_PIPE_SIZE, _WIDE)
+                self._room = fcntl.fcntl(write, _SET_PIPE_SIZE, _WIDE)
             if before is not None:
                 self.real, self._own = before.real, before._own
             else:
@@ -322,10 +283,14 @@ class _Pipe:
 
     def read(self) -> str | None:
         """Whole lines of what is there now, masked; None when there is nothing."""
-        try:
-            data = os.read(self.fd, _READ)
-        except BlockingIOError:
-            return None
+        with self._lock:
+            data = bytes(self.ahead[:_READ])
+            del self.ahead[:_READ]
+            if not data and self._gap:
+                self._gap = False
+                while self._take():
+                    pass
+            data = data or self._take()
         if not data:
             return None
         self.waits = True
@@ -334,6 +299,25 @@ class _Pipe:
         if len(self._line) > _READ:
             whole, newline, self._line = text, "", ""
         return whole + newline
+
+    def _take(self) -> bytes:
+        try:
+            return os.read(self.fd, _READ)
+        except BlockingIOError:
+            return b""
+
+    def relieve(self) -> bool:
+        """Make room where little is left, from another thread than the loop's; whether that was so."""
+        waiting = array("i", [0])
+        fcntl.ioctl(self.fd, FIONREAD, waiting)
+        if waiting[0] < self._room // 2:
+            return False
+        with self._lock:
+            while data := self._take():
+                self._gap = self._gap or len(self.ahead) >= _WIDE
+                if not self._gap:
+                    self.ahead += data
+        return True
 
     def rest(self) -> str:
         text = self._line + self._decoder.decode(self._stream.flush(), final=True)

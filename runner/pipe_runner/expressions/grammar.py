@@ -6,6 +6,7 @@ Our tokens carry a character offset where jinja2's carry a line number, so every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -94,8 +95,8 @@ def _fault(error: TemplateSyntaxError, tokens: Iterable[Token]) -> Fault:
     value = next((t.value for t in tokens if t.offset == offset), "")
     if "got '='" in message or (value == "=" and "unexpected" in message):
         hint = "to compare, write `==`"
-    elif "unknown tag" in message:
-        hint = "blocks are for, if, set, with, filter, raw"
+    elif (block := _OPEN.search(message)) is not None or message.startswith("Encountered unknown tag"):
+        message, hint = _of_blocks(message, block and block[1])
     elif "expected token ':'" in message and any(t.type == "lbrace" for t in tokens):
         hint = "two braces are enough: `{{ … }}`; a third one begins an object"
     for theirs, ours in _WORDING:
@@ -104,7 +105,25 @@ def _fault(error: TemplateSyntaxError, tokens: Iterable[Token]) -> Fault:
     return Fault("E401", message, offset, max(1, len(str(value))), hint)
 
 
+def _of_blocks(message: str, block: str | None) -> tuple[str, str | None]:
+    """What is wrong with a block, and a hint; `block` is the innermost one that is open there."""
+    close = f"close it with `{{% end{block} %}}`" if block else None
+    if block == "set":
+        close = "give it a value, `{% set x = … %}`, or close it with `{% endset %}`"
+    tag = _UNKNOWN.match(message)
+    if tag is None:
+        return f"`{{% {block} … %}}` is not closed", close
+    if tag[1][:3] == "end" or tag[1] in ("else", "elif"):
+        hint = f"`{{% {block} … %}}` is open here: {close}" if block else None
+        return f"`{{% {tag[1]} %}}` belongs to no block that is open here", hint
+    return f"there is no block `{tag[1]}`", "blocks are for, if, set, with, filter, raw"
+
+
+_OPEN = re.compile(r"innermost block that needs to be closed is '(\w+)'")
+_UNKNOWN = re.compile(r"Encountered unknown tag '(\w+)'")
 _WORDING = (
+    ("expected name or number", "a name or a number is missing here, after the dot"),
+    ("tag name expected", "the name of the block is missing here"),
     ("'end of print statement'", "`}}`"),
     ("end of print statement", "`}}`"),
     ("'begin of print statement'", "`{{`"),
@@ -112,8 +131,6 @@ _WORDING = (
     ("end of statement block", "`%}`"),
     ("end of template", "the end of the text"),
     ("expected token ", "expected "),
-    ("Jinja was looking for the following tags:", "looking for"),
-    ("You probably made a nesting mistake. Jinja is expecting this tag, but currently looking for", "Looking for"),
 )
 
 
