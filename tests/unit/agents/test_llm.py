@@ -318,6 +318,14 @@ def test_the_next_one_is_asked_where_one_cannot_answer(tmp_path: Path) -> None:
     assert (gone.requests[0].model, there.requests[0].model) == ("m", "n")
 
 
+def test_where_no_choice_answers_each_is_told_by_its_model(tmp_path: Path) -> None:
+    model = FakeProvider(lambda request: ModelFault(Reason.UNAVAILABLE, f"no {request.model}"))
+    text = "version: 1\nnodes: {a: {agent: llm, provider: fake, with: {prompt: x, model: [m, n]}}}\n"
+    error = run_pipeline(text, providers={"fake": model}, root=tmp_path).run.nodes["a"].error
+    assert error is not None
+    assert error["message"] == "no choice answered: m of fake: no m; n of fake: no n"
+
+
 def test_the_project_says_whom_to_ask_by_default(tmp_path: Path) -> None:
     (tmp_path / "pipe.yml").write_text(
         "defaults: {provider: fake}\nagents: {brief: {agent: llm, with: {system: short}}}\n"
