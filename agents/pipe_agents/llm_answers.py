@@ -77,7 +77,9 @@ class Wanted(NamedTuple):
         if self.may_noop and isinstance(value, dict):
             if value.keys() <= {"answer", "noop"} and value.get("answer") is None and _reason(value.get("noop")):
                 return {"noop": value["noop"]}
-            if value.keys() == {"answer", "noop"} and value["noop"] in (None, ""):
+            if value.keys() == {"answer", "noop"}:
+                if _reason(value["noop"]):
+                    raise Misfit(["both `answer` and `noop` are given: one of them must be null"])
                 value = value["answer"]
         found = misfits(self.schema, value, self.mask)
         if found:

@@ -192,9 +192,15 @@ class Talk:
             name = self._context.masker.mask_text(call.name)  # before a mark in it becomes another one
             return Message("tool", as_data(result.text, f"tool {name}"), tool_call_id=call.id, failed=result.failed)
 
+        tasks: list[asyncio.Task[Message]] = []
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(use(call)) for call in calls]
+                tasks += [group.create_task(use(call)) for call in calls]
+        except asyncio.CancelledError as cancelled:
+            late = [call.name for call, task in zip(calls, tasks, strict=False) if task.cancelled()]
+            if late:
+                cancelled.add_note(f"waiting for {', '.join(dict.fromkeys(late))}")
+            raise
         except BaseExceptionGroup as several:
             raise _first(several) from None
         return [task.result() for task in tasks]

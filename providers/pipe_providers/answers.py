@@ -76,8 +76,8 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
     try:
         data = json.loads(arguments, object_pairs_hook=once) if isinstance(arguments, str) else arguments
         text = json.dumps(data, allow_nan=False)  # no number that JSON hasn't
-    except (ValueError, TypeError, RecursionError):
-        return ToolCall(id, name, {}, "the arguments are no JSON")
+    except (ValueError, TypeError, RecursionError) as error:
+        return ToolCall(id, name, {}, _too_long(error) or "the arguments are no JSON")
     if data is None:  # some say so that there are none
         return ToolCall(id, name, {})
     if twice:  # readers differ on which one counts
@@ -86,9 +86,15 @@ def called(id: str, name: str, arguments: Any) -> ToolCall:
         return ToolCall(id, name, {}, "the arguments are no JSON object")
     try:
         given: Any = copied(_clean(data) if _SURROGATE in text else data, 2**62)
-    except (NotJson, RecursionError):
-        return ToolCall(id, name, {}, f"the arguments are nested deeper than {MAX_DEPTH} levels")
+    except (NotJson, RecursionError) as error:
+        fault = _too_long(error) or f"the arguments are nested deeper than {MAX_DEPTH} levels"
+        return ToolCall(id, name, {}, fault)
     return ToolCall(id, name, given)
+
+
+def _too_long(error: Exception) -> str | None:
+    """What Python's limit, or ours, on digits of an integer is to a model."""
+    return "the arguments hold an integer of more than 4,300 digits" if "integer" in str(error) else None
 
 
 _SURROGATE = "\\ud"

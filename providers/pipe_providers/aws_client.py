@@ -149,11 +149,13 @@ def _is_address(url: str) -> bool:
 def _trust(ca_bundle: str, where: str) -> ssl.SSLContext:
     from botocore.httpsession import get_cert_path
 
+    from pipe_providers.wire import no_certificates
+
     path = get_cert_path(ca_bundle or True)
     try:
         return ssl.create_default_context(**{"capath" if os.path.isdir(path) else "cafile": path})
     except OSError as error:
-        why = "it holds no certificates" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0).lower()
+        why = no_certificates(error)
     theirs = path == os.environ.get("REQUESTS_CA_BUNDLE") and not os.environ.get("AWS_CA_BUNDLE")
     said = "REQUESTS_CA_BUNDLE" if theirs else "AWS_CA_BUNDLE"
     message = f"{where}: no TLS connection can be made that may be trusted: {said} is {path}: {why}"

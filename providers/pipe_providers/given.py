@@ -151,7 +151,7 @@ class Given:
         said = self._options.get("proxy")
         if isinstance(said, str):
             self.put("proxy", said, PIPE_YML)
-        if said is not True or is_loopback(url) or self._bypassed(urlsplit(url).hostname or ""):
+        if said is not True or is_loopback(url) or self._bypassed(url):
             return
         for name in (f"{urlsplit(url).scheme}_proxy", "all_proxy"):
             for variable in (name, name.upper()):
@@ -180,10 +180,13 @@ class Given:
             if form and form not in self.secrets:
                 self.secrets.append(Hidden(form))
 
-    def _bypassed(self, host: str) -> bool:
+    def _bypassed(self, url: str) -> bool:
+        """Whether NO_PROXY names the host, one above it, or it with the port."""
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         names = (self._environ.get("no_proxy") or self._environ.get("NO_PROXY") or "").split(",")
         known = {name.strip().lower().removeprefix("*").lstrip(".") for name in names if name.strip()}
-        return any(not name or host == name or host.endswith(f".{name}") for name in known)
+        return any(not name or f".{host}".endswith(f".{name.removesuffix(f':{port}')}") for name in known)
 
     def done(self, model: str, **more: Any) -> ProviderSettings:
         written = {key: self.settings.get(key) for key in ("headers", "query", "proxy")}

@@ -37,10 +37,16 @@ _LOOK: Final = 1.0
 _MOMENT: Final = 0.2
 _FAREWELL: Final = 0.1
 """Seconds in which the other side of a connection that was closed under TLS may say so, too."""
+_WANTS_PASSWORD: Final = 407
 _START: Final = 12
 """Bytes by which it is told what an answer is."""
 _START_MOST: Final = 1024
 """Bytes, white space included, that are looked through for these."""
+
+
+def no_certificates(error: OSError) -> str:
+    """Why a file of certificates to trust can't be used."""
+    return "it holds no certificates" if isinstance(error, ssl.SSLError) else os.strerror(error.errno or 0).lower()
 
 
 class Answer:
@@ -253,32 +259,40 @@ class Wire:
             return ModelFault(Reason.TIMED_OUT, message)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             why = excerpt(str(getattr(error, "certificate_error", None) or error.os_error), self.hide)
-            hint = f"{self.trusts} may name a file of certificates to trust"
-            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}; {hint}"
+            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}; {self._hint_of_trust()}"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if isinstance(error, aiohttp.InvalidURL):
             message = f"{self.where}: the address can't be used; set `base_url` to the service's own"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if not sent:
-            why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
-            to = self._proxy_of(error)
-            message = f"{self.where}: no connection{to}: {why}; is it running, and is the address right?"
-            return ModelFault(Reason.UNAVAILABLE, message, sent=False)
+            return self._unreached(error)
         if isinstance(error, zlib.error):
             message = f"{self.where} packed its answer in a way that can't be unpacked"
             return ModelFault(Reason.INVALID_OUTPUT, message)
         return ModelFault(Reason.UNAVAILABLE, f"{self.where} broke off {when}: {self._why(error)}")
 
-    def _proxy_of(self, error: BaseException) -> str:
-        """Names the proxy, where it is the one that can't be reached, or may be."""
-        proxy = self._proxy
-        if proxy is None:
-            return ""
-        if isinstance(error, TimeoutError):
-            return f" by the proxy {proxy.raw_host}:{proxy.port}"
-        if isinstance(error, aiohttp.ClientConnectorError) and (error.host, error.port) == (proxy.raw_host, proxy.port):
-            return f" to the proxy {proxy.raw_host}:{proxy.port}"
-        return ""
+    def _hint_of_trust(self) -> str:
+        path = os.environ.get(self.trusts)
+        if path and self._tls is None:  # else it was read before
+            try:
+                ssl.create_default_context(cafile=path)
+            except OSError as error:
+                return f"{self.trusts} is {path}: {no_certificates(error)}"
+        return f"{self.trusts} may name a file of certificates to trust"
+
+    def _unreached(self, error: BaseException) -> ModelFault:
+        """There was no connection; names the proxy, where one is on the way."""
+        proxy, reason, what_next = self._proxy, Reason.UNAVAILABLE, "is it running, and is the address right?"
+        why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            what_next = "is the service's address right, and does the proxy let it through?"
+            if error.status == _WANTS_PASSWORD:
+                reason, what_next = Reason.CREDENTIALS, "it wants a user and a password"
+        by = ""
+        if proxy is not None:
+            there = isinstance(error, aiohttp.ClientConnectorError) and error.host == proxy.raw_host
+            by = f" {'to' if there else 'by'} the proxy {proxy.raw_host}:{proxy.port}"
+        return ModelFault(reason, f"{self.where}: no connection{by}: {why}; {what_next}", sent=False)
 
     def _why(self, error: BaseException) -> str:
         """A few words about an error, from which nothing of the request can be read."""
@@ -292,8 +306,8 @@ class Wire:
         if isinstance(error, aiohttp.ClientPayloadError):
             return "the connection ended before the answer did"
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            return f"the proxy answered {error.status}"
-        if isinstance(error, HttpProcessingError | ValueError):
+            return f"it answered {error.status}"
+        if isinstance(error, aiohttp.ClientResponseError | HttpProcessingError | ValueError):
             return "what it sent is no HTTP"
         return type(error).__name__
 

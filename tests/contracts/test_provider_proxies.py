@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from model_servers import DIALECTS, Service, response
+from model_servers import CUT, DIALECTS, Service, response
 
 from pipe_runner.models import Reason
 from pipe_runner.registry import ProviderTypes
@@ -30,10 +30,20 @@ def test_a_proxy_that_wants_a_password_or_is_away_is_told(name: str, service: Se
     bench.url = "https://models.example"
     key = {"api_key": {"from": "env", "key": "OPENAI_API_KEY"}} if name == "openai" else {}
     fault = bench.fault(proxy=service.url, **key)
-    assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
-    assert "the proxy answered 407" in fault.message
+    assert (fault.reason, fault.sent) == (Reason.CREDENTIALS, False)
+    by = f"no connection by the proxy {service.url.removeprefix('http://')}: "
+    assert f"{by}it answered 407; it wants a user and a password" in fault.message
     assert (service.asked[-1].method, service.asked[-1].headers["user-agent"]) == ("CONNECT", "pipe-runner")
     assert bench.fault(proxy="http://127.0.0.1:9", **key).sent is False
+    for answer, why in (
+        (response("", 403), "it answered 403; is the service's address right, and does the proxy let it through?"),
+        (b"SSH-2.0-x\r\n\r\n", "what it sent is no HTTP"),
+        (CUT, "the connection was closed"),
+    ):
+        service.answers([answer])
+        fault = bench.fault(proxy=service.url, **key)
+        assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
+        assert f"{by}{why}" in fault.message
 
 
 def test_bedrock_uses_the_usual_proxy(service: Service, provider_bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,3 +135,14 @@ def test_the_variable_for_more_certificates_is_named(
     name: str, variable: str, service: Service, provider_bench: Any
 ) -> None:
     assert f"{variable} may name" in provider_bench(DIALECTS[name], service).fault().message
+
+
+@pytest.mark.parametrize(("text", "why"), [(None, "no such file or directory"), ("x", "it holds no certificates")])
+def test_a_variable_that_names_no_certificates_is_told(
+    text: str | None, why: str, service: Service, provider_bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "company.pem"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    assert f"SSL_CERT_FILE is {path}: {why}" in provider_bench(DIALECTS["openai"], service).fault().message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,3 +47,14 @@ def test_s4_an_input_that_holds_a_secret_is_refused_by_name_before_anything_runs
 def test_an_input_that_holds_no_secret_reaches_its_nodes_as_it_is() -> None:
     ran = run_pipeline(PIPELINE, inputs={"text": SECRET[:-1]}, environ={"TOK": SECRET, "OTHER": "something else"})
     assert ran.run.nodes["a"].output == SECRET[:-1] + "0{}"
+
+
+def test_several_secrets_of_one_provider_are_told_once(tmp_path: Path) -> None:
+    secrets = "api_key: {from: env, key: KEY}, headers: {x: {from: env, key: TOK}}"
+    entry = f"{{model: m, base_url: 'http://127.0.0.1:9/v1', {secrets}}}"
+    (tmp_path / "pipe.yml").write_text(f"version: 1\nproviders: {{openai: {entry}}}\n")
+    text = "version: 1\ninputs: {q: {type: string}}\nnodes: {a: {agent: llm, provider: openai, with: {prompt: hi}}}\n"
+    environ = {"KEY": "sk-1234567890", "TOK": "tk-0987654321"}
+    with pytest.raises(UsageError) as refused:
+        run_pipeline(text, root=tmp_path, inputs={"q": " ".join(environ.values())}, environ=environ)
+    assert refused.value.message == "input `q` holds a secret of provider openai"

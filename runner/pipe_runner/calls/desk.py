@@ -95,7 +95,8 @@ class Desk:
                 self._note(attempt, fault)
                 raise
             except (ModelFault, PriceUnknown) as fault:
-                failed.append(f"{choice.provider}: {fault.message}")
+                whom = f"{choice.model} of {choice.provider}" if choice.model else choice.provider
+                failed.append(f"{whom}: {fault.message}")
                 if isinstance(fault, ModelFault) and fault.reason not in FALLS_BACK:
                     raise
                 if number == len(choices):

@@ -39,9 +39,8 @@ def _holds(masker: Masker, value: dict[str, Json]) -> bool:
 def _told(held: list[str]) -> str:
     if not held:
         return "a secret"
-    return " and ".join(
-        f"a secret of {name.rpartition(' ')[0]}" if " " in name else f"the secret {name}" for name in held[:5]
-    )
+    words = (f"a secret of {name.rpartition(' ')[0]}" if " " in name else f"the secret {name}" for name in held)
+    return " and ".join(list(dict.fromkeys(words))[:5])
 
 
 def _mend(own: list[str]) -> str:

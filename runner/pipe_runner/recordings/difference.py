@@ -15,25 +15,40 @@ _AROUND: Final = 30
 _LONGEST: Final = 100
 
 
-def difference(kind: str, node: str, asked: JsonObject, entries: Sequence[Entry]) -> str:
-    """In words, for the message of a miss; of the same node's recordings, where there are some."""
-    rivals = [entry for entry in entries if entry.kind == kind]
-    rivals = [entry for entry in rivals if entry.node == node] or rivals
-    if not rivals:
-        return f"nothing of kind {kind} was recorded"
-    mine = dict(_leaves(asked, ""))
-    best: list[str] = []
-    nearest = rivals[0]
-    for number, entry in enumerate(rivals):
-        theirs = dict(_leaves(entry.asked, ""))
+class Nearest:
+    """Says how a call differs from the nearest recording. What each recording asks is taken apart once, since a
+    pipeline that was edited misses many."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self._entries = entries
+        self._leaves: dict[int, dict[str, Any]] = {}
+
+    def difference(self, kind: str, node: str, asked: JsonObject) -> str:
+        """In words, for the message of a miss; of the same node's recordings, where there are some."""
+        rivals = [number for number, entry in enumerate(self._entries) if entry.kind == kind]
+        rivals = [number for number in rivals if self._entries[number].node == node] or rivals
+        if not rivals:
+            return f"nothing of kind {kind} was recorded"
+        mine = dict(_leaves(asked, ""))
+        nearest = min(rivals, key=lambda number: _differing(mine, self._leaves_of(number)))
+        theirs = self._leaves_of(nearest)
         places = [place for place in {**theirs, **mine} if mine.get(place, ...) != theirs.get(place, ...)]
-        if number == 0 or len(places) < len(best):
-            best, nearest = places, entry
-    theirs = dict(_leaves(nearest.asked, ""))
-    told = [_told(place, theirs.get(place, ...), mine.get(place, ...)) for place in best[:_SHOWN]]
-    more = f", and {len(best) - _SHOWN} more" if len(best) > _SHOWN else ""
-    whose = "" if nearest.node == node else f" (of {nearest.node})"
-    return f"the nearest recording{whose} differs at {'; '.join(told)}{more}"
+        told = [_told(place, theirs.get(place, ...), mine.get(place, ...)) for place in places[:_SHOWN]]
+        more = f", and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
+        found = self._entries[nearest]
+        whose = "" if found.node == node else f" (of {found.node})"
+        return f"the nearest recording{whose} differs at {'; '.join(told)}{more}"
+
+    def _leaves_of(self, number: int) -> dict[str, Any]:
+        if number not in self._leaves:
+            self._leaves[number] = dict(_leaves(self._entries[number].asked, ""))
+        return self._leaves[number]
+
+
+def _differing(mine: dict[str, Any], theirs: dict[str, Any]) -> int:
+    """In how many places they differ, those included that only one of them has."""
+    same = sum(1 for place, value in theirs.items() if mine.get(place, ...) == value)
+    return len(mine.keys() | theirs.keys()) - same
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any
 from pipe_runner.errors import NodeFault, NoRecording, held_to
 from pipe_runner.models import ModelFault, Reason, Usage, out_of_time, was_sent
 from pipe_runner.ports import Attempt, Masker
-from pipe_runner.recordings.difference import difference
+from pipe_runner.recordings.difference import Nearest
 from pipe_runner.recordings.entry import Entry, key_of
 from pipe_runner.recordings.folder import Folder
 from pipe_runner.types import ErrorKind, Json, JsonObject
@@ -85,6 +85,7 @@ class Replaying:
         self._mend = mend or f"record it with --record {folder.path}"
         nothing = self._among and not os.path.isdir(folder.path)
         self._entries = [] if nothing else folder.read()
+        self._nearest = Nearest(self._entries)
         self._by_key: dict[str, list[Entry]] = {}
         for entry in self._entries:
             self._by_key.setdefault(entry.key, []).append(entry)
@@ -107,7 +108,7 @@ class Replaying:
         if not entries:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
-                f"{difference(kind, attempt.node, asked, self._entries)}; {self._mend}",
+                f"{self._nearest.difference(kind, attempt.node, asked)}; {self._mend}",
             )
         entry = self._chosen(entries, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))

@@ -86,10 +86,12 @@ class Tools:
                 of_servers.setdefault(server, []).append(name)
             else:
                 raise NodeFault(ErrorKind.TOOL, f"there are no tools of the kind {kind!r}")
-        for tools in await _side_by_side(
-            self._of_server(server, names, attempt, recorder) for server, names in of_servers.items()
-        ):
-            found += tools
+        listing = (self._of_server(server, names, attempt, recorder) for server, names in of_servers.items())
+        try:
+            found += [tool for tools in await _side_by_side(listing) for tool in tools]
+        except asyncio.CancelledError as cancelled:
+            cancelled.add_note(f"waiting for the tools of {', '.join(of_servers)}")
+            raise
         return Box(attempt, with_names(found), emit, recorder, self._masker, self._clock)
 
     async def close(self) -> None:

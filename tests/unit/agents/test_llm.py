@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,25 @@ def test_the_next_one_is_asked_where_one_cannot_answer(tmp_path: Path) -> None:
     run = run_pipeline(text, providers={"one": gone, "two": there}, root=tmp_path)
     assert run.output("a") == "here"
     assert (gone.requests[0].model, there.requests[0].model) == ("m", "n")
+
+
+def test_an_attempt_whose_time_is_up_says_which_tool_it_waited_for(tmp_path: Path) -> None:
+    async def slow() -> None:
+        await asyncio.sleep(60)
+
+    model = FakeProvider(Answer(tools=[("slow", {}), ("slow", {}), ("quick", {})]))
+    node = "{agent: llm, provider: fake, timeout: 1s, with: {prompt: x, tools: [function:slow, function:quick]}}"
+    tools = {"slow": slow, "quick": lambda: None}
+    run = run_pipeline(f"version: 1\nnodes: {{a: {node}}}\n", providers={"fake": model}, tools=tools, root=tmp_path)
+    assert run.run.nodes["a"].error == {"kind": "timeout", "message": "timed out after 1 s; waiting for slow"}
+
+
+def test_where_no_choice_answers_each_is_told_by_its_model(tmp_path: Path) -> None:
+    model = FakeProvider(lambda request: ModelFault(Reason.UNAVAILABLE, f"no {request.model}"))
+    text = "version: 1\nnodes: {a: {agent: llm, provider: fake, with: {prompt: x, model: [m, n]}}}\n"
+    error = run_pipeline(text, providers={"fake": model}, root=tmp_path).run.nodes["a"].error
+    assert error is not None
+    assert error["message"] == "no choice answered: m of fake: no m; n of fake: no n"
 
 
 def test_the_project_says_whom_to_ask_by_default(tmp_path: Path) -> None:

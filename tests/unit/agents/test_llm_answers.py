@@ -174,6 +174,13 @@ def test_references_lead_nowhere_outside() -> None:
             check_schema({"type": "object", "properties": {"a": {"$ref": reference}}})
 
 
+def test_an_answer_beside_a_reason_for_none_is_neither() -> None:
+    wanted = Wanted({"type": "object", "properties": {"fix": {"type": "string"}}}, may_noop=True)
+    with pytest.raises(Misfit, match="one of them must be null"):
+        wanted.read('{"answer": {"fix": "x"}, "noop": "there is no fault"}')
+    assert wanted.read('{"answer": {"fix": "x"}, "noop": " "}') == {"fix": "x"}
+
+
 def test_a_schema_may_refer_to_itself_for_the_parts_of_a_value() -> None:
     tree: dict[str, Any] = {
         "type": "object",

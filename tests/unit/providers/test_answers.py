@@ -19,6 +19,13 @@ def test_arguments_with_a_key_twice_are_a_fault_of_the_call(text: str) -> None:
     assert call.fault == 'the arguments have "path" more than once in one object'
 
 
+@pytest.mark.parametrize("digits", [4300, 4301])
+def test_an_integer_without_end_in_arguments_is_told_as_what_it_is(digits: int) -> None:
+    fault = called("c1", "write", f'{{"n": {"9" * digits}}}').fault
+    assert fault == "the arguments hold an integer of more than 4,300 digits"
+    assert called("c1", "write", f'{{"n": {"9" * 4200}}}').fault is None
+
+
 def test_many_keys_that_stand_twice_take_no_time() -> None:
     text = "{" + ",".join(f'"k{number}": 1' for number in range(100_000)) + ', "k99999": 1}'
     began = time.process_time()

@@ -146,6 +146,8 @@ def test_ollama_s_host_is_read_in_its_usual_spellings(host: str, url: str) -> No
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "localhost, .example.com"}, None),
         ({"HTTPS_PROXY": "http://p:1", "no_proxy": "api.example.com"}, None),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com:443"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "example.com:8443"}, "http://p:1"),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "ample.com"}, "http://p:1"),
     ],
 )

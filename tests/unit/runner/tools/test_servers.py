@@ -152,6 +152,12 @@ def test_a_server_that_never_answers_is_given_up(bench: Bench, monkeypatch: pyte
     assert fault(run)["message"] == "MCP server plain has not answered within 0.5 s of its start"
 
 
+def test_an_attempt_whose_time_is_up_says_which_server_it_waited_for(bench: Bench) -> None:
+    bench.server("mute")
+    run, _ = bench.run("done", text=ONE.replace("15s", "1s"))
+    assert fault(run)["message"] == "timed out after 1 s; waiting for the tools of plain"
+
+
 def test_a_call_that_hangs_ends_with_the_attempt(bench: Bench) -> None:
     bench.server("hangs")
     run, _ = bench.run(ECHO, "done", text=ONE.replace("15s", "2s"))
