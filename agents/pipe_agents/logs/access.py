@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Final
 
 from pipe_agents.logs.counts import Counts
@@ -12,6 +13,8 @@ from pipe_agents.logs.formats import ACCESS
 
 DIGITS: Final = b"0123456789"
 LONGEST: Final = 300
+_SAID: Final = re.compile(ACCESS.pattern.replace(rb"(?P<time>", rb"(?:"))
+"""The same, without a group that is not counted here."""
 _SECONDS: Final = re.compile(rb"(?:^|[ =\"])(\d{1,6}\.\d{3})(?=[ \"]|$)")
 _STEPS: Final = 20.0
 """Buckets of times for each factor of e: a quantile is off by at most 5 %."""
@@ -39,39 +42,45 @@ class Access:
 
     def shapes(self, lines: list[bytes]) -> list[bytes]:
         """For each line what it asked for, without numbers and query, and its status; counts all else."""
-        made: list[bytes] = []
-        clients: list[bytes] = []
-        statuses: list[bytes] = []
-        times: list[bytes] = []
-        size_total = 0
-        match = ACCESS.match
-        for line in lines:
-            found = match(line)
-            if found is None:
-                made.append(line.translate(None, DIGITS))
-                continue
-            client, _, request, status, size, rest = found.groups()
-            path = _path(request)
-            made.append(b"%b %b" % (path.translate(None, DIGITS), status))
-            clients.append(client[:64])
-            statuses.append(status)
-            if size != b"-":
-                size_total += int(size)
-            if status[:1] == b"5":
-                self.failing.add((path, int(status)))
-            if rest and (taken := _SECONDS.search(rest)):
-                times.append(taken[1])
-                if float(taken[1]) >= 1:
-                    self.slow.add(path)
-        self.requests += len(statuses)
-        self.bytes += size_total
-        for text, count in Counter(times).items():
-            self.times[round(math.log(max(float(text), 0.001)) * _STEPS)] += count
+        found = [_SAID.match(line) for line in lines]
+        rows = [one.groups() for one in found if one is not None]
+        made = iter(self._count(rows) if rows else ())
+        return [
+            line.translate(None, DIGITS) if one is None else next(made) for line, one in zip(lines, found, strict=True)
+        ]
+
+    def _count(self, rows: list[tuple[bytes, ...]]) -> list[bytes]:
+        """The same for what lines of the format say, column by column: many say the same."""
+        clients, requests, statuses, sizes, rests = zip(*rows, strict=True)
+        self.requests += len(rows)
+        self.bytes += sum([int(size) for size in sizes if size != b"-"])
         for client, count in Counter(clients).items():
-            self.clients.add(client, count)
+            self.clients.add(client[:64], count)
         for status, count in Counter(statuses).items():
             self.statuses[int(status)] += count
-        return made
+        known = {request: _path(request) for request in set(requests)}
+        paths = [known[request] for request in requests]
+        if any(status[:1] == b"5" for status in set(statuses)):
+            for path, status in zip(paths, statuses, strict=True):
+                if status[:1] == b"5":
+                    self.failing.add((path, int(status)))
+        self._timed(paths, rests)
+        bare = {path: path.translate(None, DIGITS) for path in known.values()}
+        return [b"%b %b" % (bare[path], status) for path, status in zip(paths, statuses, strict=True)]
+
+    def _timed(self, paths: list[bytes], rests: Sequence[bytes]) -> None:
+        """Count how long requests took, which some lines say at their end."""
+        slow = set()
+        for rest, count in Counter(rests).items():
+            if rest and (taken := _SECONDS.search(rest)):
+                seconds = float(taken[1])
+                self.times[round(math.log(max(seconds, 0.001)) * _STEPS)] += count
+                if seconds >= 1:
+                    slow.add(rest)
+        if slow:
+            for path, rest in zip(paths, rests, strict=True):
+                if rest in slow:
+                    self.slow.add(path)
 
     def by_class(self) -> dict[str, int]:
         made = {"1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0, "other": 0}

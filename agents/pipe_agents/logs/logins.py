@@ -15,7 +15,7 @@ _NAME: Final = rb"[^\s'\";,()]{1,64}"
 _SOURCE: Final = re.compile(
     rb"(?: from |rhost=|client: |host: |rip=|'@')([0-9A-Za-z:.%_-]{1,128}?)(?=[\s,;'\]\)]|$| port)"
 )
-_SSHD: Final = re.compile(rb".* from ([0-9A-Za-z:.%_-]{1,128}) port \d{1,5}(?:[ :\]]|$)")
+_SSHD: Final = re.compile(rb".* from ([0-9A-Za-z:.%_-]{1,128}+) port \d{1,5}+(?:[ :\]]|$)")
 """The last one: before it stands the user's name, and that may be anything."""
 _USER: Final = re.compile(
     rb"(?:[Ff]or (?:invalid user |illegal user )?|(?<= )user[ =]|Invalid user |Illegal user |FOR '?|by |login: "

@@ -25,6 +25,8 @@ _DECISIONS: Final = 100
 _SLACK: Final = 2.0
 """Seconds that the end of an attempt may stand in the log before or behind the time that it took; above it somebody has
 set the clock."""
+_LAST_SECOND: Final = 253402300799.0
+"""Of the year 9999: what is behind it, as its fractions are when they are rounded, is no date."""
 _MESSAGE: Final = 500
 """Characters of the message that an attempt keeps."""
 
@@ -248,4 +250,4 @@ def excerpt(value: Json, room: int, *, pretty: bool = True) -> str:
 
 def instant(ts: str) -> float:
     """A log's time in seconds since the epoch; raises ValueError for what is no time."""
-    return datetime.fromisoformat(ts).timestamp()
+    return min(datetime.fromisoformat(ts).timestamp(), _LAST_SECOND)

@@ -145,7 +145,7 @@ def decode_line(line: bytes, run: str | None = None, seq: int | None = None) -> 
 def _check(event: Event, run: str | None, seq: int | None) -> None:
     if type(event.seq) is not int or type(event.ts) is not str or type(event.event) is not str:
         raise BadLine("a field has the wrong type", checksum_ok=True)
-    if not _TIME(event.ts):
+    if not _TIME(event.ts) or not _is_day(event.ts[:10]):
         raise BadLine("`ts` is no time", checksum_ok=True)
     if event.node is not None and type(event.node) is not str:
         raise BadLine("`node` is no text", checksum_ok=True)
@@ -156,6 +156,17 @@ def _check(event: Event, run: str | None, seq: int | None) -> None:
     if seq is not None and event.seq != seq:
         what = "lines are missing" if event.seq > seq else "a line stands twice, or in the wrong place"
         raise BadLine(f"seq is {event.seq} where {seq} is next: {what}", checksum_ok=True)
+
+
+@lru_cache(16)
+def _is_day(text: str) -> bool:
+    from datetime import date  # a run that begins reads no log
+
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _why_unreadable(line: bytes) -> str:

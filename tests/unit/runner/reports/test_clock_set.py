@@ -7,6 +7,7 @@ import re
 import pytest
 
 from pipe_runner.ports import Event
+from pipe_runner.reports.page import page
 from pipe_runner.reports.story import Story
 from pipe_runner.reports.timeline import bars_of, most_at_once, timeline
 from pipe_runner.types import EventKind
@@ -56,3 +57,13 @@ def test_c3_nodes_side_by_side_stay_so_in_the_report() -> None:
     )
     (bars,) = bars_of(story, lambda attempt: str(attempt.status))
     assert [(bar.node, bar.begin, bar.end) for bar in bars] == [("a", 0, 4), ("b", 1, 5), ("c", 4, 6)]
+
+
+def test_s11_a_time_at_the_end_of_all_dates_is_told() -> None:
+    last = "9999-12-31T23:59:59.999999Z"
+    story = Story("r1")
+    story.apply(Event(1, last, "r1", EventKind.RUN_STARTED, None, None, {"nodes": {"a": "1"}}))
+    for seq, kind in enumerate((EventKind.NODE_STARTED, EventKind.NODE_RETRYING, EventKind.NODE_STARTED), 2):
+        story.apply(Event(seq, last, "r1", kind, "a", seq // 2, {}))
+    story.apply(Event(5, last, "r1", EventKind.RUN_RESUMED, None, None, {"rerun": ["a"]}))
+    assert "9999-12-31 23:59:59" in "".join(page(story, None))

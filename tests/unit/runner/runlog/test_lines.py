@@ -125,6 +125,8 @@ def test_a_line_longer_than_readers_accept_is_not_written() -> None:
         (line_of(seq="1"), "wrong type"),
         (line_of(seq=True), "wrong type"),
         (line_of(ts=1), "wrong type"),
+        (line_of(ts="2026-02-31T00:00:00.000000Z"), "`ts` is no time"),
+        (line_of(ts="0000-01-01T00:00:00.000000Z"), "`ts` is no time"),
         (line_of(node=1), "`node` is no text"),
         (line_of(attempt="1"), "`attempt` is no whole number"),
         (line_of(attempt=0), "`attempt` is no whole number from 1"),
