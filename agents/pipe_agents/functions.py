@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
 import sys
 import threading
@@ -55,7 +56,7 @@ class Functions:
         if place.endswith(".py") or "/" in place:
             module = self._file(root, place)
         else:
-            module = self._module(place)
+            module = self._module(root, place, attribute)
         function = _attribute(module, attribute, place)
         if not callable(function):
             raise NodeFault(ErrorKind.NOT_FOUND, f"{_shown(call)} is {type(function).__name__}, not a function")
@@ -86,9 +87,16 @@ class Functions:
                     f"{path} imports {error.name}, which lies beside it: a file's folder is not searched for modules; "
                     f"write `from . import {error.name}`",
                 ) from None
+            if error.name and sources.neighbour("", error.name.partition(".")[0]):
+                raise NodeFault(
+                    ErrorKind.NOT_FOUND,
+                    f"{path} imports {error.name}: the project's root is not searched for modules. What lies in "
+                    "the file's own folder is imported as `from . import name`; what lies elsewhere once it is "
+                    "installed (`pip install -e`), or PYTHONPATH names its folder",
+                ) from None
             raise
 
-    def _module(self, name: str) -> ModuleType:
+    def _module(self, root: str, name: str, attribute: str) -> ModuleType:
         if not _MODULE.match(name):
             raise NodeFault(ErrorKind.NOT_FOUND, f"{_shown(name)} is no module's name")
         try:
@@ -96,7 +104,11 @@ class Functions:
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
                 raise
-            near = _near(error.name, _modules_beside(error.name))
+            file = name.replace(".", "/") + ".py"
+            if os.path.isfile(os.path.join(root, file)):
+                near = f"; did you mean {file}:{attribute}?"
+            else:
+                near = _near(error.name, _modules_beside(error.name))
             raise NodeFault(
                 ErrorKind.NOT_FOUND,
                 f"there is no module {error.name} where this Python looks; a file of the project is called by its "

@@ -113,3 +113,11 @@ def completed(folder: Path, words: str) -> list[str]:
         env={**os.environ, **asked},
     )
     return done.stdout.decode().split()
+
+
+def test_a_pipeline_named_without_its_ending_is_told_whole(pipe: Any) -> None:
+    pipe.write("deploy.yml", GOOD)
+    done = pipe("run", "deploy")
+    assert done.returncode == 2
+    assert f"hint: did you mean {pipe.folder}/deploy.yml?" in done.stderr
+    assert "counts from where you are" in pipe("run", "other").stderr

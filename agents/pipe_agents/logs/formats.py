@@ -21,6 +21,8 @@ _LEVEL: Final = (
     rb"|VRB|TRC|DBG|INF|WRN|FTL)"
 )
 _TAG: Final = rb"[^\s:\[\]]{1,128}"
+_HOST: Final = rb"(?!(?:\[" + _LEVEL + rb"\]|(?=[A-Z])" + _LEVEL + rb") )\S{1,255}"
+"""Where the name of the machine stands: a level there is that of a program which writes for itself."""
 
 
 class Format(NamedTuple):
@@ -51,10 +53,10 @@ FORMATS: Final[tuple[Format, ...]] = (
         rb" \d{4})\] \[(?:[\w-]{0,40}:)?(?P<level>[a-z]{2,8})\d?\](?: \[[^\]\n]{1,200}\]){0,4}:? "),
     _format("nginx_error",
         rb"(?P<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?P<level>[a-z]{2,8})\] \d+#\d+: (?:\*\d+ )?"),
-    _format("syslog", rb"(?:<(?P<pri>\d{1,3})>)?(?P<time>" + _STAMP + rb") \S{1,255} " + _TAG +
+    _format("syslog", rb"(?:<(?P<pri>\d{1,3})>)?(?P<time>" + _STAMP + rb") " + _HOST + rb" " + _TAG +
         rb"(?:\[\d{1,10}\])?: ?"),
     _format("syslog_iso", rb"(?:<(?P<pri>\d{1,3})>)?(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z"
-        rb"|[+-]\d\d:?\d\d)) \S{1,255} " + _TAG + rb"(?:\[\d{1,10}\])?: ?"),
+        rb"|[+-]\d\d:?\d\d)) " + _HOST + rb" " + _TAG + rb"(?:\[\d{1,10}\])?: ?"),
     _format("cri", rb"(?P<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{1,9}(?:Z|[+-]\d\d:\d\d)) (?:stdout|stderr) [FP] "),
     _format("klog", rb"(?P<time>(?P<level>[IWEF])\d{4} \d\d:\d\d:\d\d\.\d{6}) +\d+ [^\s\]]{1,200}:\d+\] "),
     _format("audit", rb"type=[A-Z0-9_]{1,40} msg=audit\((?P<time>1\d{9}\.\d{3}):\d{1,10}\): ?"),

@@ -30,7 +30,8 @@ def worded(read: Read, measurements: dict[str, Any]) -> list[Finding]:
     told.sort(key=lambda one: (-one.count, one.text))
     entries = sum(one.count for one in told)
     summary = (
-        f"{many(entries, 'entry', 'entries')} of {measurements['entries']:,} have no level and speak of errors or "
+        f"{many(entries, 'entry', 'entries')} of {measurements['entries']:,} "
+        f"{'has no level and speaks' if entries == 1 else 'have no level and speak'} of errors or "
         f"failures; most: {shown(told[0].text, 160)}"
     )
     evidence = {

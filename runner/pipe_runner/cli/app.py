@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from pipe_runner.cli import table
+from pipe_runner.cli import others, table
 from pipe_runner.cli.dispatch import call
 from pipe_runner.cli.words import Argument, Command, Flag, Given
 from pipe_runner.diagnostics import did_you_mean
@@ -192,11 +192,13 @@ def _explained(error: click.UsageError, words: Sequence[str]) -> UsageError:
     path = context.command_path if context is not None else "pipe"
     params = context.command.params if context is not None else []
     message, hint = f"`{path}`: {error.format_message().rstrip('.')}", f"`{path} --help` shows how it is used"
+    hint = others.of_argument(path, message) or hint
     if isinstance(error, click.NoSuchOption):
         known = {name.lstrip("-"): name for p in params for name in (*p.opts, "--help") if name.startswith("-")}
         near = did_you_mean(error.option_name.lstrip("-"), known)  # the dashes are alike in all
         message = f"`{path}` has no option {printable(error.option_name)}"
         hint = f"did you mean {known[near]}?" if near else hint
+        hint = others.of_option(path, error.option_name, known) or hint
         options = takewhile(lambda word: word != "--", words)
         begun = error.option_name if error.option_name.startswith("--") else "-"  # of `-qx.yml` `-x` is unknown
         file = next((word for word in options if word.startswith(begun) and os.path.lexists(word)), None)
@@ -221,6 +223,7 @@ class _Group(click.Group):
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing and not name.startswith("-"):
             near = did_you_mean(name, table.BY_NAME)
             hint = f"did you mean `pipe {near}`?" if near else "`pipe --help` lists the commands"
+            hint = others.COMMANDS.get(name, hint)
             if name in ("help", "version"):
                 known = name == "help" and len(args) > 1 and args[1] in table.BY_NAME
                 hint = f"write `pipe {args[1]} --help`" if known else f"write `pipe --{name}`"

@@ -384,11 +384,3 @@ TYPES: Final = {
     "choice": "string",
 }
 """Type names of other systems → JSON Schema's."""
-
-
-MCP_SERVER: Final = {
-    "args": "write the arguments into `command:`, after the program",
-    "type": "leave it out: `command` or `url` says what it is",
-    "transport": "leave it out: `command` or `url` says what it is",
-    "tools": "nodes list the tools that their models may use",
-}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any, Final
 
+from pipe_runner.compiler.aliases_project import OPENAI_LIKE
 from pipe_runner.compiler.pieces import validated
 from pipe_runner.compiler.pruning import at
 from pipe_runner.compiler.report import Report, listed, short
@@ -102,6 +103,8 @@ def _model(
         report.add("E521", message, path, at="key", hint=hint)
     else:
         hint = f"did you mean `{near}`?" if near else f"there is {listed(list(types))}"
+        if kind in OPENAI_LIKE and "openai" in types:
+            hint = "it answers as OpenAI does: write `type: openai` with its `base_url:`"
         report.add("E521", f"there is no type `{short(kind)}` of providers", (*path, "type"), hint=hint)
     return None
 

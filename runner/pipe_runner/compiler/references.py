@@ -287,6 +287,8 @@ class References:
                 hint = of_node(target)
                 if hint == PRINTED:
                     hint = f"say `output: json` on node `{short(target.id)}` if it prints JSON"
+            if step in ("length", "size") and nothing.found in ("text", "a list"):
+                hint = f"write `{owner} | length`"
         else:
             message = f"`{owner}` has no `{short(str(step))}`"
         self._add("E310", message, reference, use, hint=hint, upto=at + 1)

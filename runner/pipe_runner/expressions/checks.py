@@ -67,6 +67,8 @@ _FUNCTIONS_OF_OTHERS: Final = {
     "env_var": "an environment variable is env.<NAME>",
     "var": "an input is inputs.<name>",
     "namespace": "values can't be changed; build them with filters: select, map, sum",
+    "uuid": "run.id is each run's own; what differs by attempt or item is in the node's environment, as PIPE_ATTEMPT",
+    "random": "the same run must give the same values; draw lots in a node",
     "now": "the run's start is run.started_at; ask `date` in a node for another",
 }
 _FILTERS_OF_OTHERS: Final = {
@@ -95,6 +97,7 @@ _NO_FILTER: Final = {
     "quote": "a value reaches the shell whole, as a variable; it needs no quoting",
     "shellquote": "a value reaches the shell whole, as a variable; it needs no quoting",
     "sh": "a value reaches the shell whole, as a variable; it needs no quoting",
+    "ternary": "write `a if condition else b`",
     "attr": "write x.name or x['name']; only keys and indexes can be read",
     "random": "the same run must give the same values; draw lots in a node",
     "shuffle": "the same run must give the same values; draw lots in a node",

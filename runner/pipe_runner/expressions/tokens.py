@@ -201,6 +201,8 @@ def _unreadable(text: str, position: int) -> Fault:
     character = text[position]
     if text.startswith("||", position):
         return Fault("E401", "`||` is no operator here", position, 2, "write `or`")
+    if text.startswith("??", position):
+        return Fault("E401", "`??` is no operator here", position, 2, "write `x | default('…')`")
     message, hint = _FOREIGN.get(character, (f"{character!r} means nothing in an expression", None))
     if character == "&" and not text.startswith("&&", position):
         message = "`&` is no operator here"

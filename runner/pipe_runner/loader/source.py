@@ -10,6 +10,7 @@ from typing import Final
 
 from pipe_runner.errors import UsageError
 from pipe_runner.loader.lines import Faults, Lines
+from pipe_runner.types import YAML_ENDINGS
 
 FORBIDDEN: Final = "[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 """What YAML allows in no text, and the line ends (NEL, LS, PS) that some of its readers see and others don't."""
@@ -33,7 +34,9 @@ def read_bytes(path: Path | str, max_bytes: int, root: Path | None = None) -> by
     try:
         fd = os.open(name, _FLAGS)
     except FileNotFoundError:
-        raise UsageError(f"there is no file {name}", hint="check the path; it counts from where you are") from None
+        whole = next((name + ending for ending in YAML_ENDINGS if os.path.isfile(name + ending)), None)
+        hint = f"did you mean {whole}?" if whole else "check the path; it counts from where you are"
+        raise UsageError(f"there is no file {name}", hint=hint) from None
     except IsADirectoryError:
         raise UsageError(f"{name} is a directory, not a file") from None
     except PermissionError:

@@ -69,6 +69,21 @@ LOGS = {
         "2026-03-01T12:00:01.1234567Z ##[error]Process completed with exit code 1.",
         "2026-03-01T12:00:02.1234567Z ##[info]done",
     ),
+    "a_service": (
+        "2026-03-01T12:00:00Z WARN db: slow",
+        "2026-03-01T12:00:01Z ERROR db: connection refused",
+        "2026-03-01T12:00:02Z INFO http: listening",
+    ),
+    "a_service_in_brackets": (
+        "2026-03-01T12:00:00Z [WARN] db: slow",
+        "2026-03-01T12:00:01Z [error] db: connection refused",
+        "2026-03-01T12:00:02Z [INFO] http: listening",
+    ),
+    "machines_called_like_levels": (
+        "2026-03-01T12:00:00Z info app[1]: WARNING slow",
+        "2026-03-01T12:00:01Z info app[1]: ERROR bad",
+        "2026-03-01T12:00:02Z ERRORS-1 app[1]: INFO started",
+    ),
     "asterisk": (
         "[Mar  1 12:00:00] WARNING[123]: x.c:1 y: hm",
         "[Mar  1 12:00:01] ERROR[123]: x.c:1 y: bad",

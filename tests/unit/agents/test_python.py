@@ -247,6 +247,20 @@ def test_importing_a_neighbour_by_its_bare_name_is_explained(bench: Any, write: 
     assert "`from . import other`" in error.message
 
 
+def test_importing_by_the_name_of_a_folder_of_the_project_is_explained(bench: Any, write: Write) -> None:
+    write("from tools.other import f")
+    write("", "tools/other.py")
+    error = fault(bench, "tools/f.py:f")
+    assert error.kind is ErrorKind.NOT_FOUND
+    assert "the project's root is not searched" in error.message
+    assert "`from . import name`" in error.message
+
+
+def test_a_file_that_is_called_as_a_module_is_told_by_its_path(bench: Any, write: Write) -> None:
+    write("def f(): return 1")
+    assert fault(bench, "tools.f:f").message.endswith("; did you mean tools/f.py:f?")
+
+
 def test_s9_a_neighbour_outside_of_the_root_is_not_imported(bench: Any, write: Write, tmp_path: Path) -> None:
     outside = tmp_path.parent / f"{tmp_path.name}-x.py"
     outside.write_text("value = 1")
