@@ -118,6 +118,7 @@ def _find(command: Command, index: int) -> None:
                 end += 1
             inner = command.inner(command.words[at + 1 : end])
             inner.at(0)
+            command.facts.says |= inner.facts.says
             at = end
         at += 1
 

@@ -123,6 +123,8 @@ class Tables:
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    naming: set[str] = field(default_factory=set)
+    """Variables whose text names another: `${!x}`, `read "$x"`."""
     pointing: dict[str, list[str]] = field(default_factory=dict)
     """Variables that are others by name, and those in which the names stand."""
     literal: dict[str, list[str]] = field(default_factory=dict)
@@ -141,6 +143,8 @@ class Tables:
     """What can be read from descriptors other than standard input."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
+    shown: set[str] = field(default_factory=set)
+    """Files that programs print whose names stand in variables."""
     links: list[tuple[str, Word]] = field(default_factory=list)
     """Files that are links, and those that they mean."""
     kept: list[Word] = field(default_factory=list)
