@@ -111,6 +111,8 @@ class Tables:
     """Names that stand for the beginning of a command."""
     lists: dict[str, list[list[Word]]] = field(default_factory=dict)
     """The elements of arrays as they stand in the text, one list for each assignment, and arguments of functions."""
+    adding: dict[str, list[Word]] = field(default_factory=dict)
+    """What functions, and loops, add to their arguments: `set -- "$@" x`."""
     invoked: list[tuple[list[Word], str]] = field(default_factory=list)
     """Commands whose program or arguments stand in variables, and the functions around them."""
     seen: set[tuple[str | int, ...]] = field(default_factory=set)
