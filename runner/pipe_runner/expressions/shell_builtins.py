@@ -254,9 +254,7 @@ def _set(command: Command, index: int) -> None:
     if known and words[0].variables == [key]:
         flows.lists[key] = _added(flows.lists[key], words[1:])
         flows.adding.pop(key, None)
-    elif (
-        flows.shifted.get(flows.scope, (0, 0))[1] == 0
-    ):  # as with an array's `+=`, all that is added is taken to be there
+    elif flows.shifted.get(flows.scope, (0, 0))[1] == 0:  # as with `a+=(…)`, all that is added is taken to be there
         added = flows.adding.setdefault(key, flows.lists[key][-1])
         if added is not flows.lists[key][-1]:
             added += flows.lists[key].pop()[1:]

@@ -13,10 +13,9 @@ from pipe_runner.expressions.interpreter_table import PROGRAMS, WRAPPERS
 from pipe_runner.expressions.shell_files import choose_parts, made
 from pipe_runner.expressions.shell_git import inspect_git
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
-from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_options, lead
+from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_options, find_operands, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
-from pipe_runner.expressions.shell_others import find_operands
 from pipe_runner.expressions.shell_parallel import inspect_parallel
 
 if TYPE_CHECKING:
@@ -196,7 +195,7 @@ def _ssh(command: Command, index: int) -> None:
     message = "ssh joins its arguments and hands them to a shell on the other side"
     hint = "send the value on standard input: printf '%s' {{ x }} | ssh host 'x=$(cat); … \"$x\" …'"
     behind = rest[1:]
-    if behind and command.words[rest[0]].loose and not command.words[rest[0]].holes:
+    if behind and command.words[rest[0]].loose and command.words[rest[0]].variables:
         could = "the variable before it may hold the host, and what stands behind that ssh hands to a shell"
         command.code(command.words[behind.pop(0)], could, 'write the options out, or o=(-p 22); ssh "${o[@]}" …')
     for at in behind:
