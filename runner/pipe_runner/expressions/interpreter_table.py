@@ -370,7 +370,7 @@ WRAPPERS: Final[dict[str, tuple[str, str, int]]] = {
 
 CONTAINERS: Final = _set(
     "docker podman nerdctl crictl kubectl oc microk8s k3s lxc incus docker-compose podman-compose vagrant multipass "
-    "gcloud heroku fly flyctl az machinectl distrobox toolbox singularity apptainer limactl colima minikube"
+    "gcloud fly flyctl az aws nomad machinectl distrobox toolbox singularity apptainer limactl colima minikube"
 )
 """Programs that run a command elsewhere, with options too many to list: every word may begin a command."""
 
@@ -379,6 +379,8 @@ CODE_VARIABLES: Final = _set(
     "EDITOR VISUAL PAGER MANPAGER LESSOPEN LESSCLOSE PERL5OPT PERL5DB PYTHONSTARTUP RUBYOPT LD_PRELOAD LD_AUDIT "
     "DYLD_INSERT_LIBRARIES NODE_OPTIONS MAKEFLAGS GNUMAKEFLAGS TAR_OPTIONS RSYNC_RSH GIT_SSH GIT_PROXY_COMMAND "
     "GIT_SEQUENCE_EDITOR GIT_CONFIG_PARAMETERS SSH_ASKPASS SUDO_ASKPASS SUDO_EDITOR SYSTEMD_EDITOR SYSTEMD_PAGER "
+    "ANSIBLE_SSH_ARGS ANSIBLE_SSH_COMMON_ARGS ANSIBLE_SSH_EXTRA_ARGS AWS_PAGER BAT_PAGER BROWSER DELTA_PAGER FCEDIT "
+    "GH_BROWSER GH_EDITOR GH_PAGER HGEDITOR KUBECTL_EXTERNAL_DIFF KUBE_EDITOR SVN_EDITOR SVN_SSH "
     "VIMINIT EXINIT PSQL_EDITOR PSQL_PAGER JAVA_TOOL_OPTIONS JDK_JAVA_OPTIONS _JAVA_OPTIONS"
 )
 """Variables whose text a program runs, or which change what text means."""
@@ -386,6 +388,7 @@ CODE_VARIABLES: Final = _set(
 CHOICE_VARIABLES: Final = _set(
     "PATH LD_LIBRARY_PATH DYLD_LIBRARY_PATH DYLD_FRAMEWORK_PATH PYTHONPATH PYTHONHOME PERL5LIB RUBYLIB NODE_PATH "
     "GIT_EXEC_PATH LUA_PATH LUA_CPATH CLASSPATH MAKEFILES PSQLRC GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM "
-    "npm_config_script_shell NPM_CONFIG_SCRIPT_SHELL"
+    "npm_config_script_shell NPM_CONFIG_SCRIPT_SHELL SHELL OPENSSL_CONF OPENSSL_ENGINES OPENSSL_MODULES "
+    "BASH_LOADABLES_PATH GCONV_PATH GIT_TEMPLATE_DIR PHPRC PHP_INI_SCAN_DIR ZDOTDIR"
 )
 """Variables that say where programs, their parts and what they run of themselves are found: a value chooses those."""

@@ -26,7 +26,7 @@ from pipe_runner.expressions.shell_others import OTHERS
 from pipe_runner.expressions.shell_printers import BYTES, FILTERS, NETTED, SHOWN, SPEAKERS
 from pipe_runner.expressions.shell_programs import SPECIAL_PROGRAMS
 from pipe_runner.expressions.shell_shells import inspect_shell
-from pipe_runner.expressions.shell_spoken import counts, looked_up, passes, says
+from pipe_runner.expressions.shell_spoken import counts, looked_up, passes, reads_program, says
 from pipe_runner.expressions.shell_tools import (
     TOOLS,
     in_full,
@@ -108,14 +108,14 @@ class Command:
         rich = [other for other in arguments if other.rich]
         own = name in self.scan.flows.bodies
         self.facts.number = not own and (prints_number(name, arguments) or counts(name, arguments))
-        self.facts.says |= (not word.static and not name and word.text == EXPANSION) or (
-            not own and says(name, arguments)
-        )
+        said = not own and says(name, arguments)
+        self.facts.says |= said or (not word.static and not name and word.text == EXPANSION)
+        self.facts.interprets = name if reads_program(name, arguments) else ""
         self.facts.looked_up += [self.scan.flows.key(each) for each in looked_up(name, arguments)]
         self.facts.arguments += [facts for other in rich for facts in (*other.files, *other.commands)]
         if not self.facts.number:
             self.facts.parts += [facts for other in rich for facts in other.files]
-        if name not in BYTES and not self.facts.number:
+        if (name not in BYTES or said) and not self.facts.number:
             self.facts.emits += [hole for other in rich for hole in other.all_holes]
             self.facts.variables += [name for other in rich for name in other.variables]
             self.facts.parts += [facts for other in rich for facts in other.commands]
@@ -339,6 +339,7 @@ class Command:
     def names(self, word: Word) -> None:
         """A word that is the name of a variable."""
         calculate_brackets(self.scan, word.text)
+        self.scan.flows.naming.update(word.variables)
         if not ASSIGNED.match(word.text):
             self.scan.flows.code(word, "write the name")
         for hole in word.holes:

@@ -249,8 +249,15 @@ def _set(command: Command, index: int) -> None:
     flows.arguments(flows.scope, words)
     key = f"{flows.scope}:{ALL}"
     known = not flows.loops and (not flows.scope or flows.scope in flows.spaces)
-    if known and words and words[0].quoted and words[0].variables == [key] and not words[0].skipped:
+    if not words or not words[0].quoted or words[0].variables != [flows.key(ALL)] or words[0].skipped:
+        return
+    if known and words[0].variables == [key]:
         flows.lists[key] = _added(flows.lists[key], words[1:])
+        flows.adding.pop(key, None)
+    elif flows.shifted.get(flows.scope, (0, 0))[1] == 0:  # as with `a+=(…)`, all that is added is taken to be there
+        added = flows.adding.setdefault(key, flows.lists[key][-1])
+        if added is not flows.lists[key][-1]:
+            added += flows.lists[key].pop()[1:]
 
 
 def _added(lists: list[list[Word]], words: list[Word]) -> list[list[Word]]:

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import SHELLS
+from pipe_runner.expressions.shell_leading import could_be_options
 from pipe_runner.expressions.shell_marks import SH_HINT
-from pipe_runner.expressions.shell_model import Word
+from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
 from pipe_runner.expressions.shell_tools import OF_SCRIPT
 
 if TYPE_CHECKING:
@@ -19,16 +20,27 @@ def _set(words: str) -> frozenset[str]:
 
 
 _SHELL: Final = "the value becomes part of shell code"
-_BY_OPTION: Final = frozenset({"vagrant", "gcloud", "az", "fly", "flyctl"})
+_RUN_BY: Final = ("--command", "--scripts")
+_BY_OPTION: Final = {
+    "az": (*_RUN_BY, "--command-line", "--exec-command", "--script", "--cmd"),
+    "aws": ("--command",),
+    "gcloud": (*_RUN_BY, "--ssh-flag", "--scp-flag"),
+    **dict.fromkeys(("vagrant", "fly", "flyctl"), _RUN_BY),
+}
 """Programs that take a command for elsewhere behind an option."""
+_START: Final = re.compile(r"(?:^|,)(?:startup|shutdown)-script=|^#!|^#cloud-config")
+"""A script in what is told of a new machine."""
 _DOCKERS: Final = frozenset({"docker", "podman", "nerdctl", "docker-compose", "podman-compose"})
-_EXECUTING: Final = _DOCKERS | {"kubectl", "oc", "crictl", "lxc", "incus", "multipass"}
+_OF_SINGULARITY: Final = frozenset({"singularity", "apptainer"})
+_EXECUTING: Final = _DOCKERS | {"kubectl", "oc", "crictl", "lxc", "incus", "multipass", "nomad", *_OF_SINGULARITY}
 _OF_EXEC: Final = frozenset(
     {"--env", "--env-file", "--user", "--workdir", "--container", "--namespace", "--index", "--context", "--name"}
     | {"--volume", "--publish", "--network", "--entrypoint", "--mount", "--platform", "--label", "--detach-keys"}
+    | {"--bind", "--home", "--pwd", "--overlay", "--scratch"}
 )
 """Options of `exec` and `run` that take a value."""
-_OF_CLOUDS: Final = frozenset({"az", "gcloud"})
+_BY_FILE: Final = "write the script to a file that reads the value as data"
+_OF_CLOUDS: Final = frozenset({"az", "aws", "gcloud"})
 _HOLDING_KUBECTL: Final = frozenset({"minikube", "k3s", "microk8s"})
 _CLUSTERS: Final = frozenset({"kubectl", "k3s", "microk8s"})
 _OF_DOCKER: Final = _set(
@@ -100,13 +112,19 @@ def within_container(command: Command, index: int) -> None:
     name = words[index].text.rsplit("/", 1)[-1]
     entry, connected = "", False
     _builds(command, index)
+    if name in ("fly", "flyctl"):
+        _joins(command, index)
     for at in range(index + 1, len(words)):
         option, equals, _ = words[at].text.partition("=")
-        connected = connected or option == "ssh"
+        connected = connected or option in ("ssh", "invoke")
         following = words[at + 1] if at + 1 < len(words) else None
         value = words[at] if equals else following
-        if name in _BY_OPTION and option in ("--command", "--scripts") and value is not None:
+        if option in _BY_OPTION.get(name, ()) and value is not None:
             command.code(value, _SHELL, SH_HINT)
+        elif option in ("--metadata", "--user-data") and value is not None and _START.search(_of_option(value)):
+            command.code(value, "the value becomes part of a script that the machine runs", _BY_FILE)
+        elif option == "--parameters" and name == "aws" and value is not None and _runs_commands(command, value):
+            command.code(value, _SHELL, _BY_FILE)
         elif name in _BY_OPTION and option in ("-c", "-C") and following is not None and connected:
             command.code(following, _SHELL, SH_HINT)
         elif option == "--entrypoint" and value is not None:
@@ -114,6 +132,25 @@ def within_container(command: Command, index: int) -> None:
             entry = (words[at].text.partition("=")[2] if equals else value.text).rsplit("/", 1)[-1]
         elif entry and following is not None and not equals and _takes_code(entry, option, following):
             command.code(following, f"the value becomes part of {entry} code", SH_HINT)
+
+
+def _of_option(word: Word) -> str:
+    """The value of an option that stands in one word with it, or the word."""
+    return word.text.partition("=")[2] if word.text.startswith("--") else word.text
+
+
+def _runs_commands(command: Command, value: Word) -> bool:
+    """Whether `--parameters` holds commands: `aws ssm send-command --parameters commands=ls`."""
+    text = _of_option(value)
+    asked = any(word.text in ("send-command", "start-session") for word in command.words[:8])
+    return asked and ("command" in text or text.startswith((HOLE, EXPANSION)))
+
+
+def _joins(command: Command, index: int) -> None:
+    """`fly machine exec ID 'ls X'`."""
+    for at in range(index + 4, len(command.words)):
+        if [word.text for word in command.words[index + 1 : index + 3]] == ["machine", "exec"]:
+            command.code(command.words[at], _SHELL, SH_HINT)
 
 
 def _builds(command: Command, index: int) -> None:
@@ -130,11 +167,17 @@ def _builds(command: Command, index: int) -> None:
 def entered(command: Command, index: int, at: int) -> int | None:
     """Where the command begins behind `docker exec BOX` or `kubectl exec BOX --`; at the end if there is none."""
     name = command.words[index].text.rsplit("/", 1)[-1]
+    if command.words[at].text in ("ssh", "scp") and name in _BY_OPTION:
+        could_be_options(command, range(at + 1, min(at + 2, len(command.words))))
+        for word in command.words[command.protected :]:
+            command.code(word, _SHELL, SH_HINT)
+        return len(command.words)
     if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
         return None
-    _, rest = command.options(at, "euwcnvp", _OF_EXEC)
+    _, rest = command.options(at, "BHW" if name in _OF_SINGULARITY else "euwcnvp", _OF_EXEC)
     command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
-    if command.words[at].text == "run":
+    told = [word.text for word in command.words[at : command.protected]]
+    if told[0] == "run" and "--command" not in told:
         return None
     if name not in _DOCKERS and at < command.protected < len(command.words):
         return command.protected + 1

@@ -9,6 +9,7 @@ from pipe_runner.expressions.shell_files import WRITING, open_for, reads, writes
 from pipe_runner.expressions.shell_lexer import ShellLexer
 from pipe_runner.expressions.shell_marks import calculate_brackets
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_spoken import interpret
 from pipe_runner.expressions.shell_tables import MAX_KEPT
 
 _KEYWORD: Final = re.compile(r"(?:[a-z]+|[{}!]|\[\[)(?=[\s;&|<>()]|\Z)")
@@ -58,6 +59,10 @@ class ShellDocuments(ShellLexer):
             given.runs, given.printed = reader.runs, Facts()
             given.printed.parts += [self.script(text, reader.runs) for text in given.texts]
             facts.parts.append(given.printed)
+        if reader.interprets:
+            facts.input().interpreted = reader
+            for text in facts.input().texts:
+                interpret(self.flows, facts.input(), text)
         reader.reads, reader.takes, reader.hands = [], [], []
 
     def _poured(self, facts: Facts) -> None:
@@ -151,6 +156,7 @@ class ShellDocuments(ShellLexer):
             else:
                 self.document(word, end)
             _filled(facts, word)
+            interpret(self.flows, facts, text or word.text)
             if facts.runs is not None and facts.printed is not None and not word.holes and word.static:
                 facts.printed.parts.append(self.script(text or word.text, facts.runs))
             self.position = max(after, self.position)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipe_runner.expressions.interpreter_table import runs_files
 from pipe_runner.expressions.shell_marks import mark_choice
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
+from pipe_runner.expressions.shell_model import DESCRIPTOR, EXPANSION, HOLE, STANDARD_INPUT, Facts, Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -114,9 +114,13 @@ def choose_parts(scan: ShellLexer, word: Word, name: str) -> None:
 
 def prints(command: Command, words: list[Word]) -> None:
     """A program that prints what stands in the files that it is given."""
+    flows = command.scan.flows
     for word in words:
-        if (key := file_key(word)) in command.scan.flows.files:
+        if key := file_key(word):
+            flows.shown.update([key] if word.variables else ())
             command.facts.variables.append(key)
+        elif DESCRIPTOR.fullmatch(word.text) and word.text not in STANDARD_INPUT:
+            command.facts.parts.append(flows.beyond)
 
 
 def made(command: Command) -> None:
@@ -129,7 +133,7 @@ def link_files(flows: Flows) -> None:
     """Names of files that stand in variables, and files that are run of themselves."""
     if not flows.files:
         return
-    named = {node for node, _, _ in flows.coded if isinstance(node, str) and is_file(node)} | flows.files
+    named = {node for node, _, _ in flows.coded if isinstance(node, str) and is_file(node)} | flows.files | flows.shown
     for key in sorted(named):
         found = _VARIABLE.fullmatch(key[len(_KEY) :])
         for text in flows.literals(found[1]) if found is not None else ():

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 _RUNS: Final = {
     "rebase": ("--exec", "-x"),
+    "send-email": ("--smtp-server=", "--sendmail-cmd", "--to-cmd", "--cc-cmd", "--header-cmd"),
+    "daemon": ("--access-hook",),
+    "instaweb": ("--httpd", "--browser"),
     "grep": ("--open-files-in-pager", "-O"),
     "difftool": ("--extcmd", "-x"),
     "clone": ("--upload-pack", "-u"),

@@ -12,7 +12,7 @@ from pipe_runner.expressions.shell_files import open_for
 from pipe_runner.expressions.shell_invoked import follow_calls
 from pipe_runner.expressions.shell_leading import settle_led
 from pipe_runner.expressions.shell_lexer import MAX_NESTING
-from pipe_runner.expressions.shell_marks import KEYED
+from pipe_runner.expressions.shell_marks import KEYED, calculate_named
 from pipe_runner.expressions.shell_model import HOLE, Facts, Word
 from pipe_runner.expressions.shell_printers import FILTERS, SPEAKERS
 from pipe_runner.expressions.shell_tables import MAX_KEPT
@@ -27,12 +27,7 @@ MAX_SCRIPTS: Final = 4
 """Scripts in scripts that are read."""
 MAX_WITHIN: Final = 2000
 """Scripts that stand in one text as words."""
-_ENDS: Final = {
-    "if": "fi",
-    "while": "done",
-    "until": "done",
-    "{": "}",
-}
+_ENDS: Final = {"if": "fi", "while": "done", "until": "done", "{": "}"}
 _BETWEEN: Final = frozenset({"then", "else", "elif", "do", "!", "time", "coproc"})
 _LOOPS: Final = frozenset({"while", "until"})
 _TIMED: Final = re.compile(r"-p\s+(?:--\s+)?")
@@ -73,6 +68,7 @@ class ShellGrammar(ShellAssignments):
         if given is not None:
             self.flows.feed(given, facts)
         follow_calls(self)
+        calculate_named(self)
         self.flows.settle(self.text)
         settle_led(self.flows, self)
 

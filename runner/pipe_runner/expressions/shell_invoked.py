@@ -117,7 +117,7 @@ def _unseen(scan: ShellLexer, words: list[Word]) -> Iterator[list[Word]]:
 def _bound(scan: ShellLexer, words: int, most: int) -> None:
     if words > most:
         message = f"commands in variables come to more than {most:,} words"
-        hint = 'put arguments together in an array of bash, args+=(…), not with many `set -- "$@" …`'
+        hint = 'put arguments together in an array of bash, args+=(…), not with many `set -- … "$@"`'
         raise Refused(Fault("E403", message, scan.original(scan.position), hint=hint))
 
 

@@ -30,6 +30,13 @@ OPTION_MESSAGE: Final = (
     "a value that begins with `-` would be an option here, and some options of this program run code"
 )
 OPTION_HINT: Final = "put `--` before it, if the program knows that"
+_DELETES: Final = "a value that begins with `-` would be an action of find, and `-delete` is one"
+_WITHOUT_ARGUMENT: Final = """
+    -- -H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev -daystart -follow
+    -empty -true -false -nouser -nogroup -readable -writable -executable -noleaf -ignore_readdir_race -warn -nowarn
+"""
+_ALONE: Final = frozenset(_WITHOUT_ARGUMENT.split())
+"""Words of `find` that take no argument."""
 _TAKING: Final = "${} takes the value; {}"
 HERE: Final = "write ./ before it"
 PATH_HINT: Final = f'{HERE}, or give an input of absolute paths `pattern: "^/"`'
@@ -88,6 +95,23 @@ def could_be_options(command: Command, operands: Sequence[int], *, ends: bool = 
             warn(command.scan, word.holes[0], OPTION, OPTION_MESSAGE, hint)
         elif word.text.startswith(EXPANSION):
             lead(command, word, BEGINS, OPTION, OPTION_MESSAGE, hint)
+
+
+def find_operands(command: Command, index: int) -> None:
+    """Words of `find` where a value could be `-delete`: paths, and all that is no test's argument."""
+    words, at = command.words, index + 1
+    while at < len(words):
+        text = words[at].text
+        if text in ("-exec", "-execdir", "-ok", "-okdir"):
+            while at < len(words) and words[at].text not in (";", "+"):
+                at += 1
+        elif text[:1] == "-" and len(text) > 1 and text not in _ALONE:
+            at += 1
+        elif text.startswith(HOLE) and not any(hole.code for hole in words[at].holes):
+            warn(command.scan, words[at].holes[0], OPTION, _DELETES, PATH_HINT)
+        elif text.startswith(EXPANSION):
+            lead(command, words[at], BEGINS, OPTION, _DELETES, PATH_HINT)
+        at += 1
 
 
 def warn(scan: ShellLexer, hole: Hole, code: str, message: str, hint: str) -> None:

@@ -324,6 +324,7 @@ class ShellLexer(ShellSource):
                 word.several |= found[0] == "@"
             listed = self.peek() in ("*", "@") or self.peek(3) in ("[*]", "[@]")
             if prefix == "!" and not listed:
+                self.flows.naming.add(key)
                 word.variables += [f"{key}!", self.flows.key("@")]
             if prefix == "!" and listed:
                 word.variables.append(f"{key}[keys]")
@@ -344,8 +345,7 @@ class ShellLexer(ShellSource):
             return
         operator = self.peek(2) if self.at(":") else self.peek()
         tolerated = found is not None and operator in ("-", ":-", "+", ":+", "?", ":?")
-        if operator in ("=", ":=") and quote == "double" and found is not None:
-            tolerated = True
+        tolerated |= operator in ("=", ":=") and quote == "double" and found is not None
         self.position += len(operator) if operator[:1] in ("-", "+", "?", "=", ":") else 0
         inner = Word(self.position)
         self._brace_word(inner, quote)

@@ -55,6 +55,20 @@ def inspect_assignment(scan: ShellLexer, name: str, word: Word) -> None:
             mark_choice(hole, f"${name} says where programs are found", "write the directories without values")
 
 
+def calculate_named(scan: ShellLexer) -> None:
+    """What stands in the brackets of texts of the file that variables hold as names of others: `v='a[x]'; ${!v}`."""
+    flows, seen, pending = scan.flows, set[str](), [*scan.flows.naming]
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        pending += [*flows.copied.get(name, ()), *flows.given(name)]
+        for text in flows.literal.get(name, ()):
+            found = ASSIGNED.match(text)
+            calculate_brackets(scan, text[found.end() :] if found else text)
+
+
 def calculate_brackets(scan: ShellLexer, text: str) -> None:
     """A variable's name as the shell's builtins take it: what stands in its brackets is calculated, quoted or not."""
     name, bracket, inside = text.partition("[")

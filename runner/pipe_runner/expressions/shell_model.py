@@ -181,6 +181,10 @@ class Facts:
     """Where it prints instead of to standard output."""
     arguments: list[Facts] = field(default_factory=list)
     """Those of its parts that stand in the arguments of a program."""
+    interprets: str = ""
+    """The interpreter that it is, if it is one that reads its program from standard input."""
+    interpreted: Facts | None = None
+    """The interpreter whose program this input is."""
     looked_up: list[str] = field(default_factory=list)
     """Variables of the environment that its code may print."""
     stages: list[Facts] = field(default_factory=list)

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pipe_runner.expressions.compiled import OPTION
 from pipe_runner.expressions.shell_files import choose_parts, file_key
-from pipe_runner.expressions.shell_leading import BEGINS, HERE, PATH_HINT, begins, could_be_options, lead, warn
-from pipe_runner.expressions.shell_model import EXPANSION, HOLE, Word
+from pipe_runner.expressions.shell_leading import HERE, begins, could_be_options
+from pipe_runner.expressions.shell_model import Word
 
 if TYPE_CHECKING:
     from pipe_runner.expressions.interpreters import Command
@@ -21,13 +20,6 @@ def _set(words: str) -> frozenset[str]:
 
 _RUNS: Final = "what this option says is run"
 _PLAIN: Final = "write the command without values"
-_DELETES: Final = "a value that begins with `-` would be an action of find, and `-delete` is one"
-_ALONE: Final = _set(
-    "-- -H -L -P -a -o -and -or -not -print -print0 -ls -delete -prune -quit -depth -d -mount -xdev "
-    "-daystart -follow -empty -true -false -nouser -nogroup -readable -writable -executable -noleaf "
-    "-ignore_readdir_race -warn -nowarn"
-)
-"""Words of `find` that take no argument."""
 
 
 class _Options(NamedTuple):
@@ -57,6 +49,7 @@ _BY_OPTION: Final = {
     "zip": _Options(code="-TT --unzip-command", letters="bnPtisxO", single=True, long="-b -n -P -t -tt -i -s -x -O"),
     "wget": _Options(
         code="--use-askpass -e --execute",
+        chosen="--config",
         letters="oaiBtOTwQPUADRIl",
         long="--output-document --output-file --input-file --tries --timeout --header --user-agent --user --password "
         "--post-data --directory-prefix",
@@ -86,6 +79,22 @@ _BY_OPTION: Final = {
     "lftp": _Options(code="-e -c", chosen="-f", letters="up", warned=False, stdin=True),
     "rg": _Options(chosen="--pre --hostname-bin", letters="ABCefgjmMrtTd", warned=False),
     "rpm": _Options(code="-E --eval --pipe -D --define", letters="", warned=False),
+    "openssl": _Options(
+        chosen="-config -engine -provider -provider-path", single=True, warned=False, long="-in -out -subj -pass"
+    ),
+    "bazel": _Options(code="--run_under", warned=False),
+    "cdk": _Options(code="-a --app", letters="co", long="--context --output --profile", warned=False),
+    "fzf": _Options(code="--preview --bind --execute", letters="fqdn", long="--filter --query", warned=False),
+    "pandoc": _Options(
+        chosen="-F --filter -L --lua-filter", letters="ofrtsV", long="--output --from --to", warned=False
+    ),
+    "puppet": _Options(code="-e --execute", warned=False),
+    "ansible-playbook": _Options(
+        code="--ssh-common-args --ssh-extra-args --scp-extra-args --sftp-extra-args",
+        letters="eiltufMcT",
+        long="--extra-vars --inventory --limit --tags --skip-tags --user --private-key --vault-password-file --forks",
+        warned=False,
+    ),
     "helm": _Options(chosen="--post-renderer", letters="nf", long="--namespace --values --set", warned=False),
 }
 _JOINED: Final = {
@@ -357,23 +366,6 @@ def _filtered(command: Command, index: int) -> None:
         elif option in ("-o", "--output") and value is not None and (key := file_key(value)):
             command.scan.flows.files.add(key)
             command.facts.takes.append(key)
-
-
-def find_operands(command: Command, index: int) -> None:
-    """Words of `find` where a value could be `-delete`: paths, and all that is no test's argument."""
-    words, at = command.words, index + 1
-    while at < len(words):
-        text = words[at].text
-        if text in ("-exec", "-execdir", "-ok", "-okdir"):
-            while at < len(words) and words[at].text not in (";", "+"):
-                at += 1
-        elif text[:1] == "-" and len(text) > 1 and text not in _ALONE:
-            at += 1
-        elif text.startswith(HOLE) and not any(hole.code for hole in words[at].holes):
-            warn(command.scan, words[at].holes[0], OPTION, _DELETES, PATH_HINT)
-        elif text.startswith(EXPANSION):
-            lead(command, words[at], BEGINS, OPTION, _DELETES, PATH_HINT)
-        at += 1
 
 
 OTHERS: Final[dict[str, Callable[[Command, int], None]]] = {

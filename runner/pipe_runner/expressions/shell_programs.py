@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -12,10 +13,9 @@ from pipe_runner.expressions.interpreter_table import PROGRAMS, WRAPPERS
 from pipe_runner.expressions.shell_files import choose_parts, made
 from pipe_runner.expressions.shell_git import inspect_git
 from pipe_runner.expressions.shell_interpreted import inspect_interpreter
-from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_options, lead
+from pipe_runner.expressions.shell_leading import BEGINS, begins, could_be_options, find_operands, lead
 from pipe_runner.expressions.shell_marks import ASSIGNED, SH_HINT, inspect_assignment, mark, mark_choice
 from pipe_runner.expressions.shell_model import EXPANSION, HOLE, STANDARD_INPUT, Hole, Word
-from pipe_runner.expressions.shell_others import find_operands
 from pipe_runner.expressions.shell_parallel import inspect_parallel
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
 
 _ELSEWHERE: Final = re.compile(r"(?<!\$\{)(?<!\$\{#)(?<!-)\b[A-Za-z_]\w*\b(?!\+?=\()")
+_ASSIGNING: Final = re.compile(r"(?<![\w$])([A-Za-z_]\w*)\+?=")
+_BARE: Final = re.compile(r"(?<![\w${-])(?<!\$\{#)([A-Za-z_]\w*)\b(?!\+?=)")
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
@@ -118,6 +120,7 @@ def _find(command: Command, index: int) -> None:
                 end += 1
             inner = command.inner(command.words[at + 1 : end])
             inner.at(0)
+            command.facts.says |= inner.facts.says
             at = end
         at += 1
 
@@ -139,14 +142,44 @@ def _is_written_out(scan: ShellLexer, name: str) -> bool:
 
 
 @lru_cache(maxsize=4)
+def _assigned(text: str) -> Counter[str]:
+    """How often a text says `NAME=` or `NAME+=`."""
+    return Counter(_ASSIGNING.findall(text))
+
+
+@lru_cache(maxsize=4)
+def _bare(text: str) -> frozenset[str]:
+    """The words of a text but for `$NAME`, `${NAME`, `NAME=` and `NAME+=`."""
+    return frozenset(_BARE.findall(text))
+
+
+@lru_cache(maxsize=4)
 def _elsewhere(text: str) -> frozenset[str]:
     """The words of a text but for `${NAME`, `${#NAME`, `NAME=(` and `NAME+=(`."""
     return frozenset(_ELSEWHERE.findall(text))
 
 
+def _holds_options(command: Command, word: Word) -> bool:
+    """Whether a variable holds nothing but options of ssh, each with its value: `o="-p 22"; ssh $o …`."""
+    flows, scan = command.scan.flows, command.scan
+    if not word.loose or word.text != EXPANSION or len(word.variables) != 1 or word.commands:
+        return False
+    held = flows.written(name := word.variables[0])
+    if not held or len(held) != _assigned(scan.text).get(name, 0) or name in _bare(scan.text):
+        return False
+    for text in held:
+        words = [Word(-1, each) for each in (ASSIGNED.sub("", text, count=1)).split()]
+        found, operands = command.inner([word, *words]).options(0, _SSH)
+        if operands or any(value is None and option[1] in _SSH for option, value in found):
+            return False
+    return True
+
+
 def _ssh(command: Command, index: int) -> None:
     options, rest = command.options(index, _SSH)
-    while rest and _is_written_out(command.scan, command.words[rest[0]].listed):
+    while rest and (
+        _is_written_out(command.scan, command.words[rest[0]].listed) or _holds_options(command, command.words[rest[0]])
+    ):
         more, rest = command.options(rest[0], _SSH)
         options += more
     for option, value in options:
@@ -159,12 +192,14 @@ def _ssh(command: Command, index: int) -> None:
     could_be_options(command, rest[:1])
     if len(rest) <= 1:
         command.facts.reads.append(("ssh", "send a fixed script, and values as data it reads"))
-    for at in rest[1:]:
-        command.code(
-            command.words[at],
-            "ssh joins its arguments and hands them to a shell on the other side",
-            "send the value on standard input: printf '%s' {{ x }} | ssh host 'x=$(cat); … \"$x\" …'",
-        )
+    message = "ssh joins its arguments and hands them to a shell on the other side"
+    hint = "send the value on standard input: printf '%s' {{ x }} | ssh host 'x=$(cat); … \"$x\" …'"
+    behind = rest[1:]
+    if behind and command.words[rest[0]].loose and command.words[rest[0]].variables:
+        could = "the variable before it may hold the host, and what stands behind that ssh hands to a shell"
+        command.code(command.words[behind.pop(0)], could, 'write the options out, or o=(-p 22); ssh "${o[@]}" …')
+    for at in behind:
+        command.code(command.words[at], message, hint)
     if len(rest) > 1:
         inner = command.inner([command.words[at] for at in rest[1:]])
         inner.at(0)

@@ -5,21 +5,46 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from pipe_runner.expressions.shell_model import Word
+from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_printers import FILTERS
 
+if TYPE_CHECKING:
+    from pipe_runner.expressions.shell_tables import Tables
+
 WRITING: Final = frozenset({"echo", "printf", "true"})
-_SAYING: Final = frozenset({*WRITING, "tr", "basename", "dirname", "expr", "yes", "seq"})
+_SAYING: Final = frozenset({*WRITING, "tr", "basename", "dirname", "expr", "yes", "seq", "mktemp"})
 """Programs that print of their arguments."""
-_PASSING: Final = "egrep fgrep rg yq gojq jaq nl bc dc strings iconv"
+_PRINTED: Final = {
+    "cut": re.compile(r"--out"),
+    "join": re.compile(r"-[et]"),
+    "paste": re.compile(r"-s?d|--del"),
+    "column": re.compile(r"-t?o|--output-s"),
+    "pr": re.compile(r"-[sS]|--sep"),
+    "nl": re.compile(r"-s|--number-sep"),
+    "stat": re.compile(r"-L?c|--format|--printf"),
+    "find": re.compile(r"-printf"),
+    "grep": re.compile(r"--label"),
+    "diff": re.compile(r"--label|-L"),
+    "shuf": re.compile(r"-[a-z]*e|--echo"),
+    "numfmt": re.compile(r"--suffix|--format"),
+    "curl": re.compile(r"-[a-zS]*w|--write-out"),
+    "git": re.compile(r"--format|--pretty"),
+}
+"""Options of programs whose value is printed."""
+_PASSING: Final = """
+    egrep fgrep rg yq gojq jaq nl bc dc strings iconv expand unexpand fmt shuf pr dd pv gzip gunzip zcat bzip2 bunzip2
+    bzcat xz unxz xzcat zstd zstdcat openssl more less col split comm join diff ts sponge xxd base32
+"""
 PASSING: Final = frozenset({*FILTERS, *_PASSING.split()})
 """Programs that print of what they read."""
 _PYTHONS: Final = frozenset({"python", "python2", "python3", "pypy", "pypy3"})
 _CODED: Final = frozenset({*_PYTHONS, "perl", "ruby", "node", "nodejs", "php", "lua", "bun"})
 """Interpreters whose code may stand behind an option."""
 _AWKS: Final = frozenset({"awk", "gawk", "mawk", "nawk"})
+_BETWEEN: Final = frozenset({"OFS", "ORS"})
+"""Variables of awk that it prints of itself."""
 _JQS: Final = frozenset({"jq", "gojq", "jaq"})
 _OPTION: Final = re.compile(r"-[A-Za-z0-9]*[ceErp]|--(?:eval|print)")
 _OPENED: Final = re.compile(
@@ -35,7 +60,9 @@ _GIVEN: Final = re.compile(r"(?:-v)?([A-Za-z_]\w*)=")
 _INNERMOST: Final = re.compile(r"([\w.]*)\(([^()]*)\)")
 _NUMBERS: Final = frozenset({"int", "len", "sum", "round", "ord"})
 _FIGURES: Final = re.compile(r"[-+*/%0-9. ,]*(?:,\s*(?:end|flush)=[^,]*)*")
-_KEPT: Final = re.compile(r"(?:^|[;\n])\s*([A-Za-z_]\w*)\s*=\s*(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b)")
+_KEPT: Final = re.compile(
+    r"(?:^|[;\n])\s*([A-Za-z_]\w*)\s*=\s*(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
+)
 """A variable of Python's that is given a number."""
 _FORMATTED: Final = re.compile(r"f?[\"'](?:%d[\"']\s*%|\{([^{}\"']*?)(?::d)?\}[\"'])")
 _ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
@@ -51,10 +78,12 @@ def says(name: str, words: Sequence[Word]) -> bool:
     if name in _CODED:
         code = coded(name, words)
         return code is not None and _ARGUMENTS.search(_OPENED.sub("", code)) is not None
+    if name in _PRINTED:
+        return _says_by_option(_PRINTED[name], words)
     if name in _AWKS:
         program = _program(words)
         given = {found[1] for word in words if word.rich and (found := _GIVEN.match(word.text))}
-        return "ARGV" in program or any(_awk_says(each, program) for each in given)
+        return "ARGV" in program or any(each in _BETWEEN or _awk_says(each, program) for each in given)
     if name in _JQS:
         program = _program(words)
         pairs = zip(words, words[1:], words[2:], strict=False)
@@ -63,6 +92,16 @@ def says(name: str, words: Sequence[Word]) -> bool:
     if name == "date":
         return any(word.rich and word.text.startswith("+") for word in words)
     return name in _SAYING
+
+
+def _says_by_option(option: re.Pattern[str], words: Sequence[Word]) -> bool:
+    """Whether something stands in the value of such an option."""
+    for at, word in enumerate(words):
+        if (found := option.match(word.text)) is not None:
+            glued = "=" in word.text if word.text.startswith("--") else found.end() < len(word.text)
+            if any(value.rich for value in ([word] if glued else words[at + 1 : at + 2])):
+                return True
+    return False
 
 
 def passes(name: str, words: Sequence[Word]) -> bool:
@@ -95,14 +134,32 @@ def coded(name: str, words: Sequence[Word]) -> str | None:
 def counts(name: str, words: Sequence[Word]) -> bool:
     """Whether an interpreter's code prints numbers alone: `print(len(…))`, `console.log(x.length)`."""
     code = coded(name, words)
-    if code is None or _ANOTHER_WAY.search(code) is not None:
+    return code is not None and words[0].text not in ("-p", "-pe") and _counts(name, code)
+
+
+def reads_program(name: str, words: Sequence[Word]) -> bool:
+    """Whether such an interpreter finds its code on standard input."""
+    operand = next((word.text for word in words if word.text == "-" or not word.text.startswith("-")), "-")
+    return name in _CODED and operand in STANDARD_INPUT and coded(name, words) is None
+
+
+def interpret(flows: Tables, given: Facts, text: str) -> None:
+    """The code that an interpreter finds on its standard input: what it prints of its arguments and the environment."""
+    if (facts := given.interpreted) is not None:
+        facts.says |= _ARGUMENTS.search(_OPENED.sub("", text)) is not None
+        facts.looked_up += map(flows.key, _LOOKED_UP.findall(text))
+        facts.number |= _counts(facts.interprets, text)
+
+
+def _counts(name: str, code: str) -> bool:
+    if _ANOTHER_WAY.search(code) is not None:
         return False
     if name not in _PYTHONS:
         said = [found[1] for found in _SAID.finditer(code)]
-        return bool(said) and all(_COUNTED.fullmatch(each) for each in said) and words[0].text not in ("-p", "-pe")
+        return bool(said) and all(_COUNTED.fullmatch(each) for each in said)
     code = _FORMATTED.sub(r"\1", code)
     for figure in set(_KEPT.findall(code)):
-        if len(re.findall(rf"\b{figure}\s*[-+*/%]?=(?!=)|\b(?:for|as|in)\s+{figure}\b", code)) == 1:
+        if len(re.findall(rf"\b{figure}\s*[*/%]?=(?!=)|\b(?:for|as|in)\s+{figure}\b", code)) == 1:
             code = re.sub(rf"\b{figure}\b(?!\s*=)", "0", code)
     for _ in range(_MAX_DEPTH):
         code, found = _INNERMOST.subn(_figured, code)

@@ -111,6 +111,8 @@ class Tables:
     """Names that stand for the beginning of a command."""
     lists: dict[str, list[list[Word]]] = field(default_factory=dict)
     """The elements of arrays as they stand in the text, one list for each assignment, and arguments of functions."""
+    adding: dict[str, list[Word]] = field(default_factory=dict)
+    """What functions, and loops, add to their arguments: `set -- "$@" x`."""
     invoked: list[tuple[list[Word], str]] = field(default_factory=list)
     """Commands whose program or arguments stand in variables, and the functions around them."""
     seen: set[tuple[str | int, ...]] = field(default_factory=set)
@@ -123,6 +125,8 @@ class Tables:
     """Arrays whose elements, all together, are a command: `"${a[@]}"`."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Names in texts of the file that variables hold: `i=x`, which may mean the variable `x` in turn."""
+    naming: set[str] = field(default_factory=set)
+    """Variables whose text names another: `${!x}`, `read "$x"`."""
     pointing: dict[str, list[str]] = field(default_factory=dict)
     """Variables that are others by name, and those in which the names stand."""
     literal: dict[str, list[str]] = field(default_factory=dict)
@@ -141,6 +145,8 @@ class Tables:
     """What can be read from descriptors other than standard input."""
     files: set[str] = field(default_factory=set)
     """Files that commands print into."""
+    shown: set[str] = field(default_factory=set)
+    """Files that programs print whose names stand in variables."""
     links: list[tuple[str, Word]] = field(default_factory=list)
     """Files that are links, and those that they mean."""
     kept: list[Word] = field(default_factory=list)

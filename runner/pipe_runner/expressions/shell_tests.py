@@ -68,6 +68,7 @@ class ShellTests(ShellDocuments):
                     self._calculate(neighbour)
             elif word.text in ("-v", "-R") and not word.quoted and index + 1 < len(words):
                 self.flows.code(words[index + 1], "write the name")
+                self.flows.naming.update(words[index + 1].variables)
                 calculate_brackets(self, words[index + 1].text)
                 for hole in words[index + 1].holes:
                     hole.refuse("E424", f"`{word.text}` takes the name of a variable, which a value can't be", None)

@@ -143,6 +143,17 @@ def _ansible(command: Command, index: int) -> None:
             command.code(value, "Ansible reads a module's arguments as a template, or hands them to a shell", hint)
 
 
+def _heroku(command: Command, index: int) -> None:
+    """`heroku run [OPTION]… COMMAND`: what stands behind the options is joined, and a shell runs it."""
+    taking = frozenset({"--app", "--env", "--size", "--remote", "--type", "--dyno"})
+    _, rest = command.options(index, "aesr", taking)
+    if rest and command.words[rest[0]].text in ("run", "run:detached", "ps:exec"):
+        _, operands = command.options(rest[0], "aesr", taking)
+        for at in operands:
+            hint = "set it as a variable of the application: heroku config:set X={{ x }}"
+            command.code(command.words[at], "heroku joins its arguments and hands them to a shell", hint)
+
+
 def _screen(command: Command, index: int) -> None:
     options, rest = command.options(index, "SchpesTtuX")
     for option, value in options:
@@ -220,4 +231,5 @@ TOOLS: Final[dict[str, Callable[[Command, int], None]]] = {
     "tmux": _tmux,
     "ansible": _ansible,
     "screen": _screen,
+    "heroku": _heroku,
 }

@@ -85,8 +85,8 @@ def test_what_is_said_of_a_value_is_the_same_in_every_process() -> None:
 
 
 def test_a_text_in_which_too_many_commands_are_put_together_is_told_the_way() -> None:
-    more = "; ".join(f'for i in 1 2; do set -- "$@" -{letter} "$i"; done' for letter in "abcd")
+    more = "; ".join(f'for i in 1 2; do set -- -{letter} "$i" "$@"; done' for letter in "abcd")
     *_, fault = compile_shell(f'{more}; docker run "$@" {HOLE}')[1]
     assert (fault.code, "args+=(" in (fault.hint or "")) == ("E403", True)
-    array = more.replace('set -- "$@"', "args+=(").replace('"$i"', '"$i")')
+    array = more.replace("set -- ", "args+=(").replace('"$i" "$@"', '"$i")')
     assert compile_shell(f'args=(); {array}; docker run "${{args[@]}}" {HOLE}')[1] == []
