@@ -31,8 +31,8 @@ _CASES = re.compile(rb"""^(?:(["']?)cases\1\s*:|version:\s*1\s*(?:\#.*)?$|\{.*["
 """The same for *.test.yml: docker-compose.test.yml is somebody else's."""
 _KEY = re.compile(rb"""^(["']?)([\w.-]+)\1\s*:""", re.MULTILINE)
 _NO_MAP = re.compile(rb"""^(["']?)nodes\1\s*:(?:[ \t]+[^\s{&*\#]|\s*(?:\#.*\n\s*)*-\s)""", re.MULTILINE)
-_OF_NEIGHBOURS = frozenset({"jobs", "stages", "steps", "tasks"})
-"""Keys of pipelines of other systems: whoever writes them under `version: 1` means one of ours."""
+_TELLING = frozenset({"nodes", "include", "on_failure", "finally", "jobs", "stages", "steps", "tasks"})
+"""Keys that say what is done, of ours and of other systems: whoever writes them under `version: 1` means a pipeline."""
 _MEANS_OURS = re.compile(r"nod|x-|(?=.*e)(?=.*o)(?=.*d)(?=.*s)n[odes]{4}$").match
 """Keys that nobody else has: `nods`, `ndoes`, `x-base`."""
 _MOST_NOTES = 20
@@ -232,15 +232,15 @@ def _is_ours(file: str) -> bool:
 
 
 def _is_anothers(text: bytes) -> bool:
-    """Whether YAML with `nodes` or `version: 1` at its top is for another program, as kind or Python's logging."""
+    """Whether YAML with `nodes` or `version: 1` at its top is for another program, as a buildspec or kind's."""
     from pipe_schemas.pipeline import PipelineSpec
 
     keys = {found[2].decode() for found in _KEY.finditer(text)}
     if "version" not in keys:
         return "apiVersion" in keys or _NO_MAP.search(text) is not None
-    ours = _OF_NEIGHBOURS.union(field.alias or name for name, field in PipelineSpec.model_fields.items())
-    keys.remove("version")
-    return bool(keys) and not any(key in ours or _MEANS_OURS(key.lower()) for key in keys)
+    if any(key in _TELLING or _MEANS_OURS(key.lower()) for key in keys):
+        return False
+    return not keys <= {field.alias or name for name, field in PipelineSpec.model_fields.items()}
 
 
 def graph(given: Given) -> int:
