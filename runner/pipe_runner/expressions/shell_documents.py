@@ -62,7 +62,7 @@ class ShellDocuments(ShellLexer):
         if reader.interprets:
             facts.input().interpreted = reader
             for text in facts.input().texts:
-                interpret(self.flows, facts.input(), text)
+                interpret(self.flows.key, facts.input(), text)
         reader.reads, reader.takes, reader.hands = [], [], []
 
     def _poured(self, facts: Facts) -> None:
@@ -156,7 +156,7 @@ class ShellDocuments(ShellLexer):
             else:
                 self.document(word, end)
             _filled(facts, word)
-            interpret(self.flows, facts, text or word.text)
+            interpret(self.flows.key, facts, text or word.text)
             if facts.runs is not None and facts.printed is not None and not word.holes and word.static:
                 facts.printed.parts.append(self.script(text or word.text, facts.runs))
             self.position = max(after, self.position)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from pipe_runner.expressions.shell_model import STANDARD_INPUT, Facts, Word
 from pipe_runner.expressions.shell_printers import FILTERS
-
-if TYPE_CHECKING:
-    from pipe_runner.expressions.shell_tables import Tables
 
 WRITING: Final = frozenset({"echo", "printf", "true"})
 _SAYING: Final = frozenset({*WRITING, "tr", "basename", "dirname", "expr", "yes", "seq", "mktemp"})
@@ -143,11 +140,12 @@ def reads_program(name: str, words: Sequence[Word]) -> bool:
     return name in _CODED and operand in STANDARD_INPUT and coded(name, words) is None
 
 
-def interpret(flows: Tables, given: Facts, text: str) -> None:
-    """The code that an interpreter finds on its standard input: what it prints of its arguments and the environment."""
+def interpret(key: Callable[[str], str], given: Facts, text: str) -> None:
+    """The code that an interpreter finds on its standard input: what it prints of its arguments and the environment.
+    `key`: what a variable is called in the tables."""
     if (facts := given.interpreted) is not None:
         facts.says |= _ARGUMENTS.search(_OPENED.sub("", text)) is not None
-        facts.looked_up += map(flows.key, _LOOKED_UP.findall(text))
+        facts.looked_up += map(key, _LOOKED_UP.findall(text))
         facts.number |= _counts(facts.interprets, text)
 
 
