@@ -193,42 +193,57 @@ async def _handshakes(host: str, port: int, trust: ssl.SSLContext, timeout: floa
 
 
 async def _handshake(host: str, port: int, context: ssl.SSLContext, timeout: float) -> bytes:
-    """The certificate that the first address of the host presents which can be connected."""
+    """The certificate that the first address of the host presents which can be connected. Each has its part of the time
+    for that: of two addresses often one leads nowhere, as where IPv6 does."""
     try:
         name = host.encode("idna").decode("ascii") if not host.isascii() else host
     except UnicodeError as error:
         raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
-    fault: OSError | None = None
-    for address in await resolved(name, port, timeout, shown(host, 255)):
-        try:
-            async with asyncio.timeout(timeout):
-                _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=name)
-            break
-        except TimeoutError:
-            why = f"no TLS connection within {timeout:g} s"
-            raise Unreached(why, "a host that answers, or a longer `timeout`") from None
-        except ssl.SSLCertVerificationError:
-            raise
-        except ssl.SSLError as error:
-            why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
-            raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
-        except ConnectionResetError:
-            why = "no TLS connection could be made: it closed the connection"
-            raise Unreached(why, "a port on which TLS is spoken") from None
-        except OSError as error:
-            fault = fault or error
-        except ValueError as error:
-            raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
-    else:
-        why = "it has no address" if fault is None else _reason(fault)
-        raise Unreached(f"no connection: {why}", "a host that can be reached") from None
+    addresses = await resolved(name, port, timeout, shown(host, 255))
+    end = asyncio.get_running_loop().time() + timeout
+    writer = await _connected(addresses, port, end, timeout)
     try:
+        async with asyncio.timeout_at(end):
+            await writer.start_tls(context, server_hostname=name)
         der: bytes | None = writer.get_extra_info("ssl_object").getpeercert(True)
         if not der:
             raise Unreached("it presents no certificate", "a server with a certificate")
         return der
+    except TimeoutError:
+        raise _late(timeout) from None
+    except ssl.SSLCertVerificationError:
+        raise
+    except ssl.SSLError as error:
+        why = shown((error.reason or str(error)).lower().replace("_", " "), 100)
+        raise Unreached(f"no TLS connection could be made: {why}", "a port on which TLS is spoken") from None
+    except OSError:
+        why = "no TLS connection could be made: it closed the connection"
+        raise Unreached(why, "a port on which TLS is spoken") from None
+    except ValueError as error:
+        raise Unreached(f"its name can't be used: {shown(error, 100)}", "a host's name") from None
     finally:
         writer.transport.abort()
+
+
+async def _connected(addresses: Sequence[str], port: int, end: float, timeout: float) -> asyncio.StreamWriter:
+    """A connection to the first of these addresses that takes one, until `end` on the loop's clock."""
+    fault: OSError | None = None
+    for number, address in enumerate(addresses):
+        part = (end - asyncio.get_running_loop().time()) / (len(addresses) - number)
+        try:
+            async with asyncio.timeout(part):
+                _, writer = await asyncio.open_connection(address, port)
+            return writer
+        except OSError as error:
+            fault = error if fault is None or isinstance(fault, TimeoutError) else fault
+    if isinstance(fault, TimeoutError):
+        raise _late(timeout)
+    why = "it has no address" if fault is None else _reason(fault)
+    raise Unreached(f"no connection: {why}", "a host that can be reached")
+
+
+def _late(timeout: float) -> Unreached:
+    return Unreached(f"no TLS connection within {timeout:g} s", "a host that answers, or a longer `timeout`")
 
 
 def _reason(error: OSError) -> str:

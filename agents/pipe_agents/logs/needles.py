@@ -51,6 +51,7 @@ NEEDLES: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "oom": (
         b"'std::bad_alloc'",
+        b": Cannot allocate memory",
         b"A process of this unit has been killed by the OOM killer",
         b"JavaScript heap out of memory",
         b"Memory cgroup out of memory",

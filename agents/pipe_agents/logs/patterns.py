@@ -90,11 +90,12 @@ PATTERNS: Final[tuple[Pattern, ...]] = (
         "See which sources they are, and whether they got in.",
     ),
     _pattern(
-        "oom", "kernel", "high", "processes ended for want of memory",
+        "oom", "kernel", "high", "processes that ended, or could not start, for want of memory",
         OWN + rb"(?:Out of memory: Kill|Memory cgroup out of memory|oom-kill:"
             rb"|invoked oom-killer|oom_reaper: reaped)"
         rb"|java\.lang\.OutOfMemoryError|OOMKilled|JavaScript heap out of memory|runtime: out of memory"
-            rb"|'std::bad_alloc'|A process of this unit has been killed by the OOM killer",
+            rb"|'std::bad_alloc'|A process of this unit has been killed by the OOM killer"
+            rb"|[Ff]ork(?:\(\))?: Cannot allocate memory|could not fork [^\n]{1,80}: Cannot allocate memory",
         "Find what grew (the lines name the process); raise its limit, or lower what it uses.",
     ),
     _pattern(

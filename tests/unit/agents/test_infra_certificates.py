@@ -125,6 +125,26 @@ def test_what_can_t_be_connected_is_unavailable(ops: Ops) -> None:
     assert set(told(output).values()) == {"unavailable"}
 
 
+def test_an_address_that_leads_nowhere_leaves_time_for_the_next_one(
+    ops: Ops, authority: Authority, presents: Callable[[Signed], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = presents(authority.sign("good", ["127.0.0.1"], days=200))
+
+    async def both(*asked: Any) -> list[str]:
+        return ["127.0.0.9", "127.0.0.1"]
+
+    monkeypatch.setattr("pipe_agents.infra.certificates.resolved", both)
+    with socket.socket() as full, contextlib.ExitStack() as waiting:
+        full.bind(("127.0.0.9", int(host.rpartition(":")[2])))
+        full.listen(0)
+        for _ in range(4):  # nobody accepts them, so that others get no answer
+            client = waiting.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        output = ops.look(checks=["certificates"], ca_file="ca.pem", hosts=[host], timeout=4)
+    assert told(output) == {}
+
+
 def test_files(ops: Ops, authority: Authority, tmp_path: Path) -> None:
     leaf, old = (
         authority.sign("leaf.example", ["leaf.example"], days=10, since=300),

@@ -94,6 +94,8 @@ BAD = [
     ("disk_error", "2026-03-01 12:00:00 UTC [7] ERROR:  invalid page in block 5 of relation base/1/2"),
     ("oom", "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory"),
     ("oom", "fatal error: runtime: out of memory"),
+    ("oom", "812:M 01 Mar 2026 12:00:00.123 # Can't save in background: fork: Cannot allocate memory"),
+    ("oom", "2026-03-01 12:00:00 UTC [7] LOG:  could not fork new process for connection: Cannot allocate memory"),
     ("panic", KERNEL + "NMI watchdog: Watchdog detected hard LOCKUP on cpu 3"),
     ("hung_task", KERNEL + "nfs: server nas1 not responding, still trying"),
     ("hardware_error", KERNEL + "NVRM: Xid (PCI:0000:3b:00): 79, pid=1, GPU has fallen off the bus."),
