@@ -61,6 +61,18 @@ class Bench:
 
 
 @pytest.fixture
+def write(tmp_path: Path) -> Callable[..., None]:
+    """Writes a file of the project; `tools/f.py` by default."""
+
+    def put(text: str, path: str = "tools/f.py") -> None:
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
+    return put
+
+
+@pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(str(tmp_path))
 
