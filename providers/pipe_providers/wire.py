@@ -259,7 +259,8 @@ class Wire:
             return ModelFault(Reason.TIMED_OUT, message)
         if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
             why = excerpt(str(getattr(error, "certificate_error", None) or error.os_error), self.hide)
-            message = f"{self.where}: no TLS connection can be made that may be trusted: {why}; {self._hint_of_trust()}"
+            untrusted = f"no TLS connection{self._way(error)} can be made that may be trusted: {why}"
+            message = f"{self.where}: {untrusted}; {self._hint_of_trust()}"
             return ModelFault(Reason.NOT_FOUND, message, sent=False)
         if isinstance(error, aiohttp.InvalidURL):
             message = f"{self.where}: the address can't be used; set `base_url` to the service's own"
@@ -281,18 +282,22 @@ class Wire:
         return f"{self.trusts} may name a file of certificates to trust"
 
     def _unreached(self, error: BaseException) -> ModelFault:
-        """There was no connection; names the proxy, where one is on the way."""
-        proxy, reason, what_next = self._proxy, Reason.UNAVAILABLE, "is it running, and is the address right?"
+        """There was no connection."""
+        reason, what_next = Reason.UNAVAILABLE, "is it running, and is the address right?"
         why = "none within the time" if isinstance(error, TimeoutError) else self._why(error)
         if isinstance(error, aiohttp.ClientHttpProxyError):
             what_next = "is the service's address right, and does the proxy let it through?"
             if error.status == _WANTS_PASSWORD:
                 reason, what_next = Reason.CREDENTIALS, "it wants a user and a password"
-        by = ""
-        if proxy is not None:
-            there = isinstance(error, aiohttp.ClientConnectorError) and error.host == proxy.raw_host
-            by = f" {'to' if there else 'by'} the proxy {proxy.raw_host}:{proxy.port}"
-        return ModelFault(reason, f"{self.where}: no connection{by}: {why}; {what_next}", sent=False)
+        return ModelFault(reason, f"{self.where}: no connection{self._way(error)}: {why}; {what_next}", sent=False)
+
+    def _way(self, error: BaseException) -> str:
+        """Names the proxy, where one is on the way: it, or what is behind it, wasn't reached."""
+        proxy = self._proxy
+        if proxy is None:
+            return ""
+        there = isinstance(error, aiohttp.ClientConnectorError) and error.host == proxy.raw_host
+        return f" {'to' if there else 'by'} the proxy {proxy.raw_host}:{proxy.port}"
 
     def _why(self, error: BaseException) -> str:
         """A few words about an error, from which nothing of the request can be read."""

@@ -146,3 +146,10 @@ def test_a_variable_that_names_no_certificates_is_told(
         path.write_text(text)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     assert f"SSL_CERT_FILE is {path}: {why}" in provider_bench(DIALECTS["openai"], service).fault().message
+
+
+def test_a_proxy_whose_certificate_nobody_vouches_for_is_named(service: Service, provider_bench: Any) -> None:
+    bench = provider_bench(DIALECTS["ollama"], service, "https://models.example")
+    fault = bench.fault(proxy=service.url)
+    assert fault.reason is Reason.NOT_FOUND
+    assert f"no TLS connection to the proxy {service.url.removeprefix('https://')} can be made" in fault.message

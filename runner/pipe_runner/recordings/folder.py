@@ -76,10 +76,10 @@ class Folder:
         try:
             names = sorted(name for name in os.listdir(self.path) if name.endswith(".json"))
         except OSError as error:
-            raise UsageError(
-                f"no recordings can be read in {self.path}: {error.strerror}",
-                hint=f"make them with `pipe run FILE --record {shlex.quote(self.path)}`",
-            ) from error
+            if isinstance(error, NotADirectoryError):
+                raise UsageError(f"no recordings can be read in {self.path}: it is no folder") from error
+            hint = f"make them with `pipe run FILE --record {shlex.quote(self.path)}`"
+            raise UsageError(f"no recordings can be read in {self.path}: {error.strerror}", hint=hint) from error
         return [self._entry(os.path.join(self.path, name)) for name in names]
 
     def others(self) -> list[str]:

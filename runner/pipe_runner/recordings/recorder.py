@@ -89,9 +89,14 @@ class Replaying:
         self._by_key: dict[str, list[Entry]] = {}
         for entry in self._entries:
             self._by_key.setdefault(entry.key, []).append(entry)
-        for entries in self._by_key.values():
+        self._by_node: dict[tuple[str, str], list[Entry]] = {}
+        for key, entries in self._by_key.items():
             entries.sort(key=lambda entry: (entry.attempt, entry.number))
+            for entry in entries:
+                self._by_node.setdefault((key, entry.node), []).append(entry)
         self._given: set[int] = set()
+        self._passed: dict[str, int] = {}
+        """By key: how many at the beginning are given, so that none of thousands is looked at again and again."""
         self._numbers: Numbers = {}
 
     def begin(self) -> None:
@@ -101,16 +106,16 @@ class Replaying:
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
     ) -> Json:
         asked = _masked(asked, self._masker)
-        entries = self._by_key.get(key_of(kind, asked))
+        key = key_of(kind, asked)
         if not self._entries and self._among:
             home, run = os.path.split(self._path)
             raise NoRecording(f"{home} has no recordings of run {run}; {self._mend}")
-        if not entries:
+        if key not in self._by_key:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
                 f"{self._nearest.difference(kind, attempt.node, asked)}; {self._mend}",
             )
-        entry = self._chosen(entries, attempt, _next(self._numbers, attempt, kind, asked))
+        entry = self._chosen(key, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))
         if entry.fault is not None:
             raise _fault_from_json(entry.fault, entry.file)
@@ -119,11 +124,19 @@ class Replaying:
             raise NoRecording(_edited(entry.file, "answer", wrong))
         return entry.answer
 
-    def _chosen(self, entries: list[Entry], attempt: Attempt, number: int) -> Entry:
-        mine = [entry for entry in entries if entry.node == attempt.node]
-        exact = [entry for entry in mine if (entry.attempt, entry.number) == (attempt.number, number)]
-        new = [entry for entry in (*mine, *entries) if id(entry) not in self._given]
-        return (exact or new or mine[-1:] or entries[-1:])[0]
+    def _chosen(self, key: str, attempt: Attempt, number: int) -> Entry:
+        every, mine = self._by_key[key], self._by_node.get((key, attempt.node), [])
+        for entry in mine:
+            if (entry.attempt, entry.number) == (attempt.number, number):
+                return entry
+        for entry in mine:
+            if id(entry) not in self._given:
+                return entry
+        place = self._passed.get(key, 0)
+        while place < len(every) and id(every[place]) in self._given:
+            place += 1
+        self._passed[key] = place
+        return every[place] if place < len(every) else (mine or every)[-1]
 
 
 def _next(numbers: Numbers, attempt: Attempt, kind: str, asked: JsonObject) -> int:

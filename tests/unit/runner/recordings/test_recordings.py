@@ -250,6 +250,10 @@ def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         Folder(str(tmp_path / "no")).read()
     assert "--record" in str(caught.value.hint)
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="it is no folder") as caught:
+        Folder(str(tmp_path / "file")).read()
+    assert caught.value.hint is None  # nothing can be recorded there
 
 
 def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path) -> None:
