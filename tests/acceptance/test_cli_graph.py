@@ -33,7 +33,7 @@ def test_a_graph_needs_a_file_s_name(pipe: Any) -> None:
     assert (done.returncode, "--out is empty" in done.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["", "folder", "no/such"])
+@pytest.mark.parametrize("name", ["", "-", "folder", "no/such"])
 @pytest.mark.few(2)
 def test_show_refuses_what_can_not_be_a_file_as_run_does(pipe: Any, name: str) -> None:
     pipe.write("g.yml", "version: 1\nnodes: {a: {run: echo}}\n")

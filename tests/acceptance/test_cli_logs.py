@@ -11,7 +11,11 @@ import pytest
 
 from pipe_runner.cli import main
 
-TEXT = "version: 1\nnodes:\n  a: {run: 'echo one; echo two'}\n  b: {needs: [a], run: echo three}\n"
+TEXT = """version: 1
+nodes:
+  a: {run: 'echo one; echo two'}
+  b: {needs: [a], for_each: {items: [x, y]}, run: echo three}
+"""
 
 
 @pytest.fixture
@@ -40,15 +44,18 @@ def test_what_a_node_printed_comes_before_the_end_of_the_log_is_read(
     assert "log damaged at byte" in printed.err
 
 
-@pytest.mark.parametrize("node", ["a[x]", "a.b", "c"])
+@pytest.mark.parametrize(
+    ("node", "hint"), [("b[elsewhere]", "its items: b[0], b[1]"), ("a.b", "its nodes: a, b"), ("c", "its nodes: a, b")]
+)
 @pytest.mark.parametrize("more", [[], ["-f"], ["--output", "jsonl"]])
-def test_a_node_or_an_item_that_the_run_has_not_is_told(
-    log: Path, capsys: pytest.CaptureFixture[str], node: str, more: list[str]
+def test_a_node_or_an_item_that_the_run_has_not_is_told_with_those_it_has(
+    log: Path, capsys: pytest.CaptureFixture[str], node: str, hint: str, more: list[str]
 ) -> None:
     assert main(["logs", "r", node, *more]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert f"run r has no node {node}" in printed.err
+    assert hint in printed.err
 
 
 def test_jsonl_is_the_log_byte_for_byte_whoever_wrote_it(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,8 @@ def check_can_be_written(path: str) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path) or not path:
         raise UsageError(f"--junit: {path!r} is not a file's name")
+    if path == "-":
+        raise UsageError("--junit writes a file: stdout gets the results", hint="`--junit junit.xml`")
     if not os.path.isdir(folder):
         raise UsageError(f"--junit: there is no directory {folder}")
 

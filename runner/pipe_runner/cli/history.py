@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _DEFAULT_LIMIT: Final = 20
 _CANCEL_PATIENCE: Final = 600.0
 _POLL: Final = 0.05
+_LOOKED_AT: Final = 1000
+"""Items of a repeated node that are held against a name that is none."""
 _HEAD: Final = re.compile(r"[\[.]")
 """What begins the name of an item, or of a node in a sub-pipeline, behind that of the node it belongs to."""
 
@@ -112,12 +115,14 @@ def _begins_with(rundir: RunDir, node: str) -> bool:
 def _check_node(rundir: RunDir, node: str) -> None:
     """Raises UsageError for a node, or an item, that the run has not: nothing was told of it."""
     run = fold_log(rundir.log_path, rundir.id)
-    known = run.nodes
-    if known and run.find(node) is None:
+    if run.nodes and run.find(node) is None:
+        repeated = node.partition("[")[0]
+        items = [f"{repeated}[{key}]" for key in islice(run.items.get(repeated, ()), _LOOKED_AT)]
+        known = items or list(run.nodes)
         near = did_you_mean(node, known)
         raise UsageError(
             f"run {rundir.id} has no node {node}",
-            hint=f"did you mean {near}?" if near else f"its nodes: {', '.join(list(known)[:20])}",
+            hint=f"did you mean {near}?" if near else f"its {'items' if items else 'nodes'}: {', '.join(known[:20])}",
         )
 
 
