@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
     from pipe_runner.expressions.shell_lexer import ShellLexer
 
 _ELSEWHERE: Final = re.compile(r"(?<!\$\{)(?<!\$\{#)(?<!-)\b[A-Za-z_]\w*\b(?!\+?=\()")
-_ASSIGNING: Final = re.compile(r"(?<![\w$])([A-Za-z_]\w*)\+?=")
-_BARE: Final = re.compile(r"(?<![\w${-])(?<!\$\{#)([A-Za-z_]\w*)\b(?!\+?=)")
+_MOST: Final = 20
+"""Texts of a variable that are looked at for options."""
 _HARMLESS: Final = re.compile(r"(?!Proxy|Local|Remote|Known|Permit)\w+[= ]")
 """Settings of ssh of which none is run."""
 _SSH: Final = "BbcDEeFIiJLlmOopQRSWw"
@@ -142,18 +141,6 @@ def _is_written_out(scan: ShellLexer, name: str) -> bool:
 
 
 @lru_cache(maxsize=4)
-def _assigned(text: str) -> Counter[str]:
-    """How often a text says `NAME=` or `NAME+=`."""
-    return Counter(_ASSIGNING.findall(text))
-
-
-@lru_cache(maxsize=4)
-def _bare(text: str) -> frozenset[str]:
-    """The words of a text but for `$NAME`, `${NAME`, `NAME=` and `NAME+=`."""
-    return frozenset(_BARE.findall(text))
-
-
-@lru_cache(maxsize=4)
 def _elsewhere(text: str) -> frozenset[str]:
     """The words of a text but for `${NAME`, `${#NAME`, `NAME=(` and `NAME+=(`."""
     return frozenset(_ELSEWHERE.findall(text))
@@ -165,7 +152,7 @@ def _holds_options(command: Command, word: Word) -> bool:
     if not word.loose or word.text != EXPANSION or len(word.variables) != 1 or word.commands:
         return False
     held = flows.written(name := word.variables[0])
-    if not held or len(held) != _assigned(scan.text).get(name, 0) or name in _bare(scan.text):
+    if not 0 < len(held) < _MOST or len(held) != scan.assigned[name] or name in scan.bare:
         return False
     for text in held:
         words = [Word(-1, each) for each in (ASSIGNED.sub("", text, count=1)).split()]

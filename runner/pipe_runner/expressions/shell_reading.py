@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from pipe_runner.expressions.shell_assignments import ASSIGNMENT
 from pipe_runner.expressions.shell_grammar import ShellGrammar
 from pipe_runner.expressions.shell_model import Facts, Quote, Word
 from pipe_runner.expressions.shell_simple import suspicious
@@ -13,6 +14,8 @@ from pipe_runner.expressions.tokens import Refused
 _BASH: Final = "say `shell: bash` on the node, or in `defaults:`"
 _LONGEST: Final = 20_000
 """Characters of a text that is read for this alone."""
+_SHOWN: Final = 40
+"""Characters of a text that stand in a message."""
 _COUNTING: Final = re.compile(r"for[ \t]*\(\(")
 _COMMAND: Final = re.compile(
     r"""(?:source|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)(?=[ \t])
@@ -21,6 +24,10 @@ _COMMAND: Final = re.compile(
     re.VERBOSE,
 )
 _EXPANSION: Final = re.compile(r"![A-Za-z_]|[A-Za-z_]\w*(?:\[|//?|\^\^?|,,?|:(?=[\s\w$(]))")
+_BRACES: Final = re.compile(r"(?<![$@%])\{(?!\d*,\d*\})[\w./*-]*(?:,|\.\.)[\w./,*-]*\}")
+"""What bash makes several words of: `{a,b}`, `{1..5}`, but not how often something stands in a regular expression."""
+_KEPT: Final = re.compile(r"\{\{.*?\}\}|'[^']*'|\"[^\"]*\"|\\.", re.DOTALL)
+"""Where braces mean themselves."""
 _ASKED: Final = re.compile(r"\bSHELLOPTS\b|\bset[ \t]+-o[ \t]*[|)]")
 """Where a text asks the shell for the options that it knows."""
 
@@ -57,6 +64,14 @@ class _Reading(ShellGrammar):
 
     def _note(self, position: int, message: str, hint: str) -> None:
         self.found.append(Trouble(self.original(position), message, hint))
+
+    def word(self, *, assignable: bool = False) -> Word:
+        word = super().word(assignable=assignable)
+        if self._shell == "sh" and "{" in word.text and not (assignable and ASSIGNMENT.match(word.text)):
+            bare = _KEPT.sub(lambda found: " " * len(found[0]), self.text[word.start : word.end])
+            if (found := _BRACES.search(bare)) is not None and _BRACES.search(word.text) is not None:
+                self._bash(word.start + found.start(), found[0] if len(found[0]) < _SHOWN else "{…}")
+        return word
 
     def _single(self, word: Word, pieces: list[str]) -> None:
         start = self.position

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
+from collections import Counter
+from functools import cached_property
 from typing import Final
 
 from pipe_runner.expressions.compiled import Fault
@@ -11,6 +14,8 @@ from pipe_runner.expressions.segments import END_RAW, RAW
 from pipe_runner.expressions.shell_model import Hole, Quote
 from pipe_runner.expressions.tokens import Refused, Token, tokenize, unclosed
 
+_ASSIGNING: Final = re.compile(r"(?<![\w$])([A-Za-z_]\w*)\+?=")
+_BARE: Final = re.compile(r"(?<![\w${-])(?<!\$\{#)([A-Za-z_]\w*)\b(?!\+?=)")
 MAX_HOLES: Final = 5000
 """Values in one shell text."""
 
@@ -29,6 +34,16 @@ class ShellSource:
         """Text that must stand before a place: `-- `, so that a value isn't an option of an interpreter."""
         if unclosed_raw is not None:
             self.faults.append(unclosed_raw)
+
+    @cached_property
+    def assigned(self) -> Counter[str]:
+        """How often the text says `NAME=` or `NAME+=`."""
+        return Counter(_ASSIGNING.findall(self.text))
+
+    @cached_property
+    def bare(self) -> frozenset[str]:
+        """The words of the text but for `$NAME`, `${NAME`, `NAME=` and `NAME+=`."""
+        return frozenset(_BARE.findall(self.text))
 
     # ------------------------------------------------------------ places
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -61,6 +62,9 @@ _KEPT: Final = re.compile(
     r"(?:^|[;\n])\s*([A-Za-z_]\w*)\s*=\s*(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
 )
 """A variable of Python's that is given a number."""
+_SET: Final = re.compile(r"\b([A-Za-z_]\w*)\s*[*/%]?=(?!=)")
+_BOUND: Final = re.compile(r"\b(?:for|as|in)\s+([A-Za-z_]\w*)\b")
+_USED: Final = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*=)")
 _FORMATTED: Final = re.compile(r"f?[\"'](?:%d[\"']\s*%|\{([^{}\"']*?)(?::d)?\}[\"'])")
 _ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
 _SAID: Final = re.compile(r"(?:console\.log|\bprint|\bputs|\bsay|\becho)\b\s*([^;\n]*)")
@@ -156,9 +160,9 @@ def _counts(name: str, code: str) -> bool:
         said = [found[1] for found in _SAID.finditer(code)]
         return bool(said) and all(_COUNTED.fullmatch(each) for each in said)
     code = _FORMATTED.sub(r"\1", code)
-    for figure in set(_KEPT.findall(code)):
-        if len(re.findall(rf"\b{figure}\s*[*/%]?=(?!=)|\b(?:for|as|in)\s+{figure}\b", code)) == 1:
-            code = re.sub(rf"\b{figure}\b(?!\s*=)", "0", code)
+    given = Counter([*_SET.findall(code), *_BOUND.findall(code)])
+    figures = {name for name in _KEPT.findall(code) if given[name] == 1}
+    code = _USED.sub(lambda found: "0" if found[0] in figures else found[0], code)
     for _ in range(_MAX_DEPTH):
         code, found = _INNERMOST.subn(_figured, code)
         if not found:
