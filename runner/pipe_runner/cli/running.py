@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from pipe_runner.cli.plans import Planned, plan_for, shown_warnings
@@ -18,6 +19,8 @@ from pipe_runner.runlog import fold_log
 from pipe_runner.types import RunStatus
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pipe_runner.cli.signals import Signals
     from pipe_runner.ports import EventSink
     from pipe_runner.run import Run
@@ -134,8 +137,10 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
     async def perform() -> Run:
         import asyncio
 
-        signals.attach(asyncio.get_running_loop(), active)
-        active.processes.adopt(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(partial(_missed, active))
+        signals.attach(loop, active)
+        active.processes.adopt(loop)
         before = _enter(active.plan.root)
         try:
             return await active.perform()
@@ -144,6 +149,16 @@ def _in_loop(active: ActiveRun, signals: Signals) -> Run:
             signals.detach()
 
     return anyio.run(perform)
+
+
+def _missed(active: ActiveRun, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Something went wrong that nobody waits for. Without memory that may be any step of the run, which then would wait
+    for it for ever."""
+    if isinstance(context.get("exception"), MemoryError):
+        go_on = active.rundir.command("resume")
+        active.fail(StorageError("out of memory", hint=f"raise the limit of it; then `{go_on}` goes on"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def _enter(folder: str | None) -> str | None:

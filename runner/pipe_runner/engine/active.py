@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 CANCEL_POLL = 0.2
 """Seconds between looks for the file that `pipe cancel` makes."""
-
 LAST_WAIT = 1.5
 """Seconds after a kill until nobody waits any longer for what doesn't end."""
 
@@ -300,14 +299,12 @@ class ActiveRun:
         """How the run has gone so far; a failed handler of `finally` fails it, too.
 
         It waits when a person is to decide on one of the nodes it has performed, and nobody has cut it short."""
-        if self._error is None and not self._cut and self._waits():
+        holds = None if self._scheduler is None else self._scheduler.holds
+        if self._error is None and not self._cut and holds is not None and holds.any:
             return RunStatus.WAITING
         if self._cut:
             return RunStatus.CANCELLED
         return RunStatus.FAILED if self._error is not None or self.run.failed else RunStatus.SUCCEEDED
-
-    def _waits(self) -> bool:
-        return self._scheduler is not None and self._scheduler.holds is not None and self._scheduler.holds.any
 
     def _end(self, scope: Scope) -> tuple[RunStatus, dict[str, Any]]:
         status = self._status()
@@ -378,6 +375,12 @@ class ActiveRun:
 
             asyncio.get_running_loop().call_later(LAST_WAIT, scheduler.abandon)
 
+    def fail(self, why: StorageError) -> None:
+        """It can't go on: nothing new starts, what runs is ended, and `perform` raises this (D7)."""
+        self._log_fault = why
+        if self._scheduler is not None:
+            self._scheduler.fail(why)
+
     def _time_is_up(self) -> None:
         if self._scheduler is not None and not self._stops:
             self._timed_out = True
@@ -392,9 +395,6 @@ class ActiveRun:
             try:
                 self._place.journal.check()
             except StorageError as error:
-                self._log_fault = error
-                if self._scheduler is not None:
-                    self._scheduler.fail(error)
-                return
+                return self.fail(error)
             if not self._stops and os.path.exists(self.rundir.cancel_path):
                 self.stop("`pipe cancel`")
