@@ -251,9 +251,8 @@ def _set(command: Command, index: int) -> None:
     known = not flows.loops and (not flows.scope or flows.scope in flows.spaces)
     if not words or not words[0].quoted or words[0].variables != [flows.key(ALL)] or words[0].skipped:
         return
-    if known and words[0].variables == [key]:
+    if known and words[0].variables == [key] and key not in flows.adding:
         flows.lists[key] = _added(flows.lists[key], words[1:])
-        flows.adding.pop(key, None)
     elif flows.shifted.get(flows.scope, (0, 0))[1] == 0:  # as with `a+=(…)`, all that is added is taken to be there
         added = flows.adding.setdefault(key, flows.lists[key][-1])
         if added is not flows.lists[key][-1]:
@@ -266,8 +265,11 @@ def _added(lists: list[list[Word]], words: list[Word]) -> list[list[Word]]:
     In a loop it does so again and again, and how a function is called isn't known so far.
     """
     *before, last = lists
-    more = [[*each, *words] for each in before]
-    return (more if len(more) > MAX_LISTS else [*before, *more]) or [last]
+    if len(before) > MAX_LISTS:
+        for each in before:
+            each += words
+        return before
+    return [*before, *([*each, *words] for each in before)] or [last]
 
 
 def _shift(command: Command, index: int) -> None:

@@ -204,11 +204,23 @@ def test_s11_any_text_gives_a_value_or_a_message_with_its_place(text: str) -> No
     [
         "o=(-p 22)\n{{ inputs.v }}\n" + 'ssh "${o[@]}" h ls\n' * 3000,
         "x={{ inputs.v }}\n" + "".join(f"re='(a{n})'; [[ $x =~ $re ]]\n" for n in range(2000)),
+        "x={{ inputs.v }}; o=-v\n" + 'o+=" -q"; ssh $o h ls\n' * 3000,
+        "set -- a\n" + 'for i in 1; do set -- "$@" -a; done; set -- "$@" b\n' * 1500 + "echo {{ inputs.v }}",
+        "n=$(python3 - {{ inputs.v }} <<P\n" + "".join(f"x{n} = len(a)\n" for n in range(6000)) + "P\n)",
         "[[ {{ inputs.v }} =~ " + "[a" * 20_000 + " ]]; echo",
         "echo {{ inputs.v }} | awk '" + "{ " * 20_000 + "print NR" + " }" * 20_000 + "'",
         "echo {{ inputs.v }} | awk '{" + "print " * 15_000 + "}'",
     ],
-    ids=["arrays of ssh", "expressions in a variable", "classes that don't end", "blocks of awk", "statements of awk"],
+    ids=[
+        "arrays of ssh",
+        "expressions in a variable",
+        "texts of ssh",
+        "lists of arguments",
+        "numbers of Python",
+        "classes that don't end",
+        "blocks of awk",
+        "statements of awk",
+    ],
 )
 def test_r2_a_long_shell_text_is_looked_at_in_time(text: str, in_time: Any) -> None:
     begun = time.process_time()
