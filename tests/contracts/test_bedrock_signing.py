@@ -338,8 +338,8 @@ def test_the_proxy_of_https_is_asked_and_its_password_shows_nowhere(
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
     fault = fault_of(service, "https://models.example")
-    assert (fault.reason, fault.sent) == (Reason.UNAVAILABLE, False)
-    assert "the proxy answered 407" in fault.message
+    assert (fault.reason, fault.sent) == (Reason.CREDENTIALS, False)
+    assert "it answered 407; it wants a user and a password" in fault.message
     assert "pass-word" not in fault.message
     assert service.asked[-1].method == "CONNECT"
     assert service.asked[-1].headers["proxy-authorization"].startswith("Basic ")

@@ -15,6 +15,18 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Without it, and without whose key signed it, Python trusts no certificate, from 3.13 on."""
 
 
 def now() -> datetime.datetime:
@@ -38,6 +50,9 @@ class Authority:
             .not_valid_before(now() - 10 * DAY)
             .not_valid_after(now() + 1000 * DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
+            .add_extension(_signed_by(key), critical=False)
             .sign(key, hashes.SHA256())
         )
 
@@ -99,7 +114,13 @@ def made(
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+    if signer is not None:
+        builder = builder.add_extension(_signed_by(signer), critical=False)
     return Issued(builder.sign(signer or key, hash or hashes.SHA256()), key)
+
+
+def _signed_by(key: Any) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
 
 
 def _general(name: str) -> x509.GeneralName:

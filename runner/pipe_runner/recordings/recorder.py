@@ -47,7 +47,8 @@ class Recording:
         try:
             answer = await perform()
         except NodeFault as fault:
-            self._folder.write(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
+            if kind != "model" or fault.kind != ErrorKind.EXCEPTION:  # a fault of a plugin is nobody's answer
+                self._folder.write(entry._replace(fault=_masked(_fault_to_json(fault), self._masker)))
             raise
         except asyncio.CancelledError as cancelled:
             if out_of_time(cancelled):
