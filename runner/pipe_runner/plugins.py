@@ -200,7 +200,7 @@ class _Aside:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._streams: tuple[Any, Any] = (None, None)
+        self._streams: dict[str, Any] = {}
         self._real: int | None = None
 
     def __enter__(self) -> None:
@@ -208,8 +208,10 @@ class _Aside:
             self._users += 1
             if self._users > 1:
                 return
-            self._streams = (sys.stdout, sys.__stdout__)
-            sys.stdout, sys.__stdout__ = sys.stderr, sys.stderr  # type: ignore[misc, assignment]
+            aside = _stderr()
+            for name in ("stdout", "__stdout__", *(() if aside is sys.stderr else ("stderr", "__stderr__"))):
+                self._streams[name] = getattr(sys, name)
+                setattr(sys, name, aside)
             with suppress(OSError):  # one of them is closed
                 self._real = os.dup(1)
                 os.dup2(2, 1)
@@ -219,11 +221,24 @@ class _Aside:
             self._users -= 1
             if self._users:
                 return
-            sys.stdout, sys.__stdout__ = self._streams  # type: ignore[misc]
+            with suppress(AttributeError, OSError, ValueError):  # there is none, nobody reads it, or it was closed
+                sys.stdout.flush()
+            while self._streams:
+                setattr(sys, *self._streams.popitem())
             real, self._real = self._real, None
             if real is not None:
                 os.dup2(real, 1)
                 os.close(real)
+
+
+def _stderr() -> Any:
+    """The runner's stream, or descriptor 2 itself where that leads elsewhere: what comes there is masked then, while
+    the runner's own streams show all that they are given."""
+    try:
+        ours = sys.stderr.fileno() == 2
+    except (AttributeError, OSError, ValueError):  # there is none, or it is no file
+        ours = True
+    return sys.stderr if ours else open(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 _ASIDE: Final = _Aside()

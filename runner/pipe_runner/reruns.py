@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pipe_runner.deciding import acted_of, decided_since, goes_on, goes_on_in_handlers, is_refused
@@ -39,7 +39,7 @@ def reasons_to_rerun(
 
     What succeeded stays done (D1), unless it changed or depends on something that did (D11). A skipped node is decided
     again when one of its needs runs again, or a person has decided on one since. Handlers depend on how the run went:
-    they run again when any node does.
+    they run again when any node does, and a skipped one is decided again when a person has decided on any.
     While a person decides on a handler the run has not ended, and no node runs again that has.
     A failure that the file tolerates stands, but where the whole has failed, so that all of it is tried again, or where
     the run was being cancelled as the node failed.
@@ -180,8 +180,8 @@ class _Look:
                 return f"needs {again}, which runs again"
             if status is NodeStatus.WAITING:
                 return None
-            turned = next((nodes[n].id for n in node.needs if decided_since(self._run, nodes[n].id, state)), None)
-            return f"needs {turned}, on which a person has decided" if turned else None
+            turned = next((seen.id for seen in self._seen_by(node) if decided_since(self._run, seen.id, state)), None)
+            return f"a person has decided on {turned}" if turned else None
         if status is NodeStatus.FAILED and (state.decided is not None or self._tolerated(state)):
             return None
         if status is NodeStatus.QUEUED and state.decided is not None:
@@ -189,6 +189,12 @@ class _Look:
         if status is NodeStatus.PENDING and state.attempts and node.phase is not Phase.NODES:
             return _GOES_ON  # it ran at an earlier end
         return _INSIDE if status is NodeStatus.WAITING else _UNDONE.get(status)
+
+    def _seen_by(self, node: PlannedNode) -> Iterator[PlannedNode]:
+        """What its condition may read: a handler sees how every node has gone."""
+        yield from (self._plan.nodes[need] for need in node.needs)
+        if node.phase is not Phase.NODES:
+            yield from (other for other in self._plan.nodes if other.phase is Phase.NODES)
 
     def _tolerated(self, state: NodeState) -> bool:
         """Whether the failure stands: what needs the node goes on from it."""

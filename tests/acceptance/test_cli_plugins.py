@@ -10,6 +10,7 @@ import pytest
 
 PLUGIN = """
 import os
+import sys
 
 def at(what):
     if what == os.environ.get("FAULT"):
@@ -17,6 +18,9 @@ def at(what):
     for _ in range(int(os.environ.get("LINES", "0"))):
         print("printed", what, flush=True)
         os.write(1, b"written " + what.encode() + b"\\n")
+    if what == os.environ.get("SAID"):
+        print(os.environ["S"])
+        print(os.environ["S"], file=sys.stderr)
 
 at("import")
 from pydantic import BaseModel
@@ -121,3 +125,13 @@ def test_what_a_plugin_raises_beside_its_work_fails_nothing(loud: Any, what: str
     done = loud.alone(*RUN, env={"FAULT": what})
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_secret_that_a_plugin_prints_as_it_is_closed_is_masked(loud: Any) -> None:
+    granted = "  s: {run: 'true', secrets: [S]}\n"
+    loud.write("f.yml", FILE.replace("nodes:", "secrets: {S: {from: env}}\nnodes:") + granted)
+    done = loud.alone(*RUN, env={"SAID": "close", "S": "hunter2-secret"})
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
+    assert "hunter2" not in done.stderr
+    assert done.stderr.count("***") == 4  # the agent's and the provider's

@@ -91,3 +91,14 @@ def test_so_it_does_where_a_person_decides_on_a_handler_meanwhile(project: Waiti
     assert str(run.nodes["ask"].status) == "skipped"
     assert str(run.status) == "succeeded"
     assert sorted(project.done()) == ["after", "failed", "push", "seen"]
+
+
+@pytest.mark.parametrize("seen", ['nodes.gate.status == "succeeded"', 'run.status == "succeeded"'])
+def test_so_is_a_handler_but_one_that_ran_does_not_run_again(project: Waiting, seen: str) -> None:
+    handlers = f"  tell: {{when: '{seen}', run: echo tell >> done}}\n  clean: {{run: echo clean >> done}}\n"
+    project.run(f"version: 1\nnodes:\n  gate: {{effect: once, run: exit 1}}\nfinally:\n{handlers}")
+    assert project.done() == ["clean"]
+    project.decide("done", "gate")
+    assert str(project.resume().status) == "succeeded"
+    assert project.done() == ["clean", "tell"]
+    assert project.resume().nodes["tell"].attempts == 1

@@ -21,7 +21,7 @@ _LEVEL: Final = (
     rb"|VRB|TRC|DBG|INF|WRN|FTL)"
 )
 _TAG: Final = rb"[^\s:\[\]]{1,128}"
-_HOST: Final = rb"(?!(?:\[" + _LEVEL + rb"\]|(?=[A-Z])" + _LEVEL + rb") )\S{1,255}"
+_HOST: Final = rb"(?!(?:\[" + _LEVEL + rb"\]:?|" + _LEVEL + rb":|(?=[A-Z])" + _LEVEL + rb") )\S{1,255}"
 """Where the name of the machine stands: a level there is that of a program which writes for itself."""
 
 

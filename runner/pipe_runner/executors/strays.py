@@ -121,7 +121,7 @@ class Strays:
         assert loop is not None
         while not self._over.wait(_LOOKS):
             for pipe in self._pipes.values():
-                while pipe.relieve():
+                while pipe.relieve() and not self._over.is_set():
                     with suppress(RuntimeError):  # the loop is closed
                         loop.call_soon_threadsafe(self._readable, pipe)
                     self._over.wait(_SOON)
@@ -288,8 +288,8 @@ class _Pipe:
             del self.ahead[:_READ]
             if not data and self._gap:
                 self._gap = False
-                while self._take():
-                    pass
+                for _ in range(self._room // _READ):
+                    self._take()
             data = data or self._take()
         if not data:
             return None
@@ -313,7 +313,8 @@ class _Pipe:
         if waiting[0] < self._room // 2:
             return False
         with self._lock:
-            while data := self._take():
+            for _ in range(self._room // _READ):  # not until it is empty: who writes may be as quick
+                data = self._take()
                 self._gap = self._gap or len(self.ahead) >= _WIDE
                 if not self._gap:
                     self.ahead += data

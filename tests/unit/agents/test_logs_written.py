@@ -79,6 +79,16 @@ LOGS = {
         "2026-03-01T12:00:01Z [error] db: connection refused",
         "2026-03-01T12:00:02Z [INFO] http: listening",
     ),
+    "a_script": (
+        "2026-03-01T12:00:00Z WARNING: db: slow",
+        "2026-03-01T12:00:01Z ERROR: db: connection refused",
+        "2026-03-01T12:00:02Z info: http: listening",
+    ),
+    "a_script_in_brackets": (
+        "Mar  1 12:00:00 [WARN]: db: slow",
+        "Mar  1 12:00:01 [ERROR]: db: connection refused",
+        "Mar  1 12:00:02 [info]: http: listening",
+    ),
     "machines_called_like_levels": (
         "2026-03-01T12:00:00Z info app[1]: WARNING slow",
         "2026-03-01T12:00:01Z info app[1]: ERROR bad",

@@ -75,6 +75,23 @@ async def main():
 asyncio.run(main())
 """
 
+ENDLESS = """
+import asyncio, os
+from pipe_runner.executors.strays import Strays, _Pipe
+from pipe_runner.masking import NoMasking
+
+async def main():
+    strays = Strays(NoMasking())
+    strays.take()
+    _Pipe._take = lambda self: b"y" * 65_536  # whoever writes is as quick as whoever reads
+    os.write(1, b"y" * 600_000)
+    await asyncio.sleep(0.3)
+    strays.close()
+    print("closed")
+
+asyncio.run(main())
+"""
+
 
 def test_words_that_no_thread_can_tell_are_told_at_the_end() -> None:
     done = subprocess.run([sys.executable, "-c", NO_THREAD], capture_output=True, text=True, timeout=60, check=False)
@@ -95,6 +112,11 @@ def test_a_stream_that_takes_nothing_now_is_an_error_for_who_prints() -> None:
 def test_who_holds_the_loop_may_write_more_than_a_pipe_holds() -> None:
     done = subprocess.run([sys.executable, "-c", MUCH], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("131072 {'a line with ***'}\n", "")
+
+
+def test_who_writes_without_end_holds_up_neither_the_loop_nor_the_end() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDLESS], capture_output=True, text=True, timeout=20, check=False)
+    assert done.stdout == "closed\n"
 
 
 def test_too_many_open_files_are_told_with_the_limit_to_raise() -> None:
