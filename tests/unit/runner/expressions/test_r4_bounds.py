@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import compile_condition, compile_shell, compile_value, evaluate
+from pipe_runner.expressions.shell_reading import trouble
 
 SECONDS = 1.5
 """What a bomb may take here; half a second on a quiet machine, and a test must not fail on a busy one."""
@@ -226,3 +227,9 @@ def test_r2_a_long_shell_text_is_looked_at_in_time(text: str, in_time: Any) -> N
     begun = time.process_time()
     compile_shell(text)
     assert in_time(time.process_time() - begun, SECONDS)
+
+
+def test_r2_braces_of_many_dots_are_looked_at_in_time(in_time: Any) -> None:
+    begun = time.process_time()
+    assert trouble("echo {" + "." * 19_900, "sh")[0] is None
+    assert in_time(time.process_time() - begun, 0.3)
