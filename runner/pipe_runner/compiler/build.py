@@ -248,10 +248,10 @@ class Build:
     ) -> None:
         add = draft.part.report.add
         if target is None:
-            others = [known for known, one in declared.nodes.items() if one is not draft]
-            near = self.report.suggest(name, others)
-            there = f"there is {listed(others, 8)}" if others else "there is no other node than this one"
-            hint = several(name) or (f"did you mean `{near}`?" if near else there)
+            near = self.report.suggest(name, declared.nodes)
+            there = listed(declared.nodes, 8, but=draft.id)
+            there = f"there is {there}" if there else "there is no other node than this one"
+            hint = several(name) or (f"did you mean `{near}`?" if near and near != draft.id else there)
             if "{{" in name:
                 hint = "`needs` takes ids, no templates: which nodes they are must be known before the run"
             add("E301", f"there is no node `{short(name)}`", path, hint=hint)

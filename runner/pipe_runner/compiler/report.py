@@ -255,11 +255,12 @@ class Report:
         return any(self.suggest(name, known) == key for name in unknown)
 
 
-def listed(words: Collection[str], most: int = 12) -> str:
-    """`a, b and c`; a long list is cut."""
-    all_ = [f"`{short(word)}`" for word in islice(words, most)]
-    if len(words) > most:
-        return ", ".join(all_) + f" and {len(words) - most} more"
+def listed(words: Collection[str], most: int = 12, but: str | None = None) -> str:
+    """`a, b and c`, without `but`; a long list is cut."""
+    all_ = [f"`{short(word)}`" for word in islice((word for word in words if word != but), most)]
+    more = len(words) - most - (but is not None and but in words)
+    if more > 0:
+        return ", ".join(all_) + f" and {more} more"
     return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 

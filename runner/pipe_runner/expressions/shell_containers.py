@@ -39,6 +39,8 @@ _OF_EXEC: Final = frozenset(
     | {"--bind", "--home", "--pwd", "--overlay", "--scratch"}
 )
 """Options of `exec` and `run` that take a value."""
+_OF_NOMAD: Final = _set("-task -group -e -address -namespace -region -token -ca-cert -client-cert -client-key")
+"""The same of nomad's."""
 _BY_FILE: Final = "write the script to a file that reads the value as data"
 _OF_CLOUDS: Final = frozenset({"az", "aws", "gcloud"})
 _HOLDING_KUBECTL: Final = frozenset({"minikube", "k3s", "microk8s"})
@@ -112,8 +114,6 @@ def within_container(command: Command, index: int) -> None:
     name = words[index].text.rsplit("/", 1)[-1]
     entry, connected = "", False
     _builds(command, index)
-    if name in ("fly", "flyctl"):
-        _joins(command, index)
     for at in range(index + 1, len(words)):
         option, equals, _ = words[at].text.partition("=")
         connected = connected or option in ("ssh", "invoke")
@@ -146,11 +146,12 @@ def _runs_commands(command: Command, value: Word) -> bool:
     return asked and ("command" in text or text.startswith((HOLE, EXPANSION)))
 
 
-def _joins(command: Command, index: int) -> None:
-    """`fly machine exec ID 'ls X'`."""
-    for at in range(index + 4, len(command.words)):
-        if [word.text for word in command.words[index + 1 : index + 3]] == ["machine", "exec"]:
-            command.code(command.words[at], _SHELL, SH_HINT)
+def _joined(command: Command, at: int) -> int:
+    """`fly machine exec ID 'ls X'`, with options anywhere; gives where the words end, which are all seen to."""
+    _, operands = command.options(at, "ac", ("--app", "--config", "--timeout"), permute=True)
+    for place in operands[1:]:
+        command.code(command.words[place], _SHELL, SH_HINT)
+    return len(command.words)
 
 
 def _builds(command: Command, index: int) -> None:
@@ -172,9 +173,14 @@ def entered(command: Command, index: int, at: int) -> int | None:
         for word in command.words[command.protected :]:
             command.code(word, _SHELL, SH_HINT)
         return len(command.words)
+    if command.words[at].text == "exec" and name in ("fly", "flyctl"):
+        return _joined(command, at)
     if command.words[at].text not in ("exec", "run") or name not in _EXECUTING:
         return None
-    _, rest = command.options(at, "BHW" if name in _OF_SINGULARITY else "euwcnvp", _OF_EXEC)
+    if name == "nomad":
+        _, rest = command.options(at, "", _OF_NOMAD, single=True)
+    else:
+        _, rest = command.options(at, "BHW" if name in _OF_SINGULARITY else "euwcnvp", _OF_EXEC)
     command.split(range(at + 1, rest[0] + 1 if rest else at + 1))
     told = [word.text for word in command.words[at : command.protected]]
     if told[0] == "run" and "--command" not in told:

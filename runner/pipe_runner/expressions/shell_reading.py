@@ -24,8 +24,16 @@ _COMMAND: Final = re.compile(
     re.VERBOSE,
 )
 _EXPANSION: Final = re.compile(r"![A-Za-z_]|[A-Za-z_]\w*(?:\[|//?|\^\^?|,,?|:(?=[\s\w$(]))")
-_BRACES: Final = re.compile(r"(?<![$@%])\{(?!\d*,\d*\})[\w./*-]*(?:,|\.\.)[\w./,*-]*\}")
+_BRACES: Final = re.compile(
+    r"(?<![$@%])\{(?:(?!\d*,\d*\})[\w./*-]*,[\w./,*-]*|(?:-?\d+\.\.-?\d+|[A-Za-z]\.\.[A-Za-z])(?:\.\.-?\d+)?)\}"
+)
 """What bash makes several words of: `{a,b}`, `{1..5}`, but not how often something stands in a regular expression."""
+_OWN_BRACES: Final = re.compile(r"\A[^\s/]+:|\*\*")
+"""Words of URLs and of paths elsewhere, and patterns that are no shell's but those of the tool that gets them."""
+_OF_TOOLS: Final = re.compile(
+    r"(?:ssh|rg|fd|jq|gojq|eslint|prettier|(?:npx|bunx|pnpm|yarn)[ \t]+(?:exec[ \t]+)?[\w-]+)[ \t]"
+)
+"""Programs that read such braces themselves, or hand them to a shell elsewhere."""
 _KEPT: Final = re.compile(r"\{\{.*?\}\}|'[^']*'|\"[^\"]*\"|\\.", re.DOTALL)
 """Where braces mean themselves."""
 _ASKED: Final = re.compile(r"\bSHELLOPTS\b|\bset[ \t]+-o[ \t]*[|)]")
@@ -60,6 +68,7 @@ class _Reading(ShellGrammar):
         super().__init__(text)
         self._shell = shell
         self._seen_to: dict[str, bool] = {}
+        self._in_tool = False
         self.found: list[Trouble] = []
 
     def _note(self, position: int, message: str, hint: str) -> None:
@@ -69,7 +78,8 @@ class _Reading(ShellGrammar):
         word = super().word(assignable=assignable)
         if self._shell == "sh" and "{" in word.text and not (assignable and ASSIGNMENT.match(word.text)):
             bare = _KEPT.sub(lambda found: " " * len(found[0]), self.text[word.start : word.end])
-            if (found := _BRACES.search(bare)) is not None and _BRACES.search(word.text) is not None:
+            theirs = self._in_tool or _OWN_BRACES.search(word.text) is not None
+            if not theirs and (found := _BRACES.search(bare)) is not None and _BRACES.search(word.text) is not None:
                 self._bash(word.start + found.start(), found[0] if len(found[0]) < _SHOWN else "{…}")
         return word
 
@@ -111,7 +121,10 @@ class _Reading(ShellGrammar):
         begun = self.position
         if self._shell == "sh" and (found := _COMMAND.match(self.text, begun, self.limit)) is not None:
             self._known_to_bash(begun, found)
-        return super()._simple()
+        outer, self._in_tool = self._in_tool, _OF_TOOLS.match(self.text, begun, self.limit) is not None
+        facts = super()._simple()
+        self._in_tool = outer
+        return facts
 
     def _known_to_bash(self, begun: int, found: re.Match[str]) -> None:
         """A command that only bash has, or another shell knows less of; nothing where the text sees to that."""

@@ -25,7 +25,7 @@ _LONGEST: Final = 2000
 _BASH: Final = re.compile(
     r"\[\[\s|=\(|<<<|[<>]\(|&>|\bfor[ \t]*\(\(|pipefail"
     r"|\b(?:source|function|shopt|pushd|popd|declare|typeset|mapfile|readarray|let)\s"
-    r"|(?<![${%@])\{[\w./*-]*(?:,|\.\.)[\w./,*-]*\}"
+    r"|(?<![${%@])\{[\w./*-]*(?:,|\.\.)"
     r"|\$\{(?:!|\w+[\[/^,:])|(?:\[|\btest)[ \t][^\n\]&|;]{1,80}? == "
 )
 """What a text has where it says something that only bash knows, and others have, too."""

@@ -55,15 +55,21 @@ _LOOKED_UP: Final = re.compile(
 )
 _INPUT: Final = re.compile(r"stdin|\binput\(|open\(0|\bgets\b|<>|\bARGF\b|Sync\(0", re.I)
 _GIVEN: Final = re.compile(r"(?:-v)?([A-Za-z_]\w*)=")
-_INNERMOST: Final = re.compile(r"([\w.]*)\(([^()]*)\)")
+_INNERMOST: Final = re.compile(r"(?<![\w.])([\w.]*)\(([^()]*)\)(\.days\b)?")
 _NUMBERS: Final = frozenset({"int", "len", "sum", "round", "ord"})
+_COUNTING: Final = (".count", ".timestamp", ".total_seconds")
 _FIGURES: Final = re.compile(r"[-+*/%0-9. ,]*(?:,\s*(?:end|flush)=[^,]*)*")
 _KEPT: Final = re.compile(
-    r"(?:^|[;\n])\s*([A-Za-z_]\w*)\s*=\s*(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
+    r"(?:^|[;\n])[ \t]*([A-Za-z_]\w*)\s*=\s*(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
 )
 """A variable of Python's that is given a number."""
-_SET: Final = re.compile(r"\b([A-Za-z_]\w*)\s*[*/%]?=(?!=)")
-_BOUND: Final = re.compile(r"\b(?:for|as|in)\s+([A-Za-z_]\w*)\b")
+_SET: Final = re.compile(r"\b([A-Za-z_]\w*)\s*[*/%:]?=(?!=)")
+_BOUND: Final = re.compile(
+    r"\bfor\b([\w, \t()*]{1,80}?)\bin\b|\b(?:as|in)\s+([A-Za-z_]\w*)\b|\bdef\s+\w+\(([^)]{0,200})"
+    r"|\blambda\b([^:\n]{0,80}):|(?:^|[;\n:])[ \t]*\(?([\w*]+[ \t]*,[\w*, \t]*)(?:\)[ \t]*)?=(?!=)"
+)
+"""Where names of Python's get values otherwise: loops, imports, parameters, several at once."""
+_NAME: Final = re.compile(r"[A-Za-z_]\w*")
 _USED: Final = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*=)")
 _FORMATTED: Final = re.compile(r"f?[\"'](?:%d[\"']\s*%|\{([^{}\"']*?)(?::d)?\}[\"'])")
 _ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
@@ -160,7 +166,7 @@ def _counts(name: str, code: str) -> bool:
         said = [found[1] for found in _SAID.finditer(code)]
         return bool(said) and all(_COUNTED.fullmatch(each) for each in said)
     code = _FORMATTED.sub(r"\1", code)
-    given = Counter([*_SET.findall(code), *_BOUND.findall(code)])
+    given = Counter([*_SET.findall(code), *_NAME.findall(" ".join(itertools.chain(*_BOUND.findall(code))))])
     figures = {name for name in _KEPT.findall(code) if given[name] == 1}
     code = _USED.sub(lambda found: "0" if found[0] in figures else found[0], code)
     for _ in range(_MAX_DEPTH):
@@ -174,7 +180,11 @@ def _figured(found: re.Match[str]) -> str:
     """A call of Python's without brackets: a number, a `print` of numbers, or something else."""
     if found[1] == "print":
         return "\0" if _FIGURES.fullmatch(found[2].strip()) else "print"
-    return "0" if found[1] in _NUMBERS else "print" if "print" in found[2] else f"{found[1]} x"
+    if found[1] in _NUMBERS:
+        return "0"
+    if "print" in found[2]:
+        return "print"
+    return "0" if found[3] or found[1].endswith(_COUNTING) else f"{found[1]} x"
 
 
 def _program(words: Sequence[Word]) -> str:

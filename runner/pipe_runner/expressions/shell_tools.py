@@ -35,6 +35,10 @@ _WHOLE: Final = frozenset({"--", "--checkpoint", "--start"})
 _NO_CODE: Final = frozenset({"GREP", "EGREP", "FGREP", "CURL", "PING", "WC", "HEAD", "TAIL", "CC", "CXX", "LD"})
 """Variables whose names say that `-c` and `-e` mean something else to the program."""
 
+_OF_HEROKU: Final = frozenset(["-a", "-e", "-s", "-r", "--app", "--env", "--size", "--remote", "--type", "--dyno"])
+"""Options of `heroku run` that take a value."""
+_GLUED_OF_HEROKU: Final = tuple(f"{each}=" if each.startswith("--") else each for each in _OF_HEROKU)
+
 
 def _npx(command: Command, index: int) -> None:
     options, rest = command.options(index, "pcw", frozenset({"--package", "--call", "--workspace", "--shell"}))
@@ -144,14 +148,17 @@ def _ansible(command: Command, index: int) -> None:
 
 
 def _heroku(command: Command, index: int) -> None:
-    """`heroku run [OPTION]… COMMAND`: what stands behind the options is joined, and a shell runs it."""
-    taking = frozenset({"--app", "--env", "--size", "--remote", "--type", "--dyno"})
-    _, rest = command.options(index, "aesr", taking)
-    if rest and command.words[rest[0]].text in ("run", "run:detached", "ps:exec"):
-        _, operands = command.options(rest[0], "aesr", taking)
-        for at in operands:
-            hint = "set it as a variable of the application: heroku config:set X={{ x }}"
+    """`heroku run COMMAND [OPTION]…`: what is none of its options, wherever those stand, is joined for a shell."""
+    _, rest = command.options(index, "", _OF_HEROKU)
+    if not rest or command.words[rest[0]].text not in ("run", "run:detached", "ps:exec"):
+        return
+    hint = "set it as a variable of the application: heroku config:set X={{ x }}"
+    at = rest[0] + 1
+    while at < len(command.words):
+        text, own = command.words[at].text, at < command.protected
+        if not own or not text.startswith(_GLUED_OF_HEROKU):
             command.code(command.words[at], "heroku joins its arguments and hands them to a shell", hint)
+        at += 2 if own and text in _OF_HEROKU else 1
 
 
 def _screen(command: Command, index: int) -> None:

@@ -193,6 +193,7 @@ def lines(head: str, line: Callable[[int], str], size: int = 2**20) -> str:
 HEAD = "version: 1\nnodes:\n"
 LARGE: dict[str, Callable[[], str]] = {
     "unknown needs": lambda: lines(HEAD, lambda i: f"  node_{i}: {{run: x, needs: [nodq_{i}, zz{i}]}}\n"),
+    "unknown needs of many nodes": lambda: lines(HEAD, lambda i: f"  n{i}: {{run: a, needs: x{i}}}\n"),
     "unknown keys": lambda: lines(HEAD + "  a:\n    run: x\n", lambda i: f"    key_{i}: 1\n"),
     "wrong nodes": lambda: lines(HEAD, lambda i: f"  n{i}: {{run: 1}}\n"),
     "wrong ids": lambda: lines(HEAD, lambda i: f"  n-{i}: {{run: x}}\n"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipe_runner.errors import ExpressionFault
 from pipe_runner.expressions import compile_condition, compile_shell, compile_value, evaluate
+from pipe_runner.expressions.shell_reading import trouble
 
 SECONDS = 1.5
 """What a bomb may take here; half a second on a quiet machine, and a test must not fail on a busy one."""
@@ -207,6 +208,8 @@ def test_s11_any_text_gives_a_value_or_a_message_with_its_place(text: str) -> No
         "x={{ inputs.v }}; o=-v\n" + 'o+=" -q"; ssh $o h ls\n' * 3000,
         "set -- a\n" + 'for i in 1; do set -- "$@" -a; done; set -- "$@" b\n' * 1500 + "echo {{ inputs.v }}",
         "n=$(python3 - {{ inputs.v }} <<P\n" + "".join(f"x{n} = len(a)\n" for n in range(6000)) + "P\n)",
+        "n=$(python3 -c '" + "a" * 60_000 + "' {{ inputs.v }})",
+        "n=$(python3 - {{ inputs.v }} <<P\n" + "\n" * 60_000 + "P\n)",
         "[[ {{ inputs.v }} =~ " + "[a" * 20_000 + " ]]; echo",
         "echo {{ inputs.v }} | awk '" + "{ " * 20_000 + "print NR" + " }" * 20_000 + "'",
         "echo {{ inputs.v }} | awk '{" + "print " * 15_000 + "}'",
@@ -217,6 +220,8 @@ def test_s11_any_text_gives_a_value_or_a_message_with_its_place(text: str) -> No
         "texts of ssh",
         "lists of arguments",
         "numbers of Python",
+        "a long name of Python's",
+        "empty lines of Python",
         "classes that don't end",
         "blocks of awk",
         "statements of awk",
@@ -226,3 +231,9 @@ def test_r2_a_long_shell_text_is_looked_at_in_time(text: str, in_time: Any) -> N
     begun = time.process_time()
     compile_shell(text)
     assert in_time(time.process_time() - begun, SECONDS)
+
+
+def test_r2_braces_of_many_dots_are_looked_at_in_time(in_time: Any) -> None:
+    begun = time.process_time()
+    assert trouble("echo {" + "." * 19_900, "sh")[0] is None
+    assert in_time(time.process_time() - begun, 0.3)
