@@ -60,7 +60,8 @@ _NUMBERS: Final = frozenset({"int", "len", "sum", "round", "ord"})
 _COUNTING: Final = (".count", ".timestamp", ".total_seconds")
 _FIGURES: Final = re.compile(r"[-+*/%0-9. ,]*(?:,\s*(?:end|flush)=[^,]*)*")
 _KEPT: Final = re.compile(
-    r"(?:^|[;\n])[ \t]*([A-Za-z_]\w*)\s*=\s*(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
+    r"(?:^|[;\n])[ \t]*([A-Za-z_]\w*)\s*=\s*"
+    r"(?:-?\d+(?=\s*(?:[;#\n]|\Z))|(?:int|len|sum|round)\((?![^;\n]*\b(?:and|or|if)\b))"
 )
 """A variable of Python's that is given a number."""
 _SET: Final = re.compile(r"\b([A-Za-z_]\w*)\s*[*/%:]?=(?!=)")
@@ -75,7 +76,8 @@ _FORMATTED: Final = re.compile(r"f?[\"'](?:%d[\"']\s*%|\{([^{}\"']*?)(?::d)?\}[\
 _ANOTHER_WAY: Final = re.compile(r"write|system|subprocess|popen|exec|=\s*print\b")
 _SAID: Final = re.compile(r"(?:console\.log|\bprint|\bputs|\bsay|\becho)\b\s*([^;\n]*)")
 _COUNTED: Final = re.compile(
-    r"\(?\s*(?:.*\.(?:length|size|count|to_i|sum)|(?:length|scalar|int|parseInt|Number|count|strlen)\b.*?)\s*\)?[\s}]*",
+    r".*\.(?:length|size|count|to_i|sum)\s*+\)?[\s}]*+"
+    r"|\(?\s*(?:length|scalar|int|parseInt|Number|count|strlen)\b.*"
 )
 _MAX_DEPTH: Final = 20
 
