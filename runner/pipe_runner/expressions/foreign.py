@@ -25,7 +25,7 @@ _TRANSLATED: Final = (
     (re.compile(r"!(?!=)"), "not "),
 )
 
-
+_TEXT: Final = re.compile(r"'[^']*'")
 _SECRET: Final = re.compile(r"\s*secrets\.([A-Za-z_]\w*)\s*")
 _OF_CI: Final = re.compile(r"\b(?:github|gitea|runner|job|vars)\.(?:[\w-]+\.)*([A-Za-z_][\w-]*)")
 
@@ -46,7 +46,7 @@ def github_fault(text: str, offset: int, *, shell: bool = False) -> Fault:
     hint = f"write {ours}, without the dollar sign" + ("" if "\n" in ours else "; {{ '$' }} gives the sign itself")
     if shell and found and (secret := _SECRET.fullmatch(found[1])):
         hint = f'list it under the node\'s `secrets:`; then "${secret[1]}" is a variable of the command'
-    elif of_ci := _OF_CI.search(ours):
+    elif of_ci := _OF_CI.search(_TEXT.sub("", ours)):
         name = of_ci[1].replace("-", "_")
         hint = f"what the CI knows is given as an input: `pipe run … -i {name}=…`, and here {{{{ inputs.{name} }}}}"
     return Fault("E406", "`${{ … }}` is how GitHub Actions writes an expression", offset, len(whole), hint)
