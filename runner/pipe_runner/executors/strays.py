@@ -40,9 +40,10 @@ QUICK: Final = 50e-6
 
 _READ: Final = 64 * 1024
 _SET_PIPE_SIZE: Final = 1031
+_GET_PIPE_SIZE: Final = 1032
 _WIDE: Final = 1024 * 1024
 _USUAL: Final = 64 * 1024
-"""Bytes that a pipe holds whose size can't be set."""
+"""Bytes that a pipe holds whose size can't be known."""
 _LOOKS: Final = 0.1
 """Seconds between two looks whether a pipe is nearly full: who writes to a full one waits, and it may be the loop."""
 _SOON: Final = 0.002
@@ -265,7 +266,8 @@ class _Pipe:
         try:
             os.set_blocking(self.fd, False)
             self._room = _USUAL
-            with suppress(OSError):
+            with suppress(OSError):  # who has many pipes already gets them small
+                self._room = fcntl.fcntl(write, _GET_PIPE_SIZE)
                 self._room = fcntl.fcntl(write, _SET_PIPE_SIZE, _WIDE)
             if before is not None:
                 self.real, self._own = before.real, before._own
@@ -288,7 +290,7 @@ class _Pipe:
             del self.ahead[:_READ]
             if not data and self._gap:
                 self._gap = False
-                for _ in range(self._room // _READ):
+                for _ in range(1 + self._room // _READ):
                     self._take()
             data = data or self._take()
         if not data:
@@ -313,7 +315,7 @@ class _Pipe:
         if waiting[0] < self._room // 2:
             return False
         with self._lock:
-            for _ in range(self._room // _READ):  # not until it is empty: who writes may be as quick
+            for _ in range(1 + self._room // _READ):  # not until it is empty: who writes may be as quick
                 data = self._take()
                 self._gap = self._gap or len(self.ahead) >= _WIDE
                 if not self._gap:

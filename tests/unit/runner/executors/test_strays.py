@@ -75,6 +75,22 @@ async def main():
 asyncio.run(main())
 """
 
+SMALL = """
+import fcntl
+change = fcntl.fcntl
+def refuse(fd, what, *more):
+    if what == 1031:
+        raise PermissionError
+    return change(fd, what, *more)
+fcntl.fcntl = refuse
+import os
+pipe = os.pipe
+def small():
+    fds = pipe()
+    change(fds[1], 1031, 4096)
+    return fds
+os.pipe = small
+"""
 ENDLESS = """
 import asyncio, os
 from pipe_runner.executors.strays import Strays, _Pipe
@@ -112,6 +128,13 @@ def test_a_stream_that_takes_nothing_now_is_an_error_for_who_prints() -> None:
 def test_who_holds_the_loop_may_write_more_than_a_pipe_holds() -> None:
     done = subprocess.run([sys.executable, "-c", MUCH], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("131072 {'a line with ***'}\n", "")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sets the size of pipes")
+def test_so_may_who_gets_small_pipes_since_they_have_many() -> None:
+    code = SMALL + MUCH.replace("200_000", "1_000")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.stdout == "64000 {'a line with ***'}\n"
 
 
 def test_who_writes_without_end_holds_up_neither_the_loop_nor_the_end() -> None:
