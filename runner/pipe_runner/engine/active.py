@@ -173,7 +173,7 @@ class ActiveRun:
         }
         if self._error is not None:
             end["error"] = self._error
-        self._place.journal.check()
+        self._stream.check()
         self._stream.emit(EventKind.RUN_FINISHED, data=end)
         self._place.journal.commit()
 
@@ -393,7 +393,7 @@ class ActiveRun:
         while True:
             await asyncio.sleep(CANCEL_POLL)
             try:
-                self._place.journal.check()
+                self._stream.check()
             except StorageError as error:
                 return self.fail(error)
             if not self._stops and os.path.exists(self.rundir.cancel_path):

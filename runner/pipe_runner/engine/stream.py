@@ -20,7 +20,7 @@ class EventStream:
 
     def __init__(self, run: Run, journal: Journal, sinks: Sequence[EventSink], clock: Clock) -> None:
         self._run = run
-        self._append = journal.append
+        self._journal, self._append = journal, journal.append
         self._sinks = list(sinks)
         self._now_ns = clock.now_ns
         self._lock = threading.Lock()
@@ -46,6 +46,12 @@ class EventStream:
                 self._tell(event)
         finally:
             lock.release()
+
+    def check(self) -> None:
+        """Raise StorageError where somebody has removed or changed the log. Between two events: a thread may be just
+        writing one."""
+        with self._lock:
+            self._journal.check()
 
     def _tell(self, event: Event) -> None:
         for sink in self._sinks:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Own:
-    """What is this process's own, and user code may change: its streams by name, and its end."""
+    """Keeps them as they are for the runner."""
 
     def __init__(self) -> None:
         self._ours: dict[str, Any] = {}

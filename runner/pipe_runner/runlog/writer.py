@@ -154,7 +154,7 @@ class LogWriter:
 
     def check(self) -> None:
         """Raise StorageError where somebody has removed or changed the log: nobody can go on from what it tells then.
-        In the thread that appends."""
+        Not while `append` is at work."""
         self._check()
         try:
             found = os.fstat(self._fd)
