@@ -27,12 +27,12 @@ def possible() -> bool:
     return hasattr(os, "posix_spawn") and bool(sys.executable)
 
 
-def start(module: str, fds: list[int], argv: Sequence[str] = (), *, apart: bool = True) -> int:
+def start(module: str, fds: list[int], argv: Sequence[str] = ()) -> int:
     """Start Python with `main` of that module, which is told the numbers that its descriptors have, from 3 on, and
     then `argv`; its pid. Takes about a millisecond, and doesn't wait for it.
 
-    `apart`: in a session of its own, so that what it starts has no terminal. In a process group of ours otherwise: one
-    that is stopped when we end has the system go on, whatever it has come to.
+    On Linux one that somebody stops before its program has begun goes on when we end; later it sees to that itself
+    (`prctl.signal_with_parent`).
 
     The descriptors are closed here, whatever happens. Raises OSError.
     """
@@ -47,6 +47,7 @@ def start(module: str, fds: list[int], argv: Sequence[str] = (), *, apart: bool 
         given.append(_above(above, os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)))
         while fds:
             given.append(_above(above, fds.pop(0)))
+        lines = [fd for fd in given if _wakes(fd)]
         pid = os.posix_spawn(
             sys.executable,
             [sys.executable, alone, "-S", "-X", "utf8", "-c", code, _folder(), *argv],
@@ -55,10 +56,12 @@ def start(module: str, fds: list[int], argv: Sequence[str] = (), *, apart: bool 
                 *((os.POSIX_SPAWN_DUP2, given[0], fd) for fd in (0, 1, 2)),
                 *((os.POSIX_SPAWN_DUP2, fd, number) for fd, number in zip(given[1:], numbers, strict=True)),
             ],
-            **({"setsid": True} if apart else {"setpgroup": 0}),  # either way our terminal's keys don't reach it
+            setsid=True,  # else it could read from our terminal, and gets the signals of its keys
             setsigmask=[signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT],
         )
         alive.add(pid)
+        for fd in lines:
+            _belongs(fd, pid)
         return pid
     finally:
         for fd in (*given, *fds):
@@ -79,6 +82,29 @@ def _above(number: int, fd: int) -> int:
         return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, number + 1)
     finally:
         os.close(fd)
+
+
+def _wakes(fd: int) -> bool:
+    """Have the system continue the owner of a socket when something comes by it, as our end does; whether it will."""
+    import fcntl
+    import signal
+    import stat
+
+    if not hasattr(fcntl, "F_SETSIG") or not stat.S_ISSOCK(os.fstat(fd).st_mode):
+        return False
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETSIG, signal.SIGCONT)
+        fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_ASYNC)
+    except OSError:
+        return False
+    return True
+
+
+def _belongs(fd: int, pid: int) -> None:
+    import fcntl
+
+    with suppress(OSError):
+        fcntl.fcntl(fd, fcntl.F_SETOWN, pid)
 
 
 def ended(pid: int) -> bool:

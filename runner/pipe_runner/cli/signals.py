@@ -59,6 +59,7 @@ class Signals:
         """A pipe by which the warden hears of signals, which it does also when Python can't act on them."""
         self._seen = False
         """The loop goes on: it has taken a signal."""
+        self._let_go_on = False
 
     def install(self) -> None:
         for number in STOPPING:
@@ -88,6 +89,7 @@ class Signals:
         self._loop = self._active = None
 
     def restore(self) -> None:
+        self._loop = self._active = None
         if self._guard is not None:
             signal.set_wakeup_fd(-1)
             _close(self._guard)
@@ -134,6 +136,7 @@ class Signals:
 
     def let_go_on(self) -> None:
         """The command is over, and this process goes on, since it is somebody's who called it."""
+        self._let_go_on = True
         self.let_start()
         if (streams := _of_functions()) is not None:
             streams.restore()
@@ -151,7 +154,7 @@ class Signals:
             with contextlib.suppress(OSError):
                 os.write(self._guard[1], _HEARD)
         if len(self.received) == 2:
-            _after(LAST_RESORT, self.leave)
+            _after(LAST_RESORT, self._leave_unless_over)
         elif len(self.received) == 1 and self._active is not None:
             _after(self._active.grace + LAST_RESORT, self._leave_if_stuck)
         loop = self._loop
@@ -162,6 +165,10 @@ class Signals:
         self._seen = True
         if self._active is not None:
             self._active.stop(signal.Signals(number).name)
+
+    def _leave_unless_over(self) -> None:
+        if not self._let_go_on:
+            self.leave()
 
     def _leave_if_stuck(self) -> None:
         if not self._seen and self._active is not None:

@@ -356,7 +356,7 @@ def main(fd: int, lock: int, sweep: list[str]) -> None:
         os.set_inheritable(inherited, False)
     os.closerange(max(fd, lock) + 1, os.sysconf("SC_OPEN_MAX"))
     become_subreaper()
-    signal_with_parent(signal.SIGCONT)  # else what it watches over would stay if it is stopped then
+    signal_with_parent(signal.SIGCONT, fd)  # else what it watches over would stay if it is stopped then
     warden = Warden(fd)
     try:
         warden.watch()

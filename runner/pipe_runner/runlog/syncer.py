@@ -40,7 +40,7 @@ class Syncer:
         self._pid = 0
         try:
             fds = [_opened_again(path, log), theirs.detach()]
-            self._pid = companions.start("pipe_runner.runlog.syncer", fds, apart=False)
+            self._pid = companions.start("pipe_runner.runlog.syncer", fds)
             ours.setblocking(False)
             loop.add_reader(ours.fileno(), self._read)
         except OSError:
@@ -138,7 +138,7 @@ def main(log: int, line: int, _: list[str]) -> None:
     """The process: one byte for each byte, after the log is durable, until nobody is there. Doesn't return."""
     import signal
 
-    signal_with_parent(signal.SIGKILL)  # else it would stay if it is stopped then
+    signal_with_parent(signal.SIGKILL, line)  # else it would stay if it is stopped then
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP):
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pipe_runner import companions
+from pipe_runner.executors.connection import Connection
 from pipe_runner.executors.family import is_companion, stat_words
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
@@ -54,6 +57,10 @@ def test_it_has_its_descriptors_its_words_and_no_signal_yet(folder: Path, monkey
     (folder / "tells.py").write_text(TELLS)
     monkeypatch.setenv("PYTHONPATH", "/nowhere")
     monkeypatch.setenv("SECRET", "x")
+    for fd in map(int, os.listdir("/proc/self/fd")):  # of what started these tests
+        if fd > 2:
+            with suppress(OSError):
+                os.set_inheritable(fd, False)
     reads, writes = os.pipe()
     holds, lets_go = os.pipe()
     pid = companions.start("tells", [writes, holds], ["one", "two words"])
@@ -106,37 +113,50 @@ def test_one_whose_exit_status_somebody_else_took_has_ended(folder: Path) -> Non
 
 
 STARTS = """
-import os, signal, socket, time
+import os, signal, sys, time
 from pipe_runner import companions
+from pipe_runner.executors.connection import Connection
 from pipe_runner.runlog.syncer import Syncer
-started = companions.start
-def start(*args, **how):
-    pid = started(*args, **how)
-    os.kill(pid, signal.SIGSTOP)
-    print(pid, flush=True)
-    return pid
-companions.start = start
 class Loop:
     add_reader = lambda *_: None
 log = os.open("log", os.O_WRONLY | os.O_CREAT)
-syncer = Syncer("log", log, Loop())
+kept = Syncer("log", log, Loop()) if sys.argv[1] == "syncer" else Connection("warden.lock", {})
+[pid] = companions.alive
+os.kill(pid, signal.SIGSTOP)
+print(pid, flush=True)
 time.sleep(60)
 """
 
 
-def test_x2_the_one_for_the_log_ends_with_us_also_where_it_is_stopped_before_its_program_begins(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", STARTS], cwd=tmp_path, stdout=subprocess.PIPE) as runner:
+@pytest.mark.parametrize("which", ["syncer", "warden"])
+def test_x2_one_ends_with_us_also_where_it_is_stopped_before_its_program_begins(tmp_path: Path, which: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", STARTS, which], cwd=tmp_path, stdout=subprocess.PIPE) as runner:
         assert runner.stdout is not None
         pid = int(runner.stdout.readline())
-        while stat_words(f"/proc/{pid}/stat")[0] != b"T":
+        while (state := stat_words(f"/proc/{pid}/stat")[:1]) not in ([], [b"T"]):
             time.sleep(0.001)
         runner.kill()
-    give_up = time.monotonic() + 5
+        assert state
+    give_up = time.monotonic() + 20
     while (left := stat_words(f"/proc/{pid}/stat")[:1] not in ([], [b"Z"], [b"X"])) and time.monotonic() < give_up:
         time.sleep(0.01)
     if left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+def test_one_whose_program_has_begun_is_not_woken_by_what_comes(tmp_path: Path) -> None:
+    connection = Connection(str(tmp_path / "warden.lock"), {})
+    wait = select.poll()
+    wait.register(connection._socket, select.POLLIN)
+    assert wait.poll(20_000)  # it is there
+    os.kill(connection.pid, signal.SIGSTOP)
+    connection._socket.send(b"x")
+    time.sleep(0.05)
+    state = stat_words(f"/proc/{connection.pid}/stat")[0]
+    connection.close()
+    companions.kill(connection.pid)
+    assert state == b"T"
 
 
 @pytest.mark.parametrize("module", ["pipe_runner.executors.warden", "pipe_runner.runlog.syncer"])

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -74,3 +75,49 @@ def test_s11_a_signal_after_the_warden_has_ended_is_taken_without_a_traceback(
         loop.close()
     assert signals.received == [signal.SIGTERM]
     assert capfd.readouterr().err == ""
+
+
+class Left(Signals):
+    """Tells that it would end the process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = threading.Event()
+
+    def leave(self) -> None:  # type: ignore[override]
+        self.left.set()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_signal_of_a_command_that_is_over_does_not_end_the_process_of_who_called_it(
+    times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipe_runner.cli.signals.LAST_RESORT", 0.05)
+    signals, loop = Left(), asyncio.new_event_loop()
+    run = SimpleNamespace(grace=0.0, processes=Guarded(), stop=lambda why: None)
+    signals.install()
+    try:
+        signals.attach(loop, cast("Any", run))
+        for _ in range(times):
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signals.restore()
+        loop.close()
+    signals._run = None  # which has nothing else to let go
+    signals.let_go_on()
+    assert not signals.left.wait(0.5)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_x1_a_loop_that_takes_no_signal_is_left(times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipe_runner.cli.signals.LAST_RESORT", 0.05)
+    signals, loop = Left(), asyncio.new_event_loop()
+    signals.install()
+    try:
+        signals.attach(loop, cast("Any", SimpleNamespace(grace=0.0, processes=Guarded(), stop=lambda why: None)))
+        for _ in range(times):
+            signal.raise_signal(signal.SIGTERM)
+        assert signals.left.wait(20)
+    finally:
+        signals.restore()
+        loop.close()
