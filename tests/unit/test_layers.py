@@ -377,6 +377,7 @@ for module in sys.argv[1:]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_every_module_can_be_imported_first_and_says_nothing() -> None:
     names = sorted(m for m in MODULES if not m.endswith("__main__"))
     done = subprocess.run([sys.executable, "-c", IMPORT_EACH, *names], capture_output=True, text=True, check=True)
