@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,53 @@ def test_a_miss_says_what_the_nearest_recording_asked_otherwise(tmp_path: Path) 
     assert 'Tell."' in caught.value.message
     assert 'Say."' in caught.value.message
     assert f"--record {tmp_path}" in caught.value.message
+
+
+def _talk(*texts: str) -> dict[str, Any]:
+    roles = {"S": "system", "U": "user", "A": "assistant"}
+    return {"model": "m", "messages": [{"role": roles[text[0]], "text": text} for text in texts]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            _talk("S terse", "U why?"),
+            'messages[0]: not recorded, asked {"role": "system", "text": "S terse"}; record it',
+        ),
+        (
+            _talk("S terse", "U why so?"),
+            'messages[0]: not recorded, asked {"role": "system", "text": "S terse"}; '
+            'messages[1].text: recorded "U why?", asked "U why so?"; record it',
+        ),
+        (_talk("U why?", "A so", "U again"), 'messages[1]: not recorded, asked {"role": "assistant", "text": "A so"}'),
+    ],
+)
+def test_a_miss_tells_of_a_message_that_was_added_as_one_that_was_added(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    record(tmp_path, [(attempt(), _talk("U why?"), 1), (attempt(), _talk("U why?", "U again"), 2)])
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), asked)])
+    assert f"the nearest recording differs at {said}" in caught.value.message
+
+
+def test_a_miss_tells_of_a_message_that_is_not_asked_any_more(tmp_path: Path) -> None:
+    record(tmp_path, [(attempt(), _talk("S terse", "U why?", "A so", "U again"), 1)])
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), _talk("U why?", "A so", "U again"))])
+    said = 'differs at messages[0]: recorded {"role": "system", "text": "S terse"}, not asked; record it'
+    assert said in caught.value.message
+
+
+def test_a_miss_of_long_lists_takes_no_time(tmp_path: Path, in_time: Any) -> None:
+    record(tmp_path, [(attempt(), {"json": {"rows": [{"n": n} for n in range(20_000)]}}, 1)])
+    began = time.process_time()
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), {"json": {"rows": [{"n": -n} for n in range(20_000)]}})])
+    assert "json.rows[1].n: recorded 1, asked -1;" in caught.value.message
+    assert "and 19996 more" in caught.value.message
+    assert in_time(time.process_time() - began, 3)
 
 
 def test_a_new_recording_removes_the_old_one_and_nothing_else(tmp_path: Path) -> None:
