@@ -76,6 +76,8 @@ def open_run(
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
     }
+    if settings.replay is not None:
+        data["replayed"] = True
     if settings.task is not None:
         data["task"] = granted.masker.mask_text(settings.task)
     now = clock.now_ns()
@@ -193,6 +195,9 @@ def open_resume(
         undo.callback(processes.abandon)
         place = Place(rundir, lock, journal, processes)
         data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
+        data.pop("replayed", None)
+        if settings.replay is not None:
+            data["replayed"] = True
         opening = (EventKind.RUN_STARTED, data)
         if begun:
             data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))

@@ -121,6 +121,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     EventKind.RUN_STARTED: {
         **dict.fromkeys(("pipeline", "path", "root", "digest", "durability"), _text),
         **dict.fromkeys(("task", "order"), _or_none(_text)),
+        "replayed": _or_none(_flag),
         "inputs": _object,
         "nodes": _of(_text),
         "only": _texts,
@@ -128,6 +129,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     },
     EventKind.RUN_RESUMED: {
         "digest": _text,
+        "replayed": _or_none(_flag),
         "nodes": _of(_text),
         "inputs": _or_none(_object),
         **dict.fromkeys(("rerun", "anew"), _texts),
