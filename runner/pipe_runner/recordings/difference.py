@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from pipe_runner.ports import Attempt
 from pipe_runner.recordings.entry import Entry
 from pipe_runner.types import JsonObject
 
@@ -16,6 +18,17 @@ _AROUND: Final = 30
 _LONGEST: Final = 100
 _MOST_PAIRS: Final = 2500
 """Pairs of items of two lists that are held against each other; items of longer lists are told place by place."""
+
+_RUN_ID: Final = r"\b\d{8}-\d{6}-[a-z0-9]{5}\b"
+_TIME: Final = r"\b\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_ID: Final = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{40}\b"
+_OF_ONE_RUN: Final = (
+    ("a run's id", re.compile(_RUN_ID)),
+    ("a date or a time", re.compile(_TIME)),
+    ("a temporary file", re.compile(r"/tmp/[\w./-]+|/var/folders/[\w./-]+")),
+    ("an id or a time", re.compile(f"{_RUN_ID}|{_TIME}|{_ID}")),
+)
+"""What a text may hold that is another one in each run."""
 
 Leaf = tuple[str, str, int]
 
@@ -36,8 +49,9 @@ class Nearest:
         self._entries = entries
         self._leaves: dict[int, frozenset[Leaf]] = {}
 
-    def difference(self, kind: str, node: str, asked: JsonObject) -> str:
+    def difference(self, attempt: Attempt, kind: str, asked: JsonObject) -> str:
         """In words, for the message of a miss; of the same node's recordings, where there are some."""
+        node = attempt.node
         rivals = [number for number, entry in enumerate(self._entries) if entry.kind == kind]
         rivals = [number for number in rivals if self._entries[number].node == node] or rivals
         if not rivals:
@@ -48,7 +62,7 @@ class Nearest:
         told = "; ".join(_told(*one) for one in places[:_SHOWN])
         more = f", and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
         whose = "" if found.node == node else f" (of {found.node})"
-        return f"the nearest recording{whose} differs at {told}{more}"
+        return f"the nearest recording{whose} differs at {told}{more}{_why(places, attempt.run)}"
 
     def _leaves_of(self, number: int) -> frozenset[Leaf]:
         if number not in self._leaves:
@@ -137,6 +151,21 @@ def _paired(recorded: Sequence[Any], asked: Sequence[Any]) -> list[tuple[int | N
 
 def _same(one: Any, other: Any) -> bool:
     return next(_differences(one, other, ""), None) is None
+
+
+def _why(places: Sequence[_Difference], run: str) -> str:
+    """What is to be known of texts that differ by nothing but what is another in each run; `run` asks now."""
+    for name, pattern in _OF_ONE_RUN:
+        if places and all(_alike(one.recorded, one.asked, pattern, run) for one in places):
+            return f" ({name} is another one in each run: hand it in as an input)"
+    return ""
+
+
+def _alike(recorded: Any, asked: Any, pattern: re.Pattern[str], run: str) -> bool:
+    if not isinstance(recorded, str) or not isinstance(asked, str):
+        return False
+    left = pattern.sub("", recorded)
+    return left in (pattern.sub("", asked), re.sub(rf"\b{re.escape(run)}\b", "", asked))
 
 
 def _told(place: str, recorded: Any, asked: Any) -> str:

@@ -114,7 +114,7 @@ class Replaying:
         if key not in self._by_key:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
-                f"{self._nearest.difference(kind, attempt.node, asked)}; {self._mend}",
+                f"{self._nearest.difference(attempt, kind, asked)}; {self._mend}",
             )
         entry = self._chosen(key, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))

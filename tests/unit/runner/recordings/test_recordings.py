@@ -196,6 +196,27 @@ def test_a_miss_tells_of_a_message_that_is_not_asked_any_more(tmp_path: Path) ->
     assert said in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "why"),
+    [
+        ("run 20261130-045817-7nemn", "run 20261130-045819-e8e52", "a run's id"),
+        ("run 20261130-045817-7nemn", "run r", "a run's id"),
+        ("Today is 2026-11-29.", "Today is 2026-11-30.", "a date or a time"),
+        ("at 2026-11-30T04:58:18.461635Z, so", "at 2026-11-30T04:58:19.5Z, so", "a date or a time"),
+        ("see /tmp/tmp_x1/log", "see /tmp/tmpz88/log", "a temporary file"),
+        ("20261130-045817-7nemn on 2026-11-29", "20261130-045819-e8e52 on 2026-11-30", "an id or a time"),
+        ("Today is 2026-11-29.", "It is 2026-11-30.", None),
+        ("Today", "today", None),
+    ],
+)
+def test_a_miss_says_what_no_run_asks_again(tmp_path: Path, was: str, now: str, why: str | None) -> None:
+    record(tmp_path, [(attempt(), _talk(f"U {was}"), 1)])
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), _talk(f"U {now}"))])
+    said = f" ({why} is another one in each run: hand it in as an input); record it"
+    assert (said in caught.value.message) if why else ("another one in each run" not in caught.value.message)
+
+
 def test_a_miss_of_long_lists_takes_no_time(tmp_path: Path, in_time: Any) -> None:
     record(tmp_path, [(attempt(), {"json": {"rows": [{"n": n} for n in range(20_000)]}}, 1)])
     began = time.process_time()
