@@ -30,6 +30,8 @@ _OF_ONE_RUN: Final = (
 )
 """What a text may hold that is another one in each run."""
 
+_MARK: Final = re.compile(r"(</?data )[0-9a-f]{32}\b")
+
 Leaf = tuple[str, str, int]
 
 
@@ -104,7 +106,15 @@ def _differences(recorded: Any, asked: Any, place: str) -> Iterator[_Difference]
             one = ... if was is None else recorded[was]
             yield from _differences(one, ... if now is None else asked[now], inner)
     elif recorded is ... or asked is ... or repr(recorded) != repr(asked):
-        yield _Difference(place, recorded, asked)
+        yield _Difference(place, *_without_marks(recorded, asked))
+
+
+def _without_marks(recorded: Any, asked: Any) -> tuple[Any, Any]:
+    """Texts without the marks around data, which change with every letter of that: what has changed is told."""
+    if not isinstance(recorded, str) or not isinstance(asked, str):
+        return recorded, asked
+    was, now = (_MARK.sub(r"\1…", text) for text in (recorded, asked))
+    return (was, now) if was != now else (recorded, asked)
 
 
 def _paired(recorded: Sequence[Any], asked: Sequence[Any]) -> list[tuple[int | None, int | None]]:

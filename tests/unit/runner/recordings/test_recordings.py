@@ -217,6 +217,20 @@ def test_a_miss_says_what_no_run_asks_again(tmp_path: Path, was: str, now: str, 
     assert (said in caught.value.message) if why else ("another one in each run" not in caught.value.message)
 
 
+def test_a_miss_tells_what_of_data_has_changed_and_not_the_mark_around_it(tmp_path: Path) -> None:
+    def about(mark: str, last: str) -> dict[str, Any]:
+        lines = "a line of a log\n" * 20
+        return _talk(f'U <data {mark * 16} from="x.log">\n{lines}{last}\n</data {mark * 16}>')
+
+    record(tmp_path, [(attempt(), about("a0", "done"), 1)])
+    with pytest.raises(NodeFault) as caught:
+        replay(tmp_path, [(attempt(), about("b1", "failed"))])
+    assert 'a line of a log\\ndone\\n</data …>", asked' in caught.value.message
+    assert "a0a0" not in caught.value.message
+    with pytest.raises(NodeFault, match="b1b1"):
+        replay(tmp_path, [(attempt(), about("b1", "done"))])
+
+
 def test_a_miss_of_long_lists_takes_no_time(tmp_path: Path, in_time: Any) -> None:
     record(tmp_path, [(attempt(), {"json": {"rows": [{"n": n} for n in range(20_000)]}}, 1)])
     began = time.process_time()
@@ -412,6 +426,8 @@ def test_an_answer_that_was_edited_into_none_says_what_to_do() -> None:
         ({"text": {"$lines": 3}}, "`text` is no text"),
         ({"cost": -5}, "`cost` is no amount of dollars"),
         ({"cost": "1"}, "`cost` is no amount of dollars"),
+        ({"cost": 1e308}, "`cost` is no amount of dollars"),
+        ({"cost": True}, "`cost` is no amount of dollars"),
         ({"usage": []}, "`usage` is no object"),
         ({"usage": {"input": 1.5, "output": 1}}, "`usage` says something else than numbers of tokens"),
         ({"usage": {"input": 1}}, "it lacks 'output'"),
