@@ -83,6 +83,21 @@ def test_a_recorded_run_is_answered_again_with_its_retry_and_no_server(
     assert not any("canary-token" in file.read_text() for file in files)
 
 
+def test_a_replay_needs_no_secret_of_requests_that_it_answers(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary/token+value"
+    (tmp_path / "p.yml").write_text(PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}"))
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    del pipe.env["TOKEN"]
+    assert pipe("run", "p.yml", "--replay", "rec").returncode == 0
+    (tmp_path / "p.yml").write_text((tmp_path / "p.yml").read_text() + "finally: {a: {run: echo, secrets: [TOKEN]}}\n")
+    refused = pipe("run", "p.yml", "--replay", "rec")
+    assert refused.returncode == 2
+    assert "TOKEN: the environment variable TOKEN is not set" in refused.stderr, "commands run as always"
+    assert len(Answering.seen) == 2
+
+
 def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
     pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
 ) -> None:

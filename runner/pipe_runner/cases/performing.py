@@ -22,6 +22,7 @@ from pipe_runner.plan import Plan, SecretSource
 from pipe_runner.ports import Event, Executor
 from pipe_runner.run import Run
 from pipe_runner.runlog import read_blob
+from pipe_runner.secrets import made_up
 from pipe_runner.subplans import members, secrets_of
 from pipe_runner.types import Durability
 
@@ -106,7 +107,7 @@ async def perform_case(
     """One run of the pipeline, with what the case says; `state` is a directory in which it has one for its time."""
     began = time.perf_counter()
     registry = registry.fresh()  # agents are made once for each run
-    secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in secrets_of(suite.plan)}
+    secrets = {one.name: case.secrets.get(one.name, made_up(one.name)) for one in secrets_of(suite.plan)}
     plan = _without_sources(suite.plan)
     clock, tape = JumpingClock(), Tape()
     active = open_run(

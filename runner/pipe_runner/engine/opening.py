@@ -307,7 +307,9 @@ def _grant(
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
-    values, warnings = resolve([source for source in sources if source.name in names], environ, plan.root)
+    wanted = [source for source in sources if source.name in names]
+    unused = names - _needed(nodes, registry) if settings.replay is not None else ()
+    values, warnings = resolve(wanted, environ, plan.root, unused)
     hidden = {**keys, **values}
     for source in sources:
         if source.name in every - names:
@@ -317,6 +319,12 @@ def _grant(
     recorder = recorder_for(settings, masker, anew=anew)
     warned = (*warnings, *short, *in_the_way(settings))
     return Granted(values, masker, warned, services, recorder, servers, pins, hidden)
+
+
+def _needed(nodes: Sequence[PlannedNode], registry: Registry) -> set[str]:
+    """The secrets that are put to use also where recordings answer what leaves the machine."""
+    here = [node for node in nodes if node.secrets and node.pipeline is None]
+    return {name for node in here if not registry.get(node.agent).describe().goes_outside for name in node.secrets}
 
 
 def _too_short(keys: Mapping[str, str]) -> list[str]:
