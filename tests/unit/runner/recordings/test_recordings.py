@@ -320,6 +320,26 @@ def test_one_that_was_edited_by_hand_is_told_with_its_line_and_what_to_do(
     assert "mend it" in str(caught.value.hint)
 
 
+def test_all_that_can_not_be_used_are_named_at_once(tmp_path: Path) -> None:
+    for number in range(30):
+        (tmp_path / f"x{number:02}.json").write_text("<<<<<<< HEAD\n")
+    with pytest.raises(UsageError) as caught:
+        Folder(str(tmp_path)).read()
+    assert "x00.json can't be used: line 1, column 1: git left a conflict" in caught.value.message
+    assert "; others that can't be used: x01.json, x02.json, " in caught.value.message
+    assert caught.value.message.endswith("x20.json, … (29 in all)")
+
+
+def test_s1_a_link_out_of_the_project_is_not_read_where_files_are_only_checked(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    record(tmp_path / "out", [(attempt(), {"p": 1}, 1)])
+    (file,) = (tmp_path / "out").iterdir()
+    (tmp_path / "in" / "x.json").symlink_to(file)
+    assert len(Folder(str(tmp_path / "in")).read()) == 1
+    with pytest.raises(UsageError, match="it is a link that leaves the project"):
+        Folder(str(tmp_path / "in"), within=tmp_path / "in").read()
+
+
 def test_one_that_an_editor_saved_with_a_mark_at_its_beginning_is_read(tmp_path: Path) -> None:
     text = Entry("model", "n", 1, 1, {"p": 1}, 1).to_text()
     (tmp_path / "x.json").write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
