@@ -303,7 +303,9 @@ def _grant(
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
         warned = (*short, *in_the_way(settings))
-        return Granted({}, masker, warned, services, recorder_for(settings, masker, anew=anew), servers, pins, keys)
+        return Granted(
+            {}, masker, warned, services, recorder_for(settings, nodes, masker, anew=anew), servers, pins, keys
+        )
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
@@ -316,7 +318,7 @@ def _grant(
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
-    recorder = recorder_for(settings, masker, anew=anew)
+    recorder = recorder_for(settings, nodes, masker, anew=anew)
     warned = (*warnings, *short, *in_the_way(settings))
     return Granted(values, masker, warned, services, recorder, servers, pins, hidden)
 

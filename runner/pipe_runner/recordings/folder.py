@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import time
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import StorageError, UsageError
@@ -54,15 +55,26 @@ class Folder:
             if time.time() - os.lstat(part).st_mtime > _LEFT:
                 os.unlink(part)
 
-    def clear(self) -> None:
-        """Remove the recordings that are there, and make the folder where there is none. Raises StorageError."""
+    def clear(self, only: Collection[str] = ()) -> None:
+        """Remove the recordings that are there, and make the folder where there is none. Raises StorageError.
+
+        `only`: those of these nodes, of their items and of what is inside them; none: all.
+        """
         try:
             os.makedirs(self.path, exist_ok=True)
             for name in os.listdir(self.path):
-                if _NAME.match(name):
-                    os.unlink(os.path.join(self.path, name))
+                path = os.path.join(self.path, name)
+                if _NAME.match(name) and (not only or self._is_of(path, only)):
+                    os.unlink(path)
         except OSError as error:
             raise self._fault("be used", error) from error
+
+    def _is_of(self, path: str, nodes: Collection[str]) -> bool:
+        try:
+            node = self._entry(path).node
+        except UsageError:  # nobody knows whose it is
+            return path.endswith(".part")
+        return any(node == one or node.startswith((f"{one}[", f"{one}.")) for one in nodes)
 
     def write(self, entry: Entry) -> None:
         """Keep one, whole or not at all, under a name of its own. Raises StorageError."""

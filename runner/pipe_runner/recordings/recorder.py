@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from pipe_runner.errors import NodeFault, NoRecording, held_to
@@ -23,20 +23,20 @@ Numbers = dict[tuple[str, int, str], int]
 class Recording:
     """Performs every call and keeps it with what came back, secrets masked.
 
-    `anew`: what the folder held before is removed when the run begins; one that goes on adds to it. Raises
-    StorageError where nothing can be kept in the folder.
+    `anew`: what the folder held before is removed when the run begins, of the nodes `only` where there are some; one
+    that goes on adds to it. Raises StorageError where nothing can be kept in the folder.
     """
 
     replays = False
 
-    def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True) -> None:
-        self._folder, self._masker, self._anew = folder, masker, anew
+    def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True, only: Collection[str] = ()) -> None:
+        self._folder, self._masker, self._anew, self._only = folder, masker, anew, only
         self._numbers: Numbers = {}
         folder.prepare()
 
     def begin(self) -> None:
         if self._anew:
-            self._folder.clear()
+            self._folder.clear(self._only)
 
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]

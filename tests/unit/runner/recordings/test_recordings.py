@@ -251,6 +251,19 @@ def test_a_new_recording_removes_the_old_one_and_nothing_else(tmp_path: Path) ->
     assert {"README.md", "data.json"} < set(names)
 
 
+def test_only_the_recordings_of_the_nodes_that_run_are_removed(tmp_path: Path) -> None:
+    folder = Folder(str(tmp_path))
+    nodes = ("a", "a[1]", "a.b", "a[x].b", "ab", "b", "b.a", "b[a]")
+    for number, node in enumerate(nodes):
+        folder.write(Entry("model", node, 1, 1, {"p": number}, 1))
+    (tmp_path / "a-model-0123456789ab-1.json").write_text("<<<<<<<")
+    (tmp_path / "a-model-0123456789ab-1.json.part").write_text("{")
+    folder.clear(["a"])
+    (tmp_path / "a-model-0123456789ab-1.json").unlink()
+    assert {entry.node for entry in folder.read()} == {"ab", "b", "b.a", "b[a]"}
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_runs_beside_each_other_don_t_meet(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     entry = Entry("model", "n", 1, 1, {"p": 1}, 1)
