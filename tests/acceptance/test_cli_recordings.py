@@ -98,6 +98,25 @@ def test_a_replay_needs_no_secret_of_requests_that_it_answers(
     assert len(Answering.seen) == 2
 
 
+def test_who_decides_in_a_replay_is_told_to_go_on_from_its_recording(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    text = PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}")
+    text = text.replace("  ask:", "  ok: {agent: approval, with: {message: ok?}}\n  ask:\n    needs: [ok]")
+    (tmp_path / "p.yml").write_text(text)
+    assert pipe("run", "p.yml", "--record", "my rec", "-q").returncode == 75
+    told = pipe("approve", "latest", "ok").stderr
+    assert " --record 'my rec'\n" in told
+    assert pipe("resume", "latest", "--record", "my rec").returncode == 0
+    assert pipe("run", "p.yml", "--replay", "my rec", "-q").returncode == 75
+    assert " --replay 'my rec'\n" in pipe("show", "latest").stdout
+    told = pipe("approve", "latest", "ok").stderr
+    assert " --replay 'my rec'\n" in told
+    assert pipe("resume", "latest", "--replay", "my rec").returncode == 0
+    assert len(Answering.seen) == 2, "the replay asked nobody"
+
+
 def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
     pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
 ) -> None:

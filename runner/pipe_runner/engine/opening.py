@@ -75,9 +75,8 @@ def open_run(
         **_choices(expanded(nodes, plan.subplans, settings.only)),
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
+        **settings.recordings(plan.root),
     }
-    if settings.replay is not None:
-        data["replayed"] = True
     if settings.task is not None:
         data["task"] = granted.masker.mask_text(settings.task)
     now = clock.now_ns()
@@ -103,7 +102,7 @@ def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[Pla
         lock = _lock_new(rundir)
         undo.callback(lock.release)
         try:
-            processes = _processes(rundir, nodes, registry)
+            processes = _processes(rundir, nodes, registry, settings)
             undo.callback(processes.abandon)
             keep_request(rundir, request)
             journal = LogWriter.create(rundir, settings.durability)
@@ -118,7 +117,7 @@ def _begin_unkept(
 ) -> Place:
     """The place of a run of which nothing is kept: what it needs works on every system."""
     rundir = RunDir.unkept(settings.state_dir, run_id)
-    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry))
+    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry, settings))
 
 
 def _lock_new(rundir: RunDir) -> RunLock:
@@ -191,13 +190,18 @@ def open_resume(
             from pipe_runner.engine.overrun import tell_overrun
 
             tell_overrun(rundir, run, journal, clock, reasons)
-        processes = _processes(rundir, wanted, registry)
+        processes = _processes(rundir, wanted, registry, settings)
         undo.callback(processes.abandon)
         place = Place(rundir, lock, journal, processes)
-        data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
-        data.pop("replayed", None)
-        if settings.replay is not None:
-            data["replayed"] = True
+        kept = {key: said for key, said in kept.items() if key not in ("record", "replay")}
+        data = {
+            **kept,
+            **settings.recordings(plan.root),
+            "digest": plan.digest,
+            "nodes": _digests(every),
+            "versions": _versions(plan),
+            **_choices(every),
+        }
         opening = (EventKind.RUN_STARTED, data)
         if begun:
             data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
@@ -349,11 +353,12 @@ def _masker_of(secrets: Mapping[str, str], services: Services | None, *, finds: 
     return masker
 
 
-def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
+def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry, settings: RunSettings) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
     agents = [registry.get(agent).describe() for agent in agents_of(nodes)]
     functions = any(agent.runs_functions for agent in agents)
-    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions, go_on=rundir.command("resume"))
+    go_on = rundir.command("resume", *settings.recording_words)
+    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions, go_on=go_on)
     if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):
         processes.start()
     return processes

@@ -120,8 +120,7 @@ _CALL: Final[Mapping[str, Check]] = {
 _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     EventKind.RUN_STARTED: {
         **dict.fromkeys(("pipeline", "path", "root", "digest", "durability"), _text),
-        **dict.fromkeys(("task", "order"), _or_none(_text)),
-        "replayed": _or_none(_flag),
+        **dict.fromkeys(("task", "order", "record", "replay"), _or_none(_text)),
         "inputs": _object,
         "nodes": _of(_text),
         "only": _texts,
@@ -129,7 +128,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     },
     EventKind.RUN_RESUMED: {
         "digest": _text,
-        "replayed": _or_none(_flag),
+        **dict.fromkeys(("record", "replay"), _or_none(_text)),
         "nodes": _of(_text),
         "inputs": _or_none(_object),
         **dict.fromkeys(("rerun", "anew"), _texts),

@@ -89,7 +89,7 @@ def logs(state_dir: str, within: str | None) -> Iterator[tuple[str, int]]:
 
 def is_replayed(event: Event) -> bool:
     """Whether recordings answer from this event on: what a run takes then, and costs, says nothing of another."""
-    return event.data.get("replayed") is True
+    return event.data.get("replay") is not None
 
 
 def _durations(first: Event, events: Iterator[Event]) -> dict[str, float] | None:

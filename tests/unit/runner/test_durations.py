@@ -41,8 +41,8 @@ def test_the_median_of_the_runs_of_the_same_file_counts(tmp_path: Path) -> None:
 
 def test_a_run_that_recordings_have_answered_says_nothing_of_others(tmp_path: Path) -> None:
     write_run(tmp_path, "real", took("a", 60.0), age=9)
-    write_run(tmp_path, "replayed", took("a", 0.1), replayed=True)
-    resumed = (EventKind.RUN_RESUMED, None, {"rerun": [], "replayed": True})
+    write_run(tmp_path, "replayed", took("a", 0.1), replay="rec")
+    resumed = (EventKind.RUN_RESUMED, None, {"rerun": [], "replay": "rec"})
     write_run(tmp_path, "resumed", resumed, took("a", 0.1))
     assert past_durations(str(tmp_path), "p.yml") == ({"a": 60.0}, 1)
 
