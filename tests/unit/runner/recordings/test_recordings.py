@@ -303,6 +303,8 @@ def test_what_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
     ("old", "new", "said"),
     [
         ('"n",', '"n"', "line 5, column 3: a comma is missing"),
+        ("{", "version https://git-lfs.github.com/spec/v1\noid sha256:12", "Git LFS: `git lfs pull` brings the file"),
+        ('"v": 1', '"v": 2', "it is of version 2, and this pipe knows version 1"),
         ('"answer": 1', '"answer": 1,', "a name in double quotes must stand here"),
         ('"answer": 1', '"answer": ', "a value must stand here"),
         ('"n"', '"n\nm"', "a line end stands in a text"),
