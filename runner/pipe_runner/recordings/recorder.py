@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
@@ -83,7 +84,7 @@ class Replaying:
         """`mend`: how the recordings of a run among others are made, which may have none; None: of a run alone, which
         is refused where there is no such folder."""
         self._masker, self._path, self._among = masker, folder.path, mend is not None
-        self._mend = mend or f"record it with --record {folder.path}"
+        self._mend = mend or f"record it with --record {shlex.quote(folder.path)}"
         nothing = self._among and not os.path.isdir(folder.path)
         self._entries = [] if nothing else folder.read()
         self._nearest = Nearest(self._entries)

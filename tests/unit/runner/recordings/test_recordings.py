@@ -188,6 +188,12 @@ def test_a_miss_tells_of_a_message_that_was_added_as_one_that_was_added(
     assert f"the nearest recording differs at {said}" in caught.value.message
 
 
+def test_a_miss_names_the_folder_as_a_shell_takes_it(tmp_path: Path) -> None:
+    record(tmp_path / "a b", [(attempt(), {"p": 1}, 1)])
+    with pytest.raises(NodeFault, match=f"record it with --record '{tmp_path}/a b'"):
+        replay(tmp_path / "a b", [(attempt(), {"p": 2})])
+
+
 def test_a_miss_tells_of_a_message_that_is_not_asked_any_more(tmp_path: Path) -> None:
     record(tmp_path, [(attempt(), _talk("S terse", "U why?", "A so", "U again"), 1)])
     with pytest.raises(NodeFault) as caught:
