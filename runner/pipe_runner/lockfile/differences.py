@@ -47,7 +47,7 @@ class Differences:
                     message = f"the project has no {LOCK_FILE}"
                     hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` writes it"
                     found.append(self._places.at(one, one.path, (), _MISSING, message, hint))
-            elif path not in was["pipelines"]:
+            elif path not in was.get("pipelines", {}):
                 hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` adds it"
                 found.append(self._places.at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
             else:
