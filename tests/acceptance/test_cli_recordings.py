@@ -98,6 +98,30 @@ def test_a_replay_needs_no_secret_of_requests_that_it_answers(
     assert len(Answering.seen) == 2
 
 
+def test_a_call_that_nobody_recorded_is_told_also_where_its_failure_is_tolerated_or_expected(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    text = PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}")
+    text = text.replace("  ask:", "  ask:\n    continue_on_error: true").partition("outputs:")[0]
+    (tmp_path / "p.yml").write_text(text)
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    assert "warning:" not in pipe("run", "p.yml", "--replay", "rec").stderr
+    missed = pipe("run", "p.yml", "--replay", "rec", "-i", "word=quick")
+    assert missed.returncode == 0
+    assert "warning: nobody recorded what ask asked; the run succeeded since that failure is tolerated" in missed.stderr
+    (tmp_path / "p.test.yml").write_text(
+        "version: 1\ndefaults: {replay: rec, run: none}\n"
+        "cases:\n  it answers: {}\n  it is tolerated: {inputs: {word: quick}}\n"
+        "  it is meant: {inputs: {word: quick}, expect: {nodes: {ask: failed}}}\n"
+    )
+    done = pipe("test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (told,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
+    assert told.startswith("warning: p.test.yml:5:3: the case passes, and ask failed: ")
+    assert 'json.q: recorded "slow", asked "quick"' in told
+
+
 def test_who_decides_in_a_replay_is_told_to_go_on_from_its_recording(
     pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
 ) -> None:

@@ -49,6 +49,8 @@ class CaseResult:
     """Items that are mocked, by the case or by the defaults, and that there weren't."""
     there: tuple[str, ...]
     """Items that are mocked and that there were."""
+    unrecorded: tuple[tuple[str, str], ...]
+    """Nodes that asked what nobody has recorded, and what that was."""
     run: Run
     seconds: float
     events: Sequence[Event] = field(repr=False)
@@ -147,9 +149,10 @@ async def perform_case(
         active.close()
         shutil.rmtree(active.rundir.path, ignore_errors=True)
     refused, unable = tuple(standin.refused), tuple(standin.unable)
-    return CaseResult(
-        suite, case, unmet, refused, unable, missing, there, run, time.perf_counter() - began, tape.events
-    )
+    misses = active.desk.misses if active.desk is not None else {}
+    unrecorded = tuple((node, fault.message) for (node, _), fault in misses.items())
+    took = time.perf_counter() - began
+    return CaseResult(suite, case, unmet, refused, unable, missing, there, unrecorded, run, took, tape.events)
 
 
 def _without_sources(plan: Plan) -> Plan:
