@@ -186,6 +186,6 @@ def in_the_way(settings: RunSettings) -> list[str]:
         return []
     from pipe_runner.recordings.folder import Folder
 
-    names = Folder(settings.record).others()
+    names = Folder(settings.record).others(some=bool(settings.only))
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
     return [f"{settings.record} holds what --replay will refuse, since it is no recording: {shown}"] if names else []

@@ -113,15 +113,16 @@ class Folder:
             raise first
         return found
 
-    def others(self) -> list[str]:
-        """Files of somebody else, by name, that recording leaves there and `read` would refuse."""
+    def others(self, *, some: bool = False) -> list[str]:
+        """Files, by name, that recording leaves there and `read` would refuse: those of somebody else, and where only
+        `some` recordings are made anew, any."""
         try:
             names = sorted(os.listdir(self.path))
         except OSError:
             return []
         found = []
         for name in names:
-            if name.endswith(".json") and not _NAME.match(name):
+            if name.endswith(".json") and (some or not _NAME.match(name)):
                 try:
                     self._entry(os.path.join(self.path, name))
                 except UsageError:

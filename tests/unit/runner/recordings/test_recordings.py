@@ -505,6 +505,9 @@ def test_what_replaying_would_refuse_beside_recordings_is_known(tmp_path: Path) 
     (tmp_path / "theirs.json").write_text('{"theirs": 1}')
     assert Folder(str(tmp_path)).others() == ["theirs.json"]
     assert Folder(str(tmp_path / "none")).others() == []
+    mine.write_text("<<<<<<< HEAD")
+    assert Folder(str(tmp_path)).others() == ["theirs.json"], "a new recording removes it"
+    assert Folder(str(tmp_path)).others(some=True) == [mine.name, "theirs.json"]
 
 
 @pytest.mark.parametrize(
