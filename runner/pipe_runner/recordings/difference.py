@@ -16,6 +16,8 @@ _SHOWN: Final = 3
 _AROUND: Final = 30
 """Characters of a text that are shown before the place where it differs."""
 _LONGEST: Final = 100
+_AS_NEAR: Final = 50
+"""Recordings from which as many values differ, and of which the words are counted."""
 _MOST_PAIRS: Final = 2500
 """Pairs of items of two lists that are held against each other; items of longer lists are told place by place."""
 
@@ -59,7 +61,10 @@ class Nearest:
         if not rivals:
             return f"nothing of kind {kind} was recorded"
         mine = _leaves_of(asked)
-        found = self._entries[min(rivals, key=lambda number: len(mine ^ self._leaves_of(number)))]
+        far = {number: len(mine ^ self._leaves_of(number)) for number in rivals}
+        least, words = min(far.values()), _words(asked)
+        near = [number for number in rivals if far[number] == least][:_AS_NEAR]
+        found = self._entries[min(near, key=lambda number: len(words ^ _words(self._entries[number].asked)))]
         places = list(_differences(found.asked, asked, ""))
         told = "; ".join(_told(*one) for one in places[:_SHOWN])
         more = f", and {len(places) - _SHOWN} more" if len(places) > _SHOWN else ""
@@ -70,6 +75,10 @@ class Nearest:
         if number not in self._leaves:
             self._leaves[number] = _leaves_of(self._entries[number].asked)
         return self._leaves[number]
+
+
+def _words(asked: JsonObject) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", json.dumps(asked, default=dict)))
 
 
 def _leaves_of(value: Any) -> frozenset[Leaf]:

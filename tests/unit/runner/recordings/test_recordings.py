@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -146,130 +144,6 @@ def test_a_call_that_ran_out_of_time_is_kept_and_one_that_was_stopped_is_not(tmp
     assert (caught.value.reason, caught.value.sent) == (Reason.TIMED_OUT, True)
 
 
-def test_a_miss_says_what_the_nearest_recording_asked_otherwise(tmp_path: Path) -> None:
-    near = {"model": "m", "messages": [{"role": "user", "text": "Why is it slow? " * 20 + "Tell."}]}
-    far = {"model": "other", "messages": [{"role": "user", "text": "Hello"}], "seed": 1}
-    record(tmp_path, [(attempt(), far, 1), (attempt(), near, 2)])
-    asked = json.loads(json.dumps(near).replace("Tell.", "Say."))
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), asked)])
-    assert "differs at messages[0].text" in caught.value.message
-    assert 'Tell."' in caught.value.message
-    assert 'Say."' in caught.value.message
-    assert f"--record {tmp_path}" in caught.value.message
-
-
-def _talk(*texts: str) -> dict[str, Any]:
-    roles = {"S": "system", "U": "user", "A": "assistant"}
-    return {"model": "m", "messages": [{"role": roles[text[0]], "text": text} for text in texts]}
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        (
-            _talk("S terse", "U why?"),
-            'messages[0]: not recorded, asked {"role": "system", "text": "S terse"}; record it',
-        ),
-        (
-            _talk("S terse", "U why so?"),
-            'messages[0]: not recorded, asked {"role": "system", "text": "S terse"}; '
-            'messages[1].text: recorded "U why?", asked "U why so?"; record it',
-        ),
-        (_talk("U why?", "A so", "U again"), 'messages[1]: not recorded, asked {"role": "assistant", "text": "A so"}'),
-    ],
-)
-def test_a_miss_tells_of_a_message_that_was_added_as_one_that_was_added(
-    tmp_path: Path, asked: dict[str, Any], said: str
-) -> None:
-    record(tmp_path, [(attempt(), _talk("U why?"), 1), (attempt(), _talk("U why?", "U again"), 2)])
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), asked)])
-    assert f"the nearest recording differs at {said}" in caught.value.message
-
-
-def test_a_miss_names_the_folder_as_a_shell_takes_it(tmp_path: Path) -> None:
-    record(tmp_path / "a b", [(attempt(), {"p": 1}, 1)])
-    with pytest.raises(NodeFault, match=f"record it with --record '{tmp_path}/a b'"):
-        replay(tmp_path / "a b", [(attempt(), {"p": 2})])
-
-
-def test_a_miss_tells_of_a_message_that_is_not_asked_any_more(tmp_path: Path) -> None:
-    record(tmp_path, [(attempt(), _talk("S terse", "U why?", "A so", "U again"), 1)])
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), _talk("U why?", "A so", "U again"))])
-    said = 'differs at messages[0]: recorded {"role": "system", "text": "S terse"}, not asked; record it'
-    assert said in caught.value.message
-
-
-@pytest.mark.parametrize(
-    ("was", "now", "why"),
-    [
-        ("run 20261130-045817-7nemn", "run 20261130-045819-e8e52", "a run's id"),
-        ("run 20261130-045817-7nemn", "run r", "a run's id"),
-        ("Today is 2026-11-29.", "Today is 2026-11-30.", "a date or a time"),
-        ("at 2026-11-30T04:58:18.461635Z, so", "at 2026-11-30T04:58:19.5Z, so", "a date or a time"),
-        ("see /tmp/tmp_x1/log", "see /tmp/tmpz88/log", "a temporary file"),
-        ("20261130-045817-7nemn on 2026-11-29", "20261130-045819-e8e52 on 2026-11-30", "an id or a time"),
-        ("Today is 2026-11-29.", "It is 2026-11-30.", None),
-        ("Today", "today", None),
-    ],
-)
-def test_a_miss_says_what_no_run_asks_again(tmp_path: Path, was: str, now: str, why: str | None) -> None:
-    record(tmp_path, [(attempt(), _talk(f"U {was}"), 1)])
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), _talk(f"U {now}"))])
-    said = f" ({why} is another one in each run: hand it in as an input); record it"
-    assert (said in caught.value.message) if why else ("another one in each run" not in caught.value.message)
-
-
-def test_a_miss_tells_what_of_data_has_changed_and_not_the_mark_around_it(tmp_path: Path) -> None:
-    def about(mark: str, last: str) -> dict[str, Any]:
-        lines = "a line of a log\n" * 20
-        return _talk(f'U <data {mark * 16} from="x.log">\n{lines}{last}\n</data {mark * 16}>')
-
-    record(tmp_path, [(attempt(), about("a0", "done"), 1)])
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), about("b1", "failed"))])
-    assert 'a line of a log\\ndone\\n</data …>", asked' in caught.value.message
-    assert "a0a0" not in caught.value.message
-    with pytest.raises(NodeFault, match="b1b1"):
-        replay(tmp_path, [(attempt(), about("b1", "done"))])
-
-
-def test_a_miss_of_long_lists_takes_no_time(tmp_path: Path, in_time: Any) -> None:
-    record(tmp_path, [(attempt(), {"json": {"rows": [{"n": n} for n in range(20_000)]}}, 1)])
-    began = time.process_time()
-    with pytest.raises(NodeFault) as caught:
-        replay(tmp_path, [(attempt(), {"json": {"rows": [{"n": -n} for n in range(20_000)]}})])
-    assert "json.rows[1].n: recorded 1, asked -1;" in caught.value.message
-    assert "and 19996 more" in caught.value.message
-    assert in_time(time.process_time() - began, 3)
-
-
-def test_a_new_recording_removes_the_old_one_and_nothing_else(tmp_path: Path) -> None:
-    record(tmp_path, [(attempt(), {"p": 1}, 1)])
-    (tmp_path / "README.md").write_text("mine")
-    (tmp_path / "data.json").write_text("{}")
-    record(tmp_path, [(attempt(), {"p": 2}, 2)])
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert len(names) == 3
-    assert {"README.md", "data.json"} < set(names)
-
-
-def test_only_the_recordings_of_the_nodes_that_run_are_removed(tmp_path: Path) -> None:
-    folder = Folder(str(tmp_path))
-    nodes = ("a", "a[1]", "a.b", "a[x].b", "ab", "b", "b.a", "b[a]")
-    for number, node in enumerate(nodes):
-        folder.write(Entry("model", node, 1, 1, {"p": number}, 1))
-    (tmp_path / "a-model-0123456789ab-1.json").write_text("<<<<<<<")
-    (tmp_path / "a-model-0123456789ab-1.json.part").write_text("{")
-    folder.clear(["a"])
-    (tmp_path / "a-model-0123456789ab-1.json").unlink()
-    assert {entry.node for entry in folder.read()} == {"ab", "b", "b.a", "b[a]"}
-    assert len(list(tmp_path.iterdir())) == 4
-
-
 def test_runs_beside_each_other_don_t_meet(tmp_path: Path) -> None:
     folder = Folder(str(tmp_path))
     entry = Entry("model", "n", 1, 1, {"p": 1}, 1)
@@ -341,26 +215,6 @@ def test_one_that_was_edited_by_hand_is_told_with_its_line_and_what_to_do(
     assert "mend it" in str(caught.value.hint)
 
 
-def test_all_that_can_not_be_used_are_named_at_once(tmp_path: Path) -> None:
-    for number in range(30):
-        (tmp_path / f"x{number:02}.json").write_text("<<<<<<< HEAD\n")
-    with pytest.raises(UsageError) as caught:
-        Folder(str(tmp_path)).read()
-    assert "x00.json can't be used: line 1, column 1: git left a conflict" in caught.value.message
-    assert "; others that can't be used: x01.json, x02.json, " in caught.value.message
-    assert caught.value.message.endswith("x20.json, … (29 in all)")
-
-
-def test_s1_a_link_out_of_the_project_is_not_read_where_files_are_only_checked(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    record(tmp_path / "out", [(attempt(), {"p": 1}, 1)])
-    (file,) = (tmp_path / "out").iterdir()
-    (tmp_path / "in" / "x.json").symlink_to(file)
-    assert len(Folder(str(tmp_path / "in")).read()) == 1
-    with pytest.raises(UsageError, match="it is a link that leaves the project"):
-        Folder(str(tmp_path / "in"), within=tmp_path / "in").read()
-
-
 def test_one_that_an_editor_saved_with_a_mark_at_its_beginning_is_read(tmp_path: Path) -> None:
     text = Entry("model", "n", 1, 1, {"p": 1}, 1).to_text()
     (tmp_path / "x.json").write_text(text.replace("\n", "\r\n"), encoding="utf-8-sig")
@@ -368,16 +222,6 @@ def test_one_that_an_editor_saved_with_a_mark_at_its_beginning_is_read(tmp_path:
     (tmp_path / "x.json").write_text(text, encoding="utf-16")
     with pytest.raises(UsageError, match="it is not UTF-8, at byte 0"):
         Folder(str(tmp_path)).read()
-
-
-def test_a_folder_that_is_not_there_says_how_to_make_it(tmp_path: Path) -> None:
-    with pytest.raises(UsageError) as caught:
-        Folder(str(tmp_path / "no")).read()
-    assert "--record" in str(caught.value.hint)
-    (tmp_path / "file").touch()
-    with pytest.raises(UsageError, match="it is no folder") as caught:
-        Folder(str(tmp_path / "file")).read()
-    assert caught.value.hint is None  # nothing can be recorded there
 
 
 def test_d7_a_recording_that_can_t_be_written_is_a_storage_error(tmp_path: Path) -> None:
@@ -399,30 +243,6 @@ def test_what_can_not_be_written_whole_is_not_there(tmp_path: Path, monkeypatch:
         folder.write(Entry("model", "n", 1, 1, {"p": 2}, 2))
     assert [entry.answer for entry in folder.read()] == [1]
     assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_what_a_killed_runner_left_half_written_is_passed_over_and_removed(tmp_path: Path) -> None:
-    folder, entry = Folder(str(tmp_path)), Entry("model", "n", 1, 1, {"p": 1}, 1)
-    folder.write(entry)
-    (file,) = tmp_path.iterdir()
-    file.rename(tmp_path / f"{file.name}.part")
-    folder.write(entry)
-    assert [one.answer for one in folder.read()] == [1]
-    folder.clear()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_who_goes_on_removes_what_was_begun_long_ago_and_nothing_that_is_being_written(tmp_path: Path) -> None:
-    Folder(str(tmp_path)).write(Entry("model", "n", 1, 1, {"p": 1}, 1))
-    (file,) = tmp_path.iterdir()
-    kept = [file, tmp_path / f"{file.name}.part", tmp_path / "notes.part"]
-    old = [tmp_path / f"{file.stem}0.json.part", tmp_path / f"12-probe-{'0' * 12}-0.json.part"]
-    for path in (*kept[1:], *old):
-        path.write_text("{")
-    for path in (file, kept[2], *old):
-        os.utime(path, (0, 0))
-    Recording(Folder(str(tmp_path)), NoMasking(), anew=False)
-    assert sorted(tmp_path.iterdir()) == sorted(kept)
 
 
 def test_a_fault_that_was_edited_into_none_names_its_file(tmp_path: Path) -> None:
@@ -495,19 +315,6 @@ def test_s11_an_answer_that_was_edited_into_another_type_is_told_in_words(more: 
     with pytest.raises(NodeFault) as caught:
         replayed({"text": "x", "finish": "stop", **more}, None)
     assert f"can't be used: {said}; mend its file" in caught.value.message
-
-
-def test_what_replaying_would_refuse_beside_recordings_is_known(tmp_path: Path) -> None:
-    record(tmp_path, [(attempt(), {"q": 1}, {"text": "a"})])
-    (mine,) = tmp_path.iterdir()
-    (tmp_path / "renamed.json").write_bytes(mine.read_bytes())
-    assert Folder(str(tmp_path)).others() == []
-    (tmp_path / "theirs.json").write_text('{"theirs": 1}')
-    assert Folder(str(tmp_path)).others() == ["theirs.json"]
-    assert Folder(str(tmp_path / "none")).others() == []
-    mine.write_text("<<<<<<< HEAD")
-    assert Folder(str(tmp_path)).others() == ["theirs.json"], "a new recording removes it"
-    assert Folder(str(tmp_path)).others(some=True) == [mine.name, "theirs.json"]
 
 
 @pytest.mark.parametrize(
