@@ -134,7 +134,8 @@ def test_who_decides_in_a_replay_is_told_to_go_on_from_its_recording(
     assert " --record 'my rec'\n" in told
     assert pipe("resume", "latest", "--record", "my rec").returncode == 0
     assert pipe("run", "p.yml", "--replay", "my rec", "-q").returncode == 75
-    assert " --replay 'my rec'\n" in pipe("show", "latest").stdout
+    shown = pipe("show", "latest").stdout
+    assert "\nreplayed  from my rec\n" in shown and " --replay 'my rec'\n" in shown
     told = pipe("approve", "latest", "ok").stderr
     assert " --replay 'my rec'\n" in told
     assert pipe("resume", "latest", "--replay", "my rec").returncode == 0

@@ -93,6 +93,9 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
     if run.ledger is not None:
         total = run.ledger.total
         yield f"models    {plural(total.calls + total.aside, 'call')}, {used(total)}"
+    for word, folder in (("recorded  into", run.record), ("replayed  from", run.replay)):
+        if folder is not None:
+            yield safe(f"{word} {folder}")
     if run.messages:
         yield f"messages  {run.messages} (`pipe messages --run {run.id}` shows them)"
     if run.git_sha:
