@@ -10,7 +10,7 @@ from pipe_runner.cases.names import Names
 from pipe_runner.compiler.report import Report, short
 from pipe_runner.types import Path_
 
-_MOST: Final = 100
+_MOST: Final = 30
 """Names under `defaults:` that are looked for in each case."""
 
 
@@ -20,8 +20,8 @@ class Shadows:
     def __init__(self, names: Names, defaults: Mapping[str, Any]) -> None:
         self._names = names
         self._mocked = frozenset(defaults.get("mock") or ())
-        inside = (one for one in _said(defaults, ("defaults",)) if next(self._around(one[0]), None) is not None)
-        self._inside = list(islice(inside, _MOST))
+        every = ((name, where, self._around(name)) for name, where in _said(defaults, ("defaults",)))
+        self._inside = list(islice((one for one in every if one[2]), _MOST))
         self._useful: set[Path_] = set()
         self._useless: dict[Path_, tuple[str, str]] = {}
         """By its place: a name, and what is mocked around it."""
@@ -29,15 +29,15 @@ class Shadows:
     def see(self, path: Path_, case: Mapping[str, Any]) -> None:
         """A case; of names that the pipeline doesn't have it is told elsewhere."""
         own, run = case.get("mock") or {}, _listed(case)
-        for name, where in (*self._inside, *_said(case, path)):
+        said = [(name, where, self._around(name)) for name, where in _said(case, path)]
+        for name, where, around in (*self._inside, *said):
             if where[0] == "defaults" and (name in own or name in run or (where[1] == "run" and "run" in case)):
                 continue  # the case says something else of it
-            around = (one for one in self._around(name) if one in own or (one in self._mocked and one not in run))
-            first = next(around, None)
-            if first is None:
+            whole = next((one for one in around if one in own or (one in self._mocked and one not in run)), None)
+            if whole is None:
                 self._useful.add(where)
             else:
-                self._useless.setdefault(where, (name, first))
+                self._useless.setdefault(where, (name, whole))
 
     def tell(self, report: Report) -> None:
         """Warn of each."""
@@ -50,13 +50,14 @@ class Shadows:
             hint = f"leave out one of the two: without the mock of `{short(around)}` its nodes run"
             report.add("W702", message, place, at="key" if mocked else "value", hint=hint)
 
-    def _around(self, name: str) -> Iterator[str]:
+    def _around(self, name: str) -> tuple[str, ...]:
         """What may stand under `mock:` for a node, or an item, that has this one inside."""
-        for step in (self._names.steps(name) or ())[:-1]:
+        found: dict[str, None] = {}
+        for step in (self._names.steps(name) or ())[:-1] if "." in name else ():
             if step.key is not None:
-                yield f"{step.name}[{step.key}]"
-            yield step.name
-            yield step.node.id
+                found[f"{step.name}[{step.key}]"] = None
+            found.update({step.name: None, step.node.id: None})
+        return tuple(found)
 
 
 def _listed(said: Mapping[str, Any]) -> set[str]:
