@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -10,6 +11,8 @@ from pipe_runner.models import Outside
 from pipe_runner.ports import Attempt, NodeError, Outcome
 from pipe_runner.types import ErrorKind, Json, NodeStatus
 
+_USER: Final = re.compile(r"\A(\s*[A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@")
+"""User name and password of a URL, which nobody reads in a recording."""
 _ENDS: Final = (NodeStatus.SUCCEEDED, NodeStatus.FAILED)
 
 
@@ -19,7 +22,10 @@ async def through(outside: Outside, attempt: Attempt, perform: Callable[[], Awai
     async def exchange() -> Json:
         return _to_json(await perform())
 
-    return _from_json(await outside.exchange(attempt, "http", dict(attempt.options), exchange))
+    asked = dict(attempt.options)
+    if isinstance(asked.get("url"), str):
+        asked["url"] = _USER.sub(r"\1***@", str(asked["url"]))
+    return _from_json(await outside.exchange(attempt, "http", asked, exchange))
 
 
 def _to_json(outcome: Outcome) -> dict[str, Json]:

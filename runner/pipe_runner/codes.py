@@ -153,6 +153,7 @@ CODES: Final[dict[str, str]] = {
     "W605": "address that is not reached",
     "W606": "working directory of a server that isn't there",
     "W701": "mocked output that the agent doesn't give",
+    "W702": "mock that stands in for nothing",
     "W801": "key that counts for nothing in an included file",
     "W802": "group of a sub-pipeline",
 }

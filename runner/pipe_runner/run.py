@@ -50,6 +50,8 @@ class Run(State):
     error: Mapping[str, Any] | None = None
     git_sha: str | None = None
     only: tuple[str, ...] = ()
+    record: str | None = None
+    replay: str | None = None
     """What `--only` named when the run was started."""
     aside: Mapping[tuple[str, str], NodeState] = MappingProxyType({})
     """Of nodes and items that are not there any more: those that may have acted once, by node and key."""
@@ -204,11 +206,9 @@ def _run_started(run: Run, event: Event) -> None:
     if run.started_at is not None:
         raise ValueError("the run had begun before")
     data = _held(event)
-    run.id = event.run
-    run.status = RunStatus.RUNNING
-    run.pipeline = data.get("pipeline", "")
-    run.path = data.get("path", "")
-    run.root = data.get("root", "")
+    run.id, run.status = event.run, RunStatus.RUNNING
+    run.pipeline, run.path, run.root = (data.get(key, "") for key in ("pipeline", "path", "root"))
+    run.record, run.replay = data.get("record"), data.get("replay")
     run.digest = data.get("digest", "")
     run.inputs = data.get("inputs", {})
     run.git_sha = data.get("git_sha")
@@ -224,11 +224,9 @@ def _run_resumed(run: Run, event: Event) -> None:
     data = _held(event)
     run.status = RunStatus.RUNNING
     run.attempt += 1
-    run.finished_at = None
-    run.duration_s = None
-    run.error = None
-    run.outputs = {}
-    run.outputs_ref = None
+    run.finished_at = run.duration_s = run.error = None
+    run.outputs, run.outputs_ref = {}, None
+    run.record, run.replay = data.get("record"), data.get("replay")
     run.inputs = data.get("inputs", run.inputs)
     run.digest = data.get("digest", run.digest)
     if "nodes" in data:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, assert_never
 
 from pipe_runner.errors import NodeFault, UsageError
@@ -26,8 +26,16 @@ class _Missing(Exception):
     """Why a secret has no value, without the value."""
 
 
-def resolve(sources: Iterable[SecretSource], environ: Mapping[str, str], root: str) -> tuple[dict[str, str], list[str]]:
-    """Values by name, and warnings; raises UsageError that lists every secret which can't be had.
+def made_up(name: str) -> str:
+    """What stands in for a secret where nothing is done with it."""
+    return f"made-up-value-of-{name}"
+
+
+def resolve(
+    sources: Iterable[SecretSource], environ: Mapping[str, str], root: str, unused: Collection[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Values by name, and warnings; raises UsageError that lists every secret which can't be had. For one that is
+    `unused` something made up stands in then.
 
     A file loses one final newline. A relative path stays in the project's root, links resolved; an absolute one is
     taken as it stands, since that is where systems mount secrets (`/run/secrets/…`).
@@ -39,7 +47,10 @@ def resolve(sources: Iterable[SecretSource], environ: Mapping[str, str], root: s
         try:
             value = _value(source, environ, root)
         except _Missing as reason:
-            missing.append(f"{source.name}: {reason}")
+            if source.name in unused:
+                values[source.name] = made_up(source.name)
+            else:
+                missing.append(f"{source.name}: {reason}")
             continue
         values[source.name] = value
         if len(value) < SHORTEST_MASKED:

@@ -21,9 +21,14 @@ COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 """What services say of tokens; see `TokenCounts` of the schema."""
 
 
+def is_price(dollars: Any) -> bool:
+    """Whether that is an amount of dollars which a call may cost."""
+    return isinstance(dollars, int | float) and not isinstance(dollars, bool) and 0 <= dollars < _MOST
+
+
 def nanos(dollars: float) -> int:
     """US dollars as whole 1e-9 dollars; raises ValueError for what is no price."""
-    if not 0 <= dollars < _MOST:
+    if not is_price(dollars):
         raise ValueError(f"{dollars} is no price")
     return round(dollars * NANO)
 
@@ -44,7 +49,7 @@ def well_formed(data: Mapping[str, Any]) -> bool:
         return False
     if not all(count is None or (type(count) is int and count >= 0) for count in counts):
         return False
-    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < _MOST)
+    priced = cost is None or is_price(cost)
     return priced and isinstance(data.get("call"), str)
 
 

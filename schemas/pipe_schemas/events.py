@@ -55,6 +55,10 @@ class RunStarted(EventLine):
         default_factory=dict, description="Of nodes with `agent: auto` whose task was known: who was chosen, and why."
     )
     durability: Literal["full", "os"] = Field(default="full", description="What a line survives.")
+    record: str | None = Field(
+        default=None, description="The folder of `--record`, from the root if it lies inside it."
+    )
+    replay: str | None = Field(default=None, description="The folder of `--replay`, likewise.")
     task: str | None = Field(default=None, description="Of a run of `pipe ask`: the task, without its passwords.")
     order: str | None = Field(
         default=None, description="The time by which it stands among other runs, where the clock had been set back."
@@ -69,6 +73,8 @@ class RunResumed(EventLine):
     nodes: dict[str, str] = Field(description="The digest of each node as it is now; others are forgotten.")
     rerun: list[str] = Field(description="Ids of the nodes that are decided again.")
     reasons: dict[str, str] = Field(default_factory=dict, description="Why each of them is.")
+    record: str | None = Field(default=None, description="The folder of `--record` from here on.")
+    replay: str | None = Field(default=None, description="The folder of `--replay` from here on.")
     anew: list[str] = Field(default_factory=list, description="Repeated nodes of which every item runs again.")
     items: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

@@ -185,3 +185,15 @@ def test_pins_that_differ_say_which_command_writes_them_anew(pipe: Shell, tmp_pa
     assert "`pipe lock --tools` writes their pins" in done.stdout + done.stderr
     assert pipe("lock", "--tools").returncode == 0
     assert pipe("lock", "--tools", "--check").returncode == 0
+
+
+def test_what_pipe_lock_would_take_out_is_a_difference(pipe: Shell, tmp_path: Path) -> None:
+    write(tmp_path)
+    pipe("lock")
+    (tmp_path / "parts" / "inner.yml").write_text(INNER.replace("ollama", "openai"))
+    pipe("lock", "p.yml")
+    told = pipe("lock", "--check")
+    assert told.returncode == 1
+    assert "E611 the provider ollama is in pipe.lock, and no node asks it" in told.stdout
+    pipe("lock")
+    assert pipe("lock", "--check").returncode == 0

@@ -83,6 +83,65 @@ def test_a_recorded_run_is_answered_again_with_its_retry_and_no_server(
     assert not any("canary-token" in file.read_text() for file in files)
 
 
+def test_a_replay_needs_no_secret_of_requests_that_it_answers(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary/token+value"
+    (tmp_path / "p.yml").write_text(PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}"))
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    del pipe.env["TOKEN"]
+    assert pipe("run", "p.yml", "--replay", "rec").returncode == 0
+    (tmp_path / "p.yml").write_text((tmp_path / "p.yml").read_text() + "finally: {a: {run: echo, secrets: [TOKEN]}}\n")
+    refused = pipe("run", "p.yml", "--replay", "rec")
+    assert refused.returncode == 2
+    assert "TOKEN: the environment variable TOKEN is not set" in refused.stderr, "commands run as always"
+    assert len(Answering.seen) == 2
+
+
+def test_a_call_that_nobody_recorded_is_told_also_where_its_failure_is_tolerated_or_expected(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    text = PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}")
+    text = text.replace("  ask:", "  ask:\n    continue_on_error: true").partition("outputs:")[0]
+    (tmp_path / "p.yml").write_text(text)
+    assert pipe("run", "p.yml", "--record", "rec").returncode == 0
+    assert "warning:" not in pipe("run", "p.yml", "--replay", "rec").stderr
+    missed = pipe("run", "p.yml", "--replay", "rec", "-i", "word=quick")
+    assert missed.returncode == 0
+    assert "warning: nobody recorded what ask asked; the run succeeded since that failure is tolerated" in missed.stderr
+    (tmp_path / "p.test.yml").write_text(
+        "version: 1\ndefaults: {replay: rec, run: none}\n"
+        "cases:\n  it answers: {}\n  it is tolerated: {inputs: {word: quick}}\n"
+        "  it is meant: {inputs: {word: quick}, expect: {nodes: {ask: failed}}}\n"
+    )
+    done = pipe("test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (told,) = (line for line in done.stderr.splitlines() if line.startswith("warning:"))
+    assert told.startswith("warning: p.test.yml:5:3: the case passes, and ask failed: ")
+    assert 'json.q: recorded "slow", asked "quick"' in told
+
+
+def test_who_decides_in_a_replay_is_told_to_go_on_from_its_recording(
+    pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
+) -> None:
+    pipe.env["TOKEN"] = "canary-token-value"
+    text = PIPELINE.format(url=f"http://127.0.0.1:{server.server_port}")
+    text = text.replace("  ask:", "  ok: {agent: approval, with: {message: ok?}}\n  ask:\n    needs: [ok]")
+    (tmp_path / "p.yml").write_text(text)
+    assert pipe("run", "p.yml", "--record", "my rec", "-q").returncode == 75
+    told = pipe("approve", "latest", "ok").stderr
+    assert " --record 'my rec'\n" in told
+    assert pipe("resume", "latest", "--record", "my rec").returncode == 0
+    assert pipe("run", "p.yml", "--replay", "my rec", "-q").returncode == 75
+    shown = pipe("show", "latest").stdout
+    assert "\nreplayed  from my rec\n" in shown and " --replay 'my rec'\n" in shown
+    told = pipe("approve", "latest", "ok").stderr
+    assert " --replay 'my rec'\n" in told
+    assert pipe("resume", "latest", "--replay", "my rec").returncode == 0
+    assert len(Answering.seen) == 2, "the replay asked nobody"
+
+
 def test_a_request_that_nobody_recorded_fails_and_says_what_is_different(
     pipe: Shell, tmp_path: Path, server: http.server.HTTPServer
 ) -> None:

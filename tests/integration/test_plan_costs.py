@@ -92,6 +92,12 @@ def test_what_runs_have_cost_is_told_by_their_logs(tmp_path: Path) -> None:
     found = json.loads(pipe(tmp_path, "plan", "p.yml", "--output", "json"))["cost"]
     assert (found["p50"], found["p95"], found["runs"]) == (0.002, 0.04, 3)
     assert found["nodes"]["a"]["p50"] == 0.002
+    pipe(tmp_path, "run", "p.yml", "-i", "n=4000", "--record", "rec")
+    for _ in range(5):
+        pipe(tmp_path, "run", "p.yml", "-i", "n=4000", "--replay", "rec")
+    told = pipe(tmp_path, "plan", "p.yml")
+    assert "by the medians of the last 4 runs" in told, "a replay takes no time"
+    assert "in the last 4 runs that succeeded: p50 $0.002, p95 $0.04" in told
 
 
 def test_an_explanation_is_asked_for_twice_at_most_and_counts_where_there_may_be_one(tmp_path: Path) -> None:

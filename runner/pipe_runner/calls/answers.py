@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from math import inf
 from typing import Any, Final
 
 from pipe_runner.calls.counts import counted, fitting
@@ -21,6 +20,7 @@ from pipe_runner.models import (
     out_of_time,
     was_sent,
 )
+from pipe_runner.spent import is_price
 from pipe_runner.types import ErrorKind, Json
 
 
@@ -49,7 +49,7 @@ def response_from_json(data: Json) -> ModelResponse:
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")
     held_to(values, {"request_id": str, "latency": float, "first_piece": float})
-    if (cost := values.get("cost")) is not None and not (isinstance(cost, (int, float)) and 0 <= cost < inf):
+    if (cost := values.get("cost")) is not None and not is_price(cost):
         raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:

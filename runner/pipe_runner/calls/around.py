@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from math import inf
 from typing import Any
 
 from pipe_runner.calls.counts import fitting
 from pipe_runner.models import ProviderSettings, Usage
 from pipe_runner.ports import Attempt
+from pipe_runner.spent import is_price
 from pipe_runner.types import Json, JsonObject
 
 
@@ -35,7 +35,7 @@ class AsTheTypeSays:
     def cost(self, model: str, usage: Usage) -> float | None:
         """What the type says of a usage whose parts fit; nonsense is no price."""
         cost = self._cost_of(model, fitting(usage))
-        return cost if cost is None or 0 <= cost < inf else None
+        return cost if cost is None or is_price(cost) else None
 
     def most(self, model: str, tokens_in: int, tokens_out: int) -> float | None:
         plain = Usage(tokens_in, tokens_out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from math import inf
 from typing import Any, Final, TypeVar
 
 from pipe_runner.calls.answers import asked_of, called, may_be_paid, recorded, replayed
@@ -32,6 +31,7 @@ from pipe_runner.models import (
 )
 from pipe_runner.plan import MOST_OUT
 from pipe_runner.ports import Attempt, Clock, Emit, Masker
+from pipe_runner.spent import is_price
 from pipe_runner.types import ErrorKind, EventKind, Json, JsonObject
 
 BRIEF: Final = 5.0
@@ -243,7 +243,7 @@ def _without_others(messages: tuple[Message, ...], provider: str, model: str) ->
 def _priced(answer: ModelResponse, prices: Prices, model: str) -> ModelResponse:
     """The answer with what it cost: here, unless the service says it, so that a recording holds it."""
     usage, cost = _counted(answer.usage), answer.cost
-    if cost is not None and not 0 <= cost < inf:  # the service says nonsense
+    if cost is not None and not is_price(cost):  # the service says nonsense
         cost = None
     if usage is not None and cost is None:
         cost = prices.cost(model, usage)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cases.matching import is_matcher
 from pipe_runner.cases.names import Names
+from pipe_runner.cases.shadows import Shadows
 from pipe_runner.cases.suite import OTHERS
 from pipe_runner.compiler.matching import matches, misplaced
 from pipe_runner.compiler.report import Report, listed, short
@@ -28,15 +29,18 @@ def check(data: Mapping[str, Any], plan: Plan, names: Names, report: Report, reg
     checks = _Checks(plan, names, report, registry)
     defaults = data.get("defaults") or {}
     checks.setting(("defaults",), defaults)
+    shadows = Shadows(names, defaults)
     for name, case in data["cases"].items():
         path: Path_ = ("cases", name)
         if case:
             checks.setting(path, case)
+        shadows.see(path, case)
         if checks.required:
             checks.missing(path, {**(defaults.get("inputs") or {}), **(case.get("inputs") or {})})
         expect = case.get("expect")
         if expect:
             checks.expectations((*path, "expect"), expect)
+    shadows.tell(report)
 
 
 class _Checks:

@@ -22,6 +22,7 @@ from pipe_runner.plan import Plan, SecretSource
 from pipe_runner.ports import Event, Executor
 from pipe_runner.run import Run
 from pipe_runner.runlog import read_blob
+from pipe_runner.secrets import made_up
 from pipe_runner.subplans import members, secrets_of
 from pipe_runner.types import Durability
 
@@ -48,6 +49,8 @@ class CaseResult:
     """Items that are mocked, by the case or by the defaults, and that there weren't."""
     there: tuple[str, ...]
     """Items that are mocked and that there were."""
+    unrecorded: tuple[tuple[str, str], ...]
+    """Nodes that asked what nobody has recorded, and what that was."""
     run: Run
     seconds: float
     events: Sequence[Event] = field(repr=False)
@@ -106,7 +109,7 @@ async def perform_case(
     """One run of the pipeline, with what the case says; `state` is a directory in which it has one for its time."""
     began = time.perf_counter()
     registry = registry.fresh()  # agents are made once for each run
-    secrets = {one.name: case.secrets.get(one.name, f"made-up-value-of-{one.name}") for one in secrets_of(suite.plan)}
+    secrets = {one.name: case.secrets.get(one.name, made_up(one.name)) for one in secrets_of(suite.plan)}
     plan = _without_sources(suite.plan)
     clock, tape = JumpingClock(), Tape()
     active = open_run(
@@ -146,9 +149,10 @@ async def perform_case(
         active.close()
         shutil.rmtree(active.rundir.path, ignore_errors=True)
     refused, unable = tuple(standin.refused), tuple(standin.unable)
-    return CaseResult(
-        suite, case, unmet, refused, unable, missing, there, run, time.perf_counter() - began, tape.events
-    )
+    misses = active.desk.misses if active.desk is not None else {}
+    unrecorded = tuple((node, fault.message) for (node, _), fault in misses.items())
+    took = time.perf_counter() - began
+    return CaseResult(suite, case, unmet, refused, unable, missing, there, unrecorded, run, took, tape.events)
 
 
 def _without_sources(plan: Plan) -> Plan:

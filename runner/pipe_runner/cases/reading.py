@@ -21,6 +21,7 @@ from pipe_runner.errors import UsageError
 from pipe_runner.loader import load
 from pipe_runner.ports import NodeError, Outcome
 from pipe_runner.project import find_root, is_inside, link_out, root_of
+from pipe_runner.recordings.folder import Folder
 from pipe_runner.types import ErrorKind, NodeStatus, Path_
 
 if TYPE_CHECKING:
@@ -135,8 +136,13 @@ class Reader:
             elif not os.path.isdir(path):
                 hint = f"make them with `pipe run FILE --record {shlex.quote(os.path.relpath(path))}`"
                 report.add("E706", f"there are no recordings in {name}", place, hint=hint)
-            else:
+            elif name not in found:
                 found[name] = path
+                try:
+                    Folder(path, within=root).read()
+                except UsageError as error:
+                    message = error.message.replace(os.path.join(path, ""), os.path.join(name, ""))
+                    report.add("E706", message, place, hint=error.hint)
         return found
 
     def _compile(self, path: str, *, replayed: bool) -> Compilation:

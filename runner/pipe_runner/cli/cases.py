@@ -16,7 +16,7 @@ from pipe_runner.cases.performing import CaseResult, perform
 from pipe_runner.cases.reading import Reader
 from pipe_runner.cases.suite import Case, Suite
 from pipe_runner.cases.telling import Text, as_json
-from pipe_runner.cases.words import Failure, failures, left_over
+from pipe_runner.cases.words import Failure, failures, left_over, tolerated
 from pipe_runner.cli.boundary import colours, say, write_out
 from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.reading import files_below, near
@@ -49,7 +49,8 @@ def test(given: Given) -> int:
         say("interrupted; the cases after this one were not run")
         return interrupted
     failed = sum(not result.passed for result, _ in results)
-    for one in left_over([result for result, _ in results]):
+    performed = [result for result, _ in results]
+    for one in (*left_over(performed), *tolerated(performed)):
         say(f"warning: {safe(one)}")
     if text is not None:
         files = len({result.suite.path for result, _ in results})

@@ -9,7 +9,7 @@ from typing import Final
 
 from pipe_runner.cli.boundary import say
 from pipe_runner.cli.found import find_run
-from pipe_runner.cli.settings import state_dir
+from pipe_runner.cli.settings import recorded_words, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
 from pipe_runner.engine.decisions import Decision, Word, decide
@@ -54,9 +54,9 @@ def _decide(given: Given, word: Word, output: Json = None) -> int:
     rundir = find_run(given, state, given.must("run"))
     node = given.must("node")
     decision = Decision(word, _text(given, "by") or _user(), _text(given, "reason"), output)
-    decide(state, rundir.id, node, decision, where=rundir.where)
+    run = decide(state, rundir.id, node, decision, where=rundir.where)
     sys.stdout.write(safe(f"{node} {_SAID[word]}") + "\n")
-    say(f"go on with: {rundir.command('resume')}")
+    say(safe(f"go on with: {rundir.command('resume', *recorded_words(run))}"))
     return 0
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.boundary import colours, say
 from pipe_runner.cli.found import find_run, has_runs, refuse_missing
-from pipe_runner.cli.settings import state_dir, whole
+from pipe_runner.cli.settings import recorded_words, state_dir, whole
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import inked, safe, seconds
 from pipe_runner.diagnostics import did_you_mean
@@ -192,7 +192,7 @@ def cancel(given: Given) -> int:
     if RunLock.held(rundir) is None:
         run = fold_log(rundir.log_path, rundir.id)
         if run.interrupted:
-            hint = f"`{rundir.command('resume')}` goes on with it"
+            hint = f"`{rundir.command('resume', *recorded_words(run))}` goes on with it"
             raise UsageError(f"run {rundir.id} is not running: it was interrupted", hint=hint)
         if run.status is not RunStatus.WAITING:
             raise UsageError(f"run {rundir.id} is not running: it {standing(run.status)}")

@@ -109,9 +109,8 @@ def _check(found: _Found, locked: Locked, each: Sequence[tuple[Plan, Mapping[str
     faults: list[Diagnostic] = []
     for plan, now in each:
         faults += differences.of(plan, now)
-    if found.whole and locked.data is not None:
-        there = {path for _, now in each for path in now["pipelines"]}
-        faults += differences.left_over(path for path in locked.data.get("pipelines", {}) if path not in there)
+    if found.whole:
+        faults += differences.left_over([now for _, now in each], alone=not faults)
     faults = in_order(faults)
     write_out(render(faults, "text", colour=colours(sys.stdout)))
     shown = shown_path(lock_path(found.root))

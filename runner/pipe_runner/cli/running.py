@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, assert_never
 
 from pipe_runner.cli.plans import Planned, plan_for, shown_warnings
-from pipe_runner.cli.settings import check_executor, run_settings, state_dir
+from pipe_runner.cli.settings import check_executor, recorded_words, run_settings, state_dir
 from pipe_runner.cli.telling import Telling
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import safe
@@ -155,7 +155,7 @@ def _missed(active: ActiveRun, loop: asyncio.AbstractEventLoop, context: dict[st
     """Something went wrong that nobody waits for. Without memory that may be any step of the run, which then would wait
     for it for ever."""
     if isinstance(context.get("exception"), MemoryError):
-        go_on = active.rundir.command("resume")
+        go_on = active.rundir.command("resume", *recorded_words(active.run))
         active.fail(StorageError("out of memory", hint=f"raise the limit of it; then `{go_on}` goes on"))
     else:
         loop.default_exception_handler(context)

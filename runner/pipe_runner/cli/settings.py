@@ -8,13 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.cli.words import Given
 from pipe_runner.engine import RunSettings
 from pipe_runner.engine.settings import DEFAULT_GRACE
 from pipe_runner.errors import UsageError
+from pipe_runner.text import shown_path
 from pipe_runner.types import Durability
+
+if TYPE_CHECKING:
+    from pipe_runner.run import Run
 
 STATE_DIR: Final = ".pipe"
 _DIGITS: Final = 30
@@ -116,6 +120,19 @@ def recording_words(given: Given) -> list[str]:
 
     named = given.as_dict()
     return [word for flag in ("record", "replay") if named.get(flag) for word in (f"--{flag}", quote(named[flag]))]
+
+
+def recorded_words(run: Run) -> list[str]:
+    """The same of a run that was, as its log has it."""
+    from shlex import quote
+
+    named = {"record": run.record, "replay": run.replay}
+    return [
+        word
+        for flag, path in named.items()
+        if path is not None
+        for word in (f"--{flag}", quote(shown_path(os.path.join(run.root, path))))
+    ]
 
 
 def cache_domain(given: Given, environ: Mapping[str, str] = os.environ) -> str:

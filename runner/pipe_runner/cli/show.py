@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from pipe_runner.cli.files import check_can_be_written
 from pipe_runner.cli.found import find_run
 from pipe_runner.cli.history import table
-from pipe_runner.cli.settings import state_dir
+from pipe_runner.cli.settings import recorded_words, state_dir
 from pipe_runner.cli.words import Given
 from pipe_runner.console.words import (
     counts,
@@ -73,7 +73,8 @@ def show(given: Given) -> int:
 
         asked = questions(run, rundir.where)
         sys.stdout.writelines(f"{line}\n" for line in ("", *asked) if asked)
-        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: {rundir.command('resume')}\n")
+        go_on = rundir.command("resume", *recorded_words(run))
+        sys.stdout.write(f"\n{'then ' if asked else ''}go on with: {safe(go_on)}\n")
     return 0
 
 
@@ -92,6 +93,9 @@ def _described(story: Story, holder: int | None) -> Iterable[str]:
     if run.ledger is not None:
         total = run.ledger.total
         yield f"models    {plural(total.calls + total.aside, 'call')}, {used(total)}"
+    for word, folder in (("recorded  into", run.record), ("replayed  from", run.replay)):
+        if folder is not None:
+            yield safe(f"{word} {folder}")
     if run.messages:
         yield f"messages  {run.messages} (`pipe messages --run {run.id}` shows them)"
     if run.git_sha:

@@ -153,6 +153,9 @@ class Telling:
             tails = self._console.progress.tails if self._console is not None else {}
             go_on, where = self.go_on(active.rundir), active.rundir.where
             text = ending(run, places=places, tails=tails, go_on=go_on, where=where, colour=colour)
+        elif active.desk is not None and active.desk.misses:
+            nodes = ", ".join(dict.fromkeys(node for node, _ in active.desk.misses))
+            self.say(f"warning: nobody recorded what {nodes} asked; the run succeeded since that failure is tolerated")
         if text or not self._quiet:
             say(text + last_line(run, colour=colour))
         return code

@@ -161,12 +161,13 @@ class ModelNode:
         return found
 
     def _alike(self, tools: list[Any], place: Path_) -> None:
-        """Report functions and agents that the model would know by one name; tools of servers bear their server's."""
+        """Report functions and agents that the model would know by one name; tools of servers bear their server's. Of a
+        function that there isn't it is told already, and it may be meant to be another."""
         names: dict[str, int] = {}
         for number, tool in enumerate(tools[:MOST_TOOLS]):
             if isinstance(tool, str):
                 kind, _, name = tool.partition(":")
-                name = plain_name(name) if kind == "function" else ""
+                name = plain_name(name) if kind == "function" and self._models.has_function(name) else ""
             else:
                 own, agent = (tool.get("name"), tool.get("agent")) if isinstance(tool, dict) else (None, None)
                 name = own if isinstance(own, str) else plain_name(agent) if isinstance(agent, str) else ""

@@ -96,6 +96,10 @@ class Models:
             )
             report.add("E515", f"there is no MCP server `{short(name)}`", path, hint=hint)
 
+    def has_function(self, name: str) -> bool:
+        """Whether something installed brings a function, or a recording answers for it."""
+        return name in self._registry.tools.names() or self._registry.tools.recorded is not None
+
     def function_named(self, name: str, path: Path_, report: Report) -> None:
         """Report a function that nothing installed brings."""
         known = self._registry.tools.names()

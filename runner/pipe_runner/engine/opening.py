@@ -75,6 +75,7 @@ def open_run(
         **_choices(expanded(nodes, plan.subplans, settings.only)),
         "git_sha": git_sha(plan.root),
         "durability": str(settings.durability),
+        **settings.recordings(plan.root),
     }
     if settings.task is not None:
         data["task"] = granted.masker.mask_text(settings.task)
@@ -101,7 +102,7 @@ def _begin(run_id: str, request: str, settings: RunSettings, nodes: Sequence[Pla
         lock = _lock_new(rundir)
         undo.callback(lock.release)
         try:
-            processes = _processes(rundir, nodes, registry)
+            processes = _processes(rundir, nodes, registry, settings)
             undo.callback(processes.abandon)
             keep_request(rundir, request)
             journal = LogWriter.create(rundir, settings.durability)
@@ -116,7 +117,7 @@ def _begin_unkept(
 ) -> Place:
     """The place of a run of which nothing is kept: what it needs works on every system."""
     rundir = RunDir.unkept(settings.state_dir, run_id)
-    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry))
+    return Place(rundir, None, UnkeptLog(rundir), _processes(rundir, nodes, registry, settings))
 
 
 def _lock_new(rundir: RunDir) -> RunLock:
@@ -189,10 +190,18 @@ def open_resume(
             from pipe_runner.engine.overrun import tell_overrun
 
             tell_overrun(rundir, run, journal, clock, reasons)
-        processes = _processes(rundir, wanted, registry)
+        processes = _processes(rundir, wanted, registry, settings)
         undo.callback(processes.abandon)
         place = Place(rundir, lock, journal, processes)
-        data = {**kept, "digest": plan.digest, "nodes": _digests(every), "versions": _versions(plan), **_choices(every)}
+        kept = {key: said for key, said in kept.items() if key not in ("record", "replay")}
+        data = {
+            **kept,
+            **settings.recordings(plan.root),
+            "digest": plan.digest,
+            "nodes": _digests(every),
+            "versions": _versions(plan),
+            **_choices(every),
+        }
         opening = (EventKind.RUN_STARTED, data)
         if begun:
             data.update(rerun=list(reasons), reasons=reasons, git_sha=git_sha(plan.root))
@@ -298,20 +307,30 @@ def _grant(
     if not every:
         masker = _masker_of(keys, services, finds=_find_secrets(nodes, registry))
         warned = (*short, *in_the_way(settings))
-        return Granted({}, masker, warned, services, recorder_for(settings, masker, anew=anew), servers, pins, keys)
+        return Granted(
+            {}, masker, warned, services, recorder_for(settings, nodes, masker, anew=anew), servers, pins, keys
+        )
     from pipe_runner.secrets import resolve
 
     names = {name for node in nodes for name in node.secrets}
-    values, warnings = resolve([source for source in sources if source.name in names], environ, plan.root)
+    wanted = [source for source in sources if source.name in names]
+    unused = names - _needed(nodes, registry) if settings.replay is not None else ()
+    values, warnings = resolve(wanted, environ, plan.root, unused)
     hidden = {**keys, **values}
     for source in sources:
         if source.name in every - names:
             with contextlib.suppress(PipeError):  # nobody asks for it now
                 hidden.update(resolve([source], environ, plan.root)[0])
     masker = _masker_of(hidden, services)
-    recorder = recorder_for(settings, masker, anew=anew)
+    recorder = recorder_for(settings, nodes, masker, anew=anew)
     warned = (*warnings, *short, *in_the_way(settings))
     return Granted(values, masker, warned, services, recorder, servers, pins, hidden)
+
+
+def _needed(nodes: Sequence[PlannedNode], registry: Registry) -> set[str]:
+    """The secrets that are put to use also where recordings answer what leaves the machine."""
+    here = [node for node in nodes if node.secrets and node.pipeline is None]
+    return {name for node in here if not registry.get(node.agent).describe().goes_outside for name in node.secrets}
 
 
 def _too_short(keys: Mapping[str, str]) -> list[str]:
@@ -334,11 +353,12 @@ def _masker_of(secrets: Mapping[str, str], services: Services | None, *, finds: 
     return masker
 
 
-def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry) -> Pool:
+def _processes(rundir: RunDir, nodes: Sequence[PlannedNode], registry: Registry, settings: RunSettings) -> Pool:
     """The launcher; its warden starts here, beside what this process still has to import."""
     agents = [registry.get(agent).describe() for agent in agents_of(nodes)]
     functions = any(agent.runs_functions for agent in agents)
-    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions, go_on=rundir.command("resume"))
+    go_on = rundir.command("resume", *settings.recording_words)
+    processes = Pool(rundir.id, rundir.warden_lock_path, functions=functions, go_on=go_on)
     if COMMANDS and (functions or any(agent.runs_processes for agent in agents)):
         processes.start()
     return processes

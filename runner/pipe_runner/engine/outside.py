@@ -163,11 +163,11 @@ def orchestrator_for(plan: Plan, registry: Registry, performs: PerformAttempt, c
     return WithinRun(registry, performs, clock)
 
 
-def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Recorder | None:
-    """What keeps calls, or answers them, where the user asked for it; raises UsageError where nothing was
-    recorded, StorageError where nothing can be kept.
+def recorder_for(settings: RunSettings, nodes: Sequence[PlannedNode], masker: Masker, *, anew: bool) -> Recorder | None:
+    """What keeps calls of these nodes, or answers them, where the user asked for it; raises UsageError where nothing
+    was recorded, StorageError where nothing can be kept.
 
-    `anew`: the run begins, and so does its recording.
+    `anew`: the run begins, and so does its recording; with `--only` that of its nodes, and the others' stays.
     """
     if settings.record is None and settings.replay is None:
         return None
@@ -176,7 +176,8 @@ def recorder_for(settings: RunSettings, masker: Masker, *, anew: bool) -> Record
 
     if settings.replay is not None:
         return Replaying(Folder(settings.replay), masker, settings.mend)
-    return Recording(Folder(str(settings.record)), masker, anew=anew and not settings.adds)
+    only = [node.id for node in nodes] if settings.only else ()
+    return Recording(Folder(str(settings.record)), masker, anew=anew and not settings.adds, only=only)
 
 
 def in_the_way(settings: RunSettings) -> list[str]:
@@ -185,6 +186,6 @@ def in_the_way(settings: RunSettings) -> list[str]:
         return []
     from pipe_runner.recordings.folder import Folder
 
-    names = Folder(settings.record).others()
+    names = Folder(settings.record).others(some=bool(settings.only))
     shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
     return [f"{settings.record} holds what --replay will refuse, since it is no recording: {shown}"] if names else []

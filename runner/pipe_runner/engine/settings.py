@@ -61,6 +61,22 @@ class RunSettings(NamedTuple):
     task: str | None = None
     """The task in words of which the pipeline was made, where it was."""
 
+    def recordings(self, root: str) -> dict[str, str]:
+        """`record` or `replay` with its folder, as the log has it: from the project's root, if it lies inside."""
+        import os
+
+        inside = os.path.join(root, "")
+        given = {"record": self.record, "replay": self.replay}
+        return {key: path.removeprefix(inside) for key, path in given.items() if path is not None}
+
+    @property
+    def recording_words(self) -> list[str]:
+        """`--record DIR` or `--replay DIR`, for a command that goes on with the run."""
+        from shlex import quote
+
+        given = {"--record": self.record, "--replay": self.replay}
+        return [word for flag, path in given.items() if path is not None for word in (flag, quote(path))]
+
     @property
     def looks_back(self) -> bool:
         """Whether what earlier runs gave counts, and what this one gives later: not where it must go as it is told."""

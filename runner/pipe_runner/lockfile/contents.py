@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from pipe_runner.errors import NodeFault, PipeError
+from pipe_runner.lockfile.files import VERSION
 from pipe_runner.lockfile.names import is_alias
 from pipe_runner.plan import NOTHING, Plan, PlannedNode
 from pipe_runner.registry import asks_models
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pipe_runner.calls.services import Services
     from pipe_runner.registry import Registry
 
-VERSION: Final = 1
 _TEMPLATES: Final = ("$", "$text", "$url")
 _OF_MODEL: Final = frozenset({"provider", "model", "tools"})
 """Options that are locked by name, not by digest."""

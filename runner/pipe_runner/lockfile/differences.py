@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pipe_runner.compiler.nodeplaces import NodePlaces
@@ -19,6 +19,11 @@ _MEND_PINS: Final = (
     f"`pipe lock --tools` writes their pins into {LOCK_FILE} anew, once the change is meant; `pipe lock` keeps them"
 )
 _DIFFERS, _MISSING = "E611", "E612"
+_LEFT_OVER: Final[Mapping[str, tuple[str, str]]] = {
+    "pipelines": ("", "no pipeline of the project"),
+    "providers": ("the provider ", "no node asks it"),
+    "mcp_servers": ("the MCP server ", "no node uses it"),
+}
 
 
 class Differences:
@@ -42,7 +47,7 @@ class Differences:
                     message = f"the project has no {LOCK_FILE}"
                     hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` writes it"
                     found.append(self._places.at(one, one.path, (), _MISSING, message, hint))
-            elif path not in was["pipelines"]:
+            elif path not in was.get("pipelines", {}):
                 hint = f"`pipe lock {shown_path(os.path.join(plan.root, path))}` adds it"
                 found.append(self._places.at(one, one.path, (), _MISSING, f"{path} is not in {LOCK_FILE}", hint))
             else:
@@ -52,12 +57,24 @@ class Differences:
             found += self._of_project(plan, now, was, alone=not found)
         return in_order(found)
 
-    def left_over(self, gone: Iterator[str]) -> Iterator[Diagnostic]:
-        """Pipelines that the lock has, and the project doesn't."""
-        for path in gone:
-            assert self._locked.document is not None
-            message = f"{path} is in {LOCK_FILE}, and no pipeline of the project"
-            yield self._locked.document.diagnostic(_DIFFERS, message, ("pipelines", path), at="key", hint=_MEND)
+    def left_over(self, each: Sequence[Mapping[str, Any]], *, alone: bool) -> Iterator[Diagnostic]:
+        """What the lock has, and the project doesn't. `each`: what the lock of each of its pipelines would be.
+
+        `alone`: nothing else differs; a provider that no node asks any more is told with that node, otherwise.
+        """
+        document, was = self._locked.document, self._locked.data
+        if document is None or was is None:
+            return
+        for key, (what, why) in _LEFT_OVER.items():
+            there = {name for one in each for name in one[key]}
+            gone = [name for name in was.get(key, {}) if name not in there]
+            if key == "pipelines":
+                alone = alone and not gone
+            elif not alone:
+                continue
+            for name in gone:
+                message = f"{what}{name} is in {LOCK_FILE}, and {why}"
+                yield document.diagnostic(_DIFFERS, message, (key, name), at="key", hint=_MEND)
 
     # ------------------------------------------------------------ nodes
 
@@ -83,17 +100,19 @@ class Differences:
             message = f"the agent of {id} is {now['agent']}, and {was['agent']} in {LOCK_FILE}"
             yield self._of_node(plan, planned, ("agent",), message)
         if now["models"] != was.get("models", []):
-            message = f"{id} asks {_sentence(now['models'])}, and {_sentence(was.get('models', []))} in {LOCK_FILE}"
-            yield self._of_node(plan, planned, _place_of_models(now["models"], was.get("models", [])), message)
+            before = was.get("models", [])
+            asks, asked = _told_apart(now["models"], before)
+            message = f"{id} asks {asks}, and {asked} in {LOCK_FILE}"
+            yield self._of_node(plan, planned, _place_of_models(now["models"], before), message)
         options = was.get("options", {})
         for name in {**now["options"], **options}:
             if now["options"].get(name) != options.get(name):
                 yield self._of_node(plan, planned, ("with", name), _changed(name, id, now["options"], options))
-        tools, before = now["tools"], was.get("tools", {})
+        tools, used = now["tools"], was.get("tools", {})
         for number, name in enumerate(tools):
-            if tools[name] != before.get(name):
-                yield self._of_node(plan, planned, ("with", "tools", number), _changed_tool(name, id, before))
-        for name in before:
+            if tools[name] != used.get(name):
+                yield self._of_node(plan, planned, ("with", "tools", number), _changed_tool(name, id, used))
+        for name in used:
             if name not in tools:
                 yield self._of_node(plan, planned, ("with", "tools"), f"{id} may not use {name} any more")
 
@@ -127,8 +146,22 @@ def _place_of_models(now: list[Mapping[str, Any]], was: list[Mapping[str, Any]])
     return ("provider",) if asked[0] != asked[1] else ("with", "model")
 
 
-def _sentence(models: list[Mapping[str, Any]]) -> str:
-    return ", ".join(f"{one.get('model', 'no model')} of {one['provider']}" for one in models) or "nobody"
+def _told_apart(now: list[Mapping[str, Any]], was: list[Mapping[str, Any]]) -> tuple[str, str]:
+    """Both in words; with what is known of the models, where the names are the same."""
+    told = _sentence(now), _sentence(was)
+    return told if told[0] != told[1] else (_sentence(now, whole=True), _sentence(was, whole=True))
+
+
+def _sentence(models: list[Mapping[str, Any]], *, whole: bool = False) -> str:
+    return ", ".join(_model(one, whole=whole) for one in models) or "nobody"
+
+
+def _model(one: Mapping[str, Any], *, whole: bool) -> str:
+    name = f"{one.get('model', 'no model')} of {one['provider']}"
+    kind = one.get("type")
+    said = [f"of type {kind}" if kind else "of a type that nobody knows"]
+    said += [word for key, word in (("alias", "an alias"), ("template", "a template")) if one.get(key)]
+    return f"{name} ({', '.join(said)})" if whole else name
 
 
 def _changed(name: str, id: str, now: Mapping[str, Any], was: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipe_runner import flags
-from pipe_runner.errors import UsageError
+from pipe_runner.errors import UsageError, strict_json
 from pipe_runner.text import shown_path
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pipe_runner.types import Path_
 
 LOCK_FILE: Final = "pipe.lock"
+VERSION: Final = 1
 _MOST: Final = 16 * 2**20
+_NEWER: Final = "a newer pipe has written it: use that one, or remove the file, and `pipe lock` makes it anew"
 
 
 class Locked(NamedTuple):
@@ -55,6 +57,10 @@ def read_lock(root: str, *, shown_as: str | None = None) -> Locked:
         return Locked(None, None, [Diagnostic(shown, 1, 1, "E602", error.message, error.hint)])
     if not isinstance(document.data, dict):
         return Locked(document, None, faults)
+    version: Any = document.data.get("version")
+    if type(version) is int and version > VERSION:  # nobody knows what else may stand there
+        message = f"{LOCK_FILE} is of version {version}, and this pipe knows version {VERSION}"
+        return Locked(document, None, [document.diagnostic("E210", message, ("version",), hint=_NEWER)])
     report = Report(document, faults)
     shape = Shape(report, _context_of, lambda path: path[:1])
     with contextlib.suppress(TooManyFaults):
@@ -68,7 +74,10 @@ def tool_pins(root: str) -> dict[str, Any]:
     path = lock_path(root)
     try:
         with open(os.open(path, flags.READ), encoding="utf-8-sig") as file:
-            servers = json.loads(file.read(_MOST)).get("mcp_servers", {})
+            data = strict_json(file.read(_MOST))
+        if data.get("version") != VERSION:
+            raise TypeError("another version")
+        servers = data.get("mcp_servers", {})
         return {name: _pins(one["tools"]) for name, one in servers.items() if one.get("tools") is not None}
     except FileNotFoundError:
         return {}

@@ -15,6 +15,7 @@ from pipe_runner.types import Json, JsonObject
 from pipe_schemas.encoding import canonical_json
 
 VERSION: Final = 1
+_LFS: Final = "version https://git-lfs.github.com/spec/"
 _LINES, _MAP = "$lines", "$map"
 _DEEPEST: Final = 300
 """Lists and objects inside one another: what a node may give, with what stands around it in a call."""
@@ -58,13 +59,18 @@ class Entry(NamedTuple):
     @classmethod
     def from_text(cls, text: str) -> Entry:
         """Raises ValueError with a sentence on anything that is no recording."""
+        if text.startswith(_LFS):
+            raise ValueError("it is a pointer of Git LFS: `git lfs pull` brings the file itself")
         try:
             data = strict_json(text)
         except json.JSONDecodeError as error:
             raise ValueError(f"line {error.lineno}, column {error.colno}: {_named(error)}") from None
         except (ValueError, RecursionError) as error:
             raise ValueError(no_json(error)) from None
-        if not isinstance(data, dict) or data.get("v") != VERSION:
+        version = data.get("v") if isinstance(data, dict) else None
+        if type(version) is int and version > VERSION:
+            raise ValueError(f"it is of version {version}, and this pipe knows version {VERSION}")
+        if not isinstance(data, dict) or version != VERSION:
             raise ValueError(f"it is no recording of version {VERSION}")
         asked = _joined(data.get("asked"))
         for name, (shape, words) in _SHAPES.items():

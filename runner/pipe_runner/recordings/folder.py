@@ -7,24 +7,31 @@ import os
 import re
 import shlex
 import time
-from typing import Final
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Final
 
 from pipe_runner.errors import StorageError, UsageError
+from pipe_runner.project import is_inside
 from pipe_runner.recordings.entry import Entry
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,60}-[a-z]{1,20}-[0-9a-f]{12}-[0-9]+\.json(?:\.part)?\Z")
 _LEFT: Final = 3600
 """Seconds after which nobody writes any more to what was begun."""
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_.]+")
+_NAMED: Final = 20
+"""Files that can't be used and that are named."""
 _MOST: Final = 64 * 2**20
 """Bytes of one recording."""
 
 
 class Folder:
-    """Reads and writes recordings; `path` is absolute."""
+    """Reads and writes recordings; `path` is absolute. `within`: a folder that no link leads out of where it reads."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, within: Path | None = None) -> None:
+        self.path, self._within = path, within
         self._free: dict[str, int] = {}
         """By the beginning of a name: the number behind the last that was taken."""
 
@@ -48,15 +55,26 @@ class Folder:
             if time.time() - os.lstat(part).st_mtime > _LEFT:
                 os.unlink(part)
 
-    def clear(self) -> None:
-        """Remove the recordings that are there, and make the folder where there is none. Raises StorageError."""
+    def clear(self, only: Collection[str] = ()) -> None:
+        """Remove the recordings that are there, and make the folder where there is none. Raises StorageError.
+
+        `only`: those of these nodes, of their items and of what is inside them; none: all.
+        """
         try:
             os.makedirs(self.path, exist_ok=True)
             for name in os.listdir(self.path):
-                if _NAME.match(name):
-                    os.unlink(os.path.join(self.path, name))
+                path = os.path.join(self.path, name)
+                if _NAME.match(name) and (not only or self._is_of(path, only)):
+                    os.unlink(path)
         except OSError as error:
             raise self._fault("be used", error) from error
+
+    def _is_of(self, path: str, nodes: Collection[str]) -> bool:
+        try:
+            node = self._entry(path).node
+        except UsageError:  # nobody knows whose it is
+            return path.endswith(".part")
+        return any(node == one or node.startswith((f"{one}[", f"{one}.")) for one in nodes)
 
     def write(self, entry: Entry) -> None:
         """Keep one, whole or not at all, under a name of its own. Raises StorageError."""
@@ -72,7 +90,7 @@ class Folder:
         self._free[start] = number + 1
 
     def read(self) -> list[Entry]:
-        """All of it, by name. Raises UsageError where there is none, or one can't be used."""
+        """All of it, by name. Raises UsageError where there is none, or some can't be used."""
         try:
             names = sorted(name for name in os.listdir(self.path) if name.endswith(".json"))
         except OSError as error:
@@ -80,17 +98,31 @@ class Folder:
                 raise UsageError(f"no recordings can be read in {self.path}: it is no folder") from error
             hint = f"make them with `pipe run FILE --record {shlex.quote(self.path)}`"
             raise UsageError(f"no recordings can be read in {self.path}: {error.strerror}", hint=hint) from error
-        return [self._entry(os.path.join(self.path, name)) for name in names]
+        found, unfit = [], []
+        for name in names:
+            try:
+                found.append(self._entry(os.path.join(self.path, name)))
+            except UsageError as error:
+                unfit.append((name, error))
+        if unfit:
+            _, first = unfit[0]
+            others = [name for name, _ in unfit[1:]]
+            more = f", … ({len(others)} in all)" if len(others) > _NAMED else ""
+            if others:
+                first.message += f"; others that can't be used: {', '.join(others[:_NAMED])}{more}"
+            raise first
+        return found
 
-    def others(self) -> list[str]:
-        """Files of somebody else, by name, that recording leaves there and `read` would refuse."""
+    def others(self, *, some: bool = False) -> list[str]:
+        """Files, by name, that recording leaves there and `read` would refuse: those of somebody else, and where only
+        `some` recordings are made anew, any."""
         try:
             names = sorted(os.listdir(self.path))
         except OSError:
             return []
         found = []
         for name in names:
-            if name.endswith(".json") and not _NAME.match(name):
+            if name.endswith(".json") and (some or not _NAME.match(name)):
                 try:
                     self._entry(os.path.join(self.path, name))
                 except UsageError:
@@ -99,6 +131,8 @@ class Folder:
 
     def _entry(self, path: str) -> Entry:
         try:
+            if self._within is not None and not is_inside(path, self._within):
+                raise ValueError("it is a link that leaves the project")
             if not os.path.isfile(path):
                 raise ValueError("it is no file")
             if os.stat(path).st_size > _MOST:

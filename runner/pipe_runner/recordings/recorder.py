@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import shlex
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from pipe_runner.errors import NodeFault, NoRecording, held_to
@@ -23,20 +24,20 @@ Numbers = dict[tuple[str, int, str], int]
 class Recording:
     """Performs every call and keeps it with what came back, secrets masked.
 
-    `anew`: what the folder held before is removed when the run begins; one that goes on adds to it. Raises
-    StorageError where nothing can be kept in the folder.
+    `anew`: what the folder held before is removed when the run begins, of the nodes `only` where there are some; one
+    that goes on adds to it. Raises StorageError where nothing can be kept in the folder.
     """
 
     replays = False
 
-    def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True) -> None:
-        self._folder, self._masker, self._anew = folder, masker, anew
+    def __init__(self, folder: Folder, masker: Masker, *, anew: bool = True, only: Collection[str] = ()) -> None:
+        self._folder, self._masker, self._anew, self._only = folder, masker, anew, only
         self._numbers: Numbers = {}
         folder.prepare()
 
     def begin(self) -> None:
         if self._anew:
-            self._folder.clear()
+            self._folder.clear(self._only)
 
     async def through(
         self, attempt: Attempt, kind: str, asked: JsonObject, perform: Callable[[], Awaitable[Json]]
@@ -83,7 +84,7 @@ class Replaying:
         """`mend`: how the recordings of a run among others are made, which may have none; None: of a run alone, which
         is refused where there is no such folder."""
         self._masker, self._path, self._among = masker, folder.path, mend is not None
-        self._mend = mend or f"record it with --record {folder.path}"
+        self._mend = mend or f"record it with --record {shlex.quote(folder.path)}"
         nothing = self._among and not os.path.isdir(folder.path)
         self._entries = [] if nothing else folder.read()
         self._nearest = Nearest(self._entries)
@@ -114,7 +115,7 @@ class Replaying:
         if key not in self._by_key:
             raise NoRecording(
                 f"{self._path} has no recording of this {kind} call: "
-                f"{self._nearest.difference(kind, attempt.node, asked)}; {self._mend}",
+                f"{self._nearest.difference(attempt, kind, asked)}; {self._mend}",
             )
         entry = self._chosen(key, attempt, _next(self._numbers, attempt, kind, asked))
         self._given.add(id(entry))

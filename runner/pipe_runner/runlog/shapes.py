@@ -120,7 +120,7 @@ _CALL: Final[Mapping[str, Check]] = {
 _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     EventKind.RUN_STARTED: {
         **dict.fromkeys(("pipeline", "path", "root", "digest", "durability"), _text),
-        **dict.fromkeys(("task", "order"), _or_none(_text)),
+        **dict.fromkeys(("task", "order", "record", "replay"), _or_none(_text)),
         "inputs": _object,
         "nodes": _of(_text),
         "only": _texts,
@@ -128,6 +128,7 @@ _EVENTS: Final[Mapping[str, Mapping[str, Check]]] = {
     },
     EventKind.RUN_RESUMED: {
         "digest": _text,
+        **dict.fromkeys(("record", "replay"), _or_none(_text)),
         "nodes": _of(_text),
         "inputs": _or_none(_object),
         **dict.fromkeys(("rerun", "anew"), _texts),

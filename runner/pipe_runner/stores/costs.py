@@ -9,7 +9,7 @@ from pipe_runner.errors import PipeError
 from pipe_runner.ports import Event
 from pipe_runner.run import Run
 from pipe_runner.runlog.reader import LogReader
-from pipe_runner.stores.durations import MOST_BYTES, logs
+from pipe_runner.stores.durations import MOST_BYTES, is_replayed, logs
 from pipe_runner.types import EventKind, RunStatus
 
 _LAST: Final = 50
@@ -58,13 +58,15 @@ def past_costs(state_dir: str, path: str, within: str | None = None) -> PastCost
 
 
 def _folded(events: Iterator[Event], path: str) -> Run | None:
-    """The calls of a run, and how it ended; None where it is one of another file."""
+    """The calls of a run, and how it ended; None where it is one of another file, or recordings have answered."""
     run = Run()
     first = next(events, None)
-    if first is None or first.event != EventKind.RUN_STARTED or first.data.get("path") != path:
+    if first is None or first.event != EventKind.RUN_STARTED or first.data.get("path") != path or is_replayed(first):
         return None
     run.apply(first)
     for event in events:
+        if event.event == EventKind.RUN_RESUMED and is_replayed(event):
+            return None
         if event.event in _KINDS:
             run.apply(event)
     return run

@@ -26,7 +26,7 @@ _LONGEST: Final = 1e9
 class Past(NamedTuple):
     """`seconds` has the median time of each node over the runs in which it succeeded, waits between attempts left out;
     of a repeated node also of the items, as `node[key]`, that its last run had. `runs` says how many runs of the
-    pipeline have been read."""
+    pipeline have been read; those that recordings have answered don't count."""
 
     seconds: dict[str, float]
     runs: int
@@ -48,7 +48,9 @@ def past_durations(state_dir: str, path: str, within: str | None = None) -> Past
             size += length
             if size > MOST_BYTES and runs:
                 break
-            took = _durations(reader)
+            took = _durations(first, reader)
+            if took is None:
+                continue
             repeated = {node.partition("[")[0] for node in found if node[-1:] == "]"}
             for node, seconds in took.items():
                 if node in found or node[-1:] != "]" or node.partition("[")[0] not in repeated:
@@ -85,11 +87,21 @@ def logs(state_dir: str, within: str | None) -> Iterator[tuple[str, int]]:
     yield from ((log, length) for _, log, length in found[:_LOOKED_AT])
 
 
-def _durations(events: Iterator[Event]) -> dict[str, float]:
-    """Seconds of all attempts of each node that succeeded, or whose failure was tolerated."""
+def is_replayed(event: Event) -> bool:
+    """Whether recordings answer from this event on: what a run takes then, and costs, says nothing of another."""
+    return event.data.get("replay") is not None
+
+
+def _durations(first: Event, events: Iterator[Event]) -> dict[str, float] | None:
+    """Seconds of all attempts of each node that succeeded, or whose failure was tolerated; None of a run in which
+    recordings have answered."""
     spent: dict[str, float] = {}
     done: dict[str, float] = {}
+    if is_replayed(first):
+        return None
     for event in events:
+        if event.event == EventKind.RUN_RESUMED and is_replayed(event):
+            return None
         node, took = event.node, _seconds(event.data.get("duration_s"))
         if event.event == EventKind.RUN_RESUMED:
             for again in event.data.get("rerun", ()):

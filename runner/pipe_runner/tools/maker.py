@@ -131,7 +131,7 @@ class Tools:
 
         told: Any = await recorder.through(attempt, "tools", {"source": source, "tools": [*names]}, describe)
         tools, whole = _list_of(told, source)
-        self._servers.check(server, whole, tools)
+        self._servers.check(server, whole, tools, recorded=recorder.replays)
         return [self._server_tool(server, tool, attempt) for tool in tools]
 
     def _server_tool(self, server: str, told: Mapping[str, Any], attempt: Attempt) -> Tool:

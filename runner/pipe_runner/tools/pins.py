@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pipe_runner.errors import NodeFault
 from pipe_runner.tools.kinds import shown
@@ -25,32 +25,45 @@ def list_digest(tools: Sequence[Mapping[str, Any]]) -> str:
     return _digest(sorted(tool_digest(tool) for tool in tools))
 
 
-def check_pins(server: str, pinned: Any, whole: str, tools: Sequence[Mapping[str, Any]], where: str) -> None:
+def check_pins(
+    server: str,
+    pinned: Any,
+    whole: str,
+    tools: Sequence[Mapping[str, Any]],
+    where: str,
+    *,
+    recorded: bool = False,
+) -> None:
     """Raises NodeFault where the tools aren't what they were pinned to.
 
-    `pinned`: the digest of all of them, or digests by name; `whole`: that of all that there are now.
+    `pinned`: the digest of all of them, or digests by name; `whole`: that of all that there are now. `recorded`: both
+    are of a recording, which may be older than the pins.
     """
     if isinstance(pinned, str) and pinned != whole:
-        raise NodeFault(
-            ErrorKind.TOOL,
-            f"the tools of MCP server {server} have changed: {where} pins {pinned}, and now they are {whole}; look at "
-            "what they say before you pin them anew",
-        )
+        _differ(f"the tools of MCP server {server}", where, pinned, whole, recorded=recorded, several=True)
     if not isinstance(pinned, Mapping):
         return
     for tool in tools:
         name, digest = str(tool["name"]), tool_digest(tool)
-        title = shown(name)
+        what = f"the tool {shown(name)} of MCP server {server}"
         if name not in pinned:
-            raise NodeFault(
-                ErrorKind.TOOL, f"the tool {title} of MCP server {server} is not pinned: {where} has no digest of it"
-            )
+            raise NodeFault(ErrorKind.TOOL, f"{what} is not pinned: {where} has no digest of it")
         if pinned[name] != digest:
-            raise NodeFault(
-                ErrorKind.TOOL,
-                f"the tool {title} of MCP server {server} has changed: {where} pins {pinned[name]}, and now it is "
-                f"{digest}; look at what it says before you pin it anew",
-            )
+            _differ(what, where, pinned[name], digest, recorded=recorded, several=False)
+
+
+def _differ(what: str, where: str, pinned: str, now: str, *, recorded: bool, several: bool) -> NoReturn:
+    are, have, they, them = ("are", "have", "they", "them") if several else ("is", "has", "it", "it")
+    said = (
+        f"{what} {have} changed: {where} pins {pinned}, and now {they} {are} {now}; look at what "
+        f"{they} {'say' if several else 'says'} before you pin {them} anew"
+    )
+    if recorded:
+        said = (
+            f"{what} {are} not what {where} pins: that is {pinned}, and the recording has {now}; record again with "
+            "--record, once the pins are those of today"
+        )
+    raise NodeFault(ErrorKind.TOOL, said)
 
 
 def _digest(value: Any) -> str:

@@ -43,23 +43,21 @@ class Servers:
         async with session.listing:
             return await self._list(name, session)
 
-    def check(self, name: str, whole: str, tools: Sequence[Mapping[str, Any]]) -> None:
+    def check(self, name: str, whole: str, tools: Sequence[Mapping[str, Any]], *, recorded: bool = False) -> None:
         """Raises NodeFault where tools aren't what they are pinned to, or not what this run was told first.
 
-        `whole`: the digest of all that the server has.
+        `whole`: the digest of all that the server has. `recorded`: a recording says it, and nobody was asked.
         """
         settings = self._settings.get(name)
         if settings is not None and settings.digest is not None:
-            check_pins(name, settings.digest, whole, tools, "pipe.yml")
+            check_pins(name, settings.digest, whole, tools, "pipe.yml", recorded=recorded)
         else:
-            check_pins(name, self._pins.get(name), whole, tools, "pipe.lock")
+            check_pins(name, self._pins.get(name), whole, tools, "pipe.lock", recorded=recorded)
         for tool in tools:
             digest = tool_digest(tool)
             if self._seen.setdefault((name, tool["name"]), digest) != digest:
-                raise NodeFault(
-                    ErrorKind.TOOL,
-                    f"the tool {shown(tool['name'])} of MCP server {name} has changed while the run used it",
-                )
+                said = "was recorded in two forms: record again" if recorded else "has changed while the run used it"
+                raise NodeFault(ErrorKind.TOOL, f"the tool {shown(tool['name'])} of MCP server {name} {said}")
 
     async def call(self, name: str, tool: str, arguments: JsonObject, attempt: Attempt) -> ToolResult:
         """Call a tool; see `Session.call`."""

@@ -52,3 +52,26 @@ def test_an_answer_as_it_was_kept_is_given_back() -> None:
     found = answered({"status": "failed", "output": {"status": 500}, "error": error, "retry_after": 2})
     assert found.error is not None
     assert (found.status, found.error.to_json(), found.retry_after) == (NodeStatus.FAILED, error, 2)
+
+
+@pytest.mark.parametrize(
+    ("url", "known_as"),
+    [
+        ("https://ann:s3cret@host/x?a=b@c", "https://***@host/x?a=b@c"),
+        ("HTTP://token@host", "HTTP://***@host"),
+        ("http://a@b:c@host/", "http://***@host/"),
+        ("http://host/a//b@c", "http://host/a//b@c"),
+        ("http://host?to=http://a@b", "http://host?to=http://a@b"),
+    ],
+)
+def test_s4_who_somebody_is_at_a_host_is_no_part_of_what_is_known_of_a_request(url: str, known_as: str) -> None:
+    seen: list[Any] = []
+
+    class Kept:
+        async def exchange(self, attempt: Attempt, kind: str, asked: Any, perform: object) -> Any:
+            seen.append(asked["url"])
+            return {"status": "succeeded", "output": None}
+
+    attempt = ATTEMPT._replace(options={"url": url})
+    asyncio.run(through(Kept(), attempt, lambda: pytest.fail("it went out")))  # type: ignore[arg-type]
+    assert seen == [known_as]

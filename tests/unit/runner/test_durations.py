@@ -14,10 +14,10 @@ from pipe_runner.types import Durability, EventKind
 Told = tuple[EventKind, str | None, dict[str, Any]]
 
 
-def write_run(state: Path, run: str, *told: Told, path: str = "p.yml", age: int = 0) -> Path:
+def write_run(state: Path, run: str, *told: Told, path: str = "p.yml", age: int = 0, **more: Any) -> Path:
     rundir = RunDir.create(state, run)
     log = LogWriter.create(rundir, Durability.OS)
-    first: Told = (EventKind.RUN_STARTED, None, {"pipeline": "p", "path": path, "nodes": {}})
+    first: Told = (EventKind.RUN_STARTED, None, {"pipeline": "p", "path": path, "nodes": {}, **more})
     for seq, (kind, node, data) in enumerate((first, *told), 1):
         log.append(Event(seq, "2026-11-24T00:00:00.000000Z", run, kind, node, 1 if node else None, data))
     log.close()
@@ -37,6 +37,14 @@ def test_the_median_of_the_runs_of_the_same_file_counts(tmp_path: Path) -> None:
     write_run(tmp_path, "other", took("a", 100.0), path="q.yml")
     assert past_durations(str(tmp_path), "p.yml") == ({"a": 2.0}, 3)
     assert past_durations(str(tmp_path), "none.yml") == ({}, 0)
+
+
+def test_a_run_that_recordings_have_answered_says_nothing_of_others(tmp_path: Path) -> None:
+    write_run(tmp_path, "real", took("a", 60.0), age=9)
+    write_run(tmp_path, "replayed", took("a", 0.1), replay="rec")
+    resumed = (EventKind.RUN_RESUMED, None, {"rerun": [], "replay": "rec"})
+    write_run(tmp_path, "resumed", resumed, took("a", 0.1))
+    assert past_durations(str(tmp_path), "p.yml") == ({"a": 60.0}, 1)
 
 
 def test_only_the_last_ten_runs_count(tmp_path: Path) -> None:

@@ -106,7 +106,17 @@ def test_each_tool_is_pinned_by_its_name_whether_it_was_listed_or_pipe_yml_says_
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{", '{"mcp_servers": {"time": 3}}', '{"mcp_servers": {"t": {"tools": 3}}}']
+    "text",
+    [
+        "",
+        "[]",
+        "{",
+        '{"version": 1, "mcp_servers": {"time": 3}}',
+        '{"version": 1, "mcp_servers": {"t": {"tools": 3}}}',
+        '{"version": 2, "mcp_servers": {}, "pins": {"t": {}}}',
+        '{"mcp_servers": {}}',
+        '{"version": 1, "mcp_servers": {"t": {"tools": {}}}, "mcp_servers": {}}',
+    ],
 )
 def test_a_lock_that_can_not_be_read_is_told_to_who_holds_to_it(tmp_path: Path, text: str) -> None:
     assert tool_pins(str(tmp_path)) == {}
@@ -117,7 +127,7 @@ def test_a_lock_that_can_not_be_read_is_told_to_who_holds_to_it(tmp_path: Path, 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: Path(path).symlink_to("good.lock")])
 def test_what_is_no_file_pins_nothing_and_holds_nobody_up(tmp_path: Path, make: Callable[[str], None]) -> None:
-    (tmp_path / "good.lock").write_text('{"mcp_servers": {}}')
+    (tmp_path / "good.lock").write_text('{"version": 1, "mcp_servers": {}}')
     make(str(tmp_path / "pipe.lock"))
     with pytest.raises(UsageError, match="may pin"):
         tool_pins(str(tmp_path))

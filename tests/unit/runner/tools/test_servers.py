@@ -245,6 +245,18 @@ def test_the_lock_holds_a_server_to_its_tools(bench: Bench) -> None:
     assert bench.run(ECHO, "done")[0].status == "succeeded"
 
 
+def test_pins_that_a_recording_is_older_than_are_told_as_that(bench: Bench) -> None:
+    recorded = str(bench.root / "recorded")
+    assert bench.run(ECHO, "done", record=recorded)[0].status == "succeeded"
+    bench.server(digest={"echo": "sha256:" + "0" * 64, "environment": tool_digest(listed()[1])})
+    message = fault(bench.run("done", replay=recorded)[0])["message"]
+    assert message.startswith("the tool echo of MCP server plain is not what pipe.yml pins: that is sha256:000")
+    assert f"and the recording has {tool_digest(listed()[0])}; record again with --record" in message
+    bench.server(digest="sha256:" + "0" * 64)
+    message = fault(bench.run("done", replay=recorded)[0])["message"]
+    assert "the tools of MCP server plain are not what pipe.yml pins" in message
+
+
 def test_a_lock_that_can_not_be_read_starts_no_run_that_uses_a_server(bench: Bench) -> None:
     (bench.root / "pipe.lock").write_text("<<<<<<< ours")
     with pytest.raises(UsageError, match="can't be read"):
