@@ -56,7 +56,7 @@ class Counted:
             )
         elif isinstance(answer, ModelResponse):
             self._used = None
-        if isinstance(answer, ModelResponse) and self._cost is not None:
+        if self._cost is not None and (own is not None or isinstance(answer, ModelResponse)):
             self._cost = None if answer.cost is None else self._cost + answer.cost
 
     def to_json(self) -> dict[str, Json]:

@@ -226,11 +226,11 @@ class ModelFault(NodeFault):
         self.reason = reason
         self.retry_after = retry_after
         """Seconds that the service asked to wait, in whatever form it said so."""
-        self.sent = sent
-        self.status = status
+        self.sent, self.status, self.request_id = sent, status, request_id
         self.usage = usage
         """What the service counted all the same."""
-        self.request_id = request_id
+        self.cost: float | None = None
+        """US dollars of that, where the price is known; the runner puts it in."""
         self.begun = begun
         """Something of the answer had come: asked again within the same call, it would be paid for twice."""
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 NANO: Final = 10**9
 """Parts of a US dollar in which money is counted."""
-_MOST: Final = 1e15
+MOST: Final = 1e15
 """US dollars that no call costs; a sum of such is still a number."""
 _EXACT: Final = 10**6
 """US dollars below which each number of nanos is another number."""
@@ -23,7 +23,7 @@ COUNTED: Final = ("input", "output", "cached", "cache_written", "reasoning")
 
 def nanos(dollars: float) -> int:
     """US dollars as whole 1e-9 dollars; raises ValueError for what is no price."""
-    if not 0 <= dollars < _MOST:
+    if not 0 <= dollars < MOST:
         raise ValueError(f"{dollars} is no price")
     return round(dollars * NANO)
 
@@ -44,7 +44,7 @@ def well_formed(data: Mapping[str, Any]) -> bool:
         return False
     if not all(count is None or (type(count) is int and count >= 0) for count in counts):
         return False
-    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < _MOST)
+    priced = cost is None or (type(cost) in (int, float) and 0 <= cost < MOST)
     return priced and isinstance(data.get("call"), str)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
-from math import inf
 from typing import Any, Final
 
-from pipe_runner.calls.counts import counted, fitting
+from pipe_runner.calls.counts import counted, fitting, priced
 from pipe_runner.errors import MEND_RECORDING, NodeFault, NoRecording, StorageError, held_to
 from pipe_runner.models import (
     Finish,
@@ -49,7 +48,7 @@ def response_from_json(data: Json) -> ModelResponse:
     _typed(values, "model", str, "")
     _typed(values, "provider", str, "")
     held_to(values, {"request_id": str, "latency": float, "first_piece": float})
-    if (cost := values.get("cost")) is not None and not (isinstance(cost, (int, float)) and 0 <= cost < inf):
+    if (cost := values.get("cost")) is not None and priced(cost) is None:
         raise ValueError("`cost` is no amount of dollars")
     values["finish"] = Finish(values["finish"])
     if values.get("usage") is not None:
