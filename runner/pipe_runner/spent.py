@@ -180,6 +180,10 @@ class Spent:
             data["unpriced"] = self.all_unpriced
         return data
 
+    def totals(self) -> dict[str, Any]:
+        """The same, to stand beside the numbers of nodes by status, of which `cached` is one."""
+        return {"cached_tokens" if name == "cached" else name: value for name, value in self.to_json().items()}
+
 
 class Ledger:
     """The calls of a run. `total` and `nodes` are told by every log, `scopes` where a budget asks for them."""

@@ -176,6 +176,17 @@ def test_v1_what_is_no_number_of_tokens_is_unknown(tmp_path: Path) -> None:
     assert run.events[-1].data["totals"]["tokens"] == reserved["tokens"]
 
 
+def test_cached_nodes_and_cached_tokens_are_two_totals(tmp_path: Path) -> None:
+    model = FakeProvider(Answer("hi", usage=Usage(100, 5, cached=70)))
+    text = (
+        "version: 1\nnodes:\n  kept: {run: echo, cache: true}\n  ask: {agent: llm, provider: fake, with: {prompt: x}}\n"
+    )
+    for cached in (0, 1):
+        run = run_pipeline(text, root=tmp_path, providers={"fake": model})
+        totals = run.events[-1].data["totals"]
+        assert (totals.get("cached", 0), totals["succeeded"], totals["cached_tokens"]) == (cached, 2 - cached, 70)
+
+
 def test_a_replayed_call_counts_as_it_was_recorded(tmp_path: Path) -> None:
     import os
     import subprocess
