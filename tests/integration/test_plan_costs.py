@@ -63,6 +63,18 @@ def test_the_run_has_its_budget_as_bound_or_the_sum_of_its_nodes(tmp_path: Path)
     assert "p50" not in text
 
 
+def test_what_is_read_for_nothing_may_be_of_any_size(tmp_path: Path) -> None:
+    text = PIPELINE.replace("openai, with: {model: mine", "ollama, with: {model: mine").replace(
+        '"x"', '"{{ inputs.about }}"'
+    )
+    nodes = planned(tmp_path, text)["nodes"]
+    assert (nodes["secret"]["most"], nodes["secret"]["calls"], nodes["secret"]["why"]) == (0, 1, None)
+    project = "providers: {fake: {model: fake-1, prices: {'*': {input: 0, output: 10}}}}\n"
+    (tmp_path / "pipe.yml").write_text(project)
+    nodes = json.loads(pipe(tmp_path, "plan", "p.yml", "--output", "json"))["cost"]["nodes"]
+    assert nodes["open"]["most"] == 4096 * 10 / 1e6
+
+
 def test_a_sub_pipeline_that_asks_for_each_item_has_no_bound_but_its_budget(tmp_path: Path) -> None:
     (tmp_path / "sub.yml").write_text(
         "version: 1\ninputs: {n: {type: integer}}\nnodes:\n"

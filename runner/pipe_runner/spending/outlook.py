@@ -16,6 +16,8 @@ from pipe_runner.types import AUTO
 _TIMES: Final = {"max_reasks": ("output_schema", 2), "max_iterations": ("tools", 10), "": ("explain", 1)}
 """Options that bound how often an agent asks again: beside which other option they count, and their default. That of
 an explanation can't be set."""
+_ANY: Final = 2**53
+"""Tokens: more than any call reads."""
 _SENT: Final = frozenset(
     {"provider", "model", "system", "prompt", "max_tokens", "temperature", "top_p", "stop", "seed"}
 )
@@ -226,11 +228,11 @@ def _each(plan: Plan, node: PlannedNode, environ: Mapping[str, str]) -> int:
         read = _read(node, model, most_out)
         if read is None:
             read = prices.window(model)
-        if read is None:
-            raise Unbounded("the size of what it asks is known to the run alone")
-        cost = prices.most(model, read, most_out)
+        cost = prices.most(model, _ANY if read is None else read, most_out)
         if cost is None:
             raise NoPrice(f"the price of model {model} of provider {name} is not known")
+        if read is None and cost != prices.most(model, 0, most_out):  # what it reads is not free
+            raise Unbounded("the size of what it asks is known to the run alone")
         total += nanos_up(cost)
     return total
 
