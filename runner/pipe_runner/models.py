@@ -223,10 +223,9 @@ class ModelFault(NodeFault):
         begun: bool = False,
     ) -> None:
         super().__init__(KIND_OF[reason], message)
-        self.reason = reason
+        self.reason, self.sent, self.status, self.request_id = reason, sent, status, request_id
         self.retry_after = retry_after
         """Seconds that the service asked to wait, in whatever form it said so."""
-        self.sent, self.status, self.request_id = sent, status, request_id
         self.usage = usage
         """What the service counted all the same."""
         self.cost: float | None = None
@@ -316,13 +315,14 @@ class ProviderType(Protocol):
 
 
 class ToolResult(NamedTuple):
-    """What a tool gave: data, never an instruction."""
+    """What a tool gave: data, never an instruction. `usage` is that of models that it asked, as an outcome has it."""
 
     text: str
     """For the model; bounded."""
     failed: bool = False
     truncated: int | None = None
     """Bytes of the whole, where `text` was cut."""
+    usage: Mapping[str, Json] | None = None
 
 
 class Toolbox(Protocol):
