@@ -64,7 +64,7 @@ def faults(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
     if found:
         return
     yield from contradictions(schema)
-    if b'"$ref"' in text:
+    if b'"$ref"' in text or b'"unevaluated' in text:
         yield from _endless(schema)
 
 
@@ -253,6 +253,8 @@ def _endless(schema: Mapping[str, Any]) -> Iterator[SchemaFault]:
                 total += ways(inner)
             if "$ref" in part:
                 total += ways(part_of(schema, part["$ref"]))
+            if "unevaluatedProperties" in part or "unevaluatedItems" in part:
+                total *= 2  # what a value fits is asked once more, to know what of it is evaluated
             known[id(part)] = total
             open_.discard(id(part))
         return known[id(part)]
