@@ -23,11 +23,22 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
         if isinstance(instance, str) and not matches(wanted, instance):
             yield ValidationError("")
 
+    def one(validator: Any, item: Any, inner: Any, key: str) -> Iterator[ValidationError]:
+        if inner is False:  # of which the library says no place
+            yield ValidationError("", validator=None, path=(key,), instance=item)
+        else:
+            yield from validator.descend(item, inner, path=key)
+
+    def properties(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
+        for name, inner in wanted.items() if isinstance(instance, dict) else ():
+            if name in instance:
+                yield from one(validator, instance[name], inner, name)
+
     def pattern_properties(validator: Any, wanted: Any, instance: Any, own: Any) -> Iterator[ValidationError]:
         for name, inner in wanted.items() if isinstance(instance, dict) else ():
             for key, item in instance.items():
                 if matches(name, key):
-                    yield from validator.descend(item, inner, path=key, schema_path=name)
+                    yield from one(validator, item, inner, key)
 
     def others(validator: Any, wanted: Any, instance: Any, keys: Iterator[str]) -> Iterator[ValidationError]:
         for key in keys:
@@ -80,6 +91,7 @@ def validator_of(schema: Mapping[str, Any]) -> Any:
         Draft202012Validator,
         {
             "pattern": pattern,
+            "properties": properties,
             "patternProperties": pattern_properties,
             "additionalProperties": additional,
             "unevaluatedProperties": unevaluated,

@@ -74,7 +74,8 @@ def _misfits(schema: str, value: Json) -> list[str]:
     for error in _validator(schema).iter_errors(value):
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path)
         wanted = json.dumps(error.validator_value, ensure_ascii=False)[:100]
-        found.append(f"output{where}: not as {error.validator}: {wanted}")
+        said = "must not be there" if error.validator is None else f"not as {error.validator}: {wanted}"
+        found.append(f"output{where}: {said}")
         if len(found) == 3:
             break
     return found
